@@ -1,0 +1,16 @@
+//! purser: a wallet server for online gaming.
+//!
+//! Game platforms call it over HTTP while people play. One executor per core, nothing shared: each core owns a
+//! **shard** of the accounts and everything about them. `ARCHITECTURE.md` has the whole picture.
+//!
+//! The modules in reading order, each with what it may import of the others:
+//!
+//! | module | is | imports |
+//! |---|---|---|
+//! | [`limits`] | every bound, with its reason | nothing |
+//! | [`wallet`] | the pure state machine: operation and time in, outcome out | `limits` |
+//!
+//! `tests/tidy.rs` reads the `use` lines and holds the table.
+
+pub mod limits;
+pub mod wallet;

@@ -1,0 +1,204 @@
+//! Every bound of the server, with its reason. What happens at a bound is a clear answer, and is tested.
+//!
+//! Names end in their unit. The assertions at the foot of the file hold the bounds together: one that is
+//! changed without its neighbours does not compile.
+
+/// One kibibyte, in bytes.
+const KIB: usize = 1024;
+
+// ── The cluster of shards ────────────────────────────────────────────────────────────────────────────────
+
+/// Slots that the accounts are dealt into. A slot belongs to one shard; 4,096 divides evenly enough among any
+/// number of cores up to [`SHARDS_MAX`] (at 64 shards, 64 slots each), and its number fits 12 bits of a token.
+pub const SLOTS: usize = 4_096;
+
+/// Shards of one process. Lanes grow with the square of it: 64 × 63 × 2 lanes.
+pub const SHARDS_MAX: usize = 64;
+
+/// Requests that one shard may have under way at another. A lane holds a message of at most 256 bytes, so a
+/// pair of lanes stays under 512 KiB; past it a request is refused (-1, or 503) before anything has changed.
+pub const LANE_REQUESTS_MAX: usize = 1_024;
+
+/// Messages that a shard takes from one lane before it looks at its sockets again.
+pub const LANE_BURST: usize = 256;
+
+// ── Connections ──────────────────────────────────────────────────────────────────────────────────────────
+
+/// Connections of one shard, both listeners together. Each is an entry of the ring's file table; past it a
+/// connection is accepted and closed at once, so that the client sees an end and not a silence.
+pub const CONNECTIONS_MAX: usize = 16_384;
+
+/// Pending connections that the kernel keeps for a listener.
+pub const BACKLOG: i32 = 4_096;
+
+/// Receive buffers that the ring hands out, of [`RECEIVE_BUFFER_BYTES`] each. They are shared by all the
+/// connections of a shard, and each goes back within the turn that filled it; so they bound the bytes of a
+/// turn, and an idle connection holds none.
+pub const RECEIVE_BUFFERS: u16 = 1_024;
+
+/// Size of one receive buffer: some ten requests of the usual 300 to 400 bytes.
+pub const RECEIVE_BUFFER_BYTES: usize = 4 * KIB;
+
+/// Entries of the ring's submission queue: one receive and one send per connection of a large turn. A full
+/// queue is submitted early, so that this bounds a batch and not the work.
+pub const RING_SUBMISSIONS: u32 = 1_024;
+
+/// Entries of the ring's completion queue. The kernel keeps what does not fit and hands it over next time.
+pub const RING_COMPLETIONS: u32 = 8_192;
+
+/// Requests of one connection that may wait for an answer (pipelining, RFC 9112 §9.3.2). Past it the
+/// connection's bytes are left where they are until an answer has gone out.
+pub const PIPELINE_DEPTH_MAX: usize = 64;
+
+/// Requests of one connection that are served in one turn; the rest wait for the other connections.
+pub const REQUESTS_PER_TURN: usize = 32;
+
+/// Bytes of answers that may wait for a connection whose peer does not read. Past it no further request of
+/// that connection is served, until the peer reads. It holds a full pipeline of answers of 1 KiB.
+pub const SEND_BACKLOG_BYTES: usize = 64 * KIB;
+
+/// Bytes of a connection that wait to be framed: the largest message, and as much again that was in flight
+/// when reading was stopped.
+pub const RECEIVE_BACKLOG_BYTES: usize = 2 * (HEAD_BYTES_MAX + BODY_BYTES_MAX);
+
+/// Bytes that are read and thrown away after the last answer of a connection that the server ends, so that
+/// the answer is not lost to a reset (RFC 9112 §9.6).
+pub const LINGER_BYTES_MAX: usize = 256 * KIB;
+
+/// Time for that reading.
+pub const LINGER_MS: u64 = 2_000;
+
+// ── HTTP messages ────────────────────────────────────────────────────────────────────────────────────────
+
+/// Request line and header section. Past it: 431, or 414 where the request line alone is too long.
+pub const HEAD_BYTES_MAX: usize = 16 * KIB;
+
+/// Header fields of a request; also trailer fields of a chunked body. Past it: 431.
+pub const HEADERS_MAX: usize = 64;
+
+/// Request target. Past it: 414. RFC 9112 §3 recommends 8,000 bytes; the longest target here has under 200.
+pub const TARGET_BYTES_MAX: usize = 2 * KIB;
+
+/// Content of a request, after the transfer coding is taken off. Past it: 413.
+pub const BODY_BYTES_MAX: usize = 64 * KIB;
+
+/// Bytes that a chunked coding may add to its content: sizes, extensions, trailers. Past it: 413.
+pub const CHUNK_OVERHEAD_BYTES_MAX: usize = 16 * KIB;
+
+/// Default time for the head and the body of a request to arrive, from its first byte. Past it: 408.
+pub const REQUEST_TIMEOUT_MS: u64 = 10_000;
+
+/// Default time that a connection may stay open between requests.
+pub const KEEP_ALIVE_TIMEOUT_MS: u64 = 75_000;
+
+/// Default time for a peer to take the answers that were sent to it. Past it the connection ends.
+pub const SEND_TIMEOUT_MS: u64 = 10_000;
+
+/// Default time that a stopping server gives to what is in hand.
+pub const DRAIN_TIMEOUT_MS: u64 = 10_000;
+
+// ── Protocol members, in characters (Unicode scalar values) ──────────────────────────────────────────────
+
+/// `PlatformKey` (protocol §1).
+pub const PLATFORM_KEY_CHARS_MAX: usize = 4;
+
+/// `Sequence` (protocol §1).
+pub const SEQUENCE_CHARS_MAX: usize = 50;
+
+/// `OperatorAccountID`, `GameID` and the other ids (protocol §4, S(50)).
+pub const ID_CHARS_MAX: usize = 50;
+
+/// Session key, `GatewaySessionToken` (protocol §3).
+pub const SESSION_KEY_CHARS_MAX: usize = 100;
+
+/// `SessionToken` as the single-use policy mints it (protocol §3: at most 50).
+pub const SESSION_TOKEN_CHARS_MAX: usize = 50;
+
+/// `SessionToken` as a request may carry it: in the wrapped policy a session key, `-`, and 16 hexadecimal digits.
+pub const SESSION_TOKEN_REQUEST_CHARS_MAX: usize = SESSION_KEY_CHARS_MAX + 1 + 16;
+
+/// `IPAddress`: the longest text form of an IPv6 address, with an embedded IPv4 one, has 45.
+pub const IP_ADDRESS_CHARS_MAX: usize = 45;
+
+/// User name and password of a platform together, with the colon between them, in bytes.
+pub const CREDENTIALS_BYTES_MAX: usize = 128;
+
+/// Members of a request's JSON object. The largest call has 24; the rest is room for what a platform adds.
+pub const MEMBERS_MAX: usize = 128;
+
+/// Nesting of a JSON value that the server does not know and skips.
+pub const JSON_DEPTH_MAX: usize = 64;
+
+// ── Accounts ─────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Platforms of a configuration: a domain keeps the platforms that it serves as the bits of a `u64`.
+pub const PLATFORMS_MAX: usize = 64;
+
+/// Domains of a configuration; an account keeps its domain's index in 16 bits.
+pub const DOMAINS_MAX: usize = 1_024;
+
+/// Games of a configuration.
+pub const GAMES_MAX: usize = 65_536;
+
+/// Accounts of one shard; an account keeps its index in 32 bits, and 64 Mi of them are some 20 GiB.
+pub const ACCOUNTS_MAX: usize = 64 * 1024 * 1024;
+
+/// Demo accounts, `--demo-accounts`.
+pub const DEMO_ACCOUNTS_MAX: u32 = 10_000_000;
+
+/// Live sessions of one account: a player on several devices. Past it a further login is refused (409), and
+/// the sessions that are there go on.
+pub const SESSIONS_PER_ACCOUNT_MAX: usize = 16;
+
+/// Sessions that an account remembers, live and expired; past it the one that expired first is forgotten.
+pub const SESSIONS_REMEMBERED_MAX: usize = 2 * SESSIONS_PER_ACCOUNT_MAX;
+
+/// Time that an expired session is remembered, so that its player is told "expired" and not "unknown".
+pub const SESSION_REMEMBERED_MS: u64 = 24 * 3_600 * 1_000;
+
+/// Default idle time of a session (protocol §3).
+pub const SESSION_IDLE_MS: u64 = 30 * 60 * 1_000;
+
+/// Life of a session token (protocol §3).
+pub const TOKEN_LIFE_MS: u64 = 60 * 1_000;
+
+/// How far ahead of this server's clock the time in a wrapped token may be (protocol §3).
+pub const TOKEN_AHEAD_MS: u64 = 5 * 1_000;
+
+/// Single-use tokens of one shard that are minted and not redeemed. 64 bytes each, so 64 MiB; past it
+/// `createtoken` answers -1 until some are redeemed or have expired.
+pub const TOKENS_MAX: usize = 1024 * 1024;
+
+/// Accounts that one sweep for expired sessions looks at; with [`SWEEP_INTERVAL_MS`] a million accounts are
+/// seen in under a day and a sweep stays under 100 µs.
+pub const SWEEP_ACCOUNTS: usize = 1_024;
+
+/// Time between two sweeps, and between two looks at the connections' deadlines.
+pub const SWEEP_INTERVAL_MS: u64 = 1_000;
+
+/// Characters of an account's profile fields (user name, display name, city).
+pub const PROFILE_CHARS_MAX: usize = 100;
+
+/// The largest amount of a request, in minor units (protocol §2).
+pub const AMOUNT_MINOR_MAX: i64 = 1_000_000_000_000_000;
+
+// ── How the bounds hold together ─────────────────────────────────────────────────────────────────────────
+
+const _: () = {
+    assert!(SLOTS.is_power_of_two(), "a slot is a field of bits of the account's hash");
+    assert!(SLOTS <= 1 << 12, "a single-use token has 12 bits for its slot");
+    assert!(SHARDS_MAX <= SLOTS, "every shard owns a slot");
+    assert!(LANE_BURST <= LANE_REQUESTS_MAX);
+    assert!(REQUESTS_PER_TURN <= PIPELINE_DEPTH_MAX);
+    assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX, "414 is reachable");
+    assert!(RECEIVE_BACKLOG_BYTES >= HEAD_BYTES_MAX + BODY_BYTES_MAX + CHUNK_OVERHEAD_BYTES_MAX);
+    assert!(RECEIVE_BUFFERS.is_power_of_two(), "the kernel masks the buffer ring's index");
+    assert!(RECEIVE_BUFFER_BYTES * RECEIVE_BUFFERS as usize <= 4 * 1024 * KIB, "per shard");
+    assert!(RING_COMPLETIONS >= 2 * RING_SUBMISSIONS);
+    assert!(PLATFORMS_MAX <= u64::BITS as usize);
+    assert!(DOMAINS_MAX <= u16::MAX as usize);
+    assert!(ACCOUNTS_MAX <= u32::MAX as usize);
+    assert!(SESSION_TOKEN_CHARS_MAX <= SESSION_TOKEN_REQUEST_CHARS_MAX);
+    assert!(SESSIONS_REMEMBERED_MAX > SESSIONS_PER_ACCOUNT_MAX, "an expired one is there to make way");
+    assert!(TOKEN_AHEAD_MS < TOKEN_LIFE_MS);
+};

@@ -1,0 +1,240 @@
+//! The accounts of a shard, side by side in one vector and found through a table of their places.
+
+use compact_str::CompactString;
+use hashbrown::HashTable;
+
+use super::Millis;
+use super::account::{AccountHash, AccountRef, Date, Gender, Profile, Status};
+use super::amount::Amount;
+use super::catalog::DomainId;
+use super::outcome::Extras;
+use super::session::{Idle, Session};
+use crate::limits;
+
+/// An account's place; it keeps it for as long as the process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct AccountIndex(u32);
+
+impl AccountIndex {
+    pub(super) fn new(index: usize) -> Self {
+        assert!(index < limits::ACCOUNTS_MAX);
+        Self(index as u32)
+    }
+}
+
+/// An account of this shard.
+#[derive(Debug)]
+pub(super) struct Account {
+    id: Box<str>,
+    hash: AccountHash,
+    cash: Amount,
+    version: u64,
+    profile: Known,
+    domain: DomainId,
+    status: Status,
+    /// The next session's serial.
+    serial: u32,
+    /// Oldest login first. Expired ones stay for a while, so that their player is told so.
+    pub(super) sessions: Vec<Session>,
+}
+
+/// A [`Profile`] as it is kept: most players have a country and nothing else.
+#[derive(Debug)]
+pub(super) struct Known {
+    country: [u8; 2],
+    rest: Option<Box<Rest>>,
+}
+
+#[derive(Debug)]
+struct Rest {
+    gender: Option<Gender>,
+    born: Option<Date>,
+    user_name: Option<CompactString>,
+    display_name: Option<CompactString>,
+    city: Option<CompactString>,
+}
+
+impl Known {
+    fn new(profile: &Profile) -> Self {
+        let Profile { country, gender, born, user_name, display_name, city } = profile.clone();
+        let empty = gender.is_none()
+            && born.is_none()
+            && user_name.is_none()
+            && display_name.is_none()
+            && city.is_none();
+        let rest = (!empty).then(|| Box::new(Rest { gender, born, user_name, display_name, city }));
+        Self { country, rest }
+    }
+
+    pub(super) const fn country(&self) -> [u8; 2] {
+        self.country
+    }
+
+    pub(super) fn extras(&self) -> Option<Extras<&str>> {
+        let rest = self.rest.as_ref()?;
+        Some(Extras {
+            user_name: rest.user_name.as_deref(),
+            display_name: rest.display_name.as_deref(),
+            city: rest.city.as_deref(),
+            born: rest.born,
+            gender: rest.gender,
+        })
+    }
+
+    pub(super) fn to_profile(&self) -> Profile {
+        let extras = self.extras();
+        let owned = |text: Option<&str>| text.map(CompactString::from);
+        Profile {
+            country: self.country,
+            gender: extras.as_ref().and_then(|extras| extras.gender),
+            born: extras.as_ref().and_then(|extras| extras.born),
+            user_name: extras.as_ref().and_then(|extras| owned(extras.user_name)),
+            display_name: extras.as_ref().and_then(|extras| owned(extras.display_name)),
+            city: extras.as_ref().and_then(|extras| owned(extras.city)),
+        }
+    }
+}
+
+/// The account has [`limits::SESSIONS_PER_ACCOUNT_MAX`] live sessions.
+#[derive(Debug)]
+pub(super) struct TooManySessions;
+
+impl Account {
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(super) const fn hash(&self) -> AccountHash {
+        self.hash
+    }
+
+    pub(super) const fn cash(&self) -> Amount {
+        self.cash
+    }
+
+    pub(super) const fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(super) const fn domain(&self) -> DomainId {
+        self.domain
+    }
+
+    pub(super) const fn status(&self) -> Status {
+        self.status
+    }
+
+    pub(super) const fn profile(&self) -> &Known {
+        &self.profile
+    }
+
+    pub(super) fn set_profile(&mut self, profile: &Profile) {
+        self.profile = Known::new(profile);
+    }
+
+    pub(super) const fn set_status(&mut self, status: Status) {
+        self.status = status;
+    }
+
+    /// The place of the newest session that `is` holds for.
+    pub(super) fn session_at(&self, is: impl Fn(&Session) -> bool) -> Option<usize> {
+        self.sessions.iter().rposition(is)
+    }
+
+    /// Starts a session with this key, or starts it again where the account has it already. Gives the key of an
+    /// expired session that made way, where the account remembers too many.
+    pub(super) fn log_in(
+        &mut self,
+        now_ms: Millis,
+        idle_ms: u64,
+        key: &str,
+        idle: Idle,
+    ) -> Result<Option<Box<str>>, TooManySessions> {
+        let again = self.session_at(|session| &*session.key == key);
+        let others = self.sessions.iter().filter(|session| &*session.key != key);
+        if others.filter(|session| session.is_live(now_ms, idle_ms)).count()
+            >= limits::SESSIONS_PER_ACCOUNT_MAX
+        {
+            return Err(TooManySessions);
+        }
+        let key = again.map_or_else(|| key.into(), |at| self.sessions.remove(at).key);
+        let made_way = if self.sessions.len() >= limits::SESSIONS_REMEMBERED_MAX {
+            let expired = self.sessions.iter().position(|session| !session.is_live(now_ms, idle_ms));
+            expired.map(|at| self.sessions.remove(at).key)
+        } else {
+            None
+        };
+        if self.sessions.is_empty() {
+            // One session is what nearly every account has; a vector's usual first step makes room for four.
+            self.sessions.reserve_exact(1);
+        }
+        self.sessions.push(Session { key, serial: self.serial, idle, started_ms: now_ms, used_ms: now_ms });
+        self.serial = self.serial.wrapping_add(1);
+        Ok(made_way)
+    }
+}
+
+/// The accounts of a shard.
+#[derive(Debug, Default)]
+pub(super) struct Accounts {
+    by_place: Vec<Account>,
+    by_hash: HashTable<u32>,
+}
+
+impl Accounts {
+    pub(super) fn len(&self) -> usize {
+        self.by_place.len()
+    }
+
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.by_place.reserve_exact(more);
+        let accounts = &self.by_place;
+        self.by_hash.reserve(more, |at| accounts[*at as usize].hash.bits());
+    }
+
+    pub(super) fn find(&self, account: &AccountRef<&str>) -> Option<AccountIndex> {
+        self.find_hash(account.hash(), |found| &*found.id == account.id())
+    }
+
+    /// The account with this hash that `is` holds for.
+    pub(super) fn find_hash(&self, hash: AccountHash, is: impl Fn(&Account) -> bool) -> Option<AccountIndex> {
+        let found = |at: &u32| {
+            let account = &self.by_place[*at as usize];
+            account.hash == hash && is(account)
+        };
+        self.by_hash.find(hash.bits(), found).map(|at| AccountIndex(*at))
+    }
+
+    pub(super) fn get(&self, index: AccountIndex) -> &Account {
+        &self.by_place[index.0 as usize]
+    }
+
+    pub(super) fn get_mut(&mut self, index: AccountIndex) -> &mut Account {
+        &mut self.by_place[index.0 as usize]
+    }
+
+    /// Takes in an account that is not there yet.
+    pub(super) fn insert(
+        &mut self,
+        account: &AccountRef<&str>,
+        domain: DomainId,
+        profile: &Profile,
+        opening: Amount,
+    ) {
+        let at = AccountIndex::new(self.by_place.len());
+        let hash = account.hash();
+        self.by_place.push(Account {
+            id: account.id().into(),
+            hash,
+            cash: opening,
+            version: u64::from(opening > Amount::ZERO),
+            profile: Known::new(profile),
+            domain,
+            status: Status::Active,
+            serial: 0,
+            sessions: Vec::new(),
+        });
+        let accounts = &self.by_place;
+        self.by_hash.insert_unique(hash.bits(), at.0, |at| accounts[*at as usize].hash.bits());
+    }
+}

@@ -1,0 +1,432 @@
+//! The wallet's rows of protocol §1, §3, §6 and §7. A story is told to a fresh wallet, one line after another;
+//! each line is an operation and its outcome.
+
+use super::account::Slot;
+use super::catalog::Domain;
+use super::*;
+
+const ADMIN: &str = "default/admin";
+const YEN: &str = "nippon/admin";
+const KEY: &str = "20fbd3b9-eef2-49cd-9976-50f0d34e7f7c";
+const GAME: &str = "11588";
+const START_MS: Millis = 1_700_000_000_000;
+const IDLE_MS: Millis = limits::SESSION_IDLE_MS;
+
+/// Serves `default` (GBP); the stranger serves `nippon` (JPY).
+const PLATFORM: usize = 0;
+const STRANGER: usize = 1;
+
+fn platform(index: usize) -> PlatformId {
+    PlatformId::new(index).unwrap()
+}
+
+fn profile() -> Profile {
+    Profile { country: *b"GB", gender: None, born: None, user_name: None, display_name: None, city: None }
+}
+
+struct Story {
+    wallet: Wallet,
+    now_ms: Millis,
+}
+
+impl Story {
+    fn new(policy: TokenPolicy) -> Self {
+        let domain = |name: &str, currency, platforms: &[usize]| {
+            let currency = Currency::from_code(currency).unwrap();
+            Domain::new(name.into(), currency, platforms.iter().map(|index| platform(*index)))
+        };
+        let domains = vec![domain("default", "GBP", &[PLATFORM]), domain("nippon", "JPY", &[STRANGER])];
+        let mut catalog = Catalog::new(domains, [GAME.to_owned()]);
+        catalog.token_policy = policy;
+        let mut wallet = Wallet::new(Arc::new(catalog));
+        let opening = Amount::from_minor(1_000).unwrap();
+        wallet.put_account(&AccountRef::new(ADMIN), &profile(), opening);
+        wallet.put_account(&AccountRef::new(YEN), &profile(), opening);
+        Self { wallet, now_ms: START_MS }
+    }
+
+    /// Does `operation` and every step that follows from it, as one shard that owns all slots does.
+    fn outcome(&mut self, operation: &Operation<&str>) -> Outcome<CompactString> {
+        let mut outcome = self.wallet.apply(self.now_ms, operation).map(|text| CompactString::from(*text));
+        while let Outcome::Next(next) = outcome {
+            outcome = self.wallet.apply(self.now_ms, &next.as_deref()).map(|text| CompactString::from(*text));
+        }
+        outcome
+    }
+
+    #[track_caller]
+    fn check(&mut self, operation: &Operation<&str>, expect: &Outcome<&str>) {
+        let expect = expect.map(|text| CompactString::from(*text));
+        assert_eq!(self.outcome(operation), expect, "{operation:?}");
+    }
+
+    fn login(&mut self, account: &str, key: &str) {
+        self.check(&open(account, key), &Outcome::SessionOpened { key });
+    }
+
+    fn later(&mut self, ms: Millis) {
+        self.now_ms += ms;
+    }
+
+    /// A token of the account's newest live session.
+    #[track_caller]
+    fn token(&mut self, entropy: u128) -> TokenId {
+        let operation = create(PLATFORM, ADMIN, GAME, entropy);
+        match self.outcome(&operation) {
+            Outcome::Token(token) => token,
+            other => panic!("no token: {other:?}"),
+        }
+    }
+}
+
+fn balance<'a>(by: usize, account: &'a str, game: Option<&'a str>) -> Operation<&'a str> {
+    Operation::Balance { platform: platform(by), account: AccountRef::new(account), game }
+}
+
+fn create<'a>(by: usize, account: &'a str, game: &'a str, entropy: u128) -> Operation<&'a str> {
+    Operation::CreateToken { platform: platform(by), account: AccountRef::new(account), game, entropy }
+}
+
+fn redeem(by: usize, token: TokenId) -> Operation<&'static str> {
+    Operation::RedeemToken { platform: platform(by), token }
+}
+
+fn wrapped(by: usize, key: &str, minted_ms: Millis) -> Operation<&str> {
+    Operation::RedeemWrapped { platform: platform(by), key, minted_ms }
+}
+
+fn open<'a>(account: &'a str, key: &'a str) -> Operation<&'a str> {
+    Operation::OpenSession { account: AccountRef::new(account), key }
+}
+
+fn close<'a>(account: &'a str, key: &'a str) -> Operation<&'a str> {
+    Operation::CloseSession { account: AccountRef::new(account), key }
+}
+
+fn status(account: &str, status: Status) -> Operation<&str> {
+    Operation::SetStatus { account: AccountRef::new(account), status }
+}
+
+fn funds(code: &str, minor: i64, version: u64) -> Balance {
+    let currency = Currency::from_code(code).unwrap();
+    Balance { currency, cash: Amount::from_minor(minor).unwrap(), version }
+}
+
+fn refusal<'a>(code: ErrorCode) -> Outcome<&'a str> {
+    Outcome::Refused { code, balance: None }
+}
+
+fn refusal_with<'a>(code: ErrorCode) -> Outcome<&'a str> {
+    Outcome::Refused { code, balance: Some(funds("GBP", 1_000, 1)) }
+}
+
+fn redeemed(key: &str) -> Outcome<&str> {
+    let currency = Currency::from_code("GBP").unwrap();
+    Outcome::Redeemed(Redeemed { account: ADMIN, key, currency, country: *b"GB", extras: None })
+}
+
+#[test]
+fn balance_rows() {
+    let mut story = Story::new(TokenPolicy::SingleUse);
+    story.check(&balance(PLATFORM, ADMIN, None), &Outcome::Balance(funds("GBP", 1_000, 1)));
+    story.check(&balance(PLATFORM, ADMIN, Some(GAME)), &Outcome::Balance(funds("GBP", 1_000, 1)));
+    story.check(&balance(PLATFORM, ADMIN, Some("1")), &refusal_with(ErrorCode::GameNotFound));
+    story.check(&balance(PLATFORM, "default/nobody", None), &refusal(ErrorCode::AccountNotFound));
+    story.check(&balance(PLATFORM, "default/nobody", Some("1")), &refusal(ErrorCode::AccountNotFound));
+    story.check(&balance(PLATFORM, "nodomain/admin", None), &refusal(ErrorCode::AccountNotFound));
+    story.check(&balance(PLATFORM, "default", None), &refusal(ErrorCode::AccountNotFound));
+    story.check(&balance(PLATFORM, "default/", None), &refusal(ErrorCode::AccountNotFound));
+    story.check(&balance(PLATFORM, YEN, None), &refusal(ErrorCode::AccountNotFound));
+    story.check(&balance(STRANGER, YEN, None), &Outcome::Balance(funds("JPY", 1_000, 1)));
+    story.check(&balance(STRANGER, ADMIN, None), &refusal(ErrorCode::AccountNotFound));
+    story.check(&status(ADMIN, Status::Frozen), &Outcome::StatusSet(Status::Frozen));
+    story.check(&balance(PLATFORM, ADMIN, None), &Outcome::Balance(funds("GBP", 1_000, 1)));
+}
+
+#[test]
+fn createtoken_rows() {
+    let mut story = Story::new(TokenPolicy::SingleUse);
+    story.check(&create(PLATFORM, ADMIN, GAME, 1), &refusal(ErrorCode::AccountNotFound));
+    story.login(ADMIN, KEY);
+    let slot = AccountHash::of(ADMIN).slot();
+    story.check(&create(PLATFORM, ADMIN, GAME, 1), &Outcome::Token(TokenId::new(slot, 1)));
+    story.check(&create(PLATFORM, "default/nobody", GAME, 2), &refusal(ErrorCode::AccountNotFound));
+    story.check(&create(STRANGER, ADMIN, GAME, 2), &refusal(ErrorCode::AccountNotFound));
+    story.check(&create(PLATFORM, ADMIN, "1", 2), &refusal_with(ErrorCode::GameNotFound));
+    story.check(&status(ADMIN, Status::Frozen), &Outcome::StatusSet(Status::Frozen));
+    story.check(&create(PLATFORM, ADMIN, GAME, 2), &refusal_with(ErrorCode::AccountFrozen));
+    story.check(&create(PLATFORM, ADMIN, "1", 2), &refusal_with(ErrorCode::AccountFrozen));
+    story.check(&status(ADMIN, Status::Active), &Outcome::StatusSet(Status::Active));
+    story.check(&create(PLATFORM, ADMIN, GAME, 1), &refusal(ErrorCode::Unknown));
+    story.later(IDLE_MS);
+    story.check(&create(PLATFORM, ADMIN, GAME, 2), &refusal(ErrorCode::AccountNotFound));
+}
+
+#[test]
+fn a_single_use_token_redeems_once() {
+    let mut story = Story::new(TokenPolicy::SingleUse);
+    story.login(ADMIN, KEY);
+    let token = story.token(7);
+    let elsewhere = TokenId::new(AccountHash::of("default/nobody").slot(), 7);
+    story.check(&redeem(PLATFORM, TokenId::new(token.slot(), 8)), &refusal(ErrorCode::SessionNotFound));
+    story.check(&redeem(PLATFORM, elsewhere), &refusal(ErrorCode::SessionNotFound));
+    story.check(&redeem(STRANGER, token), &refusal(ErrorCode::SessionNotFound));
+    story.check(&status(ADMIN, Status::Frozen), &Outcome::StatusSet(Status::Frozen));
+    story.check(&redeem(PLATFORM, token), &refusal_with(ErrorCode::AccountFrozen));
+    story.check(&status(ADMIN, Status::Active), &Outcome::StatusSet(Status::Active));
+    // Refusals have changed nothing.
+    story.check(&redeem(PLATFORM, token), &redeemed(KEY));
+    story.check(&redeem(PLATFORM, token), &refusal(ErrorCode::SessionNotFound));
+    assert_eq!(story.wallet.tokens(), 0);
+}
+
+#[test]
+fn a_single_use_token_lives_for_a_minute() {
+    for (ms, expect) in [(59_999, redeemed(KEY)), (60_000, refusal(ErrorCode::SessionNotFound))] {
+        let mut story = Story::new(TokenPolicy::SingleUse);
+        story.login(ADMIN, KEY);
+        let token = story.token(7);
+        story.later(ms);
+        story.check(&redeem(PLATFORM, token), &expect);
+    }
+}
+
+#[test]
+fn a_token_stands_for_the_session_it_was_minted_of() {
+    let mut story = Story::new(TokenPolicy::SingleUse);
+    story.login(ADMIN, "first");
+    let first = story.token(1);
+    story.login(ADMIN, "second");
+    let second = story.token(2);
+    story.check(&redeem(PLATFORM, first), &redeemed("first"));
+    story.check(&close(ADMIN, "second"), &Outcome::SessionClosed);
+    story.check(&redeem(PLATFORM, second), &refusal(ErrorCode::SessionNotFound));
+    // The same key, logged in again, is another session.
+    let first = story.token(3);
+    story.check(&close(ADMIN, "first"), &Outcome::SessionClosed);
+    story.login(ADMIN, "first");
+    story.check(&redeem(PLATFORM, first), &refusal(ErrorCode::SessionNotFound));
+}
+
+#[test]
+fn redeeming_renews_the_session() {
+    let mut story = Story::new(TokenPolicy::SingleUse);
+    story.login(ADMIN, KEY);
+    story.later(IDLE_MS - 1);
+    let token = story.token(1);
+    story.check(&redeem(PLATFORM, token), &redeemed(KEY));
+    story.later(IDLE_MS - 1);
+    let token = story.token(2);
+    // A token does not renew, and does not outlive its session.
+    story.later(1);
+    story.check(&redeem(PLATFORM, token), &refusal(ErrorCode::SessionNotFound));
+}
+
+#[test]
+fn outstanding_tokens_are_bounded_and_expire() {
+    let mut story = Story::new(TokenPolicy::SingleUse);
+    story.login(ADMIN, KEY);
+    for entropy in 0..limits::TOKENS_MAX as u128 {
+        story.token(entropy);
+    }
+    let most = limits::TOKENS_MAX as u128;
+    story.check(&create(PLATFORM, ADMIN, GAME, most), &refusal(ErrorCode::Unknown));
+    let slot = AccountHash::of(ADMIN).slot();
+    story.check(&redeem(PLATFORM, TokenId::new(slot, 17)), &redeemed(KEY));
+    story.token(most);
+    story.check(&create(PLATFORM, ADMIN, GAME, most + 1), &refusal(ErrorCode::Unknown));
+    story.later(limits::TOKEN_LIFE_MS);
+    story.token(most + 1);
+    for _ in 0..limits::TOKENS_MAX / limits::SWEEP_ACCOUNTS {
+        story.wallet.sweep(story.now_ms, |_| true);
+    }
+    assert_eq!(story.wallet.tokens(), 1);
+}
+
+#[test]
+fn wrapped_tokens() {
+    let mut story = Story::new(TokenPolicy::Wrapped);
+    story.check(&wrapped(PLATFORM, KEY, START_MS), &refusal(ErrorCode::SessionNotFound));
+    story.login(ADMIN, KEY);
+    let minted = Outcome::WrappedToken { key: KEY, minted_ms: START_MS };
+    story.check(&create(PLATFORM, ADMIN, GAME, 1), &minted);
+    let none = refusal(ErrorCode::SessionNotFound);
+    for (minted_ms, expect) in [
+        (START_MS, redeemed(KEY)),
+        (START_MS, redeemed(KEY)),
+        (START_MS - 60_000, redeemed(KEY)),
+        (START_MS - 60_001, none.clone()),
+        (START_MS + 5_000, redeemed(KEY)),
+        (START_MS + 5_001, none.clone()),
+        (0, none.clone()),
+        (u64::MAX, none.clone()),
+    ] {
+        story.check(&wrapped(PLATFORM, KEY, minted_ms), &expect);
+    }
+    story.check(&wrapped(PLATFORM, "other", START_MS), &none);
+    story.check(&wrapped(STRANGER, KEY, START_MS), &none);
+    story.check(&status(ADMIN, Status::Frozen), &Outcome::StatusSet(Status::Frozen));
+    story.check(&wrapped(PLATFORM, KEY, START_MS), &refusal_with(ErrorCode::AccountFrozen));
+    story.check(&status(ADMIN, Status::Active), &Outcome::StatusSet(Status::Active));
+    story.later(IDLE_MS);
+    story.check(&wrapped(PLATFORM, KEY, START_MS + IDLE_MS), &none);
+}
+
+#[test]
+fn sessions_of_the_operator() {
+    let mut story = Story::new(TokenPolicy::SingleUse);
+    let refused = |refusal| Outcome::OperatorRefused(refusal);
+    story.check(&open("default/nobody", "k"), &refused(OperatorRefusal::NoAccount));
+    // The key was given back: it is free for another account.
+    story.login(ADMIN, "k");
+    story.login(ADMIN, "k");
+    story.check(&open(YEN, "k"), &refused(OperatorRefusal::KeyTaken));
+    story.check(&close(YEN, "k"), &refused(OperatorRefusal::NoSession));
+    story.check(&close("default/nobody", "k"), &refused(OperatorRefusal::NoAccount));
+    story.check(&close(ADMIN, "k"), &Outcome::SessionClosed);
+    story.check(&close(ADMIN, "k"), &refused(OperatorRefusal::NoSession));
+    story.login(YEN, "k");
+    assert_eq!(story.wallet.session_keys(), 1);
+}
+
+#[test]
+fn live_sessions_are_bounded_and_expired_ones_make_way() {
+    let mut story = Story::new(TokenPolicy::SingleUse);
+    let refused = Outcome::OperatorRefused(OperatorRefusal::TooManySessions);
+    let keys: Vec<String> = (0..200).map(|number| format!("key-{number}")).collect();
+    let (full, more) = keys.split_at(limits::SESSIONS_PER_ACCOUNT_MAX);
+    for key in full {
+        story.login(ADMIN, key);
+    }
+    story.check(&open(ADMIN, "one more"), &refused);
+    story.check(&open(ADMIN, "one more"), &refused);
+    // One that is there may start again, and the refused key is free for another account.
+    story.login(ADMIN, &full[3]);
+    story.login(YEN, "one more");
+    for logins in more.chunks(limits::SESSIONS_PER_ACCOUNT_MAX) {
+        story.later(IDLE_MS);
+        for key in logins {
+            story.login(ADMIN, key);
+        }
+    }
+    let index = story.wallet.accounts.find(&AccountRef::new(ADMIN)).unwrap();
+    let remembered = story.wallet.accounts.get(index).sessions.len();
+    assert_eq!(remembered, limits::SESSIONS_REMEMBERED_MAX);
+    sweep(&mut story);
+    assert_eq!(story.wallet.session_keys(), remembered + 1, "keys that made way are given back");
+}
+
+fn sweep(story: &mut Story) {
+    let mut released = Vec::new();
+    story.wallet.sweep(story.now_ms, |release| {
+        released.push(release.map(|key| CompactString::from(*key)));
+        true
+    });
+    for release in released {
+        assert_eq!(story.outcome(&release.as_deref()), Outcome::Silent);
+    }
+}
+
+#[test]
+fn the_sweep_forgets_sessions_that_expired_a_day_ago() {
+    let mut story = Story::new(TokenPolicy::SingleUse);
+    story.login(ADMIN, "old");
+    story.later(IDLE_MS + limits::SESSION_REMEMBERED_MS - 1);
+    sweep(&mut story);
+    assert_eq!(story.wallet.session_keys(), 1);
+    story.login(ADMIN, "new");
+    story.later(1);
+    story.wallet.sweep(story.now_ms, |_| false);
+    assert_eq!(story.wallet.session_keys(), 2, "a key that can't be given back stays");
+    sweep(&mut story);
+    assert_eq!(story.wallet.session_keys(), 1);
+    story.check(&open(YEN, "new"), &Outcome::OperatorRefused(OperatorRefusal::KeyTaken));
+    story.login(YEN, "old");
+}
+
+#[test]
+fn accounts_of_the_operator() {
+    let mut story = Story::new(TokenPolicy::SingleUse);
+    let full = Profile {
+        country: *b"SE",
+        gender: Some(account::Gender::Female),
+        born: account::Date::new(1965, 5, 16),
+        user_name: Some("anna".into()),
+        display_name: Some("Anna".into()),
+        city: Some("Lund".into()),
+    };
+    let put = |account, profile: &Profile| Operation::PutAccount {
+        account: AccountRef::new(account),
+        profile: Box::new(profile.clone()),
+    };
+    let get = |account| Operation::GetAccount { account: AccountRef::new(account) };
+    let no_account = Outcome::OperatorRefused(OperatorRefusal::NoAccount);
+    story.check(&get("default/anna"), &no_account);
+    story.check(&status("default/anna", Status::Frozen), &no_account);
+    let no_domain = Outcome::OperatorRefused(OperatorRefusal::NoDomain);
+    story.check(&put("nodomain/anna", &full), &no_domain);
+    story.check(&put("anna", &full), &no_domain);
+    story.check(&put("default/anna", &profile()), &Outcome::AccountPut { created: true });
+    story.check(&put("default/anna", &full), &Outcome::AccountPut { created: false });
+    story.login("default/anna", "a");
+    story.later(IDLE_MS);
+    story.login("default/anna", "b");
+    story.check(&status("default/anna", Status::Frozen), &Outcome::StatusSet(Status::Frozen));
+    let session = SessionView { key: "b".into(), started_ms: story.now_ms, used_ms: story.now_ms };
+    let view = AccountView {
+        id: "default/anna".into(),
+        profile: full,
+        status: Status::Frozen,
+        balance: funds("GBP", 0, 0),
+        sessions: vec![session],
+    };
+    story.check(&get("default/anna"), &Outcome::Account(Box::new(view)));
+}
+
+#[test]
+fn demo_sessions_never_idle_out() {
+    let mut story = Story::new(TokenPolicy::SingleUse);
+    let account = AccountRef::new(ADMIN);
+    story.wallet.start_demo_session(START_MS, &account, KEY);
+    story.wallet.adopt_key(KEY, account.hash());
+    story.later(365 * 24 * 3_600 * 1_000);
+    sweep(&mut story);
+    let token = story.token(1);
+    story.check(&redeem(PLATFORM, token), &redeemed(KEY));
+}
+
+#[test]
+fn tokens_as_text() {
+    let slot = Slot::new(4_095).unwrap();
+    let check = |random: u128, text: &str| {
+        let token = TokenId::new(slot, random);
+        assert_eq!(token.write(&mut [0; token::TOKEN_CHARS]), text);
+        assert_eq!(TokenId::parse(text), Some(token));
+    };
+    check(0, "H_8AAAAAAAAAAAAAAAAAAAAA");
+    check(u128::MAX, "H_______________________");
+    for text in [
+        "",
+        "H_8AAAAAAAAAAAAAAAAAAAA",
+        "H_8AAAAAAAAAAAAAAAAAAAAAA",
+        "L_8AAAAAAAAAAAAAAAAAAAAA",
+        "H+8AAAAAAAAAAAAAAAAAAAAA",
+    ] {
+        assert_eq!(TokenId::parse(text), None, "{text}");
+    }
+    for (text, expect) in [
+        ("20fbd3b9-eef2-49cd-9976-50f0d34e7f7c-179e5f738d8", Some((KEY, 0x179e_5f73_8d8))),
+        ("k-0", Some(("k", 0))),
+        ("a-b-ff", Some(("a-b", 255))),
+        ("k-ffffffffffffffff", Some(("k", u64::MAX))),
+        ("k-10000000000000000", None),
+        ("k-FF", None),
+        ("k-+1", None),
+        ("k-", None),
+        ("-1", None),
+        ("k", None),
+        ("", None),
+    ] {
+        assert_eq!(token::parse_wrapped(text), expect, "{text}");
+    }
+}
