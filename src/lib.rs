@@ -9,8 +9,10 @@
 //! |---|---|---|
 //! | [`limits`] | every bound, with its reason | nothing |
 //! | [`wallet`] | the pure state machine: operation and time in, outcome out | `limits` |
+//! | [`http`] | bytes to requests, answers to bytes; pure | `limits` |
 //!
 //! `tests/tidy.rs` reads the `use` lines and holds the table.
 
+pub mod http;
 pub mod limits;
 pub mod wallet;

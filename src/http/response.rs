@@ -1,0 +1,286 @@
+//! An answer to bytes.
+//!
+//! Nearly every answer is a 200 with JSON on a connection that persists. Its head differs from the last one in
+//! nothing but the length, so it lies ready with the date in it and is copied.
+
+use std::io::Write as _;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::status::Status;
+
+/// The head of the usual answer, up to its length. The date in it is replaced.
+const USUAL_HEAD: &[u8; 102] = b"HTTP/1.1 200 OK\r\n\
+    Content-Type: application/json\r\n\
+    Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
+    Content-Length: ";
+
+/// Bytes of an IMF-fixdate (RFC 9110 §5.6.7).
+const DATE_BYTES: usize = 29;
+
+/// Where the date lies in [`USUAL_HEAD`].
+const DATE_START: usize = USUAL_HEAD.len() - "\r\nContent-Length: ".len() - DATE_BYTES;
+
+/// The last second that has a date of four digits in the year, in seconds since 1970.
+const SECONDS_MAX: u64 = 253_402_300_799;
+
+/// The value of the `Date` field (RFC 9110 §6.6.1), made once a second and not once per answer.
+#[derive(Clone, Debug)]
+pub struct Date {
+    unix_seconds: u64,
+    usual_head: [u8; USUAL_HEAD.len()],
+}
+
+impl Date {
+    /// The date of `unix_seconds` since 1970, UTC.
+    pub fn new(unix_seconds: u64) -> Self {
+        let mut date = Self { unix_seconds: 0, usual_head: *USUAL_HEAD };
+        date.refresh(unix_seconds);
+        date
+    }
+
+    /// Makes this the date of `unix_seconds` since 1970, UTC. Costs a comparison within the same second.
+    pub fn refresh(&mut self, unix_seconds: u64) {
+        if unix_seconds == self.unix_seconds {
+            return;
+        }
+        self.unix_seconds = unix_seconds;
+        let time = UNIX_EPOCH + Duration::from_secs(unix_seconds.min(SECONDS_MAX));
+        let mut room = &mut self.usual_head[DATE_START..DATE_START + DATE_BYTES];
+        write!(room, "{}", httpdate::HttpDate::from(time)).expect("a date has 29 bytes");
+    }
+
+    /// The date as text, `Thu, 01 Jan 1970 00:00:00 GMT`.
+    pub fn value(&self) -> &[u8] {
+        &self.usual_head[DATE_START..DATE_START + DATE_BYTES]
+    }
+}
+
+impl Default for Date {
+    /// The first second of 1970, until it is refreshed.
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
+/// What the body of an answer is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ContentType {
+    /// JSON, in UTF-8 (RFC 8259 §8.1).
+    #[default]
+    Json,
+    /// The text format of Prometheus, version 0.0.4.
+    PrometheusText,
+}
+
+impl ContentType {
+    const fn value(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::PrometheusText => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+}
+
+/// What an answer says of its connection (RFC 9112 §9.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Connection {
+    /// Nothing: it persists, as connections of HTTP/1.1 do.
+    #[default]
+    Default,
+    /// It persists, and the client speaks HTTP/1.0.
+    KeepAlive,
+    /// It ends with this answer.
+    Close,
+}
+
+/// An answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Reply<'a> {
+    /// The status.
+    pub status: Status,
+    /// What the body is.
+    pub content_type: ContentType,
+    /// The methods of the path, comma-separated; an answer of 405 must have it (RFC 9110 §15.5.6).
+    pub allow: Option<&'static str>,
+    /// Whether to ask for the operator's token; an answer of 401 must (RFC 9110 §15.5.2).
+    pub www_authenticate: bool,
+    /// What becomes of the connection.
+    pub connection: Connection,
+    /// The body.
+    pub body: &'a [u8],
+    /// Leaves the body out, though the length tells of it: the answer to `HEAD` (RFC 9110 §9.3.2).
+    pub omit_body: bool,
+}
+
+impl<'a> Reply<'a> {
+    /// An answer with JSON in its body, on a connection that persists.
+    pub const fn json(status: Status, body: &'a [u8]) -> Self {
+        Self {
+            status,
+            content_type: ContentType::Json,
+            allow: None,
+            www_authenticate: false,
+            connection: Connection::Default,
+            body,
+            omit_body: false,
+        }
+    }
+
+    fn is_usual(&self) -> bool {
+        self.status == Status::Ok
+            && self.content_type == ContentType::Json
+            && self.connection == Connection::Default
+            && self.allow.is_none()
+            && !self.www_authenticate
+    }
+}
+
+/// Appends `reply` to `out`, head and body. Allocates nothing once `out` has the room.
+pub fn write_reply(out: &mut Vec<u8>, date: &Date, reply: &Reply<'_>) {
+    if reply.is_usual() {
+        out.extend_from_slice(&date.usual_head);
+    } else {
+        write_head(out, date, reply);
+    }
+    let mut room = [0; LENGTH_LINE_BYTES];
+    out.extend_from_slice(length_line(reply.body.len(), &mut room));
+    if !reply.omit_body {
+        out.extend_from_slice(reply.body);
+    }
+}
+
+/// The head of any answer, up to its length.
+fn write_head(out: &mut Vec<u8>, date: &Date, reply: &Reply<'_>) {
+    let code = reply.status.code();
+    let digits = [code / 100, code / 10 % 10, code % 10].map(|digit| b'0' + digit as u8);
+    let mut put = |parts: [&[u8]; 3]| parts.iter().for_each(|part| out.extend_from_slice(part));
+    put([b"HTTP/1.1 ", &digits, b" "]);
+    put([reply.status.reason().as_bytes(), b"\r\nContent-Type: ", reply.content_type.value().as_bytes()]);
+    put([b"\r\nDate: ", date.value(), b"\r\n"]);
+    if let Some(methods) = reply.allow {
+        put([b"Allow: ", methods.as_bytes(), b"\r\n"]);
+    }
+    if reply.www_authenticate {
+        out.extend_from_slice(b"WWW-Authenticate: Bearer realm=\"operator\"\r\n");
+    }
+    out.extend_from_slice(match reply.connection {
+        Connection::Default => b"",
+        Connection::KeepAlive => b"Connection: keep-alive\r\n",
+        Connection::Close => b"Connection: close\r\n",
+    });
+    out.extend_from_slice(b"Content-Length: ");
+}
+
+/// Room for the digits of any length and the two line ends after them.
+const LENGTH_LINE_BYTES: usize = 24;
+
+/// The rest of a head after `Content-Length: `.
+fn length_line(mut bytes: usize, room: &mut [u8; LENGTH_LINE_BYTES]) -> &[u8] {
+    let mut at = room.len() - 4;
+    room[at..].copy_from_slice(b"\r\n\r\n");
+    loop {
+        at -= 1;
+        room[at] = b'0' + (bytes % 10) as u8;
+        bytes /= 10;
+        if bytes == 0 {
+            return &room[at..];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(reply: Reply<'_>, expect: &str) {
+        // 1994-11-06 08:49:37 is the example of RFC 9110 §5.6.7.
+        let date = Date::new(784_111_777);
+        let mut out = b"before".to_vec();
+        write_reply(&mut out, &date, &reply);
+        let expect = expect.replace('\n', "\r\n").replace("<date>", "Date: Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(
+            out.escape_ascii().to_string(),
+            format!("before{expect}").as_bytes().escape_ascii().to_string()
+        );
+    }
+
+    #[test]
+    fn the_usual_answer() {
+        let json = Reply::json(Status::Ok, b"{}");
+        let head = "HTTP/1.1 200 OK\nContent-Type: application/json\n<date>\nContent-Length: ";
+        check(json, &format!("{head}2\n\n{{}}"));
+        check(Reply { body: b"", ..json }, &format!("{head}0\n\n"));
+        let long = [b'x'; 1234];
+        check(Reply { body: &long, ..json }, &format!("{head}1234\n\n{}", "x".repeat(1234)));
+        check(Reply { omit_body: true, body: &long, ..json }, &format!("{head}1234\n\n"));
+    }
+
+    #[test]
+    fn other_answers() {
+        let error = Reply::json(Status::BadRequest, b"{}");
+        check(
+            Reply { connection: Connection::Close, ..error },
+            "HTTP/1.1 400 Bad Request\nContent-Type: application/json\n<date>\nConnection: close\n\
+             Content-Length: 2\n\n{}",
+        );
+        check(
+            Reply { status: Status::Ok, connection: Connection::KeepAlive, ..error },
+            "HTTP/1.1 200 OK\nContent-Type: application/json\n<date>\nConnection: keep-alive\n\
+             Content-Length: 2\n\n{}",
+        );
+        check(
+            Reply { status: Status::MethodNotAllowed, allow: Some("GET, PUT"), ..error },
+            "HTTP/1.1 405 Method Not Allowed\nContent-Type: application/json\n<date>\nAllow: GET, PUT\n\
+             Content-Length: 2\n\n{}",
+        );
+        check(
+            Reply { status: Status::Ok, allow: Some("OPTIONS, POST"), ..error },
+            "HTTP/1.1 200 OK\nContent-Type: application/json\n<date>\nAllow: OPTIONS, POST\n\
+             Content-Length: 2\n\n{}",
+        );
+        check(
+            Reply { status: Status::Ok, www_authenticate: true, ..error },
+            "HTTP/1.1 200 OK\nContent-Type: application/json\n<date>\n\
+             WWW-Authenticate: Bearer realm=\"operator\"\nContent-Length: 2\n\n{}",
+        );
+        check(
+            Reply { status: Status::Unauthorized, www_authenticate: true, ..error },
+            "HTTP/1.1 401 Unauthorized\nContent-Type: application/json\n<date>\n\
+             WWW-Authenticate: Bearer realm=\"operator\"\nContent-Length: 2\n\n{}",
+        );
+        check(
+            Reply { status: Status::Ok, content_type: ContentType::PrometheusText, body: b"up 1", ..error },
+            "HTTP/1.1 200 OK\nContent-Type: text/plain; version=0.0.4; charset=utf-8\n<date>\n\
+             Content-Length: 4\n\nup 1",
+        );
+    }
+
+    #[test]
+    fn an_answer_allocates_nothing_where_there_is_room() {
+        let date = Date::new(784_111_777);
+        let mut out = Vec::with_capacity(1024);
+        let room = out.as_ptr();
+        write_reply(&mut out, &date, &Reply::json(Status::Ok, b"{}"));
+        write_reply(&mut out, &date, &Reply::json(Status::NotFound, b"{}"));
+        assert_eq!((out.as_ptr(), out.capacity()), (room, 1024));
+    }
+
+    #[track_caller]
+    fn check_date(unix_seconds: u64, expect: &str) {
+        assert_eq!(std::str::from_utf8(Date::new(unix_seconds).value()), Ok(expect));
+        let mut refreshed = Date::new(1_000_000_000);
+        refreshed.refresh(unix_seconds);
+        assert_eq!(refreshed.value(), expect.as_bytes());
+    }
+
+    #[test]
+    fn dates_are_imf_fixdates() {
+        check_date(0, "Thu, 01 Jan 1970 00:00:00 GMT");
+        check_date(784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT");
+        check_date(1_709_164_800, "Thu, 29 Feb 2024 00:00:00 GMT");
+        check_date(1_767_225_599, "Wed, 31 Dec 2025 23:59:59 GMT");
+        check_date(SECONDS_MAX, "Fri, 31 Dec 9999 23:59:59 GMT");
+        check_date(u64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT");
+    }
+}
