@@ -10,9 +10,11 @@
 //! | [`limits`] | every bound, with its reason | nothing |
 //! | [`wallet`] | the pure state machine: operation and time in, outcome out | `limits` |
 //! | [`http`] | bytes to requests, answers to bytes; pure | `limits` |
+//! | [`api`] | requests to operations, outcomes to JSON; pure | `http`, `wallet`, `limits` |
 //!
 //! `tests/tidy.rs` reads the `use` lines and holds the table.
 
+pub mod api;
 pub mod http;
 pub mod limits;
 pub mod wallet;

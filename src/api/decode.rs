@@ -1,0 +1,158 @@
+//! The platforms' calls: a path and a JSON object become an operation (protocol §1, §3).
+
+use std::borrow::Cow;
+
+use super::members::{Object, object, read};
+use super::{Api, Call, forms};
+use crate::limits;
+use crate::wallet::account::AccountRef;
+use crate::wallet::catalog::PlatformId;
+use crate::wallet::operation::Operation;
+use crate::wallet::outcome::ErrorCode;
+use crate::wallet::token::{TokenId, TokenPolicy, parse_wrapped};
+
+/// A call of the wallet listener. All are `POST`.
+pub(super) struct Route {
+    /// The path, without a query.
+    pub(super) path: &'static str,
+    pub(super) call: Call,
+    /// Reads the body. An error is what the platform is told.
+    pub(super) decode: for<'a> fn(Asked<'_, 'a>) -> Decode<'a>,
+}
+
+type Decode<'a> = Result<Operation<Cow<'a, str>>, ErrorCode>;
+
+/// The calls of this version, the most frequent first.
+pub(super) const ROUTES: [Route; 3] = [
+    Route { path: "/v1.0/balance", call: Call::Balance, decode: balance },
+    Route { path: "/v1.0/session/createtoken", call: Call::CreateToken, decode: create_token },
+    Route { path: "/v1.0/session/redeemtoken", call: Call::RedeemToken, decode: redeem_token },
+];
+
+/// A request whose credentials are good.
+pub(super) struct Asked<'s, 'a> {
+    pub(super) api: &'s Api,
+    pub(super) platform: PlatformId,
+    pub(super) body: &'a [u8],
+    pub(super) entropy: &'s mut dyn FnMut() -> u128,
+}
+
+/// What every platform's request has (protocol §1, Envelope).
+trait Enveloped {
+    fn platform_key(&self) -> &str;
+    fn timestamp(&self) -> &str;
+}
+
+/// An [`object!`] with the envelope's members before its own.
+macro_rules! enveloped {
+    ($(#[$doc:meta])* $object:ident { $($kept:tt)* } checked { $($unkept:tt)* }) => {
+        object! {
+            $(#[$doc])*
+            $object {
+                platform_key: required "PlatformKey" <= limits::PLATFORM_KEY_CHARS_MAX;
+                // Its form says how long it may be; the bound only keeps the reader general.
+                timestamp: required "Timestamp" <= TIMESTAMP_CHARS_MAX;
+                $($kept)*
+            } checked {
+                sequence: required "Sequence" <= limits::SEQUENCE_CHARS_MAX;
+                $($unkept)*
+            }
+        }
+
+        impl Enveloped for $object<'_> {
+            fn platform_key(&self) -> &str {
+                &self.platform_key
+            }
+
+            fn timestamp(&self) -> &str {
+                &self.timestamp
+            }
+        }
+    };
+}
+
+/// The longest `Timestamp`: seven digits of fraction.
+const TIMESTAMP_CHARS_MAX: usize = "2021-06-07T11:16:16.1234567Z".len();
+
+enveloped! {
+    /// Members of `balance`.
+    Balance {
+        account: required "OperatorAccountID" <= limits::ID_CHARS_MAX;
+        game: optional "GameID" <= limits::ID_CHARS_MAX;
+    } checked {
+        provider: optional "ContentGameProviderID" <= limits::ID_CHARS_MAX;
+    }
+}
+
+enveloped! {
+    /// Members of `createtoken`.
+    CreateToken {
+        account: required "OperatorAccountID" <= limits::ID_CHARS_MAX;
+        game: required "GameID" <= limits::ID_CHARS_MAX;
+    } checked {}
+}
+
+enveloped! {
+    /// Members of `redeemtoken`.
+    RedeemToken {
+        token: required "SessionToken" <= limits::SESSION_TOKEN_REQUEST_CHARS_MAX;
+    } checked {
+        address: required "IPAddress" <= limits::IP_ADDRESS_CHARS_MAX;
+    }
+}
+
+/// Reads a call's members, and checks the envelope: the form of the body first, then whose key it names.
+fn members<'a, T: Object<'a> + Enveloped>(asked: &Asked<'_, 'a>) -> Result<T, ErrorCode> {
+    let members: T = read(asked.body).map_err(|_| ErrorCode::NotAuthentic)?;
+    if !forms::is_timestamp(members.timestamp()) {
+        return Err(ErrorCode::NotAuthentic);
+    }
+    if members.platform_key() != asked.api.platform_keys[asked.platform.index()] {
+        return Err(ErrorCode::NotAuthentic);
+    }
+    Ok(members)
+}
+
+fn balance<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
+    let Balance { account, game, .. } = members(&asked)?;
+    Ok(Operation::Balance { platform: asked.platform, account: AccountRef::new(account), game })
+}
+
+fn create_token<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
+    let CreateToken { account, game, .. } = members(&asked)?;
+    let entropy = match asked.api.token_policy {
+        TokenPolicy::SingleUse => (asked.entropy)(),
+        TokenPolicy::Wrapped => 0,
+    };
+    Ok(Operation::CreateToken { platform: asked.platform, account: AccountRef::new(account), game, entropy })
+}
+
+fn redeem_token<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
+    let RedeemToken { token, .. } = members(&asked)?;
+    // A text that is no token of the policy is an unknown token, not a malformed request (protocol §3).
+    match asked.api.token_policy {
+        TokenPolicy::SingleUse => {
+            let token = TokenId::parse(&token).ok_or(ErrorCode::SessionNotFound)?;
+            Ok(Operation::RedeemToken { platform: asked.platform, token })
+        }
+        TokenPolicy::Wrapped => {
+            let (key, minted_ms) = wrapped(token).ok_or(ErrorCode::SessionNotFound)?;
+            Ok(Operation::RedeemWrapped { platform: asked.platform, key, minted_ms })
+        }
+    }
+}
+
+/// The session key and the time in a wrapped token.
+fn wrapped(token: Cow<'_, str>) -> Option<(Cow<'_, str>, u64)> {
+    let (key, minted_ms) = match token {
+        Cow::Borrowed(text) => {
+            let (key, minted_ms) = parse_wrapped(text)?;
+            (Cow::Borrowed(key), minted_ms)
+        }
+        Cow::Owned(text) => {
+            let (key, minted_ms) = parse_wrapped(&text)?;
+            (Cow::Owned(key.to_owned()), minted_ms)
+        }
+    };
+    super::members::fits(&key, limits::SESSION_KEY_CHARS_MAX).then_some((key, minted_ms))
+}

@@ -1,0 +1,289 @@
+//! The operator's calls: REST paths and small JSON objects (protocol §6).
+//!
+//! Faults of the caller are HTTP statuses, each with a sentence. Which fault is told, where several meet:
+//! unknown path (404), then method (405), then token (401), then path parameters and body (400).
+
+use std::borrow::Cow;
+
+use compact_str::CompactString;
+
+use super::credentials::Secret;
+use super::members::{fits, object, read};
+use super::{Call, Decoded, Probe, forms};
+use crate::http::{Method, Request, Status};
+use crate::limits;
+use crate::wallet::account::{AccountRef, Gender, Profile, Status as AccountStatus};
+use crate::wallet::operation::Operation;
+
+const ACCOUNTS: &str = "/operator/v1/accounts/";
+
+/// A path under an account, `…/accounts/{domain}/{player}`.
+struct Route {
+    /// The segment after the player.
+    tail: Option<&'static str>,
+    /// A session's key follows it.
+    has_key: bool,
+    /// For `Allow`. `HEAD` goes where `GET` does (RFC 9110 §9.3.2).
+    allow: &'static str,
+    methods: &'static [Row],
+}
+
+/// A call: its method at its path, and how it is read.
+struct Row {
+    method: Method,
+    call: Call,
+    decode: for<'a> fn(Asked<'_, 'a>) -> Decode<'a>,
+}
+
+type Decode<'a> = Result<Operation<Cow<'a, str>>, &'static str>;
+
+const ROUTES: [Route; 4] = [
+    Route {
+        tail: None,
+        has_key: false,
+        allow: "GET, HEAD, PUT",
+        methods: &[
+            Row { method: Method::Get, call: Call::GetAccount, decode: get_account },
+            Row { method: Method::Put, call: Call::PutAccount, decode: put_account },
+        ],
+    },
+    Route {
+        tail: Some("status"),
+        has_key: false,
+        allow: "PUT",
+        methods: &[Row { method: Method::Put, call: Call::SetStatus, decode: set_status }],
+    },
+    Route {
+        tail: Some("sessions"),
+        has_key: false,
+        allow: "POST",
+        methods: &[Row { method: Method::Post, call: Call::OpenSession, decode: open_session }],
+    },
+    Route {
+        tail: Some("sessions"),
+        has_key: true,
+        allow: "DELETE",
+        methods: &[Row { method: Method::Delete, call: Call::CloseSession, decode: close_session }],
+    },
+];
+
+const PROBES: [(&str, Probe); 3] =
+    [("/healthz", Probe::Healthz), ("/readyz", Probe::Readyz), ("/metrics", Probe::Metrics)];
+
+/// A request whose token is good.
+struct Asked<'s, 'a> {
+    path: Path<'a>,
+    body: &'a [u8],
+    entropy: &'s mut dyn FnMut() -> u128,
+}
+
+/// The parameters in a path, as they stand there.
+#[derive(Clone, Copy)]
+struct Path<'a> {
+    domain: &'a str,
+    player: &'a str,
+    tail: Option<&'a str>,
+    key: Option<&'a str>,
+}
+
+/// Decodes a request of the operator listener.
+pub(super) fn decode<'a>(
+    token: Option<&Secret>,
+    request: &Request<'a>,
+    entropy: &mut dyn FnMut() -> u128,
+) -> Decoded<'a> {
+    let method = if request.method == Method::Head { Method::Get } else { request.method };
+    if let Some((_, probe)) = PROBES.iter().find(|(path, _)| *path == request.path) {
+        return if method == Method::Get {
+            Decoded::Probe(*probe)
+        } else {
+            Decoded::not_allowed("GET, HEAD")
+        };
+    }
+    let Some((path, route)) = find(request.path) else {
+        return Decoded::status(Status::NotFound);
+    };
+    let Some(row) = route.methods.iter().find(|row| row.method == method) else {
+        return Decoded::not_allowed(route.allow);
+    };
+    let Some(token) = token else {
+        return Decoded::because(Status::Unauthorized, "No operator token is configured.");
+    };
+    if !token.is_bearer(request.authorization) {
+        return Decoded::status(Status::Unauthorized);
+    }
+    match (row.decode)(Asked { path, body: request.body, entropy }) {
+        Ok(operation) => Decoded::Operation(row.call, operation),
+        Err(detail) => Decoded::because(Status::BadRequest, detail),
+    }
+}
+
+/// The route of a path under an account, and its parameters. Segments are told apart before their escapes are
+/// resolved (RFC 3986 §2.4).
+fn find(path: &str) -> Option<(Path<'_>, &'static Route)> {
+    let mut segments = path.strip_prefix(ACCOUNTS)?.split('/');
+    let path = Path {
+        domain: segments.next()?,
+        player: segments.next()?,
+        tail: segments.next(),
+        key: segments.next(),
+    };
+    if segments.next().is_some() {
+        return None;
+    }
+    let route = ROUTES.iter().find(|route| route.tail == path.tail && route.has_key == path.key.is_some())?;
+    Some((path, route))
+}
+
+const ESCAPE: &str = "The path has a percent sign without two hexadecimal digits.";
+const NOT_UTF8: &str = "The path is not UTF-8 once its percent signs are resolved.";
+const CONTROL: &str = "The path has a control character in it.";
+const SLASH: &str = "The domain or the player in the path has a slash in it.";
+const EMPTY: &str = "The domain or the player in the path is empty.";
+const ACCOUNT_TOO_LONG: &str = "The account's id, domain/player, is too long.";
+const KEY_LENGTH: &str = "The session key in the path is empty or too long.";
+const KEY_CONTROL: &str = "SessionKey has a control character in it.";
+
+impl<'a> Path<'a> {
+    /// The account that the path names.
+    fn account(self) -> Result<AccountRef<Cow<'a, str>>, &'static str> {
+        let (domain, player) = (unescape(self.domain)?, unescape(self.player)?);
+        if domain.is_empty() || player.is_empty() {
+            return Err(EMPTY);
+        }
+        // A slash in a domain would name another account than its path says.
+        if domain.contains('/') || player.contains('/') {
+            return Err(SLASH);
+        }
+        let id = format!("{domain}/{player}");
+        if !fits(&id, limits::ID_CHARS_MAX) {
+            return Err(ACCOUNT_TOO_LONG);
+        }
+        Ok(AccountRef::new(Cow::Owned(id)))
+    }
+
+    /// The session key that the path names. It may hold a slash, written `%2F`: a key is the operator's own.
+    fn key(self) -> Result<Cow<'a, str>, &'static str> {
+        let key = unescape(self.key.unwrap_or_default())?;
+        if fits(&key, limits::SESSION_KEY_CHARS_MAX) { Ok(key) } else { Err(KEY_LENGTH) }
+    }
+}
+
+/// A path segment with its percent-encoding resolved (RFC 3986 §2.1).
+fn unescape(segment: &str) -> Result<Cow<'_, str>, &'static str> {
+    let text = if segment.contains('%') {
+        let mut bytes = Vec::with_capacity(segment.len());
+        let mut rest = segment.as_bytes();
+        while let Some((&byte, after)) = rest.split_first() {
+            rest = after;
+            if byte != b'%' {
+                bytes.push(byte);
+                continue;
+            }
+            let (digits, after) = rest.split_first_chunk::<2>().ok_or(ESCAPE)?;
+            let [high, low] = digits.map(|digit| char::from(digit).to_digit(16));
+            bytes.push((high.ok_or(ESCAPE)? << 4 | low.ok_or(ESCAPE)?) as u8);
+            rest = after;
+        }
+        Cow::Owned(String::from_utf8(bytes).map_err(|_| NOT_UTF8)?)
+    } else {
+        Cow::Borrowed(segment)
+    };
+    if text.chars().any(char::is_control) { Err(CONTROL) } else { Ok(text) }
+}
+
+object! {
+    /// Body of `PUT …/accounts/{domain}/{player}`.
+    AccountBody {
+        country: required "CountryCode" <= 2;
+        user_name: optional "UserName" <= limits::PROFILE_CHARS_MAX;
+        display_name: optional "DisplayName" <= limits::PROFILE_CHARS_MAX;
+        city: optional "City" <= limits::PROFILE_CHARS_MAX;
+        born: optional "DateOfBirth" <= "1965-05-16T00:00:00".len();
+        gender: optional "Gender" <= 1;
+    } checked {}
+}
+
+object! {
+    /// Body of `PUT …/{player}/status`.
+    StatusBody {
+        status: required "Status" <= "active".len();
+    } checked {}
+}
+
+object! {
+    /// Body of `POST …/{player}/sessions`.
+    SessionBody {
+        key: optional "SessionKey" <= limits::SESSION_KEY_CHARS_MAX;
+    } checked {}
+}
+
+fn get_account<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
+    Ok(Operation::GetAccount { account: asked.path.account()? })
+}
+
+fn put_account<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
+    let account = asked.path.account()?;
+    let body: AccountBody<'_> = read(asked.body)?;
+    let country: [u8; 2] = body.country.as_bytes().try_into().map_err(|_| COUNTRY)?;
+    if !country.iter().all(u8::is_ascii_uppercase) {
+        return Err(COUNTRY);
+    }
+    let born = body.born.map(|text| forms::date_of_birth(&text).ok_or(BORN)).transpose()?;
+    let gender = match body.gender.as_deref() {
+        None => None,
+        Some("M") => Some(Gender::Male),
+        Some("F") => Some(Gender::Female),
+        Some(_) => return Err(GENDER),
+    };
+    let profile = Profile {
+        country,
+        gender,
+        born,
+        user_name: body.user_name.map(CompactString::from),
+        display_name: body.display_name.map(CompactString::from),
+        city: body.city.map(CompactString::from),
+    };
+    Ok(Operation::PutAccount { account, profile: Box::new(profile) })
+}
+
+const COUNTRY: &str = "CountryCode must be two capital letters (ISO 3166).";
+const BORN: &str = "DateOfBirth must be a day of the calendar, YYYY-MM-DD.";
+const GENDER: &str = "Gender must be M or F.";
+const STATUS: &str = "Status must be active or frozen.";
+
+fn set_status<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
+    let account = asked.path.account()?;
+    let StatusBody { status } = read(asked.body)?;
+    let status = match &*status {
+        "active" => AccountStatus::Active,
+        "frozen" => AccountStatus::Frozen,
+        _ => return Err(STATUS),
+    };
+    Ok(Operation::SetStatus { account, status })
+}
+
+fn open_session<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
+    let account = asked.path.account()?;
+    let key = if asked.body.is_empty() { None } else { read::<SessionBody<'_>>(asked.body)?.key };
+    let key = match key {
+        // It could not be written in the path of a logout.
+        Some(key) if key.chars().any(char::is_control) => return Err(KEY_CONTROL),
+        Some(key) => key,
+        None => Cow::Owned(uuid((asked.entropy)())),
+    };
+    Ok(Operation::OpenSession { account, key })
+}
+
+fn close_session<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
+    Ok(Operation::CloseSession { account: asked.path.account()?, key: asked.path.key()? })
+}
+
+/// A UUID of version 4 made of random bits, in lower case (RFC 9562 §4, §5.4).
+fn uuid(random: u128) -> String {
+    const VERSION: u128 = 0xf << 76;
+    const VARIANT: u128 = 0b11 << 62;
+    let bits = random & !VERSION & !VARIANT | 0x4 << 76 | 0b10 << 62;
+    let digits = format!("{bits:032x}");
+    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+}

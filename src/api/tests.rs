@@ -1,0 +1,80 @@
+//! What the two doors answer, row by row; and that a body's meaning doesn't hang on its spelling.
+
+mod answers;
+mod bodies;
+mod operator;
+mod platform;
+mod properties;
+
+use std::borrow::Cow;
+
+use super::{Api, Call, Decoded, Platform};
+use crate::http::{Method, Request, Status};
+use crate::wallet::catalog::PlatformId;
+use crate::wallet::operation::Operation;
+use crate::wallet::token::TokenPolicy;
+
+/// `admin:admin`.
+const ADMIN: &[u8] = b"Basic YWRtaW46YWRtaW4=";
+/// `other:secret`.
+const OTHER: &[u8] = b"Basic b3RoZXI6c2VjcmV0";
+const BEARER: &[u8] = b"Bearer demo";
+
+const RANDOM: u128 = 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef;
+
+fn api(token_policy: TokenPolicy) -> Api {
+    let platform = |key: &str, user: &str, password: &str| Platform {
+        key: key.into(),
+        user: user.into(),
+        password: password.into(),
+    };
+    let platforms = vec![platform("L100", "admin", "admin"), platform("M2é", "other", "secret")];
+    Api::new(platforms, Some("demo".into()), token_policy)
+}
+
+fn request<'a>(
+    method: Method,
+    path: &'a str,
+    authorization: Option<&'a [u8]>,
+    body: &'a (impl AsRef<[u8]> + ?Sized),
+) -> Request<'a> {
+    Request {
+        method,
+        path,
+        query: None,
+        authorization,
+        body: body.as_ref(),
+        keep_alive: true,
+        keep_alive_named: false,
+    }
+}
+
+/// Decodes at the wallet's door, with the random bits [`RANDOM`].
+fn platform<'a>(token_policy: TokenPolicy, request: &Request<'a>) -> Decoded<'a> {
+    api(token_policy).platform(request, &mut || RANDOM)
+}
+
+/// Decodes at the operator's door, with the random bits [`RANDOM`].
+fn operator<'a>(request: &Request<'a>) -> Decoded<'a> {
+    api(TokenPolicy::SingleUse).operator(request, &mut || RANDOM)
+}
+
+fn first_platform() -> PlatformId {
+    PlatformId::new(0).unwrap()
+}
+
+fn second_platform() -> PlatformId {
+    PlatformId::new(1).unwrap()
+}
+
+fn taken(call: Call, operation: Operation<&'static str>) -> Decoded<'static> {
+    Decoded::Operation(call, operation.map(|text| Cow::Borrowed(*text)))
+}
+
+fn http(status: Status) -> Decoded<'static> {
+    Decoded::Http { status, allow: None, detail: None }
+}
+
+fn not_allowed(allow: &'static str) -> Decoded<'static> {
+    Decoded::Http { status: Status::MethodNotAllowed, allow: Some(allow), detail: None }
+}
