@@ -11,10 +11,15 @@
 //! | [`wallet`] | the pure state machine: operation and time in, outcome out | `limits` |
 //! | [`http`] | bytes to requests, answers to bytes; pure | `limits` |
 //! | [`api`] | requests to operations, outcomes to JSON; pure | `http`, `wallet`, `limits` |
+//! | [`shard`] | who owns what, and the lanes between cores | `wallet`, `metrics`, `limits` |
+//! | [`clock`], [`metrics`] | the only reader of time; counters | nothing |
 //!
 //! `tests/tidy.rs` reads the `use` lines and holds the table.
 
 pub mod api;
+pub mod clock;
 pub mod http;
 pub mod limits;
+pub mod metrics;
+pub mod shard;
 pub mod wallet;

@@ -1,0 +1,337 @@
+//! Counters and histograms of each shard; summed by who reads them, never by who counts.
+//!
+//! A counter is written by its own core alone, so counting is a load and a store without a lock; any core may
+//! read. The text is that of Prometheus, version 0.0.4.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Upper bounds of the latency histogram, microseconds. Under load a turn takes some hundred; the seed's service
+/// took 100,000.
+const LATENCY_BOUNDS_US: [u64; 16] = [
+    25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    10_000_000,
+];
+
+/// A number that one core writes and any core reads.
+#[derive(Debug, Default)]
+struct Cell(AtomicU64);
+
+impl Cell {
+    fn add(&self, more: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+    }
+
+    fn sub(&self, fewer: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_sub(fewer), Ordering::Relaxed);
+    }
+
+    fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Latencies of one call.
+#[derive(Debug, Default)]
+struct Histogram {
+    /// One more than there are bounds: what is over the last.
+    buckets: [Cell; LATENCY_BOUNDS_US.len() + 1],
+    sum_us: Cell,
+}
+
+impl Histogram {
+    fn record(&self, latency_us: u64, times: u64) {
+        let at = LATENCY_BOUNDS_US.partition_point(|bound_us| *bound_us < latency_us);
+        self.buckets[at].add(times);
+        self.sum_us.add(latency_us.saturating_mul(times));
+    }
+}
+
+/// What one shard counts. Written by its core.
+#[derive(Debug)]
+pub struct ShardMetrics {
+    names: Names,
+    /// By call, then by answer.
+    answers: Vec<Cell>,
+    latency: Vec<Histogram>,
+    connections_open: Cell,
+    connections_accepted: Cell,
+    connections_refused: Cell,
+    lanes_under_way: Cell,
+    lanes_refused: Cell,
+    busy_us: Cell,
+    parked_us: Cell,
+    accounts: Cell,
+    session_keys: Cell,
+    tokens: Cell,
+}
+
+/// The names of calls and answers, from who knows them.
+#[derive(Clone, Copy, Debug)]
+pub struct Names {
+    /// A call's name by its index.
+    pub calls: &'static [&'static str],
+    /// An answer's name by its index: an `ErrorCode`, or an HTTP status.
+    pub answers: &'static [&'static str],
+}
+
+impl ShardMetrics {
+    fn new(names: Names) -> Self {
+        let mut answers = Vec::new();
+        answers.resize_with(names.calls.len() * names.answers.len(), Cell::default);
+        let mut latency = Vec::new();
+        latency.resize_with(names.calls.len(), Histogram::default);
+        Self {
+            names,
+            answers,
+            latency,
+            connections_open: Cell::default(),
+            connections_accepted: Cell::default(),
+            connections_refused: Cell::default(),
+            lanes_under_way: Cell::default(),
+            lanes_refused: Cell::default(),
+            busy_us: Cell::default(),
+            parked_us: Cell::default(),
+            accounts: Cell::default(),
+            session_keys: Cell::default(),
+            tokens: Cell::default(),
+        }
+    }
+
+    /// A call was given an answer; both by index.
+    pub fn answered(&self, call: usize, answer: usize) {
+        self.answers[call * self.names.answers.len() + answer].add(1);
+    }
+
+    /// `times` requests of a call took `latency_us` from their bytes' arrival to their answer's hand-over.
+    pub fn took(&self, call: usize, latency_us: u64, times: u64) {
+        self.latency[call].record(latency_us, times);
+    }
+
+    /// A connection was accepted.
+    pub fn connected(&self) {
+        self.connections_accepted.add(1);
+        self.connections_open.add(1);
+    }
+
+    /// A connection could not be taken, since there were as many as there may be.
+    pub fn connection_refused(&self) {
+        self.connections_refused.add(1);
+    }
+
+    /// A connection has ended.
+    pub fn disconnected(&self) {
+        self.connections_open.sub(1);
+    }
+
+    /// The requests that this shard has under way at others.
+    pub fn set_lanes(&self, under_way: u64) {
+        self.lanes_under_way.set(under_way);
+    }
+
+    /// A request was refused, since its lane was full.
+    pub fn lane_refused(&self) {
+        self.lanes_refused.add(1);
+    }
+
+    /// The core worked for this long.
+    pub fn busy(&self, us: u64) {
+        self.busy_us.add(us);
+    }
+
+    /// The core was parked for this long.
+    pub fn parked(&self, us: u64) {
+        self.parked_us.add(us);
+    }
+
+    /// What the shard's wallet holds.
+    pub fn set_holdings(&self, accounts: u64, session_keys: u64, tokens: u64) {
+        self.accounts.set(accounts);
+        self.session_keys.set(session_keys);
+        self.tokens.set(tokens);
+    }
+}
+
+/// The metrics of all shards.
+#[derive(Debug)]
+pub struct Registry {
+    names: Names,
+    shards: Vec<std::sync::Arc<ShardMetrics>>,
+}
+
+impl Registry {
+    /// Metrics for this many shards.
+    pub fn new(shards: usize, names: Names) -> Self {
+        Self { names, shards: (0..shards).map(|_| std::sync::Arc::new(ShardMetrics::new(names))).collect() }
+    }
+
+    /// The metrics that shard `index` writes.
+    pub fn shard(&self, index: usize) -> std::sync::Arc<ShardMetrics> {
+        std::sync::Arc::clone(&self.shards[index])
+    }
+
+    /// Appends everything as Prometheus text. `shards` label values are the shards' numbers; calls and answers
+    /// that never occurred are left out.
+    pub fn write(&self, out: &mut String) {
+        self.write_answers(out);
+        self.write_latency(out);
+        let gauge = "gauge";
+        let counter = "counter";
+        type Read = fn(&ShardMetrics) -> u64;
+        let plain: [(&str, &str, &str, Read); 8] = [
+            ("purser_connections", gauge, "Open connections.", |shard| shard.connections_open.get()),
+            ("purser_connections_accepted_total", counter, "Connections accepted.", |shard| {
+                shard.connections_accepted.get()
+            }),
+            (
+                "purser_connections_refused_total",
+                counter,
+                "Connections ended at once: the shard had as many as it may have.",
+                |shard| shard.connections_refused.get(),
+            ),
+            ("purser_lane_requests", gauge, "Requests under way at other shards.", |shard| {
+                shard.lanes_under_way.get()
+            }),
+            (
+                "purser_lane_refused_total",
+                counter,
+                "Requests refused because their lane was full.",
+                |shard| shard.lanes_refused.get(),
+            ),
+            ("purser_accounts", gauge, "Accounts.", |shard| shard.accounts.get()),
+            ("purser_session_keys", gauge, "Session keys, live and remembered.", |shard| {
+                shard.session_keys.get()
+            }),
+            ("purser_session_tokens", gauge, "Single-use tokens outstanding.", |shard| shard.tokens.get()),
+        ];
+        for (name, kind, help, read) in plain {
+            head(out, name, kind, help);
+            for (index, shard) in self.shards.iter().enumerate() {
+                line(out, format_args!("{name}{{shard=\"{index}\"}} {}", read(shard)));
+            }
+        }
+        let name = "purser_core_seconds_total";
+        head(out, name, counter, "Time of the core, working and parked.");
+        for (index, shard) in self.shards.iter().enumerate() {
+            for (state, us) in [("busy", shard.busy_us.get()), ("parked", shard.parked_us.get())] {
+                line(out, format_args!("{name}{{shard=\"{index}\",state=\"{state}\"}} {}", Seconds(us)));
+            }
+        }
+        self.write_imbalance(out, "purser_connections_imbalance", "connections", |shard| {
+            shard.connections_open.get()
+        });
+        self.write_imbalance(out, "purser_accounts_imbalance", "accounts", |shard| shard.accounts.get());
+    }
+
+    fn write_answers(&self, out: &mut String) {
+        let name = "purser_requests_total";
+        head(out, name, "counter", "Requests answered, by call and by ErrorCode or HTTP status.");
+        for (index, shard) in self.shards.iter().enumerate() {
+            let cells = shard.answers.chunks(self.names.answers.len());
+            for (call, row) in self.names.calls.iter().zip(cells) {
+                for (answer, cell) in self.names.answers.iter().zip(row).filter(|(_, cell)| cell.get() > 0) {
+                    let labels = format_args!("shard=\"{index}\",call=\"{call}\",code=\"{answer}\"");
+                    line(out, format_args!("{name}{{{labels}}} {}", cell.get()));
+                }
+            }
+        }
+    }
+
+    fn write_latency(&self, out: &mut String) {
+        let name = "purser_request_seconds";
+        head(out, name, "histogram", "From a request's last byte to its answer's hand-over to the kernel.");
+        for (index, shard) in self.shards.iter().enumerate() {
+            for (call, histogram) in self.names.calls.iter().zip(&shard.latency) {
+                let count: u64 = histogram.buckets.iter().map(Cell::get).sum();
+                if count == 0 {
+                    continue;
+                }
+                let labels = format!("shard=\"{index}\",call=\"{call}\"");
+                let mut below = 0;
+                for (bound_us, bucket) in LATENCY_BOUNDS_US.iter().zip(&histogram.buckets) {
+                    below += bucket.get();
+                    let bound = Seconds(*bound_us);
+                    line(out, format_args!("{name}_bucket{{{labels},le=\"{bound}\"}} {below}"));
+                }
+                line(out, format_args!("{name}_bucket{{{labels},le=\"+Inf\"}} {count}"));
+                line(out, format_args!("{name}_sum{{{labels}}} {}", Seconds(histogram.sum_us.get())));
+                line(out, format_args!("{name}_count{{{labels}}} {count}"));
+            }
+        }
+    }
+
+    /// How far the fullest shard is over the average: 0 where all have the same.
+    fn write_imbalance(&self, out: &mut String, name: &str, what: &str, read: fn(&ShardMetrics) -> u64) {
+        head(out, name, "gauge", &format!("Share by which the fullest shard's {what} exceed the average."));
+        let values: Vec<u64> = self.shards.iter().map(|shard| read(shard)).collect();
+        let (most, sum) = (values.iter().copied().max().unwrap_or(0), values.iter().sum::<u64>());
+        let average = sum as f64 / values.len() as f64;
+        let over = if sum == 0 { 0.0 } else { most as f64 / average - 1.0 };
+        line(out, format_args!("{name} {over:.4}"));
+    }
+}
+
+/// Microseconds, shown as seconds.
+struct Seconds(u64);
+
+impl std::fmt::Display for Seconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{:06}", self.0 / 1_000_000, self.0 % 1_000_000)
+    }
+}
+
+fn head(out: &mut String, name: &str, kind: &str, help: &str) {
+    line(out, format_args!("# HELP {name} {help}"));
+    line(out, format_args!("# TYPE {name} {kind}"));
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("a string takes any text");
+    out.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(registry: &Registry, expect: &str) {
+        let mut text = String::new();
+        registry.write(&mut text);
+        assert!(text.lines().any(|line| line == expect), "no line {expect:?} in\n{text}");
+    }
+
+    #[test]
+    fn what_was_counted_is_shown() {
+        let registry = Registry::new(2, Names { calls: &["balance", "http"], answers: &["0", "-5", "404"] });
+        let shard = registry.shard(1);
+        shard.answered(0, 1);
+        shard.answered(0, 1);
+        shard.took(0, 25, 3);
+        shard.took(0, 26, 1);
+        shard.took(0, 60_000_000, 1);
+        shard.connected();
+        shard.connected();
+        shard.disconnected();
+        shard.busy(1_500_000);
+        shard.set_holdings(30, 20, 10);
+        registry.shard(0).set_holdings(10, 0, 0);
+        check(&registry, "purser_requests_total{shard=\"1\",call=\"balance\",code=\"-5\"} 2");
+        check(&registry, "purser_request_seconds_bucket{shard=\"1\",call=\"balance\",le=\"0.000025\"} 3");
+        check(&registry, "purser_request_seconds_bucket{shard=\"1\",call=\"balance\",le=\"0.000050\"} 4");
+        check(&registry, "purser_request_seconds_bucket{shard=\"1\",call=\"balance\",le=\"10.000000\"} 4");
+        check(&registry, "purser_request_seconds_bucket{shard=\"1\",call=\"balance\",le=\"+Inf\"} 5");
+        check(&registry, "purser_request_seconds_count{shard=\"1\",call=\"balance\"} 5");
+        check(&registry, "purser_request_seconds_sum{shard=\"1\",call=\"balance\"} 60.000101");
+        check(&registry, "purser_connections{shard=\"1\"} 1");
+        check(&registry, "purser_connections_accepted_total{shard=\"1\"} 2");
+        check(&registry, "purser_core_seconds_total{shard=\"1\",state=\"busy\"} 1.500000");
+        check(&registry, "purser_session_tokens{shard=\"1\"} 10");
+        check(&registry, "purser_accounts_imbalance 0.5000");
+        check(&registry, "purser_connections_imbalance 1.0000");
+    }
+}

@@ -1,0 +1,293 @@
+//! A shard on its core: it routes each operation to its owner, serves what the others send, and brings the
+//! replies back to who waits for them.
+//!
+//! [`core`] is the pure step, [`partition`] says who owns what, [`mesh`] holds the lanes. What is here joins them:
+//! the numbers under which requests are under way, the count that keeps the lanes from overflowing, and the
+//! steps that wait for room.
+
+pub mod core;
+pub mod mesh;
+pub mod partition;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use slab::Slab;
+
+use self::core::{Core, Step};
+use mesh::{Mesh, Reply, Request};
+use partition::ShardId;
+
+use crate::limits;
+use crate::metrics::ShardMetrics;
+use crate::wallet::operation::Operation;
+use crate::wallet::outcome::Outcome;
+use crate::wallet::{Millis, Wallet};
+
+/// What became of a submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Submitted {
+    /// The outcome was told.
+    Answered,
+    /// It is under way; [`Shard::poll`] will tell the outcome.
+    Pending,
+}
+
+/// A request under way at another shard, or a step that waits for room in a lane.
+#[derive(Debug)]
+struct UnderWay<W> {
+    /// Who waits; nobody where the shard itself keeps house.
+    waiter: Option<W>,
+}
+
+/// A step whose lane is full. Its request has changed something already, so it is not refused but waits.
+#[derive(Debug)]
+struct Deferred {
+    to: ShardId,
+    ticket: u32,
+    operation: Operation<CompactString>,
+}
+
+/// One shard. Lives on one core; `W` is what net knows a waiting request by.
+#[derive(Debug)]
+pub struct Shard<W> {
+    core: Core,
+    mesh: Arc<Mesh>,
+    metrics: Arc<ShardMetrics>,
+    under_way: Slab<UnderWay<W>>,
+    /// Requests under way at each shard, at most [`limits::LANE_REQUESTS_MAX`].
+    at: Vec<usize>,
+    deferred: VecDeque<Deferred>,
+    /// Shards that were sent something since the last [`Shard::flush`], one bit each.
+    sent_to: u64,
+    /// The latest time that an operation was applied at; the wallet's time does not go back.
+    now_ms: Millis,
+}
+
+impl<W: Copy> Shard<W> {
+    /// The shard of `core`, with the lanes of `mesh`.
+    pub fn new(core: Core, mesh: Arc<Mesh>, metrics: Arc<ShardMetrics>) -> Self {
+        let shards = mesh.partition().shards();
+        assert_eq!(core.partition().shards(), shards, "one partition");
+        let (under_way, at) = (Slab::new(), vec![0; shards]);
+        Self { core, mesh, metrics, under_way, at, deferred: VecDeque::new(), sent_to: 0, now_ms: 0 }
+    }
+
+    /// This shard's number.
+    pub const fn id(&self) -> ShardId {
+        self.core.id()
+    }
+
+    /// The lanes.
+    pub const fn mesh(&self) -> &Arc<Mesh> {
+        &self.mesh
+    }
+
+    /// This shard's wallet.
+    pub const fn wallet(&self) -> &Wallet {
+        self.core.wallet()
+    }
+
+    fn advance(&mut self, now_ms: Millis) -> Millis {
+        self.now_ms = self.now_ms.max(now_ms);
+        self.now_ms
+    }
+
+    /// Applies `operation` here, or sends it to its owner for `waiter`. `told` is given the outcome where it is
+    /// there at once, [`Outcome::Unavailable`] where the lane is full: then nothing has changed.
+    pub fn submit(
+        &mut self,
+        now_ms: Millis,
+        waiter: W,
+        operation: &Operation<&str>,
+        told: impl FnOnce(&Outcome<&str>),
+    ) -> Submitted {
+        let owner = self.core.owner(operation);
+        if owner != self.id() {
+            if self.at[owner.index()] >= limits::LANE_REQUESTS_MAX {
+                self.metrics.lane_refused();
+                told(&Outcome::Unavailable);
+                return Submitted::Answered;
+            }
+            let ticket = self.ticket(Some(waiter));
+            self.send(owner, ticket, operation.map(|text| CompactString::from(*text)));
+            return Submitted::Pending;
+        }
+        if operation.may_go_on() && self.deferred.len() >= limits::LANE_REQUESTS_MAX {
+            self.metrics.lane_refused();
+            told(&Outcome::Unavailable);
+            return Submitted::Answered;
+        }
+        let now_ms = self.advance(now_ms);
+        match self.core.step(now_ms, operation, told) {
+            Step::Done => Submitted::Answered,
+            Step::Elsewhere(to, next) => {
+                let ticket = self.ticket(Some(waiter));
+                self.send_or_defer(to, ticket, *next);
+                Submitted::Pending
+            }
+        }
+    }
+
+    fn ticket(&mut self, waiter: Option<W>) -> u32 {
+        self.under_way.insert(UnderWay { waiter }) as u32
+    }
+
+    fn send(&mut self, to: ShardId, ticket: u32, operation: Operation<CompactString>) {
+        self.at[to.index()] += 1;
+        assert!(self.at[to.index()] <= limits::LANE_REQUESTS_MAX, "room for the reply comes first");
+        let sent = self.mesh.requests(self.id(), to).push(Request { ticket, operation });
+        assert!(sent.is_ok(), "a lane holds what may be under way");
+        self.sent_to |= 1 << to.index();
+    }
+
+    fn send_or_defer(&mut self, to: ShardId, ticket: u32, operation: Operation<CompactString>) {
+        if self.at[to.index()] < limits::LANE_REQUESTS_MAX {
+            self.send(to, ticket, operation);
+        } else {
+            self.deferred.push_back(Deferred { to, ticket, operation });
+        }
+    }
+
+    /// Serves what other shards have sent, and tells the outcomes that have come back. `true` where there was
+    /// anything of either.
+    pub fn poll(&mut self, now_ms: Millis, mut told: impl FnMut(W, &Outcome<&str>)) -> bool {
+        if self.at.len() == 1 {
+            return false;
+        }
+        let now_ms = self.advance(now_ms);
+        let mut worked = false;
+        for peer in self.mesh.peers(self.id()) {
+            worked |= self.serve(now_ms, peer);
+            worked |= self.collect(now_ms, peer, &mut told);
+        }
+        for _ in 0..self.deferred.len() {
+            let Some(Deferred { to, ticket, operation }) = self.deferred.pop_front() else { break };
+            self.send_or_defer(to, ticket, operation);
+        }
+        if worked {
+            self.metrics.set_lanes(self.at.iter().sum::<usize>() as u64);
+        }
+        worked
+    }
+
+    fn serve(&mut self, now_ms: Millis, peer: ShardId) -> bool {
+        let me = self.id();
+        for served in 0..limits::LANE_BURST {
+            let Some(Request { ticket, operation }) = self.mesh.requests(peer, me).pop() else {
+                return served > 0;
+            };
+            let mut outcome = Outcome::Silent;
+            let step = self.core.step(now_ms, &operation.as_deref(), |told| {
+                outcome = told.map(|text| CompactString::from(*text));
+            });
+            if let Step::Elsewhere(_, next) = step {
+                // The way on starts at the sender, whose count of requests under way covers it.
+                outcome = Outcome::Next(next);
+            }
+            let replied = self.mesh.replies(me, peer).push(Reply { ticket, outcome });
+            assert!(replied.is_ok(), "room for the reply came first");
+            self.sent_to |= 1 << peer.index();
+        }
+        true
+    }
+
+    fn collect(&mut self, now_ms: Millis, peer: ShardId, told: &mut impl FnMut(W, &Outcome<&str>)) -> bool {
+        let me = self.id();
+        for collected in 0..limits::LANE_BURST {
+            let Some(Reply { ticket, outcome }) = self.mesh.replies(peer, me).pop() else {
+                return collected > 0;
+            };
+            self.at[peer.index()] -= 1;
+            match outcome {
+                Outcome::Next(next) => self.go_on(now_ms, ticket, *next, told),
+                outcome => self.tell(ticket, &outcome.map(CompactString::as_str), told),
+            }
+        }
+        true
+    }
+
+    /// Takes the next step of a request, here or at its owner.
+    fn go_on(
+        &mut self,
+        now_ms: Millis,
+        ticket: u32,
+        next: Operation<CompactString>,
+        told: &mut impl FnMut(W, &Outcome<&str>),
+    ) {
+        let owner = self.core.owner(&next);
+        if owner != self.id() {
+            return self.send_or_defer(owner, ticket, next);
+        }
+        let waiter = self.under_way[ticket as usize].waiter;
+        let step = self.core.step(now_ms, &next.as_deref(), |outcome| {
+            if let Some(waiter) = waiter {
+                told(waiter, outcome);
+            }
+        });
+        match step {
+            Step::Done => drop(self.under_way.remove(ticket as usize)),
+            Step::Elsewhere(to, next) => self.send_or_defer(to, ticket, *next),
+        }
+    }
+
+    fn tell(&mut self, ticket: u32, outcome: &Outcome<&str>, told: &mut impl FnMut(W, &Outcome<&str>)) {
+        if let Some(waiter) = self.under_way.remove(ticket as usize).waiter {
+            told(waiter, outcome);
+        }
+    }
+
+    /// Wakes the shards that were sent something; once at the end of a turn.
+    pub fn flush(&mut self) {
+        while self.sent_to != 0 {
+            let index = self.sent_to.trailing_zeros() as usize;
+            self.sent_to &= self.sent_to - 1;
+            self.mesh.wake(self.mesh.partition().shard(index));
+        }
+    }
+
+    /// Looks after sessions and tokens that are over; bounded, so that it may be called between turns.
+    pub fn sweep(&mut self, now_ms: Millis) {
+        let now_ms = self.advance(now_ms);
+        let mut released = Vec::new();
+        let room = limits::LANE_REQUESTS_MAX / 2;
+        self.core.wallet_mut().sweep(now_ms, |release| {
+            let taken = released.len() < room;
+            if taken {
+                released.push(release.map(|text| CompactString::from(*text)));
+            }
+            taken
+        });
+        for release in released {
+            let owner = self.core.owner(&release);
+            if owner == self.id() {
+                let step = self.core.step(now_ms, &release.as_deref(), |_| ());
+                assert!(matches!(step, Step::Done), "a release is a last step");
+            } else {
+                let ticket = self.ticket(None);
+                self.send_or_defer(owner, ticket, release);
+            }
+        }
+        let wallet = self.core.wallet();
+        self.metrics.set_holdings(
+            wallet.accounts() as u64,
+            wallet.session_keys() as u64,
+            wallet.tokens() as u64,
+        );
+    }
+
+    /// Says that this core is about to park; `false` where it must not, since something waits for it.
+    pub fn park(&self) -> bool {
+        self.mesh.park(self.id())
+    }
+
+    /// Says that this core is awake.
+    pub fn unpark(&self) {
+        self.mesh.unpark(self.id());
+    }
+}
+
+#[cfg(test)]
+mod tests;
