@@ -12,14 +12,21 @@
 //! | [`http`] | bytes to requests, answers to bytes; pure | `limits` |
 //! | [`api`] | requests to operations, outcomes to JSON; pure | `http`, `wallet`, `limits` |
 //! | [`shard`] | who owns what, and the lanes between cores | `wallet`, `metrics`, `limits` |
+//! | [`net`] | the ring driver and its connections | `http`, `api`, `shard`, `clock`, `metrics`, `limits` |
 //! | [`clock`], [`metrics`] | the only reader of time; counters | nothing |
+//! | [`config`], [`doctor`] | arguments and file to one `Config`; what the machine offers | `api`, `wallet`, `net`, `limits` |
+//! | [`server`] | pins the cores, joins them, drains them | all |
 //!
 //! `tests/tidy.rs` reads the `use` lines and holds the table.
 
 pub mod api;
 pub mod clock;
+pub mod config;
+pub mod doctor;
 pub mod http;
 pub mod limits;
 pub mod metrics;
+pub mod net;
+pub mod server;
 pub mod shard;
 pub mod wallet;

@@ -1,0 +1,382 @@
+//! Raw arguments and file become one validated [`Config`].
+//!
+//! Everything that can be wrong with a start is found here, before a thread runs or a socket opens, so that
+//! the rest of the server holds values that are right by construction and has no opinion about flags. The
+//! way is: command line → raw arguments (`args`); file → raw tables with their places (`file`); both, the
+//! command line winning → [`Config`]. A fault is one sentence, with file and line where it has them, since
+//! the reader is somebody whose server does not start.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use clap::Parser as _;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use self::args::{Args, ServeArgs, Task};
+use self::file::File;
+use crate::api::Platform;
+use crate::limits;
+use crate::wallet::{Catalog, Currency, Domain, PlatformId, TokenPolicy};
+
+mod args;
+pub(crate) mod cores;
+mod file;
+
+/// Where the wallet listens unless told otherwise.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9816);
+
+/// Where the operator's listener is unless told otherwise.
+const OPERATOR_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9817);
+
+/// The data directory unless told otherwise, below the working directory.
+const DATA: &str = "./purser-data";
+
+/// Accounts of the demo unless told otherwise (protocol §7).
+const DEMO_ACCOUNTS: u32 = 10_000;
+
+/// The token policies by the names they have on the command line and in the file.
+const TOKEN_POLICIES: [(&str, TokenPolicy); 2] =
+    [("single-use", TokenPolicy::SingleUse), ("wrapped", TokenPolicy::Wrapped)];
+
+/// All that a server needs to know at its start. Validated: see [`from_args`] for what holds.
+pub struct Config {
+    /// Where the wallet listens.
+    pub listen: SocketAddr,
+    /// Where the operator's listener is; another address than [`Config::listen`].
+    pub operator_listen: SocketAddr,
+    /// The data directory; [`prepare_data_dir`] makes it ready.
+    pub data: PathBuf,
+    /// The CPU that each shard is pinned to, one entry per shard; 1 to [`limits::SHARDS_MAX`] of them. A CPU
+    /// stands here twice only where more shards than cores were asked for.
+    pub cores: Vec<usize>,
+    /// Domains, games, token policy and session times.
+    pub catalog: Catalog,
+    /// The platforms; their places are the catalog's [`PlatformId`]s.
+    pub platforms: Vec<Platform>,
+    /// Bearer token of the operator's account routes; without one they answer 401.
+    pub operator_token: Option<String>,
+    /// How long peers are waited for.
+    pub timeouts: Timeouts,
+    /// Made-up accounts to start with (protocol §7).
+    pub demo: Option<Demo>,
+}
+
+impl Config {
+    /// A sentence worth telling at the start: something that was asked for and costs speed.
+    pub fn note(&self) -> Option<String> {
+        let shared = self.cores.iter().enumerate().any(|(at, core)| self.cores[..at].contains(core));
+        shared.then(|| {
+            format!("{} shards share the cores {}: slower than one each", self.cores.len(), {
+                let mut cores = self.cores.clone();
+                cores.sort_unstable();
+                cores.dedup();
+                cores::ranges(&cores)
+            })
+        })
+    }
+}
+
+/// How long peers are waited for, milliseconds; 1 ms to a day each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From a request's first byte to its last.
+    pub request_ms: u64,
+    /// Between two requests of a connection.
+    pub keep_alive_ms: u64,
+    /// For a peer to take its answers.
+    pub send_ms: u64,
+    /// For what is in hand when the server stops.
+    pub drain_ms: u64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            request_ms: limits::REQUEST_TIMEOUT_MS,
+            keep_alive_ms: limits::KEEP_ALIVE_TIMEOUT_MS,
+            send_ms: limits::SEND_TIMEOUT_MS,
+            drain_ms: limits::DRAIN_TIMEOUT_MS,
+        }
+    }
+}
+
+/// The demo's size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demo {
+    /// Accounts `default/player-000001` and on, beside `default/admin`; at most
+    /// [`limits::DEMO_ACCOUNTS_MAX`].
+    pub accounts: u32,
+}
+
+/// What `purser doctor` is asked to look at.
+#[derive(Clone, Debug)]
+pub struct DoctorArgs {
+    /// The data directory; need not be there.
+    pub data: PathBuf,
+    /// The CPU of each shard, as in [`Config::cores`].
+    pub cores: Vec<usize>,
+}
+
+/// What the command line asks for.
+pub enum Command {
+    /// Serve.
+    Serve(Box<Config>),
+    /// Look at the machine.
+    Doctor(DoctorArgs),
+    /// Print this text, help or version, and leave.
+    Print(String),
+}
+
+/// Why there is nothing to run. Each is the caller's fault: exit code 2.
+#[derive(Debug)]
+pub enum Error {
+    /// No command was given; the text is the help, of several lines.
+    NoCommand(String),
+    /// One sentence on one line.
+    Refused(String),
+}
+
+impl Error {
+    /// A refusal; control characters, which paths and arguments may carry, are escaped so that it stays one
+    /// line.
+    fn refused(sentence: impl AsRef<str>) -> Self {
+        let mut line = String::with_capacity(sentence.as_ref().len());
+        for c in sentence.as_ref().chars() {
+            if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+        }
+        Self::Refused(line)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::NoCommand(text) | Self::Refused(text)) = self;
+        f.write_str(text)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Reads this process's arguments, and the file that they name.
+///
+/// # Errors
+/// As [`from_args`].
+pub fn parse() -> Result<Command, Error> {
+    from_args(std::env::args_os())
+}
+
+/// Reads `args`, the program's name first, and the file that they name.
+///
+/// What holds of a [`Config`]: the two listeners do not overlap; every shard has a core that the process may
+/// run on; every domain that a platform names exists; keys, user names, domains and games are distinct and
+/// within the protocol's lengths; an operator's listener that others can reach has a token; the demo listens
+/// on loopback addresses.
+///
+/// # Errors
+/// The first fault, as one sentence.
+pub fn from_args<I, A>(args: I) -> Result<Command, Error>
+where
+    I: IntoIterator<Item = A>,
+    A: Into<OsString> + Clone,
+{
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(error) => return not_a_command(&error),
+    };
+    match args.command {
+        Task::Serve(args) => Ok(Command::Serve(Box::new(serve(args)?))),
+        Task::Doctor(args) => Ok(Command::Doctor(DoctorArgs {
+            data: data_dir(args.data.unwrap_or_else(|| DATA.into()))?,
+            cores: place(&args.placement)?,
+        })),
+    }
+}
+
+/// Help and version are answers; anything else of clap's is a fault, shortened to one line.
+fn not_a_command(error: &clap::Error) -> Result<Command, Error> {
+    let text = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return Ok(Command::Print(text)),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => return Err(Error::NoCommand(text)),
+        _ => {}
+    }
+    // The fault is the first paragraph; tips and usage come after it.
+    let paragraph = text.split("\n\n").next().unwrap_or_default();
+    let words: Vec<&str> = paragraph.trim_start_matches("error: ").split_whitespace().collect();
+    let meant = match error.get(ContextKind::SuggestedArg).or(error.get(ContextKind::SuggestedSubcommand)) {
+        Some(ContextValue::String(name)) => format!("; did you mean {name}?"),
+        Some(ContextValue::Strings(names)) if !names.is_empty() => format!("; did you mean {}?", names[0]),
+        _ => String::new(),
+    };
+    Err(Error::refused(format!("{}{meant} (--help tells more)", words.join(" "))))
+}
+
+/// Puts a server's configuration together.
+fn serve(args: ServeArgs) -> Result<Config, Error> {
+    if args.demo_accounts.is_some() && !args.demo {
+        return Err(Error::refused("--demo-accounts is of use with --demo alone"));
+    }
+    let file = match (&args.config, args.demo) {
+        (Some(_), true) => {
+            return Err(Error::refused(
+                "--demo and --config exclude each other: the demo brings platform, domain and game of its own",
+            ));
+        }
+        (None, false) => {
+            return Err(Error::refused(
+                "nothing to serve: give --config FILE, or --demo to try the server with made-up accounts",
+            ));
+        }
+        (Some(path), false) => File::read(path)?,
+        (None, true) => demo_file(),
+    };
+
+    let mut catalog = file.catalog;
+    if let Some(policy) = args.session_token.or(file.session_token) {
+        catalog.token_policy = policy;
+    }
+    let config = Config {
+        listen: args.listen.or(file.listen).unwrap_or(LISTEN),
+        operator_listen: args.operator_listen.or(file.operator_listen).unwrap_or(OPERATOR_LISTEN),
+        data: data_dir(args.data.or(file.data).unwrap_or_else(|| DATA.into()))?,
+        cores: place(&args.placement)?,
+        catalog,
+        platforms: file.platforms,
+        operator_token: file.operator_token,
+        timeouts: file.timeouts,
+        demo: args.demo.then(|| Demo { accounts: args.demo_accounts.unwrap_or(DEMO_ACCOUNTS) }),
+    };
+    check_listeners(&config)?;
+    Ok(config)
+}
+
+fn check_listeners(config: &Config) -> Result<(), Error> {
+    let (wallet, operator) = (config.listen, config.operator_listen);
+    if overlap(wallet, operator) {
+        return Err(Error::refused(format!(
+            "the wallet's listener {wallet} and the operator's {operator} overlap: give them different ports"
+        )));
+    }
+    if config.demo.is_some()
+        && let Some(open) = [wallet, operator].into_iter().find(|address| !is_loopback(*address))
+    {
+        return Err(Error::refused(format!(
+            "--demo listens on loopback addresses alone, and {open} is none: its credentials are known to all"
+        )));
+    }
+    if config.operator_token.is_none() && !is_loopback(operator) {
+        return Err(Error::refused(format!(
+            "the operator's listener {operator} can be reached from elsewhere: set operator_token in the file"
+        )));
+    }
+    Ok(())
+}
+
+/// Whether a connection to one of the two could as well be meant for the other. Both are bound so that their
+/// ports can be shared between shards, so the kernel would not refuse it.
+fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+    let same_address = a.ip().to_canonical() == b.ip().to_canonical();
+    let any_address = a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() == b.port() && a.port() != 0 && (same_address || any_address)
+}
+
+fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
+
+/// What the demo has in place of a file (protocol §7).
+fn demo_file() -> File {
+    let currency = Currency::from_code("GBP").expect("ISO 4217 has it");
+    let domain = Domain::new("default".into(), currency, PlatformId::new(0));
+    File {
+        listen: None,
+        operator_listen: None,
+        data: None,
+        operator_token: Some("demo".into()),
+        session_token: None,
+        platforms: vec![Platform { key: "L100".into(), user: "admin".into(), password: "admin".into() }],
+        catalog: Catalog::new(vec![domain], ["11588".to_owned()]),
+        timeouts: Timeouts::default(),
+    }
+}
+
+fn place(args: &args::PlacementArgs) -> Result<Vec<usize>, Error> {
+    cores::place(args.cores.as_ref(), args.shards.map(usize::from), &cores::allowed()?)
+}
+
+fn data_dir(path: PathBuf) -> Result<PathBuf, Error> {
+    if path.as_os_str().is_empty() {
+        return Err(Error::refused("the data directory has an empty name"));
+    }
+    Ok(path)
+}
+
+/// Reads a listener's address; the same on the command line and in the file.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("{text:?} is not an IP address and port, such as 127.0.0.1:9816"))
+}
+
+fn token_policy(name: &str) -> Option<TokenPolicy> {
+    TOKEN_POLICIES.iter().find(|(known, _)| *known == name).map(|(_, policy)| *policy)
+}
+
+/// The system's own words for an error, without the number that std puts behind them.
+pub(crate) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" (os error ") {
+        Some(at) => text[..at].to_owned(),
+        None => text,
+    }
+}
+
+/// Makes the data directory ready: creates it where it is missing, for its owner alone, and proves that files
+/// can be written in it. A server that finds this out with its first write has promised too much by then.
+///
+/// # Errors
+/// A sentence that names the directory and the reason.
+pub fn prepare_data_dir(path: &Path) -> Result<(), Error> {
+    let refused = |what: &str, e: &io::Error| {
+        Error::refused(format!("the data directory {} {what}: {}", path.display(), reason(e)))
+    };
+    if path.metadata().is_ok_and(|found| !found.is_dir()) {
+        return Err(Error::refused(format!("the data directory {} is not a directory", path.display())));
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|e| refused("can't be created", &e))?;
+    probe(path).map_err(|e| refused("can't be written to", &e))
+}
+
+/// Writes a small file and removes it again.
+fn probe(dir: &Path) -> io::Result<()> {
+    let path = dir.join(format!(".purser-probe-{}", std::process::id()));
+    // A file of this name can only be what a killed process of the same number has left. It is removed, never
+    // opened, so that a link of that name leads nowhere.
+    match fs::remove_file(&path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&path)
+        .and_then(|mut file| file.write_all(b"purser was here\n"));
+    match written {
+        Ok(()) => fs::remove_file(&path),
+        Err(e) => {
+            // A full disk leaves an empty file behind. The first fault is the one to tell.
+            let _ = fs::remove_file(&path);
+            Err(e)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

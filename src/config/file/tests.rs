@@ -1,0 +1,283 @@
+use super::*;
+
+/// A whole file; rows change one thing in it. Its lines count from 1.
+const WHOLE: &str = r#"listen = "127.0.0.1:1"
+operator_listen = "127.0.0.1:2"
+data = "data"
+operator_token = "token=="
+session_token = "wrapped"
+games = ["11588", "11589"]
+
+[[platform]]
+key = "L100"
+user = "user1"
+password = "a password"
+domains = ["default", "casino"]
+
+[[platform]]
+key = "L200"
+user = "user2"
+password = "pass:word"
+domains = ["casino"]
+
+[[domain]]
+name = "default"
+currency = "GBP"
+
+[[domain]]
+name = "casino"
+currency = "KWD"
+
+[timeouts]
+request_ms = 1
+keep_alive_ms = 2
+send_ms = 3
+drain_ms = 86400000
+session_idle_ms = 5
+"#;
+
+fn read(text: &[u8]) -> Result<File, Error> {
+    File::check(Path::new("f.toml"), text)
+}
+
+/// [`WHOLE`] with `old` replaced must fail with this sentence behind the file's name.
+#[track_caller]
+fn check(old: &str, new: &str, expect: &str) {
+    assert!(WHOLE.contains(old), "{old}");
+    match read(WHOLE.replacen(old, new, 1).as_bytes()) {
+        Ok(_) => panic!("{new} is accepted"),
+        Err(error) => assert_eq!(error.to_string(), format!("f.toml{expect}")),
+    }
+}
+
+#[test]
+fn a_whole_file() {
+    let file = read(WHOLE.as_bytes()).unwrap();
+    assert_eq!(file.listen.unwrap().to_string(), "127.0.0.1:1");
+    assert_eq!(file.operator_listen.unwrap().to_string(), "127.0.0.1:2");
+    assert_eq!(file.data.unwrap(), Path::new("data"));
+    assert_eq!(file.operator_token.unwrap(), "token==");
+    assert_eq!(file.session_token, Some(TokenPolicy::Wrapped));
+    let [first, second] = &file.platforms[..] else { panic!("two platforms") };
+    assert_eq!((&*first.key, &*first.user, &*first.password), ("L100", "user1", "a password"));
+    assert_eq!((&*second.key, &*second.user, &*second.password), ("L200", "user2", "pass:word"));
+    let (one, two) = (PlatformId::new(0).unwrap(), PlatformId::new(1).unwrap());
+    let (_, default) = file.catalog.domain_of("default/x").unwrap();
+    assert_eq!((default.currency.code(), default.serves(one), default.serves(two)), ("GBP", true, false));
+    let (_, casino) = file.catalog.domain_of("casino/x").unwrap();
+    assert_eq!((casino.currency.code(), casino.serves(one), casino.serves(two)), ("KWD", true, true));
+    assert!(file.catalog.has_game("11588") && file.catalog.has_game("11589"));
+    assert_eq!(file.catalog.session_idle_ms, 5);
+    let timeouts = Timeouts { request_ms: 1, keep_alive_ms: 2, send_ms: 3, drain_ms: 86_400_000 };
+    assert_eq!(file.timeouts, timeouts);
+}
+
+#[test]
+fn a_byte_order_mark_and_crlf_are_accepted() {
+    read(format!("\u{feff}{WHOLE}").as_bytes()).unwrap();
+    read(WHOLE.replace('\n', "\r\n").as_bytes()).unwrap();
+}
+
+#[test]
+fn broken_toml() {
+    check("listen = \"127.0.0.1:1\"", "listen = \"127.0.0.1:1", ":1: invalid basic string, expected `\"`");
+    check("[timeouts]", "[timeouts", ":28: unclosed table, expected `]`");
+    check("send_ms = 3", "send_ms = 1.2.3", ":31: invalid float");
+    check("send_ms = 3", "send_ms = 3\nsend_ms = 3", ":32: the key \"send_ms\" stands here a second time");
+    check(
+        "domains = [\"casino\"]",
+        "domains = [\"casino\"",
+        ":20: missing comma between array elements, expected `,`",
+    );
+    let error = read(b"games = []\ndata = \"\xff\"").err().unwrap().to_string();
+    assert_eq!(error, "f.toml:2: this is not UTF-8");
+}
+
+#[test]
+fn keys_that_are_unknown_missing_or_of_the_wrong_type() {
+    check("user = \"user2\"\n", "", ":14: missing field `user`");
+    check("currency = \"GBP\"\n", "", ":20: missing field `currency`");
+    check(
+        "currency = \"GBP\"",
+        "currenzy = \"GBP\"",
+        ":22: unknown field `currenzy`, expected `name` or `currency`",
+    );
+    check(
+        "session_idle_ms = 5",
+        "listen = \"127.0.0.1:1\"",
+        ":33: unknown field `listen`, expected one of `request_ms`, `keep_alive_ms`, `send_ms`, `drain_ms`, \
+         `session_idle_ms`; a key of the file itself stands above the first [section]",
+    );
+    check("\"127.0.0.1:1\"", "9816", ":1: invalid type: integer `9816`, expected a string");
+    check("[\"11588\", \"11589\"]", "[11588]", ":6: invalid type: integer `11588`, expected a string");
+    check("\"data\"", "1", ":3: invalid type: integer `1`, expected a string");
+    check("[\"casino\"]", "\"casino\"", ":18: invalid type: string \"casino\", expected a sequence");
+    check(
+        "send_ms = 3",
+        "send_ms = \"3\"",
+        ":31: invalid type: string \"3\", expected a whole number of milliseconds",
+    );
+    let single = "[platform]\nkey = \"L100\"";
+    let error = read(single.as_bytes()).err().unwrap().to_string();
+    assert_eq!(error, "f.toml:1: a section of a list has two brackets, as [[platform]] and [[domain]] have");
+}
+
+#[test]
+fn secrets_are_not_told() {
+    check("\"pass:word\"", "31337", ":17: a secret is a string, in quotes");
+    check("\"token==\"", "31337", ":4: a secret is a string, in quotes");
+    check("pass:word", "pass\\u0007word", ":17: the platform's password has a control character in it");
+    check("\"pass:word\"", "\"\"", ":17: the platform's password is empty");
+    check("token==", "", ":4: operator_token has 0 bytes; it must have 1 to 128");
+    check("token==", &"x".repeat(129), ":4: operator_token has 129 bytes; it must have 1 to 128");
+    let letters = ":4: operator_token may have letters, digits and -._~+/ in it, and = at its end";
+    check("token==", "to ken", letters);
+    check("token==", "=token", letters);
+    check("token==", "==", letters);
+    check("token==", "t\u{f6}ken", letters);
+}
+
+#[test]
+fn values_of_the_file_itself() {
+    check(
+        "127.0.0.1:1",
+        "localhost:1",
+        ":1: listen: \"localhost:1\" is not an IP address and port, such as 127.0.0.1:9816",
+    );
+    check(
+        "127.0.0.1:2",
+        "127.0.0.1:65536",
+        ":2: operator_listen: \"127.0.0.1:65536\" is not an IP address and port, such as 127.0.0.1:9816",
+    );
+    check("\"data\"", "\"\"", ":3: data is empty; it names a directory");
+    check("wrapped", "once", ":5: session_token is \"once\"; it must be \"single-use\" or \"wrapped\"");
+}
+
+#[test]
+fn platforms_with_a_fault() {
+    check("L200", "L100", ":15: the platform key \"L100\" has been used on line 9 already");
+    check("L200", "", ":15: the platform key is empty");
+    check("L200", "L2000", ":15: the platform key \"L2000\" has 5 characters; at most 4 are allowed");
+    check("L200", "L\\u0000", ":15: the platform key \"L\\0\" has a control character in it");
+    check("user2", "user1", ":16: the platform user \"user1\" has been used on line 10 already");
+    check("user2", "", ":16: the platform user is empty");
+    check(
+        "user2",
+        "us:er",
+        ":16: the platform user \"us:er\" has a colon, which ends it in Basic authentication",
+    );
+    check(
+        "pass:word",
+        &"p".repeat(123),
+        ":17: user, colon and password have 129 bytes together; at most 128 are allowed",
+    );
+    check(
+        "domains = [\"casino\"]",
+        "domains = [\"poker\"]",
+        ":18: the platform \"L200\" names the domain \"poker\", which no [[domain]] defines",
+    );
+    check(
+        "domains = [\"casino\"]",
+        "domains = [\n\"casino\",\n\"casino\"]",
+        ":20: the domain name \"casino\" has been used on line 19 already",
+    );
+    check(
+        "domains = [\"casino\"]",
+        "domains = []",
+        ":18: the platform \"L200\" has no domains, so that it could call for no account",
+    );
+}
+
+#[test]
+fn domains_with_a_fault() {
+    check("\"KWD\"", "\"kwd\"", ":26: ISO 4217 has no currency \"kwd\", such as \"GBP\"");
+    check(
+        "name = \"casino\"",
+        "name = \"default\"",
+        ":25: the domain name \"default\" has been used on line 21 already",
+    );
+    check("name = \"casino\"", "name = \"\"", ":25: the domain name is empty");
+    check(
+        "name = \"casino\"",
+        "name = \"a/b\"",
+        ":25: the domain name \"a/b\" has a slash, which ends it in an account's id",
+    );
+    let long = "n".repeat(49);
+    check(
+        "name = \"casino\"",
+        &format!("name = \"{long}\""),
+        &format!(":25: the domain name \"{long}\" has 49 characters; at most 48 are allowed"),
+    );
+}
+
+#[test]
+fn games_with_a_fault() {
+    check("\"11589\"", "\"11588\"", ":6: the game \"11588\" has been used on line 6 already");
+    check("\"11589\"", "\"\"", ":6: the game is empty");
+    let long = "\u{fc}".repeat(51);
+    check("11589", &long, &format!(":6: the game \"{long}\" has 51 characters; at most 50 are allowed"));
+    check("games = [\"11588\", \"11589\"]", "", ": games names no game, so that none could be played");
+}
+
+#[test]
+fn times_out_of_bounds() {
+    check("request_ms = 1", "request_ms = 0", ":29: request_ms is 0; it must be 1 to 86400000 milliseconds");
+    check(
+        "keep_alive_ms = 2",
+        "keep_alive_ms = -2",
+        ":30: keep_alive_ms is -2; it must be 1 to 86400000 milliseconds",
+    );
+    check(
+        "send_ms = 3",
+        "send_ms = 86400001",
+        ":31: send_ms is 86400001; it must be 1 to 86400000 milliseconds",
+    );
+    check(
+        "86400000",
+        "9223372036854775807",
+        ":32: drain_ms is 9223372036854775807; it must be 1 to 86400000 milliseconds",
+    );
+    check(
+        "session_idle_ms = 5",
+        "session_idle_ms = 0",
+        ":33: session_idle_ms is 0; it must be 1 to 86400000 milliseconds",
+    );
+}
+
+#[test]
+fn files_without_a_section() {
+    #[track_caller]
+    fn check(text: &str, expect: &str) {
+        assert_eq!(read(text.as_bytes()).err().unwrap().to_string(), expect);
+    }
+    check("", "f.toml: no [[domain]] is defined; an account is always of a domain");
+    check(
+        "[[domain]]\nname = \"d\"\ncurrency = \"GBP\"",
+        "f.toml: no [[platform]] is defined; without one nobody could call",
+    );
+}
+
+#[test]
+fn one_more_than_there_may_be() {
+    #[track_caller]
+    fn check(text: &str, expect: &str) {
+        assert_eq!(read(text.as_bytes()).err().unwrap().to_string(), expect);
+    }
+    let domain = |n: usize| format!("[[domain]]\nname = \"d{n}\"\ncurrency = \"GBP\"\n");
+    let platform = |n: usize| {
+        format!("[[platform]]\nkey = \"L{n}\"\nuser = \"u{n}\"\npassword = \"p\"\ndomains = [\"d0\"]\n")
+    };
+    let games = |count: usize| {
+        let ids: Vec<String> = (0..count).map(|n| format!("\"{n}\"")).collect();
+        format!("games = [{}]\n", ids.join(","))
+    };
+    let whole = |games_count: usize, platforms: usize, domains: usize| {
+        let platforms: String = (0..platforms).map(platform).collect();
+        let domains: String = (0..domains).map(domain).collect();
+        format!("{}{platforms}{domains}", games(games_count))
+    };
+    read(whole(limits::GAMES_MAX, limits::PLATFORMS_MAX, limits::DOMAINS_MAX).as_bytes()).unwrap();
+    check(&whole(limits::GAMES_MAX + 1, 1, 1), "f.toml:1: more than 65536 games");
+    check(&whole(1, limits::PLATFORMS_MAX + 1, 1), "f.toml:323: more than 64 platforms");
+    check(&whole(1, 1, limits::DOMAINS_MAX + 1), "f.toml:3080: more than 1024 domains");
+}

@@ -1,0 +1,263 @@
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+
+/// A file that has nothing wrong.
+const FILE: &str = r#"
+listen = "127.0.0.2:1000"
+operator_listen = "127.0.0.2:1001"
+data = "from-file"
+operator_token = "s3cret"
+session_token = "wrapped"
+games = ["11588"]
+
+[[platform]]
+key = "L100"
+user = "user"
+password = "password"
+domains = ["default"]
+
+[[domain]]
+name = "default"
+currency = "EUR"
+
+[timeouts]
+send_ms = 7
+"#;
+
+fn purser(arguments: &str) -> Result<Command, Error> {
+    from_args(std::iter::once("purser").chain(arguments.split_whitespace()))
+}
+
+/// Like [`purser`], with `FILE` in the arguments standing for a file of this text.
+fn purser_with(arguments: &str, file: &str) -> Result<Command, Error> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("purser.toml");
+    fs::write(&path, file).unwrap();
+    purser(&arguments.replace("FILE", path.to_str().unwrap()))
+}
+
+fn fault(result: Result<Command, Error>) -> String {
+    match result {
+        Err(Error::Refused(sentence)) => sentence,
+        Err(Error::NoCommand(_)) => panic!("no command was seen"),
+        Ok(_) => panic!("it was accepted"),
+    }
+}
+
+#[track_caller]
+fn served(result: Result<Command, Error>) -> Config {
+    match result {
+        Ok(Command::Serve(config)) => *config,
+        Ok(_) => panic!("another command"),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn refusals() {
+    #[track_caller]
+    fn check(arguments: &str, expect: &str) {
+        let sentence = fault(purser(arguments));
+        assert!(sentence.contains(expect), "{arguments}: {sentence}");
+        assert!(!sentence.contains('\n'), "{sentence}");
+    }
+    check("foo", "unrecognized subcommand 'foo'");
+    check("sreve", "did you mean serve?");
+    check("serve --foo", "unexpected argument '--foo'");
+    check("serve --liste 1", "did you mean --listen?");
+    check("serve --listen", "a value is required for '--listen <ADDRESS>'");
+    check("serve --listen localhost:1", "\"localhost:1\" is not an IP address and port");
+    check("serve --operator-listen 127.0.0.1", "\"127.0.0.1\" is not an IP address and port");
+    check("serve --shards 0", "0 is not in 1..=64");
+    check("serve --shards 65", "65 is not in 1..=64");
+    check("serve --cores 0,x", "\"x\" is neither a core's number");
+    check("serve --session-token once", "[possible values: single-use, wrapped]");
+    check("serve --demo --demo", "cannot be used multiple times");
+    check("serve --demo stray", "unexpected argument 'stray'");
+    check("serve --demo --data=", "--data <DIR>");
+    check("doctor --demo", "unexpected argument '--demo'");
+    check("serve", "give --config FILE, or --demo");
+    check("serve --demo-accounts 1", "--demo-accounts is of use with --demo alone");
+    check("serve --demo --demo-accounts 10000001", "10000001 is not in 0..=10000000");
+    check("serve --demo --config x.toml", "--demo and --config exclude each other");
+    check("serve --config /nowhere/x.toml", "/nowhere/x.toml can't be read: No such file or directory");
+    check("serve --config /", "can't be read: Is a directory");
+    check("serve --config /dev/zero", "has more than");
+    check("serve --demo --cores 1023", "names core 1023, but this process may run on");
+    check("doctor --cores 1023", "names core 1023, but this process may run on");
+    check("serve --demo --listen 0.0.0.0:1", "0.0.0.0:1 is none");
+    check("serve --demo --listen 192.0.2.1:1", "192.0.2.1:1 is none");
+    check("serve --demo --listen [::ffff:192.0.2.1]:1", "[::ffff:192.0.2.1]:1 is none");
+    check("serve --demo --operator-listen [::]:1", "[::]:1 is none");
+    check("serve --demo --listen 127.0.0.1:9817", "overlap");
+    check("serve --demo --listen [::ffff:127.0.0.1]:9817", "overlap");
+    check("serve --demo --listen 0.0.0.0:9817", "overlap");
+    check("serve --demo --listen 127.0.0.1:80 --operator-listen 127.0.0.1:80", "127.0.0.1:80 overlap");
+}
+
+#[test]
+fn refusals_of_what_the_file_holds() {
+    #[track_caller]
+    fn check(arguments: &str, file: &str, expect: &str) {
+        let sentence = fault(purser_with(arguments, file));
+        assert!(sentence.contains(expect), "{arguments}: {sentence}");
+    }
+    check(
+        "serve --config FILE",
+        &FILE.replace("EUR", "EUX"),
+        "purser.toml:17: ISO 4217 has no currency \"EUX\"",
+    );
+    check("serve --config FILE --demo-accounts 1", FILE, "with --demo alone");
+    check("serve --config FILE --listen 127.0.0.2:1001", FILE, "overlap");
+    let without_token = FILE.replace("operator_token = \"s3cret\"", "");
+    let open = "serve --config FILE --operator-listen 0.0.0.0:1";
+    check(open, &without_token, "set operator_token in the file");
+    check(&open.replace("0.0.0.0", "192.0.2.1"), &without_token, "192.0.2.1:1 can be reached from elsewhere");
+}
+
+#[test]
+fn control_characters_stay_on_the_line() {
+    let sentence = fault(from_args(["purser", "serve", "--config", "/no\nwhere\u{1b}"]));
+    assert!(sentence.contains(r"/no\nwhere\u{1b} can't be read"), "{sentence}");
+}
+
+#[test]
+fn what_the_demo_serves() {
+    let config = served(purser("serve --demo --shards 3"));
+    assert_eq!(config.listen.to_string(), "127.0.0.1:9816");
+    assert_eq!(config.operator_listen.to_string(), "127.0.0.1:9817");
+    assert_eq!(config.data, Path::new("./purser-data"));
+    assert_eq!(config.cores.len(), 3);
+    assert_eq!(config.operator_token.as_deref(), Some("demo"));
+    assert_eq!(config.timeouts, Timeouts::default());
+    assert_eq!(config.demo, Some(Demo { accounts: 10_000 }));
+    let [platform] = &config.platforms[..] else { panic!("one platform") };
+    assert_eq!((&*platform.key, &*platform.user, &*platform.password), ("L100", "admin", "admin"));
+    let (_, domain) = config.catalog.domain_of("default/admin").unwrap();
+    assert_eq!(domain.currency.code(), "GBP");
+    assert!(domain.serves(PlatformId::new(0).unwrap()));
+    assert!(config.catalog.has_game("11588"));
+    assert_eq!(config.catalog.token_policy, TokenPolicy::SingleUse);
+
+    let config = served(purser("serve --demo --demo-accounts 0 --session-token wrapped --listen [::1]:0"));
+    assert_eq!(config.demo, Some(Demo { accounts: 0 }));
+    assert_eq!(config.catalog.token_policy, TokenPolicy::Wrapped);
+    assert_eq!(config.listen.to_string(), "[::1]:0");
+}
+
+#[test]
+fn the_command_line_wins_over_the_file() {
+    #[track_caller]
+    fn check(arguments: &str, listen: &str, operator: &str, data: &str, policy: TokenPolicy) {
+        let config = served(purser_with(arguments, FILE));
+        assert_eq!(config.listen.to_string(), listen);
+        assert_eq!(config.operator_listen.to_string(), operator);
+        assert_eq!(config.data, Path::new(data));
+        assert_eq!(config.catalog.token_policy, policy);
+        assert_eq!(config.operator_token.as_deref(), Some("s3cret"));
+        assert_eq!(config.timeouts, Timeouts { send_ms: 7, ..Timeouts::default() });
+        assert_eq!(config.demo, None);
+    }
+    check("serve --config FILE", "127.0.0.2:1000", "127.0.0.2:1001", "from-file", TokenPolicy::Wrapped);
+    check(
+        "serve --config FILE --listen 0.0.0.0:5 --operator-listen 0.0.0.0:6 --data d --session-token single-use",
+        "0.0.0.0:5",
+        "0.0.0.0:6",
+        "d",
+        TokenPolicy::SingleUse,
+    );
+    // Port 0 is any free port, so that two of them do not meet.
+    check(
+        "serve --config FILE --listen 127.0.0.1:0 --operator-listen 127.0.0.1:0",
+        "127.0.0.1:0",
+        "127.0.0.1:0",
+        "from-file",
+        TokenPolicy::Wrapped,
+    );
+}
+
+#[test]
+fn defaults_where_neither_says_anything() {
+    let file = FILE.split_once("games").map(|(_, rest)| format!("games{rest}")).unwrap();
+    let config = served(purser_with("serve --config FILE", &file));
+    assert_eq!(config.listen, LISTEN);
+    assert_eq!(config.operator_listen, OPERATOR_LISTEN);
+    assert_eq!(config.data, Path::new(DATA));
+    assert_eq!(config.catalog.token_policy, TokenPolicy::SingleUse);
+    assert_eq!(config.operator_token, None);
+    assert_eq!(config.cores, cores::allowed().unwrap());
+}
+
+#[test]
+fn shared_cores_are_noted() {
+    #[track_caller]
+    fn check(cores: &[usize], expect: Option<&str>) {
+        let mut config = served(purser("serve --demo"));
+        config.cores = cores.to_vec();
+        assert_eq!(config.note().as_deref(), expect);
+    }
+    check(&[0], None);
+    check(&[0, 1, 2], None);
+    check(&[1, 1], Some("2 shards share the cores 1: slower than one each"));
+    check(&[1, 0, 1], Some("3 shards share the cores 0-1: slower than one each"));
+}
+
+#[test]
+fn texts_that_are_asked_for() {
+    #[track_caller]
+    fn check(arguments: &str, expect: &str) {
+        match purser(arguments) {
+            Ok(Command::Print(text)) => assert!(text.contains(expect), "{text}"),
+            _ => panic!("{arguments} prints nothing"),
+        }
+    }
+    check("--help", "doctor");
+    check("serve --help", "--demo-accounts");
+    check("help serve", "--demo-accounts");
+    check("doctor -h", "--cores");
+    check("--version", env!("CARGO_PKG_VERSION"));
+    let Err(Error::NoCommand(help)) = purser("") else { panic!("a command out of nothing") };
+    assert!(help.contains("Usage: purser <COMMAND>"), "{help}");
+}
+
+#[test]
+fn doctors_arguments() {
+    let Ok(Command::Doctor(args)) = purser("doctor --data d --shards 2") else { panic!("not the doctor") };
+    assert_eq!(args.data, Path::new("d"));
+    assert_eq!(args.cores.len(), 2);
+}
+
+#[test]
+fn data_directories() {
+    #[track_caller]
+    fn check(path: &Path, expect: Result<(), &str>) {
+        match (prepare_data_dir(path), expect) {
+            (Ok(()), Ok(())) => {
+                assert_eq!(path.read_dir().unwrap().count(), 0, "the probe is removed");
+            }
+            (Err(error), Err(part)) => {
+                let sentence = error.to_string();
+                assert!(sentence.contains(part) && sentence.contains(path.to_str().unwrap()), "{sentence}");
+            }
+            (got, _) => panic!("{}: {got:?}", path.display()),
+        }
+    }
+    let root = tempfile::tempdir().unwrap();
+    let new = root.path().join("a/b");
+    check(&new, Ok(()));
+    assert_eq!(new.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    check(&new, Ok(()));
+    // What a killed process left is in nobody's way, be it a link to somewhere else.
+    let target = root.path().join("target");
+    std::os::unix::fs::symlink(&target, new.join(format!(".purser-probe-{}", std::process::id()))).unwrap();
+    check(&new, Ok(()));
+    assert!(!target.exists());
+
+    let file = root.path().join("file");
+    fs::write(&file, "").unwrap();
+    check(&file, Err("is not a directory"));
+    check(&file.join("below"), Err("can't be created: Not a directory"));
+    check(Path::new("/proc/purser"), Err("can't be created"));
+    check(Path::new("/proc"), Err("can't be written to"));
+}

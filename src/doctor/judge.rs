@@ -1,0 +1,186 @@
+//! Judging what was found, and saying what to do.
+
+use std::io;
+use std::path::Path;
+
+use rustix::io::Errno;
+
+use super::Finding;
+use super::probe::{DirectIo, Limit, RingFault};
+use crate::config::cores::ranges;
+use crate::config::reason;
+use crate::limits;
+
+/// The oldest kernel whose rings have all that `net` uses: SINGLE_ISSUER and multishot receives came with
+/// 6.0, DEFER_TASKRUN with 6.1 (`io_uring_setup(2)`).
+const KERNEL_MIN: (u32, u32) = (6, 1);
+
+/// Locked memory of an executor, bytes: under this glommio refuses to start one.
+const MEMLOCK_BYTES: u64 = 512 * 1024;
+
+/// The kernel. An older one that has the ring's features all the same, as enterprise kernels do, will serve.
+pub(super) fn kernel(release: &str, ring_works: bool) -> Finding {
+    const CHECK: &str = "kernel";
+    let (major, minor) = KERNEL_MIN;
+    let needed = format!("run Linux {major}.{minor} or newer");
+    match version(release) {
+        Some(found) if found >= KERNEL_MIN => Finding::ok(CHECK, format!("Linux {release}")),
+        _ if ring_works => {
+            Finding::warn(CHECK, format!("Linux {release}, whose rings have the newer features"), needed)
+        }
+        _ => Finding::lacking(CHECK, format!("Linux {release}"), needed),
+    }
+}
+
+/// The first two numbers of a release.
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// Whether io_uring may be used; `disabled` is the sysctl.
+pub(super) fn io_uring(ring: &io::Result<()>, disabled: Option<u8>) -> Finding {
+    const CHECK: &str = "io_uring";
+    let switch = match disabled {
+        Some(value) => format!("kernel.io_uring_disabled is {value}"),
+        None => "no kernel.io_uring_disabled".to_owned(),
+    };
+    let Err(error) = ring else { return Finding::ok(CHECK, format!("allowed; {switch}")) };
+    let remedy = match (Errno::from_io_error(error), disabled) {
+        (Some(Errno::PERM), Some(1)) => {
+            "sysctl -w kernel.io_uring_disabled=0, or run in the group of kernel.io_uring_group"
+        }
+        (Some(Errno::PERM), Some(2..)) => "sysctl -w kernel.io_uring_disabled=0",
+        (Some(Errno::PERM), _) => {
+            "let the seccomp profile of the container or service pass io_uring_setup, io_uring_enter and \
+             io_uring_register"
+        }
+        (Some(Errno::NOSYS), _) => {
+            "run a kernel that is built with CONFIG_IO_URING, outside of a sandbox without it"
+        }
+        (Some(Errno::NOMEM), _) => "raise the limit of locked memory (memlock)",
+        (Some(Errno::MFILE | Errno::NFILE), _) => "raise the limit of open files",
+        _ => "see io_uring_setup(2) for this error",
+    };
+    Finding::lacking(CHECK, format!("refused: {}; {switch}", reason(error)), remedy)
+}
+
+/// What a ring of the server's kind has.
+pub(super) fn ring(ring: &Result<(), RingFault>) -> Finding {
+    const CHECK: &str = "ring features";
+    let (major, minor) = KERNEL_MIN;
+    let newer = format!("run Linux {major}.{minor} or newer");
+    match ring {
+        Ok(()) => Finding::ok(CHECK, "SINGLE_ISSUER, DEFER_TASKRUN, COOP_TASKRUN, operations, file table"),
+        Err(RingFault::Setup(e)) if Errno::from_io_error(e) == Some(Errno::INVAL) => {
+            Finding::lacking(CHECK, "SINGLE_ISSUER, DEFER_TASKRUN or COOP_TASKRUN is unknown", newer)
+        }
+        Err(RingFault::Setup(e)) => {
+            Finding::lacking(CHECK, format!("no ring to look at: {}", reason(e)), "see io_uring and memlock")
+        }
+        Err(RingFault::Probe(e)) => {
+            Finding::lacking(CHECK, format!("operations can't be asked for: {}", reason(e)), newer)
+        }
+        Err(RingFault::Missing(names)) => {
+            Finding::lacking(CHECK, format!("unknown operations: {}", names.join(", ")), newer)
+        }
+        Err(RingFault::FileTable(e)) => {
+            Finding::lacking(CHECK, format!("no file table with free places: {}", reason(e)), newer)
+        }
+    }
+}
+
+/// Locked memory. An executor looks at the limit as it stands; the kernel counts their sum.
+pub(super) fn memlock(limit: Limit, shards: usize) -> Finding {
+    const CHECK: &str = "memlock";
+    let all = MEMLOCK_BYTES * shards as u64;
+    let Some(soft) = limit.soft else { return Finding::ok(CHECK, "unlimited") };
+    if soft >= all {
+        return Finding::ok(CHECK, format!("{} KiB for {shards} shards", soft / 1024));
+    }
+    let found =
+        format!("{} KiB; {} KiB per shard, {} KiB in all", soft / 1024, MEMLOCK_BYTES / 1024, all / 1024);
+    let remedy = if limit.hard.is_none_or(|hard| hard >= all) {
+        format!("ulimit -S -l {}", all / 1024)
+    } else {
+        format!("LimitMEMLOCK={all} in the service's unit, or --ulimit memlock={all} of the container")
+    };
+    if soft < MEMLOCK_BYTES {
+        Finding::lacking(CHECK, found, remedy)
+    } else {
+        Finding::warn(CHECK, found, remedy)
+    }
+}
+
+/// Open files. Connections live in the table of each shard's ring and not among the process's descriptors,
+/// but the kernel allows a table no more places than the process may have files. The server raises the soft
+/// limit to the hard one by itself.
+pub(super) fn open_files(limit: Limit) -> Finding {
+    const CHECK: &str = "open files";
+    let needed = limits::CONNECTIONS_MAX as u64;
+    match limit.hard {
+        None => Finding::ok(CHECK, "unlimited"),
+        Some(hard) if hard >= needed => Finding::ok(CHECK, format!("{hard}; {needed} per shard")),
+        Some(hard) => Finding::lacking(
+            CHECK,
+            format!("{hard} at most; {needed} per shard"),
+            format!(
+                "LimitNOFILE={needed} in the service's unit, or --ulimit nofile={needed} of the container"
+            ),
+        ),
+    }
+}
+
+/// Direct I/O in the data directory. This version keeps no data there, so that only a directory that can't be
+/// used at all stops it.
+pub(super) fn direct_io(data: &Path, outcome: &DirectIo) -> Finding {
+    const CHECK: &str = "direct I/O";
+    let at = |dir: &Path| {
+        if dir == data {
+            dir.display().to_string()
+        } else {
+            format!("{} ({} is not there yet)", dir.display(), data.display())
+        }
+    };
+    match outcome {
+        DirectIo::Works(dir) => Finding::ok(CHECK, format!("works in {}", at(dir))),
+        DirectIo::NotADirectory(dir) => Finding::lacking(
+            CHECK,
+            format!("{} is not a directory", dir.display()),
+            "name a directory with --data, or a path where one can be created",
+        ),
+        DirectIo::NoFile(dir, e) => Finding::lacking(
+            CHECK,
+            format!("no file can be made in {}: {}", at(dir), reason(e)),
+            "let the server's user write there, or name another directory with --data",
+        ),
+        DirectIo::Refused(dir, e) => Finding::warn(
+            CHECK,
+            format!("refused in {}: {}", at(dir), reason(e)),
+            "put the data directory on ext4 or XFS",
+        ),
+    }
+}
+
+/// The cores of the shards.
+pub(super) fn cores(cores: &[usize]) -> Finding {
+    const CHECK: &str = "cores";
+    let mut distinct = cores.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let (shards, cores) = (cores.len(), distinct.len());
+    let found =
+        format!("{} for {shards} {}", ranges(&distinct), if shards == 1 { "shard" } else { "shards" });
+    if cores < shards {
+        Finding::warn(
+            CHECK,
+            found,
+            format!("--shards {cores}, or more cores: taskset, cpuset, container limit"),
+        )
+    } else {
+        Finding::ok(CHECK, found)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+use std::path::PathBuf;
+
+use super::*;
+use crate::doctor::Status::{self, Lacking, Ok as Fine, Warn};
+
+/// A finding's status, and what its found and its remedy contain.
+#[track_caller]
+fn check(finding: &Finding, status: Status, found: &str, remedy: &str) {
+    assert_eq!(finding.status, status, "{finding:?}");
+    assert!(finding.found.contains(found), "{finding:?}");
+    assert!(finding.remedy.contains(remedy), "{finding:?}");
+    assert_eq!(finding.remedy.is_empty(), status == Fine, "a fault has a remedy: {finding:?}");
+}
+
+fn os(errno: Errno) -> io::Error {
+    errno.into()
+}
+
+#[test]
+fn kernels() {
+    check(&kernel("6.1.0", true), Fine, "Linux 6.1.0", "");
+    check(&kernel("6.18.44-generic", false), Fine, "6.18.44", "");
+    check(&kernel("10.0-rc1", true), Fine, "10.0", "");
+    check(&kernel("6.0.19", false), Lacking, "6.0.19", "6.1");
+    check(&kernel("5.14.0-611.el9.x86_64", true), Warn, "newer features", "6.1");
+    check(&kernel("5.14.0-611.el9.x86_64", false), Lacking, "5.14", "6.1");
+    check(&kernel("", false), Lacking, "Linux", "6.1");
+    check(&kernel("unknown", true), Warn, "unknown", "6.1");
+    check(&kernel("99999999999.1", false), Lacking, "9", "6.1");
+}
+
+#[test]
+fn io_uring_allowed() {
+    check(&io_uring(&Ok(()), Some(0)), Fine, "io_uring_disabled is 0", "");
+    check(&io_uring(&Ok(()), None), Fine, "no kernel.io_uring_disabled", "");
+    check(
+        &io_uring(&Err(os(Errno::PERM)), Some(2)),
+        Lacking,
+        "Operation not permitted",
+        "io_uring_disabled=0",
+    );
+    check(&io_uring(&Err(os(Errno::PERM)), Some(1)), Lacking, "is 1", "io_uring_group");
+    check(&io_uring(&Err(os(Errno::PERM)), Some(0)), Lacking, "not permitted", "seccomp");
+    check(&io_uring(&Err(os(Errno::PERM)), None), Lacking, "not permitted", "seccomp");
+    check(&io_uring(&Err(os(Errno::NOSYS)), None), Lacking, "Function not implemented", "CONFIG_IO_URING");
+    check(&io_uring(&Err(os(Errno::NOMEM)), Some(0)), Lacking, "Cannot allocate memory", "memlock");
+    check(&io_uring(&Err(os(Errno::MFILE)), Some(0)), Lacking, "Too many open files", "open files");
+    check(&io_uring(&Err(os(Errno::IO)), Some(0)), Lacking, "error", "io_uring_setup(2)");
+}
+
+#[test]
+fn ring_features() {
+    check(&ring(&Ok(())), Fine, "DEFER_TASKRUN", "");
+    check(&ring(&Err(RingFault::Setup(os(Errno::INVAL)))), Lacking, "is unknown", "6.1");
+    check(&ring(&Err(RingFault::Setup(os(Errno::PERM)))), Lacking, "not permitted", "see io_uring");
+    check(&ring(&Err(RingFault::Probe(os(Errno::INVAL)))), Lacking, "can't be asked for", "6.1");
+    check(&ring(&Err(RingFault::Missing(vec!["send", "recv"]))), Lacking, "operations: send, recv", "6.1");
+    check(&ring(&Err(RingFault::FileTable(os(Errno::INVAL)))), Lacking, "no file table", "6.1");
+}
+
+#[test]
+fn locked_memory() {
+    let limit = |soft, hard| Limit { soft, hard };
+    const KIB: u64 = 1024;
+    check(&memlock(limit(None, None), 64), Fine, "unlimited", "");
+    check(&memlock(limit(Some(8192 * KIB), Some(8192 * KIB)), 2), Fine, "8192 KiB for 2 shards", "");
+    check(&memlock(limit(Some(512 * KIB), None), 1), Fine, "512 KiB", "");
+    check(&memlock(limit(Some(512 * KIB - 1), None), 1), Lacking, "511 KiB", "ulimit -S -l 512");
+    check(&memlock(limit(Some(64 * KIB), Some(64 * KIB)), 1), Lacking, "64 KiB", "LimitMEMLOCK=524288");
+    check(
+        &memlock(limit(Some(1024 * KIB), Some(1024 * KIB)), 4),
+        Warn,
+        "2048 KiB in all",
+        "LimitMEMLOCK=2097152",
+    );
+    check(&memlock(limit(Some(1024 * KIB), None), 4), Warn, "1024 KiB", "ulimit -S -l 2048");
+}
+
+#[test]
+fn files() {
+    let hard = |hard| Limit { soft: Some(64), hard };
+    check(&open_files(hard(None)), Fine, "unlimited", "");
+    check(&open_files(hard(Some(16_384))), Fine, "16384", "");
+    check(&open_files(hard(Some(16_383))), Lacking, "16383 at most", "LimitNOFILE=16384");
+}
+
+#[test]
+fn data_directories() {
+    let (data, root) = (Path::new("/srv/data"), PathBuf::from("/srv"));
+    check(&direct_io(data, &DirectIo::Works(data.into())), Fine, "works in /srv/data", "");
+    check(&direct_io(data, &DirectIo::Works(root.clone())), Fine, "in /srv (/srv/data is not there yet)", "");
+    check(&direct_io(data, &DirectIo::NotADirectory(root.clone())), Lacking, "/srv is not a", "--data");
+    let denied = DirectIo::NoFile(root.clone(), os(Errno::ACCESS));
+    check(&direct_io(data, &denied), Lacking, "Permission denied", "--data");
+    check(&direct_io(data, &DirectIo::Refused(root, os(Errno::INVAL))), Warn, "Invalid argument", "ext4");
+}
+
+#[test]
+fn shards_and_cores() {
+    check(&cores(&[0]), Fine, "0 for 1 shard", "");
+    check(&cores(&[0, 1, 4]), Fine, "0-1,4 for 3 shards", "");
+    check(&cores(&[0, 0]), Warn, "0 for 2 shards", "--shards 1");
+    check(&cores(&[2, 0, 2]), Warn, "0,2 for 3 shards", "--shards 2");
+}

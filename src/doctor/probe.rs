@@ -1,0 +1,196 @@
+//! Looking at the machine. Each function tries one thing the way the server does it and judges nothing.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
+use rustix::fs::OFlags;
+use rustix::process::{Resource, getrlimit};
+
+use crate::limits;
+
+/// The kernel's release, such as `6.12.1-generic`.
+pub(super) fn kernel_release() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
+}
+
+/// `kernel.io_uring_disabled`; `None` where the kernel (before 6.6) has no such switch or hides it.
+pub(super) fn io_uring_disabled() -> Option<u8> {
+    fs::read_to_string("/proc/sys/kernel/io_uring_disabled").ok()?.trim().parse().ok()
+}
+
+/// Whether a ring can be had at all, the smallest and plainest.
+pub(super) fn plain_ring() -> io::Result<()> {
+    IoUring::new(1).map(drop)
+}
+
+/// Why a ring of the server's kind can't be had.
+#[derive(Debug)]
+pub(super) enum RingFault {
+    /// The setup with its flags and sizes was refused.
+    Setup(io::Error),
+    /// The kernel would not say which operations it knows.
+    Probe(io::Error),
+    /// It does not know these operations.
+    Missing(Vec<&'static str>),
+    /// It has no file table with free places (Linux 5.19).
+    FileTable(io::Error),
+}
+
+/// The operations that `net` submits.
+const OPERATIONS: [(u8, &str); 6] = [
+    (opcode::Accept::CODE, "accept"),
+    (opcode::Recv::CODE, "recv"),
+    (opcode::Send::CODE, "send"),
+    (opcode::AsyncCancel::CODE, "async cancel"),
+    (opcode::Shutdown::CODE, "shutdown"),
+    (opcode::Close::CODE, "close"),
+];
+
+/// Sets up a ring with the flags and sizes of the server's, and asks what it can do.
+///
+/// Multishot receives (6.0), provided buffer rings and accepting into a file table (5.19) can't be asked for;
+/// DEFER_TASKRUN (6.1) came after them, so that its setup stands for theirs.
+pub(super) fn ring() -> Result<(), RingFault> {
+    let ring: IoUring<squeue::Entry, cqueue::Entry> = IoUring::builder()
+        .setup_single_issuer()
+        .setup_defer_taskrun()
+        .setup_coop_taskrun()
+        .setup_cqsize(limits::RING_COMPLETIONS)
+        .build(limits::RING_SUBMISSIONS)
+        .map_err(RingFault::Setup)?;
+    let mut probe = Probe::new();
+    ring.submitter().register_probe(&mut probe).map_err(RingFault::Probe)?;
+    let missing: Vec<&str> =
+        OPERATIONS.into_iter().filter(|(code, _)| !probe.is_supported(*code)).map(|(_, name)| name).collect();
+    if !missing.is_empty() {
+        return Err(RingFault::Missing(missing));
+    }
+    // One place: how many there may be is the open files' limit, which is a finding of its own.
+    ring.submitter().register_files_sparse(1).map_err(RingFault::FileTable)
+}
+
+/// A resource limit of this process; `None` where it is unlimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limit {
+    /// What holds now.
+    pub(super) soft: Option<u64>,
+    /// What the process may raise it to.
+    pub(super) hard: Option<u64>,
+}
+
+/// Locked memory, bytes.
+pub(super) fn memlock() -> Limit {
+    limit(Resource::Memlock)
+}
+
+/// Open files.
+pub(super) fn open_files() -> Limit {
+    limit(Resource::Nofile)
+}
+
+fn limit(resource: Resource) -> Limit {
+    let found = getrlimit(resource);
+    Limit { soft: found.current, hard: found.maximum }
+}
+
+/// How far a try at direct I/O came.
+#[derive(Debug)]
+pub(super) enum DirectIo {
+    /// Written and synced, in this directory: the data directory, or the one that it would be created in.
+    Works(PathBuf),
+    /// The path, or what leads to it, is something else than a directory.
+    NotADirectory(PathBuf),
+    /// No file can be made in this directory.
+    NoFile(PathBuf, io::Error),
+    /// Files can be made in this directory, but not written around the page cache.
+    Refused(PathBuf, io::Error),
+}
+
+/// The unit of direct I/O: no device has larger blocks, and memory must be aligned to it.
+#[repr(align(4096))]
+struct Block([u8; 4096]);
+
+/// Tries direct I/O in the data directory, without creating that.
+pub(super) fn direct_io(data: &Path) -> DirectIo {
+    let dir = nearest(data);
+    match dir.metadata() {
+        Ok(found) if !found.is_dir() => return DirectIo::NotADirectory(dir),
+        Err(e) => return DirectIo::NoFile(dir, e),
+        Ok(_) => {}
+    }
+    let path = dir.join(format!(".purser-doctor-{}", std::process::id()));
+    // By a process of the same number that was killed; `create_new` below follows no link of that name.
+    let _ = fs::remove_file(&path);
+    if let Err(e) = OpenOptions::new().write(true).create_new(true).open(&path) {
+        return DirectIo::NoFile(dir, e);
+    }
+    let written = write_block(&path);
+    let removed = fs::remove_file(&path);
+    match (written, removed) {
+        (Ok(()), Ok(())) => DirectIo::Works(dir),
+        (Err(e), _) => DirectIo::Refused(dir, e),
+        (_, Err(e)) => DirectIo::NoFile(dir, e),
+    }
+}
+
+/// `path`, or the nearest of its parents that is there: where the data directory would be created.
+fn nearest(path: &Path) -> PathBuf {
+    let there = |at: &&Path| !matches!(at.metadata(), Err(e) if is_absent(&e));
+    match path.ancestors().find(there) {
+        // The last ancestor of a relative path is the empty one, which stands for the working directory.
+        Some(found) if !found.as_os_str().is_empty() => found.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// `a/b` is neither there where `a` is missing nor where it is a file; the search then comes to `a`.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn write_block(path: &Path) -> io::Result<()> {
+    let direct = OFlags::DIRECT.bits().cast_signed();
+    let mut file: File = OpenOptions::new().write(true).custom_flags(direct).open(path)?;
+    let block = Block([0x70; 4096]);
+    file.write_all(&block.0)?;
+    file.sync_data()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_directory() {
+        #[track_caller]
+        fn check(path: &str, expect: &str) {
+            assert_eq!(nearest(Path::new(path)), Path::new(expect), "{path}");
+        }
+        check("/", "/");
+        check("/proc/self", "/proc/self");
+        check("/nowhere/at/all", "/");
+        check("nowhere/at/all", ".");
+        check("nowhere", ".");
+        check(".", ".");
+        check("/proc/version/below", "/proc/version");
+    }
+
+    #[test]
+    fn direct_io_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        let outcome = direct_io(&data);
+        assert!(
+            matches!(&outcome, DirectIo::Works(tried) | DirectIo::Refused(tried, _) if tried == dir.path()),
+            "{outcome:?}"
+        );
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+
+        fs::write(&data, "a file").unwrap();
+        assert!(matches!(direct_io(&data), DirectIo::NotADirectory(_)));
+        assert!(matches!(direct_io(&data.join("below")), DirectIo::NotADirectory(_)));
+    }
+}

@@ -1,0 +1,65 @@
+//! The `purser` program: arguments → configuration → server → exit code.
+//!
+//! Output goes through `write`, not through `print!`, which panics when the reader has gone
+//! (`purser --help | head -1`). Exit codes: 0 done, 1 the doctor found something lacking, 2 and others as
+//! [`purser::server::Failure`] says.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use purser::config::{self, Command, Config, Error};
+use purser::{doctor, server};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Exit code of a start that the caller got wrong.
+const EXIT_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    match config::parse() {
+        Ok(Command::Serve(config)) => serve(*config),
+        Ok(Command::Doctor(args)) => {
+            let report = doctor::examine(&args);
+            say(&report.to_string());
+            report.exit_code().into()
+        }
+        Ok(Command::Print(text)) => {
+            say(&text);
+            ExitCode::SUCCESS
+        }
+        Err(Error::NoCommand(help)) => {
+            // Who reads this has nothing else to be told by.
+            let _ = io::stderr().write_all(help.as_bytes());
+            EXIT_USAGE.into()
+        }
+        Err(Error::Refused(sentence)) => {
+            complain(&sentence);
+            EXIT_USAGE.into()
+        }
+    }
+}
+
+fn serve(config: Config) -> ExitCode {
+    if let Some(note) = config.note() {
+        complain(&format!("note: {note}"));
+    }
+    match server::run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            complain(&failure.to_string());
+            failure.exit_code().into()
+        }
+    }
+}
+
+/// Writes to standard output; a reader that has gone wants no more of it.
+fn say(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Writes one line to standard error.
+fn complain(sentence: &str) {
+    let _ = writeln!(io::stderr(), "purser: {sentence}");
+}

@@ -1,0 +1,366 @@
+//! One connection: a state machine that bytes, answers, completions and time move on. It is no task, it holds no
+//! buffer while it is idle, and it touches the ring only through what [`Connection::settle`] asks of it.
+
+use std::io;
+
+use super::desk::{Desk, Service};
+use super::replies::Replies;
+use super::ring::{ConnectionId, Ring};
+use super::{Timeouts, Waiter};
+use crate::http::{self, Framed, Framer, Request, Status};
+use crate::limits;
+use crate::shard::Shard;
+use crate::wallet::outcome::Outcome;
+
+/// Where a connection is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Requests are taken.
+    Open,
+    /// No further request is taken; answers still go out.
+    Ending,
+    /// All answers are out and this side has ended; what the peer still sends is read and thrown away, so that
+    /// the last answer is not lost to a reset (RFC 9112 §9.6).
+    Lingering,
+    /// Nothing more is exchanged; it closes once the ring is quiet.
+    Aborting,
+    /// Closed; the entry is free.
+    Closed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Receiving {
+    Off,
+    On,
+    /// Cancelled; its last event is to come.
+    Stopping,
+}
+
+/// What a connection waits for, and so which time-out it is under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    Request,
+    RestOfRequest,
+    AnotherCore,
+    PeerReads,
+    PeerEnds,
+}
+
+/// One connection of a core.
+#[derive(Debug)]
+pub(super) struct Connection {
+    id: ConnectionId,
+    service: Service,
+    framer: Framer,
+    /// Bytes that are not framed yet; no memory where there are none.
+    backlog: Vec<u8>,
+    replies: Replies,
+    phase: Phase,
+    receiving: Receiving,
+    sending: bool,
+    /// The peer has ended its side.
+    peer_ended: bool,
+    /// The ring was told to cancel all that is under way.
+    cancelled: bool,
+    /// The backlog is the beginning of a message: only more bytes help.
+    needs_bytes: bool,
+    /// Waits to be settled at the end of the turn.
+    pub(super) queued: bool,
+    wait: Wait,
+    since_ms: u64,
+    lingered_bytes: usize,
+}
+
+impl Connection {
+    pub(super) fn new(id: ConnectionId, service: Service, now_ms: u64) -> Self {
+        Self {
+            id,
+            service,
+            framer: Framer::default(),
+            backlog: Vec::new(),
+            replies: Replies::default(),
+            phase: Phase::Open,
+            receiving: Receiving::Off,
+            sending: false,
+            peer_ended: false,
+            cancelled: false,
+            needs_bytes: true,
+            queued: false,
+            wait: Wait::Request,
+            since_ms: now_ms,
+            lingered_bytes: 0,
+        }
+    }
+
+    pub(super) const fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    // ── What happens to it ───────────────────────────────────────────────────────────────────────────────
+
+    /// Bytes have come.
+    pub(super) fn on_bytes(&mut self, bytes: &[u8], desk: &mut Desk, shard: &mut Shard<Waiter>) {
+        match self.phase {
+            Phase::Open if self.backlog.is_empty() => {
+                let consumed = self.serve(bytes, desk, shard);
+                self.keep(&bytes[consumed..], desk);
+            }
+            Phase::Open => {
+                self.keep(bytes, desk);
+                self.serve_backlog(desk, shard);
+            }
+            Phase::Lingering => {
+                self.lingered_bytes += bytes.len();
+                if self.lingered_bytes > limits::LINGER_BYTES_MAX {
+                    self.abort();
+                }
+            }
+            Phase::Ending | Phase::Aborting | Phase::Closed => {}
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8], desk: &mut Desk) {
+        if self.phase != Phase::Open || bytes.is_empty() {
+            return;
+        }
+        desk.pool.stock(&mut self.backlog).extend_from_slice(bytes);
+        if self.backlog.len() > limits::RECEIVE_BACKLOG_BYTES {
+            self.abort();
+        }
+    }
+
+    /// Serves what waits in the backlog.
+    pub(super) fn serve_backlog(&mut self, desk: &mut Desk, shard: &mut Shard<Waiter>) {
+        let mut backlog = std::mem::take(&mut self.backlog);
+        let consumed = self.serve(&backlog, desk, shard);
+        if consumed == backlog.len() || self.phase != Phase::Open {
+            return desk.pool.give(backlog);
+        }
+        backlog.drain(..consumed);
+        self.backlog = backlog;
+    }
+
+    /// Frames and answers requests until the bytes, the connection's share of the turn, or the room for answers
+    /// is used up. Says how many bytes it is done with.
+    fn serve(&mut self, input: &[u8], desk: &mut Desk, shard: &mut Shard<Waiter>) -> usize {
+        let mut at = 0;
+        self.needs_bytes = false;
+        for _ in 0..limits::REQUESTS_PER_TURN {
+            if !self.has_room() {
+                return at;
+            }
+            match self.framer.frame(&input[at..]) {
+                Framed::Partial => {
+                    self.needs_bytes = true;
+                    return at;
+                }
+                Framed::Continue => {
+                    self.replies.next(&mut desk.pool).extend_from_slice(http::CONTINUE);
+                    self.needs_bytes = true;
+                    return at;
+                }
+                Framed::Reject(status) => {
+                    self.phase = Phase::Ending;
+                    desk.refuse(status, None, None, http::Connection::Close, false, &mut self.replies);
+                    return input.len();
+                }
+                Framed::Complete { request, consumed } => {
+                    at += consumed;
+                    let connection = persistence(&request, desk.is_stopping());
+                    let waiter = Waiter { connection: self.id, place: self.replies.next_place() };
+                    desk.answer(self.service, waiter, &request, connection, &mut self.replies, shard);
+                    if connection == http::Connection::Close {
+                        self.phase = Phase::Ending;
+                        return input.len();
+                    }
+                }
+            }
+        }
+        at
+    }
+
+    /// Whether one more request may be taken.
+    fn has_room(&self) -> bool {
+        self.phase == Phase::Open
+            && self.replies.waiting() < limits::PIPELINE_DEPTH_MAX
+            && self.replies.ready_bytes() < limits::SEND_BACKLOG_BYTES
+    }
+
+    /// Whether it can go on without anything further happening.
+    pub(super) fn is_ready(&self) -> bool {
+        !self.backlog.is_empty() && !self.needs_bytes && self.has_room()
+    }
+
+    /// Another core has answered.
+    pub(super) fn on_outcome(&mut self, place: u32, outcome: &Outcome<&str>, desk: &mut Desk) {
+        if !matches!(self.phase, Phase::Aborting | Phase::Closed) {
+            desk.fill(&mut self.replies, place, outcome);
+        }
+    }
+
+    /// The receive has ended, and must be armed again where more is wanted.
+    pub(super) fn on_disarmed(&mut self) {
+        self.receiving = Receiving::Off;
+    }
+
+    /// The peer has ended its side: what it asked is still answered.
+    pub(super) fn on_end(&mut self) {
+        self.peer_ended = true;
+        if self.phase == Phase::Lingering {
+            self.abort();
+        }
+    }
+
+    /// The connection is broken, or there is nothing left to exchange on it.
+    pub(super) fn abort(&mut self) {
+        if self.phase != Phase::Closed {
+            self.phase = Phase::Aborting;
+            self.backlog = Vec::new();
+        }
+    }
+
+    /// A send has ended.
+    pub(super) fn on_sent(&mut self, buffer: Vec<u8>, result: io::Result<usize>, desk: &mut Desk) {
+        self.sending = false;
+        if result.is_ok_and(|sent| sent == buffer.len()) {
+            desk.pool.give(buffer);
+        } else {
+            self.abort();
+        }
+    }
+
+    /// The server stops: an idle connection ends now, another one with its next answer.
+    pub(super) fn on_stop(&mut self) {
+        if self.phase == Phase::Open && self.framer.is_idle() && self.backlog.is_empty() {
+            self.end_idle();
+        }
+    }
+
+    /// Ends a connection that nothing was asked on.
+    fn end_idle(&mut self) {
+        if self.replies.waiting() == 0 && self.replies.ready_bytes() == 0 && !self.sending {
+            self.abort();
+        } else {
+            self.phase = Phase::Ending;
+        }
+    }
+
+    /// Looks at the clock; `true` where it has run out on something.
+    pub(super) fn on_time(&mut self, timeouts: &Timeouts, desk: &mut Desk) -> bool {
+        let limit_ms = match self.wait {
+            Wait::Request => timeouts.keep_alive_ms,
+            Wait::RestOfRequest => timeouts.request_ms,
+            Wait::PeerReads => timeouts.send_ms,
+            Wait::PeerEnds => limits::LINGER_MS,
+            Wait::AnotherCore => return false,
+        };
+        if desk.now.mono_ms().saturating_sub(self.since_ms) < limit_ms {
+            return false;
+        }
+        match (self.wait, self.phase) {
+            (Wait::Request, Phase::Open) => self.end_idle(),
+            (Wait::RestOfRequest, Phase::Open) => {
+                self.phase = Phase::Ending;
+                self.backlog = Vec::new();
+                desk.refuse(Status::Timeout, None, None, http::Connection::Close, false, &mut self.replies);
+            }
+            _ => self.abort(),
+        }
+        true
+    }
+
+    // ── What it asks of the ring ─────────────────────────────────────────────────────────────────────────
+
+    /// Brings the ring up to what the turn made of the connection: sends what is ready, arms or disarms the
+    /// receive, ends what is over. Once for each connection that a turn has touched.
+    pub(super) fn settle(&mut self, ring: &mut Ring, now_ms: u64) -> io::Result<()> {
+        if self.phase == Phase::Aborting {
+            return self.settle_end(ring);
+        }
+        if self.phase == Phase::Open && self.peer_ended && (self.needs_bytes || self.backlog.is_empty()) {
+            self.phase = Phase::Ending;
+        }
+        let sends = !self.sending && self.replies.ready_bytes() > 0;
+        if sends {
+            self.sending = true;
+            ring.send(self.id, self.replies.take_ready())?;
+        }
+        let answered = !self.sending && self.replies.waiting() == 0;
+        if self.phase == Phase::Ending && answered {
+            if self.peer_ended {
+                self.abort();
+                return self.settle_end(ring);
+            }
+            self.phase = Phase::Lingering;
+            ring.shutdown(self.id)?;
+        }
+        self.settle_receiving(ring)?;
+        let wait = self.waits_for();
+        // A wait starts again with each answer, each request, and each hand-over to the kernel.
+        if wait != self.wait || sends || wait == Wait::Request {
+            self.wait = wait;
+            self.since_ms = now_ms;
+        }
+        Ok(())
+    }
+
+    fn settle_receiving(&mut self, ring: &mut Ring) -> io::Result<()> {
+        // A full connection is not read: its peer's window fills, and the peer waits.
+        let wanted =
+            !self.peer_ended && (self.needs_bytes || self.backlog.is_empty() || self.phase != Phase::Open);
+        match self.receiving {
+            Receiving::Off if wanted => {
+                self.receiving = Receiving::On;
+                ring.receive(self.id)
+            }
+            Receiving::On if !wanted => {
+                self.receiving = Receiving::Stopping;
+                ring.stop_receiving(self.id)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn settle_end(&mut self, ring: &mut Ring) -> io::Result<()> {
+        if ring.is_quiet(self.id) {
+            self.phase = Phase::Closed;
+            self.framer = Framer::default();
+            self.replies = Replies::default();
+            return ring.close(self.id);
+        }
+        if self.cancelled {
+            return Ok(());
+        }
+        self.cancelled = true;
+        ring.abort(self.id)
+    }
+
+    fn waits_for(&self) -> Wait {
+        if self.phase == Phase::Lingering {
+            Wait::PeerEnds
+        } else if self.sending {
+            Wait::PeerReads
+        } else if self.replies.waiting() > 0 {
+            Wait::AnotherCore
+        } else if self.backlog.is_empty() && self.framer.is_idle() {
+            Wait::Request
+        } else {
+            Wait::RestOfRequest
+        }
+    }
+}
+
+/// What the answer says of its connection (RFC 9112 §9.3).
+const fn persistence(request: &Request<'_>, stopping: bool) -> http::Connection {
+    if !request.keep_alive || stopping {
+        http::Connection::Close
+    } else if request.keep_alive_named {
+        http::Connection::KeepAlive
+    } else {
+        http::Connection::Default
+    }
+}

@@ -1,0 +1,278 @@
+//! What a core needs to answer a request, whatever connection it came on.
+
+use std::sync::Arc;
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::Waiter;
+use super::pool::Pool;
+use super::readiness::Readiness;
+use super::replies::{Expected, Replies};
+use crate::api::{self, Api, Call, Decoded, Probe};
+use crate::clock::Now;
+use crate::http::{self, ContentType, Date, Method, Reply, Request, Status};
+use crate::metrics::{Names, Registry, ShardMetrics};
+use crate::shard::{Shard, Submitted};
+use crate::wallet::outcome::{ErrorCode, Outcome};
+
+/// Which listener a connection came to, and so which calls it may make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Service {
+    /// Game platforms.
+    Platform,
+    /// The operator.
+    Operator,
+}
+
+/// The row of the metrics for answers that speak of HTTP alone, after the calls.
+const HTTP_ROW: usize = Call::ALL.len();
+
+/// Columns of the metrics: each `ErrorCode` by its negated number, then each status.
+const ERROR_CODES: usize = 16;
+
+const STATUSES: [Status; 16] = [
+    Status::Ok,
+    Status::Created,
+    Status::BadRequest,
+    Status::Unauthorized,
+    Status::NotFound,
+    Status::MethodNotAllowed,
+    Status::Timeout,
+    Status::Conflict,
+    Status::ContentTooLarge,
+    Status::UriTooLong,
+    Status::ExpectationFailed,
+    Status::Unprocessable,
+    Status::HeadTooLarge,
+    Status::NotImplemented,
+    Status::Unavailable,
+    Status::VersionNotSupported,
+];
+
+const CALL_NAMES: [&str; HTTP_ROW + 1] = {
+    let mut names = ["http"; HTTP_ROW + 1];
+    let mut at = 0;
+    while at < HTTP_ROW {
+        names[at] = Call::ALL[at].label();
+        at += 1;
+    }
+    names
+};
+
+const ANSWER_NAMES: [&str; ERROR_CODES + STATUSES.len()] = [
+    "0", "-1", "-2", "-3", "-4", "-5", "-6", "-7", "-8", "-9", "-10", "-11", "-12", "-13", "-14", "-15",
+    "200", "201", "400", "401", "404", "405", "408", "409", "413", "414", "417", "422", "431", "501", "503",
+    "505",
+];
+
+/// The names of what a core counts.
+pub(super) const NAMES: Names = Names { calls: &CALL_NAMES, answers: &ANSWER_NAMES };
+
+const fn column_of_code(code: ErrorCode) -> usize {
+    code.number().unsigned_abs() as usize
+}
+
+fn column_of_status(status: Status) -> usize {
+    let at = STATUSES.iter().position(|known| *known == status).expect("every status is listed");
+    ERROR_CODES + at
+}
+
+/// What a core needs to answer requests, apart from its shard.
+pub(super) struct Desk {
+    pub(super) api: Api,
+    pub(super) pool: Pool,
+    pub(super) date: Date,
+    pub(super) metrics: Arc<ShardMetrics>,
+    registry: Arc<Registry>,
+    readiness: Arc<Readiness>,
+    entropy: ChaCha20Rng,
+    /// The time of this turn.
+    pub(super) now: Now,
+    /// Where a body is written before its length is known.
+    body: Vec<u8>,
+    /// Requests of this turn that were answered within it, by call.
+    tally: [u64; Call::ALL.len()],
+}
+
+impl Desk {
+    /// A desk that writes `metrics`, with random bits grown from `seed`.
+    pub(super) fn new(
+        api: Api,
+        registry: Arc<Registry>,
+        metrics: Arc<ShardMetrics>,
+        readiness: Arc<Readiness>,
+        seed: [u8; 32],
+    ) -> Self {
+        Self {
+            api,
+            pool: Pool::default(),
+            date: Date::default(),
+            metrics,
+            registry,
+            readiness,
+            entropy: ChaCha20Rng::from_seed(seed),
+            now: Now::default(),
+            body: Vec::new(),
+            tally: [0; Call::ALL.len()],
+        }
+    }
+
+    /// Whether the process is stopping, so that a connection ends with its next answer.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.readiness.is_stopping()
+    }
+
+    /// Answers `request`, or sends it to its owner and keeps a place for its answer.
+    pub(super) fn answer(
+        &mut self,
+        service: Service,
+        waiter: Waiter,
+        request: &Request<'_>,
+        connection: http::Connection,
+        replies: &mut Replies,
+        shard: &mut Shard<Waiter>,
+    ) {
+        let entropy = &mut self.entropy;
+        let mut draw = || u128::from(entropy.next_u64()) << 64 | u128::from(entropy.next_u64());
+        let decoded = match service {
+            Service::Platform => self.api.platform(request, &mut draw),
+            Service::Operator => self.api.operator(request, &mut draw),
+        };
+        let omit_body = request.method == Method::Head;
+        match decoded {
+            Decoded::Operation(call, operation) => {
+                let expected = Expected { call, connection, omit_body, arrived_us: self.now.mono_us };
+                let submitted = shard.submit(self.now.wall_ms, waiter, &operation.as_deref(), |outcome| {
+                    self.tally[call.index()] += 1;
+                    let out = replies.next(&mut self.pool);
+                    write_outcome(&mut self.body, &self.date, &self.metrics, &expected, outcome, out);
+                });
+                if submitted == Submitted::Pending {
+                    replies.wait(expected);
+                }
+            }
+            Decoded::Refused(call, code) => {
+                self.tally[call.index()] += 1;
+                self.metrics.answered(call.index(), column_of_code(code));
+                self.body.clear();
+                api::encode_refusal(code, &mut self.body);
+                let reply = Reply { connection, omit_body, ..Reply::json(Status::Ok, &self.body) };
+                http::write_reply(replies.next(&mut self.pool), &self.date, &reply);
+            }
+            Decoded::Http { status, allow, detail } => {
+                self.refuse(status, allow, detail, connection, omit_body, replies);
+            }
+            Decoded::Probe(probe) => self.probe(probe, connection, omit_body, replies),
+        }
+    }
+
+    /// Writes the answer that another core gave.
+    pub(super) fn fill(&mut self, replies: &mut Replies, place: u32, outcome: &Outcome<&str>) {
+        let Self { body, date, metrics, pool, now, .. } = self;
+        replies.fill(place, pool, |expected, out| {
+            metrics.took(expected.call.index(), now.mono_us.saturating_sub(expected.arrived_us), 1);
+            write_outcome(body, date, metrics, expected, outcome, out);
+        });
+    }
+
+    /// Writes an answer that speaks of HTTP.
+    pub(super) fn refuse(
+        &mut self,
+        status: Status,
+        allow: Option<&'static str>,
+        detail: Option<&'static str>,
+        connection: http::Connection,
+        omit_body: bool,
+        replies: &mut Replies,
+    ) {
+        self.metrics.answered(HTTP_ROW, column_of_status(status));
+        self.body.clear();
+        api::encode_error(status, detail, &mut self.body);
+        let reply = Reply {
+            allow,
+            www_authenticate: status == Status::Unauthorized,
+            connection,
+            omit_body,
+            ..Reply::json(status, &self.body)
+        };
+        http::write_reply(replies.next(&mut self.pool), &self.date, &reply);
+    }
+
+    fn probe(&mut self, probe: Probe, connection: http::Connection, omit_body: bool, replies: &mut Replies) {
+        let reasons = self.readiness.reason();
+        match (probe, reasons) {
+            (Probe::Readyz, Some(reason)) => {
+                self.refuse(Status::Unavailable, None, Some(reason), connection, omit_body, replies);
+            }
+            (Probe::Healthz | Probe::Readyz, _) => {
+                self.metrics.answered(HTTP_ROW, column_of_status(Status::Ok));
+                let reply = Reply { connection, omit_body, ..Reply::json(Status::Ok, br#"{"Status":"ok"}"#) };
+                http::write_reply(replies.next(&mut self.pool), &self.date, &reply);
+            }
+            (Probe::Metrics, _) => {
+                let mut text = String::new();
+                self.registry.write(&mut text);
+                self.metrics.answered(HTTP_ROW, column_of_status(Status::Ok));
+                let content_type = ContentType::PrometheusText;
+                let body = text.as_bytes();
+                let reply = Reply { connection, omit_body, content_type, ..Reply::json(Status::Ok, body) };
+                http::write_reply(replies.next(&mut self.pool), &self.date, &reply);
+            }
+        }
+    }
+
+    /// Counts the latency of what was answered within the turn that ends at `ended_us`.
+    pub(super) fn end_turn(&mut self, ended_us: u64) {
+        let took_us = ended_us.saturating_sub(self.now.mono_us);
+        for (call, times) in self.tally.iter_mut().enumerate().filter(|(_, times)| **times > 0) {
+            self.metrics.took(call, took_us, std::mem::take(times));
+        }
+    }
+}
+
+fn write_outcome(
+    body: &mut Vec<u8>,
+    date: &Date,
+    metrics: &ShardMetrics,
+    expected: &Expected,
+    outcome: &Outcome<&str>,
+    out: &mut Vec<u8>,
+) {
+    body.clear();
+    let status = api::encode(expected.call, outcome, body);
+    let column = match platform_code(outcome) {
+        Some(code) if status == Status::Ok => column_of_code(code),
+        _ => column_of_status(status),
+    };
+    metrics.answered(expected.call.index(), column);
+    let Expected { connection, omit_body, .. } = *expected;
+    http::write_reply(out, date, &Reply { connection, omit_body, ..Reply::json(status, body) });
+}
+
+/// The `ErrorCode` that an outcome tells a platform; none where the outcome is the operator's.
+const fn platform_code(outcome: &Outcome<&str>) -> Option<ErrorCode> {
+    match outcome {
+        Outcome::Balance(_) | Outcome::Token(_) | Outcome::WrappedToken { .. } | Outcome::Redeemed(_) => {
+            Some(ErrorCode::Success)
+        }
+        Outcome::Refused { code, .. } => Some(*code),
+        Outcome::Unavailable => Some(ErrorCode::Unknown),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_have_the_names_of_what_they_count() {
+        for status in STATUSES {
+            assert_eq!(ANSWER_NAMES[column_of_status(status)], status.code().to_string());
+        }
+        for code in [ErrorCode::Success, ErrorCode::Unknown, ErrorCode::GameNotFound] {
+            assert_eq!(ANSWER_NAMES[column_of_code(code)], code.number().to_string());
+        }
+    }
+}

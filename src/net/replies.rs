@@ -1,0 +1,169 @@
+//! The answers of one connection, in the order of its requests (RFC 9112 §9.3.2).
+//!
+//! Most answers are there at once and go straight to the bytes to be sent. One that comes from another core
+//! takes a place, and what is answered after it waits behind it.
+
+use std::collections::VecDeque;
+
+use super::pool::Pool;
+use crate::api::Call;
+use crate::http;
+
+/// What an answer needs to know of its request, once the request's bytes are gone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected {
+    /// The call.
+    pub(super) call: Call,
+    /// What the answer says of the connection.
+    pub(super) connection: http::Connection,
+    /// The request was `HEAD`.
+    pub(super) omit_body: bool,
+    /// When its last byte came, microseconds of the core's clock.
+    pub(super) arrived_us: u64,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// Another core will answer.
+    Waiting(Expected),
+    /// Answered; a place before it is not.
+    Ready(Vec<u8>),
+}
+
+/// The answers of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Replies {
+    /// Answers to be sent, in order.
+    out: Vec<u8>,
+    places: VecDeque<Place>,
+    /// The number of the first place; numbers grow by one with each place, round and round.
+    first: u32,
+}
+
+/// More places than this are given back when they are empty, so that an idle connection is small.
+const PLACES_KEPT: usize = 4;
+
+impl Replies {
+    /// Answers that wait for another core, and those behind them.
+    pub(super) fn waiting(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Bytes that may be sent.
+    pub(super) fn ready_bytes(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Takes the bytes that may be sent.
+    pub(super) fn take_ready(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// The number of the place that [`Replies::wait`] would take.
+    pub(super) fn next_place(&self) -> u32 {
+        self.first.wrapping_add(self.places.len() as u32)
+    }
+
+    /// Takes a place for an answer that another core will give.
+    pub(super) fn wait(&mut self, expected: Expected) {
+        self.places.push_back(Place::Waiting(expected));
+    }
+
+    /// Where the next answer is written; behind the places that wait, if any do.
+    pub(super) fn next(&mut self, pool: &mut Pool) -> &mut Vec<u8> {
+        if self.places.is_empty() {
+            return pool.stock(&mut self.out);
+        }
+        self.places.push_back(Place::Ready(pool.take()));
+        match self.places.back_mut() {
+            Some(Place::Ready(bytes)) => bytes,
+            _ => unreachable!("it was put there"),
+        }
+    }
+
+    /// Has `write` write the answer of place `number`, and lets go what waited for it alone.
+    ///
+    /// # Panics
+    /// Where that place does not wait: an answer would stand in another's stead.
+    pub(super) fn fill(&mut self, number: u32, pool: &mut Pool, write: impl FnOnce(&Expected, &mut Vec<u8>)) {
+        let at = number.wrapping_sub(self.first) as usize;
+        let Some(Place::Waiting(expected)) = self.places.get(at) else {
+            unreachable!("place {number} does not wait for an answer");
+        };
+        if at > 0 {
+            let mut bytes = pool.take();
+            write(expected, &mut bytes);
+            self.places[at] = Place::Ready(bytes);
+            return;
+        }
+        let expected = *expected;
+        self.pop();
+        write(&expected, pool.stock(&mut self.out));
+        while let Some(Place::Ready(_)) = self.places.front() {
+            if let Some(Place::Ready(bytes)) = self.pop() {
+                self.out.extend_from_slice(&bytes);
+                pool.give(bytes);
+            }
+        }
+        if self.places.is_empty() && self.places.capacity() > PLACES_KEPT {
+            self.places = VecDeque::new();
+        }
+    }
+
+    fn pop(&mut self) -> Option<Place> {
+        self.first = self.first.wrapping_add(1);
+        self.places.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expected() -> Expected {
+        Expected {
+            call: Call::Balance,
+            connection: http::Connection::Default,
+            omit_body: false,
+            arrived_us: 0,
+        }
+    }
+
+    /// Plays a script: `w` takes a place, a capital letter is answered at once, a digit fills that place.
+    #[track_caller]
+    fn check(script: &str, expect: &str) {
+        let (mut replies, mut pool) = (Replies::default(), Pool::default());
+        replies.first = u32::MAX - 1;
+        let mut places = Vec::new();
+        for step in script.bytes() {
+            match step {
+                b'w' => {
+                    places.push(replies.next_place());
+                    replies.wait(expected());
+                }
+                b'0'..=b'9' => {
+                    let place = places[usize::from(step - b'0')];
+                    replies.fill(place, &mut pool, |_, out| out.push(step));
+                }
+                answer => replies.next(&mut pool).push(answer),
+            }
+        }
+        assert_eq!(String::from_utf8(replies.take_ready()).unwrap(), expect, "{script}");
+    }
+
+    #[test]
+    fn answers_go_out_in_the_order_of_their_requests() {
+        check("ABC", "ABC");
+        check("Aw", "A");
+        check("AwB", "A");
+        check("AwB0", "A0B");
+        check("AwBC0D", "A0BCD");
+        check("ww1", "");
+        check("ww10", "01");
+        check("wwA1B0", "01AB");
+        check("wAwB1", "");
+        check("wAwB10C", "0A1BC");
+        check("wAwB01C", "0A1BC");
+        check("www201", "012");
+    }
+}

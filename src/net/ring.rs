@@ -1,0 +1,503 @@
+//! The socket ring of one core: an io_uring with direct descriptors and provided receive buffers, behind an
+//! interface that owns whatever the kernel may write to or read from.
+//!
+//! This module and its `buffers` are the only ones with `unsafe`. Their callers can't break memory: a buffer that is being sent belongs to
+//! the ring until its completion has come, and a received one is lent by [`Lease`].
+//!
+//! What the ring is set up with, and why:
+//! - `SINGLE_ISSUER | DEFER_TASKRUN | COOP_TASKRUN`: completions are worked off when this core asks for them, in
+//!   one batch, and never by interrupting it.
+//! - Direct descriptors: the file table belongs to the ring, so an operation takes no reference on a shared
+//!   table; accepting fills it without a descriptor of the process.
+//! - Multishot accept and receive: one submission for a connection's whole life, so that a request costs one
+//!   submission, its answer's send.
+//! - Provided buffers: memory for received bytes is chosen when they come, so an idle connection holds none.
+
+mod buffers;
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use io_uring::types::{self, CancelBuilder, Fixed};
+use io_uring::{IoUring, cqueue, opcode, squeue};
+
+use crate::limits;
+use buffers::Buffers;
+pub use buffers::Lease;
+
+/// A connection: its place in the ring's file table, and which of the connections that had this place it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionId {
+    slot: u32,
+    generation: u32,
+}
+
+impl ConnectionId {
+    /// The place in the file table, below [`Ring::capacity`].
+    pub const fn slot(self) -> usize {
+        self.slot as usize
+    }
+}
+
+/// What a receive brought.
+#[derive(Debug)]
+pub enum Received {
+    /// Bytes.
+    Bytes(Lease),
+    /// The peer has ended its side.
+    End,
+    /// All buffers are lent out; nothing was read, nothing is lost.
+    NoBuffer,
+    /// The receive was cancelled.
+    Cancelled,
+    /// The connection is broken.
+    Failed(io::Error),
+}
+
+/// A completion.
+#[derive(Debug)]
+pub enum Event {
+    /// A listener's connection, or why there is none. `armed` is false where the listener must be armed again.
+    Accepted {
+        /// The number that [`Ring::accept`] was given.
+        listener: u8,
+        /// The connection.
+        connection: io::Result<ConnectionId>,
+        /// More will come.
+        armed: bool,
+    },
+    /// A receive. `armed` is false where the connection must be armed again before it receives more.
+    Received {
+        /// Whose.
+        connection: ConnectionId,
+        /// What it brought.
+        received: Received,
+        /// More will come.
+        armed: bool,
+    },
+    /// A send has ended; the buffer is the caller's again.
+    Sent {
+        /// Whose.
+        connection: ConnectionId,
+        /// The buffer that was sent, whole.
+        buffer: Vec<u8>,
+        /// Bytes sent. Fewer than the buffer has only where the connection broke.
+        result: io::Result<usize>,
+    },
+}
+
+/// How large a ring is.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Entries of the submission queue.
+    pub submissions: u32,
+    /// Entries of the completion queue.
+    pub completions: u32,
+    /// Receive buffers, a power of two.
+    pub buffers: u16,
+    /// Bytes of one receive buffer.
+    pub buffer_bytes: usize,
+    /// Connections.
+    pub connections: u32,
+}
+
+impl Sizes {
+    /// The server's sizes (see `limits`), for at most `connections` connections.
+    pub const fn server(connections: u32) -> Self {
+        Self {
+            submissions: limits::RING_SUBMISSIONS,
+            completions: limits::RING_COMPLETIONS,
+            buffers: limits::RECEIVE_BUFFERS,
+            buffer_bytes: limits::RECEIVE_BUFFER_BYTES,
+            connections,
+        }
+    }
+}
+
+/// What the ring knows of one place of its file table.
+#[derive(Debug, Default)]
+struct File {
+    /// Counts the connections that had this place, in [`GENERATION_BITS`] bits.
+    generation: u32,
+    open: bool,
+    receiving: bool,
+    sending: Option<Vec<u8>>,
+}
+
+const GENERATION_BITS: u32 = 24;
+
+/// The kinds of operation, in the highest bits of a completion's user data.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Kind {
+    Accept = 1,
+    Receive = 2,
+    Send = 3,
+    /// Cancel, shutdown, close: the outcome shows in the operation that they act on, or in nothing.
+    Control = 4,
+}
+
+const fn user_data(kind: Kind, generation: u32, slot: u32) -> u64 {
+    (kind as u64) << 56 | (generation as u64) << 32 | slot as u64
+}
+
+/// The socket ring of one core.
+pub struct Ring {
+    uring: IoUring,
+    files: Vec<File>,
+    buffers: Buffers,
+    /// Operations that the kernel may still touch memory for.
+    in_flight: usize,
+}
+
+/// The group id of the ring's one group of receive buffers.
+const GROUP: u16 = 0;
+
+impl Ring {
+    /// Sets up a ring for the calling thread, the only one that may use it.
+    ///
+    /// # Errors
+    /// What the kernel says: `EPERM` where io_uring is forbidden, `EINVAL` where it lacks a feature (Linux 6.1
+    /// has all), `ENOMEM` past the locked-memory limit, `EMFILE` where `connections` is over the limit of open
+    /// files.
+    pub fn new(sizes: Sizes) -> io::Result<Self> {
+        let mut uring = IoUring::builder()
+            .setup_single_issuer()
+            .setup_defer_taskrun()
+            .setup_coop_taskrun()
+            .setup_taskrun_flag()
+            .setup_submit_all()
+            .setup_cqsize(sizes.completions)
+            .build(sizes.submissions)?;
+        uring.submitter().register_files_sparse(sizes.connections)?;
+        // Spares each enter the look-up of the ring's descriptor; without it all works the same.
+        let _ = uring.submitter().register_ring_fd();
+        let buffers = Buffers::new(sizes.buffers, sizes.buffer_bytes)?;
+        // SAFETY: the address is that of `buffers`' queue, page-aligned and `sizes.buffers` long, and it stays
+        // valid until the ring is gone: `Drop` closes the ring first, or leaks the buffers.
+        unsafe {
+            uring.submitter().register_buf_ring_with_flags(
+                buffers.queue_address(),
+                sizes.buffers,
+                GROUP,
+                0,
+            )?;
+        }
+        uring.completion().disable_eventfd();
+        let mut files = Vec::new();
+        files.resize_with(sizes.connections as usize, File::default);
+        Ok(Self { uring, files, buffers, in_flight: 0 })
+    }
+
+    /// Places of the file table: connections that can be open at a time.
+    pub fn capacity(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Registers the eventfd that tells of completions while [`Ring::notify`] is on.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn register_eventfd(&self, eventfd: BorrowedFd<'_>) -> io::Result<()> {
+        self.uring.submitter().register_eventfd(eventfd.as_raw_fd())
+    }
+
+    /// Turns the eventfd's signals on before the core parks, and off while it is busy.
+    pub fn notify(&mut self, on: bool) {
+        let completion = self.uring.completion();
+        if on { completion.enable_eventfd() } else { completion.disable_eventfd() }
+    }
+
+    /// Accepts from `listener` until it is stopped; `number`, of the caller's choice, comes back with each event.
+    ///
+    /// # Errors
+    /// What the kernel says of a submission.
+    pub fn accept(&mut self, listener: BorrowedFd<'_>, number: u8) -> io::Result<()> {
+        let entry = opcode::AcceptMulti::new(types::Fd(listener.as_raw_fd()))
+            .allocate_file_index(true)
+            .build()
+            .user_data(user_data(Kind::Accept, 0, u32::from(number)));
+        self.in_flight += 1;
+        self.push(entry)
+    }
+
+    /// Stops accepting from the listener with this number.
+    ///
+    /// # Errors
+    /// What the kernel says of a submission.
+    pub fn stop_accepting(&mut self, number: u8) -> io::Result<()> {
+        self.cancel(user_data(Kind::Accept, 0, u32::from(number)))
+    }
+
+    /// Takes a connected socket into the file table, for a client.
+    ///
+    /// # Errors
+    /// `ENFILE` where the table is full; else what the kernel says.
+    pub fn adopt(&mut self, socket: OwnedFd) -> io::Result<ConnectionId> {
+        let slot = self
+            .files
+            .iter()
+            .position(|file| !file.open)
+            .ok_or_else(|| io::Error::from_raw_os_error(libc::ENFILE))?;
+        self.uring.submitter().register_files_update(slot as u32, &[socket.as_raw_fd()])?;
+        Ok(self.opened(slot as u32))
+    }
+
+    fn opened(&mut self, slot: u32) -> ConnectionId {
+        let file = &mut self.files[slot as usize];
+        assert!(!file.open && !file.receiving && file.sending.is_none(), "place {slot} was taken");
+        file.open = true;
+        file.generation = (file.generation + 1) % (1 << GENERATION_BITS);
+        ConnectionId { slot, generation: file.generation }
+    }
+
+    /// Arms the connection: its bytes come as events until one says that it is not armed any more.
+    ///
+    /// # Errors
+    /// What the kernel says of a submission.
+    pub fn receive(&mut self, connection: ConnectionId) -> io::Result<()> {
+        let file = self.file(connection);
+        assert!(!file.receiving, "one receive at a time");
+        file.receiving = true;
+        self.in_flight += 1;
+        let entry = opcode::RecvMulti::new(Fixed(connection.slot), GROUP).build().user_data(user_data(
+            Kind::Receive,
+            connection.generation,
+            connection.slot,
+        ));
+        self.push(entry)
+    }
+
+    /// Disarms the connection. What has come already is still delivered; the last event says "not armed".
+    ///
+    /// # Errors
+    /// What the kernel says of a submission.
+    pub fn stop_receiving(&mut self, connection: ConnectionId) -> io::Result<()> {
+        self.cancel(user_data(Kind::Receive, connection.generation, connection.slot))
+    }
+
+    /// Sends `buffer`, all of it. The ring owns it until [`Event::Sent`] gives it back.
+    ///
+    /// # Errors
+    /// What the kernel says of a submission.
+    pub fn send(&mut self, connection: ConnectionId, buffer: Vec<u8>) -> io::Result<()> {
+        let file = self.file(connection);
+        assert!(file.sending.is_none(), "one send at a time, so that bytes stay in order");
+        assert!(!buffer.is_empty() && buffer.len() <= u32::MAX as usize);
+        let bytes = file.sending.insert(buffer);
+        // MSG_WAITALL: the kernel goes on after a short send, so that a completion means sent or broken.
+        let entry = opcode::Send::new(Fixed(connection.slot), bytes.as_ptr(), bytes.len() as u32)
+            .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
+            .build()
+            .user_data(user_data(Kind::Send, connection.generation, connection.slot));
+        self.in_flight += 1;
+        self.push(entry)
+    }
+
+    /// Ends this side of the connection; the peer reads an end after what was sent.
+    ///
+    /// # Errors
+    /// What the kernel says of a submission.
+    pub fn shutdown(&mut self, connection: ConnectionId) -> io::Result<()> {
+        self.file(connection);
+        let entry = opcode::Shutdown::new(Fixed(connection.slot), libc::SHUT_WR)
+            .build()
+            .user_data(user_data(Kind::Control, connection.generation, connection.slot));
+        self.push(entry)
+    }
+
+    /// Cancels all that is under way on the connection; each operation still gives its last event.
+    ///
+    /// # Errors
+    /// What the kernel says of a submission.
+    pub fn abort(&mut self, connection: ConnectionId) -> io::Result<()> {
+        self.file(connection);
+        let entry = opcode::AsyncCancel2::new(CancelBuilder::fd(Fixed(connection.slot)).all())
+            .build()
+            .user_data(user_data(Kind::Control, connection.generation, connection.slot));
+        self.push(entry)
+    }
+
+    /// Whether nothing is under way on the connection, so that it may be closed.
+    pub fn is_quiet(&self, connection: ConnectionId) -> bool {
+        let file = &self.files[connection.slot()];
+        file.generation == connection.generation && !file.receiving && file.sending.is_none()
+    }
+
+    /// Closes a quiet connection. Its id is void from here on.
+    ///
+    /// # Errors
+    /// What the kernel says of a submission.
+    pub fn close(&mut self, connection: ConnectionId) -> io::Result<()> {
+        assert!(self.is_quiet(connection), "the kernel still works for this connection");
+        self.file(connection).open = false;
+        let entry = opcode::Close::new(Fixed(connection.slot)).build().user_data(user_data(
+            Kind::Control,
+            connection.generation,
+            connection.slot,
+        ));
+        self.push(entry)
+    }
+
+    fn file(&mut self, connection: ConnectionId) -> &mut File {
+        let file = &mut self.files[connection.slot()];
+        assert!(file.open && file.generation == connection.generation, "a connection that was closed");
+        file
+    }
+
+    fn cancel(&mut self, target: u64) -> io::Result<()> {
+        let entry =
+            opcode::AsyncCancel::new(target).build().user_data(user_data(Kind::Control, 0, target as u32));
+        self.push(entry)
+    }
+
+    fn push(&mut self, entry: squeue::Entry) -> io::Result<()> {
+        // SAFETY: what the entry points to, if anything, is a buffer in `files` that stays where it is until its
+        // completion was reaped; descriptors are direct ones, or a listener's, whose owner outlives the ring's
+        // use of it.
+        while unsafe { self.uring.submission().push(&entry) }.is_err() {
+            let submissions = self.uring.submission().len();
+            self.enter(submissions, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Hands over what was submitted and takes in what has completed, without waiting. Spares the system call
+    /// where there is nothing of either.
+    ///
+    /// # Errors
+    /// What the kernel says; the ring is not usable any more.
+    pub fn turn(&mut self) -> io::Result<()> {
+        self.buffers.publish();
+        let submission = self.uring.submission();
+        let submissions = submission.len();
+        let idle = submissions == 0 && !submission.taskrun() && !submission.cq_overflow();
+        drop(submission);
+        if idle { Ok(()) } else { self.enter(submissions, 0) }
+    }
+
+    /// As [`Ring::turn`], but waits for at least one completion. For a thread that has nothing else to do.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn turn_and_wait(&mut self) -> io::Result<()> {
+        self.buffers.publish();
+        let submissions = self.uring.submission().len();
+        self.enter(submissions, 1)
+    }
+
+    fn enter(&mut self, submissions: usize, wait_for: u32) -> io::Result<()> {
+        // GETEVENTS even without waiting: under DEFER_TASKRUN it is what runs the completions' work, and with the
+        // submissions it costs no second call.
+        const GETEVENTS: u32 = 1;
+        // SAFETY: no argument is passed, and the count is that of the entries in the queue.
+        let entered = unsafe {
+            self.uring.submitter().enter::<libc::sigset_t>(submissions as u32, wait_for, GETEVENTS, None)
+        };
+        match entered {
+            Ok(_) => Ok(()),
+            // A signal, or completions to be taken first: the entries stay queued for the next turn.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::EBUSY | libc::EAGAIN)) => {
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether completions were taken in that [`Ring::next_event`] has not given yet.
+    pub fn has_events(&mut self) -> bool {
+        !self.uring.completion().is_empty()
+    }
+
+    /// The next completion of those that were taken in.
+    pub fn next_event(&mut self) -> Option<Event> {
+        loop {
+            let entry = self.uring.completion().next()?;
+            if let Some(event) = self.event(&entry) {
+                return Some(event);
+            }
+        }
+    }
+
+    fn event(&mut self, entry: &cqueue::Entry) -> Option<Event> {
+        let data = entry.user_data();
+        let slot = data as u32;
+        let connection =
+            ConnectionId { slot, generation: (data >> 32) as u32 & ((1 << GENERATION_BITS) - 1) };
+        let armed = cqueue::more(entry.flags());
+        let kind = (data >> 56) as u8;
+        if kind == Kind::Control as u8 {
+            return None;
+        }
+        if !armed {
+            self.in_flight -= 1;
+        }
+        if kind == Kind::Accept as u8 {
+            let accepted = result(entry).map(|slot| self.opened(slot as u32));
+            return Some(Event::Accepted { listener: slot as u8, connection: accepted, armed });
+        }
+        let file = &mut self.files[connection.slot()];
+        assert!(file.generation == connection.generation, "a completion of a connection that was closed");
+        if kind == Kind::Receive as u8 {
+            file.receiving = armed;
+            return Some(Event::Received { connection, received: received(entry), armed });
+        }
+        assert!(kind == Kind::Send as u8, "an operation that this ring did not submit");
+        let buffer = file.sending.take().expect("a send completes once");
+        Some(Event::Sent { connection, buffer, result: result(entry) })
+    }
+
+    /// The bytes that were received.
+    pub fn bytes(&self, lease: &Lease) -> &[u8] {
+        self.buffers.bytes(lease)
+    }
+
+    /// Gives a buffer back.
+    pub fn release(&mut self, lease: Lease) {
+        self.buffers.release(lease);
+    }
+}
+
+fn result(entry: &cqueue::Entry) -> io::Result<usize> {
+    match entry.result() {
+        failed if failed < 0 => Err(io::Error::from_raw_os_error(-failed)),
+        done => Ok(done as usize),
+    }
+}
+
+fn received(entry: &cqueue::Entry) -> Received {
+    let lease = cqueue::buffer_select(entry.flags());
+    match result(entry) {
+        Ok(0) => {
+            assert!(lease.is_none(), "an end has no bytes");
+            Received::End
+        }
+        Ok(length) => {
+            let buffer = lease.expect("received bytes are in a buffer");
+            Received::Bytes(Lease::new(buffer, length))
+        }
+        Err(error) => match error.raw_os_error() {
+            Some(libc::ENOBUFS) => Received::NoBuffer,
+            Some(libc::ECANCELED) => Received::Cancelled,
+            _ => Received::Failed(error),
+        },
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        // The kernel ends a closed ring's operations in its own time; it must not find their memory reused.
+        if self.in_flight > 0 {
+            std::mem::forget(std::mem::take(&mut self.files));
+            self.buffers.leak();
+        }
+    }
+}
+
+/// Looks at whether `fd` is readable through the ring of its own executor: what a parked core waits on.
+pub(super) fn waitable(fd: &OwnedFd) -> io::Result<glommio::io::BufferedFile> {
+    use std::os::fd::{FromRawFd, IntoRawFd};
+    let own = fd.as_fd().try_clone_to_owned()?;
+    // SAFETY: the descriptor is open and owned by nobody else.
+    Ok(unsafe { glommio::io::BufferedFile::from_raw_fd(own.into_raw_fd()) })
+}
