@@ -20,7 +20,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use self::args::{Args, ServeArgs, Task};
 use self::file::File;
 use crate::api::Platform;
-use crate::limits;
+use crate::net::Timeouts;
 use crate::wallet::{Catalog, Currency, Domain, PlatformId, TokenPolicy};
 
 mod args;
@@ -51,8 +51,9 @@ pub struct Config {
     pub operator_listen: SocketAddr,
     /// The data directory; [`prepare_data_dir`] makes it ready.
     pub data: PathBuf,
-    /// The CPU that each shard is pinned to, one entry per shard; 1 to [`limits::SHARDS_MAX`] of them. A CPU
-    /// stands here twice only where more shards than cores were asked for.
+    /// The CPU that each shard is pinned to, one entry per shard; 1 to
+    /// [`SHARDS_MAX`](crate::limits::SHARDS_MAX) of them. A CPU stands here twice only where more shards than
+    /// cores were asked for.
     pub cores: Vec<usize>,
     /// Domains, games, token policy and session times.
     pub catalog: Catalog,
@@ -81,35 +82,11 @@ impl Config {
     }
 }
 
-/// How long peers are waited for, milliseconds; 1 ms to a day each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// From a request's first byte to its last.
-    pub request_ms: u64,
-    /// Between two requests of a connection.
-    pub keep_alive_ms: u64,
-    /// For a peer to take its answers.
-    pub send_ms: u64,
-    /// For what is in hand when the server stops.
-    pub drain_ms: u64,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            request_ms: limits::REQUEST_TIMEOUT_MS,
-            keep_alive_ms: limits::KEEP_ALIVE_TIMEOUT_MS,
-            send_ms: limits::SEND_TIMEOUT_MS,
-            drain_ms: limits::DRAIN_TIMEOUT_MS,
-        }
-    }
-}
-
 /// The demo's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Demo {
     /// Accounts `default/player-000001` and on, beside `default/admin`; at most
-    /// [`limits::DEMO_ACCOUNTS_MAX`].
+    /// [`DEMO_ACCOUNTS_MAX`](crate::limits::DEMO_ACCOUNTS_MAX).
     pub accounts: u32,
 }
 

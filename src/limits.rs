@@ -73,6 +73,10 @@ pub const LINGER_MS: u64 = 2_000;
 /// Request line and header section. Past it: 431, or 414 where the request line alone is too long.
 pub const HEAD_BYTES_MAX: usize = 16 * KIB;
 
+/// Bytes of empty lines before a request line. RFC 9112 §2.2 asks for at least one empty line; two are what old
+/// clients were seen to send after a body.
+pub const EMPTY_LINES_BYTES_MAX: usize = 4;
+
 /// Header fields of a request; also trailer fields of a chunked body. Past it: 431.
 pub const HEADERS_MAX: usize = 64;
 
@@ -130,6 +134,16 @@ pub const MEMBERS_MAX: usize = 128;
 pub const JSON_DEPTH_MAX: usize = 64;
 
 // ── Accounts ─────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Size of a configuration file, in bytes: [`GAMES_MAX`] ids of [`ID_CHARS_MAX`] characters with their quotes and
+/// commas leave half a mebibyte for the rest.
+pub const CONFIG_FILE_BYTES_MAX: usize = GAMES_MAX * 64;
+
+/// Upper bound of every time in a configuration: a day. What is longer is a slip of units.
+pub const TIME_MS_MAX: u64 = 24 * 3_600 * 1_000;
+
+/// Characters of a domain's name: an account's id has a slash and a player after it.
+pub const DOMAIN_CHARS_MAX: usize = ID_CHARS_MAX - "/p".len();
 
 /// Platforms of a configuration: a domain keeps the platforms that it serves as the bits of a `u64`.
 pub const PLATFORMS_MAX: usize = 64;

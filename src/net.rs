@@ -44,8 +44,8 @@ pub struct Waiter {
     place: u32,
 }
 
-/// How long a connection may take over what, milliseconds.
-#[derive(Clone, Copy, Debug)]
+/// How long a peer is waited for, milliseconds; 1 ms to a day each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// From a request's first byte to its last. Past it: 408.
     pub request_ms: u64,
@@ -55,6 +55,17 @@ pub struct Timeouts {
     pub send_ms: u64,
     /// From the stop of the server to the end of the last connection. Past it they end as they are.
     pub drain_ms: u64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            request_ms: limits::REQUEST_TIMEOUT_MS,
+            keep_alive_ms: limits::KEEP_ALIVE_TIMEOUT_MS,
+            send_ms: limits::SEND_TIMEOUT_MS,
+            drain_ms: limits::DRAIN_TIMEOUT_MS,
+        }
+    }
 }
 
 /// What a core's driver is made of.
@@ -281,6 +292,10 @@ impl Driver {
             Event::Sent { connection: id, buffer, result } => {
                 let connection = find(&mut self.connections, id).expect("an open connection sends");
                 connection.on_sent(buffer, result, &mut self.desk);
+                touch(&mut self.touched, connection);
+            }
+            Event::ShutDown { connection: id } => {
+                let connection = find(&mut self.connections, id).expect("an open connection is shut down");
                 touch(&mut self.touched, connection);
             }
         }

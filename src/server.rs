@@ -4,10 +4,10 @@
 use std::fmt;
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::panic;
+use std::sync::{Arc, mpsc};
 
-use glommio::{LocalExecutorBuilder, Placement};
+use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -70,9 +70,12 @@ impl std::error::Error for Failure {}
 /// the process with code 74.
 pub fn run(config: Config) -> Result<(), Failure> {
     config::prepare_data_dir(&config.data).map_err(|error| Failure::start(error.to_string()))?;
-    let open_files = raise_open_files();
+    // The ring's file table may not be larger than this.
+    let open_files = usize::try_from(raise(Resource::Nofile)).unwrap_or(usize::MAX);
+    raise(Resource::Memlock);
     let mut signals = Signals::new([SIGTERM, SIGINT])
-        .map_err(|error| Failure::start(format!("Signals can't be handled: {error}.")))?;
+        .map_err(|error| Failure::start(format!("signals can't be handled: {}", config::reason(&error))))?;
+    let config = Arc::new(config);
     let shards = config.cores.len();
     let platform = bind(config.listen, shards)?;
     let operator = bind(config.operator_listen, shards)?;
@@ -90,31 +93,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
         connections: limits::CONNECTIONS_MAX.min(open_files) as u32,
     };
     let config = Arc::new(config);
-    let (started, start) = mpsc::channel();
-    let mut executors = Vec::new();
-    let listeners = platform.sockets.into_iter().zip(operator.sockets);
-    for (index, (core, listeners)) in config.cores.iter().zip(listeners).enumerate() {
-        let plan = Plan {
-            id: partition.shard(index),
-            listeners: [listeners.0, listeners.1],
-            shared: shared.clone(),
-            config: Arc::clone(&config),
-            started: started.clone(),
-        };
-        let executor = LocalExecutorBuilder::new(Placement::Fixed(*core))
-            .name(&format!("shard-{index}"))
-            .spawn(move || plan.run())
-            .map_err(|error| Failure::start(executor_sentence(index, &error.to_string())))?;
-        executors.push(executor);
-    }
-    drop(started);
-    for _ in 0..shards {
-        match start.recv() {
-            Ok(Ok(())) => {}
-            Ok(Err(failure)) => return Err(failure),
-            Err(_) => return Err(Failure::start("A shard ended before it served.".into())),
-        }
-    }
+    let executors = start(&config, &shared, platform.sockets.into_iter().zip(operator.sockets))?;
     shared.readiness.serve();
     announce(platform_address, operator_address, shards);
 
@@ -128,10 +107,50 @@ pub fn run(config: Config) -> Result<(), Failure> {
     Ok(())
 }
 
-fn executor_sentence(index: usize, error: &str) -> String {
-    format!(
-        "The executor of shard {index} can't start: {error}. `purser doctor` says what the machine lacks."
-    )
+type Executors = Vec<ExecutorJoinHandle<()>>;
+
+/// Starts the shards, each on its core, and waits until all of them accept.
+fn start(
+    config: &Arc<Config>,
+    shared: &Shared,
+    listeners: impl Iterator<Item = (TcpListener, TcpListener)>,
+) -> Result<Executors, Failure> {
+    // An executor that can't have its rings panics; whoever starts the server wants a sentence.
+    panic::set_hook(Box::new(|panic| {
+        let _ = writeln!(io::stderr(), "purser: {}", cant_start(&panic.to_string().replace('\n', " ")));
+        std::process::exit(i32::from(EXIT_START));
+    }));
+    let partition = shared.mesh.partition();
+    let (started, start) = mpsc::channel();
+    let mut executors = Executors::new();
+    for (index, (core, listeners)) in config.cores.iter().zip(listeners).enumerate() {
+        let plan = Plan {
+            id: partition.shard(index),
+            listeners: [listeners.0, listeners.1],
+            shared: shared.clone(),
+            config: Arc::clone(config),
+            started: started.clone(),
+        };
+        let executor = LocalExecutorBuilder::new(Placement::Fixed(*core))
+            .name(&format!("shard-{index}"))
+            .spawn(move || plan.run())
+            .map_err(|error| Failure::start(cant_start(&error.to_string())))?;
+        executors.push(executor);
+    }
+    drop(started);
+    for _ in 0..executors.len() {
+        match start.recv() {
+            Ok(started) => started?,
+            // All that have started have said so; one ended without a word.
+            Err(_) => return Err(Failure::start(cant_start("its executor ended"))),
+        }
+    }
+    let _ = panic::take_hook();
+    Ok(executors)
+}
+
+fn cant_start(reason: &str) -> String {
+    format!("a shard can't start: {reason}; `purser doctor` says what this machine lacks")
 }
 
 /// A stop that takes too long for who asked for it: the next signal ends it.
@@ -153,15 +172,13 @@ fn announce(platform: SocketAddr, operator: SocketAddr, shards: usize) {
     );
 }
 
-/// Raises the soft limit of open files to the hard one, and says what it is: the ring's file table may not be
-/// larger.
-fn raise_open_files() -> usize {
-    let limit = getrlimit(Resource::Nofile);
+/// Raises a soft limit to its hard one, and says what it is then.
+fn raise(resource: Resource) -> u64 {
+    let limit = getrlimit(resource);
     if limit.current != limit.maximum {
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+        let _ = setrlimit(resource, Rlimit { current: limit.maximum, maximum: limit.maximum });
     }
-    let raised = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    usize::try_from(raised).unwrap_or(usize::MAX)
+    getrlimit(resource).current.unwrap_or(u64::MAX)
 }
 
 /// The sockets of one listener, one per shard; the kernel deals connections among them.
@@ -171,7 +188,7 @@ struct Bound {
 }
 
 fn bind(address: SocketAddr, shards: usize) -> Result<Bound, Failure> {
-    let failed = |error: io::Error| Failure::start(format!("Can't listen on {address}: {}.", reason(&error)));
+    let failed = |error: io::Error| Failure::start(format!("can't listen on {address}: {}", reason(&error)));
     // Sockets that share a port are let in beside those of another process of the same user. So the first one
     // asks for the port alone, and that no other process has it is known before it is shared.
     let probe = listen(address, false).map_err(failed)?;
@@ -199,7 +216,7 @@ fn reason(error: &io::Error) -> String {
         io::ErrorKind::AddrInUse => "the port is in use by another process".into(),
         io::ErrorKind::PermissionDenied => "permission denied; ports below 1024 need a privilege".into(),
         io::ErrorKind::AddrNotAvailable => "the address is not this machine's".into(),
-        _ => error.to_string(),
+        _ => config::reason(error),
     }
 }
 
@@ -228,13 +245,14 @@ impl Plan {
         match self.driver() {
             Ok(driver) => {
                 let _ = started.send(Ok(()));
+                drop(started);
                 if let Err(error) = driver.run().await {
                     let _ = writeln!(io::stderr(), "purser: shard {}: the ring failed: {error}", id.index());
                     std::process::exit(i32::from(EXIT_IO));
                 }
             }
             Err(error) => {
-                let _ = started.send(Err(Failure::start(executor_sentence(id.index(), &error.to_string()))));
+                let _ = started.send(Err(Failure::start(cant_start(&config::reason(&error)))));
             }
         }
     }
@@ -249,8 +267,6 @@ impl Plan {
         }
         let metrics = shared.registry.shard(id.index());
         metrics.set_holdings(wallet.accounts() as u64, wallet.session_keys() as u64, 0);
-        let config::Timeouts { request_ms, keep_alive_ms, send_ms, drain_ms } = config.timeouts;
-        let timeouts = net::Timeouts { request_ms, keep_alive_ms, send_ms, drain_ms };
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
         Driver::new(Parts {
@@ -264,7 +280,7 @@ impl Plan {
             shard: Shard::new(Core::new(id, partition, wallet), shared.mesh, metrics),
             registry: shared.registry,
             readiness: shared.readiness,
-            timeouts,
+            timeouts: config.timeouts,
             seed,
         })
     }

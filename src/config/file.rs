@@ -15,20 +15,11 @@ use serde::de::Error as _;
 use toml::Spanned;
 use toml::de::{DeTable, Deserializer};
 
-use super::{Error, TOKEN_POLICIES, Timeouts, address, reason, token_policy};
+use super::{Error, TOKEN_POLICIES, address, reason, token_policy};
 use crate::api::Platform;
 use crate::limits;
+use crate::net::Timeouts;
 use crate::wallet::{Catalog, Currency, Domain, PlatformId, TokenPolicy};
-
-/// Size of a file, in bytes: [`limits::GAMES_MAX`] ids of [`limits::ID_CHARS_MAX`] characters with their quotes
-/// and commas leave half a mebibyte for the rest.
-const FILE_BYTES_MAX: usize = limits::GAMES_MAX * 64;
-
-/// Upper bound of every time in the file: a day, in milliseconds. What is longer is a slip of units.
-const TIME_MS_MAX: u64 = 24 * 3_600 * 1_000;
-
-/// Characters of a domain's name: an account's id has a slash and a player after it.
-const DOMAIN_CHARS_MAX: usize = limits::ID_CHARS_MAX - "/p".len();
 
 /// What the file says. `None` where it leaves the matter to the defaults.
 pub(super) struct File {
@@ -118,11 +109,12 @@ impl File {
         };
         let mut bytes = Vec::new();
         let file = std::fs::File::open(path).map_err(unreadable)?;
-        file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        if bytes.len() > FILE_BYTES_MAX {
+        file.take(limits::CONFIG_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() > limits::CONFIG_FILE_BYTES_MAX {
             return Err(Error::refused(format!(
-                "the configuration file {} has more than {FILE_BYTES_MAX} bytes",
-                path.display()
+                "the configuration file {} has more than {} bytes",
+                path.display(),
+                limits::CONFIG_FILE_BYTES_MAX
             )));
         }
         Self::check(path, &bytes)
@@ -263,7 +255,7 @@ fn domains<'a>(source: &Source<'_>, raw: &'a [RawDomain]) -> Result<Domains<'a>,
     let mut domains = Vec::with_capacity(raw.len());
     for domain in raw {
         let name = domain.name.get_ref();
-        check_text(source, "domain name", &domain.name, DOMAIN_CHARS_MAX)?;
+        check_text(source, "domain name", &domain.name, limits::DOMAIN_CHARS_MAX)?;
         if name.contains('/') {
             let sentence = format!("the domain name {name:?} has a slash, which ends it in an account's id");
             return Err(source.fault(domain.name.span(), sentence));
@@ -386,10 +378,14 @@ fn timeouts(source: &Source<'_>, raw: &RawTimeouts) -> Result<(Timeouts, u64), E
     let time = |name: &str, value: &Option<Spanned<i64>>, default: u64| match value {
         None => Ok(default),
         Some(value) => match u64::try_from(*value.get_ref()) {
-            Ok(time_ms) if (1..=TIME_MS_MAX).contains(&time_ms) => Ok(time_ms),
+            Ok(time_ms) if (1..=limits::TIME_MS_MAX).contains(&time_ms) => Ok(time_ms),
             _ => Err(source.fault(
                 value.span(),
-                format!("{name} is {}; it must be 1 to {TIME_MS_MAX} milliseconds", value.get_ref()),
+                format!(
+                    "{name} is {}; it must be 1 to {} milliseconds",
+                    value.get_ref(),
+                    limits::TIME_MS_MAX
+                ),
             )),
         },
     };

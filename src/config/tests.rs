@@ -178,6 +178,18 @@ fn the_command_line_wins_over_the_file() {
 }
 
 #[test]
+fn the_file_in_the_papers() {
+    let paper = include_str!("../../docs/configuration.md");
+    let file = paper.split_once("```toml\n").and_then(|(_, rest)| rest.split_once("```")).unwrap().0;
+    let config = served(purser_with("serve --config FILE", file));
+    assert!(config.operator_token.is_some());
+    // The sentence that the paper shows is what a slip in that file gives.
+    let sentence = fault(purser_with("serve --config FILE", &file.replace("GBP", "GBX")));
+    let (_, sentence) = sentence.rsplit_once('/').unwrap();
+    assert!(paper.contains(&format!("purser: {sentence}\n")), "{sentence}");
+}
+
+#[test]
 fn defaults_where_neither_says_anything() {
     let file = FILE.split_once("games").map(|(_, rest)| format!("games{rest}")).unwrap();
     let config = served(purser_with("serve --config FILE", &file));

@@ -71,7 +71,7 @@ pub(super) fn ring(ring: &Result<(), RingFault>) -> Finding {
     let (major, minor) = KERNEL_MIN;
     let newer = format!("run Linux {major}.{minor} or newer");
     match ring {
-        Ok(()) => Finding::ok(CHECK, "SINGLE_ISSUER, DEFER_TASKRUN, COOP_TASKRUN, operations, file table"),
+        Ok(()) => Finding::ok(CHECK, "SINGLE_ISSUER, DEFER_TASKRUN, COOP_TASKRUN, operations, tables"),
         Err(RingFault::Setup(e)) if Errno::from_io_error(e) == Some(Errno::INVAL) => {
             Finding::lacking(CHECK, "SINGLE_ISSUER, DEFER_TASKRUN or COOP_TASKRUN is unknown", newer)
         }
@@ -84,50 +84,69 @@ pub(super) fn ring(ring: &Result<(), RingFault>) -> Finding {
         Err(RingFault::Missing(names)) => {
             Finding::lacking(CHECK, format!("unknown operations: {}", names.join(", ")), newer)
         }
-        Err(RingFault::FileTable(e)) => {
-            Finding::lacking(CHECK, format!("no file table with free places: {}", reason(e)), newer)
+        Err(RingFault::Tables(e)) => {
+            Finding::lacking(CHECK, format!("no table of files or receive buffers: {}", reason(e)), newer)
         }
     }
 }
 
-/// Locked memory. An executor looks at the limit as it stands; the kernel counts their sum.
-pub(super) fn memlock(limit: Limit, shards: usize) -> Finding {
+/// Locked memory. An executor wants a fixed minimum of the limit as it stands, whatever it uses; `rings` is
+/// what came of setting all of them up.
+pub(super) fn memlock(limit: Limit, rings: &io::Result<()>, shards: usize) -> Finding {
     const CHECK: &str = "memlock";
-    let all = MEMLOCK_BYTES * shards as u64;
-    let Some(soft) = limit.soft else { return Finding::ok(CHECK, "unlimited") };
-    if soft >= all {
-        return Finding::ok(CHECK, format!("{} KiB for {shards} shards", soft / 1024));
-    }
-    let found =
-        format!("{} KiB; {} KiB per shard, {} KiB in all", soft / 1024, MEMLOCK_BYTES / 1024, all / 1024);
-    let remedy = if limit.hard.is_none_or(|hard| hard >= all) {
-        format!("ulimit -S -l {}", all / 1024)
-    } else {
-        format!("LimitMEMLOCK={all} in the service's unit, or --ulimit memlock={all} of the container")
+    let wanted = MEMLOCK_BYTES * shards as u64;
+    let remedy = || {
+        if limit.hard.is_none_or(|hard| hard >= wanted) {
+            format!("ulimit -S -l {}", wanted / 1024)
+        } else {
+            format!(
+                "LimitMEMLOCK={wanted} in the service's unit, or --ulimit memlock={wanted} of the container"
+            )
+        }
     };
-    if soft < MEMLOCK_BYTES {
-        Finding::lacking(CHECK, found, remedy)
+    let found = limit.soft.map_or_else(|| "unlimited".to_owned(), |soft| format!("{} KiB", soft / 1024));
+    let full = rings.as_ref().is_err_and(|e| Errno::from_io_error(e) == Some(Errno::NOMEM));
+    if limit.soft.is_some_and(|soft| soft < MEMLOCK_BYTES) {
+        Finding::lacking(CHECK, format!("{found}; {} KiB at least", MEMLOCK_BYTES / 1024), remedy())
+    } else if full {
+        let found = format!("{found}: too little for {} beside what this user has", shard_count(shards));
+        Finding::lacking(CHECK, found, remedy())
     } else {
-        Finding::warn(CHECK, found, remedy)
+        Finding::ok(CHECK, format!("{found} for {}", shard_count(shards)))
     }
 }
 
+fn shard_count(shards: usize) -> String {
+    if shards == 1 { "1 shard".to_owned() } else { format!("{shards} shards") }
+}
+
+/// Descriptors of a shard and of the process beside its shards, generously: two listeners, four rings, the
+/// files and signals of an executor.
+const DESCRIPTORS: (u64, u64) = (32, 32);
+
 /// Open files. Connections live in the table of each shard's ring and not among the process's descriptors,
 /// but the kernel allows a table no more places than the process may have files. The server raises the soft
-/// limit to the hard one by itself.
-pub(super) fn open_files(limit: Limit) -> Finding {
+/// limit to the hard one by itself, and makes its tables smaller where that is not enough.
+pub(super) fn open_files(limit: Limit, shards: usize) -> Finding {
     const CHECK: &str = "open files";
-    let needed = limits::CONNECTIONS_MAX as u64;
+    let wanted = limits::CONNECTIONS_MAX as u64;
+    let (shard, rest) = DESCRIPTORS;
+    let needed = shard * shards as u64 + rest;
+    let remedy = || {
+        let enough = wanted.max(needed);
+        format!("LimitNOFILE={enough} in the service's unit, or --ulimit nofile={enough} of the container")
+    };
     match limit.hard {
         None => Finding::ok(CHECK, "unlimited"),
-        Some(hard) if hard >= needed => Finding::ok(CHECK, format!("{hard}; {needed} per shard")),
-        Some(hard) => Finding::lacking(
+        Some(hard) if hard < needed => {
+            Finding::lacking(CHECK, format!("{hard} at most; {needed} needed"), remedy())
+        }
+        Some(hard) if hard < wanted => Finding::warn(
             CHECK,
-            format!("{hard} at most; {needed} per shard"),
-            format!(
-                "LimitNOFILE={needed} in the service's unit, or --ulimit nofile={needed} of the container"
-            ),
+            format!("{hard}, and so as many connections per shard, not {wanted}"),
+            remedy(),
         ),
+        Some(hard) => Finding::ok(CHECK, format!("{hard}; {wanted} connections per shard")),
     }
 }
 

@@ -4,12 +4,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
 use crate::limits;
+use crate::net::ring::{Ring, Sizes};
 
 /// The kernel's release, such as `6.12.1-generic`.
 pub(super) fn kernel_release() -> String {
@@ -23,7 +26,21 @@ pub(super) fn io_uring_disabled() -> Option<u8> {
 
 /// Whether a ring can be had at all, the smallest and plainest.
 pub(super) fn plain_ring() -> io::Result<()> {
-    IoUring::new(1).map(drop)
+    patiently(|| IoUring::new(1)).map(drop)
+}
+
+/// Tries again for a while where memory lacks. The kernel takes a closed ring apart in its own time and counts
+/// it until then, so that the rings of one look would stand in the way of the next.
+fn patiently<T>(attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    const PAUSE: Duration = Duration::from_millis(100);
+    const ATTEMPTS: usize = 10;
+    for _ in 1..ATTEMPTS {
+        match attempt() {
+            Err(e) if Errno::from_io_error(&e) == Some(Errno::NOMEM) => std::thread::sleep(PAUSE),
+            outcome => return outcome,
+        }
+    }
+    attempt()
 }
 
 /// Why a ring of the server's kind can't be had.
@@ -35,8 +52,8 @@ pub(super) enum RingFault {
     Probe(io::Error),
     /// It does not know these operations.
     Missing(Vec<&'static str>),
-    /// It has no file table with free places (Linux 5.19).
-    FileTable(io::Error),
+    /// It has no file table with free places, or no ring of receive buffers (Linux 5.19).
+    Tables(io::Error),
 }
 
 /// The operations that `net` submits.
@@ -49,18 +66,22 @@ const OPERATIONS: [(u8, &str); 6] = [
     (opcode::Close::CODE, "close"),
 ];
 
-/// Sets up a ring with the flags and sizes of the server's, and asks what it can do.
+/// Sets up a ring with the flags of the server's, asks what it can do, and then sets up the server's own.
 ///
-/// Multishot receives (6.0), provided buffer rings and accepting into a file table (5.19) can't be asked for;
-/// DEFER_TASKRUN (6.1) came after them, so that its setup stands for theirs.
+/// Multishot receives (6.0) and accepting into a file table (5.19) can't be asked for; DEFER_TASKRUN (6.1) came
+/// after them, so that its setup stands for theirs.
 pub(super) fn ring() -> Result<(), RingFault> {
-    let ring: IoUring<squeue::Entry, cqueue::Entry> = IoUring::builder()
-        .setup_single_issuer()
-        .setup_defer_taskrun()
-        .setup_coop_taskrun()
-        .setup_cqsize(limits::RING_COMPLETIONS)
-        .build(limits::RING_SUBMISSIONS)
-        .map_err(RingFault::Setup)?;
+    let ring: IoUring<squeue::Entry, cqueue::Entry> = patiently(|| {
+        IoUring::builder()
+            .setup_single_issuer()
+            .setup_defer_taskrun()
+            .setup_coop_taskrun()
+            .setup_taskrun_flag()
+            .setup_submit_all()
+            .setup_cqsize(limits::RING_COMPLETIONS)
+            .build(limits::RING_SUBMISSIONS)
+    })
+    .map_err(RingFault::Setup)?;
     let mut probe = Probe::new();
     ring.submitter().register_probe(&mut probe).map_err(RingFault::Probe)?;
     let missing: Vec<&str> =
@@ -68,8 +89,25 @@ pub(super) fn ring() -> Result<(), RingFault> {
     if !missing.is_empty() {
         return Err(RingFault::Missing(missing));
     }
+    drop(ring);
     // One place: how many there may be is the open files' limit, which is a finding of its own.
-    ring.submitter().register_files_sparse(1).map_err(RingFault::FileTable)
+    patiently(|| Ring::new(Sizes::server(1))).map(drop).map_err(RingFault::Tables)
+}
+
+/// Entries of each of glommio's rings, and how many of them an executor has.
+const EXECUTOR_RING: (u32, usize) = (128, 3);
+
+/// Sets up all the rings of `shards` shards at once. What the kernel counts as locked memory has changed with
+/// its versions and depends on privileges and on the user's other processes; so it is tried, not calculated.
+pub(super) fn rings_of(shards: usize) -> io::Result<()> {
+    // Buffers are the process's own memory and count for nothing here, so that they can be small.
+    let sizes = Sizes { buffer_bytes: 64, ..Sizes::server(1) };
+    let (entries, count) = EXECUTOR_RING;
+    let shard = || {
+        let executor: Vec<IoUring> = (0..count).map(|_| IoUring::new(entries)).collect::<io::Result<_>>()?;
+        Ok((Ring::new(sizes)?, executor))
+    };
+    patiently(|| (0..shards).map(|_| shard()).collect::<io::Result<Vec<_>>>()).map(drop)
 }
 
 /// A resource limit of this process; `None` where it is unlimited.

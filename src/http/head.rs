@@ -9,11 +9,7 @@ use super::field::{self, Codings};
 use super::request::{Method, Request};
 use super::status::Status;
 use super::target::Target;
-use crate::limits::{BODY_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, TARGET_BYTES_MAX};
-
-/// Bytes of empty lines before a request line. RFC 9112 §2.2 asks for at least one empty line; two are what
-/// old clients were seen to send after a body.
-const EMPTY_LINES_BYTES_MAX: usize = 4;
+use crate::limits::{BODY_BYTES_MAX, EMPTY_LINES_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, TARGET_BYTES_MAX};
 
 const _: () = {
     assert!(HEAD_BYTES_MAX <= u16::MAX as usize, "a span counts in 16 bits");

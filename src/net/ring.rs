@@ -84,6 +84,11 @@ pub enum Event {
         /// Bytes sent. Fewer than the buffer has only where the connection broke.
         result: io::Result<usize>,
     },
+    /// [`Ring::shutdown`] was carried out.
+    ShutDown {
+        /// Whose.
+        connection: ConnectionId,
+    },
 }
 
 /// How large a ring is.
@@ -122,6 +127,13 @@ struct File {
     open: bool,
     receiving: bool,
     sending: Option<Vec<u8>>,
+    shutting_down: bool,
+}
+
+impl File {
+    const fn is_quiet(&self) -> bool {
+        !self.receiving && self.sending.is_none() && !self.shutting_down
+    }
 }
 
 const GENERATION_BITS: u32 = 24;
@@ -133,8 +145,9 @@ enum Kind {
     Accept = 1,
     Receive = 2,
     Send = 3,
-    /// Cancel, shutdown, close: the outcome shows in the operation that they act on, or in nothing.
-    Control = 4,
+    Shutdown = 4,
+    /// Cancel, close: the outcome shows in the operation that they act on, or in nothing.
+    Control = 5,
 }
 
 const fn user_data(kind: Kind, generation: u32, slot: u32) -> u64 {
@@ -245,7 +258,7 @@ impl Ring {
 
     fn opened(&mut self, slot: u32) -> ConnectionId {
         let file = &mut self.files[slot as usize];
-        assert!(!file.open && !file.receiving && file.sending.is_none(), "place {slot} was taken");
+        assert!(!file.open && file.is_quiet(), "place {slot} was taken");
         file.open = true;
         file.generation = (file.generation + 1) % (1 << GENERATION_BITS);
         ConnectionId { slot, generation: file.generation }
@@ -299,10 +312,15 @@ impl Ring {
     /// # Errors
     /// What the kernel says of a submission.
     pub fn shutdown(&mut self, connection: ConnectionId) -> io::Result<()> {
-        self.file(connection);
+        let file = self.file(connection);
+        assert!(!file.shutting_down, "a connection ends once");
+        // The kernel hands this one to a worker, which looks the place up when it gets to it. Were the place
+        // closed and taken again by then, it would end another connection: so the place is kept until it is done.
+        file.shutting_down = true;
         let entry = opcode::Shutdown::new(Fixed(connection.slot), libc::SHUT_WR)
             .build()
-            .user_data(user_data(Kind::Control, connection.generation, connection.slot));
+            .user_data(user_data(Kind::Shutdown, connection.generation, connection.slot));
+        self.in_flight += 1;
         self.push(entry)
     }
 
@@ -321,7 +339,7 @@ impl Ring {
     /// Whether nothing is under way on the connection, so that it may be closed.
     pub fn is_quiet(&self, connection: ConnectionId) -> bool {
         let file = &self.files[connection.slot()];
-        file.generation == connection.generation && !file.receiving && file.sending.is_none()
+        file.generation == connection.generation && file.is_quiet()
     }
 
     /// Closes a quiet connection. Its id is void from here on.
@@ -441,6 +459,10 @@ impl Ring {
         if kind == Kind::Receive as u8 {
             file.receiving = armed;
             return Some(Event::Received { connection, received: received(entry), armed });
+        }
+        if kind == Kind::Shutdown as u8 {
+            file.shutting_down = false;
+            return Some(Event::ShutDown { connection });
         }
         assert!(kind == Kind::Send as u8, "an operation that this ring did not submit");
         let buffer = file.sending.take().expect("a send completes once");

@@ -55,33 +55,40 @@ fn ring_features() {
     check(&ring(&Err(RingFault::Setup(os(Errno::PERM)))), Lacking, "not permitted", "see io_uring");
     check(&ring(&Err(RingFault::Probe(os(Errno::INVAL)))), Lacking, "can't be asked for", "6.1");
     check(&ring(&Err(RingFault::Missing(vec!["send", "recv"]))), Lacking, "operations: send, recv", "6.1");
-    check(&ring(&Err(RingFault::FileTable(os(Errno::INVAL)))), Lacking, "no file table", "6.1");
+    check(&ring(&Err(RingFault::Tables(os(Errno::INVAL)))), Lacking, "no table of files", "6.1");
 }
 
 #[test]
 fn locked_memory() {
-    let limit = |soft, hard| Limit { soft, hard };
     const KIB: u64 = 1024;
-    check(&memlock(limit(None, None), 64), Fine, "unlimited", "");
-    check(&memlock(limit(Some(8192 * KIB), Some(8192 * KIB)), 2), Fine, "8192 KiB for 2 shards", "");
-    check(&memlock(limit(Some(512 * KIB), None), 1), Fine, "512 KiB", "");
-    check(&memlock(limit(Some(512 * KIB - 1), None), 1), Lacking, "511 KiB", "ulimit -S -l 512");
-    check(&memlock(limit(Some(64 * KIB), Some(64 * KIB)), 1), Lacking, "64 KiB", "LimitMEMLOCK=524288");
+    let limit = |soft, hard| Limit { soft, hard };
+    let full = || Err(os(Errno::NOMEM));
+    let eight_mib = Some(8192 * KIB);
+    check(&memlock(limit(None, None), &Ok(()), 64), Fine, "unlimited for 64 shards", "");
+    check(&memlock(limit(eight_mib, eight_mib), &Ok(()), 2), Fine, "8192 KiB for 2 shards", "");
+    check(&memlock(limit(Some(512 * KIB), None), &Ok(()), 1), Fine, "512 KiB for 1 shard", "");
     check(
-        &memlock(limit(Some(1024 * KIB), Some(1024 * KIB)), 4),
-        Warn,
-        "2048 KiB in all",
-        "LimitMEMLOCK=2097152",
+        &memlock(limit(Some(512 * KIB - 1), None), &Ok(()), 1),
+        Lacking,
+        "512 KiB at least",
+        "ulimit -S -l 512",
     );
-    check(&memlock(limit(Some(1024 * KIB), None), 4), Warn, "1024 KiB", "ulimit -S -l 2048");
+    check(&memlock(limit(Some(0), Some(64 * KIB)), &Ok(()), 1), Lacking, "0 KiB", "LimitMEMLOCK=524288");
+    check(&memlock(limit(eight_mib, eight_mib), &full(), 32), Lacking, "for 32 shards", "memlock=16777216");
+    check(&memlock(limit(eight_mib, None), &full(), 32), Lacking, "too little", "ulimit -S -l 16384");
+    // Another fault is told where it belongs.
+    check(&memlock(limit(eight_mib, None), &Err(os(Errno::PERM)), 2), Fine, "8192 KiB", "");
 }
 
 #[test]
 fn files() {
     let hard = |hard| Limit { soft: Some(64), hard };
-    check(&open_files(hard(None)), Fine, "unlimited", "");
-    check(&open_files(hard(Some(16_384))), Fine, "16384", "");
-    check(&open_files(hard(Some(16_383))), Lacking, "16383 at most", "LimitNOFILE=16384");
+    check(&open_files(hard(None), 1), Fine, "unlimited", "");
+    check(&open_files(hard(Some(16_384)), 64), Fine, "16384 connections per shard", "");
+    check(&open_files(hard(Some(16_383)), 1), Warn, "16383, and so as many", "LimitNOFILE=16384");
+    check(&open_files(hard(Some(64)), 1), Warn, "64, and", "LimitNOFILE=16384");
+    check(&open_files(hard(Some(63)), 1), Lacking, "63 at most; 64 needed", "LimitNOFILE=16384");
+    check(&open_files(hard(Some(1_024)), 64), Lacking, "2080 needed", "LimitNOFILE=16384");
 }
 
 #[test]
