@@ -52,6 +52,9 @@ pub type Millis = u64;
 struct Holder {
     key: KeyHash,
     account: AccountHash,
+    /// One for the session, and one for each login and logout that is under way between the key's slot and the
+    /// account's: a logout that is overtaken by the next login does not take that one's claim away.
+    claims: u32,
 }
 
 /// The accounts, sessions and tokens of one shard.
@@ -61,7 +64,7 @@ pub struct Wallet {
     accounts: Accounts,
     tokens: Tokens,
     /// Session keys of this shard's slots, by hash. The account is the one that knows the key itself, so that an
-    /// entry is 16 bytes; two keys of one hash, one in 2^64, would be refused as one key.
+    /// entry is 24 bytes; two keys of one hash, one in 2^64, would be refused as one key.
     directory: HashTable<Holder>,
     /// Keys of sessions that made way for new ones; the sweep gives them back.
     unheld: Vec<(Box<str>, AccountHash)>,
@@ -123,9 +126,7 @@ impl Wallet {
             Operation::GetAccount { account } => self.get_account(now_ms, account),
             Operation::SetStatus { account, status } => self.set_status(account, *status),
             Operation::OpenSession { account, key } => self.claim_key(account, key),
-            Operation::StartSession { account, key, claimed_now } => {
-                self.start_session(now_ms, account, key, *claimed_now)
-            }
+            Operation::StartSession { account, key } => self.start_session(now_ms, account, key),
             Operation::CloseSession { account, key } => self.close_session(account, key),
             Operation::ReleaseKey { key, account, answer } => self.release_key(key, *account, *answer),
         }
@@ -337,18 +338,18 @@ impl Wallet {
         let hash = KeyHash::of(key);
         let entry =
             self.directory.entry(hash.bits(), |holder| holder.key == hash, |holder| holder.key.bits());
-        let claimed_now = match entry {
+        match entry {
             Entry::Occupied(taken) if taken.get().account != account.hash() => {
                 return Outcome::OperatorRefused(OperatorRefusal::KeyTaken);
             }
-            Entry::Occupied(_) => false,
+            // Each claim is a request under way, or the session; so they don't run out of 32 bits.
+            Entry::Occupied(mut held) => held.get_mut().claims += 1,
             Entry::Vacant(free) => {
-                free.insert(Holder { key: hash, account: account.hash() });
-                true
+                free.insert(Holder { key: hash, account: account.hash(), claims: 1 });
             }
-        };
+        }
         let account = account.map(|id| CompactString::from(*id));
-        Outcome::Next(Box::new(Operation::StartSession { account, key: key.into(), claimed_now }))
+        Outcome::Next(Box::new(Operation::StartSession { account, key: key.into() }))
     }
 
     fn start_session<'a>(
@@ -356,26 +357,23 @@ impl Wallet {
         now_ms: Millis,
         account: &AccountRef<&str>,
         key: &'a str,
-        claimed_now: bool,
     ) -> Outcome<&'a str> {
-        let failed = |answer, refusal| {
-            if claimed_now {
-                let release = Operation::ReleaseKey { key: key.into(), account: account.hash(), answer };
-                Outcome::Next(Box::new(release))
-            } else {
-                Outcome::OperatorRefused(refusal)
-            }
+        let unclaim = |answer| {
+            Outcome::Next(Box::new(Operation::ReleaseKey {
+                key: key.into(),
+                account: account.hash(),
+                answer,
+            }))
         };
         let Some(index) = self.accounts.find(account) else {
-            return failed(Released::NoAccount, OperatorRefusal::NoAccount);
+            return unclaim(Released::NoAccount);
         };
         match self.accounts.get_mut(index).log_in(now_ms, self.catalog.session_idle_ms, key, Idle::Expires) {
-            Ok(made_way) => {
+            Err(ledger::TooManySessions) => unclaim(Released::TooManySessions),
+            Ok(ledger::LogIn::Again) => unclaim(Released::Opened),
+            Ok(ledger::LogIn::New { made_way }) => {
                 self.unheld.extend(made_way.map(|key| (key, account.hash())));
                 Outcome::SessionOpened { key }
-            }
-            Err(ledger::TooManySessions) => {
-                failed(Released::TooManySessions, OperatorRefusal::TooManySessions)
             }
         }
     }
@@ -396,13 +394,16 @@ impl Wallet {
         }))
     }
 
-    fn release_key(&mut self, key: &str, account: AccountHash, answer: Released) -> Outcome<&'static str> {
+    fn release_key<'a>(&mut self, key: &'a str, account: AccountHash, answer: Released) -> Outcome<&'a str> {
         let hash = KeyHash::of(key);
         let held = |holder: &Holder| holder.key == hash && holder.account == account;
-        if let Ok(entry) = self.directory.find_entry(hash.bits(), held) {
+        let mut entry = self.directory.find_entry(hash.bits(), held).expect("what is released was claimed");
+        entry.get_mut().claims -= 1;
+        if entry.get().claims == 0 {
             entry.remove();
         }
         match answer {
+            Released::Opened => Outcome::SessionOpened { key },
             Released::Closed => Outcome::SessionClosed,
             Released::NoAccount => Outcome::OperatorRefused(OperatorRefusal::NoAccount),
             Released::TooManySessions => Outcome::OperatorRefused(OperatorRefusal::TooManySessions),
@@ -440,13 +441,17 @@ impl Wallet {
         let index = self.accounts.find(account).expect("the demo account was put");
         let idle_ms = self.catalog.session_idle_ms;
         let started = self.accounts.get_mut(index).log_in(now_ms, idle_ms, key, Idle::Never);
-        assert!(matches!(started, Ok(None)), "a demo account has one session");
+        assert!(
+            matches!(started, Ok(ledger::LogIn::New { made_way: None })),
+            "a demo account has one session"
+        );
     }
 
     /// Enters a demo session's key into the directory of its slot.
     pub fn adopt_key(&mut self, key: &str, account: AccountHash) {
         let key = KeyHash::of(key);
-        self.directory.insert_unique(key.bits(), Holder { key, account }, |holder| holder.key.bits());
+        self.directory
+            .insert_unique(key.bits(), Holder { key, account, claims: 1 }, |holder| holder.key.bits());
     }
 
     /// The account, where its domain is known and served to this platform.

@@ -235,9 +235,14 @@ impl Connection {
 
     /// The server stops: an idle connection ends now, another one with its next answer.
     pub(super) fn on_stop(&mut self) {
-        if self.phase == Phase::Open && self.framer.is_idle() && self.backlog.is_empty() {
+        if self.phase == Phase::Open && self.is_idle() {
             self.end_idle();
         }
+    }
+
+    /// Whether nothing of a request has come that is not framed. Empty lines before a request line are nothing.
+    fn is_idle(&self) -> bool {
+        self.framer.is_idle() && (self.backlog.is_empty() || self.needs_bytes)
     }
 
     /// Ends a connection that nothing was asked on.
@@ -346,7 +351,7 @@ impl Connection {
             Wait::PeerReads
         } else if self.replies.waiting() > 0 {
             Wait::AnotherCore
-        } else if self.backlog.is_empty() && self.framer.is_idle() {
+        } else if self.is_idle() {
             Wait::Request
         } else {
             Wait::RestOfRequest

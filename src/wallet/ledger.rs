@@ -99,6 +99,18 @@ impl Known {
 #[derive(Debug)]
 pub(super) struct TooManySessions;
 
+/// What became of a login.
+#[derive(Debug)]
+pub(super) enum LogIn {
+    /// The session is new. The account remembered too many, so an expired one has made way.
+    New {
+        /// Its key.
+        made_way: Option<Box<str>>,
+    },
+    /// The account had the session already; it has started again.
+    Again,
+}
+
 impl Account {
     pub(super) fn id(&self) -> &str {
         &self.id
@@ -141,36 +153,39 @@ impl Account {
         self.sessions.iter().rposition(is)
     }
 
-    /// Starts a session with this key, or starts it again where the account has it already. Gives the key of an
-    /// expired session that made way, where the account remembers too many.
+    /// Starts a session with this key, or starts it again where the account has it already.
     pub(super) fn log_in(
         &mut self,
         now_ms: Millis,
         idle_ms: u64,
         key: &str,
         idle: Idle,
-    ) -> Result<Option<Box<str>>, TooManySessions> {
-        let again = self.session_at(|session| &*session.key == key);
+    ) -> Result<LogIn, TooManySessions> {
         let others = self.sessions.iter().filter(|session| &*session.key != key);
         if others.filter(|session| session.is_live(now_ms, idle_ms)).count()
             >= limits::SESSIONS_PER_ACCOUNT_MAX
         {
             return Err(TooManySessions);
         }
-        let key = again.map_or_else(|| key.into(), |at| self.sessions.remove(at).key);
-        let made_way = if self.sessions.len() >= limits::SESSIONS_REMEMBERED_MAX {
+        let session =
+            Session { key: key.into(), serial: self.serial, idle, started_ms: now_ms, used_ms: now_ms };
+        self.serial = self.serial.wrapping_add(1);
+        if let Some(at) = self.session_at(|session| &*session.key == key) {
+            self.sessions.remove(at);
+            self.sessions.push(session);
+            return Ok(LogIn::Again);
+        }
+        let mut made_way = None;
+        if self.sessions.len() >= limits::SESSIONS_REMEMBERED_MAX {
             let expired = self.sessions.iter().position(|session| !session.is_live(now_ms, idle_ms));
-            expired.map(|at| self.sessions.remove(at).key)
-        } else {
-            None
-        };
+            made_way = expired.map(|at| self.sessions.remove(at).key);
+        }
         if self.sessions.is_empty() {
             // One session is what nearly every account has; a vector's usual first step makes room for four.
             self.sessions.reserve_exact(1);
         }
-        self.sessions.push(Session { key, serial: self.serial, idle, started_ms: now_ms, used_ms: now_ms });
-        self.serial = self.serial.wrapping_add(1);
-        Ok(made_way)
+        self.sessions.push(session);
+        Ok(LogIn::New { made_way })
     }
 }
 

@@ -102,11 +102,9 @@ pub enum Operation<S> {
         account: AccountRef<S>,
         /// The session's key.
         key: S,
-        /// The key was free before; so it is given back if the session can't start.
-        claimed_now: bool,
     },
-    /// Gives a session's key back to the directory, at the slot of the key; the last step of a logout, of an
-    /// opening that failed, and of the sweep.
+    /// Gives a claim of a session's key back to the directory, at the slot of the key; the last step of a logout,
+    /// of an opening that failed or found the session there, and of the sweep.
     ReleaseKey {
         /// The session's key.
         key: S,
@@ -117,9 +115,11 @@ pub enum Operation<S> {
     },
 }
 
-/// Why a key was released, and so what the waiting request is told.
+/// Why a claim was released, and so what the waiting request is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Released {
+    /// The session was there already, and so was its claim.
+    Opened,
     /// The session has ended.
     Closed,
     /// The session could not start: there is no such account.
@@ -204,8 +204,8 @@ impl<S: AsRef<str>> Operation<S> {
                 key: f(key),
                 minted_ms: *minted_ms,
             },
-            Self::StartSession { account, key, claimed_now } => {
-                Operation::StartSession { account: account.map(&f), key: f(key), claimed_now: *claimed_now }
+            Self::StartSession { account, key } => {
+                Operation::StartSession { account: account.map(&f), key: f(key) }
             }
             Self::ReleaseKey { key, account, answer } => {
                 Operation::ReleaseKey { key: f(key), account: *account, answer: *answer }
