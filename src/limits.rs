@@ -57,9 +57,11 @@ pub const REQUESTS_PER_TURN: usize = 32;
 /// that connection is served, until the peer reads. It holds a full pipeline of answers of 1 KiB.
 pub const SEND_BACKLOG_BYTES: usize = 64 * KIB;
 
-/// Bytes of a connection that wait to be framed: the largest message, and as much again that was in flight
-/// when reading was stopped.
-pub const RECEIVE_BACKLOG_BYTES: usize = 2 * (HEAD_BYTES_MAX + BODY_BYTES_MAX);
+/// Bytes of a connection that wait to be framed: a message that is not complete, whose bounds are below, and the
+/// buffer that its last bytes came in. A connection is not read while it has bytes to be served, so that there are
+/// never more; `net` asserts it.
+pub const RECEIVE_BACKLOG_BYTES: usize =
+    HEAD_BYTES_MAX + BODY_BYTES_MAX + CHUNK_OVERHEAD_BYTES_MAX + RECEIVE_BUFFER_BYTES;
 
 /// Bytes that are read and thrown away after the last answer of a connection that the server ends, so that
 /// the answer is not lost to a reset (RFC 9112 §9.6).
@@ -205,7 +207,6 @@ const _: () = {
     assert!(LANE_BURST <= LANE_REQUESTS_MAX);
     assert!(REQUESTS_PER_TURN <= PIPELINE_DEPTH_MAX);
     assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX, "414 is reachable");
-    assert!(RECEIVE_BACKLOG_BYTES >= HEAD_BYTES_MAX + BODY_BYTES_MAX + CHUNK_OVERHEAD_BYTES_MAX);
     assert!(RECEIVE_BUFFERS.is_power_of_two(), "the kernel masks the buffer ring's index");
     assert!(RECEIVE_BUFFER_BYTES * RECEIVE_BUFFERS as usize <= 4 * 1024 * KIB, "per shard");
     assert!(RING_COMPLETIONS >= 2 * RING_SUBMISSIONS);

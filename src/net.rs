@@ -273,11 +273,9 @@ impl Driver {
     fn on_event(&mut self, event: Event) {
         match event {
             Event::Accepted { listener, connection, armed } => self.on_accepted(listener, connection, armed),
-            Event::Received { connection: id, received, armed } => {
+            Event::Received { connection: id, received } => {
                 let connection = find(&mut self.connections, id).expect("an open connection receives");
-                if !armed {
-                    connection.on_disarmed();
-                }
+                connection.on_received();
                 match received {
                     Received::Bytes(lease) => {
                         connection.on_bytes(self.ring.bytes(&lease), &mut self.desk, &mut self.shard);

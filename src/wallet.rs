@@ -188,12 +188,7 @@ impl Wallet {
         }
     }
 
-    fn redeem_token<'a>(
-        &'a mut self,
-        now_ms: Millis,
-        platform: PlatformId,
-        token: TokenId,
-    ) -> Outcome<&'a str> {
+    fn redeem_token(&mut self, now_ms: Millis, platform: PlatformId, token: TokenId) -> Outcome<&str> {
         let Some(minted) = self.tokens.get(now_ms, token.random()) else {
             return refused(ErrorCode::SessionNotFound);
         };

@@ -28,14 +28,6 @@ enum Phase {
     Closed,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Receiving {
-    Off,
-    On,
-    /// Cancelled; its last event is to come.
-    Stopping,
-}
-
 /// What a connection waits for, and so which time-out it is under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wait {
@@ -56,7 +48,7 @@ pub(super) struct Connection {
     backlog: Vec<u8>,
     replies: Replies,
     phase: Phase,
-    receiving: Receiving,
+    receiving: bool,
     sending: bool,
     /// The peer has ended its side.
     peer_ended: bool,
@@ -80,7 +72,7 @@ impl Connection {
             backlog: Vec::new(),
             replies: Replies::default(),
             phase: Phase::Open,
-            receiving: Receiving::Off,
+            receiving: false,
             sending: false,
             peer_ended: false,
             cancelled: false,
@@ -128,9 +120,7 @@ impl Connection {
             return;
         }
         desk.pool.stock(&mut self.backlog).extend_from_slice(bytes);
-        if self.backlog.len() > limits::RECEIVE_BACKLOG_BYTES {
-            self.abort();
-        }
+        assert!(self.backlog.len() <= limits::RECEIVE_BACKLOG_BYTES, "read only what is needed");
     }
 
     /// Serves what waits in the backlog.
@@ -202,9 +192,9 @@ impl Connection {
         }
     }
 
-    /// The receive has ended, and must be armed again where more is wanted.
-    pub(super) fn on_disarmed(&mut self) {
-        self.receiving = Receiving::Off;
+    /// A receive has ended.
+    pub(super) fn on_received(&mut self) {
+        self.receiving = false;
     }
 
     /// The peer has ended its side: what it asked is still answered.
@@ -317,17 +307,11 @@ impl Connection {
         // A full connection is not read: its peer's window fills, and the peer waits.
         let wanted =
             !self.peer_ended && (self.needs_bytes || self.backlog.is_empty() || self.phase != Phase::Open);
-        match self.receiving {
-            Receiving::Off if wanted => {
-                self.receiving = Receiving::On;
-                ring.receive(self.id)
-            }
-            Receiving::On if !wanted => {
-                self.receiving = Receiving::Stopping;
-                ring.stop_receiving(self.id)
-            }
-            _ => Ok(()),
+        if self.receiving || !wanted {
+            return Ok(());
         }
+        self.receiving = true;
+        ring.receive(self.id)
     }
 
     fn settle_end(&mut self, ring: &mut Ring) -> io::Result<()> {

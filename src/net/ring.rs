@@ -9,14 +9,19 @@
 //!   one batch, and never by interrupting it.
 //! - Direct descriptors: the file table belongs to the ring, so an operation takes no reference on a shared
 //!   table; accepting fills it without a descriptor of the process.
-//! - Multishot accept and receive: one submission for a connection's whole life, so that a request costs one
-//!   submission, its answer's send.
+//! - Multishot accept: one submission for a listener's whole life.
 //! - Provided buffers: memory for received bytes is chosen when they come, so an idle connection holds none.
+//! - One receive, one buffer. A multishot receive saves a submission per request and measures the same
+//!   (docs/benchmarks.md), but it can't be stopped short: a peer that floods is delivered by the megabyte before
+//!   the cancellation takes effect. A connection that is not armed is not read, and its peer's window fills.
+//! - `POLL_FIRST`: a receive is armed right after an answer was sent, when nothing can be there yet; so the kernel
+//!   waits for bytes before it looks for them.
 
 mod buffers;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::ptr;
 
 use io_uring::types::{self, CancelBuilder, Fixed};
 use io_uring::{IoUring, cqueue, opcode, squeue};
@@ -66,14 +71,12 @@ pub enum Event {
         /// More will come.
         armed: bool,
     },
-    /// A receive. `armed` is false where the connection must be armed again before it receives more.
+    /// A receive has ended; the connection receives more once it is armed again.
     Received {
         /// Whose.
         connection: ConnectionId,
         /// What it brought.
         received: Received,
-        /// More will come.
-        armed: bool,
     },
     /// A send has ended; the buffer is the caller's again.
     Sent {
@@ -128,6 +131,8 @@ struct File {
     receiving: bool,
     sending: Option<Vec<u8>>,
     shutting_down: bool,
+    /// The close was submitted; the place is free once it is carried out.
+    closing: bool,
 }
 
 impl File {
@@ -146,8 +151,9 @@ enum Kind {
     Receive = 2,
     Send = 3,
     Shutdown = 4,
-    /// Cancel, close: the outcome shows in the operation that they act on, or in nothing.
-    Control = 5,
+    Close = 5,
+    /// The outcome shows in the operation that it acts on.
+    Cancel = 6,
 }
 
 const fn user_data(kind: Kind, generation: u32, slot: u32) -> u64 {
@@ -162,6 +168,9 @@ pub struct Ring {
     /// Operations that the kernel may still touch memory for.
     in_flight: usize,
 }
+
+/// `IORING_RECVSEND_POLL_FIRST` (Linux 5.19).
+const POLL_FIRST: u16 = 1;
 
 /// The group id of the ring's one group of receive buffers.
 const GROUP: u16 = 0;
@@ -258,13 +267,14 @@ impl Ring {
 
     fn opened(&mut self, slot: u32) -> ConnectionId {
         let file = &mut self.files[slot as usize];
-        assert!(!file.open && file.is_quiet(), "place {slot} was taken");
-        file.open = true;
+        // An accept may tell of a place before the close that freed it has told.
+        assert!(file.is_quiet() && (!file.open || file.closing), "place {slot} was taken");
+        (file.open, file.closing) = (true, false);
         file.generation = (file.generation + 1) % (1 << GENERATION_BITS);
         ConnectionId { slot, generation: file.generation }
     }
 
-    /// Arms the connection: its bytes come as events until one says that it is not armed any more.
+    /// Arms the connection: what comes next fills one buffer, and is one event.
     ///
     /// # Errors
     /// What the kernel says of a submission.
@@ -273,20 +283,13 @@ impl Ring {
         assert!(!file.receiving, "one receive at a time");
         file.receiving = true;
         self.in_flight += 1;
-        let entry = opcode::RecvMulti::new(Fixed(connection.slot), GROUP).build().user_data(user_data(
-            Kind::Receive,
-            connection.generation,
-            connection.slot,
-        ));
+        let entry = opcode::Recv::new(Fixed(connection.slot), ptr::null_mut(), 0)
+            .buf_group(GROUP)
+            .ioprio(POLL_FIRST)
+            .build()
+            .flags(squeue::Flags::BUFFER_SELECT)
+            .user_data(user_data(Kind::Receive, connection.generation, connection.slot));
         self.push(entry)
-    }
-
-    /// Disarms the connection. What has come already is still delivered; the last event says "not armed".
-    ///
-    /// # Errors
-    /// What the kernel says of a submission.
-    pub fn stop_receiving(&mut self, connection: ConnectionId) -> io::Result<()> {
-        self.cancel(user_data(Kind::Receive, connection.generation, connection.slot))
     }
 
     /// Sends `buffer`, all of it. The ring owns it until [`Event::Sent`] gives it back.
@@ -332,7 +335,7 @@ impl Ring {
         self.file(connection);
         let entry = opcode::AsyncCancel2::new(CancelBuilder::fd(Fixed(connection.slot)).all())
             .build()
-            .user_data(user_data(Kind::Control, connection.generation, connection.slot));
+            .user_data(user_data(Kind::Cancel, connection.generation, connection.slot));
         self.push(entry)
     }
 
@@ -342,15 +345,15 @@ impl Ring {
         file.generation == connection.generation && file.is_quiet()
     }
 
-    /// Closes a quiet connection. Its id is void from here on.
+    /// Closes a quiet connection. Its id is void from here on; its place is free once the kernel has carried it out.
     ///
     /// # Errors
     /// What the kernel says of a submission.
     pub fn close(&mut self, connection: ConnectionId) -> io::Result<()> {
         assert!(self.is_quiet(connection), "the kernel still works for this connection");
-        self.file(connection).open = false;
+        self.file(connection).closing = true;
         let entry = opcode::Close::new(Fixed(connection.slot)).build().user_data(user_data(
-            Kind::Control,
+            Kind::Close,
             connection.generation,
             connection.slot,
         ));
@@ -359,13 +362,14 @@ impl Ring {
 
     fn file(&mut self, connection: ConnectionId) -> &mut File {
         let file = &mut self.files[connection.slot()];
-        assert!(file.open && file.generation == connection.generation, "a connection that was closed");
+        let held = file.open && !file.closing && file.generation == connection.generation;
+        assert!(held, "a connection that was closed");
         file
     }
 
     fn cancel(&mut self, target: u64) -> io::Result<()> {
         let entry =
-            opcode::AsyncCancel::new(target).build().user_data(user_data(Kind::Control, 0, target as u32));
+            opcode::AsyncCancel::new(target).build().user_data(user_data(Kind::Cancel, 0, target as u32));
         self.push(entry)
     }
 
@@ -444,7 +448,14 @@ impl Ring {
             ConnectionId { slot, generation: (data >> 32) as u32 & ((1 << GENERATION_BITS) - 1) };
         let armed = cqueue::more(entry.flags());
         let kind = (data >> 56) as u8;
-        if kind == Kind::Control as u8 {
+        if kind == Kind::Cancel as u8 {
+            return None;
+        }
+        if kind == Kind::Close as u8 {
+            let file = &mut self.files[connection.slot()];
+            if file.closing && file.generation == connection.generation {
+                (file.open, file.closing) = (false, false);
+            }
             return None;
         }
         if !armed {
@@ -457,8 +468,8 @@ impl Ring {
         let file = &mut self.files[connection.slot()];
         assert!(file.generation == connection.generation, "a completion of a connection that was closed");
         if kind == Kind::Receive as u8 {
-            file.receiving = armed;
-            return Some(Event::Received { connection, received: received(entry), armed });
+            file.receiving = false;
+            return Some(Event::Received { connection, received: received(entry) });
         }
         if kind == Kind::Shutdown as u8 {
             file.shutting_down = false;

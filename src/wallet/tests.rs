@@ -415,7 +415,7 @@ fn tokens_as_text() {
         assert_eq!(TokenId::parse(text), None, "{text}");
     }
     for (text, expect) in [
-        ("20fbd3b9-eef2-49cd-9976-50f0d34e7f7c-179e5f738d8", Some((KEY, 0x179e_5f73_8d8))),
+        ("20fbd3b9-eef2-49cd-9976-50f0d34e7f7c-179e5f738d8", Some((KEY, 0x0179_e5f7_38d8))),
         ("k-0", Some(("k", 0))),
         ("a-b-ff", Some(("a-b", 255))),
         ("k-ffffffffffffffff", Some(("k", u64::MAX))),
