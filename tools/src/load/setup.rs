@@ -1,0 +1,148 @@
+//! What is done before the clock starts: each virtual user is connected, and has the first token to redeem.
+//!
+//! It is done one after another and with plain sockets: there is nothing to measure yet but how long it takes to
+//! connect, and what goes wrong here ends the run with a sentence that names it.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use super::answer::{Assembly, Framed};
+use super::clock::{Clock, Timestamp};
+use super::scenario::{Player, Request, RequestType, Site};
+
+/// Time to connect. In a run all virtual users wait meanwhile, so it is short.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Time for the answer that has the first token.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connects to the server, and says how long that took, in nanoseconds.
+///
+/// # Errors
+/// Why it did not, and how long that took.
+pub(crate) fn connect(address: SocketAddr, clock: &Clock) -> Result<(TcpStream, u64), (io::Error, u64)> {
+    let began_ns = clock.now_ns();
+    let connected = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).and_then(|socket| {
+        socket.set_nodelay(true)?;
+        Ok(socket)
+    });
+    let took_ns = clock.now_ns() - began_ns;
+    connected.map(|socket| (socket, took_ns)).map_err(|error| (error, took_ns))
+}
+
+/// Has the server mint the first token of a virtual user.
+///
+/// # Errors
+/// A sentence, with the answer where there was one.
+pub(crate) fn first_token(
+    socket: &mut TcpStream,
+    site: &Site,
+    player: Player,
+    clock: &Clock,
+) -> Result<Vec<u8>, String> {
+    let refused = |answer: &str| {
+        format!(
+            "no first token for {}: {answer}. Does the server run with --demo, and with at least as many demo \
+             accounts as there are VUs?",
+            player.account()
+        )
+    };
+    ask_token(socket, site, player, clock)
+        .unwrap_or_else(|error| Err(error.to_string()))
+        .map_err(|why| refused(&why))
+}
+
+/// The token, or what the answer was in its place.
+fn ask_token(
+    socket: &mut TcpStream,
+    site: &Site,
+    player: Player,
+    clock: &Clock,
+) -> io::Result<Result<Vec<u8>, String>> {
+    socket.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+    socket.set_write_timeout(Some(ANSWER_TIMEOUT))?;
+    let timestamp = Timestamp::new(clock.wall_ms(clock.now_ns()));
+    // The count 0 is left for this attempt: those of the run begin with 1.
+    let request = Request::compose(RequestType::CreateToken, site, player, b"").take(0, &timestamp);
+    socket.write_all(&request)?;
+    let mut answer = Assembly::default();
+    let mut room = [0; 4_096];
+    loop {
+        let length = match socket.read(&mut room) {
+            Ok(0) => return Ok(Err("the server has closed the connection".to_owned())),
+            Ok(length) => length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Ok(Err(format!("no answer in {} s", ANSWER_TIMEOUT.as_secs())));
+            }
+            Err(error) => return Err(error),
+        };
+        match answer.feed(&room[..length]) {
+            Framed::Partial => {}
+            Framed::Unframeable => return Ok(Err("what answered is not HTTP/1.1 with a length".to_owned())),
+            Framed::Whole(answer) => {
+                let token = answer.session_token().filter(|_| answer.status == 200 && answer.is_success());
+                let shown = || format!("HTTP {} {}", answer.status, String::from_utf8_lossy(answer.body));
+                return Ok(token.map(<[u8]>::to_vec).ok_or_else(shown));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::super::scenario::tests::site;
+    use super::*;
+
+    /// Asks a server that answers with these bytes, whatever it is asked, and ends.
+    #[track_caller]
+    fn check(answer: &'static str, expect: Result<&str, &str>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let server = thread::Builder::new().spawn(move || {
+            let (mut socket, _) = listener.accept().expect("a client");
+            let mut room = [0; 4_096];
+            let _ = socket.read(&mut room).expect("a request");
+            socket.write_all(answer.as_bytes()).expect("a client that reads");
+        });
+        let clock = Clock::start();
+        let (mut socket, _) = connect(address, &clock).expect("a server");
+        let token = first_token(&mut socket, &site(), Player { number: 7 }, &clock);
+        server.expect("a thread").join().expect("a server without a fault");
+        match expect {
+            Ok(expect) => assert_eq!(token.as_deref(), Ok(expect.as_bytes())),
+            Err(expect) => {
+                let sentence = token.expect_err("no token");
+                assert!(
+                    sentence
+                        .starts_with(&format!("no first token for default/player-000007: {expect}. Does")),
+                    "{sentence}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn first_tokens() {
+        let no_account = "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{\"ErrorCode\":-5}";
+        let minted = "HTTP/1.1 200 OK\r\nContent-Length: 49\r\n\r\n{\"ErrorCode\":0,\"Result\":{\"SessionToken\":\"abcde\"}}";
+        let cut_short = "HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{\"ErrorCode\"";
+        check(minted, Ok("abcde"));
+        check(no_account, Err("HTTP 200 {\"ErrorCode\":-5}"));
+        check(cut_short, Err("the server has closed the connection"));
+        check("SSH-2.0\r\n", Err("what answered is not HTTP/1.1 with a length"));
+    }
+
+    #[test]
+    fn nobody_listens() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("its address");
+        drop(listener);
+        let (error, _) = connect(address, &Clock::start()).expect_err("nobody");
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    }
+}

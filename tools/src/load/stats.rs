@@ -1,0 +1,326 @@
+//! What a run has measured.
+//!
+//! k6's metrics, with nothing recorded twice: what is a sum or the same of another metric is made from it when the
+//! summary is written, since each record is on the path of a request.
+//!
+//! The phases of a request, as they can be told apart by who reads the clock once a turn:
+//! - *blocked* and *connecting*: the time it took to connect, for the first request of a connection; 0 for all
+//!   others. A virtual user has its connection to itself, so there is no other reason to wait.
+//! - *sending*: from handing the request to the ring to the turn that saw it sent. Where the same turn saw the
+//!   answer, too, the two can't be told apart: sending is 0 and the time counts as waiting.
+//! - *waiting*: from there to the turn that saw the answer's first byte.
+//! - *receiving*: from there to the turn that saw its last; 0 for an answer that came in one piece, as nearly all do.
+//! - *TLS handshaking*: 0, there is none.
+//!
+//! The sum of sending, waiting and receiving is the request's duration, exactly.
+
+use hdrhistogram::Histogram;
+
+use super::scenario::RequestType;
+
+/// The longest time that is told apart, in nanoseconds: twice the time-out of a request.
+const LONGEST_NS: u64 = 120_000_000_000;
+
+/// Significant digits of a percentile.
+const DIGITS: u8 = 3;
+
+/// Times of one kind. Average, least and most are exact; the rest has [`DIGITS`] digits.
+#[derive(Debug)]
+pub(crate) struct Trend {
+    times: Histogram<u64>,
+    /// Most times of some kinds are 0: they are counted, not recorded.
+    zeros: u64,
+    sum_ns: u64,
+    least_ns: u64,
+    most_ns: u64,
+}
+
+/// What the summary says of a [`Trend`], in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Figures {
+    pub(crate) average: u64,
+    pub(crate) least: u64,
+    pub(crate) median: u64,
+    pub(crate) most: u64,
+    pub(crate) p90: u64,
+    pub(crate) p95: u64,
+}
+
+impl Default for Trend {
+    fn default() -> Self {
+        let times = Histogram::new_with_bounds(1, LONGEST_NS, DIGITS).expect("the bounds are in order");
+        Self { times, zeros: 0, sum_ns: 0, least_ns: u64::MAX, most_ns: 0 }
+    }
+}
+
+impl Trend {
+    /// Takes a time, in nanoseconds.
+    pub(crate) fn record(&mut self, ns: u64) {
+        self.least_ns = self.least_ns.min(ns);
+        if ns == 0 {
+            self.zeros += 1;
+            return;
+        }
+        self.sum_ns += ns;
+        self.most_ns = self.most_ns.max(ns);
+        self.times.saturating_record(ns);
+    }
+
+    /// Takes the times of another.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.times.add(&other.times).expect("all have the same bounds");
+        self.zeros += other.zeros;
+        self.sum_ns += other.sum_ns;
+        self.least_ns = self.least_ns.min(other.least_ns);
+        self.most_ns = self.most_ns.max(other.most_ns);
+    }
+
+    /// The trend of all of these.
+    pub(crate) fn of<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut all = Self::default();
+        parts.into_iter().for_each(|part| all.add(part));
+        all
+    }
+
+    fn count(&self) -> u64 {
+        self.times.len() + self.zeros
+    }
+
+    /// The figures; all are 0 where there was no time.
+    pub(crate) fn figures(&self) -> Figures {
+        let count = self.count();
+        if count == 0 {
+            return Figures::default();
+        }
+        Figures {
+            average: self.sum_ns / count,
+            least: self.least_ns,
+            median: self.percentile(50),
+            most: self.most_ns,
+            p90: self.percentile(90),
+            p95: self.percentile(95),
+        }
+    }
+
+    /// How many times there were that are not 0.
+    #[cfg(test)]
+    pub(crate) fn times_above_zero(&self) -> u64 {
+        self.times.len()
+    }
+
+    fn percentile(&self, percent: u64) -> u64 {
+        // The rank of the time, from 1, among all of them; the zeros come first.
+        let rank = (self.count() * percent).div_ceil(100).max(1);
+        if rank <= self.zeros {
+            return 0;
+        }
+        let quantile = (rank - self.zeros) as f64 / self.times.len() as f64;
+        self.times.value_at_quantile(quantile).clamp(self.least_ns, self.most_ns)
+    }
+}
+
+/// What an answer was found to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    /// The HTTP status; 0 where there was no answer.
+    pub(crate) status: u16,
+    /// The body's `ErrorCode` is 0.
+    pub(crate) is_success: bool,
+}
+
+impl Verdict {
+    /// What k6 takes for a request that has not failed.
+    const fn is_expected(self) -> bool {
+        matches!(self.status, 200..=399)
+    }
+
+    /// The results of the checks, in the order of [`CHECKS`].
+    const fn checks(self) -> [bool; CHECKS.len()] {
+        [self.status == 200, self.is_success]
+    }
+}
+
+/// The checks of every answer, under the names that the k6 script gives them.
+pub(crate) const CHECKS: [&str; 2] = ["is status 200", "is body errorCode 0"];
+
+/// A request that has ended, times in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sample {
+    /// From the end of the step before to the end of this one.
+    pub(crate) group: u64,
+    /// Part of it that was needed to connect.
+    pub(crate) connecting: u64,
+    pub(crate) sending: u64,
+    pub(crate) waiting: u64,
+    pub(crate) receiving: u64,
+    pub(crate) verdict: Verdict,
+}
+
+/// How often something was so, and how often not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) passes: u64,
+    pub(crate) fails: u64,
+}
+
+impl Tally {
+    fn count(&mut self, passed: bool) {
+        *(if passed { &mut self.passes } else { &mut self.fails }) += 1;
+    }
+
+    /// How often it was looked at.
+    pub(crate) const fn total(self) -> u64 {
+        self.passes + self.fails
+    }
+}
+
+/// What was measured of one type of request.
+#[derive(Debug, Default)]
+pub(crate) struct TypeStats {
+    /// Durations of requests that have not failed.
+    pub(crate) expected: Trend,
+    /// Durations of those that have.
+    pub(crate) failed: Trend,
+    /// In the order of [`CHECKS`].
+    pub(crate) checks: [Tally; CHECKS.len()],
+}
+
+impl TypeStats {
+    /// Requests that have ended.
+    pub(crate) fn requests(&self) -> u64 {
+        self.expected.count() + self.failed.count()
+    }
+}
+
+/// What was measured of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Stats {
+    types: [TypeStats; RequestType::COUNT],
+    pub(crate) group: Trend,
+    pub(crate) connecting: Trend,
+    pub(crate) sending: Trend,
+    pub(crate) waiting: Trend,
+    pub(crate) receiving: Trend,
+    pub(crate) iteration: Trend,
+    pub(crate) interrupted: u64,
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_received: u64,
+    requests: u64,
+    failed: u64,
+    failed_checks: u64,
+}
+
+impl Stats {
+    /// Takes a request that has ended.
+    pub(crate) fn record(&mut self, kind: RequestType, sample: &Sample) {
+        let duration = sample.sending + sample.waiting + sample.receiving;
+        let of_type = &mut self.types[kind as usize];
+        self.requests += 1;
+        if sample.verdict.is_expected() {
+            of_type.expected.record(duration);
+        } else {
+            of_type.failed.record(duration);
+            self.failed += 1;
+        }
+        for (tally, passed) in of_type.checks.iter_mut().zip(sample.verdict.checks()) {
+            tally.count(passed);
+            self.failed_checks += u64::from(!passed);
+        }
+        self.group.record(sample.group);
+        self.connecting.record(sample.connecting);
+        self.sending.record(sample.sending);
+        self.waiting.record(sample.waiting);
+        self.receiving.record(sample.receiving);
+    }
+
+    /// What was measured of a type of request.
+    pub(crate) const fn of(&self, kind: RequestType) -> &TypeStats {
+        &self.types[kind as usize]
+    }
+
+    /// Requests that have ended.
+    pub(crate) const fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// Those of them without an answer that k6 would expect.
+    pub(crate) const fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    /// All checks of all answers.
+    pub(crate) const fn checks(&self) -> Tally {
+        let total = self.requests * CHECKS.len() as u64;
+        Tally { passes: total - self.failed_checks, fails: self.failed_checks }
+    }
+
+    /// Iterations that came to their end.
+    pub(crate) fn iterations(&self) -> u64 {
+        self.iteration.count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(times: impl IntoIterator<Item = u64>, expect: Figures) {
+        let mut trend = Trend::default();
+        times.into_iter().for_each(|ns| trend.record(ns));
+        assert_eq!(trend.figures(), expect);
+    }
+
+    #[test]
+    fn figures() {
+        let same = |ns| Figures { average: ns, least: ns, median: ns, most: ns, p90: ns, p95: ns };
+        check([], Figures::default());
+        check([0], Figures::default());
+        check([7], same(7));
+        check([123_456_789], same(123_456_789));
+        check([0, 0, 0, 8], Figures { average: 2, most: 8, p90: 8, p95: 8, ..Figures::default() });
+        let hundred = Figures { average: 50, least: 1, median: 50, most: 100, p90: 90, p95: 95 };
+        check(1..=100, hundred);
+        check((1..=100).rev(), hundred);
+        // Past what is told apart the most and the average stay exact.
+        let far = Figures { average: 2 * LONGEST_NS, most: 2 * LONGEST_NS, least: 2 * LONGEST_NS, ..same(0) };
+        let mut trend = Trend::default();
+        trend.record(2 * LONGEST_NS);
+        assert_eq!(Figures { median: 0, p90: 0, p95: 0, ..trend.figures() }, far);
+    }
+
+    #[test]
+    fn sums_of_trends() {
+        let mut parts = [Trend::default(), Trend::default(), Trend::default()];
+        parts[0].record(0);
+        parts[1].record(10);
+        parts[1].record(20);
+        let expect = Figures { average: 10, least: 0, median: 10, most: 20, p90: 20, p95: 20 };
+        assert_eq!(Trend::of(&parts).figures(), expect);
+    }
+
+    #[track_caller]
+    fn check_sample(status: u16, is_success: bool, failed: u64, expect: [Tally; 2]) {
+        let mut stats = Stats::default();
+        let verdict = Verdict { status, is_success };
+        let sample = Sample { sending: 1, waiting: 20, receiving: 300, verdict, ..Sample::default() };
+        stats.record(RequestType::RedeemToken, &sample);
+        let of_type = stats.of(RequestType::RedeemToken);
+        assert_eq!((stats.requests(), stats.failed(), of_type.requests()), (1, failed, 1));
+        assert_eq!(of_type.checks, expect);
+        let duration = if failed == 0 { &of_type.expected } else { &of_type.failed };
+        assert_eq!(duration.figures().average, 321);
+        assert_eq!(stats.checks().fails, expect[0].fails + expect[1].fails);
+        assert_eq!(stats.checks().total(), 2);
+    }
+
+    #[test]
+    fn samples() {
+        let (yes, no) = (Tally { passes: 1, fails: 0 }, Tally { passes: 0, fails: 1 });
+        check_sample(200, true, 0, [yes, yes]);
+        check_sample(200, false, 0, [yes, no]);
+        check_sample(204, true, 0, [no, yes]);
+        check_sample(503, false, 1, [no, no]);
+        check_sample(0, false, 1, [no, no]);
+    }
+}

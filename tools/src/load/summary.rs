@@ -1,0 +1,252 @@
+//! k6's end-of-test summary, as its releases before 1.0 print it (and 1.0 with `--summary-mode=legacy`): names,
+//! units, order and columns.
+//!
+//! The marks before metrics are those of the thresholds that `k6/seed.js` sets: all checks pass, no request has
+//! failed, and one for each type of request that calls its sub-metrics forth.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::scenario::{RequestType, Scenario};
+use super::stats::{CHECKS, Figures, Stats, Tally, Trend};
+use super::units;
+
+/// Time that iterations have to end after the run's duration, as k6 gives them.
+pub(crate) const GRACE: Duration = Duration::from_secs(30);
+
+const PASSED: char = '✓';
+const FAILED: char = '✗';
+
+/// The load of a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    /// What is played.
+    pub(crate) scenario: Scenario,
+    /// By how many.
+    pub(crate) vus: usize,
+    /// For how long.
+    pub(crate) duration: Duration,
+}
+
+/// What stands above the summary: the scenario, virtual users and duration.
+pub(crate) fn header(load: &Load, url: &str) -> String {
+    let Load { scenario, vus, duration } = *load;
+    format!(
+        "  execution: local\n     script: {}\n     target: {url}\n     output: -\n\n  \
+         scenarios: (100.00%) 1 scenario, {vus} max VUs, {} max duration (incl. graceful stop):\n           \
+         * default: {vus} looping VUs for {} (gracefulStop: {})\n\n",
+        scenario.name(),
+        units::length(duration + GRACE),
+        units::length(duration),
+        units::length(GRACE),
+    )
+}
+
+/// The summary of a run that lasted `elapsed_ns`.
+pub(crate) fn summary(load: &Load, stats: &Stats, elapsed_ns: u64) -> String {
+    let Load { scenario, vus, duration } = *load;
+    let whole = if elapsed_ns >= duration.as_nanos() as u64 { PASSED } else { FAILED };
+    let mut text = format!(
+        "running ({}), 000/{vus:03} VUs, {} complete and {} interrupted iterations\ndefault {whole} {vus} VUs  {}\n\n",
+        units::elapsed(elapsed_ns),
+        stats.iterations(),
+        stats.interrupted,
+        units::length(duration),
+    );
+    for kind in scenario.steps() {
+        write_groups(&mut text, kind.name(), &stats.of(*kind).checks);
+    }
+    write_lines(&mut text, &lines(load, stats, elapsed_ns));
+    text
+}
+
+/// A group within a group of the same name, with the checks in the inner one.
+fn write_groups(text: &mut String, name: &str, checks: &[Tally; CHECKS.len()]) {
+    let _ = write!(text, "     █ {name}\n\n       █ {name}\n\n");
+    for (check, tally) in CHECKS.iter().zip(checks) {
+        let Tally { passes, fails } = *tally;
+        if fails == 0 {
+            let _ = writeln!(text, "         {PASSED} {check}");
+        } else {
+            let percent = 100 * passes / tally.total();
+            let _ = writeln!(
+                text,
+                "         {FAILED} {check}\n          ↳  {percent}% — {PASSED} {passes} / {FAILED} {fails}"
+            );
+        }
+    }
+    text.push('\n');
+}
+
+/// A line of a metric.
+struct Line {
+    /// `None` where k6 has no threshold.
+    holds: Option<bool>,
+    /// With the indentation of a sub-metric.
+    name: String,
+    value: Value,
+}
+
+enum Value {
+    Trend(Figures),
+    /// A value and up to two columns beside it.
+    Plain(String, Vec<String>),
+}
+
+impl Line {
+    fn trend(name: &str, figures: Figures) -> Self {
+        Self { holds: None, name: name.to_owned(), value: Value::Trend(figures) }
+    }
+
+    fn plain(name: &str, value: String, beside: impl IntoIterator<Item = String>) -> Self {
+        let value = Value::Plain(value, beside.into_iter().collect());
+        Self { holds: None, name: name.to_owned(), value }
+    }
+
+    fn counter(name: &str, count: u64, elapsed_ns: u64) -> Self {
+        Self::plain(name, count.to_string(), [units::rate(count, elapsed_ns)])
+    }
+
+    fn rate(name: &str, tally: Tally) -> Self {
+        let Tally { passes, fails } = tally;
+        let beside = [format!("{PASSED} {passes}"), format!("{FAILED} {fails}")];
+        Self::plain(name, units::share(passes, tally.total()), beside)
+    }
+
+    fn gauge(name: &str, value: usize) -> Self {
+        Self::plain(name, value.to_string(), [format!("min={value}"), format!("max={value}")])
+    }
+
+    fn holding(self, holds: bool) -> Self {
+        Self { holds: Some(holds), ..self }
+    }
+}
+
+/// A sub-metric's name, indented under its metric.
+fn of_type(kind: RequestType) -> String {
+    format!("  {{ requestType:{} }}", kind.name())
+}
+
+/// The metrics in k6's order: by name, sub-metrics under theirs.
+fn lines(load: &Load, stats: &Stats, elapsed_ns: u64) -> Vec<Line> {
+    let mut kinds = load.scenario.steps().to_vec();
+    kinds.sort_by_key(|kind| kind.name());
+    let every = |kind: RequestType| [&stats.of(kind).expected, &stats.of(kind).failed];
+    let expected = Trend::of(kinds.iter().map(|kind| &stats.of(*kind).expected));
+    let durations = Trend::of(kinds.iter().flat_map(|kind| every(*kind)));
+    let failed = Tally { passes: stats.failed(), fails: stats.requests() - stats.failed() };
+    let checks = stats.checks();
+    let data = |name, count| Line::plain(name, units::bytes(count), [units::byte_rate(count, elapsed_ns)]);
+
+    let mut lines = vec![
+        Line::rate("checks", checks).holding(checks.fails == 0 && checks.passes > 0),
+        data("data_received", stats.bytes_received),
+        data("data_sent", stats.bytes_sent),
+        Line::trend("group_duration", stats.group.figures()),
+        Line::trend("http_req_blocked", stats.connecting.figures()),
+        Line::trend("http_req_connecting", stats.connecting.figures()),
+        Line::trend("http_req_duration", durations.figures()),
+        Line::trend("  { expected_response:true }", expected.figures()),
+    ];
+    lines.extend(
+        kinds
+            .iter()
+            .map(|kind| Line::trend(&of_type(*kind), Trend::of(every(*kind)).figures()).holding(true)),
+    );
+    lines.extend([
+        Line::rate("http_req_failed", failed).holding(stats.failed() == 0),
+        Line::trend("http_req_receiving", stats.receiving.figures()),
+        Line::trend("http_req_sending", stats.sending.figures()),
+        Line::trend("http_req_tls_handshaking", Figures::default()),
+        Line::trend("http_req_waiting", stats.waiting.figures()),
+        Line::counter("http_reqs", stats.requests(), elapsed_ns),
+    ]);
+    lines.extend(
+        kinds
+            .iter()
+            .map(|kind| Line::counter(&of_type(*kind), stats.of(*kind).requests(), elapsed_ns).holding(true)),
+    );
+    lines.extend([
+        Line::trend("iteration_duration", stats.iteration.figures()),
+        Line::counter("iterations", stats.iterations(), elapsed_ns),
+        Line::gauge("vus", load.vus),
+        Line::gauge("vus_max", load.vus),
+    ]);
+    lines
+}
+
+/// The columns of a trend.
+fn columns(figures: &Figures) -> [String; 6] {
+    let Figures { average, least, median, most, p90, p95 } = *figures;
+    [average, least, median, most, p90, p95].map(units::duration)
+}
+
+const COLUMNS: [&str; 6] = ["avg", "min", "med", "max", "p(90)", "p(95)"];
+
+/// How wide the columns are. k6 aligns the trends with one another, and all others with one another.
+#[derive(Default)]
+struct Widths {
+    name: usize,
+    trend: [usize; COLUMNS.len()],
+    plain: usize,
+    beside: [usize; 2],
+}
+
+impl Widths {
+    fn of(lines: &[Line]) -> Self {
+        let mut widths = Self::default();
+        for Line { name, value, .. } in lines {
+            widths.name = widths.name.max(name.chars().count());
+            match value {
+                Value::Trend(figures) => widen(&mut widths.trend, &columns(figures)),
+                Value::Plain(value, beside) => {
+                    widths.plain = widths.plain.max(value.chars().count());
+                    widen(&mut widths.beside, beside);
+                }
+            }
+        }
+        widths
+    }
+}
+
+fn widen(widths: &mut [usize], texts: &[String]) {
+    for (width, text) in widths.iter_mut().zip(texts) {
+        *width = (*width).max(text.chars().count());
+    }
+}
+
+fn write_lines(text: &mut String, lines: &[Line]) {
+    let widths = Widths::of(lines);
+    for Line { holds, name, value } in lines {
+        let (indent, name) = name.split_at(name.len() - name.trim_start().len());
+        let mark = holds.map_or(' ', |holds| if holds { PASSED } else { FAILED });
+        let dots = ".".repeat(widths.name + 3 - indent.len() - name.chars().count());
+        let _ = write!(text, "   {indent}{mark} {name}{dots}:");
+        match value {
+            Value::Trend(figures) => {
+                for ((column, value), width) in COLUMNS.iter().zip(columns(figures)).zip(widths.trend) {
+                    let _ = write!(text, " {column}={value:<width$}");
+                }
+            }
+            Value::Plain(value, beside) => {
+                let _ = write!(text, " {value:<width$}", width = widths.plain);
+                write_beside(text, beside, &widths.beside);
+            }
+        }
+        text.push('\n');
+    }
+}
+
+/// A single column beside a value is not padded, as k6 has it.
+fn write_beside(text: &mut String, beside: &[String], widths: &[usize]) {
+    if let [only] = beside {
+        let _ = write!(text, " {only}");
+        return;
+    }
+    for (value, width) in beside.iter().zip(widths) {
+        let _ = write!(text, " {value:<width$}");
+    }
+}
+
+#[cfg(test)]
+mod tests;

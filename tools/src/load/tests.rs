@@ -1,0 +1,68 @@
+use super::*;
+
+#[track_caller]
+fn check_duration(text: &str, expect_ms: Option<u64>) {
+    assert_eq!(parse_duration(text).ok(), expect_ms.map(Duration::from_millis), "{text}");
+}
+
+#[test]
+fn durations() {
+    check_duration("30s", Some(30_000));
+    check_duration("10m", Some(600_000));
+    check_duration("1h30m", Some(5_400_000));
+    check_duration("1m30s", Some(90_000));
+    check_duration("500ms", Some(500));
+    check_duration("24h", Some(86_400_000));
+    check_duration("24h1ms", None);
+    check_duration("0s", None);
+    check_duration("", None);
+    check_duration("30", None);
+    check_duration("s", None);
+    check_duration("-1s", None);
+    check_duration("1.5s", None);
+    check_duration("1d", None);
+    check_duration("1 s", None);
+    check_duration("1€", None);
+    check_duration("99999999999999999999s", None);
+    check_duration("18446744073709551615h", None);
+}
+
+#[track_caller]
+fn check_url(url: &str, expect: Option<(&str, &str)>) {
+    let parsed = parse_url(url).ok().map(|host| (host, with_port(host)));
+    assert_eq!(parsed.as_ref().map(|(host, port)| (*host, port.as_str())), expect, "{url}");
+}
+
+#[test]
+fn urls() {
+    check_url("http://127.0.0.1:9816", Some(("127.0.0.1:9816", "127.0.0.1:9816")));
+    check_url("http://127.0.0.1:9816/", Some(("127.0.0.1:9816", "127.0.0.1:9816")));
+    check_url("http://wallet.example", Some(("wallet.example", "wallet.example:80")));
+    check_url("http://[::1]:9816", Some(("[::1]:9816", "[::1]:9816")));
+    check_url("http://[::1]", Some(("[::1]", "[::1]:80")));
+    check_url("https://127.0.0.1:9816", None);
+    check_url("127.0.0.1:9816", None);
+    check_url("http://", None);
+    check_url("http://a/v1.0/balance", None);
+    check_url("http://user@host", None);
+    check_url("http://a b", None);
+    check_url("http://a\r\nX: y", None);
+}
+
+#[track_caller]
+fn check_texts(text: &str, is_user: bool, is_member: bool) {
+    assert_eq!((parse_user(text).is_ok(), parse_member(text).is_ok()), (is_user, is_member), "{text}");
+}
+
+#[test]
+fn texts() {
+    check_texts("L100", true, true);
+    check_texts("a b", true, true);
+    check_texts("a:b", false, true);
+    check_texts("a\"b", true, false);
+    check_texts("a\\b", true, false);
+    check_texts("a\nb", true, false);
+    check_texts("é", true, false);
+    check_texts("", true, false);
+    check_texts(&"x".repeat(51), true, false);
+}

@@ -1,0 +1,51 @@
+//! The programs beside the server.
+//!
+//! - `load` plays the load scenario against a server and prints what k6 would print of it.
+//! - `ceiling` answers as the server would, without reading what was asked: the most that one core can do with
+//!   this kernel and this ring, so the figure that a server's figure is held against.
+//!
+//! Exit codes: 0 done and well, 1 done and some checks failed, 2 not started: wrong arguments, no server.
+
+mod ceiling;
+mod load;
+mod machine;
+mod wake;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Exit code of a start that the caller got wrong.
+const EXIT_USAGE: u8 = 2;
+
+/// Programs beside the purser server.
+#[derive(Debug, Parser)]
+#[command(name = "tools", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    tool: Tool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Tool {
+    /// Plays a load scenario against a server and prints k6's end-of-test summary.
+    Load(load::Arguments),
+    /// Answers every received packet with the same bytes: the ceiling to measure a server against.
+    Ceiling(ceiling::Arguments),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().tool {
+        Tool::Load(arguments) => load::run(arguments),
+        Tool::Ceiling(arguments) => ceiling::run(&arguments),
+    };
+    done.unwrap_or_else(|sentence| {
+        // Who reads this has nothing else to be told by.
+        let _ = writeln!(io::stderr(), "tools: {sentence}");
+        EXIT_USAGE.into()
+    })
+}
