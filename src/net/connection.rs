@@ -56,6 +56,8 @@ pub(super) struct Connection {
     cancelled: bool,
     /// The backlog is the beginning of a message: only more bytes help.
     needs_bytes: bool,
+    /// The place of a request that the next one must wait for.
+    barrier: Option<u32>,
     /// Waits to be settled at the end of the turn.
     pub(super) queued: bool,
     wait: Wait,
@@ -77,6 +79,7 @@ impl Connection {
             peer_ended: false,
             cancelled: false,
             needs_bytes: true,
+            barrier: None,
             queued: false,
             wait: Wait::Request,
             since_ms: now_ms,
@@ -162,7 +165,9 @@ impl Connection {
                     at += consumed;
                     let connection = persistence(&request, desk.is_stopping());
                     let waiter = Waiter { connection: self.id, place: self.replies.next_place() };
-                    desk.answer(self.service, waiter, &request, connection, &mut self.replies, shard);
+                    if desk.answer(self.service, waiter, &request, connection, &mut self.replies, shard) {
+                        self.barrier = Some(waiter.place);
+                    }
                     if connection == http::Connection::Close {
                         self.phase = Phase::Ending;
                         return input.len();
@@ -176,6 +181,7 @@ impl Connection {
     /// Whether one more request may be taken.
     fn has_room(&self) -> bool {
         self.phase == Phase::Open
+            && self.barrier.is_none()
             && self.replies.waiting() < limits::PIPELINE_DEPTH_MAX
             && self.replies.ready_bytes() < limits::SEND_BACKLOG_BYTES
     }
@@ -188,6 +194,7 @@ impl Connection {
     /// Another core has answered.
     pub(super) fn on_outcome(&mut self, place: u32, outcome: &Outcome<&str>, desk: &mut Desk) {
         if !matches!(self.phase, Phase::Aborting | Phase::Closed) {
+            self.barrier = self.barrier.filter(|barrier| *barrier != place);
             desk.fill(&mut self.replies, place, outcome);
         }
     }

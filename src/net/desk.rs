@@ -123,7 +123,8 @@ impl Desk {
         self.readiness.is_stopping()
     }
 
-    /// Answers `request`, or sends it to its owner and keeps a place for its answer.
+    /// Answers `request`, or sends it to its owner and keeps a place for its answer. `true` where the connection's
+    /// next request must wait until that answer is there.
     pub(super) fn answer(
         &mut self,
         service: Service,
@@ -132,7 +133,7 @@ impl Desk {
         connection: http::Connection,
         replies: &mut Replies,
         shard: &mut Shard<Waiter>,
-    ) {
+    ) -> bool {
         let entropy = &mut self.entropy;
         let mut draw = || u128::from(entropy.next_u64()) << 64 | u128::from(entropy.next_u64());
         let decoded = match service {
@@ -150,6 +151,9 @@ impl Desk {
                 });
                 if submitted == Submitted::Pending {
                     replies.wait(expected);
+                    // One step at another core comes before the next request's, since lanes keep the order. Further
+                    // steps would not: and only safe methods may be carried out side by side (RFC 9112 §9.3.2).
+                    return operation.may_go_on();
                 }
             }
             Decoded::Refused(call, code) => {
@@ -165,6 +169,7 @@ impl Desk {
             }
             Decoded::Probe(probe) => self.probe(probe, connection, omit_body, replies),
         }
+        false
     }
 
     /// Writes the answer that another core gave.

@@ -1,0 +1,21 @@
+//! The server from outside: the real program, real sockets, one process for each test.
+//!
+//! A unit test knows a module; what is here knows the contract. So the rows of the protocol are asked once more,
+//! byte for byte, through everything that lies between a client's socket and the wallet, and with them what no
+//! unit test can see: several shards, connections that misbehave, bounds, signals.
+//!
+//! Nothing here sleeps and nothing measures time. A test waits for the thing that it expects, and a time-out on
+//! the socket tells it that the server hangs.
+
+mod bounds;
+mod client;
+mod connections;
+mod faults;
+mod message;
+mod operator;
+mod pipelining;
+mod protocol;
+mod server;
+mod stopping;
+mod timeouts;
+mod wrapped;

@@ -1,0 +1,204 @@
+//! SIGTERM and SIGINT: idle connections end, what is in hand is finished, and the process leaves with 0.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpStream};
+
+use rustix::process::Signal;
+
+use crate::client::{Client, End};
+use crate::message::{DEMO_BALANCE, balance, get};
+use crate::server::{Server, Start};
+
+/// A connection with a request that has come in part, and the rest of that request. The server has seen the
+/// part: it came with what was answered already.
+#[track_caller]
+fn half_sent(client: &mut Client) -> String {
+    let request = balance("default/admin");
+    let (part, rest) = request.split_at(request.len() - 10);
+    client.send(request.clone() + part);
+    assert_eq!(client.answer().body, DEMO_BALANCE);
+    rest.into()
+}
+
+/// A connection that waits for nothing. It was accepted: one that still is in the kernel's queue at the stop is
+/// reset.
+#[track_caller]
+fn idle(server: &Server) -> Client {
+    let mut client = server.client();
+    assert_eq!(client.ask(&balance("default/admin")).body, DEMO_BALANCE);
+    client
+}
+
+/// Waits until no new connection is accepted.
+#[track_caller]
+fn await_refusal(address: SocketAddr) {
+    for _ in 0..100_000 {
+        match TcpStream::connect(address) {
+            // It was in the kernel's queue when the listener was closed.
+            Ok(_) => {}
+            Err(error) => {
+                let ended = [ErrorKind::ConnectionRefused, ErrorKind::ConnectionReset];
+                assert!(ended.contains(&error.kind()), "{error}");
+                if error.kind() == ErrorKind::ConnectionRefused {
+                    return;
+                }
+            }
+        }
+    }
+    panic!("it still listens");
+}
+
+#[test]
+fn what_is_in_hand_is_finished() {
+    for (shards, signal) in [(1, Signal::TERM), (2, Signal::INT), (2, Signal::TERM)] {
+        let mut server = Start::demo(shards).start();
+        let mut idle = server.clients();
+        let mut operator = server.operator();
+        assert_eq!(operator.ask(&get("/readyz")).status, 200);
+        idle.push(operator);
+        let mut after_an_empty_line = server.client();
+        after_an_empty_line.send(balance("default/admin") + "\r\n");
+        assert_eq!(after_an_empty_line.answer().body, DEMO_BALANCE);
+        idle.push(after_an_empty_line);
+        let mut busy = server.clients();
+        let rests: Vec<String> = busy.iter_mut().map(half_sent).collect();
+
+        server.signal(signal);
+        for mut client in idle {
+            assert_eq!(client.end(), End::Closed);
+        }
+        await_refusal(server.platform);
+        await_refusal(server.operator);
+        for (client, rest) in busy.iter_mut().zip(rests) {
+            // Only the first of them is in hand.
+            client.send(rest + &balance("default/admin"));
+            let answer = client.answer();
+            assert_eq!(answer.body, DEMO_BALANCE);
+            assert_eq!(answer.field("Connection"), Some("close"));
+            client.end_sending();
+            assert_eq!(client.end(), End::Closed);
+        }
+        assert_eq!(server.wait().code(), Some(0));
+        assert_eq!(server.last_words(), "");
+    }
+}
+
+#[test]
+fn an_idle_server_stops_at_once() {
+    for signal in [Signal::TERM, Signal::INT] {
+        for shards in [1, 2] {
+            let mut server = Start::demo(shards).start();
+            server.signal(signal);
+            assert_eq!(server.wait().code(), Some(0));
+            assert_eq!(server.last_words(), "");
+        }
+    }
+}
+
+/// A stopping server says that it is not ready, to who asked before it stopped.
+#[test]
+fn a_stopping_server_is_alive_and_not_ready() {
+    for (path, status) in [("/readyz", 503), ("/healthz", 200)] {
+        let mut server = Start::demo(1).start();
+        let mut client = server.operator();
+        assert_eq!(client.ask(&get(path)).status, 200);
+        let request = get(path);
+        let (part, rest) = request.split_at(request.len() - 2);
+        client.send(get("/healthz") + part);
+        assert_eq!(client.answer().status, 200);
+        let mut idle = idle(&server);
+        server.signal(Signal::TERM);
+        assert_eq!(idle.end(), End::Closed);
+        client.send(rest);
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.field("Connection")), (status, Some("close")), "{}", answer.body);
+        if status == 503 {
+            assert_eq!(answer.body, r#"{"Error":"The server is stopping."}"#);
+        }
+        client.end_sending();
+        assert_eq!(client.end(), End::Closed);
+        assert_eq!(server.wait().code(), Some(0));
+    }
+}
+
+/// Pipelined requests that had come before the signal are answered, all of them or up to a `close`: none is
+/// left without a word after it was begun.
+#[test]
+fn a_stop_amid_pipelined_requests() {
+    for shards in [1, 2] {
+        let mut server = Start::demo(shards).start();
+        let mut clients = server.clients();
+        for client in &mut clients {
+            client.send(balance("default/admin").repeat(200));
+            assert_eq!(client.answer().body, DEMO_BALANCE);
+        }
+        server.signal(Signal::TERM);
+        for client in &mut clients {
+            let mut answered = 1;
+            while let Ok(answer) = client.read_answer(true) {
+                assert_eq!(answer.body, DEMO_BALANCE);
+                answered += 1;
+                if answer.field("Connection") == Some("close") {
+                    break;
+                }
+                assert!(answered <= 200);
+            }
+            client.end_sending();
+            assert_eq!(client.end(), End::Closed);
+        }
+        assert_eq!(server.wait().code(), Some(0));
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    for (first, second) in
+        [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::TERM), (Signal::TERM, Signal::INT)]
+    {
+        let mut server = Start::demo(2).start();
+        let (mut idle, mut busy) = (idle(&server), server.client());
+        let _rest = half_sent(&mut busy);
+        server.signal(first);
+        assert_eq!(idle.end(), End::Closed);
+        server.signal(second);
+        let code = server.wait().code().expect("it ends by itself");
+        assert_ne!(code, 0, "not all that was in hand is finished");
+    }
+}
+
+/// Two shards, and hardly any time for a stop.
+const FILE: &str = r#"
+operator_token = "operators-token"
+games = ["11588"]
+
+[[platform]]
+key = "L100"
+user = "admin"
+password = "admin"
+domains = ["default"]
+
+[[domain]]
+name = "default"
+currency = "GBP"
+
+[timeouts]
+drain_ms = 100
+"#;
+
+#[test]
+fn a_stop_has_its_time() {
+    for shards in [1, 2] {
+        let mut server = Start::file(shards, FILE).start();
+        let mut clients = server.clients();
+        clients.push(server.operator());
+        for client in &mut clients {
+            client.send(get("/nothing") + "GET /nothing HTTP/1.1\r\n");
+            assert_eq!(client.answer().status, 404);
+        }
+        server.signal(Signal::TERM);
+        for client in &mut clients {
+            client.end();
+        }
+        assert_eq!(server.wait().code(), Some(0));
+    }
+}
