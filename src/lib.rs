@@ -12,9 +12,10 @@
 //! | [`http`] | bytes to requests, answers to bytes; pure | `limits` |
 //! | [`api`] | requests to operations, outcomes to JSON; pure | `http`, `wallet`, `limits` |
 //! | [`shard`] | who owns what, and the lanes between cores | `wallet`, `metrics`, `limits` |
-//! | [`net`] | the ring driver and its connections | `http`, `api`, `shard`, `clock`, `metrics`, `limits` |
+//! | [`net`] | the ring driver and its connections | `http`, `api`, `shard`, `wallet`, `clock`, `metrics`, `limits` |
 //! | [`clock`], [`metrics`] | the only reader of time; counters | nothing |
-//! | [`config`], [`doctor`] | arguments and file to one `Config`; what the machine offers | `api`, `wallet`, `net`, `limits` |
+//! | [`config`] | arguments and file to one `Config` | `api`, `wallet`, `net`, `limits` |
+//! | [`doctor`] | what the machine offers and lacks | `config`, `net`, `limits` |
 //! | [`server`] | pins the cores, joins them, drains them | all |
 //!
 //! `tests/tidy.rs` reads the `use` lines and holds the table.

@@ -195,9 +195,6 @@ pub const SWEEP_INTERVAL_MS: u64 = 1_000;
 /// Characters of an account's profile fields (user name, display name, city).
 pub const PROFILE_CHARS_MAX: usize = 100;
 
-/// The largest amount of a request, in minor units (protocol §2).
-pub const AMOUNT_MINOR_MAX: i64 = 1_000_000_000_000_000;
-
 // ── How the bounds hold together ─────────────────────────────────────────────────────────────────────────
 
 const _: () = {

@@ -316,7 +316,7 @@ impl Driver {
             }
             // The file table is full: the kernel has closed the connection that did not fit. Other errors are of
             // a connection that ended before it was accepted, and of a stop.
-            Err(error) if error.raw_os_error() == Some(libc::ENFILE) => self.metrics.connection_refused(),
+            Err(error) if ring::is_table_full(&error) => self.metrics.connection_refused(),
             Err(_) => {}
         }
     }

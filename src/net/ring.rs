@@ -18,6 +18,7 @@
 //!   waits for bytes before it looks for them.
 
 mod buffers;
+mod event;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -29,6 +30,8 @@ use io_uring::{IoUring, cqueue, opcode, squeue};
 use crate::limits;
 use buffers::Buffers;
 pub use buffers::Lease;
+pub use event::{Event, Received, is_table_full};
+use event::{received, result};
 
 /// A connection: its place in the ring's file table, and which of the connections that had this place it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,56 +45,6 @@ impl ConnectionId {
     pub const fn slot(self) -> usize {
         self.slot as usize
     }
-}
-
-/// What a receive brought.
-#[derive(Debug)]
-pub enum Received {
-    /// Bytes.
-    Bytes(Lease),
-    /// The peer has ended its side.
-    End,
-    /// All buffers are lent out; nothing was read, nothing is lost.
-    NoBuffer,
-    /// The receive was cancelled.
-    Cancelled,
-    /// The connection is broken.
-    Failed(io::Error),
-}
-
-/// A completion.
-#[derive(Debug)]
-pub enum Event {
-    /// A listener's connection, or why there is none. `armed` is false where the listener must be armed again.
-    Accepted {
-        /// The number that [`Ring::accept`] was given.
-        listener: u8,
-        /// The connection.
-        connection: io::Result<ConnectionId>,
-        /// More will come.
-        armed: bool,
-    },
-    /// A receive has ended; the connection receives more once it is armed again.
-    Received {
-        /// Whose.
-        connection: ConnectionId,
-        /// What it brought.
-        received: Received,
-    },
-    /// A send has ended; the buffer is the caller's again.
-    Sent {
-        /// Whose.
-        connection: ConnectionId,
-        /// The buffer that was sent, whole.
-        buffer: Vec<u8>,
-        /// Bytes sent. Fewer than the buffer has only where the connection broke.
-        result: io::Result<usize>,
-    },
-    /// [`Ring::shutdown`] was carried out.
-    ShutDown {
-        /// Whose.
-        connection: ConnectionId,
-    },
 }
 
 /// How large a ring is.
@@ -488,32 +441,6 @@ impl Ring {
     /// Gives a buffer back.
     pub fn release(&mut self, lease: Lease) {
         self.buffers.release(lease);
-    }
-}
-
-fn result(entry: &cqueue::Entry) -> io::Result<usize> {
-    match entry.result() {
-        failed if failed < 0 => Err(io::Error::from_raw_os_error(-failed)),
-        done => Ok(done as usize),
-    }
-}
-
-fn received(entry: &cqueue::Entry) -> Received {
-    let lease = cqueue::buffer_select(entry.flags());
-    match result(entry) {
-        Ok(0) => {
-            assert!(lease.is_none(), "an end has no bytes");
-            Received::End
-        }
-        Ok(length) => {
-            let buffer = lease.expect("received bytes are in a buffer");
-            Received::Bytes(Lease::new(buffer, length))
-        }
-        Err(error) => match error.raw_os_error() {
-            Some(libc::ENOBUFS) => Received::NoBuffer,
-            Some(libc::ECANCELED) => Received::Cancelled,
-            _ => Received::Failed(error),
-        },
     }
 }
 

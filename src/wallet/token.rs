@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::account::Slot;
+use crate::limits;
 
 /// How session tokens are made (protocol §3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum TokenPolicy {
 
 /// Characters of a single-use token: 18 bytes in base64url.
 pub const TOKEN_CHARS: usize = 24;
+
+const _: () = assert!(TOKEN_CHARS <= limits::SESSION_TOKEN_CHARS_MAX);
 
 const TOKEN_BYTES: usize = 18;
 
