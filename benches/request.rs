@@ -1,8 +1,8 @@
 //! What a request costs on its way through the pure part of the server, and which step it costs that at.
 //!
-//! `cargo bench --bench request` measures. With `PURSER_BENCH_SMALL=1`, `-- --quick` or `-- --test`, and under
-//! `cargo test --benches`, the wallets are small and the times short: that shows that the benchmarks still work,
-//! and its figures mean nothing.
+//! `cargo bench --bench request` measures. With `PURSER_BENCH_SMALL=1`, `-- --quick` or `-- --test`, and
+//! under `cargo test --benches`, the wallets are small and the times short: that shows that the benchmarks
+//! still work, and its figures mean nothing.
 
 mod support;
 
@@ -99,7 +99,8 @@ fn frame(criterion: &mut Criterion) {
         bencher.iter(|| framed(&mut framer, black_box(&whole)).1);
     });
 
-    // Does a request that was cut pay for its head twice? The first cut lies in the head, the second after it.
+    // Does a request that was cut pay for its head twice? The first cut lies in the head, the second after
+    // it.
     let body_starts = whole.windows(4).position(|end| end == b"\r\n\r\n").expect("a head") + 4;
     for (name, cut) in [("split_in_head", body_starts / 2), ("split_before_body", body_starts)] {
         group.bench_function(name, |bencher| {
@@ -140,7 +141,8 @@ fn decode(criterion: &mut Criterion) {
         (token_place(&redeem), PurePath::new(1).serve(START_MS, &create_request(0)).to_vec());
     put_token(&mut redeem, place, &answer);
 
-    // What do credentials, JSON and the checks of its members cost, by call? `createtoken` draws its random bits.
+    // What do credentials, JSON and the checks of its members cost, by call? `createtoken` draws its random
+    // bits.
     for (name, bytes) in
         [("balance", balance_request(0)), ("createtoken", create_request(0)), ("redeemtoken", redeem)]
     {
@@ -157,8 +159,8 @@ fn decode(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The numbers below `count`, in an order without a pattern: what comes next is not in a cache because of what
-/// came before.
+/// The numbers below `count`, in an order without a pattern: what comes next is not in a cache because of
+/// what came before.
 fn shuffled(count: usize) -> Vec<usize> {
     let mut entropy = support::entropy();
     let mut numbers: Vec<usize> = (0..count).collect();
@@ -258,8 +260,8 @@ fn request(criterion: &mut Criterion) {
         bencher.iter(|| path.serve(START_MS, black_box(next.next().expect("a cycle has no end"))).len());
     });
 
-    // For a `createtoken`? Time passes, so that each token that is minted lets an expired one go, and the table
-    // keeps its size.
+    // For a `createtoken`? Time passes, so that each token that is minted lets an expired one go, and the
+    // table keeps its size.
     let requests: Vec<Vec<u8>> = players().map(create_request).collect();
     let mut next = requests.iter().cycle();
     let mut now_ms = START_MS;

@@ -10,9 +10,6 @@ use std::process::ExitCode;
 use purser::config::{self, Command, Config, Error};
 use purser::{doctor, server};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Exit code of a start that the caller got wrong.
 const EXIT_USAGE: u8 = 2;
 

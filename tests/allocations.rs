@@ -1,9 +1,9 @@
 //! The pure path allocates nothing once it is warm.
 //!
-//! The program's allocator is replaced by one that counts, for each thread by itself, so that the tests of this
-//! file may run side by side and the harness's own threads don't show. What is counted is what a platform sends
-//! day in, day out: requests with a length, strings without escapes. A chunked body, or an escaped string that
-//! must be resolved, has a buffer of its own.
+//! The program's allocator is replaced by one that counts, for each thread by itself, so that the tests of
+//! this file may run side by side and the harness's own threads don't show. What is counted is what a
+//! platform sends day in, day out: requests with a length, strings without escapes. A chunked body, or an
+//! escaped string that must be resolved, has a buffer of its own.
 
 #![expect(unsafe_code, reason = "a global allocator is an unsafe trait; this one passes each call on")]
 
@@ -23,7 +23,8 @@ use support::{
 struct Counting;
 
 thread_local! {
-    // Constant and without a destructor: to look at it needs no allocation, which would count itself for ever.
+    // Constant and without a destructor: to look at it needs no allocation, which would count itself for
+    // ever.
     static CALLS: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -72,12 +73,13 @@ fn calls_in(work: impl FnOnce()) -> u64 {
 /// Requests of each call that are counted.
 const REQUESTS: usize = 10_000;
 
-/// Requests before them, which warm the path up. More than fill the buffers: a hash table with removed entries
-/// grows once more when their traces have used up its room, and is then large enough to clear them in place.
+/// Requests before them, which warm the path up. More than fill the buffers: a hash table with removed
+/// entries grows once more when their traces have used up its room, and is then large enough to clear them in
+/// place.
 const WARMING: usize = 3 * REQUESTS;
 
-/// Counts the calls of the allocator in [`REQUESTS`] rounds of `play`, which is given the number of its round,
-/// after [`WARMING`] rounds that are not counted.
+/// Counts the calls of the allocator in [`REQUESTS`] rounds of `play`, which is given the number of its
+/// round, after [`WARMING`] rounds that are not counted.
 #[track_caller]
 fn check(expect: u64, mut play: impl FnMut(&mut PurePath, usize)) {
     let mut path = PurePath::new(ACCOUNTS);
@@ -133,7 +135,8 @@ fn createtoken_and_redeemtoken_allocate_nothing() {
     });
 }
 
-/// Tokens that nobody redeems: in the steady state as many expire as are minted, and the table keeps its room.
+/// Tokens that nobody redeems: in the steady state as many expire as are minted, and the table keeps its
+/// room.
 #[test]
 fn createtoken_allocates_nothing_where_tokens_expire() {
     let requests = of_each_player(create_request);

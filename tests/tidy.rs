@@ -1,12 +1,13 @@
 //! The rules of the house that a compiler does not hold.
 //!
-//! The architecture lives by what is *absent*: no clock in the wallet, no sockets in `http`, no JSON in a shard.
-//! An import that breaks it compiles and works, and the wall is gone. So this test reads the sources as text and
-//! holds the table of imports in `tidy/table.rs` and the rules in `tidy/shape.rs`. Each row has its reason, and
-//! may be changed by who has a better one. The test needs nothing but the standard library, and knows just enough
-//! of the language's syntax: comments, strings, paths, braces.
+//! The architecture lives by what is *absent*: no clock in the wallet, no sockets in `http`, no JSON in a
+//! shard. An import that breaks it compiles and works, and the wall is gone. So this test reads the sources
+//! as text and holds the table of imports in `tidy/table.rs` and the rules in `tidy/shape.rs`. Each row has
+//! its reason, and may be changed by who has a better one. The test needs nothing but the standard library,
+//! and knows just enough of the language's syntax: comments, strings, paths, braces.
 //!
-//! Every rule has a made-up source that breaks it, because a rule that catches nothing looks like one that is kept.
+//! Every rule has a made-up source that breaks it, because a rule that catches nothing looks like one that is
+//! kept.
 
 #[path = "tidy/imports.rs"]
 mod imports;

@@ -1,5 +1,5 @@
-//! A shard with demo accounts, the requests of a k6 run against it, and the pure path between the two: what the
-//! benchmarks measure and the allocation test counts is one and the same thing.
+//! A shard with demo accounts, the requests of a k6 run against it, and the pure path between the two: what
+//! the benchmarks measure and the allocation test counts is one and the same thing.
 
 use std::sync::Arc;
 
@@ -110,7 +110,8 @@ fn account_request(path: &str, account: usize) -> Vec<u8> {
     post(path, &format!(r#""OperatorAccountID":"{}","GameID":"11588""#, account_id(account)))
 }
 
-/// The head is that of k6 0.5x with `Authorization` and `Content-Type` set, the body that of `k6/lib/wallet.js`.
+/// The head is that of k6 0.5x with `Authorization` and `Content-Type` set, the body that of
+/// `k6/lib/wallet.js`.
 fn post(path: &str, members: &str) -> Vec<u8> {
     let body = format!(
         r#"{{"PlatformKey":"L100","Sequence":"mie0x4zk-17-20841","Timestamp":"2025-11-24T16:00:00.123Z",{members}}}"#
@@ -123,8 +124,8 @@ fn post(path: &str, members: &str) -> Vec<u8> {
     (head + &body).into_bytes()
 }
 
-/// A request's whole way without the sockets: frame, decode, apply, encode, head. What it needs is kept from one
-/// request to the next, as a core keeps it.
+/// A request's whole way without the sockets: frame, decode, apply, encode, head. What it needs is kept from
+/// one request to the next, as a core keeps it.
 pub(crate) struct PurePath {
     framer: Framer,
     api: Api,

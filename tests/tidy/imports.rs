@@ -106,7 +106,8 @@ impl World {
         Some([&["crate"], &from[..], below].concat())
     }
 
-    /// What the table at the head of `src/lib.rs` leaves out: a module, or an import of one module by another.
+    /// What the table at the head of `src/lib.rs` leaves out: a module, or an import of one module by
+    /// another.
     pub(crate) fn check_map(&self, sources: &[Source]) -> Vec<Finding> {
         let Some(root) = sources.iter().find(|source| source.module().is_empty()) else {
             panic!("src/lib.rs is there");
@@ -179,8 +180,8 @@ fn is_allowed(path: &str, allowed: &str) -> bool {
     }
 }
 
-/// The paths of `use` and `extern crate`, one by one, and those in code that have more than one part; each with
-/// its line.
+/// The paths of `use` and `extern crate`, one by one, and those in code that have more than one part; each
+/// with its line.
 fn paths<'a>(tokens: &[Token<'a>]) -> Vec<(usize, Vec<&'a str>)> {
     let mut found = Vec::new();
     let mut at = 0;

@@ -64,7 +64,8 @@ impl Source {
         found
     }
 
-    /// The module that the file is, by its path: `["api", "decode"]`; `["main"]`, and for the library's root `[]`.
+    /// The module that the file is, by its path: `["api", "decode"]`; `["main"]`, and for the library's root
+    /// `[]`.
     pub(crate) fn module(&self) -> Vec<&str> {
         let path = self.path.trim_start_matches("src/").trim_end_matches(".rs");
         if path == "lib" { Vec::new() } else { path.split('/').collect() }

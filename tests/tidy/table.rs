@@ -196,15 +196,7 @@ pub(crate) const ROWS: [Row; 15] = [
     Row { module: "server", may: &["*"], reason: "it joins everything" },
     Row {
         module: "main",
-        may: &[
-            "crate::config",
-            "crate::doctor",
-            "crate::server",
-            "std",
-            "std::io",
-            "std::process::ExitCode",
-            "mimalloc",
-        ],
+        may: &["crate::config", "crate::doctor", "crate::server", "std", "std::io", "std::process::ExitCode"],
         reason: "arguments to an exit code, and no more",
     },
 ];

@@ -16,9 +16,6 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Exit code of a start that the caller got wrong.
 const EXIT_USAGE: u8 = 2;
 
