@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use io_uring::types;
 
-/// Received bytes, in a buffer that must go back by [`Ring::release`].
+/// Received bytes, in a buffer that must go back by [`Ring::release`](super::Ring::release).
 #[derive(Debug)]
 #[must_use = "a buffer that is not released is lost to the ring"]
 pub struct Lease {

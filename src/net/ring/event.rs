@@ -26,7 +26,7 @@ pub enum Received {
 pub enum Event {
     /// A listener's connection, or why there is none. `armed` is false where the listener must be armed again.
     Accepted {
-        /// The number that [`Ring::accept`] was given.
+        /// The number that [`Ring::accept`](super::Ring::accept) was given.
         listener: u8,
         /// The connection.
         connection: io::Result<ConnectionId>,
@@ -49,7 +49,7 @@ pub enum Event {
         /// Bytes sent. Fewer than the buffer has only where the connection broke.
         result: io::Result<usize>,
     },
-    /// [`Ring::shutdown`] was carried out.
+    /// [`Ring::shutdown`](super::Ring::shutdown) was carried out.
     ShutDown {
         /// Whose.
         connection: ConnectionId,
