@@ -15,9 +15,18 @@ pub const SLOTS: usize = 4_096;
 /// Shards of one process. Lanes grow with the square of it: 64 × 63 × 2 lanes.
 pub const SHARDS_MAX: usize = 64;
 
-/// Requests that one shard may have under way at another. A lane holds a message of at most 256 bytes, so a
-/// pair of lanes stays under 512 KiB; past it a request is refused (-1, or 503) before anything has changed.
-pub const LANE_REQUESTS_MAX: usize = 1_024;
+/// Requests that one shard may have under way at all the others together. Each takes a place in a lane for itself
+/// and one for its reply, of at most 256 bytes each: 16 MiB per shard.
+const LANES_REQUESTS_MAX: usize = 32_768;
+
+/// Requests that one shard may have under way at another, where there are `shards` of them. Two shards have room
+/// for a request of every connection, [`CONNECTIONS_MAX`]; the share falls with more shards, and so does the
+/// number of requests for each, but not below 1,024. Past it a request is refused (-1, or 503) before anything has
+/// changed.
+pub const fn lane_requests_max(shards: usize) -> usize {
+    let share = LANES_REQUESTS_MAX / shards;
+    if share < 1_024 { 1_024 } else { share }
+}
 
 /// Messages that a shard takes from one lane before it looks at its sockets again.
 pub const LANE_BURST: usize = 256;
@@ -201,7 +210,8 @@ const _: () = {
     assert!(SLOTS.is_power_of_two(), "a slot is a field of bits of the account's hash");
     assert!(SLOTS <= 1 << 12, "a single-use token has 12 bits for its slot");
     assert!(SHARDS_MAX <= SLOTS, "every shard owns a slot");
-    assert!(LANE_BURST <= LANE_REQUESTS_MAX);
+    assert!(LANE_BURST <= lane_requests_max(SHARDS_MAX));
+    assert!(lane_requests_max(2) >= CONNECTIONS_MAX);
     assert!(REQUESTS_PER_TURN <= PIPELINE_DEPTH_MAX);
     assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX, "414 is reachable");
     assert!(RECEIVE_BUFFERS.is_power_of_two(), "the kernel masks the buffer ring's index");

@@ -109,6 +109,8 @@ pub struct Driver {
     desk: Desk,
     shard: Shard<Waiter>,
     clock: Clock,
+    /// To where the core's time is counted as busy or parked, microseconds of the clock.
+    marked_us: u64,
     timeouts: Timeouts,
     metrics: Arc<ShardMetrics>,
     readiness: Arc<Readiness>,
@@ -151,6 +153,7 @@ impl Driver {
             desk: Desk::new(api, registry, Arc::clone(&metrics), Arc::clone(&readiness), seed),
             shard,
             clock: Clock::start(),
+            marked_us: 0,
             timeouts,
             metrics,
             readiness,
@@ -200,15 +203,23 @@ impl Driver {
         })
     }
 
+    /// Microseconds since the last mark, which is now.
+    fn mark(&mut self) -> u64 {
+        let last_us = std::mem::replace(&mut self.marked_us, self.clock.mono_us());
+        self.marked_us.saturating_sub(last_us)
+    }
+
     async fn park(&mut self, waker: &glommio::io::BufferedFile) -> io::Result<()> {
         self.ring.notify(true);
         // What came before notifications were on is told by nobody: one more look.
         self.ring.turn()?;
         if !self.ring.has_events() && self.shard.park() {
-            let parked_us = self.clock.mono_us();
+            let busy_us = self.mark();
+            self.metrics.busy(busy_us);
             waker.read_at(0, size_of::<u64>()).await.map_err(io::Error::from)?;
             self.shard.unpark();
-            self.metrics.parked(self.clock.mono_us().saturating_sub(parked_us));
+            let parked_us = self.mark();
+            self.metrics.parked(parked_us);
         }
         self.ring.notify(false);
         Ok(())
@@ -236,9 +247,9 @@ impl Driver {
         self.settle()?;
         self.shard.flush();
         if worked {
-            let ended_us = self.clock.mono_us();
-            self.desk.end_turn(ended_us);
-            self.metrics.busy(ended_us.saturating_sub(self.desk.now.mono_us));
+            let busy_us = self.mark();
+            self.metrics.busy(busy_us);
+            self.desk.end_turn(self.marked_us);
         }
         Ok(worked || !self.unfinished.is_empty())
     }

@@ -57,8 +57,9 @@ pub struct Shard<W> {
     mesh: Arc<Mesh>,
     metrics: Arc<ShardMetrics>,
     under_way: Slab<UnderWay<W>>,
-    /// Requests under way at each shard, at most [`limits::LANE_REQUESTS_MAX`].
+    /// Requests under way at each shard, at most `lane_requests_max`.
     at: Vec<usize>,
+    lane_requests_max: usize,
     deferred: VecDeque<Deferred>,
     /// Shards that were sent something since the last [`Shard::flush`], one bit each.
     sent_to: u64,
@@ -72,7 +73,18 @@ impl<W: Copy> Shard<W> {
         let shards = mesh.partition().shards();
         assert_eq!(core.partition().shards(), shards, "one partition");
         let (under_way, at) = (Slab::new(), vec![0; shards]);
-        Self { core, mesh, metrics, under_way, at, deferred: VecDeque::new(), sent_to: 0, now_ms: 0 }
+        let lane_requests_max = limits::lane_requests_max(shards);
+        Self {
+            core,
+            mesh,
+            metrics,
+            under_way,
+            at,
+            lane_requests_max,
+            deferred: VecDeque::new(),
+            sent_to: 0,
+            now_ms: 0,
+        }
     }
 
     /// This shard's number.
@@ -106,7 +118,7 @@ impl<W: Copy> Shard<W> {
     ) -> Submitted {
         let owner = self.core.owner(operation);
         if owner != self.id() {
-            if self.at[owner.index()] >= limits::LANE_REQUESTS_MAX {
+            if self.at[owner.index()] >= self.lane_requests_max {
                 self.metrics.lane_refused();
                 told(&Outcome::Unavailable);
                 return Submitted::Answered;
@@ -115,7 +127,7 @@ impl<W: Copy> Shard<W> {
             self.send(owner, ticket, operation.map(|text| CompactString::from(*text)));
             return Submitted::Pending;
         }
-        if operation.may_go_on() && self.deferred.len() >= limits::LANE_REQUESTS_MAX {
+        if operation.may_go_on() && self.deferred.len() >= self.lane_requests_max {
             self.metrics.lane_refused();
             told(&Outcome::Unavailable);
             return Submitted::Answered;
@@ -137,14 +149,14 @@ impl<W: Copy> Shard<W> {
 
     fn send(&mut self, to: ShardId, ticket: u32, operation: Operation<CompactString>) {
         self.at[to.index()] += 1;
-        assert!(self.at[to.index()] <= limits::LANE_REQUESTS_MAX, "room for the reply comes first");
+        assert!(self.at[to.index()] <= self.lane_requests_max, "room for the reply comes first");
         let sent = self.mesh.requests(self.id(), to).push(Request { ticket, operation });
         assert!(sent.is_ok(), "a lane holds what may be under way");
         self.sent_to |= 1 << to.index();
     }
 
     fn send_or_defer(&mut self, to: ShardId, ticket: u32, operation: Operation<CompactString>) {
-        if self.at[to.index()] < limits::LANE_REQUESTS_MAX {
+        if self.at[to.index()] < self.lane_requests_max {
             self.send(to, ticket, operation);
         } else {
             self.deferred.push_back(Deferred { to, ticket, operation });
@@ -252,7 +264,7 @@ impl<W: Copy> Shard<W> {
     pub fn sweep(&mut self, now_ms: Millis) {
         let now_ms = self.advance(now_ms);
         let mut released = Vec::new();
-        let room = limits::LANE_REQUESTS_MAX / 2;
+        let room = self.lane_requests_max / 2;
         self.core.wallet_mut().sweep(now_ms, |release| {
             let taken = released.len() < room;
             if taken {

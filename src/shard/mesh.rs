@@ -35,7 +35,8 @@ pub(super) struct Reply {
     pub(super) outcome: Outcome<CompactString>,
 }
 
-const _: () = assert!(size_of::<Request>() <= 256 && size_of::<Reply>() <= 256, "see LANE_REQUESTS_MAX");
+const _: () =
+    assert!(size_of::<Request>() <= 256 && size_of::<Reply>() <= 256, "see limits::lane_requests_max");
 
 /// How a parked shard is woken. One per shard, written by all.
 #[derive(Debug)]
@@ -65,6 +66,7 @@ impl Mesh {
     pub fn new(partition: Partition) -> io::Result<Self> {
         let shards = partition.shards();
         let lanes = if shards == 1 { 0 } else { shards * shards };
+        let lane_requests_max = limits::lane_requests_max(shards);
         let waker = || -> io::Result<Waker> {
             Ok(Waker {
                 parked: CachePadded::new(AtomicBool::new(false)),
@@ -73,8 +75,8 @@ impl Mesh {
         };
         Ok(Self {
             partition,
-            requests: (0..lanes).map(|_| ArrayQueue::new(limits::LANE_REQUESTS_MAX)).collect(),
-            replies: (0..lanes).map(|_| ArrayQueue::new(limits::LANE_REQUESTS_MAX)).collect(),
+            requests: (0..lanes).map(|_| ArrayQueue::new(lane_requests_max)).collect(),
+            replies: (0..lanes).map(|_| ArrayQueue::new(lane_requests_max)).collect(),
             wakers: (0..shards).map(|_| waker()).collect::<io::Result<_>>()?,
             serving: AtomicUsize::new(shards),
         })

@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::partition::Partition;
 use super::*;
-use crate::limits::{LANE_BURST, LANE_REQUESTS_MAX};
+use crate::limits::{LANE_BURST, lane_requests_max};
 use crate::metrics::{Names, Registry};
 use crate::wallet::account::{AccountRef, KeyHash, Profile, Slot, Status};
 use crate::wallet::operation::Operation;
@@ -19,6 +19,7 @@ type Op = Operation<CompactString>;
 type Told = Outcome<CompactString>;
 
 const START_MS: Millis = 1_700_000_000_000;
+const LANE_REQUESTS_MAX: usize = lane_requests_max(2);
 
 /// All shards of a process, and what was told: a waiter is its shard and a number.
 struct Cluster {
@@ -117,7 +118,7 @@ impl Cluster {
     #[track_caller]
     fn fill(&mut self, from: usize, to: usize) {
         let nobody = get(&self.account(to, 1_000));
-        while self.shards[from].at[to] < LANE_REQUESTS_MAX {
+        while self.shards[from].at[to] < self.shards[from].lane_requests_max {
             assert_eq!(self.submit(from, &nobody).1, Submitted::Pending);
         }
     }
