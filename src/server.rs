@@ -290,14 +290,7 @@ impl Plan {
 fn fill_demo(wallet: &mut Wallet, accounts: u32, id: ShardId, partition: Partition) {
     let now_ms = Clock::start().now().wall_ms;
     let opening = Amount::from_minor(DEMO_FUNDS_MINOR).expect("not negative");
-    let profile = Profile {
-        country: *b"GB",
-        gender: None,
-        born: None,
-        user_name: None,
-        display_name: None,
-        city: None,
-    };
+    let profile = Profile::of(*b"GB");
     wallet.reserve((accounts as usize + 1).div_ceil(partition.shards()));
     let mut put = |account: &str, key: &str| {
         let account = AccountRef::new(account);

@@ -28,14 +28,7 @@ pub(crate) fn wallet(accounts: usize) -> Wallet {
     let platform = PlatformId::new(0).expect("the first");
     let currency = Currency::from_code("GBP").expect("a listed currency");
     let domain = Domain::new("default".into(), currency, [platform]);
-    let profile = Profile {
-        country: *b"GB",
-        gender: None,
-        born: None,
-        user_name: None,
-        display_name: None,
-        city: None,
-    };
+    let profile = Profile::of(*b"GB");
     let opening = Amount::from_minor(100_000_000).expect("not negative");
 
     let mut wallet = Wallet::new(Arc::new(Catalog::new(vec![domain], ["11588".into()])));

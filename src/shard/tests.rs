@@ -141,14 +141,7 @@ fn account(id: &str) -> AccountRef<CompactString> {
 }
 
 fn put(id: &str) -> Op {
-    let profile = Profile {
-        country: *b"GB",
-        gender: None,
-        born: None,
-        user_name: None,
-        display_name: None,
-        city: None,
-    };
+    let profile = Profile::of(*b"GB");
     Operation::PutAccount { account: account(id), profile: Box::new(profile) }
 }
 

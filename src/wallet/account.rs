@@ -126,6 +126,11 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// A player of whom the country is known and nothing else.
+    pub const fn of(country: [u8; 2]) -> Self {
+        Self { country, gender: None, born: None, user_name: None, display_name: None, city: None }
+    }
+
     /// The country's two letters.
     pub fn country_code(&self) -> &str {
         std::str::from_utf8(&self.country).expect("two ASCII letters, checked on the way in")

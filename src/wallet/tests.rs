@@ -21,7 +21,7 @@ fn platform(index: usize) -> PlatformId {
 }
 
 fn profile() -> Profile {
-    Profile { country: *b"GB", gender: None, born: None, user_name: None, display_name: None, city: None }
+    Profile::of(*b"GB")
 }
 
 struct Story {

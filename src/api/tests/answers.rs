@@ -201,14 +201,7 @@ fn operators_refusals() {
 
 #[test]
 fn accounts() {
-    let profile = Profile {
-        country: *b"GB",
-        gender: None,
-        born: None,
-        user_name: None,
-        display_name: None,
-        city: None,
-    };
+    let profile = Profile::of(*b"GB");
     let plain = AccountView {
         id: "default/admin".into(),
         profile: profile.clone(),

@@ -150,7 +150,7 @@ fn path_parameters() {
 // ── PUT …/{player} ───────────────────────────────────────────────────────────────────────────────────────
 
 fn profile(country: &[u8; 2]) -> Profile {
-    Profile { country: *country, gender: None, born: None, user_name: None, display_name: None, city: None }
+    Profile::of(*country)
 }
 
 #[track_caller]
