@@ -24,7 +24,7 @@ enum Phase {
     Lingering,
     /// Nothing more is exchanged; it closes once the ring is quiet.
     Aborting,
-    /// Closed; the entry is free.
+    /// Closed; the driver drops the entry.
     Closed,
 }
 
@@ -277,8 +277,8 @@ impl Connection {
 
     // ── What it asks of the ring ─────────────────────────────────────────────────────────────────────────
 
-    /// Brings the ring up to what the turn made of the connection: sends what is ready, arms or disarms the
-    /// receive, ends what is over. Once for each connection that a turn has touched.
+    /// Brings the ring up to what the turn made of the connection: sends what is ready, arms the receive
+    /// where more is wanted, ends what is over. Once for each connection that a turn has touched.
     pub(super) fn settle(&mut self, ring: &mut Ring, now_ms: u64) -> io::Result<()> {
         if self.phase == Phase::Aborting {
             return self.settle_end(ring);
@@ -324,8 +324,6 @@ impl Connection {
     fn settle_end(&mut self, ring: &mut Ring) -> io::Result<()> {
         if ring.is_quiet(self.id) {
             self.phase = Phase::Closed;
-            self.framer = Framer::default();
-            self.replies = Replies::default();
             return ring.close(self.id);
         }
         if self.cancelled {

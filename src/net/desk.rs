@@ -205,26 +205,20 @@ impl Desk {
     }
 
     fn probe(&mut self, probe: Probe, connection: http::Connection, omit_body: bool, replies: &mut Replies) {
-        let reasons = self.readiness.reason();
-        match (probe, reasons) {
+        let mut text = String::new();
+        let (content_type, body) = match (probe, self.readiness.reason()) {
             (Probe::Readyz, Some(reason)) => {
-                self.refuse(Status::Unavailable, None, Some(reason), connection, omit_body, replies);
+                return self.refuse(Status::Unavailable, None, Some(reason), connection, omit_body, replies);
             }
-            (Probe::Healthz | Probe::Readyz, _) => {
-                self.metrics.answered(HTTP_ROW, column_of_status(Status::Ok));
-                let reply = Reply { connection, omit_body, ..Reply::json(Status::Ok, br#"{"Status":"ok"}"#) };
-                http::write_reply(replies.next(&mut self.pool), &self.date, &reply);
-            }
+            (Probe::Healthz | Probe::Readyz, _) => (ContentType::Json, r#"{"Status":"ok"}"#),
             (Probe::Metrics, _) => {
-                let mut text = String::new();
                 self.registry.write(&mut text);
-                self.metrics.answered(HTTP_ROW, column_of_status(Status::Ok));
-                let content_type = ContentType::PrometheusText;
-                let body = text.as_bytes();
-                let reply = Reply { connection, omit_body, content_type, ..Reply::json(Status::Ok, body) };
-                http::write_reply(replies.next(&mut self.pool), &self.date, &reply);
+                (ContentType::PrometheusText, text.as_str())
             }
-        }
+        };
+        self.metrics.answered(HTTP_ROW, column_of_status(Status::Ok));
+        let reply = Reply { connection, omit_body, content_type, ..Reply::json(Status::Ok, body.as_bytes()) };
+        http::write_reply(replies.next(&mut self.pool), &self.date, &reply);
     }
 
     /// Counts the latency of what was answered within the turn that ends at `ended_us`.

@@ -201,7 +201,13 @@ impl Ring {
     /// # Errors
     /// What the kernel says of a submission.
     pub fn stop_accepting(&mut self, number: u8) -> io::Result<()> {
-        self.cancel(user_data(Kind::Accept, 0, u32::from(number)))
+        let slot = u32::from(number);
+        let entry = opcode::AsyncCancel::new(user_data(Kind::Accept, 0, slot)).build().user_data(user_data(
+            Kind::Cancel,
+            0,
+            slot,
+        ));
+        self.push(entry)
     }
 
     /// Takes a connected socket into the file table, for a client.
@@ -318,12 +324,6 @@ impl Ring {
         let held = file.open && !file.closing && file.generation == connection.generation;
         assert!(held, "a connection that was closed");
         file
-    }
-
-    fn cancel(&mut self, target: u64) -> io::Result<()> {
-        let entry =
-            opcode::AsyncCancel::new(target).build().user_data(user_data(Kind::Cancel, 0, target as u32));
-        self.push(entry)
     }
 
     fn push(&mut self, entry: squeue::Entry) -> io::Result<()> {

@@ -87,11 +87,6 @@ impl<S: AsRef<str>> AccountRef<S> {
         self.hash
     }
 
-    /// The id itself, as it was given.
-    pub fn into_id(self) -> S {
-        self.id
-    }
-
     /// The same account with its id passed through `f`, which keeps the text as it is.
     pub fn map<'a, T>(&'a self, f: impl FnOnce(&'a S) -> T) -> AccountRef<T> {
         AccountRef { id: f(&self.id), hash: self.hash }

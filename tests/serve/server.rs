@@ -29,6 +29,9 @@ pub(crate) struct Start {
     files: Option<u32>,
 }
 
+/// The operator's token of [`Start::timed`].
+pub(crate) const TOKEN: &str = "operators-token";
+
 impl Start {
     /// With the demo data.
     pub(crate) fn demo(shards: usize) -> Self {
@@ -39,6 +42,30 @@ impl Start {
     /// With this configuration file.
     pub(crate) fn file(shards: usize, text: &str) -> Self {
         Self { shards, arguments: Vec::new(), file: Some(text.into()), files: None }
+    }
+
+    /// Like the demo, without its accounts, and with these rows under `[timeouts]`.
+    pub(crate) fn timed(shards: usize, times: &str) -> Self {
+        let file = format!(
+            r#"
+operator_token = "{TOKEN}"
+games = ["11588"]
+
+[[platform]]
+key = "L100"
+user = "admin"
+password = "admin"
+domains = ["default"]
+
+[[domain]]
+name = "default"
+currency = "GBP"
+
+[timeouts]
+{times}
+"#
+        );
+        Self::file(shards, &file)
     }
 
     /// With wrapped session tokens.

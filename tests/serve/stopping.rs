@@ -166,29 +166,10 @@ fn a_second_signal_ends_it_at_once() {
     }
 }
 
-/// Two shards, and hardly any time for a stop.
-const FILE: &str = r#"
-operator_token = "operators-token"
-games = ["11588"]
-
-[[platform]]
-key = "L100"
-user = "admin"
-password = "admin"
-domains = ["default"]
-
-[[domain]]
-name = "default"
-currency = "GBP"
-
-[timeouts]
-drain_ms = 100
-"#;
-
 #[test]
 fn a_stop_has_its_time() {
     for shards in [1, 2] {
-        let mut server = Start::file(shards, FILE).start();
+        let mut server = Start::timed(shards, "drain_ms = 100").start();
         let mut clients = server.clients();
         clients.push(server.operator());
         for client in &mut clients {

@@ -6,32 +6,11 @@ use std::io::{ErrorKind, Write as _};
 
 use crate::client::{Client, End};
 use crate::message::{DEMO_BALANCE, balance, create_token, operator, redeem_token};
-use crate::server::{Server, Start};
-
-const TOKEN: &str = "operators-token";
+use crate::server::{Server, Start, TOKEN};
 
 /// A server like the demo's, with these times.
 fn start(shards: usize, times: &str) -> Server {
-    let file = format!(
-        r#"
-operator_token = "{TOKEN}"
-games = ["11588"]
-
-[[platform]]
-key = "L100"
-user = "admin"
-password = "admin"
-domains = ["default"]
-
-[[domain]]
-name = "default"
-currency = "GBP"
-
-[timeouts]
-{times}
-"#
-    );
-    let server = Start::file(shards, &file).start();
+    let server = Start::timed(shards, times).start();
     server.put_account(TOKEN, "default/admin");
     server
 }
