@@ -5,7 +5,7 @@ import nodeModule from 'node:module';
 import { parseArgs } from 'node:util';
 import { Auditor } from './stand-in/auditor.mjs';
 import { openBridge } from './stand-in/bridge.mjs';
-import { CHECKS_PER_ITERATION, REQUEST_TYPES, SCRIPTS } from './stand-in/expected.mjs';
+import { CHECKS, SCRIPTS, requestTypes, stepTypes } from './stand-in/expected.mjs';
 import { loadScript, playIteration } from './stand-in/players.mjs';
 import { runtime } from './stand-in/runtime.mjs';
 import { settingsProblems } from './stand-in/settings.mjs';
@@ -79,8 +79,11 @@ async function play(file, run, auditor) {
 }
 
 function totalProblems({ script, vus, iterations }, { rows, checksPassed }) {
-  const expected = new Map(REQUEST_TYPES.map((type) => [type, vus * iterations]));
-  expected.set('', SCRIPTS[script].mintsFirst ? vus : 0);
+  const steps = stepTypes(SCRIPTS[script]);
+  const expected = new Map([['', SCRIPTS[script].mintsFirst ? vus : 0]]);
+  for (const type of steps) {
+    expected.set(type, (expected.get(type) ?? 0) + vus * iterations);
+  }
   const problems = [];
   for (const [type, requests] of expected) {
     const found = rows.get(type)?.requests ?? 0;
@@ -88,7 +91,7 @@ function totalProblems({ script, vus, iterations }, { rows, checksPassed }) {
       problems.push(`there should be ${requests} requests of type "${type}"; there are ${found}`);
     }
   }
-  const checks = CHECKS_PER_ITERATION * vus * iterations;
+  const checks = CHECKS.length * steps.length * vus * iterations;
   if (checksPassed !== checks) {
     problems.push(`there should be ${checks} checks; ${checksPassed} have passed`);
   }
@@ -99,7 +102,7 @@ function printTable({ script, url, vus, iterations }, { rows, connections }) {
   const line = (name, ...cells) => console.log(name.padEnd(13) + cells.map((cell) => cell.padStart(15)).join(''));
   console.log(`${script} against ${url}: ${vus} VUs × ${iterations} iterations, ${connections} connections`);
   line('requestType', 'requests', 'checks passed', 'avg ms', 'max ms');
-  for (const type of ['', ...REQUEST_TYPES]) {
+  for (const type of ['', ...requestTypes(SCRIPTS[script])]) {
     const { requests, checks, sumMs, maxMs } = rows.get(type) ?? { requests: 0, checks: 0, sumMs: 0, maxMs: 0 };
     const avgMs = requests === 0 ? 0 : sumMs / requests;
     line(type || '(untagged)', String(requests), String(checks), avgMs.toFixed(2), maxMs.toFixed(2));
@@ -117,7 +120,7 @@ async function prove(run) {
   try {
     nodeModule.register('./stand-in/hooks.mjs', import.meta.url);
     runtime.send = bridge.send;
-    const problems = await settingsProblems(file);
+    const problems = await settingsProblems(file, requestTypes(SCRIPTS[run.script]));
     // A script with the wrong options is not worth playing.
     return { auditor, problems: problems.length > 0 ? problems : await play(file, run, auditor) };
   } finally {

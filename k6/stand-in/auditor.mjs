@@ -2,7 +2,8 @@
 // sentences, so that a failed run says what is wrong where.
 
 import { isDeepStrictEqual } from 'node:util';
-import { HEADERS, PATHS, describe, expectedTrace, pathOf } from './expected.mjs';
+import { HEADERS, describe, expectedTrace, idsFault } from './expected.mjs';
+import { Ledger } from './ledger.mjs';
 import { explain } from './players.mjs';
 
 const SEQUENCE = /^.{1,50}$/;
@@ -17,6 +18,8 @@ export class Auditor {
   #baseUrl;
   #sequences = new Set();
   #lastMinted = new Map();
+  #runs = new Map();
+  #ledger = new Ledger();
 
   constructor(script, baseUrl) {
     this.#script = script;
@@ -73,25 +76,58 @@ export class Auditor {
     return [];
   }
 
-  #wrongRequests({ vu, trace }) {
+  #wrongRequests({ vu, iteration, trace }) {
     const requests = trace.filter((event) => event.kind === 'request');
-    return requests.flatMap((request) => this.#faults(request, vu).map((fault) => `POST ${request.url}: ${fault}`));
+    const ids = commonIds(requests);
+    if (ids !== null) {
+      const fault = this.#idsFault(ids, vu, iteration);
+      if (fault !== null) {
+        return [fault];
+      }
+    }
+    const steps = this.#expectedSteps(vu, iteration, ids);
+    return requests.flatMap((request, at) =>
+      this.#faults(request, vu, steps[at]).map((fault) => `POST ${request.url}: ${fault}`));
   }
 
-  #faults({ url, headers, body, response }, vu) {
+  #expectedSteps(vu, iteration, ids) {
+    const { mintsFirst, account, steps } = this.#script;
+    const expected = steps({ vu, account: account(vu), ids });
+    const minting = expected.filter(({ type }) => type === 'createToken');
+    return mintsFirst && iteration === 0 ? [...minting, ...expected] : expected;
+  }
+
+  // Their first part names the run, so it stays.
+  #idsFault(ids, vu, iteration) {
+    const fault = idsFault(ids, vu, iteration);
+    if (fault !== null) {
+      return fault;
+    }
+    const [run] = ids.split('-');
+    const first = this.#runs.get(vu) ?? run;
+    this.#runs.set(vu, first);
+    return run === first ? null : `the ids' run is ${run}; in the first iteration it was ${first}`;
+  }
+
+  #faults({ headers, body, response }, vu, { type, members: expected, answer }) {
     if (!isDeepStrictEqual(headers, HEADERS)) {
       return [`the headers are ${JSON.stringify(headers)}`];
     }
-    const { PlatformKey, Sequence, Timestamp, ...members } = JSON.parse(body);
+    const { PlatformKey, Sequence, Timestamp, SessionToken, ...members } = JSON.parse(body);
     const faults = this.#envelopeFaults(PlatformKey, Sequence, Timestamp);
-    const path = pathOf(url, this.#baseUrl);
-    if (path === PATHS.redeemToken) {
-      faults.push(...this.#redeemFaults(members, vu));
-    } else if (!isDeepStrictEqual(members, { OperatorAccountID: this.#script.account(vu), GameID: '11588' })) {
-      faults.push(`VU ${vu} sent ${JSON.stringify(members)}`);
+    if (type === 'redeemToken') {
+      faults.push(...this.#tokenFaults(SessionToken, vu));
+    } else if (SessionToken !== undefined) {
+      faults.push(`it has the token ${SessionToken}`);
     }
-    if (path === PATHS.createToken) {
+    if (!isDeepStrictEqual(members, expected)) {
+      faults.push(`VU ${vu} sent ${JSON.stringify(members)}, not ${JSON.stringify(expected)}`);
+    }
+    if (type === 'createToken') {
       this.#lastMinted.set(vu, response.json('Result.SessionToken'));
+    }
+    if (answer !== undefined) {
+      faults.push(...this.#ledger.faults(vu, response.body, answer));
     }
     return faults;
   }
@@ -111,17 +147,16 @@ export class Auditor {
     return faults;
   }
 
-  #redeemFaults({ SessionToken, ...others }, vu) {
-    const faults = [];
-    const fault = this.#script.tokenFault(SessionToken, this.#lastMinted.get(vu));
-    if (fault !== null) {
-      faults.push(`the token ${SessionToken} ${fault}`);
-    }
-    if (!isDeepStrictEqual(others, { IPAddress: '127.0.0.1' })) {
-      faults.push(`beside the token it sent ${JSON.stringify(others)}`);
-    }
-    return faults;
+  #tokenFaults(token, vu) {
+    const fault = this.#script.tokenFault(token, this.#lastMinted.get(vu));
+    return fault === null ? [] : [`the token ${token} ${fault}`];
   }
+}
+
+// What the ids of an iteration begin with, by the first round that is named; null where none is.
+function commonIds(requests) {
+  const round = requests.map(({ body }) => JSON.parse(body).GameRoundID).find((id) => id !== undefined);
+  return round === undefined ? null : round.replace(/-[^-]*$/, '');
 }
 
 function earlyEnd({ error }) {

@@ -1,6 +1,5 @@
 // Proves what a script makes of its environment: options, thresholds, the server's address. No server is asked.
 
-import { REQUEST_TYPES } from './expected.mjs';
 import { explain, loadScript, playIteration } from './players.mjs';
 import { runtime } from './runtime.mjs';
 
@@ -22,10 +21,13 @@ const EXPRESSIONS = {
 
 const WRONG_VUS = ['0', '-1', '1.5', 'many'];
 
-/** The problems, as sentences: those of the first environment that has any, since the next repeats them. */
-export async function settingsProblems(script) {
+/**
+ * The problems of a script that makes requests of these types, as sentences: those of the first environment that has
+ * any, since the next repeats them.
+ */
+export async function settingsProblems(script, requestTypes) {
   for (const expected of CASES) {
-    const problems = await caseProblems(script, expected);
+    const problems = await caseProblems(script, { ...expected, requestTypes });
     if (problems.length > 0) {
       return problems;
     }
@@ -52,12 +54,12 @@ async function caseProblems(script, expected) {
   return problems.map((problem) => `with the environment ${JSON.stringify(expected.env)}: ${problem}`);
 }
 
-function instanceProblems(instance, { vus, duration, baseUrl }) {
+function instanceProblems(instance, { vus, duration, baseUrl, requestTypes }) {
   const { options = {}, default: iterate } = instance;
   if (typeof iterate !== 'function') {
     return ['the script exports no default function'];
   }
-  const problems = thresholdProblems(options.thresholds ?? {});
+  const problems = thresholdProblems(options.thresholds ?? {}, requestTypes);
   if (options.vus !== vus) {
     problems.push(`options.vus should be ${vus}; it is ${options.vus}`);
   }
@@ -89,10 +91,10 @@ function urlsAsked(instance) {
   return { urls, error };
 }
 
-function thresholdProblems(thresholds) {
+function thresholdProblems(thresholds, requestTypes) {
   const problems = [];
   for (const [metric, expression] of Object.entries(EXPRESSIONS)) {
-    const names = REQUEST_TYPES.map((type) => `${metric}{requestType:${type}}`);
+    const names = requestTypes.map((type) => `${metric}{requestType:${type}}`);
     const missing = names.filter((name) => !thresholds[name]?.some((text) => expression.test(text)));
     problems.push(...missing.map((name) => `no threshold that k6 can read names ${name}`));
   }

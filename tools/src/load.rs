@@ -5,7 +5,7 @@
 //! ready, and it reads just as much of an answer as its checks need. But each answer is checked.
 //!
 //! Reading in order:
-//! - `scenario`: what a virtual user asks, as bytes.
+//! - `scenario`: what a virtual user plays, step by step. `request`: the steps as bytes.
 //! - `answer`: where an answer ends, and what it says.
 //! - `vu`: a virtual user, step by step.
 //! - `driver`: moves the virtual users on the ring.
@@ -17,6 +17,7 @@ mod answer;
 mod clock;
 mod driver;
 mod progress;
+mod request;
 mod scenario;
 mod setup;
 mod stats;
@@ -139,7 +140,7 @@ fn site(arguments: &Arguments, clock: &Clock) -> Result<Site, String> {
 /// Connects all virtual users and has their first tokens minted, where the scenario redeems any.
 fn connect(load: &Load, site: &Site, clock: &Clock) -> Result<Vec<Connected>, String> {
     machine::open_files(load.vus as u64 + SPARE_FILES)?;
-    let redeems = load.scenario == Scenario::Seed;
+    let redeems = load.scenario.redeems();
     (1..=load.vus)
         .map(|number| {
             let (mut socket, connecting_ns) = setup::connect(site.address, clock)

@@ -1,15 +1,10 @@
-//! What a virtual user asks: the steps of an iteration and the bytes of its requests (protocol §1, §3).
+//! What a virtual user plays: the steps of an iteration, and for whom they are (protocol §1, §3, §4).
 //!
-//! A request is composed once. What differs from one attempt to the next has a fixed width and a known place, so
-//! that the next attempt costs three short copies into bytes that are there already. They are laid out as
-//! `k6/seed.js` sends them.
+//! The steps are laid out as the scripts in `k6/` play them.
 
 use std::net::SocketAddr;
-use std::ops::Range;
 
 use clap::ValueEnum;
-
-use super::clock::{TIMESTAMP_BYTES, Timestamp, put_digits};
 
 /// A kind of request, and the name of its groups and tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,11 +15,25 @@ pub(crate) enum RequestType {
     RedeemToken,
     /// Asks for a new session token.
     CreateToken,
+    /// Debits a stake.
+    PlaceBet,
+    /// Credits winnings.
+    AwardWinnings,
+    /// Takes a bet back.
+    RollbackBet,
+    /// Gives stake back to a round.
+    VoidBet,
+    /// Ends a round.
+    End,
+    /// Pays outside rounds.
+    Credit,
+    /// Tells of an alert.
+    Alert,
 }
 
 impl RequestType {
     /// Kinds of request.
-    pub(crate) const COUNT: usize = 3;
+    pub(crate) const COUNT: usize = Self::Alert as usize + 1;
 
     /// The name in groups and tags.
     pub(crate) const fn name(self) -> &'static str {
@@ -32,14 +41,91 @@ impl RequestType {
             Self::Balance => "balance",
             Self::RedeemToken => "redeemToken",
             Self::CreateToken => "createToken",
+            Self::PlaceBet => "placebet",
+            Self::AwardWinnings => "awardwinnings",
+            Self::RollbackBet => "rollbackbet",
+            Self::VoidBet => "voidbet",
+            Self::End => "end",
+            Self::Credit => "credit",
+            Self::Alert => "alert",
         }
     }
 
-    const fn path(self) -> &'static str {
+    /// The path that it is posted to.
+    pub(crate) const fn path(self) -> &'static str {
         match self {
             Self::Balance => "/v1.0/balance",
             Self::RedeemToken => "/v1.0/session/redeemtoken",
             Self::CreateToken => "/v1.0/session/createtoken",
+            Self::PlaceBet => "/v1.0/gameround/placebet",
+            Self::AwardWinnings => "/v1.0/gameround/awardwinnings",
+            Self::RollbackBet => "/v1.0/gameround/rollbackbet",
+            Self::VoidBet => "/v1.0/gameround/voidbet",
+            Self::End => "/v1.0/gameround/end",
+            Self::Credit => "/v1.0/accounttransaction/credit",
+            Self::Alert => "/v1.0/alertwalletcallbacknotification",
+        }
+    }
+}
+
+/// A transaction of a round. Its names are unique in their iteration; the request adds what makes them unique
+/// beyond it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Play {
+    pub(crate) round: &'static str,
+    pub(crate) transaction: &'static str,
+    pub(crate) amount_minor: u32,
+}
+
+const fn play(round: &'static str, transaction: &'static str, amount_minor: u32) -> Play {
+    Play { round, transaction, amount_minor }
+}
+
+/// A request of an iteration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Balance,
+    /// At most one in an iteration: there is one token to redeem.
+    RedeemToken,
+    CreateToken,
+    PlaceBet {
+        play: Play,
+        starts: bool,
+        ends: bool,
+    },
+    AwardWinnings(Play),
+    RollbackBet {
+        play: Play,
+        /// The transaction that is taken back, in full.
+        bet: &'static str,
+    },
+    VoidBet(Play),
+    End {
+        round: &'static str,
+    },
+    Credit {
+        transaction: &'static str,
+        amount_minor: u32,
+    },
+    Alert {
+        action: &'static str,
+    },
+}
+
+impl Step {
+    /// The kind of request that it is.
+    pub(crate) const fn kind(self) -> RequestType {
+        match self {
+            Self::Balance => RequestType::Balance,
+            Self::RedeemToken => RequestType::RedeemToken,
+            Self::CreateToken => RequestType::CreateToken,
+            Self::PlaceBet { .. } => RequestType::PlaceBet,
+            Self::AwardWinnings(_) => RequestType::AwardWinnings,
+            Self::RollbackBet { .. } => RequestType::RollbackBet,
+            Self::VoidBet(_) => RequestType::VoidBet,
+            Self::End { .. } => RequestType::End,
+            Self::Credit { .. } => RequestType::Credit,
+            Self::Alert { .. } => RequestType::Alert,
         }
     }
 }
@@ -51,6 +137,10 @@ pub(crate) enum Scenario {
     Seed,
     /// balance alone
     Balance,
+    /// all ten calls, in a session with three rounds: 26 % placebet, 21 % balance, 16 % end, 5 % each of the others
+    Full,
+    /// placebet alone, each a round of its own with a stake of 0.01
+    Bet,
 }
 
 impl Scenario {
@@ -59,17 +149,80 @@ impl Scenario {
         match self {
             Self::Seed => "seed",
             Self::Balance => "balance",
+            Self::Full => "full",
+            Self::Bet => "bet",
         }
     }
 
     /// The requests of an iteration, in their order.
-    pub(crate) const fn steps(self) -> &'static [RequestType] {
+    pub(crate) const fn steps(self) -> &'static [Step] {
         match self {
-            Self::Seed => &[RequestType::Balance, RequestType::RedeemToken, RequestType::CreateToken],
-            Self::Balance => &[RequestType::Balance],
+            Self::Seed => &[Step::Balance, Step::RedeemToken, Step::CreateToken],
+            Self::Balance => &[Step::Balance],
+            Self::Full => &FULL,
+            Self::Bet => &[BET],
         }
     }
+
+    /// The kinds of its requests, each once, in the order in which they first come.
+    pub(crate) fn kinds(self) -> Vec<RequestType> {
+        let mut kinds = Vec::with_capacity(RequestType::COUNT);
+        for kind in self.steps().iter().map(|step| step.kind()) {
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        kinds
+    }
+
+    /// Whether a virtual user needs a token before its first iteration.
+    pub(crate) fn redeems(self) -> bool {
+        self.steps().contains(&Step::RedeemToken)
+    }
 }
+
+/// One session with three rounds. Each step can succeed, whatever came before the iteration.
+///
+/// The mix to come near is 26 % placebet, 21 % balance, 15 % end, 6 % awardwinnings, and 3 % each of all other
+/// calls. Here these are six, so that they share 32 %. Of 19 requests:
+///
+/// | requests | calls | share | wanted |
+/// |---|---|---|---|
+/// | 5 | placebet | 26.3 % | 26 % |
+/// | 4 | balance | 21.1 % | 21 % |
+/// | 3 | end | 15.8 % | 15 % |
+/// | 1 | awardwinnings | 5.3 % | 6 % |
+/// | 1 | each of redeemToken, createToken, rollbackbet, voidbet, credit, alert | 5.3 % | 32 % / 6 |
+///
+/// What goes out comes back, so that a run may last: stakes 1.00 + 0.50 + 1.00 + 0.50 + 1.00 = 4.00; winnings 2.50,
+/// a bet taken back 0.50, stake given back 0.25, credit 0.75, together 4.00.
+const FULL: [Step; 19] = [
+    Step::RedeemToken,
+    Step::Balance,
+    // A round that is won.
+    Step::PlaceBet { play: play("a", "a1", 100), starts: true, ends: false },
+    Step::PlaceBet { play: play("a", "a2", 50), starts: false, ends: false },
+    Step::AwardWinnings(play("a", "a3", 250)),
+    Step::End { round: "a" },
+    Step::Balance,
+    // One with a bet that is taken back.
+    Step::PlaceBet { play: play("b", "b1", 100), starts: true, ends: false },
+    Step::PlaceBet { play: play("b", "b2", 50), starts: false, ends: false },
+    Step::RollbackBet { play: play("b", "b3", 50), bet: "b2" },
+    Step::End { round: "b" },
+    Step::Balance,
+    // One with a part of its stake given back.
+    Step::PlaceBet { play: play("c", "c1", 100), starts: true, ends: false },
+    Step::VoidBet(play("c", "c2", 25)),
+    Step::End { round: "c" },
+    Step::Credit { transaction: "d1", amount_minor: 75 },
+    Step::Alert { action: "d2" },
+    Step::Balance,
+    Step::CreateToken,
+];
+
+/// A demo account's 1,000,000.00 are 10^8 of these: 27 hours at 1,000 a second, which is 100,000 for 100 accounts.
+const BET: Step = Step::PlaceBet { play: play("a", "a1", 1), starts: true, ends: true };
 
 /// Whom the requests are for, the same for all virtual users.
 #[derive(Clone, Debug)]
@@ -84,7 +237,7 @@ pub(crate) struct Site {
     pub(crate) platform: String,
     /// `GameID`.
     pub(crate) game: String,
-    /// What tells the sequences of this run from those of another.
+    /// What tells the sequences, rounds and transactions of this run from those of another.
     pub(crate) run: u64,
 }
 
@@ -100,165 +253,12 @@ impl Player {
     pub(crate) fn account(self) -> String {
         format!("default/player-{:06}", self.number)
     }
-}
 
-/// Digits of the count in a `Sequence`: a microsecond per request, for eleven days.
-const COUNT_DIGITS: usize = 12;
-
-/// The bytes of a request, ready for the next attempt.
-#[derive(Debug)]
-pub(crate) struct Request {
-    /// Empty while the ring has them.
-    bytes: Vec<u8>,
-    count: Range<usize>,
-    timestamp: Range<usize>,
-    /// Empty where the request has none.
-    token: Range<usize>,
-}
-
-impl Request {
-    /// Composes a request. `token` is for `RedeemToken`, and unused elsewhere.
-    pub(crate) fn compose(kind: RequestType, site: &Site, player: Player, token: &[u8]) -> Self {
-        let mut body = Vec::with_capacity(256);
-        put(&mut body, &["{\"PlatformKey\":\"", &site.platform, "\",\"Sequence\":\""]);
-        put(&mut body, &[&format!("{:x}-{:06}-", site.run, player.number)]);
-        let count = room(&mut body, COUNT_DIGITS);
-        put(&mut body, &["\",\"Timestamp\":\""]);
-        let timestamp = room(&mut body, TIMESTAMP_BYTES);
-        let mut token_place = 0..0;
-        match kind {
-            RequestType::Balance | RequestType::CreateToken => {
-                put(&mut body, &["\",\"OperatorAccountID\":\"", &player.account()]);
-                put(&mut body, &["\",\"GameID\":\"", &site.game, "\"}"]);
-            }
-            RequestType::RedeemToken => {
-                put(&mut body, &["\",\"SessionToken\":\""]);
-                token_place = room(&mut body, token.len());
-                body[token_place.clone()].copy_from_slice(token);
-                put(&mut body, &["\",\"IPAddress\":\"127.0.0.1\"}"]);
-            }
-        }
-        let mut bytes = Vec::with_capacity(512);
-        put(&mut bytes, &["POST ", kind.path(), " HTTP/1.1\r\nHost: ", &site.host]);
-        put(&mut bytes, &["\r\nAuthorization: ", &site.authorization, "\r\nContent-Type: application/json"]);
-        put(&mut bytes, &["\r\nContent-Length: ", &body.len().to_string(), "\r\n\r\n"]);
-        let head = bytes.len();
-        let shifted = |place: Range<usize>| place.start + head..place.end + head;
-        bytes.extend_from_slice(&body);
-        Self { bytes, count: shifted(count), timestamp: shifted(timestamp), token: shifted(token_place) }
+    /// The key of its demo session.
+    pub(crate) fn session(self) -> String {
+        format!("demo-{:06}", self.number)
     }
-
-    /// The bytes for the attempt with this count; they must come back by [`Request::give_back`].
-    pub(crate) fn take(&mut self, attempt: u64, timestamp: &Timestamp) -> Vec<u8> {
-        let mut bytes = std::mem::take(&mut self.bytes);
-        put_digits(&mut bytes[self.count.clone()], attempt);
-        bytes[self.timestamp.clone()].copy_from_slice(timestamp.text());
-        bytes
-    }
-
-    /// Takes the bytes back once they are sent.
-    pub(crate) fn give_back(&mut self, bytes: Vec<u8>) {
-        debug_assert!(self.bytes.is_empty() && self.timestamp.end <= bytes.len());
-        self.bytes = bytes;
-    }
-
-    /// Puts another token in, where it has the length of the last one; else the request must be composed anew.
-    #[must_use]
-    pub(crate) fn put_token(&mut self, token: &[u8]) -> bool {
-        let fits = token.len() == self.token.len();
-        if fits {
-            self.bytes[self.token.clone()].copy_from_slice(token);
-        }
-        fits
-    }
-}
-
-fn put(bytes: &mut Vec<u8>, texts: &[&str]) {
-    texts.iter().for_each(|text| bytes.extend_from_slice(text.as_bytes()));
-}
-
-fn room(bytes: &mut Vec<u8>, length: usize) -> Range<usize> {
-    let start = bytes.len();
-    bytes.resize(start + length, b'0');
-    start..bytes.len()
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    pub(crate) fn site() -> Site {
-        Site {
-            host: "127.0.0.1:9816".to_owned(),
-            address: ([127, 0, 0, 1], 9816).into(),
-            authorization: "Basic YWRtaW46YWRtaW4=".to_owned(),
-            platform: "L100".to_owned(),
-            game: "11588".to_owned(),
-            run: 0x19a_b5f6_2c00,
-        }
-    }
-
-    /// Splits a request into its head and its body, which the head's length must tell.
-    #[track_caller]
-    fn parts(bytes: &[u8]) -> (String, serde_json::Value) {
-        let text = std::str::from_utf8(bytes).expect("UTF-8");
-        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
-        let length = format!("\r\nContent-Length: {}", body.len());
-        let head = head.strip_suffix(&length).expect("the length of the body");
-        (head.to_owned(), serde_json::from_str(body).expect("JSON"))
-    }
-
-    #[track_caller]
-    fn check(request: &mut Request, attempt: u64, path: &str, expect: &[(&str, &str)]) {
-        let timestamp = Timestamp::new(1_764_000_000_123);
-        let bytes = request.take(attempt, &timestamp);
-        let (head, body) = parts(&bytes);
-        let expect_head = format!(
-            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:9816\r\nAuthorization: Basic YWRtaW46YWRtaW4=\r\n\
-             Content-Type: application/json"
-        );
-        assert_eq!(head, expect_head);
-        let members = body.as_object().expect("an object");
-        let envelope = [("PlatformKey", "L100"), ("Timestamp", "2025-11-24T16:00:00.123Z")];
-        for (name, value) in expect.iter().chain(&envelope) {
-            assert_eq!(members[*name], *value, "{name}");
-        }
-        assert_eq!(members.len(), expect.len() + envelope.len());
-        request.give_back(bytes);
-    }
-
-    #[test]
-    fn requests() {
-        let (site, player) = (site(), Player { number: 42 });
-        let account = [("OperatorAccountID", "default/player-000042"), ("GameID", "11588")];
-        let attempt = |count| [("Sequence", count)];
-        let mut balance = Request::compose(RequestType::Balance, &site, player, b"");
-        let first = attempt("19ab5f62c00-000042-000000000001");
-        check(&mut balance, 1, "/v1.0/balance", &[account.as_slice(), &first].concat());
-        let second = attempt("19ab5f62c00-000042-999999999999");
-        check(&mut balance, 999_999_999_999, "/v1.0/balance", &[account.as_slice(), &second].concat());
-        let mut create = Request::compose(RequestType::CreateToken, &site, player, b"");
-        check(&mut create, 1, "/v1.0/session/createtoken", &[account.as_slice(), &first].concat());
-    }
-
-    #[test]
-    fn tokens() {
-        let (site, player) = (site(), Player { number: 1 });
-        let path = "/v1.0/session/redeemtoken";
-        let expect = |token| {
-            [
-                ("Sequence", "19ab5f62c00-000001-000000000007"),
-                ("SessionToken", token),
-                ("IPAddress", "127.0.0.1"),
-            ]
-        };
-        let mut redeem = Request::compose(RequestType::RedeemToken, &site, player, b"abc");
-        check(&mut redeem, 7, path, &expect("abc"));
-        assert!(redeem.put_token(b"xyz"));
-        check(&mut redeem, 7, path, &expect("xyz"));
-        assert!(!redeem.put_token(b"longer"));
-        check(&mut redeem, 7, path, &expect("xyz"));
-        let mut empty = Request::compose(RequestType::RedeemToken, &site, player, b"");
-        check(&mut empty, 7, path, &expect(""));
-    }
-}
+pub(crate) mod tests;

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use super::answer::{Assembly, Framed};
 use super::clock::{Clock, Timestamp};
-use super::scenario::{Player, Request, RequestType, Site};
+use super::request::{ITERATION_DIGITS, Request};
+use super::scenario::{Player, Site, Step};
 
 /// Time to connect. In a run all virtual users wait meanwhile, so it is short.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -64,7 +65,8 @@ fn ask_token(
     socket.set_write_timeout(Some(ANSWER_TIMEOUT))?;
     let timestamp = Timestamp::new(clock.wall_ms(clock.now_ns()));
     // The count 0 is left for this attempt: those of the run begin with 1.
-    let request = Request::compose(RequestType::CreateToken, site, player, b"").take(0, &timestamp);
+    let mut request = Request::compose(Step::CreateToken, site, player, b"");
+    let request = request.take(0, &[b'0'; ITERATION_DIGITS], &timestamp);
     socket.write_all(&request)?;
     let mut answer = Assembly::default();
     let mut room = [0; 4_096];

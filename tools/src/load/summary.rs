@@ -1,7 +1,7 @@
 //! k6's end-of-test summary, as its releases before 1.0 print it (and 1.0 with `--summary-mode=legacy`): names,
 //! units, order and columns.
 //!
-//! The marks before metrics are those of the thresholds that `k6/seed.js` sets: all checks pass, no request has
+//! The marks before metrics are those of the thresholds that the scripts in `k6/` set: all checks pass, no request has
 //! failed, and one for each type of request that calls its sub-metrics forth.
 
 use std::fmt::Write as _;
@@ -53,8 +53,8 @@ pub(crate) fn summary(load: &Load, stats: &Stats, elapsed_ns: u64) -> String {
         stats.interrupted,
         units::length(duration),
     );
-    for kind in scenario.steps() {
-        write_groups(&mut text, kind.name(), &stats.of(*kind).checks);
+    for kind in scenario.kinds() {
+        write_groups(&mut text, kind.name(), &stats.of(kind).checks);
     }
     write_lines(&mut text, &lines(load, stats, elapsed_ns));
     text
@@ -129,7 +129,7 @@ fn of_type(kind: RequestType) -> String {
 
 /// The metrics in k6's order: by name, sub-metrics under theirs.
 fn lines(load: &Load, stats: &Stats, elapsed_ns: u64) -> Vec<Line> {
-    let mut kinds = load.scenario.steps().to_vec();
+    let mut kinds = load.scenario.kinds();
     kinds.sort_by_key(|kind| kind.name());
     let every = |kind: RequestType| [&stats.of(kind).expected, &stats.of(kind).failed];
     let expected = Trend::of(kinds.iter().map(|kind| &stats.of(*kind).expected));

@@ -5,8 +5,9 @@
 use purser::net::ring::ConnectionId;
 
 use super::answer::{Assembly, Framed};
-use super::clock::Timestamp;
-use super::scenario::{Player, Request, RequestType, Site};
+use super::clock::{Timestamp, put_digits};
+use super::request::{ITERATION_DIGITS, Request};
+use super::scenario::{Player, RequestType, Site, Step};
 use super::stats::{Sample, Verdict};
 
 /// What a virtual user waits for.
@@ -58,10 +59,14 @@ pub(crate) struct Vu {
     /// Time that the connection took, until a request has accounted for it.
     pub(crate) connecting_ns: u64,
     player: Player,
-    steps: &'static [RequestType],
+    steps: &'static [Step],
     /// One for each step.
     requests: Vec<Request>,
     step: usize,
+    /// Iterations that have ended.
+    iterations: u64,
+    /// The same in the digits of ids: written once an iteration, copied into its requests.
+    iteration_text: [u8; ITERATION_DIGITS],
     /// The request that the ring has.
     sending: Option<usize>,
     attempts: u64,
@@ -73,12 +78,12 @@ impl Vu {
     /// A virtual user that plays these steps from `now_ns` on; `token` is the one to redeem first.
     pub(crate) fn new(
         player: Player,
-        steps: &'static [RequestType],
+        steps: &'static [Step],
         site: &Site,
         token: &[u8],
         now_ns: u64,
     ) -> Self {
-        let requests = steps.iter().map(|kind| Request::compose(*kind, site, player, token)).collect();
+        let requests = steps.iter().map(|step| Request::compose(*step, site, player, token)).collect();
         Self {
             phase: Phase::Unconnected,
             connection: None,
@@ -87,6 +92,8 @@ impl Vu {
             steps,
             requests,
             step: 0,
+            iterations: 0,
+            iteration_text: [b'0'; ITERATION_DIGITS],
             sending: None,
             attempts: 0,
             answer: Assembly::default(),
@@ -96,7 +103,7 @@ impl Vu {
 
     /// The kind of the request under way, or of the next one.
     pub(crate) const fn kind(&self) -> RequestType {
-        self.steps[self.step]
+        self.steps[self.step].kind()
     }
 
     /// Whether the ring has a request of this virtual user.
@@ -119,7 +126,7 @@ impl Vu {
         self.times.asked = now_ns;
         self.times.sent = 0;
         self.times.first_byte = 0;
-        self.requests[self.step].take(self.attempts, timestamp)
+        self.requests[self.step].take(self.attempts, &self.iteration_text, timestamp)
     }
 
     /// Begins a request that can't be sent: all its phases last no time, as k6 counts it.
@@ -147,7 +154,7 @@ impl Vu {
             Framed::Whole(answer) => {
                 let verdict = Verdict { status: answer.status, is_success: answer.is_success() };
                 let closes = answer.closes;
-                if self.steps[self.step] == RequestType::CreateToken {
+                if self.steps[self.step] == Step::CreateToken {
                     let token = answer.session_token().unwrap_or_default();
                     put_token(&mut self.requests, self.steps, token, site, self.player);
                 }
@@ -185,16 +192,18 @@ impl Vu {
             return (sample, None);
         }
         self.step = 0;
+        self.iterations += 1;
+        put_digits(&mut self.iteration_text, self.iterations);
         let iteration = now_ns - std::mem::replace(&mut self.times.iteration_began, now_ns);
         (sample, Some(iteration))
     }
 }
 
-fn put_token(requests: &mut [Request], steps: &[RequestType], token: &[u8], site: &Site, player: Player) {
-    let redeem = steps.iter().position(|kind| *kind == RequestType::RedeemToken);
+fn put_token(requests: &mut [Request], steps: &[Step], token: &[u8], site: &Site, player: Player) {
+    let redeem = steps.iter().position(|step| *step == Step::RedeemToken);
     let Some(redeem) = redeem.map(|step| &mut requests[step]) else { return };
     if !redeem.put_token(token) {
-        *redeem = Request::compose(RequestType::RedeemToken, site, player, token);
+        *redeem = Request::compose(Step::RedeemToken, site, player, token);
     }
 }
 
@@ -264,6 +273,31 @@ mod tests {
         check_token(r#"{"ErrorCode":0,"Result":{"SessionToken":"other"}}"#, "other");
         check_token(r#"{"ErrorCode":0,"Result":{"SessionToken":"a longer one"}}"#, "a longer one");
         check_token(r#"{"ErrorCode":-5}"#, "");
+    }
+
+    /// Plays two iterations: each has its own count in the ids of its rounds, the same in all its steps.
+    #[track_caller]
+    fn check_iterations(scenario: Scenario, with_rounds: usize) {
+        let mut vu = vu(scenario);
+        for count in ["000000000000", "000000000001"] {
+            let id = format!("\"GameRoundID\":\"19ab5f62c00-000001-{count}-");
+            let mut found = 0;
+            for _ in scenario.steps() {
+                let bytes = vu.ask(&Timestamp::new(0), 110);
+                let request = String::from_utf8(bytes.clone()).expect("UTF-8");
+                assert_eq!(request.contains(&id), request.contains("GameRoundID"), "{request}");
+                found += usize::from(request.contains(&id));
+                vu.on_sent(bytes, 120);
+                vu.finish_step(OK, 130);
+            }
+            assert_eq!(found, with_rounds);
+        }
+    }
+
+    #[test]
+    fn iterations_have_rounds_of_their_own() {
+        check_iterations(Scenario::Full, 11);
+        check_iterations(Scenario::Bet, 1);
     }
 
     #[test]

@@ -89,7 +89,7 @@ fn check(scenario: Scenario, answers: Answers, expect: Seen) {
     };
     assert_eq!(seen, expect);
     assert!(stats.iterations() > 0 && stats.interrupted == 0);
-    let of_types: u64 = scenario.steps().iter().map(|kind| stats.of(*kind).requests()).sum();
+    let of_types: u64 = scenario.kinds().into_iter().map(|kind| stats.of(kind).requests()).sum();
     assert_eq!(of_types, stats.requests());
     assert_eq!(stats.requests(), stats.iterations() * scenario.steps().len() as u64);
 }
@@ -98,6 +98,8 @@ fn check(scenario: Scenario, answers: Answers, expect: Seen) {
 fn answers_that_are_whole() {
     check(Scenario::Balance, |_| Answer::Pieces(vec![good()]), FINE);
     check(Scenario::Seed, |_| Answer::Pieces(vec![good()]), FINE);
+    check(Scenario::Full, |_| Answer::Pieces(vec![good()]), FINE);
+    check(Scenario::Bet, |_| Answer::Pieces(vec![good()]), FINE);
 }
 
 #[test]
@@ -121,6 +123,7 @@ fn a_server_that_ends_connections() {
     let lost = Seen { failed_requests: true, failed_checks: true, reconnects: true };
     check(Scenario::Balance, broken, lost);
     check(Scenario::Seed, broken, lost);
+    check(Scenario::Full, broken, lost);
 }
 
 #[test]

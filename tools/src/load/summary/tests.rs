@@ -35,9 +35,9 @@ fn a_run_without_a_fault() {
     let mut stats = Stats::default();
     (stats.bytes_sent, stats.bytes_received) = (274_000, 336_000);
     for iteration in 0..10 {
-        for kind in Scenario::Seed.steps() {
-            let waiting = (80 + iteration + *kind as u64) * MS;
-            let connecting = if iteration == 0 && *kind == RequestType::Balance { 277_000 } else { 0 };
+        for kind in Scenario::Seed.kinds() {
+            let waiting = (80 + iteration + kind as u64) * MS;
+            let connecting = if iteration == 0 && kind == RequestType::Balance { 277_000 } else { 0 };
             let sample = Sample {
                 group: connecting + waiting + 24_830,
                 connecting,
@@ -46,7 +46,7 @@ fn a_run_without_a_fault() {
                 receiving: 0,
                 verdict: OK,
             };
-            stats.record(*kind, &sample);
+            stats.record(kind, &sample);
         }
         stats.iteration.record((243 + iteration) * MS);
     }
