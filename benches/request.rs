@@ -16,13 +16,13 @@ use purser::api::{self, Call, Decoded};
 use purser::http::{self, Date, Framed, Framer, Reply, Request};
 use purser::wallet::account::AccountRef;
 use purser::wallet::amount::Amount;
-use purser::wallet::operation::Operation;
-use purser::wallet::outcome::{Balance, Outcome, Redeemed};
-use purser::wallet::{Currency, PlatformId};
+use purser::wallet::operation::{Operation, Play, PlayKind};
+use purser::wallet::outcome::{Balance, Effect, Outcome, Receipt, Redeemed};
+use purser::wallet::{Currency, PlatformId, Stamp, Wallet};
 use rand_chacha::rand_core::Rng as _;
 use support::{
-    ACCOUNTS, PLAYERS, PurePath, START_MS, account_id, balance_request, create_request, draw, put_token,
-    redeem_request, token_place, wallet,
+    ACCOUNTS, PLAYERS, PurePath, START_MS, account_id, balance_request, bet_request, create_request, draw,
+    put_round, put_token, redeem_request, token_place, wallet,
 };
 
 fn main() {
@@ -31,6 +31,7 @@ fn main() {
     frame(&mut criterion);
     decode(&mut criterion);
     apply(&mut criterion, &scale);
+    append(&mut criterion);
     encode(&mut criterion);
     request(&mut criterion);
     criterion.final_summary();
@@ -143,9 +144,12 @@ fn decode(criterion: &mut Criterion) {
 
     // What do credentials, JSON and the checks of its members cost, by call? `createtoken` draws its random
     // bits.
-    for (name, bytes) in
-        [("balance", balance_request(0)), ("createtoken", create_request(0)), ("redeemtoken", redeem)]
-    {
+    for (name, bytes) in [
+        ("balance", balance_request(0)),
+        ("createtoken", create_request(0)),
+        ("redeemtoken", redeem),
+        ("placebet", bet_request(0)),
+    ] {
         let mut framer = Framer::default();
         let (request, _) = framed(&mut framer, &bytes);
         group.bench_function(name, |bencher| {
@@ -170,6 +174,55 @@ fn shuffled(count: usize) -> Vec<usize> {
     numbers
 }
 
+/// What becomes of `operation`.
+fn applied<'a>(wallet: &'a mut Wallet, operation: &Operation<&'a str>) -> Outcome<&'a str> {
+    let stamp = Stamp { now_ms: START_MS, sequence: 1 };
+    wallet.apply(stamp, operation, &mut Effect::default())
+}
+
+/// A bet that begins and ends its round.
+fn bet<'a>(account: AccountRef<&'a str>, session: &'a str, round: &'a str) -> Operation<&'a str> {
+    Operation::Play(Play {
+        kind: PlayKind::Bet,
+        platform: PlatformId::new(0).expect("the first"),
+        account,
+        session: Some(session),
+        session_checked: false,
+        round,
+        transaction: "bet-1",
+        original: None,
+        game: "11588",
+        currency: Currency::from_code("GBP"),
+        amount: Amount::from_minor(1).expect("not negative"),
+        starts_round: true,
+        ends_round: true,
+        details: None,
+    })
+}
+
+/// A record of a bet on its way to the disk.
+fn append(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("append");
+    group.throughput(Throughput::Elements(1));
+    let account = account_id(1);
+    let operation = bet(AccountRef::new(account.as_str()), "demo-000001", "round-0000000000000001");
+    let mut journal = support::journal();
+
+    // What does it cost to serialize and to hash it?
+    group.bench_function("placebet", |bencher| {
+        bencher.iter(|| {
+            let sequence = journal.append(START_MS, black_box(&operation), &Receipt::default());
+            if sequence.is_multiple_of(100)
+                && let Some(group) = journal.take_group()
+            {
+                journal.give_back(group);
+            }
+            sequence
+        });
+    });
+    group.finish();
+}
+
 fn apply(criterion: &mut Criterion, scale: &Scale) {
     let mut group = criterion.benchmark_group("apply");
     let platform = PlatformId::new(0).expect("the first");
@@ -186,7 +239,7 @@ fn apply(criterion: &mut Criterion, scale: &Scale) {
         group.bench_function(BenchmarkId::new("balance", accounts), |bencher| {
             bencher.iter(|| {
                 let operation = next.next().expect("a cycle has no end");
-                let outcome = wallet.apply(START_MS, black_box(operation));
+                let outcome = applied(&mut wallet, black_box(operation));
                 assert!(matches!(outcome, Outcome::Balance(_)));
             });
         });
@@ -200,11 +253,26 @@ fn apply(criterion: &mut Criterion, scale: &Scale) {
                 bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
                 let account = next.next().expect("a cycle has no end");
                 let create = Operation::CreateToken { platform, account, game: "11588", entropy: bits };
-                let Outcome::Token(token) = wallet.apply(START_MS, black_box(&create)) else {
+                let Outcome::Token(token) = applied(&mut wallet, black_box(&create)) else {
                     panic!("no token");
                 };
                 let redeem = Operation::RedeemToken { platform, token };
-                assert!(matches!(wallet.apply(START_MS, black_box(&redeem)), Outcome::Redeemed(_)));
+                assert!(matches!(applied(&mut wallet, black_box(&redeem)), Outcome::Redeemed(_)));
+            });
+        });
+
+        // And of a bet, which opens a round, closes it, and remembers both?
+        let keys: Vec<String> =
+            shuffled(accounts).into_iter().map(|number| format!("demo-{number:06}")).collect();
+        let mut next = accounts_in_turn().zip(&keys).collect::<Vec<_>>().into_iter().cycle();
+        let mut number = 0_u64;
+        group.bench_function(BenchmarkId::new("placebet", accounts), |bencher| {
+            bencher.iter(|| {
+                number += 1;
+                let round = format!("round-{number:016}");
+                let (account, key) = next.next().expect("a cycle has no end");
+                let outcome = applied(&mut wallet, black_box(&bet(account, key, &round)));
+                assert!(matches!(outcome, Outcome::Done { .. }));
             });
         });
     }
@@ -288,6 +356,18 @@ fn request(criterion: &mut Criterion) {
             |request| path.borrow_mut().serve(now_ms, black_box(request)).len(),
             BatchSize::NumIterations(OUTSTANDING),
         );
+    });
+
+    // For a `placebet` that begins and ends its round, with its record in the journal? The disk takes no time here.
+    let mut bets: Vec<Vec<u8>> = players().map(bet_request).collect();
+    let mut number = 0_u64;
+    group.bench_function("placebet", |bencher| {
+        bencher.iter(|| {
+            number += 1;
+            let request = &mut bets[number as usize % PLAYERS];
+            put_round(request, number);
+            path.borrow_mut().serve(now_ms, black_box(request)).len()
+        });
     });
 
     // For the seed scenario's iteration, one of each in its order, as a player makes them? The token that is

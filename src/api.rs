@@ -20,6 +20,7 @@ mod encode;
 mod forms;
 mod members;
 mod operator;
+mod text;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -17,9 +17,11 @@ use std::path::{Path, PathBuf};
 use clap::Parser as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+pub use self::args::ExportFormat;
 use self::args::{Args, ServeArgs, Task};
 use self::file::File;
 use crate::api::Platform;
+use crate::limits;
 use crate::net::Timeouts;
 use crate::wallet::{Catalog, Currency, Domain, PlatformId, TokenPolicy};
 
@@ -63,6 +65,8 @@ pub struct Config {
     pub operator_token: Option<String>,
     /// How long peers are waited for.
     pub timeouts: Timeouts,
+    /// How the journal is kept.
+    pub storing: Storing,
     /// Made-up accounts to start with (protocol §7).
     pub demo: Option<Demo>,
 }
@@ -79,6 +83,21 @@ impl Config {
                 cores::ranges(&cores)
             })
         })
+    }
+}
+
+/// How the journal is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Storing {
+    /// Free space of the data directory's file system, MiB, below which nothing more is changed.
+    pub reserve_mib: u64,
+    /// Sealed segments of a shard that are folded into a snapshot.
+    pub snapshot_segments: u32,
+}
+
+impl Default for Storing {
+    fn default() -> Self {
+        Self { reserve_mib: limits::RESERVE_MIB, snapshot_segments: limits::SNAPSHOT_SEGMENTS }
     }
 }
 
@@ -99,12 +118,40 @@ pub struct DoctorArgs {
     pub cores: Vec<usize>,
 }
 
+/// What `purser explain` is asked for.
+#[derive(Clone, Debug)]
+pub struct ExplainArgs {
+    /// The data directory.
+    pub data: PathBuf,
+    /// `domain/player`.
+    pub account: String,
+    /// Nothing after this is told, milliseconds since 1970.
+    pub until_ms: Option<u64>,
+    /// No other transaction is told of.
+    pub transaction: Option<String>,
+}
+
+/// What `purser export` is asked for.
+#[derive(Clone, Debug)]
+pub struct ExportArgs {
+    /// The data directory.
+    pub data: PathBuf,
+    /// The form of a line.
+    pub format: ExportFormat,
+}
+
 /// What the command line asks for.
 pub enum Command {
     /// Serve.
     Serve(Box<Config>),
     /// Look at the machine.
     Doctor(DoctorArgs),
+    /// Check this data directory.
+    Verify(PathBuf),
+    /// Tell of an account.
+    Explain(ExplainArgs),
+    /// Write all transactions.
+    Export(ExportArgs),
     /// Print this text, help or version, and leave.
     Print(String),
 }
@@ -171,7 +218,21 @@ where
             data: data_dir(args.data.unwrap_or_else(|| DATA.into()))?,
             cores: place(&args.placement)?,
         })),
+        Task::Verify(args) => Ok(Command::Verify(data_of(args)?)),
+        Task::Explain(args) => Ok(Command::Explain(ExplainArgs {
+            data: data_of(args.data)?,
+            account: args.account,
+            until_ms: args.at.map(|at| u64::try_from(at.as_millisecond()).unwrap_or(0)),
+            transaction: args.transaction,
+        })),
+        Task::Export(args) => {
+            Ok(Command::Export(ExportArgs { data: data_of(args.data)?, format: args.format }))
+        }
     }
+}
+
+fn data_of(args: args::DataArgs) -> Result<PathBuf, Error> {
+    data_dir(args.data.unwrap_or_else(|| DATA.into()))
 }
 
 /// Help and version are answers; anything else of clap's is a fault, shortened to one line.
@@ -226,6 +287,7 @@ fn serve(args: ServeArgs) -> Result<Config, Error> {
         platforms: file.platforms,
         operator_token: file.operator_token,
         timeouts: file.timeouts,
+        storing: file.storing,
         demo: args.demo.then(|| Demo { accounts: args.demo_accounts.unwrap_or(DEMO_ACCOUNTS) }),
     };
     check_listeners(&config)?;
@@ -279,6 +341,7 @@ fn demo_file() -> File {
         platforms: vec![Platform { key: "L100".into(), user: "admin".into(), password: "admin".into() }],
         catalog: Catalog::new(vec![domain], ["11588".to_owned()]),
         timeouts: Timeouts::default(),
+        storing: Storing::default(),
     }
 }
 

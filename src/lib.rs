@@ -11,10 +11,14 @@
 //! | [`wallet`] | the pure state machine: operation and time in, outcome out | `limits` |
 //! | [`http`] | bytes to requests, answers to bytes; pure | `limits` |
 //! | [`api`] | requests to operations, outcomes to JSON; pure | `http`, `wallet`, `limits` |
-//! | [`shard`] | who owns what, and the lanes between cores | `wallet`, `metrics`, `limits` |
+//! | [`journal`] | changes to bytes and back; pure | `wallet`, `limits` |
+//! | [`storage`] | the data directory; bytes to segment files | `journal`, `limits` |
+//! | [`shard`] | who owns what, the lanes between cores, the way to the disk | `wallet`, `journal`, `storage`, `clock`, `metrics`, `limits` |
 //! | [`net`] | the ring driver and its connections | `http`, `api`, `shard`, `wallet`, `clock`, `metrics`, `limits` |
 //! | [`clock`], [`metrics`] | the only reader of time; counters | nothing |
+//! | [`recovery`] | wallets out of what was stored; pure | `journal`, `wallet`, `shard`, `limits` |
 //! | [`config`] | arguments and file to one `Config` | `api`, `wallet`, `net`, `limits` |
+//! | [`data`] | a data directory, opened whole | `recovery`, `storage`, `journal`, `wallet`, `shard`, `config` |
 //! | [`doctor`] | what the machine offers and lacks | `config`, `net`, `limits` |
 //! | [`server`] | pins the cores, joins them, drains them | all |
 //!
@@ -23,11 +27,15 @@
 pub mod api;
 pub mod clock;
 pub mod config;
+pub mod data;
 pub mod doctor;
 pub mod http;
+pub mod journal;
 pub mod limits;
 pub mod metrics;
 pub mod net;
+pub mod recovery;
 pub mod server;
 pub mod shard;
+pub mod storage;
 pub mod wallet;

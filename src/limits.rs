@@ -144,6 +144,54 @@ pub const MEMBERS_MAX: usize = 128;
 /// Nesting of a JSON value that the server does not know and skips.
 pub const JSON_DEPTH_MAX: usize = 64;
 
+// ── Money and game rounds ────────────────────────────────────────────────────────────────────────────────
+
+/// One amount, in minor units (protocol §2).
+pub const AMOUNT_MINOR_MAX: u64 = 1_000_000_000_000_000;
+
+/// Decimals of `JackpotContribution` and `JackpotWinnings` (protocol §2).
+pub const JACKPOT_DECIMALS_MAX: u8 = 10;
+
+/// Transactions of one game round. A round is searched from end to end, some 10 µs at this length; the longest
+/// feature games were seen to make some hundreds. Past it: -7.
+pub const ROUND_TRANSACTIONS_MAX: usize = 10_000;
+
+/// Deposits, withdrawals and promotional payments that an account has within the retention. Past it the operator
+/// is told 409 and a platform -7.
+pub const OUTSIDE_TRANSACTIONS_MAX: usize = 1_000_000;
+
+/// Rounds of one shard; an account keeps a round's place in 32 bits, and 256 Mi of them are over 24 GiB. Past it
+/// a bet that opens one is answered -1.
+pub const ROUNDS_MAX: usize = 256 * 1024 * 1024;
+
+/// Default time that a closed round is remembered after its last transaction (protocol §4, Idempotency).
+pub const RETENTION_MS: u64 = 7 * 24 * 3_600 * 1_000;
+
+/// Upper bound of the retention: ten years.
+pub const RETENTION_MS_MAX: u64 = 10 * 366 * 24 * 3_600 * 1_000;
+
+/// Alerts that an account shows; all of them are in the journal.
+pub const ALERTS_SHOWN_MAX: usize = 8;
+
+/// Open rounds that the operator's view of an account lists; it says how many there are.
+pub const OPEN_ROUNDS_SHOWN_MAX: usize = 100;
+
+/// Transactions of one page of a statement, and how many there are unless `limit` says it.
+pub const STATEMENT_LINES_MAX: usize = 1_000;
+
+/// Transactions of a page unless `limit` says it.
+pub const STATEMENT_LINES: usize = 100;
+
+/// `CurrencyCode` (protocol §4, S(3)).
+pub const CURRENCY_CODE_CHARS_MAX: usize = 3;
+
+/// Session length limit, minutes: a year.
+pub const SESSION_MINUTES_MAX: u32 = 366 * 24 * 60;
+
+/// Time after which the renewal of a session is journaled (protocol §5: within a minute). Half of it leaves the
+/// other half for a journal that is behind.
+pub const RENEWAL_JOURNALED_MS: u64 = 30 * 1_000;
+
 // ── Accounts ─────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Size of a configuration file, in bytes: [`GAMES_MAX`] ids of [`ID_CHARS_MAX`] characters with their quotes and
@@ -204,6 +252,67 @@ pub const SWEEP_INTERVAL_MS: u64 = 1_000;
 /// Characters of an account's profile fields (user name, display name, city).
 pub const PROFILE_CHARS_MAX: usize = 100;
 
+// ── Storage ──────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Default free space, MiB, below which nothing more is changed (`reserve_mib`). It holds the next segments of 16
+/// shards, of 64 MiB each, so that what was let in can be written.
+pub const RESERVE_MIB: u64 = 1_024;
+
+/// Upper bound of the reserve: an exbibyte.
+pub const RESERVE_MIB_MAX: u64 = 1 << 40;
+
+/// Default number of sealed segments of a shard that are folded into a snapshot (`snapshot_segments`). Half a
+/// gibibyte of the usual records is replayed in a few seconds.
+pub const SNAPSHOT_SEGMENTS: u32 = 8;
+
+/// What is added to the nice value of the thread that folds segments: it gives way to the executors.
+pub const HOUSEKEEPER_NICE: i32 = 19;
+
+/// Upper bound of that number: 64 GiB of journal per shard to be replayed at a start.
+pub const SNAPSHOT_SEGMENTS_MAX: u32 = 1_024;
+
+/// A block of the disk. Groups begin and end at its multiples, which is what direct writes need, and no two groups
+/// share one, so that a write that is torn damages nothing that was written before.
+pub const JOURNAL_BLOCK_BYTES: usize = 4 * KIB;
+
+/// Size of a segment file. Some 150,000 bets at 300 to 500 bytes each: seconds of a busy shard, so that one is ready
+/// long before it is needed, and small enough that what a snapshot covers goes soon.
+pub const SEGMENT_BYTES: usize = 64 * 1024 * KIB;
+
+/// Records that may wait to be made durable, in bytes. A disk that takes 100 MB a second writes them in a tenth of
+/// a second; past it writes are refused (-1, or 503) before memory grows.
+pub const JOURNAL_PENDING_BYTES_MAX: usize = 8 * 1024 * KIB;
+
+/// A group that has this many bytes takes no further record; the next begins. One write of it is a few
+/// milliseconds, and its copy fits the executor's registered buffers.
+pub const JOURNAL_GROUP_BYTES_MAX: usize = 1024 * KIB;
+
+/// Groups' buffers that are kept to be filled again: the one that is written and the one that fills meanwhile.
+pub const JOURNAL_BUFFERS: usize = 2;
+
+/// One record. Its strings come from one request, whose content escaped in the worst way is six times as long; the
+/// settings of [`DOMAINS_MAX`] domains have 200 bytes each.
+pub const RECORD_BYTES_MAX: usize = 512 * KIB;
+
+/// One section of a snapshot: the places in it are 32 bits with a sign. A slot whose accounts need more is written in
+/// several sections.
+pub const SNAPSHOT_SECTION_BYTES_MAX: usize = 1024 * 1024 * KIB;
+
+/// Step in which a file is read or filled with zeros.
+pub const FILE_STEP_BYTES: usize = 1024 * KIB;
+
+/// Size of a manifest, which is six short lines.
+pub const MANIFEST_BYTES_MAX: usize = KIB;
+
+/// Time after which a segment that could not be prepared is tried again: the disk is full, or away.
+pub const SEGMENT_RETRY_MS: u64 = 1_000;
+
+/// Time between two looks for a segment that a group waits for.
+pub const SEGMENT_POLL_MS: u64 = 1;
+
+/// What is added to the nice value of the thread that prepares segments: it gives way to the executors.
+pub const SEGMENT_NICE: i32 = 10;
+
 // ── How the bounds hold together ─────────────────────────────────────────────────────────────────────────
 
 const _: () = {
@@ -223,4 +332,17 @@ const _: () = {
     assert!(SESSION_TOKEN_CHARS_MAX <= SESSION_TOKEN_REQUEST_CHARS_MAX);
     assert!(SESSIONS_REMEMBERED_MAX > SESSIONS_PER_ACCOUNT_MAX, "an expired one is there to make way");
     assert!(TOKEN_AHEAD_MS < TOKEN_LIFE_MS);
+    assert!(JOURNAL_BLOCK_BYTES.is_power_of_two());
+    assert!(SEGMENT_BYTES.is_multiple_of(JOURNAL_BLOCK_BYTES));
+    assert!(
+        RECORD_BYTES_MAX > 6 * BODY_BYTES_MAX + DOMAINS_MAX,
+        "a record has room for what one request says"
+    );
+    assert!(RECORD_BYTES_MAX > DOMAINS_MAX * 5 * DOMAIN_CHARS_MAX, "a record has room for the settings");
+    assert!(JOURNAL_GROUP_BYTES_MAX + RECORD_BYTES_MAX < JOURNAL_PENDING_BYTES_MAX);
+    assert!(
+        JOURNAL_GROUP_BYTES_MAX + RECORD_BYTES_MAX + 3 * JOURNAL_BLOCK_BYTES <= SEGMENT_BYTES,
+        "a segment has room for its header and the largest group"
+    );
+    assert!(SNAPSHOT_SECTION_BYTES_MAX < i32::MAX as usize);
 };

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
             say(&report.to_string());
             report.exit_code().into()
         }
+        Ok(Command::Verify(_) | Command::Explain(_) | Command::Export(_)) => ExitCode::FAILURE,
         Ok(Command::Print(text)) => {
             say(&text);
             ExitCode::SUCCESS

@@ -63,11 +63,30 @@ pub struct ShardMetrics {
     connections_refused: Cell,
     lanes_under_way: Cell,
     lanes_refused: Cell,
+    writes_refused: Cell,
+    groups: Cell,
+    group_records: Cell,
+    group_bytes: Cell,
+    group_us: Cell,
     busy_us: Cell,
     parked_us: Cell,
     accounts: Cell,
     session_keys: Cell,
     tokens: Cell,
+    rounds: Cell,
+}
+
+/// What a shard's wallet holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Holdings {
+    /// Accounts.
+    pub accounts: u64,
+    /// Session keys, live and remembered.
+    pub session_keys: u64,
+    /// Single-use tokens outstanding.
+    pub tokens: u64,
+    /// Game rounds that are remembered.
+    pub rounds: u64,
 }
 
 /// The names of calls and answers, from who knows them.
@@ -94,11 +113,17 @@ impl ShardMetrics {
             connections_refused: Cell::default(),
             lanes_under_way: Cell::default(),
             lanes_refused: Cell::default(),
+            writes_refused: Cell::default(),
+            groups: Cell::default(),
+            group_records: Cell::default(),
+            group_bytes: Cell::default(),
+            group_us: Cell::default(),
             busy_us: Cell::default(),
             parked_us: Cell::default(),
             accounts: Cell::default(),
             session_keys: Cell::default(),
             tokens: Cell::default(),
+            rounds: Cell::default(),
         }
     }
 
@@ -149,10 +174,24 @@ impl ShardMetrics {
     }
 
     /// What the shard's wallet holds.
-    pub fn set_holdings(&self, accounts: u64, session_keys: u64, tokens: u64) {
-        self.accounts.set(accounts);
-        self.session_keys.set(session_keys);
-        self.tokens.set(tokens);
+    pub fn set_holdings(&self, holdings: Holdings) {
+        self.accounts.set(holdings.accounts);
+        self.session_keys.set(holdings.session_keys);
+        self.tokens.set(holdings.tokens);
+        self.rounds.set(holdings.rounds);
+    }
+
+    /// A request was refused, since it could not be journaled.
+    pub fn write_refused(&self) {
+        self.writes_refused.add(1);
+    }
+
+    /// A group of this many records and bytes took `us` to become durable.
+    pub fn group_durable(&self, records: u64, bytes: u64, us: u64) {
+        self.groups.add(1);
+        self.group_records.add(records);
+        self.group_bytes.add(bytes);
+        self.group_us.add(us);
     }
 }
 
@@ -179,10 +218,31 @@ impl Registry {
     pub fn write(&self, out: &mut String) {
         self.write_answers(out);
         self.write_latency(out);
+        self.write_plain(out);
+        let name = "purser_journal_seconds_total";
+        head(out, name, "counter", "Time from a group's hand-over to its being durable.");
+        for (index, shard) in self.shards.iter().enumerate() {
+            line(out, format_args!("{name}{{shard=\"{index}\"}} {}", Seconds(shard.group_us.get())));
+        }
+        let name = "purser_core_seconds_total";
+        head(out, name, "counter", "Time of the core, working and parked.");
+        for (index, shard) in self.shards.iter().enumerate() {
+            for (state, us) in [("busy", shard.busy_us.get()), ("parked", shard.parked_us.get())] {
+                line(out, format_args!("{name}{{shard=\"{index}\",state=\"{state}\"}} {}", Seconds(us)));
+            }
+        }
+        self.write_imbalance(out, "purser_connections_imbalance", "connections", |shard| {
+            shard.connections_open.get()
+        });
+        self.write_imbalance(out, "purser_accounts_imbalance", "accounts", |shard| shard.accounts.get());
+    }
+
+    /// What is one number for each shard.
+    fn write_plain(&self, out: &mut String) {
         let gauge = "gauge";
         let counter = "counter";
         type Read = fn(&ShardMetrics) -> u64;
-        let plain: [(&str, &str, &str, Read); 8] = [
+        let plain: [(&str, &str, &str, Read); 13] = [
             ("purser_connections", gauge, "Open connections.", |shard| shard.connections_open.get()),
             ("purser_connections_accepted_total", counter, "Connections accepted.", |shard| {
                 shard.connections_accepted.get()
@@ -202,6 +262,25 @@ impl Registry {
                 "Requests refused because their lane was full.",
                 |shard| shard.lanes_refused.get(),
             ),
+            (
+                "purser_writes_refused_total",
+                counter,
+                "Requests refused because they could not be journaled.",
+                |shard| shard.writes_refused.get(),
+            ),
+            (
+                "purser_journal_groups_total",
+                counter,
+                "Groups made durable, one write and one sync each.",
+                |shard| shard.groups.get(),
+            ),
+            ("purser_journal_records_total", counter, "Records in those groups.", |shard| {
+                shard.group_records.get()
+            }),
+            ("purser_journal_bytes_total", counter, "Bytes of those groups, with their padding.", |shard| {
+                shard.group_bytes.get()
+            }),
+            ("purser_rounds", gauge, "Game rounds that are remembered.", |shard| shard.rounds.get()),
             ("purser_accounts", gauge, "Accounts.", |shard| shard.accounts.get()),
             ("purser_session_keys", gauge, "Session keys, live and remembered.", |shard| {
                 shard.session_keys.get()
@@ -214,17 +293,6 @@ impl Registry {
                 line(out, format_args!("{name}{{shard=\"{index}\"}} {}", read(shard)));
             }
         }
-        let name = "purser_core_seconds_total";
-        head(out, name, counter, "Time of the core, working and parked.");
-        for (index, shard) in self.shards.iter().enumerate() {
-            for (state, us) in [("busy", shard.busy_us.get()), ("parked", shard.parked_us.get())] {
-                line(out, format_args!("{name}{{shard=\"{index}\",state=\"{state}\"}} {}", Seconds(us)));
-            }
-        }
-        self.write_imbalance(out, "purser_connections_imbalance", "connections", |shard| {
-            shard.connections_open.get()
-        });
-        self.write_imbalance(out, "purser_accounts_imbalance", "accounts", |shard| shard.accounts.get());
     }
 
     fn write_answers(&self, out: &mut String) {
@@ -318,8 +386,9 @@ mod tests {
         shard.connected();
         shard.disconnected();
         shard.busy(1_500_000);
-        shard.set_holdings(30, 20, 10);
-        registry.shard(0).set_holdings(10, 0, 0);
+        shard.set_holdings(Holdings { accounts: 30, session_keys: 20, tokens: 10, rounds: 5 });
+        registry.shard(0).set_holdings(Holdings { accounts: 10, ..Holdings::default() });
+        shard.group_durable(100, 4_096, 250);
         check(&registry, "purser_requests_total{shard=\"1\",call=\"balance\",code=\"-5\"} 2");
         check(&registry, "purser_request_seconds_bucket{shard=\"1\",call=\"balance\",le=\"0.000025\"} 3");
         check(&registry, "purser_request_seconds_bucket{shard=\"1\",call=\"balance\",le=\"0.000050\"} 4");
@@ -331,6 +400,9 @@ mod tests {
         check(&registry, "purser_connections_accepted_total{shard=\"1\"} 2");
         check(&registry, "purser_core_seconds_total{shard=\"1\",state=\"busy\"} 1.500000");
         check(&registry, "purser_session_tokens{shard=\"1\"} 10");
+        check(&registry, "purser_rounds{shard=\"1\"} 5");
+        check(&registry, "purser_journal_records_total{shard=\"1\"} 100");
+        check(&registry, "purser_journal_seconds_total{shard=\"1\"} 0.000250");
         check(&registry, "purser_accounts_imbalance 0.5000");
         check(&registry, "purser_connections_imbalance 1.0000");
     }

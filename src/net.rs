@@ -179,7 +179,14 @@ impl Driver {
             if self.is_over() {
                 break;
             }
-            if idle_turns > IDLE_TURNS {
+            if self.shard.is_flushing() {
+                // The journal's writing is a task of this executor, which looks at its files between tasks alone.
+                if idle_turns == 0 {
+                    self.pass(&waker).await?;
+                } else {
+                    self.park(&waker).await?;
+                }
+            } else if idle_turns > IDLE_TURNS {
                 idle_turns = 0;
                 self.park(&waker).await?;
             } else {
@@ -225,6 +232,13 @@ impl Driver {
         Ok(())
     }
 
+    /// Lets the executor look at what it has to do, and comes back at once.
+    async fn pass(&mut self, waker: &glommio::io::BufferedFile) -> io::Result<()> {
+        self.shard.mesh().signal(self.shard.id());
+        waker.read_at(0, size_of::<u64>()).await.map_err(io::Error::from)?;
+        Ok(())
+    }
+
     /// One turn. `true` where there was anything to do.
     fn turn(&mut self) -> io::Result<bool> {
         self.ring.turn()?;
@@ -246,6 +260,7 @@ impl Driver {
         }
         self.settle()?;
         self.shard.flush();
+        self.shard.flush_journal();
         if worked {
             let busy_us = self.mark();
             self.metrics.busy(busy_us);
@@ -334,16 +349,30 @@ impl Driver {
 
     fn poll_shard(&mut self) -> bool {
         let Self { shard, connections, desk, touched, .. } = self;
-        shard.poll(desk.now.wall_ms, |waiter, outcome| {
+        let durable = shard.durable();
+        let polled = shard.poll(desk.now.wall_ms, |waiter, outcome, after| {
+            let after = if after <= durable { 0 } else { after };
             // Its connection may have ended meanwhile; then nobody waits.
             if let Some(connection) = find(connections, waiter.connection) {
-                connection.on_outcome(waiter.place, outcome, desk);
+                connection.on_outcome(waiter, outcome, after, desk);
                 touch(touched, connection);
             }
-        })
+        });
+        let flushed = shard.poll_journal();
+        if flushed {
+            let durable = shard.durable();
+            desk.on_durable(durable, |pool, id| {
+                if let Some(connection) = find(connections, id) {
+                    connection.on_durable(durable, pool);
+                    touch(touched, connection);
+                }
+            });
+        }
+        polled | flushed
     }
 
     fn on_tick(&mut self) {
+        self.shard.set_read_only(self.readiness.is_read_only());
         self.shard.sweep(self.desk.now.wall_ms);
         for connection in self.connections.iter_mut().flatten() {
             if connection.on_time(&self.timeouts, &mut self.desk) {
@@ -393,6 +422,7 @@ impl Driver {
             self.listeners.clear();
             if self.open == 0 && !drain.left {
                 drain.left = true;
+                self.shard.journal_renewals();
                 self.shard.mesh().leave();
             }
         }
@@ -401,7 +431,8 @@ impl Driver {
 
     /// Whether this core has nothing left to do for anybody.
     fn is_over(&self) -> bool {
-        self.draining.as_ref().is_some_and(|drain| drain.left) && self.shard.mesh().is_over()
+        let left = self.draining.as_ref().is_some_and(|drain| drain.left);
+        left && self.shard.mesh().is_over() && self.shard.is_durable()
     }
 }
 

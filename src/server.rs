@@ -1,10 +1,13 @@
-//! The process: it binds the listeners, starts one pinned executor per shard, fills in the demo data, and waits
-//! for the signal to stop.
+//! The process: it binds the listeners, recovers the data, starts one pinned executor per shard, and waits for the
+//! signal to stop.
+
+mod housekeeper;
 
 use std::fmt;
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::panic;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, mpsc};
 
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
@@ -13,9 +16,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use housekeeper::Housekeeper;
+
 use crate::api::Api;
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::data::{self, Data, Opening, ShardStart};
 use crate::limits;
 use crate::metrics::Registry;
 use crate::net::readiness::Readiness;
@@ -23,12 +29,10 @@ use crate::net::ring::{Ring, Sizes};
 use crate::net::{self, Driver, Parts};
 use crate::shard::Shard;
 use crate::shard::core::Core;
+use crate::shard::flush::Flusher;
 use crate::shard::mesh::Mesh;
 use crate::shard::partition::{Partition, ShardId};
-use crate::wallet::Wallet;
-use crate::wallet::account::{AccountRef, KeyHash, Profile};
-use crate::wallet::amount::Amount;
-use crate::wallet::catalog::Catalog;
+use crate::storage::segments::Segments;
 
 /// Why the server could not start, or had to end.
 #[derive(Debug)]
@@ -66,8 +70,8 @@ impl std::error::Error for Failure {}
 /// once.
 ///
 /// # Errors
-/// Where the server can't start: the listeners, the data directory, io_uring. Once it serves, a broken ring ends
-/// the process with code 74.
+/// Where the server can't start: the listeners, the data directory, io_uring. Once it serves, a broken ring or a
+/// journal that can't be written ends the process with code 74.
 pub fn run(config: Config) -> Result<(), Failure> {
     config::prepare_data_dir(&config.data).map_err(|error| Failure::start(error.to_string()))?;
     // The ring's file table may not be larger than this.
@@ -75,7 +79,6 @@ pub fn run(config: Config) -> Result<(), Failure> {
     raise(Resource::Memlock);
     let mut signals = Signals::new([SIGTERM, SIGINT])
         .map_err(|error| Failure::start(format!("signals can't be handled: {}", config::reason(&error))))?;
-    let config = Arc::new(config);
     let shards = config.cores.len();
     let platform = bind(config.listen, shards)?;
     let operator = bind(config.operator_listen, shards)?;
@@ -89,12 +92,26 @@ pub fn run(config: Config) -> Result<(), Failure> {
         mesh: Arc::new(mesh),
         registry: Arc::new(Registry::new(shards, net::METRIC_NAMES)),
         readiness: Arc::new(Readiness::default()),
-        catalog: Arc::new(config.catalog.clone()),
         connections: limits::CONNECTIONS_MAX.min(open_files) as u32,
     };
+    let Data { directory, shards: data, notes } = open_data(&config, partition)?;
+    for note in notes {
+        let _ = writeln!(io::stderr(), "purser: note: {note}");
+    }
     let config = Arc::new(config);
-    let executors = start(&config, &shared, platform.sockets.into_iter().zip(operator.sockets))?;
+    let (reserve_mib, at_least) = (config.storing.reserve_mib, config.storing.snapshot_segments);
+    let mut housekeeper = Housekeeper::new(directory, reserve_mib, Arc::clone(&shared.readiness));
+    let currents: Vec<Arc<AtomicU32>> = data.iter().map(|_| Arc::default()).collect();
+    for (shard, current) in data.iter().zip(&currents) {
+        housekeeper.add(shard.files.clone(), Arc::clone(current), at_least);
+    }
+    housekeeper.look_at_the_disk();
+    let listeners = platform.sockets.into_iter().zip(operator.sockets);
+    let parts = data.into_iter().zip(currents).zip(listeners);
+    let executors =
+        start(&config, &shared, parts.map(|((data, current), listeners)| (data, current, listeners)))?;
     shared.readiness.serve();
+    housekeeper.start();
     announce(platform_address, operator_address, shards);
 
     signals.forever().next();
@@ -109,11 +126,28 @@ pub fn run(config: Config) -> Result<(), Failure> {
 
 type Executors = Vec<ExecutorJoinHandle<()>>;
 
+/// Opens the data directory: recovers what is in it.
+fn open_data(config: &Config, partition: Partition) -> Result<Data, Failure> {
+    let mut stream = [0; 8];
+    getrandom::fill(&mut stream).map_err(|error| Failure::start(format!("no random bits: {error}")))?;
+    let opening = Opening {
+        partition,
+        catalog: Arc::new(config.catalog.clone()),
+        demo: config.demo,
+        now_ms: Clock::start().now().wall_ms,
+        stream: u64::from_ne_bytes(stream),
+    };
+    data::open(&config.data, &opening).map_err(|error| Failure::start(error.to_string()))
+}
+
+/// What one shard is given: its data, where it tells the segment that it writes, and its listeners.
+type Part = (ShardStart, Arc<AtomicU32>, (TcpListener, TcpListener));
+
 /// Starts the shards, each on its core, and waits until all of them accept.
 fn start(
     config: &Arc<Config>,
     shared: &Shared,
-    listeners: impl Iterator<Item = (TcpListener, TcpListener)>,
+    parts: impl Iterator<Item = Part>,
 ) -> Result<Executors, Failure> {
     // An executor that can't have its rings panics; whoever starts the server wants a sentence.
     panic::set_hook(Box::new(|panic| {
@@ -123,9 +157,11 @@ fn start(
     let partition = shared.mesh.partition();
     let (started, start) = mpsc::channel();
     let mut executors = Executors::new();
-    for (index, (core, listeners)) in config.cores.iter().zip(listeners).enumerate() {
+    for (index, (core, (data, current, listeners))) in config.cores.iter().zip(parts).enumerate() {
         let plan = Plan {
             id: partition.shard(index),
+            data,
+            current,
             listeners: [listeners.0, listeners.1],
             shared: shared.clone(),
             config: Arc::clone(config),
@@ -226,13 +262,14 @@ struct Shared {
     mesh: Arc<Mesh>,
     registry: Arc<Registry>,
     readiness: Arc<Readiness>,
-    catalog: Arc<Catalog>,
     connections: u32,
 }
 
 /// What one shard is started with; it goes to the shard's thread.
 struct Plan {
     id: ShardId,
+    data: ShardStart,
+    current: Arc<AtomicU32>,
     listeners: [TcpListener; 2],
     shared: Shared,
     config: Arc<Config>,
@@ -242,71 +279,57 @@ struct Plan {
 impl Plan {
     async fn run(self) {
         let (id, started) = (self.id, self.started.clone());
-        match self.driver() {
+        match self.driver().await {
             Ok(driver) => {
                 let _ = started.send(Ok(()));
                 drop(started);
                 if let Err(error) = driver.run().await {
-                    let _ = writeln!(io::stderr(), "purser: shard {}: the ring failed: {error}", id.index());
-                    std::process::exit(i32::from(EXIT_IO));
+                    end(id, &format!("the ring failed: {error}"));
                 }
             }
-            Err(error) => {
-                let _ = started.send(Err(Failure::start(cant_start(&config::reason(&error)))));
+            Err(sentence) => {
+                let _ = started.send(Err(Failure::start(cant_start(&sentence))));
             }
         }
     }
 
-    fn driver(self) -> io::Result<Driver> {
-        let Self { id, listeners, shared, config, .. } = self;
-        let partition = shared.mesh.partition();
-        let ring = Ring::new(Sizes::server(shared.connections))?;
-        let mut wallet = Wallet::new(Arc::clone(&shared.catalog));
-        if let Some(demo) = &config.demo {
-            fill_demo(&mut wallet, demo.accounts, id, partition);
-        }
+    async fn driver(self) -> Result<Driver, String> {
+        let Self { id, data, current, listeners, shared, config, .. } = self;
+        let ShardStart { wallet, journal, next, closed, files, now_ms } = data;
+        let sentence = |error: io::Error| config::reason(&error);
+        let ring = Ring::new(Sizes::server(shared.connections)).map_err(sentence)?;
         let metrics = shared.registry.shard(id.index());
-        metrics.set_holdings(wallet.accounts() as u64, wallet.session_keys() as u64, 0);
         let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
+        getrandom::fill(&mut seed).map_err(|error| error.to_string())?;
+        let last = journal.taken_sequence();
+        let length = limits::SEGMENT_BYTES as u64;
+        let segments = Segments::open(files.directory, next, last, closed, length).await;
+        let segments = segments.map_err(|error| error.to_string())?;
+        let mesh = Arc::clone(&shared.mesh);
+        let flusher = Flusher::start(segments, mesh, id, current, move |error| {
+            end(id, &format!("the journal can't be written: {error}"));
+        });
+        let core = Core::new(id, shared.mesh.partition(), wallet, journal);
+        let mut shard = Shard::new(core, shared.mesh, metrics, now_ms);
+        shard.set_flusher(flusher);
+        shard.set_read_only(shared.readiness.is_read_only());
+        let token_policy = config.catalog.token_policy;
         Driver::new(Parts {
             listeners,
             ring,
-            api: Api::new(
-                config.platforms.clone(),
-                config.operator_token.clone(),
-                config.catalog.token_policy,
-            ),
-            shard: Shard::new(Core::new(id, partition, wallet), shared.mesh, metrics),
+            api: Api::new(config.platforms.clone(), config.operator_token.clone(), token_policy),
+            shard,
             registry: shared.registry,
             readiness: shared.readiness,
             timeouts: config.timeouts,
             seed,
         })
+        .map_err(sentence)
     }
 }
 
-/// The demo data of protocol §7, those accounts and session keys that are this shard's.
-fn fill_demo(wallet: &mut Wallet, accounts: u32, id: ShardId, partition: Partition) {
-    let now_ms = Clock::start().now().wall_ms;
-    let opening = Amount::from_minor(DEMO_FUNDS_MINOR).expect("not negative");
-    let profile = Profile::of(*b"GB");
-    wallet.reserve((accounts as usize + 1).div_ceil(partition.shards()));
-    let mut put = |account: &str, key: &str| {
-        let account = AccountRef::new(account);
-        if partition.owner(account.hash().slot()) == id {
-            wallet.put_account(&account, &profile, opening);
-            wallet.start_demo_session(now_ms, &account, key);
-        }
-        if partition.owner(KeyHash::of(key).slot()) == id {
-            wallet.adopt_key(key, account.hash());
-        }
-    };
-    put("default/admin", "20fbd3b9-eef2-49cd-9976-50f0d34e7f7c");
-    for number in 1..=accounts {
-        put(&format!("default/player-{number:06}"), &format!("demo-{number:06}"));
-    }
+/// Ends the process: a shard can't go on, and no answer may leave it that it can't stand for.
+fn end(id: ShardId, sentence: &str) {
+    let _ = writeln!(io::stderr(), "purser: shard {}: {sentence}", id.index());
+    std::process::exit(i32::from(EXIT_IO));
 }
-
-/// 1,000,000.00 GBP (protocol §7).
-const DEMO_FUNDS_MINOR: i64 = 100_000_000;

@@ -2,10 +2,12 @@
 //! replies back to who waits for them.
 //!
 //! [`core`] is the pure step, [`partition`] says who owns what, [`mesh`] holds the lanes. What is here joins them:
-//! the numbers under which requests are under way, the count that keeps the lanes from overflowing, and the
-//! steps that wait for room.
+//! the numbers under which requests are under way, the count that keeps the lanes from overflowing, the steps that
+//! wait for room, and the messages that wait for the journal: nothing leaves a shard that shows a change which is
+//! not durable, so that one shard never knows what another may yet lose.
 
 pub mod core;
+pub mod flush;
 pub mod mesh;
 pub mod partition;
 
@@ -16,14 +18,16 @@ use compact_str::CompactString;
 use slab::Slab;
 
 use self::core::{Core, Step};
+use flush::Flusher;
 use mesh::{Mesh, Reply, Request};
 use partition::ShardId;
 
+use crate::journal::Group;
 use crate::limits;
-use crate::metrics::ShardMetrics;
+use crate::metrics::{Holdings, ShardMetrics};
 use crate::wallet::operation::Operation;
 use crate::wallet::outcome::Outcome;
-use crate::wallet::{Millis, Wallet};
+use crate::wallet::{Millis, Sequence, Wallet};
 
 /// What became of a submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +54,19 @@ struct Deferred {
     operation: Operation<CompactString>,
 }
 
+/// A message to another shard that shows a change which is not durable yet.
+#[derive(Debug)]
+struct Held {
+    after: Sequence,
+    message: Message,
+}
+
+#[derive(Debug)]
+enum Message {
+    Reply { to: ShardId, reply: Reply },
+    Step { to: ShardId, ticket: u32, operation: Operation<CompactString> },
+}
+
 /// One shard. Lives on one core; `W` is what net knows a waiting request by.
 #[derive(Debug)]
 pub struct Shard<W> {
@@ -61,6 +78,12 @@ pub struct Shard<W> {
     at: Vec<usize>,
     lane_requests_max: usize,
     deferred: VecDeque<Deferred>,
+    /// In the order in which they came up.
+    held: VecDeque<Held>,
+    /// Nothing is let in that needs the journal.
+    read_only: bool,
+    /// None where a test or the simulator is the disk.
+    flusher: Option<Flusher>,
     /// Shards that were sent something since the last [`Shard::flush`], one bit each.
     sent_to: u64,
     /// The latest time that an operation was applied at; the wallet's time does not go back.
@@ -68,12 +91,12 @@ pub struct Shard<W> {
 }
 
 impl<W: Copy> Shard<W> {
-    /// The shard of `core`, with the lanes of `mesh`.
-    pub fn new(core: Core, mesh: Arc<Mesh>, metrics: Arc<ShardMetrics>) -> Self {
+    /// The shard of `core`, with the lanes of `mesh`. `now_ms` is the time that its journal has come to.
+    pub fn new(core: Core, mesh: Arc<Mesh>, metrics: Arc<ShardMetrics>, now_ms: Millis) -> Self {
         let shards = mesh.partition().shards();
         assert_eq!(core.partition().shards(), shards, "one partition");
         let (under_way, at) = (Slab::new(), vec![0; shards]);
-        let lane_requests_max = limits::lane_requests_max(shards);
+        let lane_requests_max = mesh.lane_requests_max();
         Self {
             core,
             mesh,
@@ -82,8 +105,11 @@ impl<W: Copy> Shard<W> {
             at,
             lane_requests_max,
             deferred: VecDeque::new(),
+            held: VecDeque::new(),
+            read_only: false,
+            flusher: None,
             sent_to: 0,
-            now_ms: 0,
+            now_ms,
         }
     }
 
@@ -107,40 +133,135 @@ impl<W: Copy> Shard<W> {
         self.now_ms
     }
 
+    /// The last change that is on stable storage.
+    pub const fn durable(&self) -> Sequence {
+        self.core.durable()
+    }
+
+    /// Whether everything that was changed is on stable storage, and nobody waits for it to be.
+    pub fn is_durable(&self) -> bool {
+        self.core.is_durable() && self.held.is_empty()
+    }
+
+    /// Lets nothing in any more that needs the journal, or lets it in again.
+    pub const fn set_read_only(&mut self, read_only: bool) {
+        self.read_only = read_only;
+    }
+
+    /// The changes since the last group, to be made durable; `None` where there are none. One group is under way at a
+    /// time, and [`Shard::on_durable`] ends it.
+    pub fn take_group(&mut self) -> Option<Group> {
+        self.core.take_group()
+    }
+
+    /// The group is on stable storage: what waited for it goes out.
+    pub fn on_durable(&mut self, group: Group) {
+        self.core.on_durable(group);
+        while self.held.front().is_some_and(|held| held.after <= self.core.durable()) {
+            match self.held.pop_front().map(|held| held.message) {
+                Some(Message::Reply { to, reply }) => self.reply(to, reply),
+                Some(Message::Step { to, ticket, operation }) => self.send_or_defer(to, ticket, operation),
+                None => unreachable!("it was looked at"),
+            }
+        }
+    }
+
+    /// Writes the journal to `flusher`'s files from now on.
+    pub fn set_flusher(&mut self, flusher: Flusher) {
+        self.flusher = Some(flusher);
+    }
+
+    /// Whether a group is on its way to the disk.
+    pub fn is_flushing(&self) -> bool {
+        self.flusher.as_ref().is_some_and(|flusher| !flusher.is_idle())
+    }
+
+    /// Takes note of a group that has become durable; `true` where one has.
+    pub fn poll_journal(&mut self) -> bool {
+        let Some((group, took_us)) = self.flusher.as_ref().and_then(Flusher::take_done) else { return false };
+        self.metrics.group_durable(group.last - group.first + 1, group.bytes.len() as u64, took_us);
+        self.on_durable(group);
+        true
+    }
+
+    /// Hands the changes since the last group to the disk, where no group is on its way; once at the end of a turn.
+    pub fn flush_journal(&mut self) {
+        if let Some(flusher) = self.flusher.as_ref().filter(|flusher| flusher.is_idle())
+            && let Some(group) = self.core.take_group()
+        {
+            flusher.hand_over(group);
+        }
+    }
+
+    /// Whether `operation` must be refused, since it could not be journaled.
+    fn is_refused(&mut self, operation: &Operation<impl AsRef<str>>) -> bool {
+        let refused = operation.is_write() && (self.read_only || !self.core.has_room());
+        if refused {
+            self.metrics.write_refused();
+        }
+        refused
+    }
+
     /// Applies `operation` here, or sends it to its owner for `waiter`. `told` is given the outcome where it is
-    /// there at once, [`Outcome::Unavailable`] where the lane is full: then nothing has changed.
+    /// there at once, and the sequence that must be durable before anybody hears of it;
+    /// [`Outcome::Unavailable`] where the lane is full or the journal can't be written: then nothing has changed.
     pub fn submit(
         &mut self,
         now_ms: Millis,
         waiter: W,
         operation: &Operation<&str>,
-        told: impl FnOnce(&Outcome<&str>),
+        told: impl FnOnce(&Outcome<&str>, Sequence),
     ) -> Submitted {
         let owner = self.core.owner(operation);
         if owner != self.id() {
             if self.at[owner.index()] >= self.lane_requests_max {
                 self.metrics.lane_refused();
-                told(&Outcome::Unavailable);
+                told(&Outcome::Unavailable, 0);
                 return Submitted::Answered;
             }
             let ticket = self.ticket(Some(waiter));
             self.send(owner, ticket, operation.map(|text| CompactString::from(*text)));
             return Submitted::Pending;
         }
-        if operation.may_go_on() && self.deferred.len() >= self.lane_requests_max {
+        if operation.may_go_on() && self.deferred.len() + self.held.len() >= self.lane_requests_max {
             self.metrics.lane_refused();
-            told(&Outcome::Unavailable);
+            told(&Outcome::Unavailable, 0);
+            return Submitted::Answered;
+        }
+        if self.is_refused(operation) {
+            told(&Outcome::Unavailable, 0);
             return Submitted::Answered;
         }
         let now_ms = self.advance(now_ms);
         match self.core.step(now_ms, operation, told) {
             Step::Done => Submitted::Answered,
-            Step::Elsewhere(to, next) => {
+            Step::Elsewhere { to, next, after } => {
                 let ticket = self.ticket(Some(waiter));
-                self.send_or_defer(to, ticket, *next);
+                self.go_elsewhere(to, ticket, *next, after);
                 Submitted::Pending
             }
         }
+    }
+
+    /// Sends a further step to its shard, once what it shows is durable.
+    fn go_elsewhere(
+        &mut self,
+        to: ShardId,
+        ticket: u32,
+        operation: Operation<CompactString>,
+        after: Sequence,
+    ) {
+        if after <= self.core.durable() {
+            self.send_or_defer(to, ticket, operation);
+        } else {
+            self.held.push_back(Held { after, message: Message::Step { to, ticket, operation } });
+        }
+    }
+
+    fn reply(&mut self, to: ShardId, reply: Reply) {
+        let replied = self.mesh.replies(self.id(), to).push(reply);
+        assert!(replied.is_ok(), "room for the reply came first");
+        self.sent_to |= 1 << to.index();
     }
 
     fn ticket(&mut self, waiter: Option<W>) -> u32 {
@@ -163,9 +284,9 @@ impl<W: Copy> Shard<W> {
         }
     }
 
-    /// Serves what other shards have sent, and tells the outcomes that have come back. `true` where there was
-    /// anything of either.
-    pub fn poll(&mut self, now_ms: Millis, mut told: impl FnMut(W, &Outcome<&str>)) -> bool {
+    /// Serves what other shards have sent, and tells the outcomes that have come back, each with the sequence that
+    /// must be durable before anybody hears of it. `true` where there was anything of either.
+    pub fn poll(&mut self, now_ms: Millis, mut told: impl FnMut(W, &Outcome<&str>, Sequence)) -> bool {
         if self.at.len() == 1 {
             return false;
         }
@@ -191,22 +312,33 @@ impl<W: Copy> Shard<W> {
             let Some(Request { ticket, operation }) = self.mesh.requests(peer, me).pop() else {
                 return served > 0;
             };
-            let mut outcome = Outcome::Silent;
-            let step = self.core.step(now_ms, &operation.as_deref(), |told| {
-                outcome = told.map(|text| CompactString::from(*text));
-            });
-            if let Step::Elsewhere(_, next) = step {
-                // The way on starts at the sender, whose count of requests under way covers it.
-                outcome = Outcome::Next(next);
+            let (mut outcome, mut after) = (Outcome::Unavailable, 0);
+            if !self.is_refused(&operation) {
+                let step = self.core.step(now_ms, &operation.as_deref(), |told, seen| {
+                    outcome = told.map(|text| CompactString::from(*text));
+                    after = seen;
+                });
+                if let Step::Elsewhere { next, after: seen, .. } = step {
+                    // The way on starts at the sender, whose count of requests under way covers it.
+                    (outcome, after) = (Outcome::Next(next), seen);
+                }
             }
-            let replied = self.mesh.replies(me, peer).push(Reply { ticket, outcome });
-            assert!(replied.is_ok(), "room for the reply came first");
-            self.sent_to |= 1 << peer.index();
+            let reply = Reply { ticket, outcome };
+            if after <= self.core.durable() {
+                self.reply(peer, reply);
+            } else {
+                self.held.push_back(Held { after, message: Message::Reply { to: peer, reply } });
+            }
         }
         true
     }
 
-    fn collect(&mut self, now_ms: Millis, peer: ShardId, told: &mut impl FnMut(W, &Outcome<&str>)) -> bool {
+    fn collect(
+        &mut self,
+        now_ms: Millis,
+        peer: ShardId,
+        told: &mut impl FnMut(W, &Outcome<&str>, Sequence),
+    ) -> bool {
         let me = self.id();
         for collected in 0..limits::LANE_BURST {
             let Some(Reply { ticket, outcome }) = self.mesh.replies(peer, me).pop() else {
@@ -227,27 +359,32 @@ impl<W: Copy> Shard<W> {
         now_ms: Millis,
         ticket: u32,
         next: Operation<CompactString>,
-        told: &mut impl FnMut(W, &Outcome<&str>),
+        told: &mut impl FnMut(W, &Outcome<&str>, Sequence),
     ) {
         let owner = self.core.owner(&next);
         if owner != self.id() {
             return self.send_or_defer(owner, ticket, next);
         }
         let waiter = self.under_way[ticket as usize].waiter;
-        let step = self.core.step(now_ms, &next.as_deref(), |outcome| {
+        let step = self.core.step(now_ms, &next.as_deref(), |outcome, after| {
             if let Some(waiter) = waiter {
-                told(waiter, outcome);
+                told(waiter, outcome, after);
             }
         });
         match step {
             Step::Done => drop(self.under_way.remove(ticket as usize)),
-            Step::Elsewhere(to, next) => self.send_or_defer(to, ticket, *next),
+            Step::Elsewhere { to, next, after } => self.go_elsewhere(to, ticket, *next, after),
         }
     }
 
-    fn tell(&mut self, ticket: u32, outcome: &Outcome<&str>, told: &mut impl FnMut(W, &Outcome<&str>)) {
+    fn tell(
+        &mut self,
+        ticket: u32,
+        outcome: &Outcome<&str>,
+        told: &mut impl FnMut(W, &Outcome<&str>, Sequence),
+    ) {
         if let Some(waiter) = self.under_way.remove(ticket as usize).waiter {
-            told(waiter, outcome);
+            told(waiter, outcome, 0);
         }
     }
 
@@ -260,9 +397,19 @@ impl<W: Copy> Shard<W> {
         }
     }
 
+    /// Journals what was to be journaled later, before the process ends.
+    pub fn journal_renewals(&mut self) {
+        if !self.read_only {
+            self.core.journal_renewals(self.now_ms, Millis::MAX, usize::MAX);
+        }
+    }
+
     /// Looks after sessions and tokens that are over; bounded, so that it may be called between turns.
     pub fn sweep(&mut self, now_ms: Millis) {
         let now_ms = self.advance(now_ms);
+        if !self.read_only && self.core.has_room() {
+            self.core.journal_renewals(now_ms, now_ms, limits::SWEEP_ACCOUNTS);
+        }
         let mut released = Vec::new();
         let room = self.lane_requests_max / 2;
         self.core.wallet_mut().sweep(now_ms, |release| {
@@ -275,7 +422,7 @@ impl<W: Copy> Shard<W> {
         for release in released {
             let owner = self.core.owner(&release);
             if owner == self.id() {
-                let step = self.core.step(now_ms, &release.as_deref(), |_| ());
+                let step = self.core.step(now_ms, &release.as_deref(), |_, _| ());
                 assert!(matches!(step, Step::Done), "a release is a last step");
             } else {
                 let ticket = self.ticket(None);
@@ -283,11 +430,12 @@ impl<W: Copy> Shard<W> {
             }
         }
         let wallet = self.core.wallet();
-        self.metrics.set_holdings(
-            wallet.accounts() as u64,
-            wallet.session_keys() as u64,
-            wallet.tokens() as u64,
-        );
+        self.metrics.set_holdings(Holdings {
+            accounts: wallet.accounts() as u64,
+            session_keys: wallet.session_keys() as u64,
+            tokens: wallet.tokens() as u64,
+            rounds: wallet.rounds() as u64,
+        });
     }
 
     /// Says that this core is about to park; `false` where it must not, since something waits for it.

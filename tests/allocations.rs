@@ -1,4 +1,4 @@
-//! The pure path allocates nothing once it is warm.
+//! The pure path allocates nothing once it is warm, but for what it must keep.
 //!
 //! The program's allocator is replaced by one that counts, for each thread by itself, so that the tests of
 //! this file may run side by side and the harness's own threads don't show. What is counted is what a
@@ -15,8 +15,8 @@ use std::cell::Cell;
 use std::hint::black_box;
 
 use support::{
-    ACCOUNTS, PLAYERS, PurePath, START_MS, balance_request, create_request, put_token, redeem_request,
-    token_place,
+    ACCOUNTS, PLAYERS, PurePath, START_MS, balance_request, bet_request, create_request, put_round,
+    put_token, redeem_request, token_place,
 };
 
 /// The system's allocator, and a count of its calls.
@@ -154,4 +154,37 @@ fn a_refusal_allocates_nothing() {
     let place = token_place(&redeem);
     put_token(&mut redeem, place, PurePath::new(1).serve(START_MS, &create));
     check(0, |path, _| assert!(path.serve(START_MS, &redeem).ends_with(b"\r\n\r\n{\"ErrorCode\":-3}")));
+}
+
+/// What a bet that opens a round must allocate, since it is kept: the round's id, the transaction's id, and the round's
+/// list of transactions.
+const CALLS_PER_BET: u64 = 3;
+
+/// The tables of rounds and each account's lists grow with what they hold, by doubling: once in a while, and for few
+/// of so many bets.
+const CALLS_TO_GROW: u64 = 100;
+
+/// Each bet opens a round and closes it.
+#[test]
+fn a_bet_allocates_what_it_leaves_behind() {
+    let mut requests = of_each_player(bet_request);
+    let mut path = PurePath::new(ACCOUNTS);
+    let mut calls = 0;
+    for round in 0..WARMING + REQUESTS {
+        let request = &mut requests[round % PLAYERS];
+        put_round(request, round as u64);
+        let calls_here = calls_in(|| assert_done(path.serve(START_MS, request)));
+        if round >= WARMING {
+            calls += calls_here;
+        }
+    }
+    let most = CALLS_PER_BET * REQUESTS as u64 + CALLS_TO_GROW;
+    assert!(calls <= most, "{calls} calls of the allocator in {REQUESTS} bets, {most} at most");
+}
+
+/// A bet that is sent again is found, and nothing is kept of the repeat.
+#[test]
+fn a_repeated_bet_allocates_nothing() {
+    let requests = of_each_player(bet_request);
+    check(0, |path, round| assert_done(path.serve(START_MS, &requests[round % PLAYERS])));
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use purser::api::{self, Api, Decoded, Platform};
 use purser::http::{self, Date, Framed, Framer, Reply};
+use purser::journal::{Journal, Origin, Point};
 use purser::shard::core::{Core, Step};
 use purser::shard::partition::Partition;
-use purser::wallet::account::{AccountRef, Profile};
+use purser::wallet::account::{AccountRef, KeyHash, Profile};
 use purser::wallet::amount::Amount;
 use purser::wallet::token::TOKEN_CHARS;
 use purser::wallet::{Catalog, Currency, Domain, PlatformId, TokenPolicy, Wallet};
@@ -36,9 +37,8 @@ pub(crate) fn wallet(accounts: usize) -> Wallet {
     for number in 0..accounts {
         let (id, key) = (account_id(number), format!("demo-{number:06}"));
         let account = AccountRef::new(id.as_str());
-        wallet.put_account(&account, &profile, opening);
-        wallet.start_demo_session(START_MS, &account, &key);
-        wallet.adopt_key(&key, account.hash());
+        wallet.put_demo_account(START_MS, &account, &profile, opening, &key);
+        wallet.adopt_key(KeyHash::of(&key), account.hash());
     }
     wallet
 }
@@ -77,6 +77,34 @@ pub(crate) fn create_request(account: usize) -> Vec<u8> {
 /// `session/redeemtoken`, as k6 sends it, without its token: [`put_token`] puts one in.
 pub(crate) fn redeem_request() -> Vec<u8> {
     post("/v1.0/session/redeemtoken", &format!(r#""SessionToken":"{BLANK}","IPAddress":"127.0.0.1""#))
+}
+
+/// `gameround/placebet` of an account, as `k6/full.js` sends it, for the round of number 0: [`put_round`] puts another
+/// one in. The round begins and ends with it.
+pub(crate) fn bet_request(account: usize) -> Vec<u8> {
+    let (id, round) = (account_id(account), round_digits(0));
+    let members = format!(
+        r#""GatewaySessionToken":"demo-{account:06}","OperatorAccountID":"{id}","GameRoundID":"{ROUND_MARK}{round}","GameRoundTransactionID":"bet-1","GameID":"11588","CurrencyCode":"GBP","Amount":0.01,"StartRound":true,"EndRound":true"#
+    );
+    post("/v1.0/gameround/placebet", &members)
+}
+
+const ROUND_MARK: &str = "round-";
+
+fn round_digits(number: u64) -> String {
+    format!("{number:016}")
+}
+
+/// Puts the round of this number into a request of [`bet_request`].
+pub(crate) fn put_round(request: &mut [u8], number: u64) {
+    let place = place_after(request, ROUND_MARK.as_bytes());
+    let digits = round_digits(number);
+    request[place..place + digits.len()].copy_from_slice(digits.as_bytes());
+}
+
+/// A journal that nothing was written to.
+pub(crate) fn journal() -> Journal {
+    Journal::new(Origin { stream: 1, shard: 0, shards: 1 }, Point::START)
 }
 
 /// Stands where a token goes.
@@ -137,7 +165,7 @@ impl PurePath {
             framer: Framer::default(),
             api: api(),
             entropy: entropy(),
-            core: Core::new(partition.shard(0), partition, wallet(accounts)),
+            core: Core::new(partition.shard(0), partition, wallet(accounts), journal()),
             date: Date::new(START_MS / 1_000),
             body: Vec::new(),
             out: Vec::new(),
@@ -157,12 +185,16 @@ impl PurePath {
         let Decoded::Operation(call, operation) = api.platform(&request, &mut || draw(entropy)) else {
             panic!("refused: {}", input.escape_ascii());
         };
-        let step = core.step(now_ms, &operation.as_deref(), |outcome| {
+        let step = core.step(now_ms, &operation.as_deref(), |outcome, _| {
             body.clear();
             let status = api::encode(call, outcome, body);
             http::write_reply(out, date, &Reply::json(status, body));
         });
         assert!(matches!(step, Step::Done), "one shard goes on with nothing elsewhere");
+        // What was changed is on a disk that takes no time.
+        if let Some(group) = core.take_group() {
+            core.on_durable(group);
+        }
         // A connection frames until there is nothing left.
         assert!(matches!(framer.frame(&input[consumed..]), Framed::Partial));
         out

@@ -46,12 +46,34 @@ calls! {
     CreateToken, "createtoken", Platform;
     /// `POST /v1.0/session/redeemtoken`.
     RedeemToken, "redeemtoken", Platform;
+    /// `POST /v1.0/gameround/placebet`.
+    PlaceBet, "placebet", Platform;
+    /// `POST /v1.0/gameround/awardwinnings`.
+    AwardWinnings, "awardwinnings", Platform;
+    /// `POST /v1.0/gameround/rollbackbet`.
+    RollbackBet, "rollbackbet", Platform;
+    /// `POST /v1.0/gameround/voidbet`.
+    VoidBet, "voidbet", Platform;
+    /// `POST /v1.0/gameround/end`.
+    EndRound, "end", Platform;
+    /// `POST /v1.0/accounttransaction/credit`.
+    Credit, "credit", Platform;
+    /// `POST /v1.0/alertwalletcallbacknotification`.
+    Alert, "alert", Platform;
     /// `PUT /operator/v1/accounts/{domain}/{player}`.
     PutAccount, "put_account", Operator;
     /// `GET /operator/v1/accounts/{domain}/{player}`.
     GetAccount, "get_account", Operator;
     /// `PUT …/{player}/status`.
     SetStatus, "set_status", Operator;
+    /// `POST …/{player}/deposits`.
+    Deposit, "deposit", Operator;
+    /// `POST …/{player}/withdrawals`.
+    Withdraw, "withdraw", Operator;
+    /// `PUT …/{player}/limits`.
+    SetLimits, "set_limits", Operator;
+    /// `GET …/{player}/transactions`.
+    GetStatement, "get_statement", Operator;
     /// `POST …/{player}/sessions`.
     OpenSession, "open_session", Operator;
     /// `DELETE …/{player}/sessions/{key}`.

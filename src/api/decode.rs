@@ -1,4 +1,4 @@
-//! The platforms' calls: a path and a JSON object become an operation (protocol §1, §3).
+//! The platforms' calls: a path and a JSON object become an operation (protocol §1, §3, §4).
 
 use std::borrow::Cow;
 
@@ -22,11 +22,22 @@ pub(super) struct Route {
 
 type Decode<'a> = Result<Operation<Cow<'a, str>>, ErrorCode>;
 
-/// The calls of this version, the most frequent first.
-pub(super) const ROUTES: [Route; 3] = [
+/// The calls, the most frequent first.
+pub(super) const ROUTES: [Route; 10] = [
+    Route { path: "/v1.0/gameround/placebet", call: Call::PlaceBet, decode: rounds::place_bet },
     Route { path: "/v1.0/balance", call: Call::Balance, decode: balance },
+    Route { path: "/v1.0/gameround/end", call: Call::EndRound, decode: rounds::end_round },
+    Route {
+        path: "/v1.0/gameround/awardwinnings",
+        call: Call::AwardWinnings,
+        decode: rounds::award_winnings,
+    },
     Route { path: "/v1.0/session/createtoken", call: Call::CreateToken, decode: create_token },
     Route { path: "/v1.0/session/redeemtoken", call: Call::RedeemToken, decode: redeem_token },
+    Route { path: "/v1.0/gameround/rollbackbet", call: Call::RollbackBet, decode: rounds::rollback_bet },
+    Route { path: "/v1.0/gameround/voidbet", call: Call::VoidBet, decode: rounds::void_bet },
+    Route { path: "/v1.0/accounttransaction/credit", call: Call::Credit, decode: rounds::credit },
+    Route { path: "/v1.0/alertwalletcallbacknotification", call: Call::Alert, decode: rounds::alert },
 ];
 
 /// A request whose credentials are good.
@@ -70,6 +81,9 @@ macro_rules! enveloped {
         }
     };
 }
+
+mod extras;
+mod rounds;
 
 /// The longest `Timestamp`: seven digits of fraction.
 const TIMESTAMP_CHARS_MAX: usize = "2021-06-07T11:16:16.1234567Z".len();

@@ -1,17 +1,19 @@
-//! Outcomes as JSON bodies (protocol §1, §3, §6).
+//! Outcomes as JSON bodies (protocol §1, §3, §4, §6).
 //!
 //! Written by hand into the connection's buffer: an answer is a few constant pieces with numbers and short
 //! strings between them, and the order of members is the protocol's, so that bodies can be compared byte for
 //! byte. Money goes from an integer to its decimal text and never through a float.
 
+mod views;
+
 use super::call::{Call, Caller};
-use super::forms::{write_date_of_birth, write_instant, write_number};
+use super::forms::{write_date_of_birth, write_number};
+use super::text::{write_escaped, write_string};
 use crate::http::Status;
 use crate::wallet::account::{Date, Gender, Status as AccountStatus};
 use crate::wallet::amount::{Amount, DECIMAL_BYTES_MAX};
-use crate::wallet::outcome::{
-    AccountView, Balance, ErrorCode, Extras, OperatorRefusal, Outcome, Redeemed, SessionView,
-};
+use crate::wallet::currency::Currency;
+use crate::wallet::outcome::{Balance, ErrorCode, Extras, OperatorRefusal, Outcome, Redeemed};
 use crate::wallet::token::{TOKEN_CHARS, TokenId};
 
 /// Appends the body of the answer to `call` and says the answer's status.
@@ -20,7 +22,7 @@ use crate::wallet::token::{TOKEN_CHARS, TokenId};
 /// On [`Outcome::Next`] and [`Outcome::Silent`], which are the shards' own and answer nobody.
 pub fn encode(call: Call, outcome: &Outcome<&str>, body: &mut Vec<u8>) -> Status {
     match outcome {
-        Outcome::Balance(balance) => {
+        Outcome::Balance(balance) | Outcome::Noted(balance) => {
             body.extend_from_slice(b"{\"ErrorCode\":0,\"Balance\":");
             write_balance(balance, body);
             body.push(b'}');
@@ -28,6 +30,7 @@ pub fn encode(call: Call, outcome: &Outcome<&str>, body: &mut Vec<u8>) -> Status
         Outcome::Token(token) => write_token(*token, body),
         Outcome::WrappedToken { key, minted_ms } => write_wrapped_token(key, *minted_ms, body),
         Outcome::Redeemed(redeemed) => write_redeemed(redeemed, body),
+        Outcome::Done { reference, staked, balance } => write_done(reference, *staked, balance, body),
         Outcome::Refused { code, balance: None } => encode_refusal(*code, body),
         Outcome::Refused { code, balance: Some(balance) } => {
             write_error_code(*code, body);
@@ -39,7 +42,7 @@ pub fn encode(call: Call, outcome: &Outcome<&str>, body: &mut Vec<u8>) -> Status
             body.extend_from_slice(b"{}");
             return if *created { Status::Created } else { Status::Ok };
         }
-        Outcome::Account(account) => write_account(account, body),
+        Outcome::Account(account) => views::write_account(account, body),
         Outcome::StatusSet(status) => {
             body.push(b'{');
             write_status(*status, body);
@@ -51,6 +54,13 @@ pub fn encode(call: Call, outcome: &Outcome<&str>, body: &mut Vec<u8>) -> Status
             body.push(b'}');
             return Status::Created;
         }
+        Outcome::Transferred(balance) => {
+            body.extend_from_slice(b"{\"Balance\":");
+            write_balance(balance, body);
+            body.push(b'}');
+        }
+        Outcome::LimitsSet { limits, currency } => views::write_limits(limits, *currency, body),
+        Outcome::Statement(statement) => views::write_statement(statement, body),
         Outcome::SessionClosed => body.extend_from_slice(b"{}"),
         Outcome::OperatorRefused(refusal) => return refuse_operator(*refusal, body),
         Outcome::Unavailable => match call.caller() {
@@ -87,6 +97,22 @@ fn refuse_operator(refusal: OperatorRefusal, body: &mut Vec<u8>) -> Status {
         OperatorRefusal::TooManySessions => {
             (Status::Conflict, "The account has as many live sessions as it may have.")
         }
+        OperatorRefusal::TransactionConflict => {
+            (Status::Conflict, "The TransactionID was used with another amount.")
+        }
+        OperatorRefusal::TooManyTransactions => {
+            (Status::Conflict, "The account has as many deposits and withdrawals as may be remembered.")
+        }
+        OperatorRefusal::InsufficientFunds => {
+            (Status::Unprocessable, "The account has less than the amount.")
+        }
+        OperatorRefusal::TooMuch => {
+            (Status::Unprocessable, "The account would hold more than an account can.")
+        }
+        OperatorRefusal::NotMoney => (
+            Status::BadRequest,
+            "An amount is too large, or not a whole number of the currency's minor units.",
+        ),
         OperatorRefusal::ShardFull => {
             (Status::Unavailable, "The server holds as many accounts as it may have.")
         }
@@ -107,16 +133,36 @@ fn write_error_code(code: ErrorCode, body: &mut Vec<u8>) {
 
 /// `Balance` (protocol §1). No part of it needs escaping.
 fn write_balance(balance: &Balance, body: &mut Vec<u8>) {
-    let mut room = [0; DECIMAL_BYTES_MAX];
     body.extend_from_slice(b"{\"CurrencyCode\":\"");
     body.extend_from_slice(balance.currency.code().as_bytes());
     body.extend_from_slice(b"\",\"CashFunds\":");
-    body.extend_from_slice(balance.cash.decimal(balance.currency).write(&mut room).as_bytes());
+    write_amount(balance.cash, balance.currency, body);
     // Bonus funds are not kept by this wallet; the member is the protocol's.
     body.extend_from_slice(b",\"BonusFunds\":");
-    body.extend_from_slice(Amount::ZERO.decimal(balance.currency).write(&mut room).as_bytes());
+    write_amount(Amount::ZERO, balance.currency, body);
     body.extend_from_slice(b",\"FundsPriority\":\"Unknown\",\"Version\":");
     write_number(balance.version, body);
+    body.push(b'}');
+}
+
+fn write_amount(amount: Amount, currency: Currency, body: &mut Vec<u8>) {
+    body.extend_from_slice(amount.decimal(currency).write(&mut [0; DECIMAL_BYTES_MAX]).as_bytes());
+}
+
+/// A transaction's success; `staked` is a bet's (protocol §4).
+fn write_done(reference: &str, staked: Option<Amount>, balance: &Balance, body: &mut Vec<u8>) {
+    body.extend_from_slice(b"{\"ErrorCode\":0,\"Result\":{\"OperatorTransactionReference\":");
+    write_string(reference, body);
+    if let Some(staked) = staked {
+        // All stakes are cash: bonus funds are not kept.
+        body.extend_from_slice(b",\"OperatorTransactionSplit\":{\"BonusAmount\":");
+        write_amount(Amount::ZERO, balance.currency, body);
+        body.extend_from_slice(b",\"CashAmount\":");
+        write_amount(staked, balance.currency, body);
+        body.push(b'}');
+    }
+    body.extend_from_slice(b"},\"Balance\":");
+    write_balance(balance, body);
     body.push(b'}');
 }
 
@@ -167,41 +213,6 @@ fn write_redeemed(redeemed: &Redeemed<&str>, body: &mut Vec<u8>) {
     body.extend_from_slice(b"}}");
 }
 
-/// The account as `GET` shows it. A date of birth has the form that it has in `redeemtoken`.
-fn write_account(account: &AccountView, body: &mut Vec<u8>) {
-    let AccountView { id, profile, status, balance, sessions } = account;
-    body.extend_from_slice(b"{\"OperatorAccountID\":");
-    write_string(id, body);
-    body.extend_from_slice(b",\"CountryCode\":");
-    write_string(profile.country_code(), body);
-    write_optional(b",\"UserName\":", profile.user_name.as_deref(), body);
-    write_optional(b",\"DisplayName\":", profile.display_name.as_deref(), body);
-    write_optional(b",\"City\":", profile.city.as_deref(), body);
-    write_person(profile.born, profile.gender, body);
-    body.push(b',');
-    write_status(*status, body);
-    body.extend_from_slice(b",\"Balance\":");
-    write_balance(balance, body);
-    body.extend_from_slice(b",\"Sessions\":[");
-    for (at, session) in sessions.iter().enumerate() {
-        if at > 0 {
-            body.push(b',');
-        }
-        write_session(session, body);
-    }
-    body.extend_from_slice(b"]}");
-}
-
-fn write_session(session: &SessionView, body: &mut Vec<u8>) {
-    body.extend_from_slice(b"{\"GatewaySessionToken\":");
-    write_string(&session.key, body);
-    body.extend_from_slice(b",\"StartedAt\":\"");
-    write_instant(session.started_ms, body);
-    body.extend_from_slice(b"\",\"LastUsedAt\":\"");
-    write_instant(session.used_ms, body);
-    body.extend_from_slice(b"\"}");
-}
-
 fn write_status(status: AccountStatus, body: &mut Vec<u8>) {
     body.extend_from_slice(match status {
         AccountStatus::Active => b"\"Status\":\"active\"",
@@ -229,39 +240,4 @@ fn write_optional(opening: &[u8], value: Option<&str>, body: &mut Vec<u8>) {
         body.extend_from_slice(opening);
         write_string(value, body);
     }
-}
-
-fn write_string(text: &str, body: &mut Vec<u8>) {
-    body.push(b'"');
-    write_escaped(text, body);
-    body.push(b'"');
-}
-
-/// The inside of a JSON string (RFC 8259 §7): quotation mark, reverse solidus and U+0000 to U+001F are
-/// escaped.
-fn write_escaped(text: &str, body: &mut Vec<u8>) {
-    // No early end, so that the loop has vector form; nearly every text is plain.
-    let escaping = text.bytes().fold(false, |any, byte| any | needs_escape(byte));
-    if !escaping {
-        body.extend_from_slice(text.as_bytes());
-        return;
-    }
-    for byte in text.bytes() {
-        match byte {
-            b'"' => body.extend_from_slice(b"\\\""),
-            b'\\' => body.extend_from_slice(b"\\\\"),
-            b'\n' => body.extend_from_slice(b"\\n"),
-            b'\r' => body.extend_from_slice(b"\\r"),
-            b'\t' => body.extend_from_slice(b"\\t"),
-            0..0x20 => {
-                let low_digit = b"0123456789abcdef"[usize::from(byte & 0xf)];
-                body.extend_from_slice(&[b'\\', b'u', b'0', b'0', b'0' + (byte >> 4), low_digit]);
-            }
-            _ => body.push(byte),
-        }
-    }
-}
-
-const fn needs_escape(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
 }

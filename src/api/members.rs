@@ -15,18 +15,28 @@
 //! - Repeated members are serde's business, not the parser's. Here a known member has a slot that fills once,
 //!   and the names of unknown ones are kept and compared, all after their escapes are resolved.
 //! - UTF-8 is checked up front for the whole body, so that no part of it escapes the check.
+//! - A number with a point reaches a visitor as an `f64`. So money is read from the number's own text, which
+//!   [`Number`] asks for; and it looks at the byte before that text, since the parser takes it out of a string
+//!   as well.
 //!
 //! What stays: a number in an unknown member must fit an `f64` (RFC 8259 §6 lets a reader set its range), and
 //! inside an unknown value an object may repeat a member.
+
+mod rows;
+mod visitors;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use smallvec::SmallVec;
 
+pub(super) use rows::{bound, member, object, sentences};
+use visitors::{Flag, Name, Nested, Number, Skip, Text};
+
 use crate::limits;
+use crate::wallet::amount::Money;
 
 /// The body is not JSON, not an object, or nested too deep.
 pub(super) const NOT_AN_OBJECT: &str = "The body is not a well-formed JSON object.";
@@ -36,10 +46,33 @@ const UNKNOWN_REPEATED: &str = "The body has an unknown member twice.";
 /// Names of unknown members that are kept without an allocation.
 const UNKNOWN_INLINE: usize = 16;
 
+/// A body while it is read.
+pub(super) struct Reading<'de> {
+    text: &'de str,
+    /// What is wrong, should the parser find an error now. It outlives the parser's own error.
+    fault: &'static str,
+}
+
+impl Reading<'_> {
+    /// Refuses with `sentence`.
+    #[cold]
+    fn refuse<E: Error>(&mut self, sentence: &'static str) -> E {
+        self.fault = sentence;
+        E::custom(sentence)
+    }
+
+    /// Whether `part` of the text stands behind a quotation mark.
+    fn is_quoted(&self, part: &str) -> bool {
+        let before = part.as_ptr().addr().checked_sub(self.text.as_ptr().addr() + 1);
+        let before = before.and_then(|at| self.text.as_bytes().get(at));
+        *before.expect("a number is borrowed from the body, and does not begin it") == b'"'
+    }
+}
+
 /// A JSON object that a call takes; [`object!`] makes them.
 pub(super) trait Object<'de>: Sized {
-    /// Reads the members. On an error `fault` says what is wrong, where it is more than the syntax.
-    fn collect<A: MapAccess<'de>>(map: A, fault: &mut &'static str) -> Result<Self, A::Error>;
+    /// Reads the members. On an error `reading` says what is wrong, where it is more than the syntax.
+    fn collect<A: MapAccess<'de>>(map: A, reading: &mut Reading<'de>) -> Result<Self, A::Error>;
 }
 
 /// Reads `body` as one JSON object and nothing after it.
@@ -48,20 +81,21 @@ pub(super) trait Object<'de>: Sized {
 /// One sentence that names the member at fault, or [`NOT_AN_OBJECT`].
 pub(super) fn read<'de, T: Object<'de>>(body: &'de [u8]) -> Result<T, &'static str> {
     let text = str::from_utf8(body).map_err(|_| NOT_AN_OBJECT)?;
-    let mut fault = NOT_AN_OBJECT;
+    let mut reading = Reading { text, fault: NOT_AN_OBJECT };
     let mut json = sonic_rs::Deserializer::from_str(text);
-    let object = json.deserialize_any(Whole { fault: &mut fault, object: PhantomData }).map_err(|_| fault)?;
+    let object = json.deserialize_any(Whole { reading: &mut reading, object: PhantomData });
+    let object = object.map_err(|_| reading.fault)?;
     json.end().map_err(|_| NOT_AN_OBJECT)?;
     Ok(object)
 }
 
 /// Visitor of the whole body: an object, or nothing.
-struct Whole<'f, T> {
-    fault: &'f mut &'static str,
+struct Whole<'r, 'de, T> {
+    reading: &'r mut Reading<'de>,
     object: PhantomData<T>,
 }
 
-impl<'de, T: Object<'de>> Visitor<'de> for Whole<'_, T> {
+impl<'de, T: Object<'de>> Visitor<'de> for Whole<'_, 'de, T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,15 +103,8 @@ impl<'de, T: Object<'de>> Visitor<'de> for Whole<'_, T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        T::collect(map, self.fault)
+        T::collect(map, self.reading)
     }
-}
-
-/// Refuses with `sentence`, which outlives the parser's own error in `fault`.
-#[cold]
-fn refuse<E: Error>(fault: &mut &'static str, sentence: &'static str) -> E {
-    *fault = sentence;
-    E::custom(sentence)
 }
 
 /// The sentences about one member, made at compile time.
@@ -88,37 +115,38 @@ pub(super) struct Sentences {
 }
 
 /// One known member while the object is read.
-pub(super) enum Slot<'de> {
+pub(super) enum Slot<T> {
     /// It has not come yet.
     Empty,
     /// It came as `null`.
     Null,
-    /// It came as a string within its bounds.
-    Text(Cow<'de, str>),
+    /// It came with a value of its type and within its bounds.
+    Filled(T),
 }
 
-impl<'de> Slot<'de> {
-    /// Reads the member's value: a string of 1 to `chars_max` characters, or null; and once only.
+impl<T> Slot<T> {
+    /// Reads the member's value, or null; and once only. `chars_max` bounds a text.
     #[inline]
-    pub(super) fn fill<A: MapAccess<'de>>(
+    pub(super) fn fill<'de, A: MapAccess<'de>>(
         &mut self,
         map: &mut A,
         chars_max: usize,
         sentences: &'static Sentences,
-        fault: &mut &'static str,
-    ) -> Result<(), A::Error> {
+        reading: &mut Reading<'de>,
+    ) -> Result<(), A::Error>
+    where
+        T: Value<'de>,
+    {
         if !matches!(self, Self::Empty) {
-            return Err(refuse(fault, sentences.repeated));
+            return Err(reading.refuse(sentences.repeated));
         }
-        match map.next_value_seed(Text) {
-            Ok(Some(text)) if fits(&text, chars_max) => *self = Self::Text(text),
-            Ok(Some(_)) => return Err(refuse(fault, sentences.wrong)),
-            Ok(None) => *self = Self::Null,
-            Err(error) => {
-                *fault = sentences.wrong;
-                return Err(error);
-            }
-        }
+        reading.fault = sentences.wrong;
+        *self = match T::read(map, reading)? {
+            Some(value) if value.fits(chars_max) => Self::Filled(value),
+            Some(_) => return Err(reading.refuse(sentences.wrong)),
+            None => Self::Null,
+        };
+        reading.fault = NOT_AN_OBJECT;
         Ok(())
     }
 
@@ -127,12 +155,12 @@ impl<'de> Slot<'de> {
     pub(super) fn required<E: Error>(
         self,
         sentences: &'static Sentences,
-        fault: &mut &'static str,
-    ) -> Result<Cow<'de, str>, E> {
+        reading: &mut Reading<'_>,
+    ) -> Result<T, E> {
         match self {
-            Self::Text(text) => Ok(text),
-            Self::Null => Err(refuse(fault, sentences.wrong)),
-            Self::Empty => Err(refuse(fault, sentences.missing)),
+            Self::Filled(value) => Ok(value),
+            Self::Null => Err(reading.refuse(sentences.wrong)),
+            Self::Empty => Err(reading.refuse(sentences.missing)),
         }
     }
 
@@ -141,12 +169,86 @@ impl<'de> Slot<'de> {
     pub(super) fn optional<E: Error>(
         self,
         _: &'static Sentences,
-        _: &mut &'static str,
-    ) -> Result<Option<Cow<'de, str>>, E> {
+        _: &mut Reading<'_>,
+    ) -> Result<Option<T>, E> {
         match self {
-            Self::Text(text) => Ok(Some(text)),
+            Self::Filled(value) => Ok(Some(value)),
             Self::Null | Self::Empty => Ok(None),
         }
+    }
+}
+
+/// What a known member may be.
+pub(super) trait Value<'de>: Sized {
+    /// Reads it; `None` is null. On an error `reading` says what is wrong, where it is more than the type.
+    fn read<A: MapAccess<'de>>(map: &mut A, reading: &mut Reading<'de>) -> Result<Option<Self>, A::Error>;
+
+    /// Whether its length is right, where it has one.
+    #[inline]
+    fn fits(&self, _chars_max: usize) -> bool {
+        true
+    }
+}
+
+impl<'de> Value<'de> for Cow<'de, str> {
+    #[inline]
+    fn read<A: MapAccess<'de>>(map: &mut A, _: &mut Reading<'de>) -> Result<Option<Self>, A::Error> {
+        map.next_value_seed(Text)
+    }
+
+    #[inline]
+    fn fits(&self, chars_max: usize) -> bool {
+        fits(self, chars_max)
+    }
+}
+
+/// A text that may be empty.
+pub(super) struct Blank<'de>(pub(super) Cow<'de, str>);
+
+impl<'de> Value<'de> for Blank<'de> {
+    #[inline]
+    fn read<A: MapAccess<'de>>(map: &mut A, _: &mut Reading<'de>) -> Result<Option<Self>, A::Error> {
+        Ok(map.next_value_seed(Text)?.map(Self))
+    }
+
+    #[inline]
+    fn fits(&self, chars_max: usize) -> bool {
+        self.0.is_empty() || fits(&self.0, chars_max)
+    }
+}
+
+impl<'de> Slot<Blank<'de>> {
+    /// The text of a member that may be absent, null or empty, which are the same.
+    #[inline]
+    pub(super) fn blank<E: Error>(
+        self,
+        _: &'static Sentences,
+        _: &mut Reading<'_>,
+    ) -> Result<Option<Cow<'de, str>>, E> {
+        match self {
+            Self::Filled(Blank(text)) if !text.is_empty() => Ok(Some(text)),
+            Self::Filled(_) | Self::Null | Self::Empty => Ok(None),
+        }
+    }
+}
+
+impl<'de> Value<'de> for bool {
+    #[inline]
+    fn read<A: MapAccess<'de>>(map: &mut A, _: &mut Reading<'de>) -> Result<Option<Self>, A::Error> {
+        map.next_value_seed(Flag)
+    }
+}
+
+impl<'de> Value<'de> for Money {
+    #[inline]
+    fn read<A: MapAccess<'de>>(map: &mut A, reading: &mut Reading<'de>) -> Result<Option<Self>, A::Error> {
+        map.next_value_seed(Number { reading })
+    }
+}
+
+impl<'de, T: Object<'de>> Value<'de> for T {
+    fn read<A: MapAccess<'de>>(map: &mut A, reading: &mut Reading<'de>) -> Result<Option<Self>, A::Error> {
+        map.next_value_seed(Nested { reading, object: PhantomData })
     }
 }
 
@@ -174,12 +276,12 @@ impl<'de> Others<'de> {
     pub(super) fn next_name<A: MapAccess<'de>>(
         &mut self,
         map: &mut A,
-        fault: &mut &'static str,
+        reading: &mut Reading<'de>,
     ) -> Result<Option<Cow<'de, str>>, A::Error> {
         let name = map.next_key_seed(Name)?;
         self.members += 1;
         if self.members > limits::MEMBERS_MAX && name.is_some() {
-            return Err(refuse(fault, TOO_MANY_MEMBERS));
+            return Err(reading.refuse(TOO_MANY_MEMBERS));
         }
         Ok(name)
     }
@@ -196,212 +298,15 @@ impl<'de> Others<'de> {
 
     /// Checks that no unknown member came twice.
     #[inline]
-    pub(super) fn check<E: Error>(mut self, fault: &mut &'static str) -> Result<(), E> {
+    pub(super) fn check<E: Error>(mut self, reading: &mut Reading<'_>) -> Result<(), E> {
         if self.names.len() < 2 {
             return Ok(());
         }
         // Sorted, not each with each: names of a whole body that differ in their last byte stay cheap.
         self.names.sort_unstable();
         if self.names.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(refuse(fault, UNKNOWN_REPEATED));
+            return Err(reading.refuse(UNKNOWN_REPEATED));
         }
         Ok(())
     }
 }
-
-/// A member's name.
-struct Name;
-
-impl<'de> DeserializeSeed<'de> for Name {
-    type Value = Cow<'de, str>;
-
-    #[inline]
-    fn deserialize<D: Deserializer<'de>>(self, name: D) -> Result<Self::Value, D::Error> {
-        name.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Name {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a member's name")
-    }
-
-    #[inline]
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(text))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(text.to_owned()))
-    }
-}
-
-/// A known member's value: a string, or null.
-struct Text;
-
-impl<'de> DeserializeSeed<'de> for Text {
-    type Value = Option<Cow<'de, str>>;
-
-    #[inline]
-    fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<Self::Value, D::Error> {
-        value.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Text {
-    type Value = Option<Cow<'de, str>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    #[inline]
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-}
-
-/// An unknown member's value: parsed in full and dropped.
-#[derive(Clone, Copy)]
-struct Skip {
-    /// Brackets that may still be opened.
-    depth_left: usize,
-}
-
-impl Skip {
-    fn deeper<E: Error>(self) -> Result<Self, E> {
-        let depth_left = self.depth_left.checked_sub(1).ok_or_else(|| E::custom("nested too deep"))?;
-        Ok(Self { depth_left })
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Skip {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<(), D::Error> {
-        value.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Skip {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let inner = self.deeper()?;
-        while items.next_element_seed(inner)?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let inner = self.deeper()?;
-        // A name is a string like another; it opens no bracket.
-        while members.next_key_seed(inner)?.is_some() {
-            members.next_value_seed(inner)?;
-        }
-        Ok(())
-    }
-}
-
-/// Makes a struct of string members and its reader.
-///
-/// A row is `field: need "Name" <= bound;` where `need` is `required` (a `Cow<str>`) or `optional` (an
-/// `Option<Cow<str>>`; null is the same as absent). The rows under `checked` are read and bounded alike, but
-/// not kept.
-macro_rules! object {
-    (
-        $(#[$doc:meta])*
-        $object:ident {
-            $($field:ident: $need:ident $name:literal <= $chars_max:expr;)*
-        } checked {
-            $($unkept:ident: $unkept_need:ident $unkept_name:literal <= $unkept_chars_max:expr;)*
-        }
-    ) => {
-        $(#[$doc])*
-        #[derive(Debug, PartialEq, Eq)]
-        pub(super) struct $object<'de> {
-            $(pub(super) $field: $crate::api::members::member_type!($need),)*
-        }
-
-        impl<'de> $crate::api::members::Object<'de> for $object<'de> {
-            #[inline]
-            fn collect<A: serde::de::MapAccess<'de>>(
-                mut map: A,
-                fault: &mut &'static str,
-            ) -> Result<Self, A::Error> {
-                use $crate::api::members::{Others, Slot, sentences};
-                $(let mut $field = Slot::Empty;)*
-                $(let mut $unkept = Slot::Empty;)*
-                let mut others = Others::new();
-                while let Some(name) = others.next_name(&mut map, fault)? {
-                    match &*name {
-                        $($name => $field.fill(&mut map, $chars_max, sentences!($name), fault)?,)*
-                        $($unkept_name => {
-                            $unkept.fill(&mut map, $unkept_chars_max, sentences!($unkept_name), fault)?
-                        })*
-                        _ => others.skip(name, &mut map)?,
-                    }
-                }
-                others.check(fault)?;
-                $($unkept.$unkept_need(sentences!($unkept_name), fault)?;)*
-                Ok(Self { $($field: $field.$need(sentences!($name), fault)?,)* })
-            }
-        }
-    };
-}
-
-macro_rules! member_type {
-    (required) => { std::borrow::Cow<'de, str> };
-    (optional) => { Option<std::borrow::Cow<'de, str>> };
-}
-
-macro_rules! sentences {
-    ($name:literal) => {
-        &const {
-            $crate::api::members::Sentences {
-                missing: concat!($name, " is missing."),
-                repeated: concat!($name, " is given twice."),
-                wrong: concat!($name, " must be a string, neither empty nor too long."),
-            }
-        }
-    };
-}
-
-pub(super) use {member_type, object, sentences};

@@ -1,7 +1,7 @@
 //! The operator's calls: REST paths and small JSON objects (protocol §6).
 //!
 //! Faults of the caller are HTTP statuses, each with a sentence. Which fault is told, where several meet:
-//! unknown path (404), then method (405), then token (401), then path parameters and body (400).
+//! unknown path (404), then method (405), then token (401), then path and query parameters, and body (400).
 
 use std::borrow::Cow;
 
@@ -13,7 +13,9 @@ use super::{Call, Decoded, Probe, forms};
 use crate::http::{Method, Request, Status};
 use crate::limits;
 use crate::wallet::account::{AccountRef, Gender, Profile, Status as AccountStatus};
-use crate::wallet::operation::Operation;
+use crate::wallet::amount::Money;
+use crate::wallet::operation::{Direction, Operation};
+use crate::wallet::restriction::{ByPeriod, Restrictions};
 
 const ACCOUNTS: &str = "/operator/v1/accounts/";
 
@@ -37,7 +39,7 @@ struct Row {
 
 type Decode<'a> = Result<Operation<Cow<'a, str>>, &'static str>;
 
-const ROUTES: [Route; 4] = [
+const ROUTES: [Route; 8] = [
     Route {
         tail: None,
         has_key: false,
@@ -52,6 +54,30 @@ const ROUTES: [Route; 4] = [
         has_key: false,
         allow: "PUT",
         methods: &[Row { method: Method::Put, call: Call::SetStatus, decode: set_status }],
+    },
+    Route {
+        tail: Some("deposits"),
+        has_key: false,
+        allow: "POST",
+        methods: &[Row { method: Method::Post, call: Call::Deposit, decode: deposit }],
+    },
+    Route {
+        tail: Some("withdrawals"),
+        has_key: false,
+        allow: "POST",
+        methods: &[Row { method: Method::Post, call: Call::Withdraw, decode: withdraw }],
+    },
+    Route {
+        tail: Some("limits"),
+        has_key: false,
+        allow: "PUT",
+        methods: &[Row { method: Method::Put, call: Call::SetLimits, decode: set_limits }],
+    },
+    Route {
+        tail: Some("transactions"),
+        has_key: false,
+        allow: "GET, HEAD",
+        methods: &[Row { method: Method::Get, call: Call::GetStatement, decode: get_statement }],
     },
     Route {
         tail: Some("sessions"),
@@ -73,6 +99,7 @@ const PROBES: [(&str, Probe); 3] =
 /// A request whose token is good.
 struct Asked<'s, 'a> {
     path: Path<'a>,
+    query: Option<&'a str>,
     body: &'a [u8],
     entropy: &'s mut dyn FnMut() -> u128,
 }
@@ -112,7 +139,7 @@ pub(super) fn decode<'a>(
     if !token.is_bearer(request.authorization) {
         return Decoded::status(Status::Unauthorized);
     }
-    match (row.decode)(Asked { path, body: request.body, entropy }) {
+    match (row.decode)(Asked { path, query: request.query, body: request.body, entropy }) {
         Ok(operation) => Decoded::Operation(row.call, operation),
         Err(detail) => Decoded::because(Status::BadRequest, detail),
     }
@@ -218,6 +245,33 @@ object! {
     } checked {}
 }
 
+object! {
+    /// Body of `POST …/{player}/deposits` and `…/withdrawals`.
+    TransferBody {
+        transaction: required "TransactionID" <= limits::ID_CHARS_MAX;
+        amount: required_money "Amount";
+    } checked {}
+}
+
+object! {
+    /// Body of `PUT …/{player}/limits`.
+    LimitsBody {
+        stake: optional_money "Stake";
+        wager: optional_object(PeriodsBody) "Wager";
+        loss: optional_object(PeriodsBody) "Loss";
+        session_minutes: optional_money "SessionMinutes";
+    } checked {}
+}
+
+object! {
+    /// `Wager` and `Loss` of limits.
+    PeriodsBody {
+        day: optional_money "Day";
+        week: optional_money "Week";
+        month: optional_money "Month";
+    } checked {}
+}
+
 fn get_account<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     Ok(Operation::GetAccount { account: asked.path.account()? })
 }
@@ -254,7 +308,7 @@ const STATUS: &str = "Status must be active or frozen.";
 
 fn set_status<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     let account = asked.path.account()?;
-    let StatusBody { status } = read(asked.body)?;
+    let StatusBody { status, .. } = read(asked.body)?;
     let status = match &*status {
         "active" => AccountStatus::Active,
         "frozen" => AccountStatus::Frozen,
@@ -277,6 +331,93 @@ fn open_session<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
 
 fn close_session<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     Ok(Operation::CloseSession { account: asked.path.account()?, key: asked.path.key()? })
+}
+
+fn deposit<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
+    transfer(asked, Direction::In)
+}
+
+fn withdraw<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
+    transfer(asked, Direction::Out)
+}
+
+fn transfer<'a>(asked: Asked<'_, 'a>, direction: Direction) -> Decode<'a> {
+    let account = asked.path.account()?;
+    let TransferBody { transaction, amount, .. } = read(asked.body)?;
+    Ok(Operation::Transfer { account, direction, transaction, amount })
+}
+
+fn set_limits<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
+    let account = asked.path.account()?;
+    let LimitsBody { stake, wager, loss, session_minutes, .. } = read(asked.body)?;
+    let by_period = |periods: Option<PeriodsBody<'_>>| {
+        periods.map_or(ByPeriod::none(), |PeriodsBody { day, week, month, .. }| ByPeriod { day, week, month })
+    };
+    let limits = Restrictions {
+        stake,
+        wager: by_period(wager),
+        loss: by_period(loss),
+        session_minutes: session_minutes.map(|number| minutes(number).ok_or(SESSION_MINUTES)).transpose()?,
+    };
+    Ok(Operation::SetLimits { account, limits: Box::new(limits) })
+}
+
+/// A session's length, minutes; `None` where the number is not whole or out of range. `30.0` is whole.
+fn minutes(number: Money) -> Option<u32> {
+    let (digits, exponent) = number.parts();
+    let power = 10_u64.checked_pow(u32::try_from(exponent).ok()?)?;
+    let minutes = u32::try_from(digits.checked_mul(power)?).ok()?;
+    (1..=limits::SESSION_MINUTES_MAX).contains(&minutes).then_some(minutes)
+}
+
+const SESSION_MINUTES: &str = "SessionMinutes must be a whole number of minutes, from one to a year's.";
+
+fn get_statement<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
+    let account = asked.path.account()?;
+    let after = parameter(asked.query, "after", AFTER)?;
+    let limit = parameter(asked.query, "limit", LIMIT)?.unwrap_or(limits::STATEMENT_LINES as u32);
+    if !(1..=limits::STATEMENT_LINES_MAX as u32).contains(&limit) {
+        return Err(LIMIT.wrong);
+    }
+    let limit = u16::try_from(limit).expect("the bound on a page's lines");
+    Ok(Operation::GetStatement { account, after: after.unwrap_or(0), limit })
+}
+
+const AFTER: Sentences = Sentences {
+    wrong: "The query's after must be a whole number, from 0 to 4294967295.",
+    repeated: "The query has after twice.",
+};
+const LIMIT: Sentences = Sentences {
+    wrong: "The query's limit must be a whole number, from 1 to 1000.",
+    repeated: "The query has limit twice.",
+};
+
+/// What is said of a parameter of a query.
+struct Sentences {
+    wrong: &'static str,
+    repeated: &'static str,
+}
+
+/// The number that `query` gives to `name`: `name=7`, parted from others by `&`. Others are not looked at, and
+/// neither is what can't be decoded to a name.
+fn parameter(query: Option<&str>, name: &str, sentences: Sentences) -> Result<Option<u32>, &'static str> {
+    let mut found = None;
+    for pair in query.unwrap_or_default().split('&') {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if unescape(key).as_deref() != Ok(name) {
+            continue;
+        }
+        let value = unescape(value).map_err(|_| sentences.wrong)?;
+        // `parse` would take a sign.
+        if !value.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(sentences.wrong);
+        }
+        let number = value.parse().map_err(|_| sentences.wrong)?;
+        if found.replace(number).is_some() {
+            return Err(sentences.repeated);
+        }
+    }
+    Ok(found)
 }
 
 /// A UUID of version 4 made of random bits, in lower case (RFC 9562 §4, §5.4).

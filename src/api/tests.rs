@@ -1,10 +1,14 @@
 //! What the two doors answer, row by row; and that a body's meaning doesn't hang on its spelling.
 
+mod amounts;
 mod answers;
 mod bodies;
+mod money_calls;
 mod operator;
 mod platform;
 mod properties;
+mod rounds;
+mod views;
 
 use std::borrow::Cow;
 

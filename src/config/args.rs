@@ -26,6 +26,56 @@ pub(super) enum Task {
     Serve(ServeArgs),
     /// Show what this machine offers the server and what it lacks, each with a remedy
     Doctor(DoctorArgs),
+    /// Check a data directory: checksums, hash chain, every record applied again, balances against double entry
+    Verify(DataArgs),
+    /// Tell how an account's balance came to be, step by step
+    Explain(ExplainArgs),
+    /// Write the transactions that a data directory remembers, as JSON Lines or CSV
+    Export(ExportArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DataArgs {
+    /// Data directory to read [default: ./purser-data]
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ExplainArgs {
+    #[command(flatten)]
+    pub(super) data: DataArgs,
+
+    /// The account, domain/player
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(super) account: String,
+
+    /// Stop after this time, such as 2026-11-24T16:00:00Z
+    #[arg(long, value_name = "TIME", conflicts_with = "transaction")]
+    pub(super) at: Option<jiff::Timestamp>,
+
+    /// Tell of this transaction alone
+    #[arg(long, value_name = "ID")]
+    pub(super) transaction: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ExportArgs {
+    #[command(flatten)]
+    pub(super) data: DataArgs,
+
+    /// The form of a line
+    #[arg(long, value_enum, default_value_t = ExportFormat::Jsonl)]
+    pub(super) format: ExportFormat,
+}
+
+/// The form of an exported line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExportFormat {
+    /// JSON Lines: one object per line
+    Jsonl,
+    /// CSV (RFC 4180) with a header
+    Csv,
 }
 
 #[derive(Debug, clap::Args)]

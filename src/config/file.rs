@@ -15,7 +15,7 @@ use serde::de::Error as _;
 use toml::Spanned;
 use toml::de::{DeTable, Deserializer};
 
-use super::{Error, TOKEN_POLICIES, address, reason, token_policy};
+use super::{Error, Storing, TOKEN_POLICIES, address, reason, token_policy};
 use crate::api::Platform;
 use crate::limits;
 use crate::net::Timeouts;
@@ -31,6 +31,7 @@ pub(super) struct File {
     pub(super) platforms: Vec<Platform>,
     pub(super) catalog: Catalog,
     pub(super) timeouts: Timeouts,
+    pub(super) storing: Storing,
 }
 
 #[derive(Deserialize)]
@@ -49,6 +50,10 @@ struct RawFile {
     domain: Vec<RawDomain>,
     #[serde(default)]
     timeouts: RawTimeouts,
+    #[serde(default)]
+    rounds: RawRounds,
+    #[serde(default)]
+    storage: RawStorage,
 }
 
 #[derive(Deserialize)]
@@ -75,6 +80,19 @@ struct RawTimeouts {
     send_ms: Option<Spanned<i64>>,
     drain_ms: Option<Spanned<i64>>,
     session_idle_ms: Option<Spanned<i64>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRounds {
+    retention_ms: Option<Spanned<i64>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawStorage {
+    reserve_mib: Option<Spanned<i64>>,
+    snapshot_segments: Option<Spanned<i64>>,
 }
 
 /// Keys that stand outside of the file's sections.
@@ -141,6 +159,7 @@ impl File {
         let (timeouts, session_idle_ms) = timeouts(&source, &raw.timeouts)?;
         let mut catalog = Catalog::new(domains.collect(), games(&source, &raw.games)?);
         catalog.session_idle_ms = session_idle_ms;
+        catalog.retention_ms = retention(&source, &raw.rounds)?;
         Ok(Self {
             listen: listener(&source, "listen", raw.listen.as_ref())?,
             operator_listen: listener(&source, "operator_listen", raw.operator_listen.as_ref())?,
@@ -150,6 +169,7 @@ impl File {
             platforms,
             catalog,
             timeouts,
+            storing: storing(&source, &raw.storage)?,
         })
     }
 }
@@ -373,21 +393,29 @@ fn games(source: &Source<'_>, raw: &[Spanned<String>]) -> Result<Vec<String>, Er
     Ok(raw.iter().map(|game| game.get_ref().clone()).collect())
 }
 
+/// A whole number from `least` to `most`, of a unit that the sentence about it names.
+fn number(
+    source: &Source<'_>,
+    name: &str,
+    value: Option<&Spanned<i64>>,
+    (least, most): (u64, u64),
+    unit: &str,
+    default: u64,
+) -> Result<u64, Error> {
+    let Some(value) = value else { return Ok(default) };
+    match u64::try_from(*value.get_ref()) {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => {
+            let is = value.get_ref();
+            Err(source.fault(value.span(), format!("{name} is {is}; it must be {least} to {most} {unit}")))
+        }
+    }
+}
+
 /// The peers' times and the idle time of a session.
 fn timeouts(source: &Source<'_>, raw: &RawTimeouts) -> Result<(Timeouts, u64), Error> {
-    let time = |name: &str, value: &Option<Spanned<i64>>, default: u64| match value {
-        None => Ok(default),
-        Some(value) => match u64::try_from(*value.get_ref()) {
-            Ok(time_ms) if (1..=limits::TIME_MS_MAX).contains(&time_ms) => Ok(time_ms),
-            _ => Err(source.fault(
-                value.span(),
-                format!(
-                    "{name} is {}; it must be 1 to {} milliseconds",
-                    value.get_ref(),
-                    limits::TIME_MS_MAX
-                ),
-            )),
-        },
+    let time = |name: &str, value: &Option<Spanned<i64>>, default: u64| {
+        number(source, name, value.as_ref(), (1, limits::TIME_MS_MAX), "milliseconds", default)
     };
     let default = Timeouts::default();
     let timeouts = Timeouts {
@@ -397,6 +425,23 @@ fn timeouts(source: &Source<'_>, raw: &RawTimeouts) -> Result<(Timeouts, u64), E
         drain_ms: time("drain_ms", &raw.drain_ms, default.drain_ms)?,
     };
     Ok((timeouts, time("session_idle_ms", &raw.session_idle_ms, limits::SESSION_IDLE_MS)?))
+}
+
+fn retention(source: &Source<'_>, raw: &RawRounds) -> Result<u64, Error> {
+    let bounds = (1, limits::RETENTION_MS_MAX);
+    number(source, "retention_ms", raw.retention_ms.as_ref(), bounds, "milliseconds", limits::RETENTION_MS)
+}
+
+fn storing(source: &Source<'_>, raw: &RawStorage) -> Result<Storing, Error> {
+    let default = Storing::default();
+    let bounds = (0, limits::RESERVE_MIB_MAX);
+    let reserve_mib =
+        number(source, "reserve_mib", raw.reserve_mib.as_ref(), bounds, "mebibytes", default.reserve_mib)?;
+    let bounds = (1, u64::from(limits::SNAPSHOT_SEGMENTS_MAX));
+    let segments = raw.snapshot_segments.as_ref();
+    let default = u64::from(default.snapshot_segments);
+    let snapshot_segments = number(source, "snapshot_segments", segments, bounds, "segments", default)?;
+    Ok(Storing { reserve_mib, snapshot_segments: snapshot_segments as u32 })
 }
 
 fn listener(

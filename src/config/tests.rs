@@ -134,7 +134,7 @@ fn what_the_demo_serves() {
     assert_eq!(config.demo, Some(Demo { accounts: 10_000 }));
     let [platform] = &config.platforms[..] else { panic!("one platform") };
     assert_eq!((&*platform.key, &*platform.user, &*platform.password), ("L100", "admin", "admin"));
-    let (_, domain) = config.catalog.domain_of("default/admin").unwrap();
+    let domain = config.catalog.domain("default").unwrap();
     assert_eq!(domain.currency.code(), "GBP");
     assert!(domain.serves(PlatformId::new(0).unwrap()));
     assert!(config.catalog.has_game("11588"));

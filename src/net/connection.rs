@@ -4,12 +4,14 @@
 use std::io;
 
 use super::desk::{Desk, Service};
+use super::pool::Pool;
 use super::replies::Replies;
 use super::ring::{ConnectionId, Ring};
 use super::{Timeouts, Waiter};
 use crate::http::{self, Framed, Framer, Request, Status};
 use crate::limits;
 use crate::shard::Shard;
+use crate::wallet::Sequence;
 use crate::wallet::outcome::Outcome;
 
 /// Where a connection is in its life.
@@ -33,7 +35,7 @@ enum Phase {
 enum Wait {
     Request,
     RestOfRequest,
-    AnotherCore,
+    Answer,
     PeerReads,
     PeerEnds,
 }
@@ -152,7 +154,7 @@ impl Connection {
                     return at;
                 }
                 Framed::Continue => {
-                    self.replies.next(&mut desk.pool).extend_from_slice(http::CONTINUE);
+                    self.replies.next(0, &mut desk.pool).extend_from_slice(http::CONTINUE);
                     self.needs_bytes = true;
                     return at;
                 }
@@ -191,11 +193,25 @@ impl Connection {
         !self.backlog.is_empty() && !self.needs_bytes && self.has_room()
     }
 
-    /// Another core has answered.
-    pub(super) fn on_outcome(&mut self, place: u32, outcome: &Outcome<&str>, desk: &mut Desk) {
+    /// A request that went elsewhere is answered; nobody may read it before the change of sequence `after` is durable,
+    /// where that is not 0.
+    pub(super) fn on_outcome(
+        &mut self,
+        waiter: Waiter,
+        outcome: &Outcome<&str>,
+        after: Sequence,
+        desk: &mut Desk,
+    ) {
         if !matches!(self.phase, Phase::Aborting | Phase::Closed) {
-            self.barrier = self.barrier.filter(|barrier| *barrier != place);
-            desk.fill(&mut self.replies, place, outcome);
+            self.barrier = self.barrier.filter(|barrier| *barrier != waiter.place);
+            desk.fill(&mut self.replies, waiter, outcome, after);
+        }
+    }
+
+    /// What was changed up to `durable` is on stable storage.
+    pub(super) fn on_durable(&mut self, durable: Sequence, pool: &mut Pool) {
+        if !matches!(self.phase, Phase::Aborting | Phase::Closed) {
+            self.replies.on_durable(durable, pool);
         }
     }
 
@@ -258,7 +274,7 @@ impl Connection {
             Wait::RestOfRequest => timeouts.request_ms,
             Wait::PeerReads => timeouts.send_ms,
             Wait::PeerEnds => limits::LINGER_MS,
-            Wait::AnotherCore => return false,
+            Wait::Answer => return false,
         };
         if desk.now.mono_ms().saturating_sub(self.since_ms) < limit_ms {
             return false;
@@ -339,7 +355,7 @@ impl Connection {
         } else if self.sending {
             Wait::PeerReads
         } else if self.replies.waiting() > 0 {
-            Wait::AnotherCore
+            Wait::Answer
         } else if self.is_idle() {
             Wait::Request
         } else {

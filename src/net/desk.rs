@@ -1,5 +1,6 @@
 //! What a core needs to answer a request, whatever connection it came on.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rand_chacha::ChaCha20Rng;
@@ -9,11 +10,13 @@ use super::Waiter;
 use super::pool::Pool;
 use super::readiness::Readiness;
 use super::replies::{Expected, Replies};
+use super::ring::ConnectionId;
 use crate::api::{self, Api, Call, Decoded, Probe};
 use crate::clock::Now;
 use crate::http::{self, ContentType, Date, Method, Reply, Request, Status};
 use crate::metrics::{Names, Registry, ShardMetrics};
 use crate::shard::{Shard, Submitted};
+use crate::wallet::Sequence;
 use crate::wallet::outcome::{ErrorCode, Outcome};
 
 /// Which listener a connection came to, and so which calls it may make.
@@ -93,6 +96,16 @@ pub(super) struct Desk {
     body: Vec<u8>,
     /// Requests of this turn that were answered within it, by call.
     tally: [u64; Call::ALL.len()],
+    /// Answers that wait for a change to be durable, in the order in which they were given.
+    undurable: VecDeque<Undurable>,
+}
+
+/// An answer that waits for a change to be durable.
+struct Undurable {
+    after: Sequence,
+    connection: ConnectionId,
+    call: Call,
+    arrived_us: u64,
 }
 
 impl Desk {
@@ -115,6 +128,7 @@ impl Desk {
             now: Now::default(),
             body: Vec::new(),
             tally: [0; Call::ALL.len()],
+            undurable: VecDeque::new(),
         }
     }
 
@@ -144,11 +158,19 @@ impl Desk {
         match decoded {
             Decoded::Operation(call, operation) => {
                 let expected = Expected { call, connection, omit_body, arrived_us: self.now.mono_us };
-                let submitted = shard.submit(self.now.wall_ms, waiter, &operation.as_deref(), |outcome| {
-                    self.tally[call.index()] += 1;
-                    let out = replies.next(&mut self.pool);
-                    write_outcome(&mut self.body, &self.date, &self.metrics, &expected, outcome, out);
-                });
+                let durable = shard.durable();
+                let submitted =
+                    shard.submit(self.now.wall_ms, waiter, &operation.as_deref(), |outcome, after| {
+                        if after <= durable {
+                            self.tally[call.index()] += 1;
+                        } else {
+                            let (connection, arrived_us) = (waiter.connection, expected.arrived_us);
+                            self.undurable.push_back(Undurable { after, connection, call, arrived_us });
+                        }
+                        // What is durable is known here before every connection was told.
+                        let out = replies.next(if after <= durable { 0 } else { after }, &mut self.pool);
+                        write_outcome(&mut self.body, &self.date, &self.metrics, &expected, outcome, out);
+                    });
                 if submitted == Submitted::Pending {
                     replies.wait(expected);
                     // One step at another core comes before the next request's, since lanes keep the order. Further
@@ -162,7 +184,7 @@ impl Desk {
                 self.body.clear();
                 api::encode_refusal(code, &mut self.body);
                 let reply = Reply { connection, omit_body, ..Reply::json(Status::Ok, &self.body) };
-                http::write_reply(replies.next(&mut self.pool), &self.date, &reply);
+                http::write_reply(replies.next(0, &mut self.pool), &self.date, &reply);
             }
             Decoded::Http { status, allow, detail } => {
                 self.refuse(status, allow, detail, connection, omit_body, replies);
@@ -172,13 +194,37 @@ impl Desk {
         false
     }
 
-    /// Writes the answer that another core gave.
-    pub(super) fn fill(&mut self, replies: &mut Replies, place: u32, outcome: &Outcome<&str>) {
-        let Self { body, date, metrics, pool, now, .. } = self;
-        replies.fill(place, pool, |expected, out| {
-            metrics.took(expected.call.index(), now.mono_us.saturating_sub(expected.arrived_us), 1);
+    /// Writes the answer of a request that went elsewhere; nobody may read it before the change of sequence `after` is
+    /// durable, where that is not 0.
+    pub(super) fn fill(
+        &mut self,
+        replies: &mut Replies,
+        waiter: Waiter,
+        outcome: &Outcome<&str>,
+        after: Sequence,
+    ) {
+        let Self { body, date, metrics, pool, now, undurable, .. } = self;
+        replies.fill(waiter.place, after, pool, |expected, out| {
+            let Expected { call, arrived_us, .. } = *expected;
+            if after == 0 {
+                metrics.took(call.index(), now.mono_us.saturating_sub(arrived_us), 1);
+            } else {
+                undurable.push_back(Undurable { after, connection: waiter.connection, call, arrived_us });
+            }
             write_outcome(body, date, metrics, expected, outcome, out);
         });
+    }
+
+    /// What was changed up to `durable` is on stable storage. `tell` is given each connection that has an answer which
+    /// waited for it.
+    pub(super) fn on_durable(&mut self, durable: Sequence, mut tell: impl FnMut(&mut Pool, ConnectionId)) {
+        while self.undurable.front().is_some_and(|waiting| waiting.after <= durable) {
+            let Some(Undurable { connection, call, arrived_us, .. }) = self.undurable.pop_front() else {
+                return;
+            };
+            self.metrics.took(call.index(), self.now.mono_us.saturating_sub(arrived_us), 1);
+            tell(&mut self.pool, connection);
+        }
     }
 
     /// Writes an answer that speaks of HTTP.
@@ -201,7 +247,7 @@ impl Desk {
             omit_body,
             ..Reply::json(status, &self.body)
         };
-        http::write_reply(replies.next(&mut self.pool), &self.date, &reply);
+        http::write_reply(replies.next(0, &mut self.pool), &self.date, &reply);
     }
 
     fn probe(&mut self, probe: Probe, connection: http::Connection, omit_body: bool, replies: &mut Replies) {
@@ -218,7 +264,7 @@ impl Desk {
         };
         self.metrics.answered(HTTP_ROW, column_of_status(Status::Ok));
         let reply = Reply { connection, omit_body, content_type, ..Reply::json(Status::Ok, body.as_bytes()) };
-        http::write_reply(replies.next(&mut self.pool), &self.date, &reply);
+        http::write_reply(replies.next(0, &mut self.pool), &self.date, &reply);
     }
 
     /// Counts the latency of what was answered within the turn that ends at `ended_us`.
@@ -252,9 +298,12 @@ fn write_outcome(
 /// The `ErrorCode` that an outcome tells a platform; none where the outcome is the operator's.
 const fn platform_code(outcome: &Outcome<&str>) -> Option<ErrorCode> {
     match outcome {
-        Outcome::Balance(_) | Outcome::Token(_) | Outcome::WrappedToken { .. } | Outcome::Redeemed(_) => {
-            Some(ErrorCode::Success)
-        }
+        Outcome::Balance(_)
+        | Outcome::Token(_)
+        | Outcome::WrappedToken { .. }
+        | Outcome::Redeemed(_)
+        | Outcome::Done { .. }
+        | Outcome::Noted(_) => Some(ErrorCode::Success),
         Outcome::Refused { code, .. } => Some(*code),
         Outcome::Unavailable => Some(ErrorCode::Unknown),
         _ => None,
@@ -270,7 +319,7 @@ mod tests {
         for status in STATUSES {
             assert_eq!(ANSWER_NAMES[column_of_status(status)], status.code().to_string());
         }
-        for code in [ErrorCode::Success, ErrorCode::Unknown, ErrorCode::GameNotFound] {
+        for code in [ErrorCode::Success, ErrorCode::Unknown, ErrorCode::StakeLimit, ErrorCode::GameNotFound] {
             assert_eq!(ANSWER_NAMES[column_of_code(code)], code.number().to_string());
         }
     }

@@ -1,13 +1,14 @@
 //! The answers of one connection, in the order of its requests (RFC 9112 §9.3.2).
 //!
-//! Most answers are there at once and go straight to the bytes to be sent. One that comes from another core
-//! takes a place, and what is answered after it waits behind it.
+//! Most answers are there at once and go straight to the bytes to be sent. One that comes from another core, or that
+//! shows a change which is not durable yet, takes a place, and what is answered after it waits behind it.
 
 use std::collections::VecDeque;
 
 use super::pool::Pool;
 use crate::api::Call;
 use crate::http;
+use crate::wallet::Sequence;
 
 /// What an answer needs to know of its request, once the request's bytes are gone.
 #[derive(Clone, Copy, Debug)]
@@ -26,8 +27,8 @@ pub(super) struct Expected {
 enum Place {
     /// Another core will answer.
     Waiting(Expected),
-    /// Answered; a place before it is not.
-    Ready(Vec<u8>),
+    /// Answered; a place before it is not, or the change of this sequence is not durable.
+    Ready(Vec<u8>, Sequence),
 }
 
 /// The answers of one connection.
@@ -36,6 +37,8 @@ pub(super) struct Replies {
     /// Answers to be sent, in order.
     out: Vec<u8>,
     places: VecDeque<Place>,
+    /// The last change that is durable, as far as this connection was told.
+    durable: Sequence,
     /// The number of the first place; numbers grow by one with each place, round and round.
     first: u32,
 }
@@ -69,40 +72,64 @@ impl Replies {
         self.places.push_back(Place::Waiting(expected));
     }
 
-    /// Where the next answer is written; behind the places that wait, if any do.
-    pub(super) fn next(&mut self, pool: &mut Pool) -> &mut Vec<u8> {
-        if self.places.is_empty() {
+    /// Where the next answer is written, which nobody may read before the change of sequence `after` is durable;
+    /// behind the places that wait, if any do.
+    pub(super) fn next(&mut self, after: Sequence, pool: &mut Pool) -> &mut Vec<u8> {
+        if self.places.is_empty() && after <= self.durable {
             return pool.stock(&mut self.out);
         }
-        self.places.push_back(Place::Ready(pool.take()));
+        self.places.push_back(Place::Ready(pool.take(), after));
         match self.places.back_mut() {
-            Some(Place::Ready(bytes)) => bytes,
+            Some(Place::Ready(bytes, _)) => bytes,
             _ => unreachable!("it was put there"),
         }
     }
 
-    /// Has `write` write the answer of place `number`, and lets go what waited for it alone.
+    /// Has `write` write the answer of place `number`, which nobody may read before the change of sequence `after` is
+    /// durable, and lets go what waited for it alone.
     ///
     /// # Panics
     /// Where that place does not wait: an answer would stand in another's stead.
-    pub(super) fn fill(&mut self, number: u32, pool: &mut Pool, write: impl FnOnce(&Expected, &mut Vec<u8>)) {
+    pub(super) fn fill(
+        &mut self,
+        number: u32,
+        after: Sequence,
+        pool: &mut Pool,
+        write: impl FnOnce(&Expected, &mut Vec<u8>),
+    ) {
         let at = number.wrapping_sub(self.first) as usize;
         let Some(Place::Waiting(expected)) = self.places.get(at) else {
             unreachable!("place {number} does not wait for an answer");
         };
-        if at > 0 {
+        if at > 0 || after > self.durable {
             let mut bytes = pool.take();
             write(expected, &mut bytes);
-            self.places[at] = Place::Ready(bytes);
+            self.places[at] = Place::Ready(bytes, after);
             return;
         }
         let expected = *expected;
         self.pop();
         write(&expected, pool.stock(&mut self.out));
-        while let Some(Place::Ready(_)) = self.places.front() {
-            if let Some(Place::Ready(bytes)) = self.pop() {
-                self.out.extend_from_slice(&bytes);
-                pool.give(bytes);
+        self.let_go(pool);
+    }
+
+    /// What was changed up to `durable` is on stable storage: lets go what waited for it.
+    pub(super) fn on_durable(&mut self, durable: Sequence, pool: &mut Pool) {
+        self.durable = self.durable.max(durable);
+        self.let_go(pool);
+    }
+
+    fn let_go(&mut self, pool: &mut Pool) {
+        while let Some(Place::Ready(_, after)) = self.places.front()
+            && *after <= self.durable
+        {
+            if let Some(Place::Ready(bytes, _)) = self.pop() {
+                if self.out.is_empty() {
+                    pool.give(std::mem::replace(&mut self.out, bytes));
+                } else {
+                    self.out.extend_from_slice(&bytes);
+                    pool.give(bytes);
+                }
             }
         }
         if self.places.is_empty() && self.places.capacity() > PLACES_KEPT {
@@ -129,23 +156,30 @@ mod tests {
         }
     }
 
-    /// Plays a script: `w` takes a place, a capital letter is answered at once, a digit fills that place.
+    /// Plays a script: `w` takes a place, a digit fills that place, a capital letter is answered at once, a small one
+    /// likewise but after the change of its number in the alphabet; `!x` makes the changes up to that one durable, and
+    /// `?x` has the next digit's answer wait for it.
     #[track_caller]
     fn check(script: &str, expect: &str) {
         let (mut replies, mut pool) = (Replies::default(), Pool::default());
         replies.first = u32::MAX - 1;
         let mut places = Vec::new();
-        for step in script.bytes() {
+        let (mut script_left, mut after) = (script.bytes(), 0);
+        let sequence = |letter: u8| Sequence::from(letter - b'a' + 1);
+        while let Some(step) = script_left.next() {
             match step {
                 b'w' => {
                     places.push(replies.next_place());
                     replies.wait(expected());
                 }
+                b'!' => replies.on_durable(sequence(script_left.next().unwrap()), &mut pool),
+                b'?' => after = sequence(script_left.next().unwrap()),
                 b'0'..=b'9' => {
                     let place = places[usize::from(step - b'0')];
-                    replies.fill(place, &mut pool, |_, out| out.push(step));
+                    replies.fill(place, std::mem::take(&mut after), &mut pool, |_, out| out.push(step));
                 }
-                answer => replies.next(&mut pool).push(answer),
+                b'a'..=b'v' => replies.next(sequence(step), &mut pool).push(step),
+                answer => replies.next(0, &mut pool).push(answer),
             }
         }
         assert_eq!(String::from_utf8(replies.take_ready()).unwrap(), expect, "{script}");
@@ -165,5 +199,25 @@ mod tests {
         check("wAwB10C", "0A1BC");
         check("wAwB01C", "0A1BC");
         check("www201", "012");
+    }
+
+    #[test]
+    fn an_answer_waits_until_what_it_shows_is_durable() {
+        check("a", "");
+        check("a!a", "a");
+        check("aB", "");
+        check("aB!a", "aB");
+        check("abC!a", "a");
+        check("abC!b", "abC");
+        check("ba!a", "");
+        check("ba!b", "ba");
+        check("!bab", "ab");
+        check("wa0", "0");
+        check("wa!a", "");
+        check("wa!a0", "0a");
+        check("w?a0", "");
+        check("w?a0B!a", "0B");
+        check("ww?b1?a0!a", "0");
+        check("ww?b1?a0!b", "01");
     }
 }

@@ -1,18 +1,41 @@
 //! A shard's pure step: an operation at a time, and either its outcome or the shard that must go on with it.
+//!
+//! What a step changed is journaled as it is applied; when the journal is durable is known later, and told by
+//! [`Core::on_durable`]. An outcome comes with the sequence of the latest change that it shows: nobody may hear of it
+//! before that is durable.
+
+use std::fmt;
 
 use compact_str::CompactString;
 
 use super::partition::{Partition, ShardId};
+use crate::journal::{Group, Journal};
 use crate::wallet::operation::Operation;
-use crate::wallet::outcome::Outcome;
-use crate::wallet::{Millis, Wallet};
+use crate::wallet::outcome::{Effect, Outcome};
+use crate::wallet::{Millis, Sequence, Stamp, Wallet};
 
-/// A shard's wallet and its place in the partition. Lives on one core.
+/// Who is told of each step as it is applied: when, what, and how it came out.
+pub type Watcher = Box<dyn FnMut(Millis, &Operation<&str>, &Outcome<&str>)>;
+
+/// Nobody in the server.
+struct Watch(Option<Watcher>);
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Watch(Some)" } else { "Watch(None)" })
+    }
+}
+
+/// A shard's wallet, its journal, and its place in the partition. Lives on one core.
 #[derive(Debug)]
 pub struct Core {
     id: ShardId,
     partition: Partition,
     wallet: Wallet,
+    journal: Journal,
+    /// The last change that is on stable storage.
+    durable: Sequence,
+    watch: Watch,
 }
 
 /// What remains to be done after a step.
@@ -21,16 +44,29 @@ pub enum Step {
     /// The outcome was told.
     Done,
     /// Another shard goes on with this operation; nothing was told yet.
-    Elsewhere(ShardId, Box<Operation<CompactString>>),
+    Elsewhere {
+        /// That shard.
+        to: ShardId,
+        /// The operation.
+        next: Box<Operation<CompactString>>,
+        /// The change that must be durable before the other shard hears of it.
+        after: Sequence,
+    },
 }
 
-/// Steps of the longest way: key, account, key.
-const STEPS_MAX: usize = 3;
+/// Steps of the longest way: account, key, the key's holder, account.
+const STEPS_MAX: usize = 4;
 
 impl Core {
-    /// The core of shard `id`.
-    pub const fn new(id: ShardId, partition: Partition, wallet: Wallet) -> Self {
-        Self { id, partition, wallet }
+    /// The core of shard `id`, with a journal that goes on where the wallet is. Settings may wait in it already.
+    pub fn new(id: ShardId, partition: Partition, wallet: Wallet, journal: Journal) -> Self {
+        let durable = journal.taken_sequence();
+        Self { id, partition, wallet, journal, durable, watch: Watch(None) }
+    }
+
+    /// Tells `watcher` of every step from now on; the simulator's auditor must know what was applied when.
+    pub fn watch(&mut self, watcher: Watcher) {
+        self.watch = Watch(Some(watcher));
     }
 
     /// This shard.
@@ -48,7 +84,7 @@ impl Core {
         &self.wallet
     }
 
-    /// The wallet, to fill it before serving starts, and to sweep it.
+    /// The wallet, to sweep it.
     pub const fn wallet_mut(&mut self) -> &mut Wallet {
         &mut self.wallet
     }
@@ -58,8 +94,44 @@ impl Core {
         self.partition.owner(operation.slot())
     }
 
+    /// The last change that is on stable storage.
+    pub const fn durable(&self) -> Sequence {
+        self.durable
+    }
+
+    /// Whether the journal can take more. Where it can't, nothing that changes something is to be let in.
+    pub const fn has_room(&self) -> bool {
+        self.journal.has_room()
+    }
+
+    /// Whether everything that was changed is on stable storage.
+    pub const fn is_durable(&self) -> bool {
+        self.durable == self.journal.last_sequence()
+    }
+
+    /// The changes since the last group, to be made durable; `None` where there are none. One group is under way at a
+    /// time, and [`Core::on_durable`] ends it.
+    pub fn take_group(&mut self) -> Option<Group> {
+        self.journal.take_group()
+    }
+
+    /// The group is on stable storage.
+    pub fn on_durable(&mut self, group: Group) {
+        assert!(group.first == self.durable + 1, "groups become durable in their order");
+        self.durable = group.last;
+        self.journal.give_back(group);
+    }
+
+    /// Journals the renewals of sessions that have waited long enough at `due_ms`, at most `most` of them.
+    pub fn journal_renewals(&mut self, now_ms: Millis, due_ms: Millis, most: usize) {
+        let Self { wallet, journal, .. } = self;
+        wallet.journal_renewals(due_ms, most, |operation, receipt| {
+            journal.append(now_ms, &operation, &receipt);
+        });
+    }
+
     /// Applies `operation`, and the steps that follow from it as long as they are this shard's. `told` is given
-    /// the outcome where there is one.
+    /// the outcome where there is one, with the sequence that must be durable before anybody hears of it.
     ///
     /// # Panics
     /// Where the operation is another shard's: it would be applied to the wrong accounts.
@@ -67,29 +139,58 @@ impl Core {
         &mut self,
         now_ms: Millis,
         operation: &Operation<&str>,
-        told: impl FnOnce(&Outcome<&str>),
+        told: impl FnOnce(&Outcome<&str>, Sequence),
     ) -> Step {
         assert!(self.owner(operation) == self.id, "an operation of another shard");
-        let mut next = match self.wallet.apply(now_ms, operation) {
+        let mut after = 0;
+        let mut next = match self.apply(now_ms, operation, &mut after) {
             Outcome::Next(next) => next,
             outcome => {
-                told(&outcome);
+                told(&outcome, after);
                 return Step::Done;
             }
         };
         for _ in 1..STEPS_MAX {
-            let owner = self.owner(&next);
-            if owner != self.id {
-                return Step::Elsewhere(owner, next);
+            let to = self.owner(&next);
+            if to != self.id {
+                return Step::Elsewhere { to, next, after };
             }
-            next = match self.wallet.apply(now_ms, &next.as_deref()) {
+            next = match self.apply(now_ms, &next.as_deref(), &mut after) {
                 Outcome::Next(next) => next,
                 outcome => {
-                    told(&outcome);
+                    told(&outcome, after);
                     return Step::Done;
                 }
             };
         }
         unreachable!("a way of more than {STEPS_MAX} steps")
+    }
+
+    /// Applies and journals one step. `after` grows to the latest change that it saw.
+    fn apply<'a>(
+        &'a mut self,
+        now_ms: Millis,
+        operation: &Operation<&'a str>,
+        after: &mut Sequence,
+    ) -> Outcome<&'a str> {
+        let Self { wallet, journal, watch, .. } = self;
+        if let Operation::StartSession { account, .. } = operation {
+            // Which session makes way for a new one depends on when each was last used.
+            wallet.journal_account_renewals(account, |operation, receipt| {
+                journal.append(now_ms, &operation, &receipt);
+            });
+        }
+        let stamp = Stamp { now_ms, sequence: journal.next_sequence() };
+        let mut effect = Effect::default();
+        let outcome = wallet.apply(stamp, operation, &mut effect);
+        if let Some(receipt) = effect.changed {
+            let sequence = journal.append(now_ms, operation, &receipt);
+            assert_eq!(sequence, stamp.sequence, "a change has the sequence that it was told");
+        }
+        *after = effect.seen.max(*after);
+        if let Watch(Some(watcher)) = watch {
+            watcher(now_ms, operation, &outcome);
+        }
+        outcome
     }
 }

@@ -49,6 +49,7 @@ struct Waker {
 #[derive(Debug)]
 pub struct Mesh {
     partition: Partition,
+    lane_requests_max: usize,
     /// By sender and receiver.
     requests: Vec<ArrayQueue<Request>>,
     /// By sender and receiver of the reply.
@@ -64,9 +65,16 @@ impl Mesh {
     /// # Errors
     /// Where the process has no descriptor left for an eventfd.
     pub fn new(partition: Partition) -> io::Result<Self> {
+        Self::with_lanes(partition, limits::lane_requests_max(partition.shards()))
+    }
+
+    /// The lanes of a partition, each for so many requests under way; the simulator's are short.
+    ///
+    /// # Errors
+    /// Where the process has no descriptor left for an eventfd.
+    pub fn with_lanes(partition: Partition, lane_requests_max: usize) -> io::Result<Self> {
         let shards = partition.shards();
         let lanes = if shards == 1 { 0 } else { shards * shards };
-        let lane_requests_max = limits::lane_requests_max(shards);
         let waker = || -> io::Result<Waker> {
             Ok(Waker {
                 parked: CachePadded::new(AtomicBool::new(false)),
@@ -75,6 +83,7 @@ impl Mesh {
         };
         Ok(Self {
             partition,
+            lane_requests_max,
             requests: (0..lanes).map(|_| ArrayQueue::new(lane_requests_max)).collect(),
             replies: (0..lanes).map(|_| ArrayQueue::new(lane_requests_max)).collect(),
             wakers: (0..shards).map(|_| waker()).collect::<io::Result<_>>()?,
@@ -85,6 +94,11 @@ impl Mesh {
     /// How the slots are dealt.
     pub const fn partition(&self) -> Partition {
         self.partition
+    }
+
+    /// Requests that a shard may have under way at another.
+    pub(super) const fn lane_requests_max(&self) -> usize {
+        self.lane_requests_max
     }
 
     const fn lane(&self, from: ShardId, to: ShardId) -> usize {

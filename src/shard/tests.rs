@@ -1,13 +1,16 @@
 //! Shards of one process on one thread: who is told what, and that nothing is lost where lanes are full.
 
+mod durability;
+mod orders;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use proptest::prelude::*;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::partition::Partition;
 use super::*;
+use crate::journal::{Journal, Origin, Point};
 use crate::limits::{LANE_BURST, lane_requests_max};
 use crate::metrics::{Names, Registry};
 use crate::wallet::account::{AccountRef, KeyHash, Profile, Slot, Status};
@@ -28,6 +31,10 @@ struct Cluster {
     now_ms: Millis,
     submitted: u32,
     told: BTreeMap<(usize, u32), Told>,
+    /// The sequence that each of them must wait for, where that is not durable.
+    waits: BTreeMap<(usize, u32), Sequence>,
+    /// What was changed becomes durable at once.
+    disk: bool,
 }
 
 impl Cluster {
@@ -41,27 +48,56 @@ impl Cluster {
         let mesh = Arc::new(Mesh::new(partition).unwrap());
         let registry = Registry::new(shards, Names { calls: &["balance"], answers: &["0"] });
         let shard = |index| {
-            let core = Core::new(partition.shard(index), partition, Wallet::new(Arc::clone(&catalog)));
-            Shard::new(core, Arc::clone(&mesh), registry.shard(index))
+            let origin = Origin { stream: 1, shard: index as u16, shards: shards as u16 };
+            let wallet = Wallet::new(Arc::clone(&catalog));
+            let journal = Journal::new(origin, Point::START);
+            let core = Core::new(partition.shard(index), partition, wallet, journal);
+            Shard::new(core, Arc::clone(&mesh), registry.shard(index), 0)
         };
         let shards = (0..shards).map(shard).collect();
-        Self { shards, registry, now_ms: START_MS, submitted: 0, told: BTreeMap::new() }
+        Self {
+            shards,
+            registry,
+            now_ms: START_MS,
+            submitted: 0,
+            told: BTreeMap::new(),
+            waits: BTreeMap::new(),
+            disk: true,
+        }
     }
 
     /// Submits at shard `at`, for a new waiter.
     fn submit(&mut self, at: usize, operation: &Op) -> (u32, Submitted) {
-        let (waiter, told) = (self.submitted, &mut self.told);
+        let (waiter, told, waits) = (self.submitted, &mut self.told, &mut self.waits);
         self.submitted += 1;
-        let submitted = self.shards[at].submit(self.now_ms, waiter, &operation.as_deref(), |outcome| {
-            tell(told, at, waiter, outcome);
-        });
+        let submitted =
+            self.shards[at].submit(self.now_ms, waiter, &operation.as_deref(), |outcome, after| {
+                tell(told, at, waiter, outcome);
+                waits.insert((at, waiter), after);
+            });
         assert_eq!(self.told.contains_key(&(at, waiter)), submitted == Submitted::Answered);
+        self.write(at);
         (waiter, submitted)
     }
 
     fn poll(&mut self, at: usize) -> bool {
-        let told = &mut self.told;
-        self.shards[at].poll(self.now_ms, |waiter, outcome| tell(told, at, waiter, outcome))
+        let (told, waits) = (&mut self.told, &mut self.waits);
+        let polled = self.shards[at].poll(self.now_ms, |waiter, outcome, after| {
+            tell(told, at, waiter, outcome);
+            waits.insert((at, waiter), after);
+        });
+        self.write(at);
+        polled
+    }
+
+    fn write(&mut self, at: usize) {
+        if self.disk {
+            while let Some(group) = self.shards[at].take_group() {
+                self.shards[at].on_durable(group);
+            }
+            let durable = self.shards[at].durable();
+            self.waits.retain(|(shard, _), after| *shard != at || *after > durable);
+        }
     }
 
     /// Polls until nothing is under way.
@@ -70,6 +106,7 @@ impl Cluster {
         for shard in &self.shards {
             assert!(shard.under_way.is_empty() && shard.deferred.is_empty(), "nothing is forgotten");
             assert!(shard.at.iter().all(|count| *count == 0));
+            assert!(!self.disk || shard.is_durable(), "nothing waits for the disk");
         }
     }
 
@@ -436,58 +473,4 @@ fn a_login_that_overtakes_a_logout_keeps_its_key() {
     assert_eq!(cluster.told.remove(&(0, out)), Some(Outcome::SessionClosed));
     assert_eq!(cluster.told.remove(&(1, again)), Some(opened(&key)));
     cluster.check(0, &redeem(&key), &redeemed(&id, &key));
-}
-
-#[derive(Clone, Debug)]
-enum Event {
-    Submit { at: usize, kind: usize, id: usize, key: usize },
-    Poll(usize),
-    Sweep(usize),
-}
-
-fn event() -> impl Strategy<Value = Event> {
-    let submit = (0..3usize, 0..6usize, 0..6usize, 0..6usize);
-    prop_oneof![
-        6 => submit.prop_map(|(at, kind, id, key)| Event::Submit { at, kind, id, key }),
-        3 => (0..3usize).prop_map(Event::Poll),
-        1 => (0..3usize).prop_map(Event::Sweep),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
-
-    /// In any order of requests and turns every waiter is told once, and the shards' directories hold the keys of
-    /// the sessions that are there and no other.
-    #[test]
-    fn any_order_of_turns(events in proptest::collection::vec(event(), 0..200)) {
-        let mut cluster = Cluster::new(3);
-        let ids: Vec<String> = (0..6).map(|n| cluster.account(n % 3, n / 3)).collect();
-        let keys: Vec<String> = (0..6).map(|n| cluster.key(n % 3, n / 3)).collect();
-        for event in events {
-            match event {
-                Event::Submit { at, kind, id, key } => {
-                    let (id, key) = (&ids[id], &keys[key]);
-                    let frozen = Operation::SetStatus { account: account(id), status: Status::Frozen };
-                    let operations = [put(id), open(id, key), close(id, key), redeem(key), balance(id), frozen];
-                    let _ = cluster.submit(at, &operations[kind]);
-                }
-                Event::Poll(at) => drop(cluster.poll(at)),
-                Event::Sweep(at) => cluster.shards[at].sweep(START_MS),
-            }
-        }
-        cluster.settle();
-        prop_assert_eq!(cluster.told.len(), cluster.submitted as usize);
-        let mut sessions = 0;
-        for id in &ids {
-            if let Outcome::Account(view) = cluster.outcome(0, &get(id)) {
-                sessions += view.sessions.len();
-                for session in &view.sessions {
-                    let redeemed = cluster.outcome(1, &redeem(&session.key));
-                    prop_assert_ne!(redeemed, REFUSED_3);
-                }
-            }
-        }
-        prop_assert_eq!(cluster.session_keys(), sessions);
-    }
 }

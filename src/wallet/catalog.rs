@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use compact_str::CompactString;
+
 use super::currency::Currency;
+use super::settings::Settings;
 use super::token::TokenPolicy;
 use crate::limits;
 
@@ -21,10 +24,6 @@ impl PlatformId {
         self.0 as usize
     }
 }
-
-/// A domain's place in the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DomainId(pub(super) u16);
 
 /// One brand of the operator.
 #[derive(Clone, Debug)]
@@ -48,6 +47,11 @@ impl Domain {
     pub const fn serves(&self, platform: PlatformId) -> bool {
         self.platforms >> platform.index() & 1 == 1
     }
+
+    /// The platforms that it is served to, one bit each.
+    pub(super) const fn platforms(&self) -> u64 {
+        self.platforms
+    }
 }
 
 /// The wallet's part of the configuration. Fixed while the process runs.
@@ -61,6 +65,8 @@ pub struct Catalog {
     pub token_life_ms: u64,
     /// Idle time of a session, milliseconds.
     pub session_idle_ms: u64,
+    /// Time that a closed round is remembered after its last transaction, milliseconds.
+    pub retention_ms: u64,
 }
 
 impl Catalog {
@@ -78,22 +84,23 @@ impl Catalog {
             token_policy: TokenPolicy::default(),
             token_life_ms: limits::TOKEN_LIFE_MS,
             session_idle_ms: limits::SESSION_IDLE_MS,
+            retention_ms: limits::RETENTION_MS,
         }
     }
 
-    /// The domain of an account's id, `domain/player`; `None` where the id has no such form or no such domain.
-    pub fn domain_of(&self, account_id: &str) -> Option<(DomainId, &Domain)> {
-        let (name, player) = account_id.split_once('/')?;
-        if player.is_empty() {
-            return None;
-        }
-        let at = self.domains.iter().position(|domain| domain.name == name)?;
-        Some((DomainId(at as u16), &self.domains[at]))
+    /// The domain of this name.
+    pub fn domain(&self, name: &str) -> Option<&Domain> {
+        self.domains.iter().find(|domain| domain.name == name)
     }
 
-    /// The domain with this place.
-    pub fn domain(&self, id: DomainId) -> &Domain {
-        &self.domains[usize::from(id.0)]
+    /// What of this configuration is journaled.
+    pub fn settings(&self) -> Settings {
+        let domain = |domain: &Domain| (CompactString::from(domain.name.as_str()), domain.currency);
+        Settings {
+            session_idle_ms: self.session_idle_ms,
+            retention_ms: self.retention_ms,
+            domains: self.domains.iter().map(domain).collect(),
+        }
     }
 
     /// Whether the operator offers this game.

@@ -25,13 +25,52 @@ const BY_DIGITS: [(u8, &str); 4] = [
     (4, "CLF UYW"),
 ];
 
+const LETTERS: usize = 26;
+
+/// What stands in [`DIGITS_BY_CODE`] for three letters that are no code.
+const NO_CODE: u8 = u8::MAX;
+
+/// The digits of every code, at [`place`]. A bet asks for its currency, so it is a look and not a search.
+static DIGITS_BY_CODE: [u8; LETTERS * LETTERS * LETTERS] = {
+    let mut table = [NO_CODE; LETTERS * LETTERS * LETTERS];
+    let mut list = 0;
+    while list < BY_DIGITS.len() {
+        let (digits, codes) = BY_DIGITS[list];
+        let codes = codes.as_bytes();
+        let mut at = 0;
+        while at < codes.len() {
+            let place =
+                place([codes[at], codes[at + 1], codes[at + 2]]).expect("a code has three capital letters");
+            assert!(table[place] == NO_CODE, "a code is listed once");
+            assert!(at + 3 == codes.len() || codes[at + 3] == b' ', "a space stands between two codes");
+            table[place] = digits;
+            at += 4;
+        }
+        list += 1;
+    }
+    table
+};
+
+/// The place of three capital letters among all that there are; `None` where one is no such letter.
+const fn place(code: [u8; 3]) -> Option<usize> {
+    let mut place = 0;
+    let mut at = 0;
+    while at < code.len() {
+        if !code[at].is_ascii_uppercase() {
+            return None;
+        }
+        place = place * LETTERS + (code[at] - b'A') as usize;
+        at += 1;
+    }
+    Some(place)
+}
+
 impl Currency {
     /// The currency with this code, three capital letters; `None` where ISO 4217 has none.
     pub fn from_code(code: &str) -> Option<Self> {
-        let bytes: [u8; 3] = code.as_bytes().try_into().ok()?;
-        let (minor_digits, _) =
-            BY_DIGITS.iter().find(|(_, codes)| codes.split_ascii_whitespace().any(|known| known == code))?;
-        Some(Self { code: bytes, minor_digits: *minor_digits })
+        let code: [u8; 3] = code.as_bytes().try_into().ok()?;
+        let minor_digits = DIGITS_BY_CODE[place(code)?];
+        if minor_digits == NO_CODE { None } else { Some(Self { code, minor_digits }) }
     }
 
     /// The code, as in `CurrencyCode`.
@@ -73,6 +112,22 @@ mod tests {
         check("GBPX", None);
         check("P E", None);
         check("XXX", None);
+        check("AAA", None);
+        check("ZZZ", None);
+        check("G@P", None);
+        check("[BP", None);
         check("", None);
+    }
+
+    #[test]
+    fn every_listed_code_is_found() {
+        for (digits, codes) in BY_DIGITS {
+            for code in codes.split_ascii_whitespace() {
+                check(code, Some(digits));
+                assert_eq!(Currency::from_code(code).unwrap().code(), code);
+            }
+        }
+        let listed: usize = BY_DIGITS.iter().map(|(_, codes)| codes.split_ascii_whitespace().count()).sum();
+        assert_eq!(DIGITS_BY_CODE.iter().filter(|digits| **digits != NO_CODE).count(), listed);
     }
 }

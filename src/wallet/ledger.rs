@@ -1,14 +1,19 @@
 //! The accounts of a shard, side by side in one vector and found through a table of their places.
 
+use std::collections::VecDeque;
+
 use compact_str::CompactString;
 use hashbrown::HashTable;
 
-use super::Millis;
 use super::account::{AccountHash, AccountRef, Date, Gender, Profile, Status};
 use super::amount::Amount;
-use super::catalog::DomainId;
-use super::outcome::Extras;
+use super::books::{Book, DomainId};
+use super::outcome::{Extras, Receipt};
+use super::restriction::Restrictions;
+use super::rounds::{Kind, RoundIndex, Transaction};
 use super::session::{Idle, Session};
+use super::sums::Sums;
+use super::{Millis, Sequence};
 use crate::limits;
 
 /// An account's place; it keeps it for as long as the process runs.
@@ -34,8 +39,105 @@ pub(super) struct Account {
     status: Status,
     /// The next session's serial.
     serial: u32,
+    /// Its last change.
+    pub(super) changed: Sequence,
+    /// What an account that has moved money or has limits holds beside.
+    activity: Option<Box<Activity>>,
     /// Oldest login first. Expired ones stay for a while, so that their player is told so.
     pub(super) sessions: Vec<Session>,
+}
+
+/// What an account has done, and may do.
+#[derive(Debug)]
+pub(super) struct Activity {
+    /// The last transaction's number.
+    pub(super) number: u32,
+    pub(super) limits: Restrictions<Amount>,
+    pub(super) sums: Sums,
+    /// In the order of their first transaction.
+    pub(super) rounds: Vec<RoundIndex>,
+    /// Where each transaction is, in the order of their numbers.
+    pub(super) statement: VecDeque<Place>,
+    /// Transactions outside of rounds, oldest first.
+    pub(super) outside: VecDeque<Transaction>,
+    /// How many of those were forgotten: the first one's place.
+    pub(super) outside_first: u32,
+    /// Their places, by kind and id.
+    outside_by_id: HashTable<u32>,
+    /// Latest alerts, oldest first: when, and what.
+    pub(super) alerts: VecDeque<(Millis, Box<str>)>,
+    /// Nothing of it can be forgotten before something is this old.
+    pub(super) oldest_ms: Millis,
+}
+
+impl Default for Activity {
+    fn default() -> Self {
+        Self {
+            number: 0,
+            limits: Restrictions::none(),
+            sums: Sums::default(),
+            rounds: Vec::new(),
+            statement: VecDeque::new(),
+            outside: VecDeque::new(),
+            outside_first: 0,
+            outside_by_id: HashTable::new(),
+            alerts: VecDeque::new(),
+            oldest_ms: Millis::MAX,
+        }
+    }
+}
+
+/// A transaction of a statement, and where it is: the round's place, and its own within the round. Outside of
+/// rounds the first is [`Place::OUTSIDE`], and the second counts from the first that there ever was; one that was
+/// forgotten since is skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) number: u32,
+    pub(super) round: u32,
+    pub(super) at: u32,
+}
+
+impl Place {
+    pub(super) const OUTSIDE: u32 = u32::MAX;
+}
+
+impl Activity {
+    /// The next transaction's number.
+    pub(super) fn next_number(&mut self) -> u32 {
+        self.number = self.number.checked_add(1).expect("4 billion transactions of one account");
+        self.number
+    }
+
+    /// The transaction outside of rounds at this place; `None` where it was forgotten.
+    pub(super) fn outside(&self, place: u32) -> Option<&Transaction> {
+        self.outside.get(place.checked_sub(self.outside_first)? as usize)
+    }
+
+    pub(super) fn find_outside(&self, kind: Kind, id: &str) -> Option<&Transaction> {
+        let at = |place: u32| self.outside(place).expect("what is found by its id is remembered");
+        let place = self.outside_by_id.find(kind.hash_of(id), |place| at(*place).is(kind, id));
+        place.map(|place| at(*place))
+    }
+
+    /// Remembers a transaction outside of rounds, and says its place.
+    pub(super) fn push_outside(&mut self, transaction: Transaction) -> u32 {
+        let place = self.outside_first + self.outside.len() as u32;
+        let hash = transaction.hash();
+        self.outside.push_back(transaction);
+        let (outside, first) = (&self.outside, self.outside_first);
+        self.outside_by_id.insert_unique(hash, place, |place| outside[(*place - first) as usize].hash());
+        place
+    }
+
+    pub(super) fn forget_first_outside(&mut self) {
+        let first = self.outside.front().expect("there is one");
+        match self.outside_by_id.find_entry(first.hash(), |place| *place == self.outside_first) {
+            Ok(entry) => drop(entry.remove()),
+            Err(_) => unreachable!("what is remembered is found by its id"),
+        }
+        self.outside.pop_front();
+        self.outside_first += 1;
+    }
 }
 
 /// A [`Profile`] as it is kept: most players have a country and nothing else.
@@ -148,6 +250,42 @@ impl Account {
         self.status = status;
     }
 
+    pub(super) const fn serial(&self) -> u32 {
+        self.serial
+    }
+
+    /// Puts a new account into the state that a snapshot says.
+    pub(super) fn restore(&mut self, book: &mut Book, cash: Amount, version: u64, serial: u32) {
+        book.pay(&mut self.cash, cash);
+        self.version = version;
+        self.serial = serial;
+    }
+
+    /// What a change of it is journaled with.
+    pub(super) const fn receipt(&self) -> Receipt {
+        Receipt { code: 0, cash: self.cash, version: self.version, session_used_ms: 0 }
+    }
+
+    pub(super) fn activity(&self) -> Option<&Activity> {
+        self.activity.as_deref()
+    }
+
+    pub(super) fn activity_mut(&mut self) -> &mut Activity {
+        self.activity.get_or_insert_default()
+    }
+
+    /// Moves `amount` from the house to the account. Nothing is no change of its balance.
+    pub(super) fn receive(&mut self, book: &mut Book, amount: Amount) {
+        book.pay(&mut self.cash, amount);
+        self.version += u64::from(amount > Amount::ZERO);
+    }
+
+    /// Moves `amount` from the account to the house. Nothing is no change of its balance.
+    pub(super) fn spend(&mut self, book: &mut Book, amount: Amount) {
+        book.take(&mut self.cash, amount);
+        self.version += u64::from(amount > Amount::ZERO);
+    }
+
     /// The place of the newest session that `is` holds for.
     pub(super) fn session_at(&self, is: impl Fn(&Session) -> bool) -> Option<usize> {
         self.sessions.iter().rposition(is)
@@ -167,8 +305,14 @@ impl Account {
         {
             return Err(TooManySessions);
         }
-        let session =
-            Session { key: key.into(), serial: self.serial, idle, started_ms: now_ms, used_ms: now_ms };
+        let session = Session {
+            key: key.into(),
+            serial: self.serial,
+            idle,
+            renewed: false,
+            started_ms: now_ms,
+            used_ms: now_ms,
+        };
         self.serial = self.serial.wrapping_add(1);
         if let Some(at) = self.session_at(|session| &*session.key == key) {
             self.sessions.remove(at);
@@ -228,28 +372,34 @@ impl Accounts {
         &mut self.by_place[index.0 as usize]
     }
 
-    /// Takes in an account that is not there yet.
+    /// Takes in an account that is not there yet, and holds nothing.
     pub(super) fn insert(
         &mut self,
         account: &AccountRef<&str>,
         domain: DomainId,
         profile: &Profile,
-        opening: Amount,
-    ) {
+    ) -> AccountIndex {
         let at = AccountIndex::new(self.by_place.len());
         let hash = account.hash();
         self.by_place.push(Account {
             id: account.id().into(),
             hash,
-            cash: opening,
-            version: u64::from(opening > Amount::ZERO),
+            cash: Amount::ZERO,
+            version: 0,
             profile: Known::new(profile),
             domain,
             status: Status::Active,
             serial: 0,
+            changed: 0,
+            activity: None,
             sessions: Vec::new(),
         });
         let accounts = &self.by_place;
         self.by_hash.insert_unique(hash.bits(), at.0, |at| accounts[*at as usize].hash.bits());
+        at
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Account> {
+        self.by_place.iter()
     }
 }

@@ -5,12 +5,15 @@
 //! it; it comes with the batch. Randomness is in it, so that applying is deterministic.
 
 use super::account::{AccountHash, AccountRef, KeyHash, Profile, Slot, Status};
+use super::amount::{Amount, Money};
 use super::catalog::PlatformId;
+use super::currency::Currency;
+use super::restriction::Restrictions;
 use super::token::TokenId;
 
 /// One request to a wallet, decoded and authenticated.
 ///
-/// The order of the variants follows protocol §3 and §6; the last group is the steps that the wallet itself
+/// The order of the variants follows protocol §3, §4 and §6; the last group is the steps that the wallet itself
 /// asks for ([`super::Outcome::Next`]) where a request concerns more than one slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation<S> {
@@ -51,6 +54,48 @@ pub enum Operation<S> {
         minted_ms: u64,
     },
 
+    /// `placebet`, `awardwinnings`, `rollbackbet` or `voidbet` (protocol §4).
+    Play(Play<S>),
+    /// `gameround/end` (protocol §4).
+    EndRound {
+        /// Who asks.
+        platform: PlatformId,
+        /// Whose round.
+        account: AccountRef<S>,
+        /// `GameRoundID`.
+        round: S,
+        /// `GameID`.
+        game: S,
+        /// `CurrencyCode`; `None` where ISO 4217 has no such code.
+        currency: Option<Currency>,
+        /// The members that are recorded and move nothing, as a JSON object, where there are any.
+        details: Option<S>,
+    },
+    /// `accounttransaction/credit` (protocol §4).
+    Credit {
+        /// Who asks.
+        platform: PlatformId,
+        /// Who is paid.
+        account: AccountRef<S>,
+        /// `AccountTransactionID`.
+        transaction: S,
+        /// `AccountTransactionTypeID`.
+        kind: S,
+        /// `CurrencyCode`; `None` where ISO 4217 has no such code.
+        currency: Option<Currency>,
+        /// In minor units of `currency`; zero where that is `None`.
+        amount: Amount,
+    },
+    /// `alertwalletcallbacknotification` (protocol §4).
+    Alert {
+        /// Who asks.
+        platform: PlatformId,
+        /// The account that it is recorded on.
+        account: AccountRef<S>,
+        /// The alert's own members, as a JSON object.
+        details: S,
+    },
+
     /// `PUT …/accounts/{domain}/{player}`: create the account, or replace its profile (protocol §6).
     PutAccount {
         /// The account.
@@ -69,6 +114,33 @@ pub enum Operation<S> {
         account: AccountRef<S>,
         /// Its new status.
         status: Status,
+    },
+    /// `POST …/{player}/deposits` and `…/withdrawals` (protocol §6).
+    Transfer {
+        /// The account.
+        account: AccountRef<S>,
+        /// Into the account, or out of it.
+        direction: Direction,
+        /// `TransactionID`.
+        transaction: S,
+        /// `Amount`.
+        amount: Money,
+    },
+    /// `PUT …/{player}/limits`: replaces all limits (protocol §6).
+    SetLimits {
+        /// The account.
+        account: AccountRef<S>,
+        /// The new limits.
+        limits: Box<Restrictions<Money>>,
+    },
+    /// `GET …/{player}/transactions`: a page of the statement (protocol §6).
+    GetStatement {
+        /// The account.
+        account: AccountRef<S>,
+        /// The page begins after the transaction of this number; 0 for the first page.
+        after: u32,
+        /// Transactions of the page at most.
+        limit: u16,
     },
     /// `POST …/{player}/sessions`, at the slot of the session's key: claims the key (protocol §6).
     OpenSession {
@@ -113,6 +185,104 @@ pub enum Operation<S> {
         /// What the request that led here is answered.
         answer: Released,
     },
+    /// Second step of an `awardwinnings` whose session is not its account's, at the slot of the session's key.
+    FindHolder {
+        /// The winnings.
+        play: Box<Play<S>>,
+    },
+    /// Third step of it, at the account that holds the session: is it live there?
+    CheckHolder {
+        /// The hash of the account that holds the session, from the directory of keys.
+        holder: AccountHash,
+        /// The winnings.
+        play: Box<Play<S>>,
+    },
+    /// The renewal of a session by `redeemtoken`, on its way to the journal (protocol §5); the shard's own.
+    RenewSession {
+        /// The account.
+        account: AccountRef<S>,
+        /// The session's key.
+        key: S,
+        /// Its last use, milliseconds since 1970.
+        used_ms: u64,
+    },
+}
+
+/// Which of the calls that move a round's funds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PlayKind {
+    /// `placebet`
+    Bet,
+    /// `awardwinnings`
+    Win,
+    /// `rollbackbet`
+    Rollback,
+    /// `voidbet`
+    Void,
+}
+
+/// Whether money comes into an account or goes out of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// A deposit.
+    In,
+    /// A withdrawal.
+    Out,
+}
+
+/// A transaction of a game round (protocol §4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Play<S> {
+    /// Which call.
+    pub kind: PlayKind,
+    /// Who asks.
+    pub platform: PlatformId,
+    /// Whose round.
+    pub account: AccountRef<S>,
+    /// `GatewaySessionToken`; always there in a bet.
+    pub session: Option<S>,
+    /// The session is known not to be another account's: [`Operation::CheckHolder`] has seen to it.
+    pub session_checked: bool,
+    /// `GameRoundID`.
+    pub round: S,
+    /// `GameRoundTransactionID`.
+    pub transaction: S,
+    /// `OriginalBetGameRoundTransactionID`; there in a rollback alone.
+    pub original: Option<S>,
+    /// `GameID`.
+    pub game: S,
+    /// `CurrencyCode`; `None` where ISO 4217 has no such code.
+    pub currency: Option<Currency>,
+    /// `Amount`, in minor units of `currency`; zero where that is `None`.
+    pub amount: Amount,
+    /// `StartRound`; false in a rollback and in a void, which have none.
+    pub starts_round: bool,
+    /// `EndRound`.
+    pub ends_round: bool,
+    /// The members that are recorded and move nothing, as a JSON object, where there are any.
+    pub details: Option<S>,
+}
+
+impl<S: AsRef<str>> Play<S> {
+    /// The same transaction with every string passed through `f`.
+    pub fn map<'a, T>(&'a self, f: impl Fn(&'a S) -> T) -> Play<T> {
+        Play {
+            kind: self.kind,
+            platform: self.platform,
+            account: self.account.map(&f),
+            session: self.session.as_ref().map(&f),
+            session_checked: self.session_checked,
+            round: f(&self.round),
+            transaction: f(&self.transaction),
+            original: self.original.as_ref().map(&f),
+            game: f(&self.game),
+            currency: self.currency,
+            amount: self.amount,
+            starts_round: self.starts_round,
+            ends_round: self.ends_round,
+            details: self.details.as_ref().map(&f),
+        }
+    }
 }
 
 /// Why a claim was released, and so what the waiting request is told.
@@ -140,12 +310,54 @@ impl<S: AsRef<str>> Operation<S> {
             | Self::GetAccount { account }
             | Self::SetStatus { account, .. }
             | Self::CloseSession { account, .. }
-            | Self::StartSession { account, .. } => account.hash().slot(),
-            Self::RedeemSession { account, .. } => account.slot(),
+            | Self::StartSession { account, .. }
+            | Self::EndRound { account, .. }
+            | Self::Credit { account, .. }
+            | Self::Alert { account, .. }
+            | Self::Transfer { account, .. }
+            | Self::SetLimits { account, .. }
+            | Self::GetStatement { account, .. }
+            | Self::RenewSession { account, .. }
+            | Self::Play(Play { account, .. }) => account.hash().slot(),
+            Self::RedeemSession { account, .. } | Self::CheckHolder { holder: account, .. } => account.slot(),
             Self::RedeemWrapped { key, .. }
             | Self::OpenSession { key, .. }
             | Self::ReleaseKey { key, .. } => KeyHash::of(key.as_ref()).slot(),
             Self::RedeemToken { token, .. } => token.slot(),
+            Self::FindHolder { play } => {
+                let session = play.session.as_ref().expect("a holder is looked for by its session");
+                KeyHash::of(session.as_ref()).slot()
+            }
+        }
+    }
+
+    /// Whether the operation changes what is journaled, where it succeeds; so it is refused while nothing can be.
+    /// The renewal of a session is not counted: it can wait.
+    pub const fn is_write(&self) -> bool {
+        match self {
+            Self::Play(_)
+            | Self::EndRound { .. }
+            | Self::Credit { .. }
+            | Self::Alert { .. }
+            | Self::PutAccount { .. }
+            | Self::SetStatus { .. }
+            | Self::Transfer { .. }
+            | Self::SetLimits { .. }
+            | Self::OpenSession { .. }
+            | Self::CloseSession { .. } => true,
+            Self::Balance { .. }
+            | Self::CreateToken { .. }
+            | Self::RedeemToken { .. }
+            | Self::RedeemWrapped { .. }
+            | Self::GetAccount { .. }
+            | Self::GetStatement { .. }
+            // Steps of what was let in: they go on.
+            | Self::RedeemSession { .. }
+            | Self::StartSession { .. }
+            | Self::ReleaseKey { .. }
+            | Self::FindHolder { .. }
+            | Self::CheckHolder { .. }
+            | Self::RenewSession { .. } => false,
         }
     }
 
@@ -157,6 +369,9 @@ impl<S: AsRef<str>> Operation<S> {
                 | Self::OpenSession { .. }
                 | Self::StartSession { .. }
                 | Self::CloseSession { .. }
+                | Self::Play(Play { kind: PlayKind::Win, session: Some(_), session_checked: false, .. })
+                | Self::FindHolder { .. }
+                | Self::CheckHolder { .. }
         )
     }
 
@@ -185,12 +400,44 @@ impl<S: AsRef<str>> Operation<S> {
             Self::RedeemWrapped { platform, key, minted_ms } => {
                 Operation::RedeemWrapped { platform: *platform, key: f(key), minted_ms: *minted_ms }
             }
+            Self::Play(play) => Operation::Play(play.map(f)),
+            Self::EndRound { platform, account, round, game, currency, details } => Operation::EndRound {
+                platform: *platform,
+                account: account.map(&f),
+                round: f(round),
+                game: f(game),
+                currency: *currency,
+                details: details.as_ref().map(&f),
+            },
+            Self::Credit { platform, account, transaction, kind, currency, amount } => Operation::Credit {
+                platform: *platform,
+                account: account.map(&f),
+                transaction: f(transaction),
+                kind: f(kind),
+                currency: *currency,
+                amount: *amount,
+            },
+            Self::Alert { platform, account, details } => {
+                Operation::Alert { platform: *platform, account: account.map(&f), details: f(details) }
+            }
             Self::PutAccount { account, profile } => {
                 Operation::PutAccount { account: account.map(&f), profile: profile.clone() }
             }
             Self::GetAccount { account } => Operation::GetAccount { account: account.map(&f) },
             Self::SetStatus { account, status } => {
                 Operation::SetStatus { account: account.map(&f), status: *status }
+            }
+            Self::Transfer { account, direction, transaction, amount } => Operation::Transfer {
+                account: account.map(&f),
+                direction: *direction,
+                transaction: f(transaction),
+                amount: *amount,
+            },
+            Self::SetLimits { account, limits } => {
+                Operation::SetLimits { account: account.map(&f), limits: limits.clone() }
+            }
+            Self::GetStatement { account, after, limit } => {
+                Operation::GetStatement { account: account.map(&f), after: *after, limit: *limit }
             }
             Self::OpenSession { account, key } => {
                 Operation::OpenSession { account: account.map(&f), key: f(key) }
@@ -209,6 +456,13 @@ impl<S: AsRef<str>> Operation<S> {
             }
             Self::ReleaseKey { key, account, answer } => {
                 Operation::ReleaseKey { key: f(key), account: *account, answer: *answer }
+            }
+            Self::FindHolder { play } => Operation::FindHolder { play: Box::new(play.map(f)) },
+            Self::CheckHolder { holder, play } => {
+                Operation::CheckHolder { holder: *holder, play: Box::new(play.map(f)) }
+            }
+            Self::RenewSession { account, key, used_ms } => {
+                Operation::RenewSession { account: account.map(&f), key: f(key), used_ms: *used_ms }
             }
         }
     }

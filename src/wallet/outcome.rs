@@ -5,7 +5,8 @@ use compact_str::CompactString;
 use super::account::{Profile, Status};
 use super::amount::Amount;
 use super::currency::Currency;
-use super::operation::Operation;
+use super::operation::{Operation, PlayKind};
+use super::restriction::Restrictions;
 use super::token::TokenId;
 
 /// `ErrorCode` of the protocol (§1, Error codes), those that are refusals.
@@ -16,6 +17,8 @@ pub enum ErrorCode {
     Success = 0,
     /// -1: the wallet could not answer; retry.
     Unknown = -1,
+    /// -2: insufficient funds.
+    InsufficientFunds = -2,
     /// -3: session not found or expired.
     SessionNotFound = -3,
     /// -4: account frozen.
@@ -24,6 +27,22 @@ pub enum ErrorCode {
     AccountNotFound = -5,
     /// -6: authentication failed, or the request is not well formed.
     NotAuthentic = -6,
+    /// -7: transaction not completed.
+    NotCompleted = -7,
+    /// -8: transaction not found.
+    TransactionNotFound = -8,
+    /// -9: currency mismatch.
+    CurrencyMismatch = -9,
+    /// -10: stake limit.
+    StakeLimit = -10,
+    /// -11: wager limit.
+    WagerLimit = -11,
+    /// -12: loss limit.
+    LossLimit = -12,
+    /// -13: session-length limit.
+    SessionLengthLimit = -13,
+    /// -14: game round not found.
+    RoundNotFound = -14,
     /// -15: game not found.
     GameNotFound = -15,
 }
@@ -87,8 +106,110 @@ pub struct AccountView {
     pub status: Status,
     /// Its funds.
     pub balance: Balance,
+    /// Its limits.
+    pub limits: Restrictions<Amount>,
     /// Its live sessions, oldest first.
     pub sessions: Vec<SessionView>,
+    /// Its open rounds, oldest first, the first [`OPEN_ROUNDS_SHOWN_MAX`](crate::limits::OPEN_ROUNDS_SHOWN_MAX).
+    pub open_rounds: Vec<RoundView>,
+    /// How many rounds are open.
+    pub open_rounds_count: usize,
+    /// The latest alerts, oldest first.
+    pub alerts: Vec<AlertView>,
+}
+
+/// An open round as the operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoundView {
+    /// `GameRoundID`.
+    pub id: CompactString,
+    /// The sum of its bets.
+    pub staked: Amount,
+    /// What rollbacks and voids have given back of it.
+    pub returned: Amount,
+    /// It was opened by winnings that did not start it.
+    pub orphan: bool,
+    /// Its last transaction, milliseconds since 1970.
+    pub last_ms: u64,
+}
+
+/// An alert as the operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertView {
+    /// When it was recorded, milliseconds since 1970.
+    pub at_ms: u64,
+    /// Its members, as a JSON object.
+    pub details: CompactString,
+}
+
+/// A page of an account's statement, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// The currency of all amounts.
+    pub currency: Currency,
+    /// The transactions.
+    pub lines: Vec<StatementLine>,
+    /// There are further ones.
+    pub more: bool,
+}
+
+/// What a transaction of a statement is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineKind {
+    /// Of a game round.
+    Play(PlayKind),
+    /// A promotional payment.
+    Credit,
+    /// The operator's.
+    Deposit,
+    /// The operator's.
+    Withdrawal,
+}
+
+/// A transaction as the operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatementLine {
+    /// Its number among its account's, growing; a later page begins after it.
+    pub number: u32,
+    /// What it is.
+    pub kind: LineKind,
+    /// `GameRoundID`, of a round's transaction.
+    pub round: Option<CompactString>,
+    /// Its id.
+    pub transaction: CompactString,
+    /// The amount that was asked for.
+    pub amount: Amount,
+    /// It moved nothing, as the second rollback of a bet does.
+    pub moved_nothing: bool,
+    /// It is a bet that was taken back later.
+    pub rolled_back: bool,
+    /// The account's cash after it.
+    pub balance_after: Amount,
+    /// When it was applied, milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+/// A change that is to be journaled, as it must come out when it is applied again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// The number of the `ErrorCode`: 0, or that of a refusal that changes something.
+    pub code: i8,
+    /// The account's cash after it.
+    pub cash: Amount,
+    /// The account's version after it.
+    pub version: u64,
+    /// The last use of the session that it depends on, as it was before, milliseconds since 1970; renewals come to
+    /// the journal late. 0 where it depends on none.
+    pub session_used_ms: u64,
+}
+
+/// What an operation did to a wallet, beside its outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effect {
+    /// The sequence of the latest change that the outcome shows; the operation's own where it changed something.
+    pub seen: super::Sequence,
+    /// The change, where there was one that is to be journaled.
+    pub changed: Option<Receipt>,
 }
 
 /// A live session as the operator sees it.
@@ -119,6 +240,17 @@ pub enum Outcome<S> {
     },
     /// `redeemtoken`.
     Redeemed(Redeemed<S>),
+    /// A transaction that was done, now or before: `placebet` and its like, `credit` (protocol §4).
+    Done {
+        /// `OperatorTransactionReference`.
+        reference: S,
+        /// The stake, of a bet alone: `OperatorTransactionSplit`.
+        staked: Option<Amount>,
+        /// The funds.
+        balance: Balance,
+    },
+    /// `end` and `alertwalletcallbacknotification`: done, with the funds.
+    Noted(Balance),
     /// A platform's call was refused; with the funds where the account is known and may be told of (protocol §4).
     Refused {
         /// Why.
@@ -136,6 +268,17 @@ pub enum Outcome<S> {
     Account(Box<AccountView>),
     /// Operator: the status is set.
     StatusSet(Status),
+    /// Operator: the deposit or withdrawal is done, now or before; the funds.
+    Transferred(Balance),
+    /// Operator: these limits hold.
+    LimitsSet {
+        /// All limits.
+        limits: Box<Restrictions<Amount>>,
+        /// Their currency.
+        currency: Currency,
+    },
+    /// Operator: a page of the statement.
+    Statement(Box<Statement>),
     /// Operator: the session has started, or had already.
     SessionOpened {
         /// Its key.
@@ -169,6 +312,16 @@ pub enum OperatorRefusal {
     TooManySessions,
     /// 503: the shard holds as many accounts as it may.
     ShardFull,
+    /// 409: the transaction's id was used with another amount.
+    TransactionConflict,
+    /// 409: the account has as many deposits and withdrawals as may be remembered.
+    TooManyTransactions,
+    /// 422: the account has less than is to be withdrawn.
+    InsufficientFunds,
+    /// 422: the account would hold more than an account can.
+    TooMuch,
+    /// 400: the amount is not a whole number of the currency's minor units, or is too large.
+    NotMoney,
 }
 
 impl<S> Outcome<S> {
@@ -193,10 +346,19 @@ impl<S> Outcome<S> {
                     gender: extras.gender,
                 }),
             }),
+            Self::Done { reference, staked, balance } => {
+                Outcome::Done { reference: f(reference), staked: *staked, balance: *balance }
+            }
+            Self::Noted(balance) => Outcome::Noted(*balance),
             Self::Refused { code, balance } => Outcome::Refused { code: *code, balance: *balance },
             Self::AccountPut { created } => Outcome::AccountPut { created: *created },
             Self::Account(view) => Outcome::Account(view.clone()),
             Self::StatusSet(status) => Outcome::StatusSet(*status),
+            Self::Transferred(balance) => Outcome::Transferred(*balance),
+            Self::LimitsSet { limits, currency } => {
+                Outcome::LimitsSet { limits: limits.clone(), currency: *currency }
+            }
+            Self::Statement(statement) => Outcome::Statement(statement.clone()),
             Self::SessionOpened { key } => Outcome::SessionOpened { key: f(key) },
             Self::SessionClosed => Outcome::SessionClosed,
             Self::OperatorRefused(refusal) => Outcome::OperatorRefused(*refusal),

@@ -18,6 +18,8 @@ pub struct Session {
     pub(super) serial: u32,
     /// When it ends by itself.
     pub(super) idle: Idle,
+    /// Its last use was not journaled yet.
+    pub(super) renewed: bool,
     /// When the player logged in, milliseconds since 1970.
     pub(super) started_ms: u64,
     /// Its last `redeemtoken` or `placebet`, or its start, milliseconds since 1970.

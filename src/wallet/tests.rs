@@ -1,8 +1,25 @@
-//! The wallet's rows of protocol §1, §3, §6 and §7. A story is told to a fresh wallet, one line after another;
-//! each line is an operation and its outcome.
+//! The wallet's rows of protocol §1, §3, §4, §6 and §7. A story is told to a fresh wallet, one line after another;
+//! each line is an operation and its outcome. At its end the story is told again, from the journal that it left, to
+//! another wallet, and both must be the same.
 
-use super::account::Slot;
+mod outside;
+mod restrictions;
+mod rounds;
+mod statement;
+mod tokens;
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+
+use super::account::Status;
+use super::amount::Money;
 use super::catalog::Domain;
+use super::image::AccountImage;
+use super::operation::Direction;
+use super::outcome::{AccountView, OperatorRefusal, Receipt, Redeemed, SessionView};
+use super::restriction::Restrictions;
+use super::token::TokenId;
 use super::*;
 
 const ADMIN: &str = "default/admin";
@@ -27,6 +44,8 @@ fn profile() -> Profile {
 struct Story {
     wallet: Wallet,
     now_ms: Millis,
+    sequence: Sequence,
+    journal: Vec<(Stamp, Operation<CompactString>, Receipt)>,
 }
 
 impl Story {
@@ -38,26 +57,65 @@ impl Story {
         let domains = vec![domain("default", "GBP", &[PLATFORM]), domain("nippon", "JPY", &[STRANGER])];
         let mut catalog = Catalog::new(domains, [GAME.to_owned()]);
         catalog.token_policy = policy;
-        let mut wallet = Wallet::new(Arc::new(catalog));
-        let opening = Amount::from_minor(1_000).unwrap();
-        wallet.put_account(&AccountRef::new(ADMIN), &profile(), opening);
-        wallet.put_account(&AccountRef::new(YEN), &profile(), opening);
-        Self { wallet, now_ms: START_MS }
+        let mut story = Self {
+            wallet: Wallet::new(Arc::new(catalog)),
+            now_ms: START_MS,
+            sequence: 0,
+            journal: Vec::new(),
+        };
+        for (account, opening) in [(ADMIN, "10"), (YEN, "1000")] {
+            story.check(&put(account), &Outcome::AccountPut { created: true });
+            let deposit = transfer(account, Direction::In, "opening", opening);
+            assert!(matches!(story.outcome(&deposit), Outcome::Transferred(_)));
+        }
+        story
     }
 
     /// Does `operation` and every step that follows from it, as one shard that owns all slots does.
     fn outcome(&mut self, operation: &Operation<&str>) -> Outcome<CompactString> {
-        let mut outcome = self.wallet.apply(self.now_ms, operation).map(|text| CompactString::from(*text));
+        let mut outcome = self.step(operation);
         while let Outcome::Next(next) = outcome {
-            outcome = self.wallet.apply(self.now_ms, &next.as_deref()).map(|text| CompactString::from(*text));
+            outcome = self.step(&next.as_deref());
         }
         outcome
     }
 
+    fn step(&mut self, operation: &Operation<&str>) -> Outcome<CompactString> {
+        if let Operation::StartSession { account, .. } = operation {
+            let mut renewals = Vec::new();
+            self.wallet.journal_account_renewals(account, |operation, receipt| {
+                renewals.push((operation.map(|text| CompactString::from(*text)), receipt));
+            });
+            self.keep(renewals);
+        }
+        let stamp = Stamp { now_ms: self.now_ms, sequence: self.sequence + 1 };
+        let mut effect = Effect::default();
+        let outcome = self.wallet.apply(stamp, operation, &mut effect).map(|text| CompactString::from(*text));
+        if let Some(receipt) = effect.changed {
+            assert_eq!(effect.seen, stamp.sequence, "an outcome shows its own change");
+            self.keep(vec![(operation.map(|text| CompactString::from(*text)), receipt)]);
+        }
+        outcome
+    }
+
+    fn keep(&mut self, changes: Vec<(Operation<CompactString>, Receipt)>) {
+        for (operation, receipt) in changes {
+            self.sequence += 1;
+            let stamp = Stamp { now_ms: self.now_ms, sequence: self.sequence };
+            self.journal.push((stamp, operation, receipt));
+        }
+    }
+
     #[track_caller]
     fn check(&mut self, operation: &Operation<&str>, expect: &Outcome<&str>) {
+        let before = self.sequence;
         let expect = expect.map(|text| CompactString::from(*text));
         assert_eq!(self.outcome(operation), expect, "{operation:?}");
+        if let Outcome::Refused { code, .. } = expect
+            && code != ErrorCode::TransactionNotFound
+        {
+            assert_eq!(self.sequence, before, "a refusal changes nothing: {operation:?}");
+        }
     }
 
     fn login(&mut self, account: &str, key: &str) {
@@ -77,6 +135,61 @@ impl Story {
             other => panic!("no token: {other:?}"),
         }
     }
+
+    /// Tells the story again from its journal, and once more from a snapshot.
+    fn retell(&mut self) {
+        let mut renewals = Vec::new();
+        self.wallet.journal_renewals(Millis::MAX, usize::MAX, |operation, receipt| {
+            renewals.push((operation.map(|text| CompactString::from(*text)), receipt));
+        });
+        self.keep(renewals);
+        let mut again = Wallet::to_replay();
+        again.configure(self.wallet.settings()).unwrap();
+        for (stamp, operation, receipt) in &self.journal {
+            let replayed = again.replay(*stamp, &operation.as_deref(), receipt);
+            assert_eq!(replayed, Ok(()), "{operation:?}: {receipt:?}");
+        }
+        let expect = images(&mut self.wallet, self.now_ms);
+        assert_eq!(images(&mut again, self.now_ms), expect, "from the journal");
+        let mut restored = Wallet::to_replay();
+        restored.configure(self.wallet.settings()).unwrap();
+        expect.iter().for_each(|image| restored.restore(image).unwrap());
+        assert_eq!(images(&mut restored, self.now_ms), expect, "from a snapshot");
+        assert!(restored.totals().eq(self.wallet.totals()), "the books are the same");
+    }
+}
+
+impl Drop for Story {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.retell();
+        }
+    }
+}
+
+/// All accounts, without what is over.
+fn images(wallet: &mut Wallet, now_ms: Millis) -> Vec<AccountImage> {
+    wallet.sweep(now_ms, |_| true);
+    let slots = wallet.by_slot();
+    let mut images: Vec<AccountImage> = slots.iter().flat_map(|(_, places)| wallet.images(places)).collect();
+    images.sort_by(|a, b| a.id.cmp(&b.id));
+    // When an account's sessions were forgotten is no part of what it is.
+    images.iter_mut().for_each(|image| image.sessions.sort_by(|a, b| a.key.cmp(&b.key)));
+    images
+}
+
+fn put(account: &str) -> Operation<&str> {
+    Operation::PutAccount { account: AccountRef::new(account), profile: Box::new(profile()) }
+}
+
+fn transfer<'a>(
+    account: &'a str,
+    direction: Direction,
+    transaction: &'a str,
+    amount: &str,
+) -> Operation<&'a str> {
+    let amount = Money::parse(amount).unwrap();
+    Operation::Transfer { account: AccountRef::new(account), direction, transaction, amount }
 }
 
 fn balance<'a>(by: usize, account: &'a str, game: Option<&'a str>) -> Operation<&'a str> {
@@ -223,56 +336,6 @@ fn redeeming_renews_the_session() {
 }
 
 #[test]
-fn outstanding_tokens_are_bounded_and_expire() {
-    let mut story = Story::new(TokenPolicy::SingleUse);
-    story.login(ADMIN, KEY);
-    for entropy in 0..limits::TOKENS_MAX as u128 {
-        story.token(entropy);
-    }
-    let most = limits::TOKENS_MAX as u128;
-    story.check(&create(PLATFORM, ADMIN, GAME, most), &refusal(ErrorCode::Unknown));
-    let slot = AccountHash::of(ADMIN).slot();
-    story.check(&redeem(PLATFORM, TokenId::new(slot, 17)), &redeemed(KEY));
-    story.token(most);
-    story.check(&create(PLATFORM, ADMIN, GAME, most + 1), &refusal(ErrorCode::Unknown));
-    story.later(limits::TOKEN_LIFE_MS);
-    story.token(most + 1);
-    for _ in 0..limits::TOKENS_MAX / limits::SWEEP_ACCOUNTS {
-        story.wallet.sweep(story.now_ms, |_| true);
-    }
-    assert_eq!(story.wallet.tokens(), 1);
-}
-
-#[test]
-fn wrapped_tokens() {
-    let mut story = Story::new(TokenPolicy::Wrapped);
-    story.check(&wrapped(PLATFORM, KEY, START_MS), &refusal(ErrorCode::SessionNotFound));
-    story.login(ADMIN, KEY);
-    let minted = Outcome::WrappedToken { key: KEY, minted_ms: START_MS };
-    story.check(&create(PLATFORM, ADMIN, GAME, 1), &minted);
-    let none = refusal(ErrorCode::SessionNotFound);
-    for (minted_ms, expect) in [
-        (START_MS, redeemed(KEY)),
-        (START_MS, redeemed(KEY)),
-        (START_MS - 60_000, redeemed(KEY)),
-        (START_MS - 60_001, none.clone()),
-        (START_MS + 5_000, redeemed(KEY)),
-        (START_MS + 5_001, none.clone()),
-        (0, none.clone()),
-        (u64::MAX, none.clone()),
-    ] {
-        story.check(&wrapped(PLATFORM, KEY, minted_ms), &expect);
-    }
-    story.check(&wrapped(PLATFORM, "other", START_MS), &none);
-    story.check(&wrapped(STRANGER, KEY, START_MS), &none);
-    story.check(&status(ADMIN, Status::Frozen), &Outcome::StatusSet(Status::Frozen));
-    story.check(&wrapped(PLATFORM, KEY, START_MS), &refusal_with(ErrorCode::AccountFrozen));
-    story.check(&status(ADMIN, Status::Active), &Outcome::StatusSet(Status::Active));
-    story.later(IDLE_MS);
-    story.check(&wrapped(PLATFORM, KEY, START_MS + IDLE_MS), &none);
-}
-
-#[test]
 fn sessions_of_the_operator() {
     let mut story = Story::new(TokenPolicy::SingleUse);
     let refused = |refusal| Outcome::OperatorRefused(refusal);
@@ -378,7 +441,11 @@ fn accounts_of_the_operator() {
         profile: full,
         status: Status::Frozen,
         balance: funds("GBP", 0, 0),
+        limits: Restrictions::none(),
         sessions: vec![session],
+        open_rounds: Vec::new(),
+        open_rounds_count: 0,
+        alerts: Vec::new(),
     };
     story.check(&get("default/anna"), &Outcome::Account(Box::new(view)));
 }
@@ -386,47 +453,23 @@ fn accounts_of_the_operator() {
 #[test]
 fn demo_sessions_never_idle_out() {
     let mut story = Story::new(TokenPolicy::SingleUse);
-    let account = AccountRef::new(ADMIN);
-    story.wallet.start_demo_session(START_MS, &account, KEY);
-    story.wallet.adopt_key(KEY, account.hash());
+    let demo = AccountRef::new("default/demo");
+    let opening = Amount::from_minor(100).unwrap();
+    assert!(story.wallet.put_demo_account(START_MS, &demo, &profile(), opening, KEY));
+    assert!(!story.wallet.put_demo_account(START_MS, &demo, &profile(), opening, KEY), "it is there");
+    assert!(story.wallet.adopt_key(KeyHash::of(KEY), demo.hash()));
+    assert!(!story.wallet.adopt_key(KeyHash::of(KEY), AccountHash::of(ADMIN)), "it is another's");
     story.later(365 * 24 * 3_600 * 1_000);
     sweep(&mut story);
-    let token = story.token(1);
-    story.check(&redeem(PLATFORM, token), &redeemed(KEY));
-}
-
-#[test]
-fn tokens_as_text() {
-    let slot = Slot::new(4_095).unwrap();
-    let check = |random: u128, text: &str| {
-        let token = TokenId::new(slot, random);
-        assert_eq!(token.write(&mut [0; token::TOKEN_CHARS]), text);
-        assert_eq!(TokenId::parse(text), Some(token));
+    let Outcome::Token(token) = story.outcome(&create(PLATFORM, "default/demo", GAME, 1)) else {
+        panic!("no token");
     };
-    check(0, "H_8AAAAAAAAAAAAAAAAAAAAA");
-    check(u128::MAX, "H_______________________");
-    for text in [
-        "",
-        "H_8AAAAAAAAAAAAAAAAAAAA",
-        "H_8AAAAAAAAAAAAAAAAAAAAAA",
-        "L_8AAAAAAAAAAAAAAAAAAAAA",
-        "H+8AAAAAAAAAAAAAAAAAAAAA",
-    ] {
-        assert_eq!(TokenId::parse(text), None, "{text}");
-    }
-    for (text, expect) in [
-        ("20fbd3b9-eef2-49cd-9976-50f0d34e7f7c-179e5f738d8", Some((KEY, 0x0179_e5f7_38d8))),
-        ("k-0", Some(("k", 0))),
-        ("a-b-ff", Some(("a-b", 255))),
-        ("k-ffffffffffffffff", Some(("k", u64::MAX))),
-        ("k-10000000000000000", None),
-        ("k-FF", None),
-        ("k-+1", None),
-        ("k-", None),
-        ("-1", None),
-        ("k", None),
-        ("", None),
-    ] {
-        assert_eq!(token::parse_wrapped(text), expect, "{text}");
-    }
+    assert!(matches!(story.outcome(&redeem(PLATFORM, token)), Outcome::Redeemed(_)));
+    // Demo data comes with a snapshot, not by the journal.
+    let mut restored = Wallet::to_replay();
+    restored.configure(story.wallet.settings()).unwrap();
+    let expect = images(&mut story.wallet, story.now_ms);
+    expect.iter().for_each(|image| restored.restore(image).unwrap());
+    assert_eq!(images(&mut restored, story.now_ms), expect);
+    std::mem::forget(story);
 }

@@ -10,11 +10,17 @@
 mod bounds;
 mod client;
 mod connections;
+mod currencies;
 mod faults;
 mod message;
+mod money;
 mod operator;
 mod pipelining;
+mod play;
 mod protocol;
+mod restrictions;
+mod rounds;
+mod rungs;
 mod server;
 mod stopping;
 mod timeouts;

@@ -70,7 +70,7 @@ fn live(client: &mut Client, platform: &mut Client, account: &str, key: &str) {
     let funds = r#""Balance":{"CurrencyCode":"GBP","CashFunds":0.00,"BonusFunds":0.00,"FundsPriority":"Unknown","Version":0}"#;
     let view = |profile: &str, status: &str, sessions: &str| {
         format!(
-            r#"{{"OperatorAccountID":"{account}",{profile},"Status":"{status}",{funds},"Sessions":[{sessions}]}}"#
+            r#"{{"OperatorAccountID":"{account}",{profile},"Status":"{status}",{funds},"Limits":{{}},"Sessions":[{sessions}],"OpenRounds":[],"OpenRoundsCount":0,"Alerts":[]}}"#
         )
     };
     let session =

@@ -18,6 +18,7 @@ use crate::message::{
     ADMIN, DEMO_TOKEN, balance, body, call, chunked, create_token, get, operator, post, redeem_token,
     redeemed, wrapped,
 };
+use crate::play::{Player, demo_players};
 use crate::server::{DEMO_ACCOUNTS, Server, Start};
 
 /// One request of a list.
@@ -323,6 +324,58 @@ fn bytes_one_by_one() {
         for text in [chunked(&request, 3), request] {
             text.as_bytes().chunks(1).for_each(|byte| client.send(byte));
             assert_eq!(client.answer().body, r#"{"ErrorCode":-5}"#);
+        }
+    }
+}
+
+/// Bets, their repeats, winnings, some of them with a foreign key, and reads, of players of every kind in turn: each
+/// answer tells the version that its place in the order has. Winnings with a key that is not their account's ask
+/// other shards first, and nothing behind them goes ahead.
+#[test]
+fn rounds_in_one_write() {
+    const ROUNDS: u64 = 50;
+    for shards in [1, 2] {
+        let server = Start::demo(shards).start();
+        let mut kinds = demo_players();
+        for client in &mut server.clients() {
+            let players: Vec<Player> = kinds.iter_mut().map(|kind| kind.remove(0)).collect();
+            let (mut requests, mut expect) = (String::new(), Vec::new());
+            for number in 0..ROUNDS {
+                for (at, player) in players.iter().enumerate() {
+                    let round = format!("r{number}");
+                    let foreign = &players[(at + 1 + number as usize % 3) % players.len()].key;
+                    let win = player.win(&round, "w", "0.25").ends();
+                    let cash = |less_cents: u64| {
+                        let cents = 100_000_000 - 75 * number - less_cents;
+                        format!("{}.{:02}", cents / 100, cents % 100)
+                    };
+                    let version = 1 + 2 * number;
+                    let bet = player.bet(&round, "b", "1.00");
+                    let rows = [
+                        (bet.clone(), 0, cash(100), version + 1),
+                        (bet, 0, cash(100), version + 1),
+                        (win.clone().text("GatewaySessionToken", foreign), -5, String::new(), 0),
+                        (win.clone().text("GatewaySessionToken", "nobody's"), 0, cash(75), version + 2),
+                        (win, 0, cash(75), version + 2),
+                        (player.balance(), 0, cash(75), version + 2),
+                        (player.bet(&round, "late", "1.00"), -7, cash(75), version + 2),
+                    ];
+                    for (play, code, cash, version) in rows {
+                        requests += &play.request();
+                        expect.push(match code {
+                            -5 => r#"{"ErrorCode":-5}"#.to_owned(),
+                            _ => play.answered(code, &cash, version),
+                        });
+                    }
+                }
+            }
+            let mut writer = client.writer();
+            std::thread::scope(|threads| {
+                threads.spawn(move || writer.write_all(requests.as_bytes()).expect("the server reads"));
+                for (at, expect) in expect.iter().enumerate() {
+                    assert_eq!(&client.answer().body, expect, "answer {at}");
+                }
+            });
         }
     }
 }

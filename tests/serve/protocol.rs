@@ -151,7 +151,7 @@ fn credentials_and_bodies() {
 }
 
 /// Two platforms, three domains with different currencies, two games.
-const FILE: &str = r#"
+pub(crate) const FILE: &str = r#"
 operator_token = "operators-token"
 games = ["11588", "g\u00e9"]
 
@@ -180,7 +180,7 @@ name = "kw"
 currency = "KWD"
 "#;
 
-const TOKEN: &str = "operators-token";
+pub(crate) const TOKEN: &str = "operators-token";
 
 struct Platform {
     key: &'static str,

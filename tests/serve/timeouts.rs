@@ -190,6 +190,6 @@ fn an_idle_session() {
         let token = last.split('"').rev().nth(1).expect("a session was there");
         assert_eq!(client.ask(&redeem_token(token)).body, r#"{"ErrorCode":-3}"#);
         let seen = server.operator().ask(&operator("GET", &path.replace("/sessions", ""), TOKEN, ""));
-        assert!(seen.body.ends_with(r#""Sessions":[]}"#), "{}", seen.body);
+        assert!(seen.body.contains(r#""Sessions":[],"#), "{}", seen.body);
     }
 }

@@ -368,7 +368,9 @@ mod tests {
         check("src/shard.rs", "use crate::http::Status;", &["1: crate::http::Status"]);
         check("src/shard/mesh.rs", "use crate::api::Call;", &["1: crate::api::Call"]);
         check("src/shard/mesh.rs", "use sonic_rs::Value;", &["1: sonic_rs::Value"]);
-        check("src/shard/mesh.rs", "use crate::clock::Clock;", &["1: crate::clock::Clock"]);
+        check("src/journal/x.rs", "use std::fs::File;", &["1: std::fs::File"]);
+        check("src/storage/x.rs", "use crate::wallet::Wallet;", &["1: crate::wallet::Wallet"]);
+        check("src/recovery.rs", "use crate::storage::FileError;", &["1: crate::storage::FileError"]);
 
         check("src/net/x.rs", "use crate::wallet::Wallet;", &["1: crate::wallet::Wallet"]);
         check("src/net/x.rs", "use io_uring::IoUring;", &["1: io_uring::IoUring"]);
@@ -392,7 +394,13 @@ mod tests {
         check("src/main.rs", "use purser::wallet::Wallet;", &["1: crate::wallet::Wallet"]);
 
         check("src/server.rs", "use glommio::Placement; use std::thread; use crate::wallet::Wallet;", &[]);
-        check("src/journal.rs", "", &["1: module journal"]);
+        check("src/unheard.rs", "", &["1: module unheard"]);
+        check("src/journal/x.rs", "use crate::wallet::operation::Operation;", &[]);
+        check("src/journal/x.rs", "use std::fs::File;", &["1: std::fs::File"]);
+        check("src/journal.rs", "use crate::clock::Clock;", &["1: crate::clock::Clock"]);
+        check("src/storage/x.rs", "use crate::journal::Group; use glommio::io::DmaFile;", &[]);
+        check("src/storage/x.rs", "use crate::journal::Journal;", &["1: crate::journal::Journal"]);
+        check("src/storage.rs", "use crate::wallet::Sequence;", &["1: crate::wallet::Sequence"]);
         check("src/http/x.rs", "mod y { use super::z; }", &["1: mod y {"]);
     }
 

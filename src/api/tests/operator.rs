@@ -58,7 +58,8 @@ fn unknown_paths() {
     missing("/operator/v1/accounts/default/admin/status/");
     missing("/operator/v1/accounts/default/admin/status/x");
     missing("/operator/v1/accounts/default/admin/sessions/k/x");
-    missing("/operator/v1/accounts/default/admin/deposits");
+    missing("/operator/v1/accounts/default/admin/deposits/1");
+    missing("/operator/v1/accounts/default/admin/deposit");
     missing("/operator/v2/accounts/default/admin");
     missing("/operator/v1/accounts%2Fdefault/admin");
 }
@@ -73,6 +74,11 @@ fn methods() {
     check(Method::Get, &format!("{ACCOUNT}/sessions"), "", not_allowed("POST"));
     check(Method::Delete, &format!("{ACCOUNT}/sessions"), "", not_allowed("POST"));
     check(Method::Post, &format!("{ACCOUNT}/sessions/k"), "", not_allowed("DELETE"));
+    check(Method::Get, &format!("{ACCOUNT}/deposits"), "", not_allowed("POST"));
+    check(Method::Put, &format!("{ACCOUNT}/withdrawals"), "", not_allowed("POST"));
+    check(Method::Get, &format!("{ACCOUNT}/limits"), "", not_allowed("PUT"));
+    check(Method::Delete, &format!("{ACCOUNT}/limits"), "", not_allowed("PUT"));
+    check(Method::Post, &format!("{ACCOUNT}/transactions"), "", not_allowed("GET, HEAD"));
 }
 
 #[track_caller]

@@ -47,7 +47,10 @@ fn paths_are_exact() {
     missing("/v1.1/balance");
     missing("/v1.0/session");
     missing("/v1.0/session/");
-    missing("/v1.0/gameround/placebet");
+    missing("/v1.0/gameround");
+    missing("/v1.0/gameround/placebets");
+    missing("/v1.0/placebet");
+    missing("/v1.0/credit");
     missing("/operator/v1/accounts/default/admin");
     missing("/healthz");
     check_door(Method::Get, "/v1.0/nothing", None, "", http(Status::NotFound));

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::Storing;
 
 /// A whole file; rows change one thing in it. Its lines count from 1.
 const WHOLE: &str = r#"listen = "127.0.0.1:1"
@@ -34,6 +35,13 @@ keep_alive_ms = 2
 send_ms = 3
 drain_ms = 86400000
 session_idle_ms = 5
+
+[rounds]
+retention_ms = 6
+
+[storage]
+reserve_mib = 7
+snapshot_segments = 8
 "#;
 
 fn read(text: &[u8]) -> Result<File, Error> {
@@ -62,12 +70,14 @@ fn a_whole_file() {
     assert_eq!((&*first.key, &*first.user, &*first.password), ("L100", "user1", "a password"));
     assert_eq!((&*second.key, &*second.user, &*second.password), ("L200", "user2", "pass:word"));
     let (one, two) = (PlatformId::new(0).unwrap(), PlatformId::new(1).unwrap());
-    let (_, default) = file.catalog.domain_of("default/x").unwrap();
+    let default = file.catalog.domain("default").unwrap();
     assert_eq!((default.currency.code(), default.serves(one), default.serves(two)), ("GBP", true, false));
-    let (_, casino) = file.catalog.domain_of("casino/x").unwrap();
+    let casino = file.catalog.domain("casino").unwrap();
     assert_eq!((casino.currency.code(), casino.serves(one), casino.serves(two)), ("KWD", true, true));
     assert!(file.catalog.has_game("11588") && file.catalog.has_game("11589"));
     assert_eq!(file.catalog.session_idle_ms, 5);
+    assert_eq!(file.catalog.retention_ms, 6);
+    assert_eq!(file.storing, Storing { reserve_mib: 7, snapshot_segments: 8 });
     let timeouts = Timeouts { request_ms: 1, keep_alive_ms: 2, send_ms: 3, drain_ms: 86_400_000 };
     assert_eq!(file.timeouts, timeouts);
 }
@@ -241,6 +251,25 @@ fn times_out_of_bounds() {
         "session_idle_ms = 5",
         "session_idle_ms = 0",
         ":33: session_idle_ms is 0; it must be 1 to 86400000 milliseconds",
+    );
+}
+
+#[test]
+fn numbers_of_rounds_and_storage() {
+    check(
+        "retention_ms = 6",
+        "retention_ms = 0",
+        ":36: retention_ms is 0; it must be 1 to 316224000000 milliseconds",
+    );
+    check(
+        "reserve_mib = 7",
+        "reserve_mib = -1",
+        ":39: reserve_mib is -1; it must be 0 to 1099511627776 mebibytes",
+    );
+    check(
+        "snapshot_segments = 8",
+        "snapshot_segments = 1025",
+        ":40: snapshot_segments is 1025; it must be 1 to 1024 segments",
     );
 }
 

@@ -1,0 +1,201 @@
+//! What the operator is shown, byte for byte.
+
+use compact_str::CompactString;
+
+use super::answers::{balance, check};
+use super::*;
+use crate::wallet::account::{Date, Gender, Profile, Status as AccountStatus};
+use crate::wallet::amount::Amount;
+use crate::wallet::currency::Currency;
+use crate::wallet::operation::PlayKind;
+use crate::wallet::outcome::{
+    AccountView, AlertView, LineKind, Outcome, RoundView, SessionView, Statement, StatementLine,
+};
+use crate::wallet::restriction::{ByPeriod, Restrictions};
+
+fn minor(minor_units: i64) -> Amount {
+    Amount::from_minor(minor_units).unwrap()
+}
+
+fn plain_account() -> AccountView {
+    AccountView {
+        id: "default/admin".into(),
+        profile: Profile::of(*b"GB"),
+        status: AccountStatus::Active,
+        balance: balance("GBP", 100_000_000, 1),
+        limits: Restrictions::none(),
+        sessions: Vec::new(),
+        open_rounds: Vec::new(),
+        open_rounds_count: 0,
+        alerts: Vec::new(),
+    }
+}
+
+#[track_caller]
+fn check_account(account: AccountView, expect: &str) {
+    check(Call::GetAccount, Outcome::Account(Box::new(account)), Status::Ok, expect);
+}
+
+#[test]
+fn accounts() {
+    check_account(
+        plain_account(),
+        concat!(
+            r#"{"OperatorAccountID":"default/admin","CountryCode":"GB","Status":"active","Balance":{"CurrencyCode":"GBP","#,
+            r#""CashFunds":1000000.00,"BonusFunds":0.00,"FundsPriority":"Unknown","Version":1},"Limits":{},"Sessions":[],"#,
+            r#""OpenRounds":[],"OpenRoundsCount":0,"Alerts":[]}"#,
+        ),
+    );
+    check_account(
+        AccountView {
+            id: "default/\"".into(),
+            profile: Profile {
+                gender: Some(Gender::Female),
+                born: Date::new(1965, 5, 16),
+                user_name: Some(CompactString::from("u")),
+                display_name: Some(CompactString::from("d")),
+                city: Some(CompactString::from("c")),
+                ..Profile::of(*b"GB")
+            },
+            status: AccountStatus::Frozen,
+            balance: balance("JPY", 7, 2),
+            limits: Restrictions { stake: Some(minor(100)), ..Restrictions::none() },
+            sessions: vec![
+                SessionView { key: "k1".into(), started_ms: 0, used_ms: 1_623_064_576_216 },
+                SessionView { key: "k\n".into(), started_ms: 951_782_400_000, used_ms: 951_868_800_000 },
+            ],
+            open_rounds: vec![
+                RoundView {
+                    id: "r\"1".into(),
+                    staked: minor(5),
+                    returned: minor(0),
+                    orphan: false,
+                    last_ms: 0,
+                },
+                RoundView { id: "r2".into(), staked: minor(0), returned: minor(3), orphan: true, last_ms: 1 },
+            ],
+            open_rounds_count: 102,
+            alerts: vec![
+                AlertView { at_ms: 0, details: r#"{"Source":"Gameflex","Data":"\"x"}"#.into() },
+                AlertView { at_ms: 1, details: "{}".into() },
+            ],
+        },
+        concat!(
+            r#"{"OperatorAccountID":"default/\"","CountryCode":"GB","UserName":"u","DisplayName":"d","City":"c","#,
+            r#""DateOfBirth":"1965-05-16T00:00:00","Gender":"F","Status":"frozen","Balance":{"CurrencyCode":"JPY","#,
+            r#""CashFunds":7,"BonusFunds":0,"FundsPriority":"Unknown","Version":2},"Limits":{"Stake":100},"Sessions":["#,
+            r#"{"GatewaySessionToken":"k1","StartedAt":"1970-01-01T00:00:00.000Z","LastUsedAt":"2021-06-07T11:16:16.216Z"},"#,
+            r#"{"GatewaySessionToken":"k\n","StartedAt":"2000-02-29T00:00:00.000Z","LastUsedAt":"2000-03-01T00:00:00.000Z"}],"#,
+            r#""OpenRounds":[{"GameRoundID":"r\"1","Staked":5,"Returned":0,"Orphan":false,"LastAt":"1970-01-01T00:00:00.000Z"},"#,
+            r#"{"GameRoundID":"r2","Staked":0,"Returned":3,"Orphan":true,"LastAt":"1970-01-01T00:00:00.001Z"}],"#,
+            r#""OpenRoundsCount":102,"Alerts":[{"At":"1970-01-01T00:00:00.000Z","Alert":{"Source":"Gameflex","Data":"\"x"}},"#,
+            r#"{"At":"1970-01-01T00:00:00.001Z","Alert":{}}]}"#,
+        ),
+    );
+}
+
+#[track_caller]
+fn check_limits(code: &str, limits: Restrictions<Amount>, expect: &str) {
+    let currency = Currency::from_code(code).unwrap();
+    let outcome = Outcome::LimitsSet { limits: Box::new(limits), currency };
+    check(Call::SetLimits, outcome, Status::Ok, expect);
+    // The account shows the same.
+    let account = AccountView { limits, balance: balance(code, 0, 0), ..plain_account() };
+    let mut body = Vec::new();
+    super::super::encode(Call::GetAccount, &Outcome::Account(Box::new(account)), &mut body);
+    let shown = format!("\"Limits\":{expect},\"Sessions\":");
+    assert!(str::from_utf8(&body).unwrap().contains(&shown), "{expect}");
+}
+
+#[test]
+fn limits() {
+    let none = Restrictions::none();
+    check_limits("GBP", none, "{}");
+    check_limits("GBP", Restrictions { stake: Some(minor(150)), ..none }, r#"{"Stake":1.50}"#);
+    check_limits("GBP", Restrictions { stake: Some(minor(0)), ..none }, r#"{"Stake":0.00}"#);
+    check_limits("GBP", Restrictions { session_minutes: Some(60), ..none }, r#"{"SessionMinutes":60}"#);
+    let week = ByPeriod { week: Some(minor(1)), ..ByPeriod::none() };
+    check_limits("KWD", Restrictions { wager: week, ..none }, r#"{"Wager":{"Week":0.001}}"#);
+    check_limits("JPY", Restrictions { loss: week, ..none }, r#"{"Loss":{"Week":1}}"#);
+    let all = |first| ByPeriod {
+        day: Some(minor(first)),
+        week: Some(minor(first + 1)),
+        month: Some(minor(first + 2)),
+    };
+    check_limits(
+        "GBP",
+        Restrictions { stake: Some(minor(1)), wager: all(2), loss: all(5), session_minutes: Some(527_040) },
+        r#"{"Stake":0.01,"Wager":{"Day":0.02,"Week":0.03,"Month":0.04},"Loss":{"Day":0.05,"Week":0.06,"Month":0.07},"SessionMinutes":527040}"#,
+    );
+}
+
+#[test]
+fn transfers() {
+    for call in [Call::Deposit, Call::Withdraw] {
+        check(
+            call,
+            Outcome::Transferred(balance("GBP", 1_000, 17)),
+            Status::Ok,
+            r#"{"Balance":{"CurrencyCode":"GBP","CashFunds":10.00,"BonusFunds":0.00,"FundsPriority":"Unknown","Version":17}}"#,
+        );
+    }
+}
+
+fn line(number: u32, kind: LineKind) -> StatementLine {
+    StatementLine {
+        number,
+        kind,
+        round: None,
+        transaction: "t".into(),
+        amount: minor(100),
+        moved_nothing: false,
+        rolled_back: false,
+        balance_after: minor(900),
+        at_ms: 0,
+    }
+}
+
+#[track_caller]
+fn check_statement(lines: Vec<StatementLine>, more: bool, expect: &str) {
+    let currency = Currency::from_code("GBP").unwrap();
+    let statement = Statement { currency, lines, more };
+    check(Call::GetStatement, Outcome::Statement(Box::new(statement)), Status::Ok, expect);
+}
+
+#[test]
+fn statements() {
+    check_statement(Vec::new(), false, r#"{"Transactions":[],"More":false}"#);
+    let bet = LineKind::Play(PlayKind::Bet);
+    check_statement(
+        vec![
+            StatementLine { round: Some("r\"".into()), rolled_back: true, ..line(1, bet) },
+            StatementLine {
+                round: Some("r".into()),
+                moved_nothing: true,
+                at_ms: 1_623_064_576_216,
+                ..line(u32::MAX, LineKind::Play(PlayKind::Rollback))
+            },
+        ],
+        true,
+        concat!(
+            r#"{"Transactions":[{"Number":1,"Type":"placebet","GameRoundID":"r\"","TransactionID":"t","Amount":1.00,"#,
+            r#""CurrencyCode":"GBP","BalanceAfter":9.00,"At":"1970-01-01T00:00:00.000Z","RolledBack":true},"#,
+            r#"{"Number":4294967295,"Type":"rollbackbet","GameRoundID":"r","TransactionID":"t","Amount":1.00,"#,
+            r#""CurrencyCode":"GBP","BalanceAfter":9.00,"At":"2021-06-07T11:16:16.216Z","MovedNothing":true}],"More":true}"#,
+        ),
+    );
+    for (kind, name) in [
+        (bet, "placebet"),
+        (LineKind::Play(PlayKind::Win), "awardwinnings"),
+        (LineKind::Play(PlayKind::Rollback), "rollbackbet"),
+        (LineKind::Play(PlayKind::Void), "voidbet"),
+        (LineKind::Credit, "credit"),
+        (LineKind::Deposit, "deposit"),
+        (LineKind::Withdrawal, "withdrawal"),
+    ] {
+        let expect = format!(
+            r#"{{"Transactions":[{{"Number":7,"Type":"{name}","TransactionID":"t","Amount":1.00,"CurrencyCode":"GBP","BalanceAfter":9.00,"At":"1970-01-01T00:00:00.000Z"}}],"More":false}}"#
+        );
+        check_statement(vec![line(7, kind)], false, &expect);
+    }
+}

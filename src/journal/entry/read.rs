@@ -1,0 +1,227 @@
+//! What was stored, read back. Bytes that pass the checksum may still be no value of the wallet's: that is an error.
+
+use rkyv::option::ArchivedOption;
+use rkyv::string::ArchivedString;
+
+use super::{
+    ArchivedEntry, ArchivedStored, ArchivedStoredLimits, ArchivedStoredMoney, ArchivedStoredProfile,
+    ArchivedStoredSettings, Change, Invalid,
+};
+use crate::limits;
+use crate::wallet::account::{AccountRef, Date, Gender, Profile, Status};
+use crate::wallet::amount::{Amount, Money};
+use crate::wallet::catalog::PlatformId;
+use crate::wallet::currency::Currency;
+use crate::wallet::operation::{Direction, Operation, Play, PlayKind};
+use crate::wallet::outcome::Receipt;
+use crate::wallet::restriction::{ByPeriod, Restrictions};
+use crate::wallet::settings::Settings;
+
+impl ArchivedStored<'_> {
+    /// The receipt.
+    pub(in crate::journal) fn receipt(&self) -> Result<Receipt, Invalid> {
+        let receipt = &self.receipt;
+        Ok(Receipt {
+            code: receipt.code,
+            cash: amount(receipt.cash.to_native())?,
+            version: receipt.version.to_native(),
+            session_used_ms: receipt.session_used_ms.to_native(),
+        })
+    }
+
+    /// The change, with its strings where they lie.
+    pub(in crate::journal) fn change(&self) -> Result<Change<'_>, Invalid> {
+        match &self.entry {
+            ArchivedEntry::Configure(settings) => Ok(Change::Configure(settings.read()?)),
+            entry => Ok(Change::Operation(entry.operation()?)),
+        }
+    }
+}
+
+impl ArchivedEntry<'_> {
+    fn operation(&self) -> Result<Operation<&str>, Invalid> {
+        Ok(match self {
+            Self::Play { .. } => Operation::Play(self.play()?),
+            Self::EndRound { platform: from, account, round, game, currency, details } => {
+                Operation::EndRound {
+                    platform: platform(*from)?,
+                    account: AccountRef::new(account),
+                    round,
+                    game,
+                    currency: optional_currency(currency)?,
+                    details: optional(details),
+                }
+            }
+            Self::Credit { platform: from, account, transaction, kind, currency, amount: of } => {
+                Operation::Credit {
+                    platform: platform(*from)?,
+                    account: AccountRef::new(account),
+                    transaction,
+                    kind,
+                    currency: optional_currency(currency)?,
+                    amount: amount(of.to_native())?,
+                }
+            }
+            Self::Alert { platform: from, account, details } => {
+                Operation::Alert { platform: platform(*from)?, account: AccountRef::new(account), details }
+            }
+            Self::PutAccount { account, profile } => Operation::PutAccount {
+                account: AccountRef::new(account),
+                profile: Box::new(profile.read()?),
+            },
+            Self::SetStatus { account, frozen } => Operation::SetStatus {
+                account: AccountRef::new(account),
+                status: if *frozen { Status::Frozen } else { Status::Active },
+            },
+            Self::Transfer { account, is_deposit, transaction, amount } => Operation::Transfer {
+                account: AccountRef::new(account),
+                direction: if *is_deposit { Direction::In } else { Direction::Out },
+                transaction,
+                amount: amount.read()?,
+            },
+            Self::SetLimits { account, limits } => {
+                Operation::SetLimits { account: AccountRef::new(account), limits: Box::new(limits.read()?) }
+            }
+            Self::StartSession { account, key } => {
+                Operation::StartSession { account: AccountRef::new(account), key }
+            }
+            Self::CloseSession { account, key } => {
+                Operation::CloseSession { account: AccountRef::new(account), key }
+            }
+            Self::RenewSession { account, key, used_ms } => Operation::RenewSession {
+                account: AccountRef::new(account),
+                key,
+                used_ms: used_ms.to_native(),
+            },
+            Self::Configure(_) => return Err("settings are no operation"),
+        })
+    }
+
+    fn play(&self) -> Result<Play<&str>, Invalid> {
+        let Self::Play {
+            kind,
+            platform: from,
+            account,
+            session,
+            round,
+            transaction,
+            original,
+            game,
+            currency,
+            amount: of,
+            starts_round,
+            ends_round,
+            details,
+        } = self
+        else {
+            return Err("it is no transaction of a round");
+        };
+        Ok(Play {
+            kind: match kind {
+                0 => PlayKind::Bet,
+                1 => PlayKind::Win,
+                2 => PlayKind::Rollback,
+                3 => PlayKind::Void,
+                _ => return Err("there is no such kind of transaction"),
+            },
+            platform: platform(*from)?,
+            account: AccountRef::new(account),
+            session: optional(session),
+            // It was, or it would not have been applied.
+            session_checked: true,
+            round,
+            transaction,
+            original: optional(original),
+            game,
+            currency: optional_currency(currency)?,
+            amount: amount(of.to_native())?,
+            starts_round: *starts_round,
+            ends_round: *ends_round,
+            details: optional(details),
+        })
+    }
+}
+
+impl ArchivedStoredProfile<'_> {
+    fn read(&self) -> Result<Profile, Invalid> {
+        if !self.country.is_ascii() {
+            return Err("a country's code is ASCII");
+        }
+        let gender = self.gender.as_ref().map(|gender| match gender {
+            b'F' => Ok(Gender::Female),
+            b'M' => Ok(Gender::Male),
+            _ => Err("there is no such gender"),
+        });
+        let born = self
+            .born
+            .as_ref()
+            .map(|date| Date::new(date.0.to_native(), date.1, date.2).ok_or("the calendar has no such day"));
+        Ok(Profile {
+            country: self.country,
+            gender: gender.transpose()?,
+            born: born.transpose()?,
+            user_name: optional(&self.user_name).map(Into::into),
+            display_name: optional(&self.display_name).map(Into::into),
+            city: optional(&self.city).map(Into::into),
+        })
+    }
+}
+
+impl ArchivedStoredMoney {
+    fn read(&self) -> Result<Money, Invalid> {
+        Money::from_parts(self.digits.to_native(), self.exponent).ok_or("money has one form for each value")
+    }
+}
+
+impl ArchivedStoredLimits {
+    fn read(&self) -> Result<Restrictions<Money>, Invalid> {
+        let each = |limit: &ArchivedOption<ArchivedStoredMoney>| {
+            limit.as_ref().map(ArchivedStoredMoney::read).transpose()
+        };
+        let periods = |[day, week, month]: &[ArchivedOption<ArchivedStoredMoney>; 3]| {
+            Ok::<_, Invalid>(ByPeriod { day: each(day)?, week: each(week)?, month: each(month)? })
+        };
+        Ok(Restrictions {
+            stake: each(&self.stake)?,
+            wager: periods(&self.wager)?,
+            loss: periods(&self.loss)?,
+            session_minutes: self.session_minutes.as_ref().map(|minutes| minutes.to_native()),
+        })
+    }
+}
+
+impl ArchivedStoredSettings<'_> {
+    /// The settings.
+    pub(in crate::journal) fn read(&self) -> Result<Settings, Invalid> {
+        if self.domains.len() > limits::DOMAINS_MAX {
+            return Err("there are more domains than a configuration may have");
+        }
+        let domains =
+            self.domains.iter().map(|domain| Ok((domain.name.as_str().into(), currency(&domain.currency)?)));
+        Ok(Settings {
+            session_idle_ms: self.session_idle_ms.to_native(),
+            retention_ms: self.retention_ms.to_native(),
+            domains: domains.collect::<Result<_, Invalid>>()?,
+        })
+    }
+}
+
+fn optional(text: &ArchivedOption<ArchivedString>) -> Option<&str> {
+    text.as_ref().map(ArchivedString::as_str)
+}
+
+fn optional_currency(code: &ArchivedOption<[u8; 3]>) -> Result<Option<Currency>, Invalid> {
+    code.as_ref().map(currency).transpose()
+}
+
+fn currency(code: &[u8; 3]) -> Result<Currency, Invalid> {
+    std::str::from_utf8(code).ok().and_then(Currency::from_code).ok_or("there is no such currency")
+}
+
+fn platform(index: u8) -> Result<PlatformId, Invalid> {
+    PlatformId::new(index.into()).ok_or("there is no such platform")
+}
+
+fn amount(minor_units: i64) -> Result<Amount, Invalid> {
+    Amount::from_minor(minor_units).ok_or("an amount is not negative")
+}

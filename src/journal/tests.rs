@@ -1,0 +1,197 @@
+use std::convert::Infallible;
+
+use super::reader::ReadError;
+use super::{Buffer, Damage, Group, Journal, Origin, Point, SegmentSource, Tail, replay};
+use crate::limits::JOURNAL_BLOCK_BYTES;
+use crate::wallet::account::{AccountRef, Date, Gender, Profile, Status};
+use crate::wallet::amount::{Amount, Money};
+use crate::wallet::catalog::PlatformId;
+use crate::wallet::currency::Currency;
+use crate::wallet::operation::{Direction, Operation, Play, PlayKind};
+use crate::wallet::outcome::Receipt;
+use crate::wallet::restriction::{ByPeriod, Restrictions};
+use crate::wallet::settings::Settings;
+
+mod damages;
+mod records;
+mod snapshots;
+mod writing;
+
+pub(super) const ORIGIN: Origin = Origin { stream: 0x5eed_cafe_f00d_0001, shard: 1, shards: 2 };
+
+pub(super) const BLOCK: usize = JOURNAL_BLOCK_BYTES;
+
+pub(super) fn gbp() -> Currency {
+    Currency::from_code("GBP").unwrap()
+}
+
+pub(super) fn amount(minor_units: i64) -> Amount {
+    Amount::from_minor(minor_units).unwrap()
+}
+
+fn platform() -> PlatformId {
+    PlatformId::new(63).unwrap()
+}
+
+/// A bet with this transaction's id.
+pub(super) fn bet(transaction: &str) -> Operation<&str> {
+    Operation::Play(Play {
+        kind: PlayKind::Bet,
+        platform: platform(),
+        account: AccountRef::new("default/player-000001"),
+        session: Some("20fbd3b9-eef2-49cd-9976-50f0d34e7f7c"),
+        session_checked: true,
+        round: "d5a5ff3a-6d63-4a16-a5a4-a67dc7b2d6c5",
+        transaction,
+        original: None,
+        game: "11588",
+        currency: Some(gbp()),
+        amount: amount(100),
+        starts_round: true,
+        ends_round: false,
+        details: Some(r#"{"ContentGameProviderID":"7","GameVersion":"1.0.0"}"#),
+    })
+}
+
+pub(super) fn receipt() -> Receipt {
+    Receipt { code: -7, cash: amount(i64::MAX), version: u64::MAX, session_used_ms: 1 << 41 }
+}
+
+pub(super) fn settings() -> Settings {
+    let domain = |name: &str, code: &str| (name.into(), Currency::from_code(code).unwrap());
+    Settings {
+        session_idle_ms: 1_800_000,
+        retention_ms: u64::MAX,
+        domains: vec![domain("default", "GBP"), domain("a domain with a name that is long", "JPY")],
+    }
+}
+
+/// An operation of every kind that is journaled, some of them with all that they may have and with the least.
+pub(super) fn operations() -> Vec<Operation<&'static str>> {
+    let account = || AccountRef::new("default/плейър");
+    let money = |text| Money::parse(text).unwrap();
+    let Operation::Play(full) = bet("full") else { unreachable!() };
+    let least = Play {
+        kind: PlayKind::Win,
+        session: None,
+        currency: None,
+        amount: Amount::ZERO,
+        starts_round: false,
+        ends_round: true,
+        details: None,
+        ..full.clone()
+    };
+    let rollback = Play { kind: PlayKind::Rollback, original: Some("short"), ..least.clone() };
+    let profile = Profile {
+        country: *b"GB",
+        gender: Some(Gender::Female),
+        born: Date::new(1965, 5, 16),
+        user_name: Some("user".into()),
+        display_name: Some("A display name of more than 24 bytes".into()),
+        city: Some("København".into()),
+    };
+    let limits = Restrictions {
+        stake: Some(money("1.5")),
+        wager: ByPeriod { day: Some(money("0")), week: None, month: Some(money("1e12")) },
+        loss: ByPeriod { day: None, week: Some(money("0.0000000001")), month: None },
+        session_minutes: Some(60),
+    };
+    vec![
+        Operation::Play(full.clone()),
+        Operation::Play(least.clone()),
+        Operation::Play(rollback),
+        Operation::Play(Play { kind: PlayKind::Void, ..full }),
+        Operation::EndRound {
+            platform: platform(),
+            account: account(),
+            round: "r",
+            game: "a game's id of fifty characters, or nearly so many",
+            currency: Some(gbp()),
+            details: Some("{}"),
+        },
+        Operation::Credit {
+            platform: platform(),
+            account: account(),
+            transaction: "t",
+            kind: "810",
+            currency: None,
+            amount: amount(1_000_000_000_000_000),
+        },
+        Operation::Alert { platform: platform(), account: account(), details: r#"{"Source":"Gameflex"}"# },
+        Operation::PutAccount { account: account(), profile: Box::new(profile) },
+        Operation::PutAccount { account: account(), profile: Box::new(Profile::of(*b"DK")) },
+        Operation::SetStatus { account: account(), status: Status::Frozen },
+        Operation::SetStatus { account: account(), status: Status::Active },
+        Operation::Transfer {
+            account: account(),
+            direction: Direction::In,
+            transaction: "d",
+            amount: money("10.01"),
+        },
+        Operation::Transfer {
+            account: account(),
+            direction: Direction::Out,
+            transaction: "w",
+            amount: money("1e3"),
+        },
+        Operation::SetLimits { account: account(), limits: Box::new(limits) },
+        Operation::SetLimits { account: account(), limits: Box::new(Restrictions::none()) },
+        Operation::StartSession { account: account(), key: "20fbd3b9-eef2-49cd-9976-50f0d34e7f7c" },
+        Operation::CloseSession { account: account(), key: "k" },
+        Operation::RenewSession { account: account(), key: "k", used_ms: u64::MAX },
+    ]
+}
+
+/// A group of some bets, the first of which has this number.
+pub(super) fn group(journal: &mut Journal, bets: u64) -> Group {
+    for _ in 0..bets {
+        let sequence = journal.next_sequence();
+        assert_eq!(journal.append(1_000 + sequence, &bet(&sequence.to_string()), &receipt()), sequence);
+    }
+    journal.take_group().expect("there are records")
+}
+
+/// A segment of `blocks` blocks that begins with these groups.
+pub(super) fn segment(number: u32, groups: &[Group], blocks: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for group in groups {
+        if bytes.is_empty() {
+            bytes.extend_from_slice(&group.segment_header(number));
+        }
+        bytes.extend_from_slice(&group.bytes);
+    }
+    assert!(bytes.len() <= blocks * BLOCK);
+    bytes.resize(blocks * BLOCK, 0);
+    bytes
+}
+
+pub(super) fn aligned(bytes: &[u8]) -> Buffer {
+    let mut buffer = Buffer::new();
+    buffer.extend_from_slice(bytes);
+    buffer
+}
+
+/// The sequences that a replay of segments 1, 2, … gives out, and its end.
+pub(super) fn read_after(from: Point, segments: &[&[u8]]) -> Result<(Vec<u64>, Tail), Damage> {
+    let numbered: Vec<_> = (1..).zip(segments.iter().copied()).collect();
+    read_numbered(from, &numbered)
+}
+
+/// As [`read_after`], with the segments' numbers.
+pub(super) fn read_numbered(from: Point, segments: &[(u32, &[u8])]) -> Result<(Vec<u64>, Tail), Damage> {
+    let sources = segments.iter().map(|(number, bytes)| SegmentSource {
+        number: *number,
+        name: format!("segment {number}"),
+        read: || Ok(aligned(bytes)),
+    });
+    let mut read = Vec::new();
+    let tail = replay::<_, Infallible>(ORIGIN, sources, from, |position, _, _, _| {
+        read.push(position.sequence);
+        Ok(())
+    });
+    match tail {
+        Ok(tail) => Ok((read, tail)),
+        Err(ReadError::Damage(damage)) => Err(damage),
+        Err(ReadError::Caller(never)) => match never {},
+    }
+}

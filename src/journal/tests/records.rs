@@ -1,0 +1,117 @@
+use super::{ORIGIN, aligned, bet, operations, receipt, settings};
+use crate::journal::record::{Link, Record};
+use crate::journal::{Change, Journal, Point, RecordHash, bytes};
+use crate::limits;
+use crate::wallet::account::AccountRef;
+use crate::wallet::operation::{Operation, Play};
+
+const LINK: Link = Link { sequence: 42, now_ms: 1 << 41, previous: RecordHash::from_bits(7 << 100) };
+
+#[track_caller]
+fn check_read(written: &[u8], expect: &Change<'_>) {
+    let buffer = aligned(written);
+    let record = Record::read(&buffer).unwrap();
+    assert_eq!(record.change().as_ref(), Ok(expect));
+    assert_eq!(record.change().unwrap().slot(), expect.slot());
+    assert_eq!(record.bytes(), written.len());
+    let link = record.link();
+    assert_eq!((link.sequence, link.now_ms, link.previous), (LINK.sequence, LINK.now_ms, LINK.previous));
+}
+
+#[test]
+fn what_is_written_reads_back() {
+    for operation in operations() {
+        let mut written = Vec::new();
+        let hash = Record::write(&mut written, LINK, &operation, &receipt());
+        check_read(&written, &Change::Operation(operation));
+        let buffer = aligned(&written);
+        let record = Record::read(&buffer).unwrap();
+        assert_eq!((record.hash(), record.receipt()), (hash, Ok(receipt())));
+    }
+    let mut written = Vec::new();
+    Record::write_settings(&mut written, LINK, &settings());
+    check_read(&written, &Change::Configure(settings()));
+}
+
+#[test]
+fn a_checked_session_is_read_where_it_was_not_checked() {
+    let Operation::Play(play) = bet("t") else { unreachable!() };
+    let mut written = Vec::new();
+    let unchecked = Play { session_checked: false, ..play.clone() };
+    Record::write(&mut written, LINK, &Operation::Play(unchecked), &receipt());
+    check_read(&written, &Change::Operation(Operation::Play(play)));
+}
+
+#[test]
+#[should_panic(expected = "not journaled")]
+fn what_changes_nothing_is_not_written() {
+    let account = AccountRef::new("default/admin");
+    Record::write(&mut Vec::new(), LINK, &Operation::GetAccount { account }, &receipt());
+}
+
+#[test]
+fn a_hash_is_over_all_that_came_before() {
+    let hash_of = |previous, transaction: &str| {
+        Record::write(&mut Vec::new(), Link { previous, ..LINK }, &bet(transaction), &receipt())
+    };
+    let first = hash_of(RecordHash::START, "a");
+    assert_eq!(first, hash_of(RecordHash::START, "a"));
+    assert_ne!(first, hash_of(RecordHash::START, "b"));
+    assert_ne!(hash_of(first, "c"), hash_of(hash_of(RecordHash::START, "b"), "c"));
+}
+
+/// Bytes that are no record are an error; also where the checksum was made to fit.
+#[test]
+fn no_byte_makes_a_reader_panic() {
+    let mut records = Vec::new();
+    for operation in operations() {
+        let mut written = Vec::new();
+        Record::write(&mut written, LINK, &operation, &receipt());
+        records.push(written);
+    }
+    let mut written = Vec::new();
+    Record::write_settings(&mut written, LINK, &settings());
+    records.push(written);
+    for written in records {
+        for at in 0..written.len() {
+            for flip in [1, 0x40, 0x80, 0xff] {
+                let mut damaged = aligned(&written);
+                damaged[at] ^= flip;
+                assert!(Record::read(&damaged).is_err(), "byte {at}");
+                let checksum = bytes::checksum(&damaged[bytes::CHECKSUM_BYTES..]);
+                bytes::put(&mut damaged, 0, checksum.to_le_bytes());
+                if let Ok(record) = Record::read(&damaged) {
+                    let _ = (record.change(), record.receipt());
+                }
+            }
+            assert!(Record::read(&aligned(&written[..at])).is_err(), "cut at {at}");
+        }
+    }
+}
+
+/// The largest records that requests and a configuration allow have their room.
+#[test]
+fn the_largest_record_fits() {
+    let details = format!("{{\"Data\":\"{}\"}}", "\\u0001".repeat(limits::BODY_BYTES_MAX - 100));
+    let account = AccountRef::new("default/admin");
+    let platform = crate::wallet::PlatformId::new(0).unwrap();
+    let mut written = Vec::new();
+    Record::write(&mut written, LINK, &Operation::Alert { platform, account, details: &details }, &receipt());
+
+    let mut all = settings();
+    let (_, currency) = all.domains[0].clone();
+    let name = |at: usize| format!("{at:04}{}", "𝄞".repeat(limits::DOMAIN_CHARS_MAX - 4));
+    all.domains = (0..limits::DOMAINS_MAX).map(|at| (name(at).into(), currency)).collect();
+    let mut written = Vec::new();
+    Record::write_settings(&mut written, LINK, &all);
+    check_read(&written, &Change::Configure(all));
+}
+
+#[test]
+fn a_journal_counts_on_from_where_it_was() {
+    let mut journal = Journal::new(ORIGIN, Point { sequence: 41, hash: LINK.previous });
+    assert_eq!((journal.next_sequence(), journal.last_sequence()), (42, 41));
+    assert_eq!(journal.append(1, &bet("t"), &receipt()), 42);
+    assert_eq!(journal.configure(2, &settings()), 43);
+    assert_eq!(journal.last().sequence, 43);
+}

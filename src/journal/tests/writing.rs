@@ -1,0 +1,56 @@
+use super::{BLOCK, ORIGIN, bet, group, read_after, receipt, segment, settings};
+use crate::journal::{Journal, Point};
+use crate::limits;
+
+#[test]
+fn a_group_is_whole_blocks_of_what_was_appended() {
+    let mut journal = Journal::new(ORIGIN, Point::START);
+    assert!(journal.take_group().is_none());
+    let first = group(&mut journal, 3);
+    assert_eq!((first.first, first.last, first.previous), (1, 3, Point::START.hash));
+    assert_eq!(first.bytes.len(), BLOCK);
+    assert_eq!(journal.pending_bytes(), 0);
+    let before = journal.last();
+    let second = group(&mut journal, 30);
+    assert_eq!((second.first, second.last, second.previous), (4, 33, before.hash));
+    assert!(second.bytes.len() > BLOCK && second.bytes.len().is_multiple_of(BLOCK));
+    assert!(journal.take_group().is_none());
+}
+
+#[test]
+fn a_buffer_that_was_given_back_holds_nothing_of_what_it_held() {
+    let mut journal = Journal::new(ORIGIN, Point::START);
+    let mut groups = Vec::new();
+    for bets in [40, 1, 2, 25, 1] {
+        let group = group(&mut journal, bets);
+        groups.push(segment(1, std::slice::from_ref(&group), 30)[BLOCK..][..group.bytes.len()].to_vec());
+        journal.give_back(group);
+    }
+    let mut journal = Journal::new(ORIGIN, Point::START);
+    for (bets, expect) in [40, 1, 2, 25, 1].into_iter().zip(groups) {
+        assert_eq!(group(&mut journal, bets).bytes, expect);
+    }
+}
+
+#[test]
+fn what_waits_is_bounded_and_comes_in_groups_that_are() {
+    let mut journal = Journal::new(ORIGIN, Point::START);
+    let mut appended = 0;
+    while journal.has_room() {
+        appended = journal.append(1, &bet("t"), &receipt());
+    }
+    assert!(journal.pending_bytes() >= limits::JOURNAL_PENDING_BYTES_MAX);
+    // A step of what was let in is taken all the same.
+    appended = appended.max(journal.configure(1, &settings()));
+    let mut groups = Vec::new();
+    while let Some(group) = journal.take_group() {
+        assert!(group.bytes.len() <= limits::JOURNAL_GROUP_BYTES_MAX + limits::RECORD_BYTES_MAX);
+        groups.push(group);
+    }
+    assert_eq!(journal.pending_bytes(), 0);
+    assert!(journal.has_room());
+    assert_eq!(groups.len(), 8);
+    let (read, tail) = read_after(Point::START, &[&segment(1, &groups, 2_600)]).unwrap();
+    assert_eq!(read.len() as u64, appended);
+    assert_eq!(tail.last, journal.last());
+}

@@ -1,0 +1,426 @@
+//! Wallets out of what was stored: a snapshot, and the records after it.
+//!
+//! Every record's operation is applied again, and must come out as it did: the receipt in the record says how. So a
+//! recovery proves that the state that is served is the one that was promised, and a program whose wallet answers
+//! otherwise than the one that wrote the journal does not start.
+//!
+//! Pure: bytes come from the caller, so that the server, the inspection and the simulator recover in one way.
+
+use std::fmt;
+
+use crate::journal::reader::ReadError;
+use crate::journal::record::Record;
+use crate::journal::snapshot::{Sink, SnapshotHeader, SnapshotReader, SnapshotWriter, Source, WriteError};
+use crate::journal::{Buffer, Change, Damage, Origin, Point, Position, SegmentSource, Tail, replay};
+use crate::shard::partition::Partition;
+use crate::wallet::account::{AccountHash, KeyHash, Slot};
+use crate::wallet::image::AccountImage;
+use crate::wallet::outcome::Receipt;
+use crate::wallet::replay::BadImage;
+use crate::wallet::settings::{CurrencyChanged, Settings};
+use crate::wallet::{Millis, Sequence, Stamp, Wallet};
+
+/// A shard as it was.
+#[derive(Debug)]
+pub struct Recovered {
+    /// Its wallet, which was not opened yet.
+    pub wallet: Wallet,
+    /// Where its journal ends.
+    pub tail: Tail,
+    /// The time of its last change, milliseconds since 1970.
+    pub now_ms: Millis,
+    /// The last change that the snapshot had; 0 where there was none.
+    pub snapshot: Sequence,
+    /// Records that were applied again.
+    pub replayed: u64,
+}
+
+/// Why a wallet can't be recovered.
+#[derive(Debug)]
+pub enum Error<E> {
+    /// What is stored is damaged, or was written by a version that is not understood.
+    Damage(Damage),
+    /// A record came out otherwise than it did.
+    Mismatch(Box<Mismatch>),
+    /// A snapshot's account can't be one.
+    Image {
+        /// Its id.
+        account: String,
+        /// Why.
+        fault: BadImage,
+    },
+    /// A domain has another currency than the one that its accounts were opened in.
+    Currency(CurrencyChanged),
+    /// What the caller says of its files.
+    Caller(E),
+}
+
+/// A record that came out otherwise than it did.
+#[derive(Debug)]
+pub struct Mismatch {
+    /// Where it was read.
+    pub position: Position,
+    /// What it holds.
+    pub change: String,
+    /// How it came out first.
+    pub was: Receipt,
+    /// How it came out now; `None` where it changed nothing.
+    pub is: Option<Receipt>,
+}
+
+impl<E> From<ReadError<E>> for Error<E> {
+    fn from(error: ReadError<E>) -> Self {
+        match error {
+            ReadError::Damage(damage) => Self::Damage(damage),
+            ReadError::Caller(error) => Self::Caller(error),
+        }
+    }
+}
+
+impl<E> From<CurrencyChanged> for Error<E> {
+    fn from(changed: CurrencyChanged) -> Self {
+        Self::Currency(changed)
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Error<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damage(damage) => damage.fmt(f),
+            Self::Mismatch(mismatch) => mismatch.fmt(f),
+            Self::Image { account, fault } => write!(f, "the snapshot's account {account:?}: {}", fault.0),
+            Self::Currency(CurrencyChanged { domain, was, is }) => write!(
+                f,
+                "the accounts of the domain {domain:?} hold {}, and it is to be {} now",
+                was.code(),
+                is.code()
+            ),
+            Self::Caller(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { position: Position { segment, offset, sequence }, change, was, is } = self;
+        write!(f, "record {sequence} (segment {segment}, byte {offset}) does not come out as it did: ")?;
+        write!(f, "code {}, cash {}, version {} then, ", was.code, was.cash.minor(), was.version)?;
+        match is {
+            None => f.write_str("no change now")?,
+            Some(is) => write!(f, "code {}, cash {}, version {} now", is.code, is.cash.minor(), is.version)?,
+        }
+        write!(f, "; {change}")
+    }
+}
+
+/// A snapshot that is to be read: the name of its file, and its bytes.
+pub type SnapshotSource<S> = (String, S);
+
+/// Recovers a shard: the snapshot, where there is one, and every record after it. `seen` is told of each record as it
+/// is applied, before its outcome is compared.
+///
+/// # Errors
+/// What is damaged or does not come out as it did.
+pub fn recover<S, R, E>(
+    origin: Origin,
+    snapshot: Option<SnapshotSource<S>>,
+    segments: impl IntoIterator<Item = SegmentSource<R>>,
+    mut seen: impl FnMut(Position, Millis, &Change<'_>, &Receipt),
+) -> Result<Recovered, Error<E>>
+where
+    S: Source<Error = E>,
+    R: FnOnce() -> Result<Buffer, E>,
+{
+    let mut wallet = Wallet::to_replay();
+    let (mut from, mut snapshot_ms) = (Point::START, 0);
+    if let Some((name, source)) = snapshot {
+        let header = restore(&mut wallet, &name, source, origin)?;
+        (from, snapshot_ms) = (header.covers, header.now_ms);
+    }
+    let mut replayed = 0;
+    let segments = segments.into_iter().map(|SegmentSource { number, name, read }| SegmentSource {
+        number,
+        name,
+        read: || read().map_err(Error::Caller),
+    });
+    let tail = replay(origin, segments, from, |position, now_ms, change, receipt| {
+        seen(position, now_ms, &change, &receipt);
+        replayed += 1;
+        again(&mut wallet, position, now_ms, &change, &receipt)
+    });
+    let tail = tail.map_err(flatten)?;
+    let now_ms = tail.now_ms.max(snapshot_ms);
+    Ok(Recovered { wallet, tail, now_ms, snapshot: from.sequence, replayed })
+}
+
+/// An error of the replay, whose callback has errors of this module.
+fn flatten<E>(error: ReadError<Error<E>>) -> Error<E> {
+    match error {
+        ReadError::Damage(damage) => Error::Damage(damage),
+        ReadError::Caller(error) => error,
+    }
+}
+
+/// Applies a record again.
+fn again<E>(
+    wallet: &mut Wallet,
+    position: Position,
+    now_ms: Millis,
+    change: &Change<'_>,
+    receipt: &Receipt,
+) -> Result<(), Error<E>> {
+    match change {
+        Change::Configure(settings) => drop(wallet.configure(settings)?),
+        Change::Operation(operation) => {
+            let stamp = Stamp { now_ms, sequence: position.sequence };
+            wallet.replay(stamp, operation, receipt).map_err(|mismatch| {
+                let (change, was, is) = (format!("{operation:?}"), *receipt, mismatch.is);
+                Error::Mismatch(Box::new(Mismatch { position, change, was, is }))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Fills an empty wallet from a snapshot.
+fn restore<S: Source>(
+    wallet: &mut Wallet,
+    name: &str,
+    source: S,
+    origin: Origin,
+) -> Result<SnapshotHeader, Error<S::Error>> {
+    let mut reader = SnapshotReader::open(name, source, origin)?;
+    wallet.configure(reader.settings())?;
+    while let Some((_, accounts)) = reader.section()? {
+        restore_accounts(wallet, &accounts)?;
+    }
+    Ok(reader.header())
+}
+
+fn restore_accounts<E>(wallet: &mut Wallet, accounts: &[AccountImage]) -> Result<(), Error<E>> {
+    for image in accounts {
+        wallet.restore(image).map_err(|fault| Error::Image { account: image.id.clone(), fault })?;
+    }
+    Ok(())
+}
+
+/// Writes a snapshot of a whole wallet.
+///
+/// # Errors
+/// Where the sink takes no more.
+pub fn write_snapshot<W: Sink>(
+    sink: W,
+    header: SnapshotHeader,
+    wallet: &Wallet,
+) -> Result<W, WriteError<W::Error>> {
+    let mut writer = SnapshotWriter::begin(sink, header, wallet.settings())?;
+    for (slot, places) in wallet.by_slot() {
+        let accounts: Vec<AccountImage> = wallet.images(&places).collect();
+        writer.slot(slot, &accounts)?;
+    }
+    writer.finish()
+}
+
+/// Deals the accounts of these wallets anew, to the shards of `partition`.
+///
+/// # Errors
+/// None that a recovered wallet has: an account that is there twice, or a domain of two currencies.
+pub fn deal<E>(wallets: Vec<Wallet>, partition: Partition) -> Result<Vec<Wallet>, Error<E>> {
+    let mut dealt: Vec<Wallet> = (0..partition.shards()).map(|_| Wallet::to_replay()).collect();
+    for wallet in &wallets {
+        for new in &mut dealt {
+            new.configure(wallet.settings())?;
+        }
+    }
+    for wallet in wallets {
+        for (slot, places) in wallet.by_slot() {
+            let accounts: Vec<AccountImage> = wallet.images(&places).collect();
+            restore_accounts(&mut dealt[partition.owner(slot).index()], &accounts)?;
+        }
+    }
+    Ok(dealt)
+}
+
+/// Makes the directories of session keys anew, out of the sessions of all shards. A session whose key was given to a
+/// later login since is dropped: it expired long before.
+pub fn claim_keys(wallets: &mut [Wallet], partition: Partition, now_ms: Millis) {
+    let mut claims: Vec<_> = wallets.iter().flat_map(|wallet| wallet.claims(now_ms)).collect();
+    // The latest login with a key has it.
+    claims.sort_unstable_by_key(|claim| (claim.key.bits(), std::cmp::Reverse(claim.started_ms)));
+    let mut lost: Vec<(KeyHash, AccountHash)> = Vec::new();
+    for claim in claims {
+        let owner = &mut wallets[partition.owner(claim.key.slot()).index()];
+        if !owner.adopt_key(claim.key, claim.account) {
+            lost.push((claim.key, claim.account));
+        }
+    }
+    for wallet in wallets {
+        wallet.keep_sessions(now_ms, |key, account| lost.contains(&(key, account)));
+    }
+}
+
+/// Folds the records of `segments` into the snapshot before them, slot by slot: no more than one slot's accounts are in
+/// memory at a time, beside the segments. The segments take no further record, and `create` makes what the new snapshot
+/// is written to.
+///
+/// # Errors
+/// What is damaged or does not come out as it did; and what the sink says.
+pub fn fold<S, W, E>(
+    origin: Origin,
+    snapshot: Option<SnapshotSource<S>>,
+    segments: &[SealedSegment],
+    create: impl FnOnce(&SnapshotHeader) -> Result<W, W::Error>,
+) -> Result<(SnapshotHeader, W), FoldError<E, W::Error>>
+where
+    S: Source<Error = E>,
+    W: Sink,
+{
+    let mut old = match snapshot {
+        None => None,
+        Some((name, source)) => {
+            let reader = SnapshotReader::open(&name, source, origin);
+            Some(reader.map_err(|error| FoldError::Recovery(error.into()))?)
+        }
+    };
+    let from = old.as_ref().map_or(Point::START, |reader| reader.header().covers);
+    let index = Index::of(origin, segments, from)?;
+    let before = old.as_ref().map_or(0, |reader| reader.header().now_ms);
+    let header = SnapshotHeader { origin, covers: index.last, now_ms: index.now_ms.max(before) };
+    let start = old.as_ref().map_or_else(Settings::default, |reader| reader.settings().clone());
+    let mut settings = Wallet::to_replay();
+    for (_, later) in
+        std::iter::once((0, &start)).chain(index.settings.iter().map(|(at, later)| (*at, later)))
+    {
+        settings.configure(later).map_err(|changed| FoldError::Recovery(Error::from(changed)))?;
+    }
+    let sink = create(&header).map_err(|error| FoldError::Snapshot(WriteError::Sink(error)))?;
+    let mut writer = SnapshotWriter::begin(sink, header, settings.settings()).map_err(FoldError::Snapshot)?;
+    let mut section = next_slot(old.as_mut())?;
+    let mut places = &index.places[..];
+    loop {
+        let next_place = places.first().map(|place| place.slot);
+        let next_section = section.as_ref().map(|(slot, _)| *slot);
+        let Some(slot) = next_place.into_iter().chain(next_section).min() else { break };
+        let mut accounts = Vec::new();
+        if next_section == Some(slot) {
+            (_, accounts) = section.take().unwrap_or((slot, Vec::new()));
+            section = next_slot(old.as_mut())?;
+            while section.as_ref().is_some_and(|(next, _)| *next == slot) {
+                accounts.extend(section.take().into_iter().flat_map(|(_, more)| more));
+                section = next_slot(old.as_mut())?;
+            }
+        }
+        let count = places.iter().take_while(|place| place.slot == slot).count();
+        let (of_slot, others) = places.split_at(count);
+        places = others;
+        if !of_slot.is_empty() {
+            accounts = index.apply(&start, &accounts, segments, of_slot).map_err(FoldError::Recovery)?;
+        }
+        writer.slot(slot, &accounts).map_err(FoldError::Snapshot)?;
+    }
+    Ok((header, writer.finish().map_err(FoldError::Snapshot)?))
+}
+
+/// Why a fold came to nothing.
+#[derive(Debug)]
+pub enum FoldError<E, W> {
+    /// What is to be folded can't be read.
+    Recovery(Error<E>),
+    /// The new snapshot can't be written.
+    Snapshot(WriteError<W>),
+}
+
+/// A segment that takes no further record.
+pub struct SealedSegment {
+    /// Its number.
+    pub number: u32,
+    /// Its file's name.
+    pub name: String,
+    /// All of it.
+    pub bytes: Buffer,
+}
+
+type Section = (Slot, Vec<AccountImage>);
+
+fn next_slot<S: Source, W>(
+    reader: Option<&mut SnapshotReader<S>>,
+) -> Result<Option<Section>, FoldError<S::Error, W>> {
+    match reader {
+        None => Ok(None),
+        Some(reader) => reader.section().map_err(|error| FoldError::Recovery(error.into())),
+    }
+}
+
+/// Where the records of sealed segments are, slot by slot.
+struct Index {
+    places: Vec<Place>,
+    settings: Vec<(Sequence, Settings)>,
+    last: Point,
+    now_ms: Millis,
+}
+
+/// A record's place.
+struct Place {
+    slot: Slot,
+    sequence: Sequence,
+    /// Among the segments that are folded.
+    segment: u32,
+    offset: u32,
+}
+
+impl Index {
+    fn of<E, W>(origin: Origin, segments: &[SealedSegment], from: Point) -> Result<Self, FoldError<E, W>> {
+        let (mut places, mut settings) = (Vec::new(), Vec::new());
+        let first = segments.first().map_or(0, |segment| segment.number);
+        let sources = segments.iter().map(|segment| SegmentSource {
+            number: segment.number,
+            name: segment.name.clone(),
+            read: || Ok::<_, Error<E>>(Buffer::clone(&segment.bytes)),
+        });
+        let tail = replay(origin, sources, from, |position, _, change, _| {
+            match (change.slot(), change) {
+                (Some(slot), _) => places.push(Place {
+                    slot,
+                    sequence: position.sequence,
+                    segment: position.segment - first,
+                    offset: position.offset as u32,
+                }),
+                (None, Change::Configure(later)) => settings.push((position.sequence, later)),
+                (None, Change::Operation(_)) => unreachable!("an operation is of a slot"),
+            }
+            Ok(())
+        });
+        let tail = tail.map_err(|error| FoldError::Recovery(flatten(error)))?;
+        places.sort_unstable_by_key(|place| (place.slot, place.sequence));
+        Ok(Self { places, settings, last: tail.last, now_ms: tail.now_ms })
+    }
+
+    /// The accounts of a slot, after the records of these places.
+    fn apply<E>(
+        &self,
+        start: &Settings,
+        accounts: &[AccountImage],
+        segments: &[SealedSegment],
+        places: &[Place],
+    ) -> Result<Vec<AccountImage>, Error<E>> {
+        let mut wallet = Wallet::to_replay();
+        wallet.configure(start)?;
+        restore_accounts(&mut wallet, accounts)?;
+        let mut settings = self.settings.iter().peekable();
+        for place in places {
+            while let Some((_, later)) = settings.next_if(|(sequence, _)| *sequence < place.sequence) {
+                wallet.configure(later)?;
+            }
+            let segment = &segments[place.segment as usize];
+            let record = Record::read(&segment.bytes[place.offset as usize..]).expect("it was read before");
+            let (change, receipt) = (record.change(), record.receipt());
+            let (change, receipt) =
+                (change.expect("it was read before"), receipt.expect("it was read before"));
+            let (segment, offset) = (segment.number, u64::from(place.offset));
+            let position = Position { segment, offset, sequence: place.sequence };
+            again(&mut wallet, position, record.link().now_ms, &change, &receipt)?;
+        }
+        let places: Vec<u32> = wallet.by_slot().into_iter().flat_map(|(_, places)| places).collect();
+        Ok(wallet.images(&places).collect())
+    }
+}

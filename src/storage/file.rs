@@ -1,0 +1,153 @@
+//! Files by their paths: every error names its own.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Advice, FallocateFlags};
+
+use crate::journal::Buffer;
+use crate::limits;
+
+/// What could not be done with a file.
+#[derive(Debug)]
+pub struct FileError {
+    /// What was tried: "write", "create".
+    pub action: &'static str,
+    /// With what.
+    pub path: PathBuf,
+    /// Why it failed.
+    pub error: io::Error,
+}
+
+impl FileError {
+    /// Makes the error of `action` on `path`, for `map_err`.
+    pub(super) fn of(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self { action, path: path.to_owned(), error }
+    }
+
+    /// The same for what `rustix` returns.
+    pub(super) fn of_errno(action: &'static str, path: &Path) -> impl FnOnce(rustix::io::Errno) -> Self {
+        move |error| Self { action, path: path.to_owned(), error: error.into() }
+    }
+
+    /// The error of a file whose contents are `what`.
+    pub(super) fn invalid(path: &Path, what: impl Into<String>) -> Self {
+        let error = io::Error::new(ErrorKind::InvalidData, what.into());
+        Self { action: "use", path: path.to_owned(), error }
+    }
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "can't {} {}: {}", self.action, self.path.display(), self.error)
+    }
+}
+
+impl std::error::Error for FileError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+/// Makes the names in a directory durable.
+pub(super) fn sync_directory(path: &Path) -> Result<(), FileError> {
+    let directory = File::open(path).map_err(FileError::of("open", path))?;
+    directory.sync_all().map_err(FileError::of("sync", path))
+}
+
+/// Makes a directory, and its name durable; it may be there already.
+pub(super) fn make_directory(path: &Path) -> Result<(), FileError> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        made => made.map_err(FileError::of("create", path))?,
+    }
+    sync_directory(parent(path))
+}
+
+/// The directory that a file is in.
+pub(super) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    }
+}
+
+/// The name that a file has until it is whole.
+pub(super) fn temporary(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(TEMPORARY);
+    path.with_file_name(name)
+}
+
+/// How the name of a file ends that is not whole.
+pub(super) const TEMPORARY: &str = ".new";
+
+/// Gives a whole, synced file its name.
+pub(super) fn publish(from: &Path, to: &Path) -> Result<(), FileError> {
+    fs::rename(from, to).map_err(FileError::of("rename", from))?;
+    sync_directory(parent(to))
+}
+
+/// Writes a small file whole: what has its name is the old contents or the new.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let temporary = temporary(path);
+    let mut file = File::create(&temporary).map_err(FileError::of("create", &temporary))?;
+    file.write_all(bytes).map_err(FileError::of("write", &temporary))?;
+    file.sync_all().map_err(FileError::of("sync", &temporary))?;
+    publish(&temporary, path)
+}
+
+/// Reads a file whole, into memory that is aligned as a journal's values are.
+///
+/// # Errors
+/// Where it can't be read, or has more than `bytes_max`.
+pub(super) fn read_whole(path: &Path, bytes_max: u64) -> Result<Buffer, FileError> {
+    let mut file = File::open(path).map_err(FileError::of("open", path))?;
+    let length = file.metadata().map_err(FileError::of("look at", path))?.len();
+    if length > bytes_max {
+        return Err(FileError::invalid(path, format!("it has {length} bytes, and {bytes_max} at most")));
+    }
+    let mut bytes = Buffer::with_capacity(length as usize);
+    bytes.resize(length as usize, 0);
+    file.read_exact(&mut bytes).map_err(FileError::of("read", path))?;
+    Ok(bytes)
+}
+
+/// Creates a file of `length` zeros under its final name, durable. They are written: an extent that the file system
+/// only knows to be zeros costs every sync half as much again.
+pub(super) fn create_zeros(path: &Path, length: u64) -> Result<(), FileError> {
+    let temporary = temporary(path);
+    let file = File::create(&temporary).map_err(FileError::of("create", &temporary))?;
+    match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, length) {
+        // There are file systems that can't. The zeros take the same room.
+        Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {}
+        Err(error) => return Err(FileError::of_errno("allocate", &temporary)(error)),
+    }
+    fill_zeros(&file, &temporary, 0, length)?;
+    publish(&temporary, path)
+}
+
+/// Overwrites a file with zeros from `offset` to its end, durable.
+pub(super) fn zero_from(path: &Path, offset: u64) -> Result<(), FileError> {
+    let file = OpenOptions::new().write(true).open(path).map_err(FileError::of("open", path))?;
+    let length = file.metadata().map_err(FileError::of("look at", path))?.len();
+    fill_zeros(&file, path, offset, length)
+}
+
+fn fill_zeros(file: &File, path: &Path, offset: u64, end: u64) -> Result<(), FileError> {
+    use std::os::unix::fs::FileExt;
+
+    let zeros = vec![0; limits::FILE_STEP_BYTES];
+    let mut at = offset;
+    while at < end {
+        let step = (end - at).min(zeros.len() as u64);
+        file.write_all_at(&zeros[..step as usize], at).map_err(FileError::of("write", path))?;
+        at += step;
+    }
+    file.sync_all().map_err(FileError::of("sync", path))?;
+    // Direct writes would have to push these pages out. That it fails only costs time.
+    let _ = rustix::fs::fadvise(file, 0, None, Advice::DontNeed);
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! An account as a snapshot keeps it: plain values, with nothing in them that depends on where it lay in memory.
+
+use rkyv::{Archive, Deserialize, Serialize};
+
+/// An account and everything about it.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountImage {
+    /// `domain/player`.
+    pub id: String,
+    /// ISO 3166, two letters.
+    pub country: [u8; 2],
+    /// `M` or `F`.
+    pub gender: Option<u8>,
+    /// Year, month, day.
+    pub born: Option<(u16, u8, u8)>,
+    /// `UserName`.
+    pub user_name: Option<String>,
+    /// `DisplayName`.
+    pub display_name: Option<String>,
+    /// `City`.
+    pub city: Option<String>,
+    /// It may not play.
+    pub frozen: bool,
+    /// Cash, minor units.
+    pub cash: i64,
+    /// Number of balance changes.
+    pub version: u64,
+    /// The next session's serial.
+    pub serial: u32,
+    /// The last transaction's number.
+    pub number: u32,
+    /// Sessions that are remembered, oldest login first.
+    pub sessions: Vec<SessionImage>,
+    /// The limits, minor units: stake; wager and loss by day, week, month.
+    pub limits: [Option<i64>; 7],
+    /// The session-length limit, minutes.
+    pub session_minutes: Option<u32>,
+    /// What was staked and won in the current day, week and month.
+    pub sums: Option<[SumImage; 3]>,
+    /// Rounds that are remembered, in the order of their first transaction.
+    pub rounds: Vec<RoundImage>,
+    /// Transactions outside of rounds that are remembered, oldest first.
+    pub outside: Vec<TransactionImage>,
+    /// The latest alerts: time in milliseconds since 1970, and members.
+    pub alerts: Vec<(u64, String)>,
+}
+
+/// A session.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct SessionImage {
+    /// The session key.
+    pub key: String,
+    /// Its number among the account's.
+    pub serial: u32,
+    /// It never idles out.
+    pub endless: bool,
+    /// Milliseconds since 1970.
+    pub started_ms: u64,
+    /// Milliseconds since 1970.
+    pub used_ms: u64,
+}
+
+/// Bets and wins of one period.
+#[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SumImage {
+    /// The period's first day, in days since 1970.
+    pub from_day: u32,
+    /// Minor units.
+    pub staked: i128,
+    /// Minor units.
+    pub won: i128,
+}
+
+/// A round.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoundImage {
+    /// `GameRoundID`.
+    pub id: String,
+    /// 0 unopened (it holds cancelled bets alone), 1 open, 2 closed.
+    pub state: u8,
+    /// It was opened by winnings that did not start it.
+    pub orphan: bool,
+    /// Minor units.
+    pub staked: i64,
+    /// Minor units.
+    pub returned: i64,
+    /// Its last transaction, milliseconds since 1970.
+    pub last_ms: u64,
+    /// Its transactions, oldest first.
+    pub transactions: Vec<TransactionImage>,
+}
+
+/// A transaction.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+pub struct TransactionImage {
+    /// Its id; of a cancelled bet, the id that it would have.
+    pub id: String,
+    /// 0 bet, 1 win, 2 rollback, 3 void, 4 credit, 5 deposit, 6 withdrawal, 7 cancelled bet.
+    pub kind: u8,
+    /// 1: it moved nothing; 2: it was rolled back.
+    pub flags: u8,
+    /// Minor units.
+    pub amount: i64,
+    /// Minor units.
+    pub balance_after: i64,
+    /// Milliseconds since 1970.
+    pub at_ms: u64,
+    /// Its number among the account's; 0 of a cancelled bet.
+    pub number: u32,
+    /// Of a rollback: the place of its bet in the round.
+    pub original: Option<u32>,
+}

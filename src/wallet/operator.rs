@@ -1,0 +1,346 @@
+//! What the operator asks (protocol §6): accounts, funds, limits, sessions, statements.
+
+use compact_str::CompactString;
+use hashbrown::hash_table::Entry;
+
+use super::account::{AccountHash, AccountRef, KeyHash, Profile, Status};
+use super::amount::Money;
+use super::ledger::{self, Account, Activity, Place};
+use super::operation::{Direction, Operation, Released};
+use super::outcome::{
+    AccountView, AlertView, Effect, LineKind, OperatorRefusal, Outcome, RoundView, SessionView, Statement,
+    StatementLine,
+};
+use super::outside::Recalled;
+use super::restriction::Restrictions;
+use super::rounds::{Fate, Kind, RoundIndex, RoundState, Transaction};
+use super::session::{Idle, Session};
+use super::{Holder, Millis, Stamp, Wallet};
+use crate::limits;
+
+impl Wallet {
+    /// Creates an account, or replaces the profile of one that is there.
+    pub(super) fn put_account(
+        &mut self,
+        stamp: Stamp,
+        account: &AccountRef<&str>,
+        profile: &Profile,
+        effect: &mut Effect,
+    ) -> Outcome<&'static str> {
+        let Some(domain) = self.books.domain_of(account.id()) else {
+            return Outcome::OperatorRefused(OperatorRefusal::NoDomain);
+        };
+        let known = self.accounts.find(account);
+        let index = match known {
+            Some(index) => {
+                self.accounts.get_mut(index).set_profile(profile);
+                index
+            }
+            // A domain that the configuration has no more keeps its accounts and takes no further ones.
+            None if !self.is_configured(account.id()) => {
+                return Outcome::OperatorRefused(OperatorRefusal::NoDomain);
+            }
+            None if self.accounts.len() >= limits::ACCOUNTS_MAX => {
+                return Outcome::OperatorRefused(OperatorRefusal::ShardFull);
+            }
+            None => self.accounts.insert(account, domain, profile),
+        };
+        self.note(stamp, index, effect);
+        Outcome::AccountPut { created: known.is_none() }
+    }
+
+    /// Whether the domain of an account's id is in the configuration.
+    fn is_configured(&self, account_id: &str) -> bool {
+        let name = account_id.split_once('/').map(|(name, _)| name);
+        let is_known = |name| self.catalog.as_deref().is_none_or(|catalog| catalog.domain(name).is_some());
+        name.is_some_and(is_known)
+    }
+
+    pub(super) fn get_account(
+        &self,
+        now_ms: Millis,
+        account: &AccountRef<&str>,
+        effect: &mut Effect,
+    ) -> Outcome<&'static str> {
+        let Some(index) = self.accounts.find(account) else {
+            return Outcome::OperatorRefused(OperatorRefusal::NoAccount);
+        };
+        let found = self.accounts.get(index);
+        effect.seen = found.changed;
+        let live = |session: &&Session| session.is_live(now_ms, self.settings.session_idle_ms);
+        let sessions = found.sessions.iter().filter(live).map(|session| SessionView {
+            key: CompactString::from(&*session.key),
+            started_ms: session.started_ms,
+            used_ms: session.used_ms,
+        });
+        Outcome::Account(Box::new(AccountView {
+            id: CompactString::from(found.id()),
+            profile: found.profile().to_profile(),
+            status: found.status(),
+            balance: self.balance_of(found),
+            sessions: sessions.collect(),
+            limits: found.activity().map_or(Restrictions::none(), |activity| activity.limits),
+            open_rounds: self.open_rounds(found).take(limits::OPEN_ROUNDS_SHOWN_MAX).collect(),
+            open_rounds_count: self.open_rounds(found).count(),
+            alerts: found.activity().map_or_else(Vec::new, alerts),
+        }))
+    }
+
+    fn open_rounds(&self, account: &Account) -> impl Iterator<Item = RoundView> {
+        let rounds = account.activity().map_or(&[][..], |activity| &activity.rounds);
+        rounds.iter().map(|at| self.rounds.get(*at)).filter(|round| round.state == RoundState::Open).map(
+            |round| RoundView {
+                id: CompactString::from(&*round.id),
+                staked: round.staked,
+                returned: round.returned,
+                orphan: round.orphan,
+                last_ms: round.last_ms,
+            },
+        )
+    }
+
+    pub(super) fn set_status(
+        &mut self,
+        stamp: Stamp,
+        account: &AccountRef<&str>,
+        status: Status,
+        effect: &mut Effect,
+    ) -> Outcome<&'static str> {
+        let Some(index) = self.accounts.find(account) else {
+            return Outcome::OperatorRefused(OperatorRefusal::NoAccount);
+        };
+        self.accounts.get_mut(index).set_status(status);
+        self.note(stamp, index, effect);
+        Outcome::StatusSet(status)
+    }
+
+    /// A deposit or a withdrawal. They are known by account, direction and id, as a credit is (protocol §4).
+    pub(super) fn transfer(
+        &mut self,
+        stamp: Stamp,
+        operation: &Operation<&str>,
+        effect: &mut Effect,
+    ) -> Outcome<&'static str> {
+        let Operation::Transfer { account, direction, transaction, amount } = operation else {
+            unreachable!("the call of another operation");
+        };
+        let refuse = Outcome::OperatorRefused;
+        let Some(index) = self.accounts.find(account) else {
+            return refuse(OperatorRefusal::NoAccount);
+        };
+        let found = self.accounts.get(index);
+        effect.seen = found.changed;
+        let currency = self.books.get(found.domain()).currency();
+        let Some(amount) = amount.in_minor_units(currency) else {
+            return refuse(OperatorRefusal::NotMoney);
+        };
+        let kind = match direction {
+            Direction::In => Kind::Deposit,
+            Direction::Out => Kind::Withdrawal,
+        };
+        let before = match self.recall(stamp.now_ms, index, kind, transaction) {
+            Recalled::Known(before) => Some(before),
+            Recalled::Full => return refuse(OperatorRefusal::TooManyTransactions),
+            Recalled::New => None,
+        };
+        let found = self.accounts.get(index);
+        match (before, direction) {
+            (Some(before), _) if before == amount => return Outcome::Transferred(self.balance_of(found)),
+            (Some(_), _) => return refuse(OperatorRefusal::TransactionConflict),
+            (None, Direction::In) if found.cash().checked_add(amount).is_none() => {
+                return refuse(OperatorRefusal::TooMuch);
+            }
+            (None, Direction::Out) if found.cash() < amount => {
+                return refuse(OperatorRefusal::InsufficientFunds);
+            }
+            (None, _) => {}
+        }
+        self.record_outside(stamp, index, Transaction::new(kind, transaction, amount, stamp.now_ms), effect);
+        Outcome::Transferred(self.balance_of(self.accounts.get(index)))
+    }
+
+    pub(super) fn set_limits(
+        &mut self,
+        stamp: Stamp,
+        account: &AccountRef<&str>,
+        asked: &Restrictions<Money>,
+        effect: &mut Effect,
+    ) -> Outcome<&'static str> {
+        let Some(index) = self.accounts.find(account) else {
+            return Outcome::OperatorRefused(OperatorRefusal::NoAccount);
+        };
+        let currency = self.books.get(self.accounts.get(index).domain()).currency();
+        let Some(limits) = asked.try_map(|limit| limit.in_minor_units(currency)) else {
+            return Outcome::OperatorRefused(OperatorRefusal::NotMoney);
+        };
+        self.accounts.get_mut(index).activity_mut().limits = limits;
+        self.note(stamp, index, effect);
+        Outcome::LimitsSet { limits: Box::new(limits), currency }
+    }
+
+    pub(super) fn get_statement(
+        &self,
+        now_ms: Millis,
+        account: &AccountRef<&str>,
+        after: u32,
+        limit: u16,
+        effect: &mut Effect,
+    ) -> Outcome<&'static str> {
+        let Some(index) = self.accounts.find(account) else {
+            return Outcome::OperatorRefused(OperatorRefusal::NoAccount);
+        };
+        let found = self.accounts.get(index);
+        effect.seen = found.changed;
+        let currency = self.books.get(found.domain()).currency();
+        let limit = usize::from(limit).min(limits::STATEMENT_LINES_MAX);
+        let mut lines = Vec::new();
+        if let Some(activity) = found.activity() {
+            let from = activity.statement.partition_point(|place| place.number <= after);
+            let lines_left =
+                activity.statement.range(from..).filter_map(|place| self.line(now_ms, activity, *place));
+            lines.extend(lines_left.take(limit + 1));
+        }
+        let more = lines.len() > limit;
+        lines.truncate(limit);
+        Outcome::Statement(Box::new(Statement { currency, lines, more }))
+    }
+
+    /// A line of the statement; `None` where it is past its retention and only waits to be swept.
+    fn line(&self, now_ms: Millis, activity: &Activity, place: Place) -> Option<StatementLine> {
+        let retention_ms = self.settings.retention_ms;
+        let round =
+            (place.round != Place::OUTSIDE).then(|| self.rounds.get(RoundIndex::from_number(place.round)));
+        let transaction = match round {
+            Some(round) if round.is_forgotten(now_ms, retention_ms) => return None,
+            Some(round) => &round.transactions[place.at as usize],
+            None => activity
+                .outside(place.at)
+                .filter(|transaction| transaction.at_ms.saturating_add(retention_ms) > now_ms)?,
+        };
+        let kind = match transaction.kind {
+            Kind::Play(kind) => LineKind::Play(kind),
+            Kind::Credit => LineKind::Credit,
+            Kind::Deposit => LineKind::Deposit,
+            Kind::Withdrawal => LineKind::Withdrawal,
+            Kind::Cancelled => unreachable!("a cancelled bet is no transaction"),
+        };
+        Some(StatementLine {
+            number: transaction.number,
+            kind,
+            round: round.map(|round| CompactString::from(&*round.id)),
+            transaction: CompactString::from(&*transaction.id),
+            amount: transaction.amount,
+            moved_nothing: transaction.fate == Fate::MovedNothing,
+            rolled_back: transaction.fate == Fate::RolledBack,
+            balance_after: transaction.balance_after,
+            at_ms: transaction.at_ms,
+        })
+    }
+
+    pub(super) fn claim_key<'a>(&mut self, account: &AccountRef<&str>, key: &str) -> Outcome<&'a str> {
+        let hash = KeyHash::of(key);
+        let entry =
+            self.directory.entry(hash.bits(), |holder| holder.key == hash, |holder| holder.key.bits());
+        match entry {
+            Entry::Occupied(taken) if taken.get().account != account.hash() => {
+                return Outcome::OperatorRefused(OperatorRefusal::KeyTaken);
+            }
+            // Each claim is a request under way, or the session; so they don't run out of 32 bits.
+            Entry::Occupied(mut held) => held.get_mut().claims += 1,
+            Entry::Vacant(free) => {
+                free.insert(Holder { key: hash, account: account.hash(), claims: 1 });
+            }
+        }
+        let account = account.map(|id| CompactString::from(*id));
+        Outcome::Next(Box::new(Operation::StartSession { account, key: key.into() }))
+    }
+
+    pub(super) fn start_session<'a>(
+        &mut self,
+        stamp: Stamp,
+        account: &AccountRef<&str>,
+        key: &'a str,
+        effect: &mut Effect,
+    ) -> Outcome<&'a str> {
+        let unclaim = |answer| {
+            Outcome::Next(Box::new(Operation::ReleaseKey {
+                key: key.into(),
+                account: account.hash(),
+                answer,
+            }))
+        };
+        let Some(index) = self.accounts.find(account) else {
+            return unclaim(Released::NoAccount);
+        };
+        effect.seen = self.accounts.get(index).changed;
+        let idle_ms = self.settings.session_idle_ms;
+        let started = match self.accounts.get_mut(index).log_in(stamp.now_ms, idle_ms, key, Idle::Expires) {
+            Err(ledger::TooManySessions) => return unclaim(Released::TooManySessions),
+            Ok(started) => started,
+        };
+        self.note(stamp, index, effect);
+        match started {
+            ledger::LogIn::Again => unclaim(Released::Opened),
+            ledger::LogIn::New { made_way } => {
+                self.unheld.extend(made_way.map(|key| (key, account.hash())));
+                Outcome::SessionOpened { key }
+            }
+        }
+    }
+
+    pub(super) fn close_session<'a>(
+        &mut self,
+        stamp: Stamp,
+        account: &AccountRef<&str>,
+        key: &str,
+        effect: &mut Effect,
+    ) -> Outcome<&'a str> {
+        let Some(index) = self.accounts.find(account) else {
+            return Outcome::OperatorRefused(OperatorRefusal::NoAccount);
+        };
+        let found = self.accounts.get_mut(index);
+        effect.seen = found.changed;
+        let Some(at) = found.session_at(|session| &*session.key == key) else {
+            return Outcome::OperatorRefused(OperatorRefusal::NoSession);
+        };
+        let session = found.sessions.remove(at);
+        self.note(stamp, index, effect);
+        Outcome::Next(Box::new(Operation::ReleaseKey {
+            key: session.key.into(),
+            account: account.hash(),
+            answer: Released::Closed,
+        }))
+    }
+
+    pub(super) fn release_key<'a>(
+        &mut self,
+        key: &'a str,
+        account: AccountHash,
+        answer: Released,
+    ) -> Outcome<&'a str> {
+        if self.catalog.is_none() {
+            // The directory is made anew after a replay.
+            return Outcome::Silent;
+        }
+        let hash = KeyHash::of(key);
+        let held = |holder: &Holder| holder.key == hash && holder.account == account;
+        let mut entry = self.directory.find_entry(hash.bits(), held).expect("what is released was claimed");
+        entry.get_mut().claims -= 1;
+        if entry.get().claims == 0 {
+            entry.remove();
+        }
+        match answer {
+            Released::Opened => Outcome::SessionOpened { key },
+            Released::Closed => Outcome::SessionClosed,
+            Released::NoAccount => Outcome::OperatorRefused(OperatorRefusal::NoAccount),
+            Released::TooManySessions => Outcome::OperatorRefused(OperatorRefusal::TooManySessions),
+            Released::Swept => Outcome::Silent,
+        }
+    }
+}
+
+fn alerts(activity: &Activity) -> Vec<AlertView> {
+    let view =
+        |(at_ms, details): &(Millis, Box<str>)| AlertView { at_ms: *at_ms, details: (&**details).into() };
+    activity.alerts.iter().map(view).collect()
+}

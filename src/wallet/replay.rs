@@ -1,0 +1,333 @@
+//! A wallet out of a snapshot and a journal, and into a snapshot.
+
+use compact_str::CompactString;
+
+use super::account::{AccountHash, AccountRef, Date, Gender, KeyHash, Profile, Slot, Status};
+use super::amount::Amount;
+use super::image::{AccountImage, RoundImage, SessionImage, TransactionImage};
+use super::ledger::{Account, AccountIndex, Place};
+use super::operation::{Operation, Play};
+use super::outcome::{Effect, Receipt};
+use super::restriction::{ByPeriod, Restrictions};
+use super::rounds::{Fate, Kind, NO_ORIGINAL, Round, RoundState, Transaction};
+use super::session::{Idle, Session};
+use super::sums::Sums;
+use super::{Millis, Stamp, Wallet};
+use crate::limits;
+
+/// An operation came out otherwise than the journal says that it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// As it came out now; `None` where it changed nothing.
+    pub is: Option<Receipt>,
+}
+
+/// What of an image can't be so, although its checksum holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadImage(pub &'static str);
+
+/// A session's key, who holds it, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The key.
+    pub key: KeyHash,
+    /// The account.
+    pub account: AccountHash,
+    /// When the player logged in, milliseconds since 1970.
+    pub started_ms: Millis,
+}
+
+impl Wallet {
+    /// Applies a journaled operation again.
+    ///
+    /// # Errors
+    /// Where it did not come out as it did.
+    pub fn replay(
+        &mut self,
+        stamp: Stamp,
+        operation: &Operation<&str>,
+        receipt: &Receipt,
+    ) -> Result<(), Mismatch> {
+        assert!(self.catalog.is_none(), "a wallet that serves replays nothing");
+        if let Operation::Play(Play { account, session: Some(key), .. }) = operation
+            && receipt.session_used_ms > 0
+        {
+            // The session was renewed before, and the journal has not been told by then.
+            self.see_session(account, key, receipt.session_used_ms);
+        }
+        let mut effect = Effect::default();
+        self.apply(stamp, operation, &mut effect);
+        let is = effect.changed;
+        let as_it_was = |is: Receipt| Receipt { session_used_ms: receipt.session_used_ms, ..is } == *receipt;
+        if is.is_some_and(as_it_was) { Ok(()) } else { Err(Mismatch { is }) }
+    }
+
+    fn see_session(&mut self, account: &AccountRef<&str>, key: &str, used_ms: Millis) {
+        let Some(index) = self.accounts.find(account) else { return };
+        let account = self.accounts.get_mut(index);
+        if let Some(at) = account.session_at(|session| &*session.key == key) {
+            let session = &mut account.sessions[at];
+            session.used_ms = session.used_ms.max(used_ms);
+        }
+    }
+
+    /// The claims of all sessions that are still to be remembered at `now_ms`, to make the directory of.
+    pub fn claims(&self, now_ms: Millis) -> impl Iterator<Item = Claim> {
+        let forgotten_ms = self.settings.session_idle_ms.saturating_add(limits::SESSION_REMEMBERED_MS);
+        self.accounts.iter().flat_map(move |account| {
+            let remembered =
+                account.sessions.iter().filter(move |session| session.is_live(now_ms, forgotten_ms));
+            remembered.map(|session| Claim {
+                key: KeyHash::of(&session.key),
+                account: account.hash(),
+                started_ms: session.started_ms,
+            })
+        })
+    }
+
+    /// Ends those sessions whose claim is another account's by now: they expired long ago, and their key has been
+    /// given to a later login. Also those that are not to be remembered any more.
+    pub fn keep_sessions(&mut self, now_ms: Millis, lost: impl Fn(KeyHash, AccountHash) -> bool) {
+        let forgotten_ms = self.settings.session_idle_ms.saturating_add(limits::SESSION_REMEMBERED_MS);
+        for at in 0..self.accounts.len() {
+            let account = self.accounts.get_mut(AccountIndex::new(at));
+            let hash = account.hash();
+            account.sessions.retain(|session| {
+                session.is_live(now_ms, forgotten_ms) && !lost(KeyHash::of(&session.key), hash)
+            });
+        }
+    }
+
+    /// The slots that have accounts, in their order, each with the places of its accounts.
+    pub fn by_slot(&self) -> Vec<(Slot, Vec<u32>)> {
+        let mut places: Vec<(Slot, u32)> =
+            self.accounts.iter().zip(0..).map(|(account, at)| (account.hash().slot(), at)).collect();
+        places.sort_unstable();
+        places
+            .chunk_by(|(a, _), (b, _)| a == b)
+            .map(|run| (run[0].0, run.iter().map(|(_, at)| *at).collect()))
+            .collect()
+    }
+
+    /// The images of the accounts at these places, of [`Wallet::by_slot`].
+    pub fn images<'w>(&'w self, places: &'w [u32]) -> impl Iterator<Item = AccountImage> + 'w {
+        places.iter().map(|at| self.image(self.accounts.get(AccountIndex::new(*at as usize))))
+    }
+
+    fn image(&self, account: &Account) -> AccountImage {
+        let profile = account.profile().to_profile();
+        let text = |text: Option<CompactString>| text.map(String::from);
+        let mut image = AccountImage {
+            id: account.id().to_owned(),
+            country: profile.country,
+            gender: profile.gender.map(|gender| if gender == Gender::Male { b'M' } else { b'F' }),
+            born: profile.born.map(|Date { year, month, day }| (year, month, day)),
+            user_name: text(profile.user_name),
+            display_name: text(profile.display_name),
+            city: text(profile.city),
+            frozen: account.status() == Status::Frozen,
+            cash: account.cash().minor(),
+            version: account.version(),
+            serial: account.serial(),
+            sessions: account.sessions.iter().map(session_image).collect(),
+            ..AccountImage::default()
+        };
+        if let Some(activity) = account.activity() {
+            let Restrictions { stake, wager, loss, session_minutes } = activity.limits;
+            let [day, week, month] = wager.into_array();
+            let [loss_day, loss_week, loss_month] = loss.into_array();
+            image.limits = [stake, day, week, month, loss_day, loss_week, loss_month]
+                .map(|limit| limit.map(Amount::minor));
+            image.session_minutes = session_minutes;
+            image.number = activity.number;
+            image.sums = Some(activity.sums.to_image());
+            image.rounds = activity.rounds.iter().map(|at| round_image(self.rounds.get(*at))).collect();
+            image.outside = activity.outside.iter().map(transaction_image).collect();
+            image.alerts =
+                activity.alerts.iter().map(|(at_ms, details)| (*at_ms, String::from(&**details))).collect();
+        }
+        image
+    }
+
+    /// Takes in an account from a snapshot.
+    ///
+    /// # Errors
+    /// Where the image can't be of an account of this wallet.
+    pub fn restore(&mut self, image: &AccountImage) -> Result<(), BadImage> {
+        let account = AccountRef::new(image.id.as_str());
+        let domain = self.books.domain_of(&image.id).ok_or(BadImage("an account of an unknown domain"))?;
+        if self.accounts.find(&account).is_some() {
+            return Err(BadImage("an account twice"));
+        }
+        if self.accounts.len() >= limits::ACCOUNTS_MAX {
+            return Err(BadImage("more accounts than a shard may have"));
+        }
+        let index = self.accounts.insert(&account, domain, &profile(image)?);
+        let cash = Amount::from_minor(image.cash).ok_or(BadImage("cash below zero"))?;
+        let account = self.accounts.get_mut(index);
+        account.restore(self.books.get_mut(domain), cash, image.version, image.serial);
+        account.set_status(if image.frozen { Status::Frozen } else { Status::Active });
+        account.sessions = image.sessions.iter().map(session).collect();
+        if image.sums.is_none() {
+            return Ok(());
+        }
+        let activity = account.activity_mut();
+        activity.number = image.number;
+        activity.limits = limits_of(image)?;
+        activity.sums = Sums::from_image(image.sums.unwrap_or_default());
+        activity.alerts =
+            image.alerts.iter().map(|(at_ms, details)| (*at_ms, details.as_str().into())).collect();
+        activity.oldest_ms = 0;
+        let mut statement: Vec<Place> = Vec::new();
+        for outside in &image.outside {
+            let at = activity.push_outside(transaction(outside)?);
+            statement.push(Place { number: outside.number, round: Place::OUTSIDE, at });
+        }
+        for image in &image.rounds {
+            let round = round(index, image)?;
+            let numbers: Vec<u32> = round.transactions.iter().map(|known| known.number).collect();
+            let at = self.rounds.insert(&self.accounts, round);
+            self.accounts.get_mut(index).activity_mut().rounds.push(at);
+            let places = numbers.into_iter().zip(0..).filter(|(number, _)| *number > 0);
+            statement.extend(places.map(|(number, place)| Place { number, round: at.number(), at: place }));
+        }
+        statement.sort_unstable_by_key(|place| place.number);
+        if statement.windows(2).any(|pair| pair[0].number == pair[1].number) {
+            return Err(BadImage("a transaction's number twice"));
+        }
+        self.accounts.get_mut(index).activity_mut().statement = statement.into();
+        Ok(())
+    }
+}
+
+fn session_image(session: &Session) -> SessionImage {
+    SessionImage {
+        key: String::from(&*session.key),
+        serial: session.serial,
+        endless: session.idle == Idle::Never,
+        started_ms: session.started_ms,
+        used_ms: session.used_ms,
+    }
+}
+
+fn session(image: &SessionImage) -> Session {
+    Session {
+        key: image.key.as_str().into(),
+        serial: image.serial,
+        idle: if image.endless { Idle::Never } else { Idle::Expires },
+        renewed: false,
+        started_ms: image.started_ms,
+        used_ms: image.used_ms,
+    }
+}
+
+fn round_image(round: &Round) -> RoundImage {
+    RoundImage {
+        id: String::from(&*round.id),
+        state: match round.state {
+            RoundState::Unopened => 0,
+            RoundState::Open => 1,
+            RoundState::Closed => 2,
+        },
+        orphan: round.orphan,
+        staked: round.staked.minor(),
+        returned: round.returned.minor(),
+        last_ms: round.last_ms,
+        transactions: round.transactions.iter().map(transaction_image).collect(),
+    }
+}
+
+fn round(account: AccountIndex, image: &RoundImage) -> Result<Round, BadImage> {
+    let amount = |minor| Amount::from_minor(minor).ok_or(BadImage("an amount below zero"));
+    let transactions = image.transactions.iter().map(transaction).collect::<Result<Vec<_>, _>>()?;
+    let refers_to_none = |known: &Transaction| {
+        known.original != NO_ORIGINAL && known.original as usize >= image.transactions.len()
+    };
+    if transactions.iter().any(refers_to_none) || transactions.len() > limits::ROUND_TRANSACTIONS_MAX {
+        return Err(BadImage("a round whose transactions can't be so"));
+    }
+    Ok(Round {
+        id: image.id.as_str().into(),
+        account,
+        state: match image.state {
+            0 => RoundState::Unopened,
+            1 => RoundState::Open,
+            2 => RoundState::Closed,
+            _ => return Err(BadImage("a round in no known state")),
+        },
+        orphan: image.orphan,
+        staked: amount(image.staked)?,
+        returned: amount(image.returned)?,
+        last_ms: image.last_ms,
+        transactions,
+    })
+}
+
+fn transaction_image(transaction: &Transaction) -> TransactionImage {
+    TransactionImage {
+        id: String::from(&*transaction.id),
+        kind: transaction.kind.number(),
+        flags: match transaction.fate {
+            Fate::Stands => 0,
+            Fate::MovedNothing => 1,
+            Fate::RolledBack => 2,
+        },
+        amount: transaction.amount.minor(),
+        balance_after: transaction.balance_after.minor(),
+        at_ms: transaction.at_ms,
+        number: transaction.number,
+        original: (transaction.original != NO_ORIGINAL).then_some(transaction.original),
+    }
+}
+
+fn transaction(image: &TransactionImage) -> Result<Transaction, BadImage> {
+    let amount = |minor| Amount::from_minor(minor).ok_or(BadImage("an amount below zero"));
+    let kind = Kind::from_number(image.kind).ok_or(BadImage("a transaction of no known kind"))?;
+    let mut transaction = Transaction::new(kind, &image.id, amount(image.amount)?, image.at_ms);
+    transaction.balance_after = amount(image.balance_after)?;
+    transaction.number = image.number;
+    transaction.original = image.original.unwrap_or(NO_ORIGINAL);
+    transaction.fate = match image.flags {
+        0 => Fate::Stands,
+        1 => Fate::MovedNothing,
+        2 => Fate::RolledBack,
+        _ => return Err(BadImage("a transaction with no known fate")),
+    };
+    Ok(transaction)
+}
+
+fn profile(image: &AccountImage) -> Result<Profile, BadImage> {
+    let text = |text: &Option<String>| text.as_deref().map(CompactString::from);
+    if !image.country.iter().all(u8::is_ascii_uppercase) {
+        return Err(BadImage("a country that is not two letters"));
+    }
+    Ok(Profile {
+        country: image.country,
+        gender: match image.gender {
+            None => None,
+            Some(b'M') => Some(Gender::Male),
+            Some(b'F') => Some(Gender::Female),
+            Some(_) => return Err(BadImage("a gender that is neither M nor F")),
+        },
+        born: match image.born {
+            None => None,
+            Some((year, month, day)) => {
+                Some(Date::new(year, month, day).ok_or(BadImage("a date that no calendar has"))?)
+            }
+        },
+        user_name: text(&image.user_name),
+        display_name: text(&image.display_name),
+        city: text(&image.city),
+    })
+}
+
+fn limits_of(image: &AccountImage) -> Result<Restrictions<Amount>, BadImage> {
+    let [stake, day, week, month, loss_day, loss_week, loss_month] = image.limits;
+    let limits = Restrictions {
+        stake,
+        wager: ByPeriod { day, week, month },
+        loss: ByPeriod { day: loss_day, week: loss_week, month: loss_month },
+        session_minutes: image.session_minutes,
+    };
+    limits.try_map(Amount::from_minor).ok_or(BadImage("a limit below zero"))
+}

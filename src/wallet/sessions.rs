@@ -1,0 +1,258 @@
+//! What platforms ask of sessions: `balance`, `createtoken`, `redeemtoken` (protocol §3).
+
+use super::account::{AccountHash, AccountRef, KeyHash, Status};
+use super::ledger::{Account, AccountIndex};
+use super::operation::Operation;
+use super::outcome::{Effect, ErrorCode, Outcome, Receipt, Redeemed};
+use super::session::{Idle, Session};
+use super::token::{TokenId, TokenPolicy};
+use super::tokens::Token;
+use super::{Millis, PlatformId, Renewal, Stamp, Wallet, refused};
+use crate::limits;
+
+impl Wallet {
+    pub(super) fn balance(
+        &self,
+        platform: PlatformId,
+        account: &AccountRef<&str>,
+        game: Option<&str>,
+        effect: &mut Effect,
+    ) -> Outcome<&'static str> {
+        let Some((_, account)) = self.served(platform, account) else {
+            return refused(ErrorCode::AccountNotFound);
+        };
+        effect.seen = account.changed;
+        let balance = self.balance_of(account);
+        if game.is_some_and(|game| !self.offers(game)) {
+            return Outcome::Refused { code: ErrorCode::GameNotFound, balance: Some(balance) };
+        }
+        Outcome::Balance(balance)
+    }
+
+    pub(super) fn create_token<'a>(
+        &'a mut self,
+        now_ms: Millis,
+        platform: PlatformId,
+        account: &AccountRef<&str>,
+        game: &str,
+        entropy: u128,
+        effect: &mut Effect,
+    ) -> Outcome<&'a str> {
+        let idle_ms = self.settings.session_idle_ms;
+        let Some((index, found)) = self.served(platform, account) else {
+            return refused(ErrorCode::AccountNotFound);
+        };
+        effect.seen = found.changed;
+        let Some(at) = found.session_at(|session| session.is_live(now_ms, idle_ms)) else {
+            return refused(ErrorCode::AccountNotFound);
+        };
+        let refused_with_balance = |code| Outcome::Refused { code, balance: Some(self.balance_of(found)) };
+        if found.status() == Status::Frozen {
+            return refused_with_balance(ErrorCode::AccountFrozen);
+        }
+        if !self.offers(game) {
+            return refused_with_balance(ErrorCode::GameNotFound);
+        }
+        let session = found.sessions[at].serial;
+        let catalog = self.catalog.as_deref().expect("nobody asks while the journal is replayed");
+        match catalog.token_policy {
+            TokenPolicy::Wrapped => {
+                Outcome::WrappedToken { key: &self.accounts.get(index).sessions[at].key, minted_ms: now_ms }
+            }
+            TokenPolicy::SingleUse => {
+                let expires_ms = now_ms.saturating_add(catalog.token_life_ms);
+                if self.tokens.mint(now_ms, Token { random: entropy, account: index, session, expires_ms }) {
+                    Outcome::Token(TokenId::new(account.hash().slot(), entropy))
+                } else {
+                    refused(ErrorCode::Unknown)
+                }
+            }
+        }
+    }
+
+    pub(super) fn redeem_token(
+        &mut self,
+        now_ms: Millis,
+        platform: PlatformId,
+        token: TokenId,
+        effect: &mut Effect,
+    ) -> Outcome<&str> {
+        let Some(minted) = self.tokens.get(now_ms, token.random()) else {
+            return refused(ErrorCode::SessionNotFound);
+        };
+        let account = self.accounts.get(minted.account);
+        if account.hash().slot() != token.slot() || !self.books.get(account.domain()).serves(platform) {
+            return refused(ErrorCode::SessionNotFound);
+        }
+        effect.seen = account.changed;
+        let Some(at) = account.session_at(|session| session.serial == minted.session) else {
+            return refused(ErrorCode::SessionNotFound);
+        };
+        let redeemed = self.redeem(now_ms, minted.account, at);
+        if matches!(redeemed, Redeeming::Done) {
+            self.tokens.remove(token.random());
+        }
+        self.redeemed(redeemed, minted.account, at)
+    }
+
+    pub(super) fn locate_session<'a>(
+        &self,
+        platform: PlatformId,
+        key: &str,
+        minted_ms: Millis,
+    ) -> Outcome<&'a str> {
+        let hash = KeyHash::of(key);
+        match self.directory.find(hash.bits(), |holder| holder.key == hash) {
+            None => refused(ErrorCode::SessionNotFound),
+            Some(holder) => Outcome::Next(Box::new(Operation::RedeemSession {
+                platform,
+                account: holder.account,
+                key: key.into(),
+                minted_ms,
+            })),
+        }
+    }
+
+    pub(super) fn redeem_session<'a>(
+        &'a mut self,
+        now_ms: Millis,
+        platform: PlatformId,
+        account: AccountHash,
+        key: &str,
+        minted_ms: Millis,
+        effect: &mut Effect,
+    ) -> Outcome<&'a str> {
+        let token_life_ms =
+            self.catalog.as_deref().map_or(limits::TOKEN_LIFE_MS, |catalog| catalog.token_life_ms);
+        let too_old = now_ms.saturating_sub(minted_ms) > token_life_ms;
+        let too_new = minted_ms.saturating_sub(now_ms) > limits::TOKEN_AHEAD_MS;
+        if too_old || too_new {
+            return refused(ErrorCode::SessionNotFound);
+        }
+        let holds = |found: &Account| found.session_at(|session| &*session.key == key);
+        let Some(index) = self.accounts.find_hash(account, |found| holds(found).is_some()) else {
+            return refused(ErrorCode::SessionNotFound);
+        };
+        let found = self.accounts.get(index);
+        let (Some(at), true) = (holds(found), self.books.get(found.domain()).serves(platform)) else {
+            return refused(ErrorCode::SessionNotFound);
+        };
+        effect.seen = found.changed;
+        let redeemed = self.redeem(now_ms, index, at);
+        self.redeemed(redeemed, index, at)
+    }
+
+    /// Redeems session number `at` of an account: it must be live and its account not frozen; it is renewed.
+    fn redeem(&mut self, now_ms: Millis, index: AccountIndex, at: usize) -> Redeeming {
+        let idle_ms = self.settings.session_idle_ms;
+        let account = self.accounts.get_mut(index);
+        if !account.sessions[at].is_live(now_ms, idle_ms) {
+            return Redeeming::Expired;
+        }
+        if account.status() == Status::Frozen {
+            return Redeeming::Frozen;
+        }
+        let session = &mut account.sessions[at];
+        session.used_ms = now_ms;
+        if !session.renewed && session.idle == Idle::Expires {
+            session.renewed = true;
+            self.renewals.push_back(Renewal { account: index, session: session.serial, since_ms: now_ms });
+        }
+        Redeeming::Done
+    }
+
+    fn redeemed(&self, redeeming: Redeeming, index: AccountIndex, at: usize) -> Outcome<&str> {
+        let account = self.accounts.get(index);
+        match redeeming {
+            Redeeming::Expired => refused(ErrorCode::SessionNotFound),
+            Redeeming::Frozen => {
+                let balance = Some(self.balance_of(account));
+                Outcome::Refused { code: ErrorCode::AccountFrozen, balance }
+            }
+            Redeeming::Done => Outcome::Redeemed(Redeemed {
+                account: account.id(),
+                key: &account.sessions[at].key,
+                currency: self.books.get(account.domain()).currency(),
+                country: account.profile().country(),
+                extras: account.profile().extras(),
+            }),
+        }
+    }
+
+    /// Brings the renewals of sessions to the journal that have waited for [`limits::RENEWAL_JOURNALED_MS`] at `due_ms`,
+    /// at most `most` of them (protocol §5).
+    pub fn journal_renewals(
+        &mut self,
+        due_ms: Millis,
+        most: usize,
+        mut journal: impl FnMut(Operation<&str>, Receipt),
+    ) {
+        for _ in 0..most {
+            let Some(renewal) = self.renewals.front() else { return };
+            if renewal.since_ms.saturating_add(limits::RENEWAL_JOURNALED_MS) > due_ms {
+                return;
+            }
+            let Renewal { account, session, .. } = *renewal;
+            self.renewals.pop_front();
+            self.journal_renewals_of(account, |known| known.serial == session, &mut journal);
+        }
+    }
+
+    /// Brings all renewals of an account's sessions to the journal, ahead of a change that depends on them.
+    pub fn journal_account_renewals(
+        &mut self,
+        account: &AccountRef<&str>,
+        mut journal: impl FnMut(Operation<&str>, Receipt),
+    ) {
+        if let Some(index) = self.accounts.find(account) {
+            self.journal_renewals_of(index, |_| true, &mut journal);
+        }
+    }
+
+    fn journal_renewals_of(
+        &mut self,
+        index: AccountIndex,
+        is: impl Fn(&Session) -> bool,
+        journal: &mut impl FnMut(Operation<&str>, Receipt),
+    ) {
+        let account = self.accounts.get_mut(index);
+        let receipt = account.receipt();
+        let mut sessions = std::mem::take(&mut account.sessions);
+        for session in sessions.iter_mut().filter(|session| session.renewed && is(session)) {
+            session.renewed = false;
+            let account = AccountRef::new(account.id());
+            journal(
+                Operation::RenewSession { account, key: &session.key, used_ms: session.used_ms },
+                receipt,
+            );
+        }
+        account.sessions = sessions;
+    }
+
+    /// Renews a session as it was renewed before the crash.
+    pub(super) fn renew_session(
+        &mut self,
+        stamp: Stamp,
+        account: &AccountRef<&str>,
+        key: &str,
+        used_ms: Millis,
+        effect: &mut Effect,
+    ) {
+        let index = self.accounts.find(account).expect("an account stays");
+        let found = self.accounts.get_mut(index);
+        // The session may have ended meanwhile.
+        if let Some(at) = found.session_at(|session| &*session.key == key) {
+            let session = &mut found.sessions[at];
+            session.used_ms = session.used_ms.max(used_ms);
+        }
+        self.note(stamp, index, effect);
+    }
+}
+
+/// What became of a redeeming, before it is told.
+#[derive(Clone, Copy)]
+enum Redeeming {
+    Done,
+    Expired,
+    Frozen,
+}

@@ -1,0 +1,156 @@
+//! What an account has staked and won in the current day, week and month (protocol §4, Limits).
+
+use super::Millis;
+use super::amount::Amount;
+use super::image::SumImage;
+use super::outcome::ErrorCode;
+use super::restriction::Restrictions;
+
+const DAY_MS: u64 = 24 * 3_600 * 1_000;
+
+/// The first day of the current day, week and month, in days since 1970.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Periods([u32; 3]);
+
+impl Periods {
+    /// The periods that `now_ms` lies in: UTC day, ISO week (from Monday), month.
+    pub(super) const fn at(now_ms: Millis) -> Self {
+        let day = now_ms / DAY_MS;
+        // 1970-01-01 was a Thursday, three days after a Monday; that week began before days are counted.
+        let monday = day.saturating_sub((day + 3) % 7);
+        Self([day as u32, monday as u32, (day - day_of_month(day)) as u32])
+    }
+
+    /// Whether `now_ms` lies in this day, and so in the same week and month.
+    pub(super) const fn holds(&self, now_ms: Millis) -> bool {
+        self.0[0] as u64 == now_ms / DAY_MS
+    }
+}
+
+/// Days since the first of the month, for days since 1970.
+///
+/// Counted from 0000-03-01, years begin with March, and so the leap day is a year's last: months of five are 153
+/// days long, and a year's length needs no table (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+const fn day_of_month(day: u64) -> u64 {
+    const DAYS_TO_1970: u64 = 719_468;
+    const DAYS_IN_400_YEARS: u64 = 146_097;
+    let day_of_era = (day + DAYS_TO_1970) % DAYS_IN_400_YEARS;
+    let year =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / (DAYS_IN_400_YEARS - 1)) / 365;
+    let day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    day_of_year - (153 * month + 2) / 5
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    from_day: u32,
+    /// Minor units. Wider than an amount: bets of a month may come to more than any account holds.
+    staked: i128,
+    won: i128,
+}
+
+/// The sums of an account.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sums([Sum; 3]);
+
+impl Sums {
+    /// The sums as they are in `periods`: what is of an earlier one is over.
+    fn in_periods(mut self, periods: Periods) -> Self {
+        for (sum, from_day) in self.0.iter_mut().zip(periods.0) {
+            if sum.from_day != from_day {
+                *sum = Sum { from_day, staked: 0, won: 0 };
+            }
+        }
+        self
+    }
+
+    pub(super) fn stake(&mut self, periods: Periods, amount: Amount) {
+        *self = self.in_periods(periods);
+        self.0.iter_mut().for_each(|sum| sum.staked += i128::from(amount.minor()));
+    }
+
+    pub(super) fn win(&mut self, periods: Periods, amount: Amount) {
+        *self = self.in_periods(periods);
+        self.0.iter_mut().for_each(|sum| sum.won += i128::from(amount.minor()));
+    }
+
+    /// Takes a bet of `bet_ms` out of those periods that it was placed in.
+    pub(super) fn roll_back(&mut self, periods: Periods, bet_ms: Millis, amount: Amount) {
+        *self = self.in_periods(periods);
+        let bet_day = bet_ms / DAY_MS;
+        for sum in self.0.iter_mut().filter(|sum| bet_day >= u64::from(sum.from_day)) {
+            // A void may have taken out a part of it.
+            sum.staked = (sum.staked - i128::from(amount.minor())).max(0);
+        }
+    }
+
+    /// Takes a void, which names no bet, out of the current periods.
+    pub(super) fn void(&mut self, periods: Periods, amount: Amount) {
+        *self = self.in_periods(periods);
+        for sum in &mut self.0 {
+            sum.staked = (sum.staked - i128::from(amount.minor())).max(0);
+        }
+    }
+
+    /// The limit that a bet of `stake` would break, if any: -11 before -12, day before week before month.
+    pub(super) fn broken(
+        self,
+        periods: Periods,
+        limits: &Restrictions<Amount>,
+        stake: Amount,
+    ) -> Option<ErrorCode> {
+        let sums = self.in_periods(periods).0;
+        let stake = i128::from(stake.minor());
+        let over = |limit: Option<Amount>, sum: i128| {
+            limit.is_some_and(|limit| sum + stake > i128::from(limit.minor()))
+        };
+        let wager = limits.wager.into_array();
+        if wager.iter().zip(sums).any(|(limit, sum)| over(*limit, sum.staked)) {
+            return Some(ErrorCode::WagerLimit);
+        }
+        let loss = limits.loss.into_array();
+        let lost = loss.iter().zip(sums).any(|(limit, sum)| over(*limit, sum.staked - sum.won));
+        lost.then_some(ErrorCode::LossLimit)
+    }
+
+    pub(super) fn to_image(self) -> [SumImage; 3] {
+        self.0.map(|Sum { from_day, staked, won }| SumImage { from_day, staked, won })
+    }
+
+    pub(super) fn from_image(image: [SumImage; 3]) -> Self {
+        Self(image.map(|SumImage { from_day, staked, won }| Sum { from_day, staked, won }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Days since 1970 of the period's first days.
+    #[track_caller]
+    fn check(day: u64, expect: [u32; 3]) {
+        assert_eq!(Periods::at(day * DAY_MS), Periods(expect));
+        assert_eq!(Periods::at(day * DAY_MS + DAY_MS - 1), Periods(expect));
+    }
+
+    #[test]
+    fn periods_begin_at_midnight_utc() {
+        check(0, [0, 0, 0]);
+        check(3, [3, 0, 0]);
+        // Monday 1970-01-05.
+        check(4, [4, 4, 0]);
+        check(30, [30, 25, 0]);
+        check(31, [31, 25, 31]);
+        // 2024-02-29, a Thursday, and 2024-03-01.
+        check(19_782, [19_782, 19_779, 19_754]);
+        check(19_783, [19_783, 19_779, 19_783]);
+        // Sunday 2026-11-29, Monday the 30th, Tuesday 2026-12-01.
+        check(20_786, [20_786, 20_780, 20_758]);
+        check(20_787, [20_787, 20_787, 20_758]);
+        check(20_788, [20_788, 20_787, 20_788]);
+        // 2100 is no leap year: 2100-02-28 and 2100-03-01.
+        check(47_540, [47_540, 47_534, 47_513]);
+        check(47_541, [47_541, 47_541, 47_541]);
+    }
+}

@@ -1,0 +1,484 @@
+//! Game rounds (protocol §4): the ladder of each call, idempotency, and what order brings.
+
+use super::*;
+use crate::wallet::operation::{Play, PlayKind};
+
+/// A story with a session of `ADMIN`, who has 10.00, two balance changes being behind.
+pub(super) struct Table {
+    pub(super) story: Story,
+}
+
+/// What a line answers: the code, and the cash in pence after it. No cash where the account is not told of.
+pub(super) type Expect = (i8, Option<i64>);
+
+impl Table {
+    pub(super) fn new() -> Self {
+        let mut story = Story::new(TokenPolicy::SingleUse);
+        story.login(ADMIN, KEY);
+        Self { story }
+    }
+
+    /// `asked` is a line of [`play`]; the answer has this code and this cash.
+    #[track_caller]
+    pub(super) fn check(&mut self, asked: &str, expect: Expect) {
+        let operation = play(asked);
+        let before = self.story.sequence;
+        let outcome = self.story.outcome(&operation.as_deref());
+        let (code, balance) = match &outcome {
+            Outcome::Done { reference, staked, balance } => {
+                let Operation::Play(play) = &operation else { panic!("{asked}: {outcome:?}") };
+                assert_eq!(*reference, play.transaction, "{asked}");
+                assert_eq!(*staked, (play.kind == PlayKind::Bet).then_some(play.amount), "{asked}");
+                (0, Some(*balance))
+            }
+            Outcome::Noted(balance) => (0, Some(*balance)),
+            Outcome::Refused { code, balance } => (code.number(), *balance),
+            other => panic!("{asked}: {other:?}"),
+        };
+        assert_eq!((code, balance.map(|balance| balance.cash.minor())), expect, "{asked}");
+        if code != 0 && code != -8 {
+            assert_eq!(self.story.sequence, before, "a refusal changes nothing: {asked}");
+        }
+    }
+
+    fn version(&mut self) -> u64 {
+        match self.story.outcome(&balance(PLATFORM, ADMIN, None)) {
+            Outcome::Balance(balance) => balance.version,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn freeze(&mut self) {
+        self.story.check(&status(ADMIN, Status::Frozen), &Outcome::StatusSet(Status::Frozen));
+    }
+}
+
+/// An operation from its words: `bet|win|rollback|void|end ROUND [ID [AMOUNT]]`, then in any order `of=BET`, `start`,
+/// `close`, and what is to differ from the usual: `key=`, `nokey`, `account=`, `currency=`, `game=`, `by=`.
+pub(super) fn play(asked: &str) -> Operation<CompactString> {
+    let mut words = asked.split(' ');
+    let call = words.next().unwrap();
+    let round = CompactString::from(words.next().unwrap());
+    let mut plain = Vec::new();
+    let (mut key, mut account, mut game, mut by) = (Some(KEY), ADMIN, GAME, PLATFORM);
+    let (mut original, mut starts_round, mut ends_round) = (None, false, false);
+    let mut currency = Currency::from_code("GBP");
+    for word in words {
+        match word.split_once('=') {
+            Some(("of", bet)) => original = Some(CompactString::from(bet)),
+            Some(("key", other)) => key = Some(other),
+            Some(("account", other)) => account = other,
+            Some(("currency", code)) => currency = Currency::from_code(code),
+            Some(("game", other)) => game = other,
+            Some(("by", other)) => by = other.parse().unwrap(),
+            None if word == "nokey" => key = None,
+            None if word == "start" => starts_round = true,
+            None if word == "close" => ends_round = true,
+            _ => plain.push(word),
+        }
+    }
+    let (platform, account) = (platform(by), AccountRef::new(account.into()));
+    let kind = match call {
+        "bet" => PlayKind::Bet,
+        "win" => PlayKind::Win,
+        "rollback" => PlayKind::Rollback,
+        "void" => PlayKind::Void,
+        "end" => {
+            let game = game.into();
+            return Operation::EndRound { platform, account, round, game, currency, details: None };
+        }
+        _ => panic!("{asked}"),
+    };
+    let [transaction, amount] = plain[..] else { panic!("{asked}") };
+    let amount = Amount::from_minor(amount.parse().unwrap()).unwrap();
+    Operation::Play(Play {
+        kind,
+        platform,
+        account,
+        session: key.map(CompactString::from),
+        session_checked: false,
+        round,
+        transaction: transaction.into(),
+        original,
+        game: game.into(),
+        currency,
+        amount: if currency.is_some() { amount } else { Amount::ZERO },
+        starts_round,
+        ends_round,
+        details: None,
+    })
+}
+
+/// Lines of one story, in their order.
+#[track_caller]
+fn tell(lines: &[(&str, Expect)]) {
+    let mut table = Table::new();
+    for (asked, expect) in lines {
+        table.check(asked, *expect);
+    }
+}
+
+#[test]
+fn bets() {
+    tell(&[
+        ("bet r a 100", (-14, Some(1_000))),
+        ("bet r a 100 start", (0, Some(900))),
+        ("bet r b 100", (0, Some(800))),
+        ("bet r c 100 start", (0, Some(700))),
+        ("bet r d 701", (-2, Some(700))),
+        ("bet r d 700", (0, Some(0))),
+        ("bet r e 1", (-2, Some(0))),
+        ("bet r f 0", (0, Some(0))),
+    ]);
+    // A round that is closed takes late bets, and is not started again.
+    tell(&[
+        ("bet r a 100 start close", (0, Some(900))),
+        ("bet r b 100 start", (-7, Some(900))),
+        ("bet r b 100", (0, Some(800))),
+        ("bet r c 100 start", (-7, Some(800))),
+        ("end r", (0, Some(800))),
+    ]);
+}
+
+#[test]
+fn the_ladder_of_a_bet() {
+    let mut table = Table::new();
+    table.story.check(&put("default/other"), &Outcome::AccountPut { created: true });
+    table.story.login("default/other", "theirs");
+    table.check("bet r a 1 start account=nodomain/admin game=1 currency=EUR", (-5, None));
+    table.check("bet r a 1 start by=1 game=1", (-5, None));
+    table.check("bet r a 1 start account=default/nobody game=1", (-3, None));
+    table.check("bet r a 1 start account=default/nobody by=1", (-5, None));
+    table.check("bet r a 1 start key=unknown game=1 currency=EUR", (-3, None));
+    table.check("bet r a 1 start key=theirs game=1 currency=EUR", (-3, None));
+    table.check("bet r a 1 start currency=EUR game=1", (-9, Some(1_000)));
+    table.check("bet r a 1 start currency=XXX game=1", (-9, Some(1_000)));
+    table.check("bet r a 9999 game=1", (-15, Some(1_000)));
+    table.check("bet r a 9999", (-14, Some(1_000)));
+    table.freeze();
+    table.check("bet r a 9999 key=unknown", (-3, None));
+    table.check("bet r a 9999 currency=EUR game=1", (-4, Some(1_000)));
+    table.story.later(IDLE_MS);
+    // Expired, not unknown: the funds are told. Frozen comes after it.
+    table.check("bet r a 9999 currency=EUR game=1", (-3, Some(1_000)));
+}
+
+#[test]
+fn a_bet_renews_its_session_and_a_refused_one_or_a_repeat_does_not() {
+    let mut table = Table::new();
+    table.story.later(IDLE_MS - 1);
+    table.check("bet r a 1 start", (0, Some(999)));
+    table.story.later(IDLE_MS - 1);
+    table.check("bet r a 1 start", (0, Some(999)));
+    table.check("bet r b 9999", (-2, Some(999)));
+    table.story.later(1);
+    table.check("bet r b 1", (-3, Some(999)));
+    // A success stays one.
+    table.check("bet r a 1 start", (0, Some(999)));
+}
+
+/// A renewal comes to the journal late, and a bet that lives of it must not be lost in a replay.
+#[test]
+fn a_bet_may_depend_on_a_renewal_that_is_not_journaled() {
+    let mut table = Table::new();
+    for number in 0..3 {
+        table.story.later(IDLE_MS - 1);
+        let token = table.story.token(number);
+        table.story.check(&redeem(PLATFORM, token), &redeemed(KEY));
+    }
+    table.story.later(IDLE_MS - 1);
+    table.check("bet r a 1 start", (0, Some(999)));
+}
+
+#[test]
+fn wins() {
+    tell(&[
+        ("bet r a 100 start", (0, Some(900))),
+        ("win r a 250", (0, Some(1_150))),
+        ("win r b 0", (0, Some(1_150))),
+        ("win r c 1 start close", (0, Some(1_151))),
+        ("win r d 1", (0, Some(1_152))),
+        ("bet r e 1 start", (-7, Some(1_152))),
+        // An unknown round is opened.
+        ("win s a 1", (0, Some(1_153))),
+        ("bet s a 1", (0, Some(1_152))),
+        ("win t a 1 start", (0, Some(1_153))),
+    ]);
+    tell(&[
+        ("win r a 1 account=nodomain/x", (-5, None)),
+        ("win r a 1 account=default/nobody", (-5, None)),
+        ("win r a 1 by=1", (-5, None)),
+        ("win r a 1 currency=EUR game=1", (-9, Some(1_000))),
+        ("win r a 1 game=1", (-15, Some(1_000))),
+        ("win r a 1 nokey", (0, Some(1_001))),
+        ("win r b 1 key=unknown", (0, Some(1_002))),
+    ]);
+}
+
+#[test]
+fn a_win_asks_for_no_session_and_no_status() {
+    let mut table = Table::new();
+    table.check("bet r a 100 start", (0, Some(900)));
+    table.story.later(30 * 24 * 3_600_000);
+    table.freeze();
+    table.check("win r a 100 close", (0, Some(1_000)));
+    table.check("win r b 100 nokey", (0, Some(1_100)));
+}
+
+#[test]
+fn a_win_with_anothers_live_session_is_refused() {
+    let mut table = Table::new();
+    table.story.check(&put("default/other"), &Outcome::AccountPut { created: true });
+    table.story.login("default/other", "theirs");
+    table.check("win r a 1", (0, Some(1_001)));
+    table.check("win r b 1 key=theirs", (-5, None));
+    // What is known is answered before.
+    table.check("win r a 1 key=theirs", (0, Some(1_001)));
+    table.story.later(IDLE_MS);
+    table.check("win r b 1 key=theirs", (0, Some(1_002)));
+    table.story.login("default/other", "theirs");
+    table.check("win r c 1 key=theirs", (-5, None));
+    table.story.check(&close("default/other", "theirs"), &Outcome::SessionClosed);
+    table.check("win r c 1 key=theirs", (0, Some(1_003)));
+}
+
+#[test]
+fn rollbacks() {
+    tell(&[
+        ("bet r a 100 start", (0, Some(900))),
+        ("rollback r x 99 of=a", (-7, Some(900))),
+        ("rollback r x 100 of=a", (0, Some(1_000))),
+        ("rollback r x 100 of=a", (0, Some(1_000))),
+        ("rollback r y 100 of=a", (0, Some(1_000))),
+        ("rollback r y 100 of=a", (0, Some(1_000))),
+        ("rollback r z 99 of=a", (-7, Some(1_000))),
+        // The same id with other contents.
+        ("rollback r y 99 of=a", (-7, Some(1_000))),
+        ("rollback r y 100 of=b", (-7, Some(1_000))),
+        ("bet r a 100 start", (-7, Some(1_000))),
+        ("bet r b 100", (0, Some(900))),
+    ]);
+    // After the end of the round, of the session, and with the end of the round in it.
+    let mut table = Table::new();
+    table.check("bet r a 100 start close", (0, Some(900)));
+    table.check("bet s a 100 start", (0, Some(800)));
+    table.story.later(IDLE_MS);
+    table.check("rollback r x 100 of=a nokey", (0, Some(900)));
+    table.check("rollback s x 100 of=a key=unknown close", (0, Some(1_000)));
+    table.check("void s y 0", (0, Some(1_000)));
+    table.check("rollback s z 1 of=a by=1", (-5, None));
+    table.check("rollback s z 1 of=a account=default/nobody", (-5, None));
+    table.check("rollback s z 1 of=a currency=EUR game=1", (-9, Some(1_000)));
+    table.check("rollback s z 1 of=a game=1", (-15, Some(1_000)));
+    table.freeze();
+    table.check("rollback s z 100 of=b", (-4, Some(1_000)));
+    table.check("rollback s x 100 of=a close", (0, Some(1_000)));
+}
+
+/// A rollback may come before its bet (protocol §4, rollbackbet).
+#[test]
+fn cancelled_bets() {
+    tell(&[
+        ("rollback r x 100 of=a", (-8, Some(1_000))),
+        ("rollback r x 100 of=a", (-8, Some(1_000))),
+        ("rollback r y 50 of=a", (-8, Some(1_000))),
+        ("bet r a 100 start", (-7, Some(1_000))),
+        ("bet r a 50 start", (-7, Some(1_000))),
+        // The round is not opened by it.
+        ("bet r b 100", (-14, Some(1_000))),
+        ("void r v 0", (-14, Some(1_000))),
+        ("end r", (-14, Some(1_000))),
+        ("bet r b 100 start", (0, Some(900))),
+        ("bet r a 100", (-7, Some(900))),
+        ("rollback r x 100 of=c", (-8, Some(900))),
+        ("bet r c 100", (-7, Some(900))),
+        // The id is cancelled in its own round, and as a bet.
+        ("bet s a 100 start", (0, Some(800))),
+        ("win r a 100", (0, Some(900))),
+    ]);
+    tell(&[
+        ("rollback r x 100 of=a", (-8, Some(1_000))),
+        ("win r w 5", (0, Some(1_005))),
+        ("end r", (0, Some(1_005))),
+        ("bet r a 100", (-7, Some(1_005))),
+        ("bet r b 100", (0, Some(905))),
+    ]);
+    // Cancelled without a session, and known to be so before the session is looked at.
+    tell(&[
+        ("rollback r x 100 of=a nokey", (-8, Some(1_000))),
+        ("bet r a 100 start key=unknown", (-7, Some(1_000))),
+    ]);
+}
+
+#[test]
+fn voids() {
+    tell(&[
+        ("void r v 10", (-14, Some(1_000))),
+        ("bet r a 100 start", (0, Some(900))),
+        ("void r v 101", (-7, Some(900))),
+        ("void r v 60", (0, Some(960))),
+        ("void r v 60", (0, Some(960))),
+        ("void r v 40", (-7, Some(960))),
+        ("void r w 41", (-7, Some(960))),
+        // What voids have given back, a rollback can't give back again.
+        ("rollback r x 100 of=a", (-7, Some(960))),
+        ("void r w 40 close", (0, Some(1_000))),
+        ("bet r b 10", (0, Some(990))),
+        ("void r x 11", (-7, Some(990))),
+        ("rollback r y 10 of=b", (0, Some(1_000))),
+        ("void r x 1", (-7, Some(1_000))),
+    ]);
+    tell(&[
+        ("void r v 1 by=1", (-5, None)),
+        ("void r v 1 account=default/nobody", (-5, None)),
+        ("void r v 1 currency=EUR game=1", (-9, Some(1_000))),
+        ("void r v 1 game=1", (-15, Some(1_000))),
+    ]);
+    let mut table = Table::new();
+    table.check("bet r a 100 start", (0, Some(900)));
+    table.freeze();
+    table.check("void r v 1 currency=EUR", (-4, Some(900)));
+}
+
+#[test]
+fn ends() {
+    tell(&[
+        ("end r", (-14, Some(1_000))),
+        ("end r by=1", (-5, None)),
+        ("end r account=default/nobody", (-5, None)),
+        ("end r currency=EUR game=1", (-9, Some(1_000))),
+        ("end r game=1", (-15, Some(1_000))),
+        ("bet r a 100 start", (0, Some(900))),
+        ("end r", (0, Some(900))),
+        ("end r", (0, Some(900))),
+        ("bet r b 100 start", (-7, Some(900))),
+    ]);
+    let mut table = Table::new();
+    table.check("bet r a 100 start", (0, Some(900)));
+    table.freeze();
+    table.check("end r currency=EUR", (-4, Some(900)));
+}
+
+#[test]
+fn a_transaction_is_known_by_account_round_call_and_id() {
+    tell(&[
+        ("bet r a 100 start", (0, Some(900))),
+        ("bet r a 100 start", (0, Some(900))),
+        ("bet r a 100", (0, Some(900))),
+        ("bet r a 100 start game=1 key=unknown", (0, Some(900))),
+        ("bet r a 101 start", (-7, Some(900))),
+        ("bet r a 100 start currency=EUR", (-7, Some(900))),
+        ("bet r a 0 start currency=XXX", (-7, Some(900))),
+        ("bet s a 100 start", (0, Some(800))),
+        ("win r a 100", (0, Some(900))),
+        ("win r a 100", (0, Some(900))),
+        ("win r a 99", (-7, Some(900))),
+        ("void r a 100", (0, Some(1_000))),
+        ("rollback s a 100 of=a", (0, Some(1_100))),
+        ("rollback s a 100 of=a", (0, Some(1_100))),
+    ]);
+    // A refusal is not remembered.
+    tell(&[
+        ("bet r a 1001 start", (-2, Some(1_000))),
+        ("bet r a 100", (-14, Some(1_000))),
+        ("bet r a 100 start", (0, Some(900))),
+    ]);
+    // A success stays a success.
+    let mut table = Table::new();
+    table.check("bet r a 100 start close", (0, Some(900)));
+    table.freeze();
+    table.check("bet r a 100 start close", (0, Some(900)));
+    table.story.later(IDLE_MS);
+    table.check("bet r a 100 start close", (0, Some(900)));
+    table.check("bet r a 1 start close", (-7, Some(900)));
+}
+
+#[test]
+fn the_version_counts_balance_changes() {
+    let mut table = Table::new();
+    for (asked, code, changes) in [
+        ("bet r a 100 start", 0, 1),
+        ("bet r a 100 start", 0, 0),
+        ("bet r z 0", 0, 0),
+        ("win r a 0", 0, 0),
+        ("win r b 10", 0, 1),
+        ("rollback r x 100 of=a", 0, 1),
+        ("rollback r y 100 of=a", 0, 0),
+        ("bet r q 9999", -2, 0),
+        ("end r", 0, 0),
+    ] {
+        let before = table.version();
+        let answer = match table.story.outcome(&play(asked).as_deref()) {
+            Outcome::Refused { code, .. } => code.number(),
+            _ => 0,
+        };
+        assert_eq!((answer, table.version() - before), (code, changes), "{asked}");
+    }
+}
+
+#[test]
+fn rounds_are_remembered_for_the_retention() {
+    let mut table = Table::new();
+    table.check("bet open a 1 start", (0, Some(999)));
+    table.check("bet closed a 1 start close", (0, Some(998)));
+    table.check("rollback never x 1 of=a", (-8, Some(998)));
+    table.story.later(limits::RETENTION_MS - 1);
+    table.story.login(ADMIN, KEY);
+    table.check("bet closed a 1 start close", (0, Some(998)));
+    table.check("bet never a 1 start", (-7, Some(998)));
+    table.story.later(1);
+    // Whether a sweep has come by or not.
+    table.check("bet closed a 1 start close", (0, Some(997)));
+    table.check("bet never a 1 start", (0, Some(996)));
+    table.check("bet open a 1 start", (0, Some(996)));
+    table.check("end open", (0, Some(996)));
+    table.story.later(limits::RETENTION_MS - 1);
+    table.check("bet open a 1 start", (0, Some(996)));
+    assert_eq!(table.story.wallet.rounds(), 3);
+    sweep(&mut table.story);
+    assert_eq!(table.story.wallet.rounds(), 3);
+    table.story.later(1);
+    sweep(&mut table.story);
+    assert_eq!(table.story.wallet.rounds(), 1);
+    table.check("end open", (-14, Some(996)));
+}
+
+#[test]
+fn a_late_transaction_keeps_a_closed_round() {
+    let mut table = Table::new();
+    table.check("bet r a 1 start close", (0, Some(999)));
+    table.story.later(limits::RETENTION_MS - 1);
+    table.check("win r a 1", (0, Some(1_000)));
+    table.story.later(limits::RETENTION_MS - 1);
+    table.check("bet r a 1 start close", (0, Some(1_000)));
+    table.story.later(1);
+    table.check("end r", (-14, Some(1_000)));
+}
+
+#[test]
+fn a_round_is_full_at_its_bound() {
+    let mut table = Table::new();
+    for number in 0..limits::ROUND_TRANSACTIONS_MAX {
+        table.check(&format!("bet r {number} 0 start"), (0, Some(1_000)));
+    }
+    table.check("bet r more 0", (-7, Some(1_000)));
+    table.check("win r more 0", (-7, Some(1_000)));
+    table.check("bet r 17 0", (0, Some(1_000)));
+    table.check("end r", (0, Some(1_000)));
+    table.check("bet s more 0 start", (0, Some(1_000)));
+}
+
+#[test]
+fn no_operation_takes_a_balance_past_what_it_can_be() {
+    let mut table = Table::new();
+    let most = i64::MAX;
+    table.check(&format!("win r a {}", most - 1_000), (0, Some(most)));
+    table.check("win r b 1", (-7, Some(most)));
+    table.check("bet r c 5", (0, Some(most - 5)));
+    table.check("win r b 5", (0, Some(most)));
+    table.check("void r v 5", (-7, Some(most)));
+    table.check("rollback r v 5 of=c", (-7, Some(most)));
+    table.check(&format!("bet r d {most}"), (-7, Some(most)));
+    table.check("win r b 0", (-7, Some(most)));
+    table.check("win r e 0", (0, Some(most)));
+}

@@ -1,0 +1,90 @@
+//! Tokens of both policies: how many, for how long, and how they read (protocol §3).
+
+use super::*;
+use crate::wallet::account::Slot;
+
+#[test]
+fn outstanding_tokens_are_bounded_and_expire() {
+    let mut story = Story::new(TokenPolicy::SingleUse);
+    story.login(ADMIN, KEY);
+    for entropy in 0..limits::TOKENS_MAX as u128 {
+        story.token(entropy);
+    }
+    let most = limits::TOKENS_MAX as u128;
+    story.check(&create(PLATFORM, ADMIN, GAME, most), &refusal(ErrorCode::Unknown));
+    let slot = AccountHash::of(ADMIN).slot();
+    story.check(&redeem(PLATFORM, TokenId::new(slot, 17)), &redeemed(KEY));
+    story.token(most);
+    story.check(&create(PLATFORM, ADMIN, GAME, most + 1), &refusal(ErrorCode::Unknown));
+    story.later(limits::TOKEN_LIFE_MS);
+    story.token(most + 1);
+    for _ in 0..limits::TOKENS_MAX / limits::SWEEP_ACCOUNTS {
+        story.wallet.sweep(story.now_ms, |_| true);
+    }
+    assert_eq!(story.wallet.tokens(), 1);
+}
+
+#[test]
+fn wrapped_tokens() {
+    let mut story = Story::new(TokenPolicy::Wrapped);
+    story.check(&wrapped(PLATFORM, KEY, START_MS), &refusal(ErrorCode::SessionNotFound));
+    story.login(ADMIN, KEY);
+    let minted = Outcome::WrappedToken { key: KEY, minted_ms: START_MS };
+    story.check(&create(PLATFORM, ADMIN, GAME, 1), &minted);
+    let none = refusal(ErrorCode::SessionNotFound);
+    for (minted_ms, expect) in [
+        (START_MS, redeemed(KEY)),
+        (START_MS, redeemed(KEY)),
+        (START_MS - 60_000, redeemed(KEY)),
+        (START_MS - 60_001, none.clone()),
+        (START_MS + 5_000, redeemed(KEY)),
+        (START_MS + 5_001, none.clone()),
+        (0, none.clone()),
+        (u64::MAX, none.clone()),
+    ] {
+        story.check(&wrapped(PLATFORM, KEY, minted_ms), &expect);
+    }
+    story.check(&wrapped(PLATFORM, "other", START_MS), &none);
+    story.check(&wrapped(STRANGER, KEY, START_MS), &none);
+    story.check(&status(ADMIN, Status::Frozen), &Outcome::StatusSet(Status::Frozen));
+    story.check(&wrapped(PLATFORM, KEY, START_MS), &refusal_with(ErrorCode::AccountFrozen));
+    story.check(&status(ADMIN, Status::Active), &Outcome::StatusSet(Status::Active));
+    story.later(IDLE_MS);
+    story.check(&wrapped(PLATFORM, KEY, START_MS + IDLE_MS), &none);
+}
+
+#[test]
+fn tokens_as_text() {
+    let slot = Slot::new(4_095).unwrap();
+    let check = |random: u128, text: &str| {
+        let token = TokenId::new(slot, random);
+        assert_eq!(token.write(&mut [0; token::TOKEN_CHARS]), text);
+        assert_eq!(TokenId::parse(text), Some(token));
+    };
+    check(0, "H_8AAAAAAAAAAAAAAAAAAAAA");
+    check(u128::MAX, "H_______________________");
+    for text in [
+        "",
+        "H_8AAAAAAAAAAAAAAAAAAAA",
+        "H_8AAAAAAAAAAAAAAAAAAAAAA",
+        "L_8AAAAAAAAAAAAAAAAAAAAA",
+        "H+8AAAAAAAAAAAAAAAAAAAAA",
+    ] {
+        assert_eq!(TokenId::parse(text), None, "{text}");
+    }
+    for (text, expect) in [
+        ("20fbd3b9-eef2-49cd-9976-50f0d34e7f7c-179e5f738d8", Some((KEY, 0x0179_e5f7_38d8))),
+        ("k-0", Some(("k", 0))),
+        ("a-b-ff", Some(("a-b", 255))),
+        ("k-ffffffffffffffff", Some(("k", u64::MAX))),
+        ("k-10000000000000000", None),
+        ("k-FF", None),
+        ("k-+1", None),
+        ("k-", None),
+        ("-1", None),
+        ("k", None),
+        ("", None),
+    ] {
+        assert_eq!(token::parse_wrapped(text), expect, "{text}");
+    }
+}
