@@ -50,6 +50,8 @@ pub struct Data {
     pub shards: Vec<ShardStart>,
     /// What whoever starts the server should know.
     pub notes: Vec<String>,
+    /// Records that were applied again.
+    pub replayed: u64,
 }
 
 /// Why a data directory can't be opened.
@@ -134,12 +136,13 @@ pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
             "the data directory {path} holds {holds}, and {asked} data are to be served: give another --data"
         )));
     }
-    let mut notes = Vec::new();
+    let (mut notes, mut replayed) = (Vec::new(), 0);
     let partition = opening.partition;
     let mut state = match found {
         None => State::blank(&directory, opening, 1)?,
         Some(found) => {
             let recovered = recover_all(&directory, found, &mut notes)?;
+            replayed = recovered.iter().map(|shard| shard.replayed).sum();
             if usize::from(found.shards) == partition.shards() {
                 State::known(&directory, found, recovered)?
             } else {
@@ -151,7 +154,8 @@ pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
     };
     let now_ms = state.shards.iter().map(|shard| shard.now_ms).fold(opening.now_ms, Millis::max);
     if let Some(demo) = opening.demo {
-        state.configure(&opening.catalog, now_ms, false)?;
+        // The demo's domain must be there before its accounts.
+        state.anew |= state.configure(&opening.catalog, now_ms, false)?;
         state.anew |= put_demo(&mut state.wallets, partition, demo, now_ms);
     }
     let journaled = !state.anew;
@@ -170,7 +174,7 @@ pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
         let Prepared { journal, next, closed, files, now_ms } = shard;
         ShardStart { wallet, journal, next, closed, files, now_ms }
     });
-    Ok(Data { directory, shards: shards.collect(), notes })
+    Ok(Data { directory, shards: shards.collect(), notes, replayed })
 }
 
 /// A shard on its way to serve, without its wallet.
@@ -260,17 +264,20 @@ impl State {
         Ok(state)
     }
 
-    /// Sets what is to hold from now on. Where it is `journaled`, a change of it is; or else a snapshot follows.
-    fn configure(&mut self, catalog: &Catalog, now_ms: Millis, journaled: bool) -> Result<(), Error> {
+    /// Sets what is to hold from now on, and says whether that was a change. Where it is `journaled`, a change of it is;
+    /// or else a snapshot follows.
+    fn configure(&mut self, catalog: &Catalog, now_ms: Millis, journaled: bool) -> Result<bool, Error> {
         let settings = catalog.settings();
+        let mut any = false;
         for (shard, wallet) in self.shards.iter_mut().zip(&mut self.wallets) {
             let changed = wallet.configure(&settings).map_err(recovery::Error::Currency)?;
+            any |= changed;
             if changed && journaled {
                 shard.journal.configure(now_ms, wallet.settings());
                 shard.now_ms = now_ms;
             }
         }
-        Ok(())
+        Ok(any)
     }
 
     /// Writes a snapshot of every shard, and removes what it has made superfluous.

@@ -20,6 +20,7 @@
 //! | [`config`] | arguments and file to one `Config` | `api`, `wallet`, `net`, `limits` |
 //! | [`data`] | a data directory, opened whole | `recovery`, `storage`, `journal`, `wallet`, `shard`, `config` |
 //! | [`doctor`] | what the machine offers and lacks | `config`, `net`, `limits` |
+//! | [`inspect`] | `verify`, `explain`, `export` | `storage`, `recovery`, `journal`, `shard`, `wallet`, `config`, `clock`, `limits` |
 //! | [`server`] | pins the cores, joins them, drains them | all |
 //!
 //! `tests/tidy.rs` reads the `use` lines and holds the table.
@@ -30,6 +31,7 @@ pub mod config;
 pub mod data;
 pub mod doctor;
 pub mod http;
+pub mod inspect;
 pub mod journal;
 pub mod limits;
 pub mod metrics;

@@ -301,6 +301,16 @@ pub const SNAPSHOT_SECTION_BYTES_MAX: usize = 1024 * 1024 * KIB;
 /// Step in which a file is read or filled with zeros.
 pub const FILE_STEP_BYTES: usize = 1024 * KIB;
 
+/// How often the files of a data directory are listed and opened while a server folds them. A fold takes seconds, and
+/// an opening under a millisecond.
+pub const LOOK_TRIES: usize = 8;
+
+/// Faults of a shard that `verify` writes out; it says how many there are.
+pub const FAULTS_SHOWN_MAX: usize = 20;
+
+/// Time after which a command that reads a data directory shows how far it is.
+pub const PROGRESS_AFTER_MS: u64 = 1_000;
+
 /// Size of a manifest, which is six short lines.
 pub const MANIFEST_BYTES_MAX: usize = KIB;
 

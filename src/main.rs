@@ -1,14 +1,14 @@
 //! The `purser` program: arguments → configuration → server → exit code.
 //!
 //! Output goes through `write`, not through `print!`, which panics when the reader has gone
-//! (`purser --help | head -1`). Exit codes: 0 done, 1 the doctor found something lacking, 2 and others as
-//! [`purser::server::Failure`] says.
+//! (`purser --help | head -1`). Exit codes: 0 done, 1 the doctor found something lacking or a data directory is damaged,
+//! 2 and others as [`purser::server::Failure`] and [`purser::inspect::Error`] say.
 
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, StdoutLock, Write as _};
 use std::process::ExitCode;
 
 use purser::config::{self, Command, Config, Error};
-use purser::{doctor, server};
+use purser::{doctor, inspect, server};
 
 /// Exit code of a start that the caller got wrong.
 const EXIT_USAGE: u8 = 2;
@@ -21,7 +21,9 @@ fn main() -> ExitCode {
             say(&report.to_string());
             report.exit_code().into()
         }
-        Ok(Command::Verify(_) | Command::Explain(_) | Command::Export(_)) => ExitCode::FAILURE,
+        Ok(Command::Verify(data)) => tell(|out| inspect::verify(&data, out)),
+        Ok(Command::Explain(args)) => tell(|out| inspect::explain(&args, out).map(|()| true)),
+        Ok(Command::Export(args)) => tell(|out| inspect::export(&args, out).map(|()| true)),
         Ok(Command::Print(text)) => {
             say(&text);
             ExitCode::SUCCESS
@@ -47,6 +49,18 @@ fn serve(config: Config) -> ExitCode {
         Err(failure) => {
             complain(&failure.to_string());
             failure.exit_code().into()
+        }
+    }
+}
+
+/// Looks into a data directory; `false` where it is damaged.
+fn tell(look: impl FnOnce(&mut BufWriter<StdoutLock<'_>>) -> Result<bool, inspect::Error>) -> ExitCode {
+    match look(&mut BufWriter::new(io::stdout().lock())) {
+        Ok(true) | Err(inspect::Error::ReaderGone) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            complain(&error.to_string());
+            error.exit_code().into()
         }
     }
 }

@@ -161,8 +161,11 @@ fn flatten<E>(error: ReadError<Error<E>>) -> Error<E> {
     }
 }
 
-/// Applies a record again.
-fn again<E>(
+/// Applies a record again to a wallet that has the accounts it concerns.
+///
+/// # Errors
+/// Where it does not come out as it did, or settings can't hold.
+pub fn again<E>(
     wallet: &mut Wallet,
     position: Position,
     now_ms: Millis,

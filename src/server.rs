@@ -32,7 +32,7 @@ use crate::shard::core::Core;
 use crate::shard::flush::Flusher;
 use crate::shard::mesh::Mesh;
 use crate::shard::partition::{Partition, ShardId};
-use crate::storage::segments::Segments;
+use crate::storage::segments::{Segments, Trouble};
 
 /// Why the server could not start, or had to end.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
         readiness: Arc::new(Readiness::default()),
         connections: limits::CONNECTIONS_MAX.min(open_files) as u32,
     };
-    let Data { directory, shards: data, notes } = open_data(&config, partition)?;
+    let Data { directory, shards: data, notes, .. } = open_data(&config, partition)?;
     for note in notes {
         let _ = writeln!(io::stderr(), "purser: note: {note}");
     }
@@ -108,8 +108,9 @@ pub fn run(config: Config) -> Result<(), Failure> {
     housekeeper.look_at_the_disk();
     let listeners = platform.sockets.into_iter().zip(operator.sockets);
     let parts = data.into_iter().zip(currents).zip(listeners);
-    let executors =
-        start(&config, &shared, parts.map(|((data, current), listeners)| (data, current, listeners)))?;
+    let parts = parts.map(|((data, current), listeners)| (data, current, listeners));
+    let (executors, troubles) = start(&config, &shared, parts)?;
+    housekeeper.watch(troubles);
     shared.readiness.serve();
     housekeeper.start();
     announce(platform_address, operator_address, shards);
@@ -137,7 +138,14 @@ fn open_data(config: &Config, partition: Partition) -> Result<Data, Failure> {
         now_ms: Clock::start().now().wall_ms,
         stream: u64::from_ne_bytes(stream),
     };
-    data::open(&config.data, &opening).map_err(|error| Failure::start(error.to_string()))
+    let clock = Clock::start();
+    let data = data::open(&config.data, &opening).map_err(|error| Failure::start(error.to_string()))?;
+    if data.replayed > 0 {
+        let seconds = clock.mono_us() as f64 / 1e6;
+        let _ =
+            writeln!(io::stderr(), "purser: {} records were applied again in {seconds:.2} s", data.replayed);
+    }
+    Ok(data)
 }
 
 /// What one shard is given: its data, where it tells the segment that it writes, and its listeners.
@@ -148,7 +156,7 @@ fn start(
     config: &Arc<Config>,
     shared: &Shared,
     parts: impl Iterator<Item = Part>,
-) -> Result<Executors, Failure> {
+) -> Result<(Executors, Vec<Trouble>), Failure> {
     // An executor that can't have its rings panics; whoever starts the server wants a sentence.
     panic::set_hook(Box::new(|panic| {
         let _ = writeln!(io::stderr(), "purser: {}", cant_start(&panic.to_string().replace('\n', " ")));
@@ -174,15 +182,16 @@ fn start(
         executors.push(executor);
     }
     drop(started);
+    let mut troubles = Vec::new();
     for _ in 0..executors.len() {
         match start.recv() {
-            Ok(started) => started?,
+            Ok(started) => troubles.push(started?),
             // All that have started have said so; one ended without a word.
             Err(_) => return Err(Failure::start(cant_start("its executor ended"))),
         }
     }
     let _ = panic::take_hook();
-    Ok(executors)
+    Ok((executors, troubles))
 }
 
 fn cant_start(reason: &str) -> String {
@@ -273,15 +282,15 @@ struct Plan {
     listeners: [TcpListener; 2],
     shared: Shared,
     config: Arc<Config>,
-    started: mpsc::Sender<Result<(), Failure>>,
+    started: mpsc::Sender<Result<Trouble, Failure>>,
 }
 
 impl Plan {
     async fn run(self) {
         let (id, started) = (self.id, self.started.clone());
         match self.driver().await {
-            Ok(driver) => {
-                let _ = started.send(Ok(()));
+            Ok((driver, trouble)) => {
+                let _ = started.send(Ok(trouble));
                 drop(started);
                 if let Err(error) = driver.run().await {
                     end(id, &format!("the ring failed: {error}"));
@@ -293,7 +302,7 @@ impl Plan {
         }
     }
 
-    async fn driver(self) -> Result<Driver, String> {
+    async fn driver(self) -> Result<(Driver, Trouble), String> {
         let Self { id, data, current, listeners, shared, config, .. } = self;
         let ShardStart { wallet, journal, next, closed, files, now_ms } = data;
         let sentence = |error: io::Error| config::reason(&error);
@@ -305,7 +314,7 @@ impl Plan {
         let length = limits::SEGMENT_BYTES as u64;
         let segments = Segments::open(files.directory, next, last, closed, length).await;
         let segments = segments.map_err(|error| error.to_string())?;
-        let mesh = Arc::clone(&shared.mesh);
+        let (mesh, trouble) = (Arc::clone(&shared.mesh), segments.trouble());
         let flusher = Flusher::start(segments, mesh, id, current, move |error| {
             end(id, &format!("the journal can't be written: {error}"));
         });
@@ -314,7 +323,7 @@ impl Plan {
         shard.set_flusher(flusher);
         shard.set_read_only(shared.readiness.is_read_only());
         let token_policy = config.catalog.token_policy;
-        Driver::new(Parts {
+        let driver = Driver::new(Parts {
             listeners,
             ring,
             api: Api::new(config.platforms.clone(), config.operator_token.clone(), token_policy),
@@ -323,8 +332,8 @@ impl Plan {
             readiness: shared.readiness,
             timeouts: config.timeouts,
             seed,
-        })
-        .map_err(sentence)
+        });
+        Ok((driver.map_err(sentence)?, trouble))
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub mod directory;
 mod file;
+pub mod look;
 pub mod manifest;
 mod preparer;
 pub mod segments;

@@ -12,6 +12,7 @@ use crate::data::{self, ShardFiles};
 use crate::limits;
 use crate::net::readiness::Readiness;
 use crate::storage::directory::DataDirectory;
+use crate::storage::segments::Trouble;
 
 /// The housekeeper of a server. It holds the data directory for as long as the process lives.
 pub(super) struct Housekeeper {
@@ -19,6 +20,9 @@ pub(super) struct Housekeeper {
     reserve_bytes: u64,
     readiness: Arc<Readiness>,
     shards: Vec<Folding>,
+    troubles: Vec<Trouble>,
+    /// What was last said of the disk.
+    said: Option<String>,
 }
 
 /// A shard whose segments are folded.
@@ -34,7 +38,7 @@ struct Folding {
 impl Housekeeper {
     pub(super) fn new(directory: DataDirectory, reserve_mib: u64, readiness: Arc<Readiness>) -> Self {
         let reserve_bytes = reserve_mib.saturating_mul(1024 * 1024);
-        Self { directory, reserve_bytes, readiness, shards: Vec::new() }
+        Self { directory, reserve_bytes, readiness, shards: Vec::new(), troubles: Vec::new(), said: None }
     }
 
     /// Folds a shard's segments once there are `at_least` so many before the `current` one.
@@ -42,21 +46,33 @@ impl Housekeeper {
         self.shards.push(Folding { files, current, at_least, failed: false });
     }
 
+    /// Looks at what keeps shards from making their next segments ready, too.
+    pub(super) fn watch(&mut self, troubles: Vec<Trouble>) {
+        self.troubles = troubles;
+    }
+
     /// Lets nothing be changed where the disk is nearly full, or lets it be changed again.
-    pub(super) fn look_at_the_disk(&self) {
-        // Where the room can't be told, a write that fails will tell it.
-        let is_low = self.directory.free_bytes().is_ok_and(|free| free < self.reserve_bytes);
-        if is_low != self.readiness.is_read_only() {
-            let what = if is_low { "nothing is changed any more" } else { "changes are let in again" };
-            let path = self.directory.path().display();
-            let _ = writeln!(
-                io::stderr(),
-                "purser: the reserve of {} MiB on the disk of {path} is {}: {what}",
-                self.reserve_bytes >> 20,
-                if is_low { "touched" } else { "free again" }
-            );
+    pub(super) fn look_at_the_disk(&mut self) {
+        let trouble = self.trouble();
+        self.readiness.set_read_only(trouble.is_some());
+        if self.said == trouble {
+            return;
         }
-        self.readiness.set_read_only(is_low);
+        let sentence = match &trouble {
+            Some(trouble) => format!("{trouble}: nothing is changed any more, and balances are told"),
+            None => "the disk has room again: changes are let in".to_owned(),
+        };
+        let _ = writeln!(io::stderr(), "purser: {sentence}");
+        self.said = trouble;
+    }
+
+    fn trouble(&self) -> Option<String> {
+        // Where the room can't be told, a write that fails will tell it.
+        if self.directory.free_bytes().is_ok_and(|free| free < self.reserve_bytes) {
+            let (mib, path) = (self.reserve_bytes >> 20, self.directory.path().display());
+            return Some(format!("less than {mib} MiB are free on the disk of {path}"));
+        }
+        self.troubles.iter().find_map(Trouble::get)
     }
 
     /// Goes on for as long as the process lives.

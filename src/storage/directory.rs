@@ -61,11 +61,10 @@ impl DataDirectory {
     /// # Errors
     /// Where it can't be made.
     pub fn shard(&self, generation: u64, shard: u16) -> Result<ShardDirectory, FileError> {
-        let of_generation = self.generation(generation);
-        file::make_directory(&of_generation)?;
-        let path = of_generation.join(format!("shard-{shard}"));
-        file::make_directory(&path)?;
-        Ok(ShardDirectory { path })
+        let directory = ShardDirectory::of(&self.path, generation, shard);
+        file::make_directory(file::parent(&directory.path))?;
+        file::make_directory(&directory.path)?;
+        Ok(directory)
     }
 
     /// Removes every generation but this one: those before it, and one that was begun and never held.
@@ -91,10 +90,6 @@ impl DataDirectory {
         let space = rustix::fs::statvfs(&self.path).map_err(FileError::of_errno("look at", &self.path))?;
         Ok(space.f_bavail.saturating_mul(space.f_frsize))
     }
-
-    fn generation(&self, generation: u64) -> PathBuf {
-        self.path.join(format!("gen-{generation}"))
-    }
 }
 
 /// The sentence for a directory that another process holds.
@@ -113,6 +108,11 @@ pub struct ShardDirectory {
 }
 
 impl ShardDirectory {
+    /// The directory of a shard of the data directory at `data`, which need not be there.
+    pub(super) fn of(data: &Path, generation: u64, shard: u16) -> Self {
+        Self { path: data.join(format!("gen-{generation}")).join(format!("shard-{shard}")) }
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

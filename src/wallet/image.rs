@@ -2,6 +2,9 @@
 
 use rkyv::{Archive, Deserialize, Serialize};
 
+use super::outcome::LineKind;
+use super::rounds::Kind;
+
 /// An account and everything about it.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountImage {
@@ -88,6 +91,29 @@ pub struct RoundImage {
     pub last_ms: u64,
     /// Its transactions, oldest first.
     pub transactions: Vec<TransactionImage>,
+}
+
+impl TransactionImage {
+    /// What it is; `None` of a cancelled bet, which is no transaction, and of a kind that there is not.
+    pub fn line_kind(&self) -> Option<LineKind> {
+        match Kind::from_number(self.kind)? {
+            Kind::Play(kind) => Some(LineKind::Play(kind)),
+            Kind::Credit => Some(LineKind::Credit),
+            Kind::Deposit => Some(LineKind::Deposit),
+            Kind::Withdrawal => Some(LineKind::Withdrawal),
+            Kind::Cancelled => None,
+        }
+    }
+
+    /// It moved nothing, as the second rollback of a bet does.
+    pub const fn moved_nothing(&self) -> bool {
+        self.flags == 1
+    }
+
+    /// It is a bet that was taken back later.
+    pub const fn rolled_back(&self) -> bool {
+        self.flags == 2
+    }
 }
 
 /// A transaction.

@@ -71,6 +71,20 @@ impl Wallet {
         }
     }
 
+    /// Whether a round of the account is open at `now_ms`; `None` where the account has no such round.
+    pub fn round_is_open(&self, now_ms: Millis, account: &AccountRef<&str>, round: &str) -> Option<bool> {
+        let index = self.accounts.find(account)?;
+        let round = self.rounds.get(self.rounds.find(&self.accounts, index, round)?);
+        if round.is_forgotten(now_ms, self.settings.retention_ms) {
+            return None;
+        }
+        match round.state {
+            RoundState::Unopened => None,
+            RoundState::Open => Some(true),
+            RoundState::Closed => Some(false),
+        }
+    }
+
     /// The claims of all sessions that are still to be remembered at `now_ms`, to make the directory of.
     pub fn claims(&self, now_ms: Millis) -> impl Iterator<Item = Claim> {
         let forgotten_ms = self.settings.session_idle_ms.saturating_add(limits::SESSION_REMEMBERED_MS);

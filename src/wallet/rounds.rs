@@ -177,9 +177,9 @@ impl Round {
 
     pub(super) fn push(&mut self, transaction: Transaction) -> u32 {
         assert!(self.transactions.len() < limits::ROUND_TRANSACTIONS_MAX, "a full round was refused");
-        if self.transactions.is_empty() {
-            // A bet and its win is what most rounds have; a vector's usual first step makes room for four.
-            self.transactions.reserve_exact(2);
+        if self.transactions.len() < 4 {
+            // Most rounds have a bet and a win; a vector's usual first step makes room for four.
+            self.transactions.reserve_exact(1);
         }
         self.transactions.push(transaction);
         self.transactions.len() as u32 - 1

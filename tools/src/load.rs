@@ -37,6 +37,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::machine;
+use crate::say;
 use crate::wake::Wake;
 use clock::Clock;
 use driver::{Connected, Driver, Outcome};
@@ -73,6 +74,9 @@ pub(crate) struct Arguments {
     /// Writes the summary to this file, too
     #[arg(long, value_name = "FILE")]
     summary_file: Option<PathBuf>,
+    /// Adds p(99) and p(99.9) to the summary
+    #[arg(long)]
+    tails: bool,
     /// Runs on this core alone
     #[arg(long, value_name = "CORE")]
     pin: Option<usize>,
@@ -99,7 +103,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, String> {
         machine::pin(core)?;
     }
     let Arguments { vus, duration, scenario, .. } = arguments;
-    let load = Load { scenario, vus: vus.into(), duration };
+    let load = Load { scenario, vus: vus.into(), duration, tails: arguments.tails };
     let clock = Clock::start();
     let site = site(&arguments, &clock)?;
     // Before the run: a path that can't be written should not cost one.
@@ -157,12 +161,6 @@ fn drive(load: &Load, site: &Site, clock: Clock, connected: Vec<Connected>) -> i
     let mut ring = driver::ring(load.vus)?;
     let wake = Wake::on_signals(&mut ring, &[SIGINT, SIGTERM])?;
     Driver::new(load, site, ring, wake, clock, connected)?.run()
-}
-
-/// Writes to standard output; a reader that has gone wants no more of it.
-fn say(text: &str) {
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// The host, with its port where it has one.

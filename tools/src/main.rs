@@ -3,10 +3,12 @@
 //! - `load` plays the load scenario against a server and prints what k6 would print of it.
 //! - `ceiling` answers as the server would, without reading what was asked: the most that one core can do with
 //!   this kernel and this ring, so the figure that a server's figure is held against.
+//! - `footprint` fills a wallet and says what a remembered transaction takes of memory.
 //!
 //! Exit codes: 0 done and well, 1 done and some checks failed, 2 not started: wrong arguments, no server.
 
 mod ceiling;
+mod footprint;
 mod load;
 mod machine;
 mod wake;
@@ -31,6 +33,8 @@ struct Arguments {
 enum Tool {
     /// Plays a load scenario against a server and prints k6's end-of-test summary.
     Load(load::Arguments),
+    /// Fills a wallet with transactions and says how much memory each takes.
+    Footprint(footprint::Arguments),
     /// Answers every received packet with the same bytes: the ceiling to measure a server against.
     Ceiling(ceiling::Arguments),
 }
@@ -39,10 +43,17 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().tool {
         Tool::Load(arguments) => load::run(arguments),
         Tool::Ceiling(arguments) => ceiling::run(&arguments),
+        Tool::Footprint(arguments) => footprint::run(&arguments),
     };
     done.unwrap_or_else(|sentence| {
         // Who reads this has nothing else to be told by.
         let _ = writeln!(io::stderr(), "tools: {sentence}");
         EXIT_USAGE.into()
     })
+}
+
+/// Writes to standard output; a reader that has gone wants no more of it.
+fn say(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

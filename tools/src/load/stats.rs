@@ -44,6 +44,8 @@ pub(crate) struct Figures {
     pub(crate) most: u64,
     pub(crate) p90: u64,
     pub(crate) p95: u64,
+    pub(crate) p99: u64,
+    pub(crate) p999: u64,
 }
 
 impl Default for Trend {
@@ -95,10 +97,12 @@ impl Trend {
         Figures {
             average: self.sum_ns / count,
             least: self.least_ns,
-            median: self.percentile(50),
+            median: self.percentile(500),
             most: self.most_ns,
-            p90: self.percentile(90),
-            p95: self.percentile(95),
+            p90: self.percentile(900),
+            p95: self.percentile(950),
+            p99: self.percentile(990),
+            p999: self.percentile(999),
         }
     }
 
@@ -108,9 +112,9 @@ impl Trend {
         self.times.len()
     }
 
-    fn percentile(&self, percent: u64) -> u64 {
+    fn percentile(&self, per_mille: u64) -> u64 {
         // The rank of the time, from 1, among all of them; the zeros come first.
-        let rank = (self.count() * percent).div_ceil(100).max(1);
+        let rank = (self.count() * per_mille).div_ceil(1_000).max(1);
         if rank <= self.zeros {
             return 0;
         }
@@ -273,20 +277,33 @@ mod tests {
 
     #[test]
     fn figures() {
-        let same = |ns| Figures { average: ns, least: ns, median: ns, most: ns, p90: ns, p95: ns };
+        let same = |ns| Figures {
+            average: ns,
+            least: ns,
+            median: ns,
+            most: ns,
+            p90: ns,
+            p95: ns,
+            p99: ns,
+            p999: ns,
+        };
         check([], Figures::default());
         check([0], Figures::default());
         check([7], same(7));
         check([123_456_789], same(123_456_789));
-        check([0, 0, 0, 8], Figures { average: 2, most: 8, p90: 8, p95: 8, ..Figures::default() });
-        let hundred = Figures { average: 50, least: 1, median: 50, most: 100, p90: 90, p95: 95 };
+        check(
+            [0, 0, 0, 8],
+            Figures { average: 2, most: 8, p90: 8, p95: 8, p99: 8, p999: 8, ..Figures::default() },
+        );
+        let hundred =
+            Figures { average: 50, least: 1, median: 50, most: 100, p90: 90, p95: 95, p99: 99, p999: 100 };
         check(1..=100, hundred);
         check((1..=100).rev(), hundred);
         // Past what is told apart the most and the average stay exact.
         let far = Figures { average: 2 * LONGEST_NS, most: 2 * LONGEST_NS, least: 2 * LONGEST_NS, ..same(0) };
         let mut trend = Trend::default();
         trend.record(2 * LONGEST_NS);
-        assert_eq!(Figures { median: 0, p90: 0, p95: 0, ..trend.figures() }, far);
+        assert_eq!(Figures { median: 0, p90: 0, p95: 0, p99: 0, p999: 0, ..trend.figures() }, far);
     }
 
     #[test]
@@ -295,7 +312,8 @@ mod tests {
         parts[0].record(0);
         parts[1].record(10);
         parts[1].record(20);
-        let expect = Figures { average: 10, least: 0, median: 10, most: 20, p90: 20, p95: 20 };
+        let expect =
+            Figures { average: 10, least: 0, median: 10, most: 20, p90: 20, p95: 20, p99: 20, p999: 20 };
         assert_eq!(Trend::of(&parts).figures(), expect);
     }
 

@@ -26,11 +26,13 @@ pub(crate) struct Load {
     pub(crate) vus: usize,
     /// For how long.
     pub(crate) duration: Duration,
+    /// Trends have the columns p(99) and p(99.9), as k6 shows them with `--summary-trend-stats`.
+    pub(crate) tails: bool,
 }
 
 /// What stands above the summary: the scenario, virtual users and duration.
 pub(crate) fn header(load: &Load, url: &str) -> String {
-    let Load { scenario, vus, duration } = *load;
+    let Load { scenario, vus, duration, .. } = *load;
     format!(
         "  execution: local\n     script: {}\n     target: {url}\n     output: -\n\n  \
          scenarios: (100.00%) 1 scenario, {vus} max VUs, {} max duration (incl. graceful stop):\n           \
@@ -44,7 +46,7 @@ pub(crate) fn header(load: &Load, url: &str) -> String {
 
 /// The summary of a run that lasted `elapsed_ns`.
 pub(crate) fn summary(load: &Load, stats: &Stats, elapsed_ns: u64) -> String {
-    let Load { scenario, vus, duration } = *load;
+    let Load { scenario, vus, duration, .. } = *load;
     let whole = if elapsed_ns >= duration.as_nanos() as u64 { PASSED } else { FAILED };
     let mut text = format!(
         "running ({}), 000/{vus:03} VUs, {} complete and {} interrupted iterations\ndefault {whole} {vus} VUs  {}\n\n",
@@ -56,7 +58,8 @@ pub(crate) fn summary(load: &Load, stats: &Stats, elapsed_ns: u64) -> String {
     for kind in scenario.kinds() {
         write_groups(&mut text, kind.name(), &stats.of(kind).checks);
     }
-    write_lines(&mut text, &lines(load, stats, elapsed_ns));
+    let columns = if load.tails { COLUMNS.len() } else { COLUMNS.len() - TAILS };
+    write_lines(&mut text, &lines(load, stats, elapsed_ns), columns);
     text
 }
 
@@ -176,12 +179,15 @@ fn lines(load: &Load, stats: &Stats, elapsed_ns: u64) -> Vec<Line> {
 }
 
 /// The columns of a trend.
-fn columns(figures: &Figures) -> [String; 6] {
-    let Figures { average, least, median, most, p90, p95 } = *figures;
-    [average, least, median, most, p90, p95].map(units::duration)
+fn columns(figures: &Figures) -> [String; COLUMNS.len()] {
+    let Figures { average, least, median, most, p90, p95, p99, p999 } = *figures;
+    [average, least, median, most, p90, p95, p99, p999].map(units::duration)
 }
 
-const COLUMNS: [&str; 6] = ["avg", "min", "med", "max", "p(90)", "p(95)"];
+const COLUMNS: [&str; 8] = ["avg", "min", "med", "max", "p(90)", "p(95)", "p(99)", "p(99.9)"];
+
+/// Columns at the end that are shown where they are asked for.
+const TAILS: usize = 2;
 
 /// How wide the columns are. k6 aligns the trends with one another, and all others with one another.
 #[derive(Default)]
@@ -215,7 +221,7 @@ fn widen(widths: &mut [usize], texts: &[String]) {
     }
 }
 
-fn write_lines(text: &mut String, lines: &[Line]) {
+fn write_lines(text: &mut String, lines: &[Line], columns_shown: usize) {
     let widths = Widths::of(lines);
     for Line { holds, name, value } in lines {
         let (indent, name) = name.split_at(name.len() - name.trim_start().len());
@@ -224,7 +230,8 @@ fn write_lines(text: &mut String, lines: &[Line]) {
         let _ = write!(text, "   {indent}{mark} {name}{dots}:");
         match value {
             Value::Trend(figures) => {
-                for ((column, value), width) in COLUMNS.iter().zip(columns(figures)).zip(widths.trend) {
+                let columns = COLUMNS.iter().zip(columns(figures)).zip(widths.trend);
+                for ((column, value), width) in columns.take(columns_shown) {
                     let _ = write!(text, " {column}={value:<width$}");
                 }
             }

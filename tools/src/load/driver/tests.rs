@@ -77,7 +77,7 @@ fn check(scenario: Scenario, answers: Answers, expect: Seen) {
     let clock = Clock::start();
     let (socket, connecting_ns) = setup::connect(address, &clock).expect("a server");
     let start = Connected { socket, connecting_ns, token: b"first".to_vec() };
-    let load = Load { scenario, vus: 1, duration: Duration::from_millis(100) };
+    let load = Load { scenario, vus: 1, duration: Duration::from_millis(100), tails: false };
     let mut ring = ring(1).expect("a ring");
     let wake = Wake::on_signals(&mut ring, &[]).expect("a socket");
     let driver = Driver::new(&load, &site, ring, wake, clock, vec![start]).expect("a driver");

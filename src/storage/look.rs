@@ -1,0 +1,306 @@
+//! A data directory as somebody sees it who does not hold it: opened to be read, while a server may write to it.
+//!
+//! A server folds segments meanwhile: it gives the new snapshot its name, and removes what that makes superfluous. So
+//! all files of a shard are opened before any is read, since an open file outlives its name; and what moved between
+//! the listing and the opening is listed again.
+//!
+//! A segment that is written is read from its end to its beginning. A group is not begun before the one before it is
+//! durable, so whatever is seen of a group, those before it are whole when they are read after it; and what is torn is
+//! the last.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use super::directory::ShardDirectory;
+use super::file::FileError;
+use super::manifest::Manifest;
+use crate::journal::{Buffer, Place};
+use crate::limits;
+
+/// A data directory, opened to be read.
+#[derive(Debug)]
+pub struct Opened {
+    /// What it holds.
+    pub manifest: Manifest,
+    /// Its shards, in order.
+    pub shards: Vec<OpenedShard>,
+}
+
+/// The files of a shard, opened.
+#[derive(Debug)]
+pub struct OpenedShard {
+    /// Where they are.
+    pub directory: ShardDirectory,
+    /// The newest snapshot, where there is one.
+    pub snapshot: Option<OpenedFile>,
+    /// The segments, in the order of their numbers.
+    pub segments: Vec<OpenedSegment>,
+}
+
+/// A file that is open to be read.
+#[derive(Debug)]
+pub struct OpenedFile {
+    /// Where it was.
+    pub path: PathBuf,
+    /// Its length when it was opened.
+    pub bytes: u64,
+    file: File,
+}
+
+/// A segment that is open to be read.
+#[derive(Debug)]
+pub struct OpenedSegment {
+    /// Its number.
+    pub number: u32,
+    /// Its file.
+    pub file: OpenedFile,
+    stage: Stage,
+}
+
+/// How far a segment had come when it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// A later one has begun: it takes no more.
+    Sealed,
+    /// It takes the next group.
+    Last,
+    /// It has no header.
+    Unused,
+}
+
+/// Opens the data directory at `path` without taking hold of it or changing anything; `None` where there is none, or
+/// nothing in it.
+///
+/// # Errors
+/// Where a file can't be opened, the manifest is damaged, or files move faster than they are opened.
+pub fn look(path: &Path) -> Result<Option<Opened>, FileError> {
+    let mut tries = 1;
+    loop {
+        let Some(manifest) = Manifest::read(path)? else { return Ok(None) };
+        if !(1..=limits::SHARDS_MAX).contains(&usize::from(manifest.shards)) {
+            return Err(FileError::invalid(path, format!("its manifest says {} shards", manifest.shards)));
+        }
+        let shards = (0..manifest.shards)
+            .map(|shard| OpenedShard::open(ShardDirectory::of(path, manifest.generation, shard)))
+            .collect::<Result<Vec<_>, _>>();
+        match shards {
+            Ok(shards) => return Ok(Some(Opened { manifest, shards })),
+            Err(error) if error.error.kind() == ErrorKind::NotFound && tries < limits::LOOK_TRIES => {
+                tries += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+impl OpenedShard {
+    fn open(directory: ShardDirectory) -> Result<Self, FileError> {
+        let newest = directory.snapshots()?.pop();
+        let snapshot = newest.map(|sequence| OpenedFile::open(directory.snapshot(sequence))).transpose()?;
+        let numbers = directory.segments()?;
+        let open = |number: u32| {
+            let file = OpenedFile::open(directory.segment(number))?;
+            Ok(OpenedSegment { number, file, stage: Stage::Sealed })
+        };
+        let mut segments = numbers.into_iter().map(open).collect::<Result<Vec<_>, FileError>>()?;
+        // Segments go after the snapshot that covers them has its name: while that is the same, all are there.
+        if directory.snapshots()?.pop() != newest {
+            let error = io::Error::new(ErrorKind::NotFound, "its files move while they are opened");
+            return Err(FileError::of("read", directory.path())(error));
+        }
+        // The last comes first: one before a segment that has begun takes no more.
+        for segment in segments.iter_mut().rev() {
+            if segment.has_begun()? {
+                segment.stage = Stage::Last;
+                break;
+            }
+            segment.stage = Stage::Unused;
+        }
+        Ok(Self { directory, snapshot, segments })
+    }
+
+    /// The length of all its files.
+    pub fn bytes(&self) -> u64 {
+        let segments = self.segments.iter().map(|segment| segment.file.bytes);
+        self.snapshot.iter().map(|file| file.bytes).chain(segments).sum()
+    }
+
+    /// Whether something stands at `next`, where its journal ended when it was read: it was written since.
+    ///
+    /// # Errors
+    /// Where it can't be read.
+    pub fn has_grown(&self, next: Place) -> Result<bool, FileError> {
+        match self.segments.iter().find(|segment| segment.number == next.segment) {
+            Some(segment) => segment.file.has_something_at(next.offset),
+            None => Ok(self.directory.segment(next.segment).exists()),
+        }
+    }
+}
+
+impl OpenedSegment {
+    /// Reads it whole. What began after it was opened is not in it.
+    ///
+    /// # Errors
+    /// Where it can't be read, or is longer than any.
+    pub fn read(&self) -> Result<Buffer, FileError> {
+        let most = limits::SEGMENT_BYTES as u64;
+        if self.file.bytes > most {
+            let what = format!("it has {} bytes, and {most} at most", self.file.bytes);
+            return Err(FileError::invalid(&self.file.path, what));
+        }
+        let mut bytes = Buffer::with_capacity(self.file.bytes as usize);
+        bytes.resize(self.file.bytes as usize, 0);
+        match self.stage {
+            Stage::Sealed => self.file.fill(&mut bytes, 0)?,
+            Stage::Last => self.fill_backwards(&mut bytes)?,
+            Stage::Unused => {
+                self.fill_backwards(&mut bytes)?;
+                let header = bytes.len().min(limits::JOURNAL_BLOCK_BYTES);
+                if bytes[..header].iter().any(|byte| *byte != 0) {
+                    // It was begun since. Where the segment before it ended by then is not known.
+                    bytes.fill(0);
+                }
+            }
+        }
+        Ok(bytes)
+    }
+
+    fn has_begun(&self) -> Result<bool, FileError> {
+        self.file.has_something_at(0)
+    }
+
+    /// Reads the blocks from the last to the first. Steps of zeros, which most of a segment is, are read at once.
+    fn fill_backwards(&self, bytes: &mut [u8]) -> Result<(), FileError> {
+        let zeros = vec![0; limits::FILE_STEP_BYTES];
+        let mut end = bytes.len();
+        while end > 0 {
+            let start = (end - 1) / limits::FILE_STEP_BYTES * limits::FILE_STEP_BYTES;
+            let step = &mut bytes[start..end];
+            self.file.fill(step, start)?;
+            if *step != zeros[..step.len()] {
+                let blocks = step.chunks_mut(limits::JOURNAL_BLOCK_BYTES).enumerate();
+                for (at, block) in blocks.rev() {
+                    self.file.fill(block, start + at * limits::JOURNAL_BLOCK_BYTES)?;
+                }
+            }
+            end = start;
+        }
+        Ok(())
+    }
+}
+
+impl OpenedFile {
+    fn open(path: PathBuf) -> Result<Self, FileError> {
+        let file = File::open(&path).map_err(FileError::of("open", &path))?;
+        let bytes = file.metadata().map_err(FileError::of("look at", &path))?.len();
+        Ok(Self { path, bytes, file })
+    }
+
+    /// Reads on, and says how many bytes; 0 at the end alone.
+    ///
+    /// # Errors
+    /// Where it can't be read.
+    pub fn read(&self, room: &mut [u8]) -> Result<usize, FileError> {
+        loop {
+            match (&self.file).read(room) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => return read.map_err(FileError::of("read", &self.path)),
+            }
+        }
+    }
+
+    fn fill(&self, room: &mut [u8], at: usize) -> Result<(), FileError> {
+        self.file.read_exact_at(room, at as u64).map_err(FileError::of("read", &self.path))
+    }
+
+    /// Whether the block at `offset` is something else than zeros.
+    fn has_something_at(&self, offset: u64) -> Result<bool, FileError> {
+        let length = self.bytes.saturating_sub(offset).min(limits::JOURNAL_BLOCK_BYTES as u64);
+        let mut block = vec![0; length as usize];
+        self.fill(&mut block, offset as usize)?;
+        Ok(block.iter().any(|byte| *byte != 0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::storage::directory::DataDirectory;
+
+    const BYTES: usize = 2 * limits::FILE_STEP_BYTES + limits::JOURNAL_BLOCK_BYTES;
+
+    /// A data directory of one shard with these segments: the first byte of each, and the last.
+    fn directory(segments: &[(u8, u8)]) -> (tempfile::TempDir, ShardDirectory) {
+        let dir = tempfile::tempdir().unwrap();
+        Manifest { generation: 1, stream: 7, shards: 1, demo: false }.write(dir.path()).unwrap();
+        let shard = DataDirectory::lock(dir.path()).unwrap().shard(1, 0).unwrap();
+        for (number, (first, last)) in (1..).zip(segments) {
+            write(&shard, number, *first, *last);
+        }
+        (dir, shard)
+    }
+
+    fn write(shard: &ShardDirectory, number: u32, first: u8, last: u8) {
+        let mut bytes = vec![0; BYTES];
+        (bytes[0], bytes[BYTES - 1]) = (first, last);
+        fs::write(shard.segment(number), bytes).unwrap();
+    }
+
+    /// The first and the last byte of each segment, as they are read.
+    fn read(shard: &OpenedShard) -> Vec<(u8, u8)> {
+        let read = shard.segments.iter().map(|segment| segment.read().unwrap());
+        read.map(|bytes| (bytes[0], bytes[BYTES - 1])).collect()
+    }
+
+    fn opened(dir: &Path) -> OpenedShard {
+        look(dir).unwrap().unwrap().shards.pop().unwrap()
+    }
+
+    #[test]
+    fn what_began_after_the_opening_is_not_read() {
+        let (dir, files) = directory(&[(1, 1), (2, 0), (0, 0), (0, 9)]);
+        let shard = opened(dir.path());
+        assert_eq!(read(&shard), [(1, 1), (2, 0), (0, 0), (0, 9)], "a torn beginning is told of");
+        write(&files, 2, 2, 2);
+        write(&files, 3, 3, 3);
+        assert_eq!(read(&shard), [(1, 1), (2, 2), (0, 0), (0, 9)]);
+        let place = |segment, offset| Place { segment, offset };
+        assert!(shard.has_grown(place(3, 0)).unwrap());
+        assert!(!shard.has_grown(place(2, limits::JOURNAL_BLOCK_BYTES as u64)).unwrap());
+        assert!(!shard.has_grown(place(5, 0)).unwrap());
+        write(&files, 5, 5, 5);
+        assert!(shard.has_grown(place(5, 0)).unwrap());
+    }
+
+    #[test]
+    fn what_was_opened_outlives_its_removal() {
+        let (dir, files) = directory(&[(1, 1), (2, 2)]);
+        let mut first = files.create_snapshot(3).unwrap();
+        first.write(b"first").unwrap();
+        first.publish().unwrap();
+        let shard = opened(dir.path());
+        files.create_snapshot(9).unwrap().publish().unwrap();
+        files.remove_snapshots_before(9).unwrap();
+        files.remove_segments(&[1, 2]).unwrap();
+        assert_eq!(read(&shard), [(1, 1), (2, 2)]);
+        let mut room = [0; 8];
+        assert_eq!(shard.snapshot.unwrap().read(&mut room).unwrap(), 5);
+        assert_eq!(opened(dir.path()).segments.len(), 0);
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_made() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(look(dir.path()).unwrap().is_none());
+        Manifest { generation: 4, stream: 7, shards: 2, demo: false }.write(dir.path()).unwrap();
+        let error = look(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("gen-4/shard-0"), "{error}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        Manifest { generation: 4, stream: 7, shards: 0, demo: false }.write(dir.path()).unwrap();
+        assert!(look(dir.path()).unwrap_err().to_string().contains("its manifest says 0 shards"));
+    }
+}

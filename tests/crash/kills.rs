@@ -1,0 +1,161 @@
+//! Many kills of one server under load, each followed by a look at everything that was ever told.
+
+use std::fs;
+use std::process::Command;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+
+use purser::shard::partition::Partition;
+use purser::wallet::account::AccountRef;
+
+use crate::audit::audit;
+use crate::client::PATIENCE;
+use crate::files::{await_names, names, shorten_segments};
+use crate::process::{Home, Process};
+use crate::random::Random;
+use crate::worker::Worker;
+
+/// Shards of one start after another: the same as before, and every change between one, two and three.
+const SHARDS: [usize; 10] = [2, 2, 1, 1, 3, 3, 2, 1, 3, 2];
+
+/// Kills under load; as many starts are killed beside.
+const ROUNDS: usize = 12;
+
+const WORKERS: usize = 4;
+const ACCOUNTS: usize = 3;
+
+/// Clients whose accounts lie at every shard, however many there are.
+fn workers() -> Vec<Worker> {
+    let account = |worker, number| format!("default/p-{worker}-{number}");
+    for shards in [2, 3] {
+        let partition = Partition::new(shards);
+        let owner =
+            |account: String| partition.owner(AccountRef::new(account.as_str()).hash().slot()).index();
+        let mut owners: Vec<usize> = (0..WORKERS * ACCOUNTS)
+            .map(|number| owner(account(number / ACCOUNTS, number % ACCOUNTS)))
+            .collect();
+        owners.sort_unstable();
+        owners.dedup();
+        assert_eq!(owners.len(), shards, "each shard has an account");
+    }
+    let worker = |worker| Worker::new(worker as u64, (0..ACCOUNTS).map(|number| account(worker, number)));
+    (0..WORKERS).map(worker).collect()
+}
+
+/// Lets the clients ask until `is_over` returns, and kills the server amid that.
+#[track_caller]
+fn load(process: Process, workers: &mut [Worker], is_over: impl FnOnce(&Receiver<usize>)) {
+    let (platform, operator) = (process.platform, process.operator);
+    let (told, tells) = channel();
+    std::thread::scope(|scope| {
+        for worker in workers {
+            let told = told.clone();
+            scope.spawn(move || worker.work(platform, operator, &told));
+        }
+        drop(told);
+        // Here, so that the clients end where this panics.
+        let process = process;
+        is_over(&tells);
+        process.kill();
+    });
+}
+
+/// Waits until so many requests were answered.
+#[track_caller]
+fn await_answers(tells: &Receiver<usize>, count: u64) {
+    let mut sum = 0;
+    while sum < count {
+        match tells.recv_timeout(PATIENCE) {
+            Ok(answers) => sum += answers as u64,
+            // No client is left: each has failed, and said so.
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => panic!("nothing is answered any more"),
+        }
+    }
+}
+
+/// A moment while sealed segments are folded: the snapshot is begun; it is there; a segment is gone. `before` is what was
+/// there when the server was started.
+#[track_caller]
+fn await_fold(home: &Home, before: &[String], stage: usize) {
+    await_names(&home.data(), "a fold", |now| {
+        let mut snapshots = now.iter().filter(|name| name.contains("/snapshot-") && !before.contains(name));
+        match stage % 3 {
+            0 => snapshots.next().is_some(),
+            1 => snapshots.any(|name| !name.ends_with(".new")),
+            _ => before.iter().any(|name| name.ends_with(".journal") && !now.contains(name)),
+        }
+    });
+}
+
+/// Starts a server and kills it on its way up: while it recovers, or while it deals the accounts anew.
+#[track_caller]
+fn kill_a_start(home: &Home, shards: usize, stage: usize, random: &mut Random) {
+    let is_named =
+        |name: &str, as_in: &str| name.rsplit('/').next().is_some_and(|name| name.starts_with(as_in));
+    let before = names(&home.data());
+    let old = before.iter().find(|name| is_named(name, "gen-")).expect("a generation is in use");
+    let is_dealt = before.iter().filter(|name| is_named(name, "shard-")).count() != shards;
+    let process = home.spawn(shards);
+    if is_dealt {
+        await_names(&home.data(), "a new generation", |now| {
+            let mut new = now.iter().filter(|name| name.contains("/gen-") && !name.starts_with(old.as_str()));
+            let is_begun = match stage % 3 {
+                0 => new.next().is_some(),
+                1 => new.any(|name| is_named(name, "snapshot-")),
+                _ => now.iter().any(|name| is_named(name, "manifest.new")),
+            };
+            is_begun || !now.contains(old)
+        });
+    } else {
+        let id = format!("{}\n", process.id());
+        let lock = home.data().join("purser.lock");
+        await_names(&home.data(), "a holder", |_| fs::read_to_string(&lock).is_ok_and(|text| text == id));
+        for _ in 0..random.below(2_000) {
+            std::thread::yield_now();
+        }
+    }
+    process.kill();
+}
+
+#[test]
+fn what_was_told_is_so_after_any_kill() {
+    let mut home = Home::new();
+    home.configure(&[("default", "GBP")], "\n[storage]\nsnapshot_segments = 1\n");
+    let mut random = Random::new(1);
+    let mut workers = workers();
+    let process = home.start(SHARDS[0]);
+    workers.iter().for_each(|worker| worker.create(&process));
+    load(process, &mut workers, |tells| await_answers(tells, 500));
+    let mut folds = 0;
+    for round in 1..=ROUNDS {
+        // Shards that are dealt anew begin with segments of the full length, which no test fills.
+        let shards = SHARDS[round % SHARDS.len()];
+        let is_folded = shards == SHARDS[(round - 1) % SHARDS.len()];
+        folds += usize::from(is_folded);
+        shorten_segments(&home.data());
+        kill_a_start(&home, shards, round, &mut random);
+        let process = home.start(shards);
+        let before = names(&home.data());
+        workers.iter_mut().for_each(|worker| audit(&process, worker, &mut random));
+        load(process, &mut workers, |tells| {
+            await_answers(tells, 1 + random.below(600));
+            if is_folded {
+                await_fold(&home, &before, folds);
+            }
+        });
+    }
+    for shards in [2, 3] {
+        let process = home.start(shards);
+        workers.iter_mut().for_each(|worker| audit(&process, worker, &mut random));
+        assert_eq!(process.stop(), "");
+    }
+    verify(&home);
+}
+
+/// `purser verify` finds nothing wrong.
+#[track_caller]
+fn verify(home: &Home) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_purser"));
+    let output = command.args(["verify", "--data"]).arg(home.data()).output().expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+}

@@ -1,0 +1,275 @@
+//! A server on a data directory that outlives it.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, kill_process, pidfd_open, prlimit};
+use tempfile::TempDir;
+
+use crate::client::{Client, PATIENCE};
+use crate::message;
+
+/// The operator's token.
+pub(crate) const TOKEN: &str = "operators-token";
+
+/// A data directory, and how it is served.
+#[derive(Debug)]
+pub(crate) struct Home {
+    dir: TempDir,
+    /// The configuration file's text; `None` for the demo's.
+    file: Option<String>,
+    arguments: Vec<&'static str>,
+    /// Limit of a file's length, KiB.
+    file_kib: Option<u32>,
+}
+
+impl Home {
+    /// A new data directory, with the usual configuration.
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        Self {
+            dir,
+            file: Some(configuration(&[("default", "GBP")], "")),
+            arguments: Vec::new(),
+            file_kib: None,
+        }
+    }
+
+    /// A new data directory, with demo data.
+    pub(crate) fn demo() -> Self {
+        let mut home = Self::new();
+        home.serve_demo();
+        home
+    }
+
+    /// Serves demo data from now on.
+    pub(crate) fn serve_demo(&mut self) {
+        (self.file, self.arguments) = (None, vec!["--demo", "--demo-accounts", "10"]);
+    }
+
+    /// Serves these domains, each with its currency, from now on; with these `sections` of a configuration file.
+    pub(crate) fn configure(&mut self, domains: &[(&str, &str)], sections: &str) {
+        (self.file, self.arguments) = (Some(configuration(domains, sections)), Vec::new());
+    }
+
+    /// Session tokens are wrapped from now on.
+    pub(crate) fn wrap_tokens(&mut self) {
+        self.arguments.extend(["--session-token", "wrapped"]);
+    }
+
+    /// No file may be longer, from now on.
+    pub(crate) fn limit_files(&mut self, kib: Option<u32>) {
+        self.file_kib = kib;
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn command(&self, shards: usize) -> Command {
+        // The shell becomes the server, so that the process is the one that was started. Past its limit a file's write
+        // is to fail as on a bad disk, and not to end the process.
+        let mut command = Command::new("bash");
+        let limit = self.file_kib.map_or("unlimited".into(), |kib| kib.to_string());
+        command.args(["-c", "trap '' XFSZ && ulimit -Sf \"$0\" && exec \"$@\"", &limit]);
+        command.arg(env!("CARGO_BIN_EXE_purser"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0", "--shards"]);
+        command.arg(shards.to_string()).arg("--data").arg(self.data()).args(&self.arguments);
+        if let Some(text) = &self.file {
+            let path = self.dir.path().join("purser.toml");
+            fs::write(&path, text).expect("the file is written");
+            command.arg("--config").arg(path);
+        }
+        command
+    }
+
+    /// Starts a server, and leaves it alone.
+    #[track_caller]
+    pub(crate) fn spawn(&self, shards: usize) -> Process {
+        let (stderr, theirs) = UnixStream::pair().expect("a pair of sockets");
+        stderr.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let mut command = self.command(shards);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::from(OwnedFd::from(theirs)));
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        Process {
+            child,
+            stderr: BufReader::new(stderr),
+            notes: String::new(),
+            platform: nowhere,
+            operator: nowhere,
+            ended: false,
+        }
+    }
+
+    /// Starts a server and waits until it serves.
+    #[track_caller]
+    pub(crate) fn start(&self, shards: usize) -> Process {
+        let mut process = self.spawn(shards);
+        process.await_addresses();
+        process
+    }
+
+    /// Starts a server, which is to refuse: it ends with 2. Returns what it says.
+    #[track_caller]
+    pub(crate) fn refusal(&self, shards: usize) -> String {
+        let mut process = self.spawn(shards);
+        let code = process.wait().code();
+        let words = process.last_words();
+        assert_eq!(code, Some(2), "{words}");
+        words
+    }
+}
+
+fn configuration(domains: &[(&str, &str)], sections: &str) -> String {
+    let names: Vec<String> = domains.iter().map(|(name, _)| format!("{name:?}")).collect();
+    let mut text = format!(
+        r#"
+operator_token = "{TOKEN}"
+games = ["11588"]
+
+[[platform]]
+key = "L100"
+user = "admin"
+password = "admin"
+domains = [{}]
+"#,
+        names.join(", ")
+    );
+    for (name, currency) in domains {
+        text += &format!("\n[[domain]]\nname = {name:?}\ncurrency = {currency:?}\n");
+    }
+    text + sections
+}
+
+/// A running server. It is killed when the test is done with it.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    stderr: BufReader<UnixStream>,
+    /// What it said before it served.
+    pub(crate) notes: String,
+    pub(crate) platform: SocketAddr,
+    pub(crate) operator: SocketAddr,
+    ended: bool,
+}
+
+impl Process {
+    #[track_caller]
+    fn await_addresses(&mut self) {
+        loop {
+            let mut line = String::new();
+            let read = self.stderr.read_line(&mut line);
+            assert!(matches!(read, Ok(1..)), "it does not serve: {read:?}, {}", self.notes);
+            let Some(rest) = line.strip_prefix("purser serves platforms on http://") else {
+                // How much there was to do is no news.
+                if !line.contains(" records were applied again in ") {
+                    self.notes += &line;
+                }
+                continue;
+            };
+            let (platform, rest) = rest.split_once(" and the operator on http://").expect("both addresses");
+            let (operator, _) = rest.split_once(", ").expect("the number of shards");
+            self.platform = platform.parse().expect("an address");
+            self.operator = operator.parse().expect("an address");
+            return;
+        }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A connection to the platforms' listener.
+    #[track_caller]
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(self.platform)
+    }
+
+    /// A connection to the operator's listener.
+    #[track_caller]
+    pub(crate) fn operator(&self) -> Client {
+        Client::connect(self.operator)
+    }
+
+    /// A platform's call is answered with this body.
+    #[track_caller]
+    pub(crate) fn check(&self, request: &str, expect: &str) {
+        assert_eq!(self.client().ask(request).body, expect, "{request}");
+    }
+
+    /// A call of the operator's below the accounts, as `METHOD path`, is answered with this status. Returns the body.
+    #[track_caller]
+    pub(crate) fn operate(&self, asked: &str, body: &str, status: u16) -> String {
+        let (method, path) = asked.split_once(' ').expect("a method and a path");
+        let request = message::operator(method, &format!("/operator/v1/accounts/{path}"), TOKEN, body);
+        let answer = self.operator().ask(&request);
+        assert_eq!(answer.status, status, "{asked} {body}: {}", answer.body);
+        answer.body
+    }
+
+    /// No file may be longer, in KiB, from now on: a write behind that fails.
+    pub(crate) fn limit_files(&self, kib: Option<u64>) {
+        let limit = Rlimit { current: kib.map(|kib| kib * 1024), maximum: None };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, limit).expect("the limit is set");
+    }
+
+    /// Kills it, and sees it dead.
+    #[track_caller]
+    pub(crate) fn kill(mut self) {
+        kill_process(Pid::from_child(&self.child), Signal::KILL).expect("it takes signals");
+        let status = self.wait();
+        assert_eq!(status.code(), None, "it ended before the kill: {}", self.last_words());
+    }
+
+    /// Ends it in order. Returns what it said since it served.
+    #[track_caller]
+    pub(crate) fn stop(mut self) -> String {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it takes signals");
+        let code = self.wait().code();
+        let words = self.last_words();
+        assert_eq!(code, Some(0), "{words}");
+        words
+    }
+
+    /// Waits for the end of the process.
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let pid = Pid::from_child(&self.child);
+        let descriptor = pidfd_open(pid, PidfdFlags::empty()).expect("the process was not waited for yet");
+        let patience = Timespec::try_from(PATIENCE).expect("some seconds");
+        let mut ends = [PollFd::new(&descriptor, PollFlags::IN)];
+        assert_eq!(poll(&mut ends, Some(&patience)), Ok(1), "it does not end");
+        self.ended = true;
+        self.child.wait().expect("it has ended")
+    }
+
+    /// What it said after it began to serve; it has ended.
+    pub(crate) fn last_words(&mut self) -> String {
+        let mut said = String::new();
+        self.stderr.read_to_string(&mut said).expect("its end is closed");
+        said
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let died = self.child.try_wait().ok().flatten();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(status) = died
+            && !std::thread::panicking()
+        {
+            panic!("the server died: {status}: {}", self.last_words());
+        }
+    }
+}

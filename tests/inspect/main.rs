@@ -1,0 +1,444 @@
+//! `verify`, `explain` and `export` from outside: the real program, on directories that a real server has written.
+
+mod server;
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+use xxhash_rust::xxh3::xxh3_128;
+
+use server::{Server, serve};
+
+const BLOCK: usize = purser::limits::JOURNAL_BLOCK_BYTES;
+
+const KEY: &str = "20fbd3b9-eef2-49cd-9976-50f0d34e7f7c";
+
+/// Members of a call of a round.
+fn members(account: &str, round: &str, transaction: &str, amount: &str, more: &str) -> String {
+    format!(
+        r#""OperatorAccountID":"{account}","GameRoundID":"{round}","GameRoundTransactionID":"{transaction}","GameID":"11588","CurrencyCode":"GBP","Amount":{amount}{more}"#
+    )
+}
+
+/// Plays `rounds` rounds of a bet and a win with every account of the demo's first eight.
+#[track_caller]
+fn play(server: &Server, rounds: u32) {
+    for player in 1..=8 {
+        for round in 1..=rounds {
+            let account = format!("default/player-{player:06}");
+            let flags =
+                format!(r#","GatewaySessionToken":"demo-{player:06}","StartRound":true,"EndRound":false"#);
+            let bet = members(&account, &format!("r-{round}"), "bet", "1.00", &flags);
+            assert!(server.call("gameround/placebet", &bet).starts_with(r#"{"ErrorCode":0"#));
+            let win = members(
+                &account,
+                &format!("r-{round}"),
+                "win",
+                "0.40",
+                r#","StartRound":false,"EndRound":true"#,
+            );
+            assert!(server.call("gameround/awardwinnings", &win).starts_with(r#"{"ErrorCode":0"#));
+        }
+    }
+}
+
+/// A directory that a server of so many shards has played in and left.
+#[track_caller]
+fn played(shards: usize) -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let data = dir.path().join("data");
+    let server = Server::start(&data, shards);
+    play(&server, 3);
+    server.stop();
+    (dir, data)
+}
+
+#[track_caller]
+fn look(command: &str, data: &Path, arguments: &[&str]) -> Output {
+    let mut purser = Command::new(env!("CARGO_BIN_EXE_purser"));
+    purser.arg(command).arg("--data").arg(data).args(arguments).stdin(Stdio::null());
+    purser.output().expect("it runs")
+}
+
+/// The command ends with `code`; what it writes to both outputs, each line of standard error one of purser's.
+#[track_caller]
+fn check(command: &str, data: &Path, arguments: &[&str], code: i32) -> String {
+    let output = look(command, data, arguments);
+    let stdout = String::from_utf8(output.stdout).expect("UTF-8");
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(code), "{stdout}{stderr}");
+    assert!(stderr.lines().all(|line| line.starts_with("purser: ")), "{stderr}");
+    stdout + &stderr
+}
+
+#[track_caller]
+fn check_contains(text: &str, expect: &str) {
+    assert!(text.contains(expect), "{expect:?} is not in:\n{text}");
+}
+
+/// The text with its times as `TIME`.
+fn masked(line: &str) -> String {
+    let is_time = |at: usize| {
+        let form = line.as_bytes().get(at..at + "2021-06-07T11:16:16.216Z".len())?;
+        let form: String =
+            form.iter().map(|b| if b.is_ascii_digit() { '0' } else { char::from(*b) }).collect();
+        (form == "0000-00-00T00:00:00.000Z").then_some(form.len())
+    };
+    let (mut text, mut at) = (String::new(), 0);
+    while let Some(c) = line[at..].chars().next() {
+        if let Some(length) = is_time(at) {
+            text += "TIME";
+            at += length;
+        } else {
+            text.push(c);
+            at += c.len_utf8();
+        }
+    }
+    text
+}
+
+fn shard(data: &Path, shard: usize) -> PathBuf {
+    data.join(format!("gen-1/shard-{shard}"))
+}
+
+/// Changes a file as a bad disk does.
+#[track_caller]
+fn change(path: &Path, change: impl FnOnce(&fs::File)) {
+    change(&OpenOptions::new().read(true).write(true).open(path).expect("the file is there"));
+}
+
+#[track_caller]
+fn flip(path: &Path, at: u64) {
+    change(path, |file| {
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, at).expect("the file is that long");
+        file.write_all_at(&[byte[0] ^ 1], at).expect("it is written");
+    });
+}
+
+/// `serve` refuses to start, and says why as `verify` does.
+#[track_caller]
+fn check_refuses(data: &Path, shards: usize, expect: &str) {
+    let output = serve(data, shards).output().expect("it runs");
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    check_contains(&stderr, expect);
+}
+
+#[test]
+fn what_a_server_has_left_is_whole() {
+    for shards in [1, 2] {
+        let (_dir, data) = played(shards);
+        let text = check("verify", &data, &[], 0);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), shards + 3, "{text}");
+        let cells = |line: &str| line.split_whitespace().map(String::from).collect::<Vec<_>>();
+        let sum = |column: usize| -> u64 {
+            lines[1..=shards].iter().map(|line| cells(line)[column].parse::<u64>().expect("a number")).sum()
+        };
+        // Replayed, accounts, rounds, transactions.
+        assert_eq!((sum(2), sum(4), sum(5), sum(6)), (48, 21, 24, 48), "{text}");
+        assert!(lines[1..=shards].iter().all(|line| line.ends_with("  ok")), "{text}");
+        // 21 accounts of a million, and 24 rounds that cost 0.60 each.
+        check_contains(
+            &text,
+            "domain default: accounts hold 20999985.60 GBP, the house account -20999985.60 GBP: even\n",
+        );
+        assert!(lines[shards + 2].starts_with("ok: "), "{text}");
+    }
+}
+
+#[test]
+fn all_of_it_works_beside_a_server() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let data = dir.path().join("data");
+    let server = Server::start(&data, 2);
+    std::thread::scope(|threads| {
+        let playing = threads.spawn(|| play(&server, 40));
+        while !playing.is_finished() {
+            check_contains(&check("verify", &data, &[], 0), "ok: 2 shards");
+            check("export", &data, &[], 0);
+        }
+    });
+    let text = check("explain", &data, &["--account", "default/player-000001"], 0);
+    check_contains(&text, "round r-40 transaction win");
+    check_contains(&text, "at the end: active, 999976.00 GBP, version 81;");
+    assert!(fs::read_to_string(data.join("purser.lock")).expect("it is held").trim().parse::<u32>().is_ok());
+    server.stop();
+}
+
+#[test]
+fn there_are_no_data() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("file");
+    fs::write(&file, "").expect("the file is written");
+    for data in [dir.path(), &dir.path().join("missing"), &file] {
+        for (command, arguments) in
+            [("verify", &[][..]), ("explain", &["--account", "default/admin"]), ("export", &[])]
+        {
+            let text = check(command, data, arguments, 2);
+            assert_eq!(
+                text,
+                format!("purser: there are no data in {}: no server has served from it\n", data.display())
+            );
+        }
+    }
+    assert_eq!(dir.path().read_dir().expect("it is there").count(), 1, "nothing is made");
+}
+
+#[test]
+fn a_flipped_byte_in_a_segment() {
+    let (_dir, data) = played(2);
+    let segment = shard(&data, 1).join("segment-00000001.journal");
+    // The second group's records: there are groups behind it, since each call waited for its own.
+    flip(&segment, 2 * BLOCK as u64 + 100);
+    let expect = format!("{}, byte {}: ", segment.display(), 2 * BLOCK);
+    let text = check("verify", &data, &[], 1);
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[1].ends_with("  ok"), "the other shard is read: {text}");
+    check_contains(lines[2], &format!("DAMAGED: {expect}"));
+    assert_eq!(lines[lines.len() - 1], "DAMAGED: 1 of 2 shards");
+    check_contains(&check("export", &data, &[], 1), &expect);
+    check_refuses(&data, 2, &expect);
+}
+
+#[test]
+fn a_flipped_byte_in_a_snapshot() {
+    let (_dir, data) = played(1);
+    let snapshot = shard(&data, 0).join("snapshot-0000000000000000");
+    flip(&snapshot, 1_000);
+    let expect = format!("{}, byte ", snapshot.display());
+    check_contains(&check("verify", &data, &[], 1), &format!("DAMAGED: {expect}"));
+    check_refuses(&data, 1, &expect);
+}
+
+#[test]
+fn a_torn_last_write_is_no_damage() {
+    let (_dir, data) = played(1);
+    let segment = shard(&data, 0).join("segment-00000001.journal");
+    // 48 calls, each with a group of one block behind the header's.
+    flip(&segment, 48 * BLOCK as u64 + 100);
+    let text = check("verify", &data, &[], 0);
+    check_contains(&text, &format!("or was torn by a crash: {}, byte {}", segment.display(), 48 * BLOCK));
+    Server::start(&data, 1).stop();
+    assert!(check("verify", &data, &[], 0).lines().nth(1).expect("a shard").ends_with("  ok"));
+}
+
+#[test]
+fn a_newer_format() {
+    let (_dir, data) = played(1);
+    let segment = shard(&data, 0).join("segment-00000001.journal");
+    change(&segment, |file| {
+        let mut header = vec![0; BLOCK];
+        file.read_exact_at(&mut header, 0).expect("a header");
+        header[8] += 1;
+        let checksum = xxh3_128(&header[..BLOCK - 16]).to_le_bytes();
+        header[BLOCK - 16..].copy_from_slice(&checksum);
+        file.write_all_at(&header, 0).expect("it is written");
+    });
+    let expect = "byte 0: it has format version 2, and this program reads version 1";
+    check_contains(&check("verify", &data, &[], 1), expect);
+    check_refuses(&data, 1, expect);
+
+    let manifest = data.join("manifest");
+    let text = fs::read_to_string(&manifest).expect("a manifest");
+    fs::write(&manifest, text.replacen("purser 1", "purser 2", 1)).expect("it is written");
+    let expect = "it has format version 2, and this program reads version 1";
+    check_contains(&check("verify", &data, &[], 1), expect);
+    check_refuses(&data, 1, expect);
+}
+
+/// A directory in which `default/admin` has done something of every kind.
+#[track_caller]
+fn lived() -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let data = dir.path().join("data");
+    let server = Server::start(&data, 1);
+    let admin = "default/admin";
+    let bet = |round: &str, id: &str, amount: &str, more: &str| {
+        let flags = format!(r#","GatewaySessionToken":"{KEY}","StartRound":true,"EndRound":false{more}"#);
+        server.call("gameround/placebet", &members(admin, round, id, amount, &flags))
+    };
+    let back = |id: &str, of: &str| {
+        let flags = format!(r#","OriginalBetGameRoundTransactionID":"{of}","EndRound":false"#);
+        server.call("gameround/rollbackbet", &members(admin, "r-1", id, "1.50", &flags))
+    };
+    bet("r-1", "b-1", "1.50", r#","GameVersion":"1.0""#);
+    back("k-1", "b-1");
+    back("k-2", "b-1");
+    back("k-3", "b-9");
+    let win = members(admin, "r-2", "w-1", "2.00", r#","StartRound":true,"EndRound":true"#);
+    server.call("gameround/awardwinnings", &win);
+    server.operate("POST", "default/admin/deposits", r#"{"TransactionID":"d-1","Amount":10.00}"#);
+    server.operate("PUT", "default/admin/limits", r#"{"Stake":5.00,"Loss":{"Week":100}}"#);
+    server.operate("PUT", "default/admin/status", r#"{"Status":"frozen"}"#);
+    server.operate("POST", "default/admin/sessions", r#"{"SessionKey":"second"}"#);
+    server.operate("DELETE", "default/admin/sessions/second", "");
+    server.operate("PUT", "default/new", r#"{"CountryCode":"GB","City":"Bath"}"#);
+    server.stop();
+    (dir, data)
+}
+
+/// `explain` writes these lines, times masked and places without their bytes.
+#[track_caller]
+fn check_story(data: &Path, arguments: &[&str], expect: &[&str]) {
+    let text = check("explain", data, arguments, 0);
+    let lines: Vec<String> = text.lines().map(masked).collect();
+    assert_eq!(lines, expect, "{text}");
+}
+
+#[test]
+fn the_story_of_an_account() {
+    let (_dir, data) = lived();
+    let first = format!("default/admin in {}", shard(&data, 0).display());
+    let snapshot = "TIME  snapshot-0000000000000000: active, 1000000.00 GBP, version 1; live sessions 1, open rounds 0, \
+                    transactions remembered 0";
+    check_story(
+        &data,
+        &["--account", "default/admin"],
+        &[
+            &first,
+            snapshot,
+            "TIME  segment-00000001.journal byte 4160 record 1: placebet round r-1 transaction b-1 1.50 GBP, game 11588, \
+         platform 1, starts the round: done, opened the round; 1000000.00 -> 999998.50 GBP, version 1 -> 2",
+            r#"    {"GameVersion":"1.0"}"#,
+            "TIME  segment-00000001.journal byte 8256 record 2: rollbackbet round r-1 transaction k-1 1.50 GBP, of bet b-1, \
+         game 11588, platform 1: done; 999998.50 -> 1000000.00 GBP, version 2 -> 3",
+            "TIME  segment-00000001.journal byte 12352 record 3: rollbackbet round r-1 transaction k-2 1.50 GBP, of bet b-1, \
+         game 11588, platform 1: done, moved nothing: the bet was taken back before; 1000000.00 GBP, version 3",
+            "TIME  segment-00000001.journal byte 16448 record 4: rollbackbet round r-1 transaction k-3 1.50 GBP, of bet b-9, \
+         game 11588, platform 1: refused with -8: the bet is not there, and is remembered as cancelled; \
+         1000000.00 GBP, version 3",
+            "TIME  segment-00000001.journal byte 20544 record 5: awardwinnings round r-2 transaction w-1 2.00 GBP, game \
+         11588, platform 1, starts the round, ends the round: done, opened the round, closed the round; \
+         1000000.00 -> 1000002.00 GBP, version 3 -> 4",
+            "TIME  segment-00000001.journal byte 24640 record 6: deposit transaction d-1 10.00 GBP: done; \
+         1000002.00 -> 1000012.00 GBP, version 4 -> 5",
+            "TIME  segment-00000001.journal byte 28736 record 7: limits stake 5.00 GBP, loss a week 100.00 GBP: done; \
+         1000012.00 GBP, version 5",
+            "TIME  segment-00000001.journal byte 32832 record 8: status frozen: done; 1000012.00 GBP, version 5",
+            "TIME  segment-00000001.journal byte 36928 record 9: login with session second: done; 1000012.00 GBP, version 5",
+            "TIME  segment-00000001.journal byte 41024 record 10: logout of session second: done; 1000012.00 GBP, version 5",
+            "TIME  at the end: frozen, 1000012.00 GBP, version 5; live sessions 1, open rounds 1, transactions remembered 5; \
+         limits stake 5.00 GBP, loss a week 100.00 GBP",
+        ],
+    );
+    let of_new = format!("default/new in {}", shard(&data, 0).display());
+    check_story(
+        &data,
+        &["--account", "default/new"],
+        &[
+            &of_new,
+            "TIME  snapshot-0000000000000000: not there yet",
+            "TIME  segment-00000001.journal byte 45120 record 11: profile country GB, city \"Bath\": created; 0.00 GBP, \
+         version 0",
+            "TIME  at the end: active, 0.00 GBP, version 0; live sessions 0, open rounds 0, transactions remembered 0",
+        ],
+    );
+}
+
+#[test]
+fn a_part_of_a_story() {
+    let (_dir, data) = lived();
+    let of = |transaction: &str| {
+        let text = check("explain", &data, &["--account", "default/admin", "--transaction", transaction], 0);
+        text.lines().map(|line| line.split(": ").nth(1).unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    let of_bet = of("b-1");
+    assert_eq!(of_bet.len(), 4, "the bet, its details, and two rollbacks: {of_bet:?}");
+    assert!(of_bet[0].starts_with("placebet") && of_bet[2].starts_with("rollbackbet"), "{of_bet:?}");
+    assert_eq!(of("d-1"), ["deposit transaction d-1 10.00 GBP"]);
+
+    let missing = check("explain", &data, &["--account", "default/admin", "--transaction", "x"], 1);
+    assert_eq!(missing, "purser: default/admin has no transaction x that is remembered or recorded\n");
+    let nobody = check("explain", &data, &["--account", "default/nobody"], 1);
+    check_contains(&nobody, "purser: there is no account default/nobody\n");
+    check_contains(
+        &check("explain", &data, &["--account", "elsewhere/x"], 1),
+        "there is no account elsewhere/x",
+    );
+
+    // Up to the deposit, by its own time.
+    let all = check("explain", &data, &["--account", "default/admin"], 0);
+    let deposit = all.lines().find(|line| line.contains("deposit")).expect("a deposit");
+    let at = deposit.split_once(' ').expect("a time").0;
+    let part = check("explain", &data, &["--account", "default/admin", "--at", at], 0);
+    check_contains(&part, "version 4 -> 5");
+    check_contains(&part, &format!("{at}  at the end: "));
+    let before = check("explain", &data, &["--account", "default/admin", "--at", "2020-01-01T00:00:00Z"], 0);
+    check_contains(&before, "what came before that is in the snapshot");
+}
+
+/// Dealt to another number of shards, the accounts are in snapshots, and no record is left.
+#[test]
+fn a_story_that_a_snapshot_remembers() {
+    let (_dir, data) = lived();
+    Server::start(&data, 2).stop();
+    check_contains(&check("verify", &data, &[], 0), "ok: 2 shards");
+    let file = "snapshot-000000000000000b";
+    check_story(
+        &data,
+        &["--account", "default/admin", "--transaction", "b-1"],
+        &[
+            &format!(
+                "TIME  {file}: placebet round r-1 transaction b-1 1.50 GBP: done, taken back later; 999998.50 GBP after \
+                 it, number 1"
+            ),
+            &format!(
+                "TIME  {file}: rollbackbet round r-1 transaction k-1 1.50 GBP, of bet b-1: done; 1000000.00 GBP after \
+                 it, number 2"
+            ),
+            &format!(
+                "TIME  {file}: rollbackbet round r-1 transaction k-2 1.50 GBP, of bet b-1: done, moved nothing: the bet \
+                 was taken back before; 1000000.00 GBP after it, number 3"
+            ),
+        ],
+    );
+}
+
+#[test]
+fn exports() {
+    let (_dir, data) = lived();
+    let json: Vec<String> = check("export", &data, &[], 0).lines().map(masked).collect();
+    assert_eq!(
+        json,
+        [
+            r#"{"account":"default/admin","number":1,"type":"placebet","round":"r-1","transaction":"b-1","amount":1.50,"currency":"GBP","balance_after":999998.50,"at":"TIME","rolled_back":true,"moved_nothing":false}"#,
+            r#"{"account":"default/admin","number":2,"type":"rollbackbet","round":"r-1","transaction":"k-1","amount":1.50,"currency":"GBP","balance_after":1000000.00,"at":"TIME","rolled_back":false,"moved_nothing":false}"#,
+            r#"{"account":"default/admin","number":3,"type":"rollbackbet","round":"r-1","transaction":"k-2","amount":1.50,"currency":"GBP","balance_after":1000000.00,"at":"TIME","rolled_back":false,"moved_nothing":true}"#,
+            r#"{"account":"default/admin","number":4,"type":"awardwinnings","round":"r-2","transaction":"w-1","amount":2.00,"currency":"GBP","balance_after":1000002.00,"at":"TIME","rolled_back":false,"moved_nothing":false}"#,
+            r#"{"account":"default/admin","number":5,"type":"deposit","round":null,"transaction":"d-1","amount":10.00,"currency":"GBP","balance_after":1000012.00,"at":"TIME","rolled_back":false,"moved_nothing":false}"#,
+        ]
+    );
+    let csv: Vec<String> = check("export", &data, &["--format", "csv"], 0).lines().map(masked).collect();
+    assert_eq!(
+        csv,
+        [
+            "account,number,type,round,transaction,amount,currency,balance_after,at,rolled_back,moved_nothing",
+            "default/admin,1,placebet,r-1,b-1,1.50,GBP,999998.50,TIME,true,false",
+            "default/admin,2,rollbackbet,r-1,k-1,1.50,GBP,1000000.00,TIME,false,false",
+            "default/admin,3,rollbackbet,r-1,k-2,1.50,GBP,1000000.00,TIME,false,true",
+            "default/admin,4,awardwinnings,r-2,w-1,2.00,GBP,1000002.00,TIME,false,false",
+            "default/admin,5,deposit,,d-1,10.00,GBP,1000012.00,TIME,false,false",
+        ]
+    );
+}
+
+#[test]
+fn a_reader_that_has_gone_is_no_fault() {
+    let (_dir, data) = played(1);
+    for arguments in
+        [&["export"][..], &["export", "--format", "csv"], &["explain", "--account", "default/admin"]]
+    {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut purser = Command::new(env!("CARGO_BIN_EXE_purser"));
+        purser.args(arguments).arg("--data").arg(&data).stdout(writer).stderr(Stdio::piped());
+        let output = purser.output().expect("it runs");
+        assert_eq!(output.stderr, b"", "{arguments:?}");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+    }
+}
