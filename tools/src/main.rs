@@ -3,6 +3,7 @@
 //! - `load` plays the load scenario against a server and prints what k6 would print of it.
 //! - `ceiling` answers as the server would, without reading what was asked: the most that one core can do with
 //!   this kernel and this ring, so the figure that a server's figure is held against.
+//! - `simulate` plays the machine under a virtual clock, with crashes, and judges every answer.
 //! - `footprint` fills a wallet and says what a remembered transaction takes of memory.
 //!
 //! Exit codes: 0 done and well, 1 done and some checks failed, 2 not started: wrong arguments, no server.
@@ -11,6 +12,7 @@ mod ceiling;
 mod footprint;
 mod load;
 mod machine;
+mod simulate;
 mod wake;
 
 use std::io::{self, Write as _};
@@ -33,6 +35,8 @@ struct Arguments {
 enum Tool {
     /// Plays a load scenario against a server and prints k6's end-of-test summary.
     Load(load::Arguments),
+    /// Plays the wallet's shards under a virtual clock, with failing disks and crashes, and judges every answer.
+    Simulate(simulate::Arguments),
     /// Fills a wallet with transactions and says how much memory each takes.
     Footprint(footprint::Arguments),
     /// Answers every received packet with the same bytes: the ceiling to measure a server against.
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().tool {
         Tool::Load(arguments) => load::run(arguments),
         Tool::Ceiling(arguments) => ceiling::run(&arguments),
+        Tool::Simulate(arguments) => simulate::run(arguments),
         Tool::Footprint(arguments) => footprint::run(&arguments),
     };
     done.unwrap_or_else(|sentence| {

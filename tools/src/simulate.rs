@@ -1,0 +1,170 @@
+//! `tools simulate`: the machine under a virtual clock, watched by somebody who knows the protocol and not the
+//! machine.
+//!
+//! Reading in order:
+//! - `world`: the domains, games, players and session keys of a simulation.
+//! - `workload`: what is asked, drawn from a seed.
+//! - `auditor`: a second implementation of the protocol, which judges every answer, and what a crash has left.
+//! - `disk`: a shard's disk, and what a crash may do to it. `cluster`: the shards, and how they start.
+//! - `flights`: requests under way between those who ask, the machine and the auditor.
+//! - `run`: who does what next. `crash`: the crash, and what is looked at after it.
+//!
+//! A seed and a number of steps are the whole of a run: the same ones give the same run, on any machine.
+
+pub(crate) mod auditor;
+mod cluster;
+mod crash;
+mod disk;
+mod flights;
+mod run;
+pub(crate) mod workload;
+pub(crate) mod world;
+
+use std::cell::Cell;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use purser::clock::Clock;
+
+use flights::Answers;
+use run::{Counts, Run};
+
+/// Exit code of a run in which a seed has failed.
+const EXIT_FAILED: u8 = 1;
+
+/// Steps between two looks at the progress.
+const STEPS_PER_LOOK: u64 = 1_000;
+
+/// Arguments of `tools simulate`.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many seeds are played, one after the other.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
+    /// Steps of each seed.
+    #[arg(long, default_value_t = 5_000)]
+    steps: u64,
+    /// Shards at every start; without it each start may have another number.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=cluster::SHARDS_MAX as u64))]
+    shards: Option<u64>,
+}
+
+thread_local! {
+    /// The seed and the step that is played, for what is said of a panic.
+    static PLAYED: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+}
+
+/// Plays the seeds; says of each what happened, and of one that failed how to see it again.
+///
+/// # Errors
+/// None.
+pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, String> {
+    let last = arguments.seed.saturating_add(arguments.seeds);
+    say_of_panics(arguments);
+    let bar = bar(arguments);
+    let clock = Clock::start();
+    let (mut total, mut failed) = (Counts::default(), 0_u64);
+    for seed in arguments.seed..last {
+        // What a panic leaves behind is thrown away with the run.
+        let played = panic::catch_unwind(AssertUnwindSafe(|| play(seed, arguments, &bar)));
+        match played {
+            Ok(Ok(counts)) => {
+                say(&bar, &format!("seed {seed}: {}", line(&counts)));
+                add(&mut total, &counts);
+            }
+            Ok(Err((step, sentence))) => {
+                failed += 1;
+                say(
+                    &bar,
+                    &format!("seed {seed} FAILED at step {step}:\n{sentence}\n{}", again(seed, arguments)),
+                );
+            }
+            Err(_) => {
+                failed += 1;
+                say(&bar, &format!("seed {seed} FAILED: the machine panicked\n{}", again(seed, arguments)));
+            }
+        }
+    }
+    bar.finish_and_clear();
+    let seconds = clock.mono_us() as f64 / 1e6;
+    let rate = total.steps as f64 / seconds.max(f64::MIN_POSITIVE);
+    let seeds = arguments.seeds;
+    say(&bar, &format!("total of {} seeds: {}", seeds - failed, line(&total)));
+    say(&bar, &format!("{failed} of {seeds} seeds failed; {seconds:.1} s, {rate:.0} steps/s"));
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { EXIT_FAILED.into() })
+}
+
+fn play(seed: u64, arguments: Arguments, bar: &ProgressBar) -> Result<Counts, (u64, String)> {
+    PLAYED.set((seed, 0));
+    let shards = arguments.shards.map(|shards| shards as usize);
+    let mut run = Run::new(seed, shards).map_err(|sentence| (0, sentence))?;
+    for step in 1..=arguments.steps {
+        PLAYED.set((seed, step));
+        run.step().map_err(|sentence| (step, sentence))?;
+        if step.is_multiple_of(STEPS_PER_LOOK) {
+            bar.inc(STEPS_PER_LOOK);
+        }
+    }
+    run.finish().map_err(|sentence| (arguments.steps, sentence))
+}
+
+/// The command that plays a seed again.
+fn again(seed: u64, arguments: Arguments) -> String {
+    let Arguments { steps, shards, .. } = arguments;
+    let shards = shards.map(|shards| format!(" --shards {shards}")).unwrap_or_default();
+    format!("again: tools simulate --seed {seed} --steps {steps}{shards}")
+}
+
+/// A broken invariant ends the seed, and in a release build the program; what was played is said in any case.
+fn say_of_panics(arguments: Arguments) {
+    panic::set_hook(Box::new(move |what| {
+        let (seed, step) = PLAYED.get();
+        let _ = writeln!(io::stderr(), "seed {seed}, step {step}: {what}\n{}", again(seed, arguments));
+    }));
+}
+
+fn bar(arguments: Arguments) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let steps = arguments.seeds.saturating_mul(arguments.steps);
+    let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} steps, {per_sec}, {eta} left");
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// Who reads this has nothing else to be told by.
+fn say(bar: &ProgressBar, line: &str) {
+    bar.suspend(|| drop(writeln!(io::stdout(), "{line}")));
+}
+
+fn line(counts: &Counts) -> String {
+    let Counts { steps, requests, answers, crashes, torn, recoveries, deals, folds, flips } = counts;
+    let Answers { done, refused, unavailable } = answers;
+    format!(
+        "{steps} steps, {requests} requests, {done} done, {refused} refused, {unavailable} unavailable, \
+         {crashes} crashes, {torn} torn writes, {recoveries} recoveries, {deals} deals, {folds} folds, {flips} flips"
+    )
+}
+
+fn add(total: &mut Counts, counts: &Counts) {
+    total.steps += counts.steps;
+    total.requests += counts.requests;
+    total.answers.done += counts.answers.done;
+    total.answers.refused += counts.answers.refused;
+    total.answers.unavailable += counts.answers.unavailable;
+    total.crashes += counts.crashes;
+    total.torn += counts.torn;
+    total.recoveries += counts.recoveries;
+    total.deals += counts.deals;
+    total.folds += counts.folds;
+    total.flips += counts.flips;
+}
+
+#[cfg(test)]
+mod tests;

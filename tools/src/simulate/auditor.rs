@@ -1,0 +1,438 @@
+//! The auditor: a second implementation of the protocol (§1, §3, §4, §6), as plain as it can be, beside the machine.
+//!
+//! It shares the types of requests and answers with the machine, and nothing else. It is told of every request:
+//! when it goes out ([`Auditor::sent`]), when the machine has answered ([`Auditor::answered`], in the order in which
+//! an account's requests were applied), and when somebody has seen the answer ([`Auditor::acknowledged`]). It judges
+//! the answer at once. After a crash it is shown every account ([`Auditor::recovered`]) and judges whether what was
+//! acknowledged is there, and the rest wholly or not at all.
+//!
+//! - `rules`: the configuration, and the small words.
+//! - `account`: an account, and the operator's calls. `play`: rounds. `session`: sessions and tokens. `view`: what
+//!   the operator is shown. `period`: the calendar.
+//! - `directory`: who holds a session's key.
+//! - `recovery`: what a crash may leave.
+
+mod account;
+mod directory;
+mod period;
+mod play;
+mod recovery;
+mod rules;
+mod session;
+mod view;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use compact_str::CompactString;
+use purser::wallet::operation::{Operation, PlayKind};
+use purser::wallet::outcome::{ErrorCode, OperatorRefusal, Outcome, StatementLine};
+
+use account::{Account, Foreign, apply};
+use directory::Directory;
+use recovery::{Entry, Search, Shown};
+pub(crate) use recovery::{Trace, Traces};
+pub(crate) use rules::{Answer, Brand, Rules};
+use rules::{refused, refused_operator};
+
+/// A request that the auditor was told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RequestId(u64);
+
+/// Judges a machine's answers.
+#[derive(Clone, Debug)]
+pub(crate) struct Auditor {
+    rules: Rules,
+    ledgers: BTreeMap<String, Ledger>,
+    /// The account of each single-use token that was minted since the last crash.
+    tokens: BTreeMap<u128, String>,
+    directory: Directory,
+    requests: BTreeMap<RequestId, Request>,
+    /// Counts what it was told.
+    event: u64,
+    crashed_ms: u64,
+}
+
+/// What is known of an account.
+#[derive(Clone, Debug, Default)]
+struct Ledger {
+    /// As it is on stable storage at least: all before `log`.
+    settled: Option<Account>,
+    /// As it is in the machine's memory.
+    tip: Option<Account>,
+    /// The requests between the two, in their order.
+    log: VecDeque<Entry>,
+    /// A crash has come, and it was not shown since.
+    in_doubt: bool,
+}
+
+/// A request that is not answered and acknowledged yet.
+#[derive(Clone, Debug)]
+struct Request {
+    operation: Rc<Operation<CompactString>>,
+    sent_ms: u64,
+    sent_event: u64,
+    /// The account whose log it is in, once it was applied.
+    account: Option<String>,
+    /// What it must be answered, where it was applied and not answered yet.
+    demanded: Option<Answer>,
+}
+
+impl Auditor {
+    /// An auditor of a machine without accounts.
+    pub(crate) fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            ledgers: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            directory: Directory::default(),
+            requests: BTreeMap::new(),
+            event: 0,
+            crashed_ms: 0,
+        }
+    }
+
+    /// A request goes out.
+    ///
+    /// # Panics
+    /// Where its account was not shown since a crash: see [`Auditor::recovered`].
+    pub(crate) fn sent(&mut self, now_ms: u64, operation: &Operation<CompactString>) -> RequestId {
+        if let Some(ledger) = account_of(operation).and_then(|account| self.ledgers.get(account)) {
+            assert!(!ledger.in_doubt, "an account is shown after a crash before it is asked for anything");
+        }
+        self.event += 1;
+        self.directory.begin(operation);
+        let id = RequestId(self.event);
+        let operation = Rc::new(operation.clone());
+        let (sent_ms, sent_event) = (now_ms, self.event);
+        self.requests.insert(id, Request { operation, sent_ms, sent_event, account: None, demanded: None });
+        id
+    }
+
+    /// The machine has applied a request to its account, and answers it later from elsewhere: a login that is
+    /// refused or found its session there, and a logout, whose last step is at the key's slot. Everything else is
+    /// applied where it is answered, and needs no word before [`Auditor::answered`].
+    ///
+    /// # Panics
+    /// Where the request was applied already, or is neither login nor logout.
+    pub(crate) fn applied(&mut self, request: RequestId, now_ms: u64) {
+        let asked = &self.requests[&request];
+        assert!(asked.account.is_none(), "a request is applied once");
+        let (Operation::OpenSession { account, .. } | Operation::CloseSession { account, .. }) =
+            &*asked.operation
+        else {
+            panic!("applied before it is answered: {:?}", asked.operation);
+        };
+        let account = account.id().to_owned();
+        let demanded = self.apply(request, now_ms, &account, Foreign::No, None);
+        self.requests.get_mut(&request).expect("it was found").demanded = Some(demanded);
+    }
+
+    /// The machine has an answer to a request, which nobody needs to have seen yet. To be told of an account's
+    /// requests in the order in which they were applied, with the time at which they were.
+    ///
+    /// # Errors
+    /// A sentence, where the protocol demands another answer.
+    ///
+    /// # Panics
+    /// Where the request is not under way.
+    pub(crate) fn answered(&mut self, id: RequestId, now_ms: u64, told: &Answer) -> Result<(), String> {
+        let request = &self.requests[&id];
+        let operation = Rc::clone(&request.operation);
+        let demanded = if let Some(demanded) = request.demanded.clone() {
+            self.set_told(id, told);
+            Some(demanded)
+        } else if matches!(
+            told,
+            Outcome::Unavailable | Outcome::Refused { code: ErrorCode::Unknown, balance: None }
+        ) {
+            None
+        } else {
+            Some(self.demand(id, now_ms, told))
+        };
+        self.event += 1;
+        self.directory.end(&operation, self.event);
+        match demanded {
+            Some(demanded) if demanded != *told => Err(format!(
+                "At {now_ms}, {operation:?}\n  was answered {told:?}\n  and should be {demanded:?}."
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Somebody has seen the answer to a request: from now on its effect is there, whatever happens.
+    ///
+    /// # Panics
+    /// Where the request was not answered.
+    pub(crate) fn acknowledged(&mut self, id: RequestId) {
+        let request = self.requests.remove(&id).expect("what is acknowledged was sent, once");
+        let Some(account) = request.account else {
+            return;
+        };
+        let ledger = self.ledgers.get_mut(&account).expect("it was applied to an account");
+        let entry = ledger.log.iter_mut().find(|entry| entry.request == id.0).expect("it is in the log");
+        assert!(entry.told.is_some(), "an answer comes before its acknowledgement");
+        entry.acknowledged = true;
+        while ledger.log.front().is_some_and(|entry| entry.acknowledged) {
+            let entry = ledger.log.pop_front().expect("it is in front");
+            apply(&mut ledger.settled, &entry.ask(&self.rules));
+        }
+    }
+
+    /// A request that is sent, answered and acknowledged with nothing else under way.
+    ///
+    /// # Errors
+    /// A sentence, where the protocol demands another answer.
+    #[cfg(test)]
+    pub(crate) fn check(
+        &mut self,
+        now_ms: u64,
+        operation: &Operation<CompactString>,
+        outcome: &Answer,
+    ) -> Result<(), String> {
+        let request = self.sent(now_ms, operation);
+        self.answered(request, now_ms, outcome)?;
+        self.acknowledged(request);
+        Ok(())
+    }
+
+    /// What the protocol demands of a request with nothing else under way; it is done.
+    #[cfg(test)]
+    pub(crate) fn answer(&mut self, now_ms: u64, operation: &Operation<CompactString>) -> Answer {
+        let request = self.sent(now_ms, operation);
+        // Where the auditor has nobody to believe, what may be either is what this says.
+        let nobody = Outcome::Silent;
+        let demanded = self.demand(request, now_ms, &nobody);
+        self.set_told(request, &demanded);
+        self.event += 1;
+        self.directory.end(operation, self.event);
+        self.acknowledged(request);
+        demanded
+    }
+
+    /// The machine has lost its memory. What is under way will not be answered; each account must be shown by
+    /// [`Auditor::recovered`] before it is asked for anything.
+    pub(crate) fn crashed(&mut self, now_ms: u64) {
+        self.event += 1;
+        self.crashed_ms = now_ms;
+        self.directory.crashed(self.event);
+        self.requests.clear();
+        self.tokens.clear();
+        self.ledgers.values_mut().for_each(|ledger| ledger.in_doubt = true);
+    }
+
+    /// The accounts that were not shown since a crash: all that any request has named.
+    pub(crate) fn probes(&self) -> Vec<CompactString> {
+        let in_doubt = self.ledgers.iter().filter(|(_, ledger)| ledger.in_doubt);
+        in_doubt.map(|(account, _)| CompactString::from(account)).collect()
+    }
+
+    /// The recovered machine shows an account: its answer to `GetAccount`, and all lines of its statement, none
+    /// where there is no such account. What no call shows, and answers still depend on, is in `traces`.
+    ///
+    /// # Errors
+    /// A sentence, where something that was acknowledged is not there, or something is there that was not asked for.
+    ///
+    /// # Panics
+    /// Where the account is not one of [`Auditor::probes`].
+    pub(crate) fn recovered(
+        &mut self,
+        now_ms: u64,
+        account: &str,
+        view: &Answer,
+        lines: &[StatementLine],
+        traces: &Traces,
+    ) -> Result<(), String> {
+        let ledger = self.ledgers.get_mut(account).expect("an account that was asked for");
+        assert!(ledger.in_doubt, "an account is shown once after a crash");
+        let shown = Shown { now_ms, crashed_ms: self.crashed_ms, view, lines, traces };
+        let mut search = Search { rules: &self.rules, shown: &shown, ways: 0 };
+        let log = ledger.log.make_contiguous();
+        let Some(found) = search.run(ledger.settled.clone(), log) else {
+            let requests: Vec<String> = log.iter().map(describe).collect();
+            return Err(format!(
+                "At {now_ms}, after the crash at {crashed}, {account} is\n  {view:?}\n  with {lines:?}\n  and {traces:?},\n  which \
+                 nothing explains ({ways} ways tried) of what was settled,\n  {settled:?}\n  and what was under \
+                 way,\n  {requests}",
+                crashed = self.crashed_ms,
+                ways = search.ways,
+                settled = ledger.settled,
+                requests = requests.join("\n  "),
+            ));
+        };
+        *ledger = Ledger { settled: found.clone(), tip: found, log: VecDeque::new(), in_doubt: false };
+        Ok(())
+    }
+
+    /// What an answer must be. Where the request reaches an account, it is applied there.
+    fn demand(&mut self, id: RequestId, now_ms: u64, told: &Answer) -> Answer {
+        let operation = Rc::clone(&self.requests[&id].operation);
+        match &*operation {
+            Operation::OpenSession { account, key } => {
+                let taken = self.taken(id, now_ms, account.id(), key);
+                let refusal = refused_operator(OperatorRefusal::KeyTaken);
+                if taken == Foreign::Surely || taken == Foreign::Maybe && *told == refusal {
+                    return refusal;
+                }
+                self.apply(id, now_ms, account.id(), Foreign::No, Some(told))
+            }
+            Operation::Play(play) if play.kind == PlayKind::Win => {
+                let foreign = play
+                    .session
+                    .as_ref()
+                    .map_or(Foreign::No, |key| self.live_elsewhere(id, now_ms, play.account.id(), key));
+                self.apply(id, now_ms, play.account.id(), foreign, Some(told))
+            }
+            Operation::RedeemToken { token, .. } => match self.tokens.get(&token.random()).cloned() {
+                None => refused(ErrorCode::SessionNotFound),
+                Some(account) => self.apply(id, now_ms, &account, Foreign::No, Some(told)),
+            },
+            Operation::RedeemWrapped { key, .. } => self.demand_wrapped(id, now_ms, key, told),
+            other => {
+                let account = account_of(other).expect("a request, not a step of one");
+                self.apply(id, now_ms, account, Foreign::No, Some(told))
+            }
+        }
+    }
+
+    fn demand_wrapped(&mut self, id: RequestId, now_ms: u64, key: &str, told: &Answer) -> Answer {
+        let unknown = refused(ErrorCode::SessionNotFound);
+        let sent_event = self.requests[&id].sent_event;
+        let holds = |account: &&str| self.tip(account).is_some_and(|tip| tip.session(key).is_some());
+        let holders: Vec<&str> = self.directory.accounts(key).filter(holds).collect();
+        let busy = self.directory.accounts(key).any(|a| self.directory.touched_since(key, a, sent_event));
+        if busy && *told == unknown {
+            return unknown;
+        }
+        // Of several, all but one have expired long ago.
+        let live = |account: &&&str| self.is_live(account, key, now_ms);
+        match holders.iter().find(live).or(holders.first()).map(|account| (*account).to_owned()) {
+            None => unknown,
+            Some(account) => self.apply(id, now_ms, &account, Foreign::No, Some(told)),
+        }
+    }
+
+    /// Applies a request to the tip of its account and enters it in the log.
+    fn apply(
+        &mut self,
+        id: RequestId,
+        now_ms: u64,
+        account: &str,
+        foreign: Foreign,
+        told: Option<&Answer>,
+    ) -> Answer {
+        self.event += 1;
+        let request = self.requests.get_mut(&id).expect("it is under way");
+        request.account = Some(account.to_owned());
+        let entry = Entry {
+            request: id.0,
+            operation: Rc::clone(&request.operation),
+            now_ms,
+            event: self.event,
+            sent_event: request.sent_event,
+            foreign,
+            told: told.cloned(),
+            acknowledged: false,
+        };
+        let ledger = self.ledgers.entry(account.to_owned()).or_default();
+        let answer = apply(&mut ledger.tip, &entry.ask(&self.rules));
+        if let (Operation::CreateToken { entropy, .. }, Outcome::Token(_)) = (&*entry.operation, &answer) {
+            self.tokens.insert(*entropy, account.to_owned());
+        }
+        match (&*entry.operation, &answer) {
+            (Operation::Play(play), Outcome::Done { .. }) if play.kind == PlayKind::Bet => {
+                let key = play.session.as_ref().expect("a bet has a session");
+                self.directory.used(key, account, self.event);
+            }
+            (_, Outcome::Redeemed(redeemed)) => self.directory.used(&redeemed.key, account, self.event),
+            _ => {}
+        }
+        ledger.log.push_back(entry);
+        answer
+    }
+
+    fn set_told(&mut self, id: RequestId, told: &Answer) {
+        let account = self.requests[&id].account.as_ref();
+        if let Some(ledger) = account.and_then(|account| self.ledgers.get_mut(account)) {
+            let entry = ledger.log.iter_mut().find(|entry| entry.request == id.0).expect("it is in the log");
+            entry.told = Some(told.clone());
+        }
+    }
+
+    fn tip(&self, account: &str) -> Option<&Account> {
+        self.ledgers.get(account)?.tip.as_ref()
+    }
+
+    fn is_live(&self, account: &str, key: &str, now_ms: u64) -> bool {
+        let session = self.tip(account).and_then(|tip| tip.session(key));
+        session.is_some_and(|session| session.is_live(now_ms, &self.rules))
+    }
+
+    /// Whether another account holds a session's key, since a request went out.
+    fn taken(&self, id: RequestId, now_ms: u64, account: &str, key: &str) -> Foreign {
+        let sent_event = self.requests[&id].sent_event;
+        let mut taken = Foreign::No;
+        for other in self.directory.accounts(key).filter(|other| *other != account) {
+            let busy = self.directory.touched_since(key, other, sent_event);
+            match self.tip(other).and_then(|tip| tip.session(key)) {
+                Some(session) if !busy && !session.may_be_forgotten(now_ms, &self.rules) => {
+                    return Foreign::Surely;
+                }
+                Some(_) => taken = Foreign::Maybe,
+                None if busy => taken = Foreign::Maybe,
+                None => {}
+            }
+        }
+        taken
+    }
+
+    /// Whether a session that a win names is live at another account, since the request went out.
+    fn live_elsewhere(&self, id: RequestId, now_ms: u64, account: &str, key: &str) -> Foreign {
+        let Request { sent_ms, sent_event, .. } = self.requests[&id];
+        let own = self.tip(account).and_then(|tip| tip.session(key));
+        let mut foreign = Foreign::No;
+        for other in self.directory.accounts(key).filter(|other| *other != account) {
+            let busy = self.directory.touched_since(key, other, sent_event);
+            let live = [sent_ms, now_ms].map(|at_ms| self.is_live(other, key, at_ms));
+            if live == [true, true] && !busy && own.is_none() {
+                return Foreign::Surely;
+            }
+            if busy || live.contains(&true) {
+                foreign = Foreign::Maybe;
+            }
+        }
+        match own {
+            Some(session) if !session.may_be_forgotten(now_ms, &self.rules) => Foreign::No,
+            _ => foreign,
+        }
+    }
+}
+
+/// The account that a request names.
+fn account_of(operation: &Operation<CompactString>) -> Option<&str> {
+    match operation {
+        Operation::Balance { account, .. }
+        | Operation::CreateToken { account, .. }
+        | Operation::EndRound { account, .. }
+        | Operation::Credit { account, .. }
+        | Operation::Alert { account, .. }
+        | Operation::PutAccount { account, .. }
+        | Operation::GetAccount { account }
+        | Operation::SetStatus { account, .. }
+        | Operation::Transfer { account, .. }
+        | Operation::SetLimits { account, .. }
+        | Operation::GetStatement { account, .. }
+        | Operation::OpenSession { account, .. }
+        | Operation::CloseSession { account, .. } => Some(account.id()),
+        Operation::Play(play) => Some(play.account.id()),
+        _ => None,
+    }
+}
+
+fn describe(entry: &Entry) -> String {
+    let seen = if entry.acknowledged { "acknowledged" } else { "not acknowledged" };
+    format!("at {}, {seen}: {:?} → {:?}", entry.now_ms, entry.operation, entry.told)
+}
+
+#[cfg(test)]
+mod tests;

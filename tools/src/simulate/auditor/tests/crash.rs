@@ -1,0 +1,240 @@
+//! Rows of protocol §5: what a crash may leave, and what it may not.
+
+use super::*;
+use purser::wallet::outcome::{AccountView, Outcome};
+
+/// A machine that loses its memory: what it has done before is the durable part, and it may have done more.
+struct Crash {
+    story: Story,
+    /// The machine, which is right: an auditor that answers.
+    machine: Auditor,
+    under_way: Vec<RequestId>,
+}
+
+impl Crash {
+    fn new() -> Self {
+        let story = Story::new();
+        let machine = story.auditor.clone();
+        Self { story, machine, under_way: Vec::new() }
+    }
+
+    /// The machine does this, and nobody is told.
+    #[track_caller]
+    fn unacknowledged(&mut self, request: impl Into<Ask>) {
+        let Ask(request) = request.into();
+        let answer = self.machine.answer(self.story.now_ms, &request);
+        let id = self.story.auditor.sent(self.story.now_ms, &request);
+        assert_eq!(self.story.auditor.answered(id, self.story.now_ms, &answer), Ok(()));
+        self.under_way.push(id);
+    }
+
+    /// The machine does this, and somebody is told.
+    #[track_caller]
+    fn acknowledged(&mut self, request: impl Into<Ask>) {
+        self.unacknowledged(request);
+        let id = self.under_way.pop().unwrap();
+        self.story.auditor.acknowledged(id);
+    }
+
+    /// The machine as it is now, to come back to.
+    fn saved(&self) -> Auditor {
+        self.machine.clone()
+    }
+
+    /// After a crash Anna's account is as `left` has it.
+    fn judge(&self, left: &Auditor) -> Result<Story, String> {
+        let (view, lines, traces) = show(&mut left.clone(), ANNA, self.story.now_ms);
+        self.judge_shown(&view, &lines, &traces)
+    }
+
+    fn judge_shown(&self, view: &Answer, lines: &[StatementLine], traces: &Traces) -> Result<Story, String> {
+        let mut story = self.story.clone();
+        story.auditor.crashed(story.now_ms);
+        assert_eq!(story.auditor.probes(), [ANNA]);
+        story.auditor.recovered(story.now_ms, ANNA, view, lines, traces)?;
+        assert_eq!(story.auditor.probes(), [] as [&str; 0]);
+        if let Outcome::Account(view) = view {
+            (story.cash, story.version) = (view.balance.cash.minor(), view.balance.version);
+        }
+        Ok(story)
+    }
+}
+
+/// An account as a machine shows it.
+pub(super) fn show(
+    machine: &mut Auditor,
+    account: &str,
+    now_ms: u64,
+) -> (Answer, Vec<StatementLine>, Traces) {
+    let view = machine.answer(now_ms, &get(account));
+    let mut lines: Vec<StatementLine> = Vec::new();
+    loop {
+        let after = lines.last().map_or(0, |line| line.number);
+        let page = Operation::GetStatement { account: at(account), after, limit: 100 };
+        let Outcome::Statement(page) = machine.answer(now_ms, &page) else {
+            return (view, lines, traces(machine, account));
+        };
+        lines.extend(page.lines);
+        if !page.more {
+            return (view, lines, traces(machine, account));
+        }
+    }
+}
+
+fn traces(machine: &Auditor, account: &str) -> Traces {
+    machine.tip(account).map(Account::traces).unwrap_or_default()
+}
+
+#[test]
+fn what_was_acknowledged_is_there() {
+    let mut crash = Crash::new();
+    let before = crash.saved();
+    crash.acknowledged(first_bet("r", "b", 100));
+    assert!(crash.judge(&before).is_err());
+    let mut story = crash.judge(&crash.saved()).unwrap();
+    story.done(bet("r", "b", 100), 0);
+}
+
+#[test]
+fn what_was_not_acknowledged_is_there_or_not() {
+    let mut crash = Crash::new();
+    crash.acknowledged(first_bet("r", "a", 10));
+    let before = crash.saved();
+    crash.unacknowledged(first_bet("r", "b", 100));
+    let between = crash.saved();
+    crash.unacknowledged(win("r", "w", 30));
+    crash.unacknowledged(end("r"));
+    // Each answer shows the funds, so what comes later was not done without what came before.
+    let mut story = crash.judge(&before).unwrap();
+    story.done(bet("r", "b", 100), -100);
+    let mut story = crash.judge(&between).unwrap();
+    story.done(bet("r", "b", 100), 0);
+    story.done(win("r", "w", 30), 30);
+    let mut story = crash.judge(&crash.saved()).unwrap();
+    story.done(win("r", "w", 30), 0);
+    story.refused(first_bet("r", "c", 1), ErrorCode::NotCompleted);
+}
+
+#[test]
+fn an_effect_is_there_wholly_and_once() {
+    let mut crash = Crash::new();
+    crash.unacknowledged(first_bet("r", "b", 100));
+    let (view, lines, traces) = show(&mut crash.saved(), ANNA, crash.story.now_ms);
+    let Outcome::Account(view) = view else { panic!("no account") };
+    let shown = |change: fn(&mut AccountView)| {
+        let mut view = view.clone();
+        change(&mut view);
+        Outcome::Account(view)
+    };
+    assert!(crash.judge_shown(&shown(|_| ()), &lines, &traces).is_ok());
+    for wrong in [
+        shown(|view| view.balance.cash = pence(OPENING)),
+        shown(|view| view.balance.cash = pence(OPENING - 200)),
+        shown(|view| view.balance.version -= 1),
+        shown(|view| view.open_rounds.clear()),
+        shown(|view| view.open_rounds[0].staked = Amount::ZERO),
+        shown(|view| view.sessions[0].used_ms += 1),
+        shown(|view| view.sessions.clear()),
+        shown(|view| view.status = Status::Frozen),
+        refused_operator(OperatorRefusal::NoAccount),
+    ] {
+        assert!(crash.judge_shown(&wrong, &lines, &traces).is_err(), "{wrong:?}");
+    }
+    for wrong in [&lines[..1], &[], &[lines[0].clone(), lines[1].clone(), lines[1].clone()][..]] {
+        assert!(crash.judge_shown(&shown(|_| ()), wrong, &traces).is_err(), "{wrong:?}");
+    }
+}
+
+/// An answer that was seen shows what came before it, so that is there too.
+#[test]
+fn what_an_acknowledged_answer_shows_is_there() {
+    let mut crash = Crash::new();
+    let before = crash.saved();
+    crash.unacknowledged(first_bet("r", "b", 100));
+    crash.acknowledged(balance_of(ANNA));
+    assert!(crash.judge(&before).is_err());
+    assert!(crash.judge(&crash.saved()).is_ok());
+}
+
+#[test]
+fn a_cancelled_bet_that_nobody_was_told_of() {
+    let mut crash = Crash::new();
+    let before = crash.saved();
+    crash.unacknowledged(rollback("r", "x", "b", 10));
+    let mut story = crash.judge(&before).unwrap();
+    story.done(first_bet("r", "b", 10), -10);
+    let mut story = crash.judge(&crash.saved()).unwrap();
+    story.refused(first_bet("r", "b", 10), ErrorCode::NotCompleted);
+    crash.acknowledged(rollback("r", "y", "b", 10));
+    assert!(crash.judge(&before).is_err());
+}
+
+#[test]
+fn tokens_are_forgotten_and_renewals_may_be_for_a_minute() {
+    let mut crash = Crash::new();
+    for (age_ms, may_be_lost) in [(59_999, true), (60_000, false)] {
+        crash = Crash::new();
+        crash.story.later(1_000);
+        let before = crash.saved();
+        let account = at(ANNA);
+        let game = GAMES[0].into();
+        crash.acknowledged(Operation::CreateToken { platform: by(ANNA), account, game, entropy: 1 });
+        let token = purser::wallet::token::TokenId::new(at(ANNA).hash().slot(), 1);
+        crash.acknowledged(Operation::RedeemToken { platform: by(ANNA), token });
+        crash.story.later(age_ms);
+        assert_eq!(crash.judge(&before).is_ok(), may_be_lost, "{age_ms}");
+        assert!(crash.judge(&crash.saved()).is_ok());
+    }
+    let account = at(ANNA);
+    let game = GAMES[0].into();
+    crash.acknowledged(Operation::CreateToken { platform: by(ANNA), account, game, entropy: 2 });
+    let mut story = crash.judge(&crash.saved()).unwrap();
+    let token = purser::wallet::token::TokenId::new(at(ANNA).hash().slot(), 2);
+    story.refused_blindly(Operation::RedeemToken { platform: by(ANNA), token }, ErrorCode::SessionNotFound);
+}
+
+#[test]
+fn logins_logouts_and_what_the_operator_sets() {
+    let mut crash = Crash::new();
+    let steps: [Request; 5] = [
+        open(ANNA, "second"),
+        Operation::SetStatus { account: at(ANNA), status: Status::Frozen },
+        close(ANNA, KEY),
+        transfer(ANNA, Direction::Out, "t", "5"),
+        put(ANNA),
+    ];
+    let mut left = vec![crash.saved()];
+    for step in steps {
+        crash.unacknowledged(step);
+        left.push(crash.saved());
+    }
+    for machine in &left {
+        assert_eq!(crash.judge(machine).map(|_| ()), Ok(()));
+    }
+    // Whether an expired session was logged out shows nowhere, so its player may be told either.
+    crash.story.later(IDLE_MS);
+    for machine in &left {
+        let story = crash.judge(machine).unwrap();
+        let told = [Some(story.balance()), None]
+            .map(|balance| Outcome::Refused { code: ErrorCode::SessionNotFound, balance });
+        let request = Operation::Play(first_bet("r", "b", 1));
+        let [expired, unknown] =
+            told.map(|told| story.auditor.clone().check(story.now_ms, &request, &told).is_ok());
+        assert!(expired || unknown);
+    }
+}
+
+#[test]
+fn an_account_that_nobody_was_told_of() {
+    let mut crash = Crash::new();
+    let before = crash.saved();
+    crash.unacknowledged(put(BERT));
+    for machine in [before, crash.saved()] {
+        let mut auditor = crash.story.auditor.clone();
+        auditor.crashed(crash.story.now_ms);
+        for account in auditor.probes() {
+            let (view, lines, traces) = show(&mut machine.clone(), &account, crash.story.now_ms);
+            assert_eq!(auditor.recovered(crash.story.now_ms, &account, &view, &lines, &traces), Ok(()));
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! A virtual disk for each shard: segments and snapshots as bytes, and what a crash may do to them.
+//!
+//! A group goes where `storage` puts it. What is synced is on the platter; of a write that is under way when a crash
+//! comes, any of its blocks may be there, and one of them in part: blocks tear between sectors.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::ops::Range;
+
+use purser::journal::snapshot::{Sink, Source};
+use purser::journal::{Buffer, Group, Origin, Place, SegmentSource, TornTail};
+use purser::limits::JOURNAL_BLOCK_BYTES;
+use purser::recovery::{self, Error, FoldError, Recovered, SealedSegment};
+use purser::wallet::Sequence;
+
+use super::workload::Chance;
+
+/// What a disk writes whole or not at all.
+const SECTOR_BYTES: usize = 512;
+
+/// Sectors of a block.
+const SECTORS: usize = JOURNAL_BLOCK_BYTES / SECTOR_BYTES;
+
+/// A segment file.
+#[derive(Debug)]
+struct Segment {
+    bytes: Buffer,
+    /// Where groups are that are there for good.
+    groups: Vec<Range<usize>>,
+}
+
+/// A group on its way to the platter.
+#[derive(Debug)]
+struct Write {
+    segment: u32,
+    offset: usize,
+    /// The segment's header, where the group is its first, and the group.
+    bytes: Vec<u8>,
+    group: Group,
+}
+
+/// A fold of sealed segments, step by step.
+#[derive(Debug)]
+struct Fold {
+    covers: Sequence,
+    /// The new snapshot, until it has its name.
+    unfinished: Option<Vec<u8>>,
+    /// Older snapshots are still there.
+    superseded: bool,
+    /// Segments that are to be removed, the last of them first.
+    covered: Vec<u32>,
+}
+
+/// A bit of what was promised to somebody, which has turned.
+#[derive(Debug)]
+pub(super) struct Flip {
+    /// The file.
+    pub(super) file: String,
+    /// The group or header that the bit is in.
+    pub(super) within: Range<usize>,
+    place: FlipPlace,
+    byte: usize,
+    bit: u8,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum FlipPlace {
+    Segment(u32),
+    Snapshot(Sequence),
+}
+
+/// The disk of one shard.
+#[derive(Debug)]
+pub(super) struct Disk {
+    origin: Origin,
+    segment_bytes: usize,
+    segments: BTreeMap<u32, Segment>,
+    snapshots: BTreeMap<Sequence, Vec<u8>>,
+    /// Where the next group goes, if it fits.
+    next: Place,
+    write: Option<Write>,
+    fold: Option<Fold>,
+}
+
+impl Disk {
+    /// An empty disk.
+    pub(super) fn new(origin: Origin, segment_bytes: usize) -> Self {
+        Self {
+            origin,
+            segment_bytes,
+            segments: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
+            next: Place { segment: 1, offset: 0 },
+            write: None,
+            fold: None,
+        }
+    }
+
+    /// Whose journal it holds.
+    pub(super) const fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// Whether a group is on its way.
+    pub(super) const fn is_busy(&self) -> bool {
+        self.write.is_some()
+    }
+
+    /// Takes a group, to be written where `storage` would write it.
+    pub(super) fn begin(&mut self, group: Group) {
+        assert!(self.write.is_none(), "one group is under way at a time");
+        let header_bytes = |offset: usize| if offset == 0 { JOURNAL_BLOCK_BYTES } else { 0 };
+        let mut offset = self.next.offset as usize;
+        let length =
+            self.segments.get(&self.next.segment).map_or(self.segment_bytes, |file| file.bytes.len());
+        if offset + header_bytes(offset) + group.bytes.len() > length && offset > 0 {
+            (self.next, offset) = (Place { segment: self.next.segment + 1, offset: 0 }, 0);
+        }
+        let mut bytes = Vec::with_capacity(header_bytes(offset) + group.bytes.len());
+        if offset == 0 {
+            bytes.extend_from_slice(&group.segment_header(self.next.segment));
+        }
+        bytes.extend_from_slice(&group.bytes);
+        self.prepare(self.next.segment, offset + bytes.len());
+        self.write = Some(Write { segment: self.next.segment, offset, bytes, group });
+    }
+
+    /// Whether the write under way begins a segment, which a full disk has no room for.
+    pub(super) fn begins_segment(&self) -> bool {
+        self.write.as_ref().is_some_and(|write| write.offset == 0)
+    }
+
+    /// Makes a segment of zeros, as it is done ahead of its use; a group that is longer than one gets a longer one.
+    fn prepare(&mut self, number: u32, at_least: usize) {
+        let length = self.segment_bytes.max(at_least);
+        let file = self
+            .segments
+            .entry(number)
+            .or_insert_with(|| Segment { bytes: Buffer::new(), groups: Vec::new() });
+        if file.bytes.len() < length {
+            assert!(file.groups.is_empty(), "a segment that is in use has room");
+            file.bytes.resize(length, 0);
+        }
+    }
+
+    /// Makes the segment after the current one, as the server does early.
+    pub(super) fn prepare_next(&mut self) {
+        self.prepare(self.next.segment, 0);
+        self.prepare(self.next.segment + 1, 0);
+    }
+
+    /// The write under way is on the platter, and synced.
+    ///
+    /// # Panics
+    /// Where there is none.
+    pub(super) fn complete(&mut self) -> Group {
+        let Write { segment, offset, bytes, group } = self.write.take().expect("a write is under way");
+        let file = self.segments.get_mut(&segment).expect("it was made");
+        let end = offset + bytes.len();
+        file.bytes[offset..end].copy_from_slice(&bytes);
+        file.groups.push(end - group.bytes.len()..end);
+        self.next = Place { segment, offset: end as u64 };
+        group
+    }
+
+    /// The power fails: of the write under way, any blocks are there.
+    pub(super) fn crash(&mut self, chance: &mut Chance) {
+        self.fold = None;
+        let Some(Write { segment, offset, bytes, group }) = self.write.take() else { return };
+        let file = self.segments.get_mut(&segment).expect("it was made");
+        let blocks = bytes.len() / JOURNAL_BLOCK_BYTES;
+        let torn = chance.percent(40).then(|| chance.index(blocks));
+        let percent = [0, 50, 50, 90][chance.index(4)];
+        for block in 0..blocks {
+            let whole = chance.percent(percent);
+            let prefix = chance.percent(60).then(|| chance.index(SECTORS));
+            for sector in 0..SECTORS {
+                let kept = match (torn == Some(block), prefix) {
+                    (false, _) => whole,
+                    (true, Some(prefix)) => sector < prefix,
+                    (true, None) => chance.percent(50),
+                };
+                if kept {
+                    let from = (block * SECTORS + sector) * SECTOR_BYTES;
+                    let sector = &bytes[from..from + SECTOR_BYTES];
+                    file.bytes[offset + from..][..SECTOR_BYTES].copy_from_slice(sector);
+                }
+            }
+        }
+        let end = offset + bytes.len();
+        if file.bytes[offset..end] == bytes[..] {
+            file.groups.push(end - group.bytes.len()..end);
+        }
+    }
+
+    /// Recovers the shard from what is on the platter.
+    ///
+    /// # Errors
+    /// What is damaged, or does not come out as it did.
+    pub(super) fn recover(&self) -> Result<Recovered, Error<Infallible>> {
+        let segments = self.segments.iter().map(|(number, file)| SegmentSource {
+            number: *number,
+            name: segment_name(*number),
+            read: || Ok(Buffer::clone(&file.bytes)),
+        });
+        recovery::recover(self.origin, self.snapshot(), segments, |_, _, _, _| ())
+    }
+
+    fn snapshot(&self) -> Option<(String, Bytes<'_>)> {
+        let (covers, bytes) = self.snapshots.last_key_value()?;
+        Some((snapshot_name(*covers), Bytes(bytes)))
+    }
+
+    /// Goes on where a recovery has found the end, without the write that was torn there.
+    pub(super) fn go_on(&mut self, next: Place, torn: Option<&TornTail>) {
+        self.next = next;
+        if let Some(torn) = torn {
+            let file = self.segments.get_mut(&torn.segment).expect("it was read");
+            let offset = torn.offset as usize;
+            assert!(file.groups.last().is_none_or(|group| group.end <= offset), "what was whole is not cut");
+            file.bytes[offset..].fill(0);
+        }
+    }
+
+    /// Takes in a snapshot that was written whole, in place of all before it.
+    pub(super) fn publish(&mut self, covers: Sequence, snapshot: Vec<u8>) {
+        self.snapshots.clear();
+        self.snapshots.insert(covers, snapshot);
+    }
+
+    /// Begins to fold the sealed segments into a snapshot. `false` where there are none, or a fold is under way.
+    ///
+    /// # Errors
+    /// A sentence, where they can't be folded.
+    pub(super) fn begin_fold(&mut self) -> Result<bool, String> {
+        let sealed: Vec<u32> = self.segments.range(..self.next.segment).map(|(number, _)| *number).collect();
+        if sealed.is_empty() || self.fold.is_some() {
+            return Ok(false);
+        }
+        let segments: Vec<SealedSegment> = sealed.iter().map(|number| self.sealed(*number)).collect();
+        let folded = recovery::fold(self.origin, self.snapshot(), &segments, |_| Ok(Written(Vec::new())));
+        let (header, Written(snapshot)) = folded.map_err(|error| match error {
+            FoldError::Recovery(error) => format!("A fold can't read what was written: {error}."),
+            FoldError::Snapshot(error) => format!("A fold can't write: {error:?}."),
+        })?;
+        let covered = sealed.into_iter().rev().collect();
+        let covers = header.covers.sequence;
+        self.fold = Some(Fold { covers, unfinished: Some(snapshot), superseded: true, covered });
+        Ok(true)
+    }
+
+    fn sealed(&self, number: u32) -> SealedSegment {
+        SealedSegment {
+            number,
+            name: segment_name(number),
+            bytes: Buffer::clone(&self.segments[&number].bytes),
+        }
+    }
+
+    /// Takes the next step of a fold: the snapshot gets its name, older ones go, covered segments go one by one.
+    pub(super) fn step_fold(&mut self) {
+        let Some(fold) = &mut self.fold else { return };
+        if let Some(snapshot) = fold.unfinished.take() {
+            self.snapshots.insert(fold.covers, snapshot);
+        } else if std::mem::take(&mut fold.superseded) {
+            self.snapshots = self.snapshots.split_off(&fold.covers);
+        } else if let Some(number) = fold.covered.pop() {
+            self.segments.remove(&number);
+        } else {
+            self.fold = None;
+        }
+    }
+
+    /// Turns a bit of the snapshot, of a segment's header, or of a group that has another after it; `None` where
+    /// there is no such thing.
+    ///
+    /// The last group of all is left as it is: a bit that turns in it looks like a write that a crash tore, and no
+    /// reader can tell the two apart.
+    pub(super) fn flip(&mut self, chance: &mut Chance) -> Option<Flip> {
+        let mut places = Vec::new();
+        for (number, file) in self.segments.iter().filter(|(_, file)| !file.groups.is_empty()) {
+            places.push((FlipPlace::Segment(*number), 0..JOURNAL_BLOCK_BYTES));
+            places.extend(file.groups.iter().map(|group| (FlipPlace::Segment(*number), group.clone())));
+        }
+        places.pop();
+        if let Some((covers, bytes)) = self.snapshots.last_key_value() {
+            places.push((FlipPlace::Snapshot(*covers), 0..bytes.len()));
+        }
+        if places.is_empty() {
+            return None;
+        }
+        let (place, within) = places.swap_remove(chance.index(places.len()));
+        let byte = within.start + chance.index(within.len());
+        let file = match place {
+            FlipPlace::Segment(number) => segment_name(number),
+            FlipPlace::Snapshot(covers) => snapshot_name(covers),
+        };
+        let flip = Flip { file, within, place, byte, bit: chance.below(8) as u8 };
+        self.turn(&flip);
+        Some(flip)
+    }
+
+    /// Turns the bit again.
+    pub(super) fn turn(&mut self, flip: &Flip) {
+        let bytes: &mut [u8] = match flip.place {
+            FlipPlace::Segment(number) => &mut self.segments.get_mut(&number).expect("it was chosen").bytes,
+            FlipPlace::Snapshot(covers) => self.snapshots.get_mut(&covers).expect("it was chosen"),
+        };
+        bytes[flip.byte] ^= 1 << flip.bit;
+    }
+}
+
+fn segment_name(number: u32) -> String {
+    format!("segment-{number}")
+}
+
+fn snapshot_name(covers: Sequence) -> String {
+    format!("snapshot-{covers}")
+}
+
+/// The bytes of a snapshot that are not read yet.
+struct Bytes<'a>(&'a [u8]);
+
+impl Source for Bytes<'_> {
+    type Error = Infallible;
+
+    fn read(&mut self, room: &mut [u8]) -> Result<usize, Infallible> {
+        let length = room.len().min(self.0.len());
+        let (read, rest) = self.0.split_at(length);
+        room[..length].copy_from_slice(read);
+        self.0 = rest;
+        Ok(length)
+    }
+}
+
+/// The bytes of a snapshot as it is written.
+pub(super) struct Written(pub(super) Vec<u8>);
+
+impl Sink for Written {
+    type Error = Infallible;
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}

@@ -1,0 +1,356 @@
+//! One seed: who does what next, and when.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use purser::wallet::{Catalog, Domain, TokenPolicy};
+
+use super::auditor::{Auditor, Rules};
+use super::cluster::{Cluster, SHARDS_MAX, Sizes};
+use super::flights::{Answers, Flights, Request};
+use super::workload::{Chance, Step, Workload};
+use super::world::World;
+
+/// 2023-11-14, in whole minutes, so that coarse clocks begin at a multiple of theirs.
+const START_MS: u64 = 1_700_000_000_000 / 60_000 * 60_000;
+
+/// Time between two sweeps of the shards, at most; the server's is a fifth of it.
+const SWEEP_MS: u64 = 5_000;
+
+/// Time after which a change is on its disk, at most. With what comes before it a renewal is within its minute.
+const SYNC_MS: u64 = 12_000;
+
+/// Time that a disk stays full, at most.
+const FULL_MS: u64 = 5_000;
+
+/// A wait that is longer comes in parts at first, so that what is in memory alone is brought to the disk in time.
+const PARTS_OF_WAIT: u64 = 12;
+
+/// Requests that wait to be sent.
+const QUEUE_MAX: usize = 40;
+
+/// Steps after which an answer is late, and its request is sent again.
+const LATE_STEPS: u64 = 150;
+
+/// Rounds in which everything that is under way is answered.
+const DRAIN_ROUNDS: usize = 10_000;
+
+/// What a step does.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Ask,
+    Poll,
+    Disk,
+    Sweep,
+    BeginFold,
+    StepFold,
+    Prepare,
+    Repeat,
+    Fill,
+    Free,
+    Crash,
+    Pace,
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) steps: u64,
+    pub(super) requests: u64,
+    pub(super) answers: Answers,
+    pub(super) crashes: u64,
+    pub(super) torn: u64,
+    pub(super) recoveries: u64,
+    pub(super) deals: u64,
+    pub(super) folds: u64,
+    pub(super) flips: u64,
+}
+
+/// A seed's run.
+pub(super) struct Run {
+    pub(super) chance: Chance,
+    pub(super) rules: Rules,
+    workload: Workload,
+    pub(super) auditor: Auditor,
+    pub(super) flights: Flights,
+    pub(super) cluster: Cluster,
+    /// To be sent as soon as may be.
+    pub(super) queue: VecDeque<Request>,
+    pub(super) now_ms: u64,
+    /// Times are multiples of it, so that some requests come at the very end of a time.
+    grain_ms: u64,
+    swept_ms: u64,
+    synced_ms: u64,
+    /// Since when the disks are full.
+    pub(super) full_ms: Option<u64>,
+    /// How often shards are polled, and disks served, among a hundred steps or so.
+    pace: (u32, u32),
+    /// Shards at every start, where the caller says it.
+    pub(super) shards: Option<usize>,
+    /// Requests before anything else happens.
+    opening: usize,
+    pub(super) counts: Counts,
+}
+
+impl Run {
+    /// The run of a seed, with so many shards at every start, or any number.
+    ///
+    /// # Errors
+    /// A sentence, where the machine does not start.
+    pub(super) fn new(seed: u64, shards: Option<usize>) -> Result<Self, String> {
+        // The workload draws from the seed itself.
+        let mut chance = Chance::new(!seed);
+        let policy = if chance.percent(50) { TokenPolicy::SingleUse } else { TokenPolicy::Wrapped };
+        let mut rules = World::rules(policy);
+        let grain_ms = [1, 1_000, 10_000][chance.index(3)];
+        if chance.percent(50) {
+            rules.retention_ms = [120_000, 3_600_000][chance.index(2)];
+        }
+        if chance.percent(30) {
+            rules.session_idle_ms = 120_000;
+        }
+        let players = 3 + chance.index(12);
+        let sizes = Sizes {
+            lane_requests: 2 + chance.index(12),
+            segment_bytes: [16, 32, 64][chance.index(3)] * 1_024,
+        };
+        let count = shards.unwrap_or(1 + chance.index(SHARDS_MAX));
+        let cluster = Cluster::new(catalog(&rules), count, sizes, &mut chance);
+        let mut run = Self {
+            workload: Workload::new(seed, World::new(players), policy),
+            auditor: Auditor::new(rules.clone()),
+            flights: Flights::default(),
+            queue: VecDeque::new(),
+            now_ms: START_MS,
+            grain_ms,
+            swept_ms: START_MS,
+            synced_ms: START_MS,
+            full_ms: None,
+            pace: (25, 25),
+            shards,
+            opening: 3 * (players - 1),
+            counts: Counts::default(),
+            chance,
+            rules,
+            cluster,
+        };
+        let cores = run.cluster.start(run.now_ms, count, &mut run.chance)?;
+        run.cluster.open(cores, run.now_ms);
+        Ok(run)
+    }
+
+    /// Takes one step.
+    ///
+    /// # Errors
+    /// A sentence, where the machine is not as it should be.
+    pub(super) fn step(&mut self) -> Result<(), String> {
+        self.counts.steps += 1;
+        if self.opening > 0 {
+            self.opening -= 1;
+            self.ask()?;
+            return self.drain();
+        }
+        let (poll, disk) = self.pace;
+        let acts = [
+            (7_000, Act::Ask),
+            (100 * poll, Act::Poll),
+            (100 * disk, Act::Disk),
+            (100, Act::Sweep),
+            (40, Act::BeginFold),
+            (100, Act::StepFold),
+            (20, Act::Prepare),
+            (60, Act::Repeat),
+            (10, Act::Fill),
+            (100, Act::Free),
+            (40, Act::Crash),
+            (50, Act::Pace),
+        ];
+        let at = self.chance.index(self.cluster.shards.len());
+        match self.chance.weighted(&acts) {
+            Act::Ask => self.ask()?,
+            Act::Poll => drop(self.cluster.poll(at, self.now_ms)),
+            Act::Disk => self.serve_disk(at)?,
+            Act::Sweep => self.cluster.shards[at].sweep(self.now_ms),
+            Act::BeginFold => self.counts.folds += u64::from(self.cluster.disks[at].begin_fold()?),
+            Act::StepFold => self.cluster.disks[at].step_fold(),
+            Act::Prepare if self.full_ms.is_none() => self.cluster.disks[at].prepare_next(),
+            Act::Prepare => {}
+            Act::Repeat => {
+                let late = self.counts.steps.saturating_sub(LATE_STEPS);
+                self.queue.extend(self.flights.repeat(late));
+            }
+            Act::Fill if self.full_ms.is_none() => self.fill()?,
+            Act::Free if self.full_ms.is_some() => self.free()?,
+            Act::Fill | Act::Free => {}
+            Act::Crash => self.crash()?,
+            Act::Pace => {
+                self.pace = ([3, 25, 60][self.chance.index(3)], [1, 8, 60][self.chance.index(3)]);
+            }
+        }
+        self.settle()
+    }
+
+    /// Everything is answered and made durable, and it is there after a last crash.
+    ///
+    /// # Errors
+    /// A sentence, where the machine is not as it should be.
+    pub(super) fn finish(&mut self) -> Result<Counts, String> {
+        self.queue.clear();
+        self.drain()?;
+        self.crash()?;
+        Ok(Counts { answers: self.flights.answers, ..self.counts })
+    }
+
+    /// Tells the auditor what has happened.
+    pub(super) fn settle(&mut self) -> Result<(), String> {
+        for applied in self.cluster.take_applied() {
+            self.flights.applied(&mut self.auditor, applied)?;
+        }
+        for told in self.cluster.take_told() {
+            let durable = self.cluster.shards[told.shard].durable();
+            self.flights.told(&mut self.auditor, self.now_ms, told, durable)?;
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self) -> Result<(), String> {
+        let waits = self.queue.iter().position(|request| self.flights.may_send(request));
+        let request = match waits {
+            Some(at) if self.opening == 0 && self.chance.percent(50) => self.queue.remove(at),
+            _ if self.queue.len() >= QUEUE_MAX => None,
+            _ => match self.workload.next(self.now_ms) {
+                Step::Wait(ms) => return self.wait(ms),
+                Step::Ask(operation) => Some(Rc::new(operation)),
+            },
+        };
+        match request {
+            Some(request) if self.flights.may_send(&request) => self.send(&request),
+            Some(request) => self.queue.push_back(request),
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, request: &Request) {
+        self.counts.requests += 1;
+        let at = self.chance.index(self.cluster.shards.len());
+        let step = self.counts.steps;
+        let waiter = self.flights.send(&mut self.auditor, self.now_ms, step, at, request);
+        self.cluster.submit(at, self.now_ms, waiter, request);
+        // The answer may be lost on its way, and so its request comes again.
+        if self.chance.percent(2) {
+            self.queue.push_back(Rc::clone(request));
+        }
+    }
+
+    fn serve_disk(&mut self, at: usize) -> Result<(), String> {
+        let disk = &self.cluster.disks[at];
+        if !disk.is_busy() {
+            self.cluster.hand_over(at);
+        } else if self.full_ms.is_some() && disk.begins_segment() {
+            // It waits for room.
+        } else if self.chance.below(2_000) == 0 {
+            // The write or its sync fails, and that ends the process.
+            self.crash()?;
+        } else {
+            self.cluster.complete(at);
+            self.durable(at);
+        }
+        Ok(())
+    }
+
+    fn durable(&mut self, at: usize) {
+        self.flights.durable(&mut self.auditor, at, self.cluster.shards[at].durable());
+    }
+
+    fn sync(&mut self) -> Result<(), String> {
+        self.cluster.sync();
+        self.synced_ms = self.now_ms;
+        (0..self.cluster.shards.len()).for_each(|at| self.durable(at));
+        self.settle()
+    }
+
+    fn sweep(&mut self) -> Result<(), String> {
+        let now_ms = self.now_ms;
+        self.cluster.shards.iter_mut().for_each(|shard| shard.sweep(now_ms));
+        self.swept_ms = now_ms;
+        self.settle()
+    }
+
+    /// The disks are nearly full: nothing is let in that needs the journal.
+    fn fill(&mut self) -> Result<(), String> {
+        self.sweep()?;
+        self.sync()?;
+        self.full_ms = Some(self.now_ms);
+        self.cluster.shards.iter_mut().for_each(|shard| shard.set_read_only(true));
+        Ok(())
+    }
+
+    fn free(&mut self) -> Result<(), String> {
+        self.full_ms = None;
+        self.cluster.shards.iter_mut().for_each(|shard| shard.set_read_only(false));
+        self.sweep()?;
+        self.sync()
+    }
+
+    /// Time passes.
+    fn wait(&mut self, ms: u64) -> Result<(), String> {
+        let end_ms = self.now_ms + self.grained(ms);
+        if self.full_ms.is_some_and(|since_ms| end_ms > since_ms + FULL_MS) {
+            self.free()?;
+        }
+        for _ in 0..PARTS_OF_WAIT {
+            self.now_ms = end_ms.min(self.now_ms + SWEEP_MS);
+            if self.now_ms >= self.swept_ms + SWEEP_MS {
+                self.sweep()?;
+            }
+            if self.now_ms >= self.synced_ms + SYNC_MS {
+                self.sync()?;
+            }
+            if self.now_ms == end_ms {
+                return Ok(());
+            }
+        }
+        self.now_ms = end_ms;
+        self.sweep()?;
+        self.sync()
+    }
+
+    /// A time in the clock's steps, rounded by chance.
+    pub(super) fn grained(&mut self, ms: u64) -> u64 {
+        let up = self.chance.below(self.grain_ms) < ms % self.grain_ms;
+        (ms / self.grain_ms + u64::from(up)) * self.grain_ms
+    }
+
+    /// Brings everything that is under way to its end.
+    fn drain(&mut self) -> Result<(), String> {
+        if self.full_ms.is_some() {
+            self.free()?;
+        }
+        for _ in 0..DRAIN_ROUNDS {
+            for at in 0..self.cluster.shards.len() {
+                self.cluster.poll(at, self.now_ms);
+            }
+            self.settle()?;
+            self.sync()?;
+            if self.flights.is_empty() && self.cluster.shards.iter().all(purser::shard::Shard::is_durable) {
+                return Ok(());
+            }
+        }
+        Err(format!("Requests are not answered: {:?}.", self.flights))
+    }
+}
+
+/// The machine's configuration, of the auditor's.
+fn catalog(rules: &Rules) -> Catalog {
+    let domains = rules
+        .domains
+        .iter()
+        .map(|(name, brand)| Domain::new(name.clone(), brand.currency, brand.platforms.iter().copied()));
+    let mut catalog = Catalog::new(domains.collect(), rules.games.iter().cloned());
+    catalog.token_policy = rules.token_policy;
+    catalog.token_life_ms = rules.token_life_ms;
+    catalog.session_idle_ms = rules.session_idle_ms;
+    catalog.retention_ms = rules.retention_ms;
+    catalog
+}

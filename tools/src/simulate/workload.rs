@@ -1,0 +1,437 @@
+//! What is asked of the machine: all calls, drawn from a seed.
+//!
+//! The workload has a rough idea of the state, from what it has asked and not from what it was answered, so that
+//! most of its requests can succeed: it bets by sessions that it has opened, and takes back bets that it has placed.
+//! And it has few players, rounds and ids, so that repeats, conflicts, crossings and limits happen often.
+//!
+//! The same seed and the same times give the same requests, on any machine.
+
+mod operator;
+mod play;
+
+use std::collections::VecDeque;
+
+use compact_str::CompactString;
+use purser::limits;
+use purser::wallet::account::{AccountRef, Status};
+use purser::wallet::operation::{Operation, PlayKind};
+use purser::wallet::token::TokenId;
+use purser::wallet::{Currency, PlatformId, TokenPolicy};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+
+use super::world::{GAMES, Player, World, currency, platform};
+use play::Rounds;
+
+/// What happens next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Somebody asks.
+    Ask(Operation<CompactString>),
+    /// Time passes, in milliseconds.
+    Wait(u64),
+}
+
+/// Draws what happens.
+#[derive(Debug)]
+pub(crate) struct Workload {
+    chance: Chance,
+    world: World,
+    token_policy: TokenPolicy,
+    /// One for each player of the world.
+    guesses: Vec<Guess>,
+    /// What comes before anything is drawn. At first most players get an account, funds and a session.
+    next: VecDeque<Operation<CompactString>>,
+}
+
+/// What the workload believes of a player.
+#[derive(Debug, Default)]
+struct Guess {
+    /// When each of the player's keys was used last; `None` where it is not logged in.
+    keys: Vec<Option<u64>>,
+    frozen: bool,
+    limited: bool,
+    rounds: Rounds,
+    tokens: VecDeque<TokenId>,
+    /// What was asked lately and may be asked again.
+    recent: VecDeque<Operation<CompactString>>,
+    /// Ids that were given out.
+    ids: u32,
+}
+
+/// Requests of a player that are remembered, to be repeated.
+const RECENT_MAX: usize = 24;
+
+/// The calls, each with its weight.
+const CALLS: [(u32, Call); 19] = [
+    (300, Call::Play(PlayKind::Bet)),
+    (150, Call::Play(PlayKind::Win)),
+    (90, Call::Play(PlayKind::Rollback)),
+    (40, Call::Play(PlayKind::Void)),
+    (40, Call::EndRound),
+    (100, Call::Repeat),
+    (40, Call::Balance),
+    (50, Call::CreateToken),
+    (20, Call::Redeem),
+    (25, Call::Credit),
+    (8, Call::Alert),
+    (15, Call::GetAccount),
+    (15, Call::GetStatement),
+    (50, Call::Transfer),
+    (12, Call::SetStatus),
+    (20, Call::SetLimits),
+    (8, Call::PutAccount),
+    (50, Call::OpenSession),
+    (20, Call::CloseSession),
+];
+
+#[derive(Clone, Copy, Debug)]
+enum Call {
+    Play(PlayKind),
+    EndRound,
+    Repeat,
+    Balance,
+    CreateToken,
+    Redeem,
+    Credit,
+    Alert,
+    GetAccount,
+    GetStatement,
+    Transfer,
+    SetStatus,
+    SetLimits,
+    PutAccount,
+    OpenSession,
+    CloseSession,
+}
+
+const SECOND_MS: u64 = 1_000;
+const MINUTE_MS: u64 = 60 * SECOND_MS;
+const HOUR_MS: u64 = 60 * MINUTE_MS;
+const DAY_MS: u64 = 24 * HOUR_MS;
+
+/// Waits: weight, shortest, longest. The rare long ones let sessions idle out, periods turn, and rounds be forgotten.
+const WAITS: [(u32, (u64, u64)); 7] = [
+    (6_500, (0, 20)),
+    (3_200, (20, SECOND_MS)),
+    (250, (SECOND_MS, 90 * SECOND_MS)),
+    (25, (MINUTE_MS, 40 * MINUTE_MS)),
+    (12, (HOUR_MS, 12 * HOUR_MS)),
+    (9, (DAY_MS, 3 * DAY_MS)),
+    (4, (7 * DAY_MS, 32 * DAY_MS)),
+];
+
+impl Workload {
+    /// The workload of a seed.
+    pub(crate) fn new(seed: u64, world: World, token_policy: TokenPolicy) -> Self {
+        let guess = |player: &Player| Guess { keys: vec![None; player.keys.len()], ..Guess::default() };
+        let guesses = world.players.iter().map(guess).collect();
+        let chance = Chance::new(seed);
+        let mut workload = Self { chance, world, token_policy, guesses, next: VecDeque::new() };
+        // The last player comes later, where anybody is put.
+        for who in 0..workload.world.players.len().saturating_sub(1) {
+            let opening = workload.open_player(who);
+            workload.next.extend(opening);
+        }
+        workload
+    }
+
+    /// What happens next, at a time that does not go back.
+    pub(crate) fn next(&mut self, now_ms: u64) -> Step {
+        if let Some(operation) = self.next.pop_front() {
+            self.note(now_ms, &operation);
+            return Step::Ask(operation);
+        }
+        if self.chance.percent(30) {
+            let (shortest, longest) = self.chance.weighted(&WAITS);
+            return Step::Wait(shortest + self.chance.below(longest - shortest + 1));
+        }
+        let who = self.chance.index(self.world.players.len());
+        let mut call = self.chance.weighted(&CALLS);
+        // A player who can't play is soon helped, so that most can; one with many keys is there for the logins.
+        let guess = &self.guesses[who];
+        let plays = matches!(call, Call::Play(PlayKind::Bet) | Call::CreateToken);
+        let logged_out = self.live_key(who, now_ms).is_none();
+        if guess.frozen && self.chance.percent(30) {
+            call = Call::SetStatus;
+        } else if guess.limited && self.chance.percent(10) {
+            call = Call::SetLimits;
+        } else if logged_out && plays && self.chance.percent(92)
+            || guess.keys.len() > limits::SESSIONS_PER_ACCOUNT_MAX && self.chance.percent(70)
+        {
+            call = Call::OpenSession;
+        }
+        let operation = self.draw(who, now_ms, call);
+        self.note(now_ms, &operation);
+        Step::Ask(operation)
+    }
+
+    fn draw(&mut self, who: usize, now_ms: u64, call: Call) -> Operation<CompactString> {
+        match call {
+            Call::Play(kind) => self.play(who, now_ms, kind),
+            Call::EndRound => self.end_round(who),
+            Call::Repeat => self.repeat(who, now_ms),
+            Call::Balance => {
+                let game = self.chance.percent(50).then(|| self.game());
+                Operation::Balance { platform: self.platform(who), account: self.account(who), game }
+            }
+            Call::CreateToken => self.create_token(who),
+            Call::Redeem => self.redeem(who, now_ms),
+            Call::Credit => self.credit(who),
+            Call::Alert => Operation::Alert {
+                platform: self.platform(who),
+                account: self.account(who),
+                details: format!(r#"{{"AlertActionID":"{}"}}"#, self.chance.below(100)).into(),
+            },
+            Call::GetAccount => Operation::GetAccount { account: self.account(who) },
+            Call::GetStatement => self.statement(who),
+            Call::Transfer => self.transfer(who),
+            Call::SetStatus => self.set_status(who),
+            Call::SetLimits => self.set_limits(who),
+            Call::PutAccount => self.put_account(who),
+            Call::OpenSession => {
+                let key = self.key_to_open(who);
+                Operation::OpenSession { account: self.account(who), key }
+            }
+            Call::CloseSession => {
+                let key = self.key_to_use(who, now_ms);
+                Operation::CloseSession { account: self.account(who), key }
+            }
+        }
+    }
+
+    /// A request of the player that was made before, as it was or with other contents.
+    fn repeat(&mut self, who: usize, now_ms: u64) -> Operation<CompactString> {
+        let recent = self.chance.index_of(&self.guesses[who].recent);
+        let Some(mut operation) = recent.map(|at| self.guesses[who].recent[at].clone()) else {
+            return self.play(who, now_ms, PlayKind::Bet);
+        };
+        if self.chance.percent(30) {
+            let amount = self.amount();
+            let money = self.money(who, amount);
+            let wrong_currency = self.chance.percent(25);
+            match &mut operation {
+                Operation::Play(play) if wrong_currency => play.currency = Some(currency("EUR")),
+                Operation::Play(play) => play.amount = amount,
+                Operation::Credit { currency: was, .. } if wrong_currency => *was = None,
+                Operation::Credit { amount: was, .. } => *was = amount,
+                Operation::Transfer { amount: was, .. } => *was = money,
+                _ => {}
+            }
+        }
+        operation
+    }
+
+    fn create_token(&mut self, who: usize) -> Operation<CompactString> {
+        let entropy = u128::from(self.chance.next()) << 64 | u128::from(self.chance.next());
+        let (platform, account) = (self.platform(who), self.account(who));
+        if self.token_policy == TokenPolicy::SingleUse && self.chance.percent(60) {
+            // At once, as platforms do; another time it comes later, or never.
+            let token = TokenId::new(account.hash().slot(), entropy);
+            self.next.push_back(Operation::RedeemToken { platform, token });
+        }
+        Operation::CreateToken { platform, account, game: self.game(), entropy }
+    }
+
+    fn redeem(&mut self, who: usize, now_ms: u64) -> Operation<CompactString> {
+        let platform = self.platform(who);
+        if self.token_policy == TokenPolicy::Wrapped {
+            let age_ms = self.chance.below(70 * SECOND_MS);
+            let minted_ms = (now_ms + 7 * SECOND_MS).saturating_sub(age_ms);
+            return Operation::RedeemWrapped { platform, key: self.key_to_use(who, now_ms), minted_ms };
+        }
+        let at = self.chance.index_of(&self.guesses[who].tokens);
+        let any = at.map(|at| self.guesses[who].tokens[at]);
+        // Mostly the newest, and mostly once.
+        let token = if self.chance.percent(20) { any } else { self.guesses[who].tokens.pop_back() };
+        match token.filter(|_| !self.chance.percent(5)) {
+            Some(token) => Operation::RedeemToken { platform, token },
+            // One that nobody has minted.
+            None if self.chance.percent(5) => {
+                let slot = self.account(who).hash().slot();
+                Operation::RedeemToken { platform, token: TokenId::new(slot, self.chance.next().into()) }
+            }
+            None => self.create_token(who),
+        }
+    }
+
+    /// Remembers what the request will have done, where it succeeds.
+    fn note(&mut self, now_ms: u64, operation: &Operation<CompactString>) {
+        let account = match operation {
+            Operation::CreateToken { account, .. }
+            | Operation::SetStatus { account, .. }
+            | Operation::SetLimits { account, .. }
+            | Operation::OpenSession { account, .. }
+            | Operation::CloseSession { account, .. }
+            | Operation::Credit { account, .. }
+            | Operation::Transfer { account, .. } => account.id(),
+            Operation::Play(play) => play.account.id(),
+            _ => return,
+        };
+        let players = &self.world.players;
+        let Some(who) = players.iter().position(|player| player.id == account) else {
+            return;
+        };
+        let guess = &mut self.guesses[who];
+        let place = |key: &CompactString| players[who].keys.iter().position(|own| own == key.as_str());
+        match operation {
+            Operation::CreateToken { account, entropy, .. } => {
+                guess.tokens.push_back(TokenId::new(account.hash().slot(), *entropy));
+                if guess.tokens.len() > 4 {
+                    guess.tokens.pop_front();
+                }
+                return;
+            }
+            Operation::SetStatus { status, .. } => guess.frozen = *status == Status::Frozen,
+            Operation::SetLimits { limits, .. } => {
+                guess.limited = **limits != purser::wallet::restriction::Restrictions::none();
+            }
+            Operation::OpenSession { key, .. } => {
+                if let Some(at) = place(key) {
+                    guess.keys[at] = Some(now_ms);
+                }
+            }
+            Operation::CloseSession { key, .. } => {
+                if let Some(at) = place(key) {
+                    guess.keys[at] = None;
+                }
+            }
+            Operation::Play(play) if play.kind == PlayKind::Bet => {
+                let at = play.session.as_ref().and_then(place);
+                if let Some(used_ms) = at.and_then(|at| guess.keys[at].as_mut()) {
+                    *used_ms = now_ms;
+                }
+            }
+            _ => {}
+        }
+        guess.recent.push_back(operation.clone());
+        if guess.recent.len() > RECENT_MAX {
+            guess.recent.pop_front();
+        }
+    }
+
+    // ── Parts of requests ────────────────────────────────────────────────────────────────────────────────
+
+    /// The player's account; now and then one that is not there.
+    fn account(&mut self, who: usize) -> AccountRef<CompactString> {
+        let id = match self.chance.below(200) {
+            0 => "default/nobody",
+            1 => "nowhere/ghost",
+            2 => "default",
+            _ => self.world.players[who].id.as_str(),
+        };
+        AccountRef::new(CompactString::from(id))
+    }
+
+    /// A platform that the player's domain is served to, mostly.
+    fn platform(&mut self, who: usize) -> PlatformId {
+        if self.chance.percent(2) { platform(self.chance.index(2)) } else { self.world.players[who].platform }
+    }
+
+    fn game(&mut self) -> CompactString {
+        if self.chance.percent(2) {
+            return "404".into();
+        }
+        GAMES[self.chance.index(GAMES.len())].into()
+    }
+
+    fn currency(&mut self, who: usize) -> Option<Currency> {
+        match self.chance.below(50) {
+            0 => None,
+            1 => Some(currency("EUR")),
+            _ => Some(self.world.players[who].currency),
+        }
+    }
+
+    /// A new id, or one of a few that were used already.
+    fn id(&mut self, who: usize) -> CompactString {
+        if self.chance.percent(10) {
+            return format!("id-{}", self.chance.below(4)).into();
+        }
+        self.guesses[who].ids += 1;
+        format!("id-{}", self.guesses[who].ids).into()
+    }
+
+    /// A key of the player's that should be live.
+    fn live_key(&self, who: usize, now_ms: u64) -> Option<usize> {
+        let live =
+            |used: &Option<u64>| used.is_some_and(|used_ms| now_ms - used_ms < limits::SESSION_IDLE_MS);
+        self.guesses[who].keys.iter().rposition(live)
+    }
+
+    /// A key of the player's, mostly a live one; now and then another's.
+    fn key_to_use(&mut self, who: usize, now_ms: u64) -> CompactString {
+        match (self.chance.below(100), self.live_key(who, now_ms)) {
+            (0..1, _) => "key-of-nobody".into(),
+            (1..4, _) => self.any_key(),
+            (4..97, Some(at)) => self.world.players[who].keys[at].as_str().into(),
+            _ => {
+                let at = self.chance.index(self.world.players[who].keys.len());
+                self.world.players[who].keys[at].as_str().into()
+            }
+        }
+    }
+
+    fn key_to_open(&mut self, who: usize) -> CompactString {
+        if self.chance.percent(4) {
+            return self.any_key();
+        }
+        // One that is not logged in, where the first that is drawn is.
+        let keys = &self.guesses[who].keys;
+        let drawn = self.chance.index(keys.len());
+        let free = keys.iter().position(Option::is_none).filter(|_| keys[drawn].is_some());
+        self.world.players[who].keys[free.unwrap_or(drawn)].as_str().into()
+    }
+
+    fn any_key(&mut self) -> CompactString {
+        let whose = self.chance.index(self.world.players.len());
+        let at = self.chance.index(self.world.players[whose].keys.len());
+        self.world.players[whose].keys[at].as_str().into()
+    }
+}
+
+/// Draws from the seed.
+#[derive(Debug)]
+pub(super) struct Chance(ChaCha8Rng);
+
+impl Chance {
+    /// The draws of a seed.
+    pub(super) fn new(seed: u64) -> Self {
+        Self(ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    /// Below `bound`; the small numbers that are drawn here make the remainder fair enough.
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    pub(super) fn index(&mut self, len: usize) -> usize {
+        self.below(len as u64) as usize
+    }
+
+    pub(super) fn index_of<T>(&mut self, list: &VecDeque<T>) -> Option<usize> {
+        if list.is_empty() { None } else { Some(self.index(list.len())) }
+    }
+
+    pub(super) fn percent(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    pub(super) fn weighted<T: Copy>(&mut self, table: &[(u32, T)]) -> T {
+        let mut at = self.below(table.iter().map(|(weight, _)| u64::from(*weight)).sum());
+        for (weight, what) in table {
+            match at.checked_sub(u64::from(*weight)) {
+                None => return *what,
+                Some(rest) => at = rest,
+            }
+        }
+        unreachable!("what is drawn is below the sum of the weights")
+    }
+}
+
+#[cfg(test)]
+mod tests;
