@@ -123,12 +123,12 @@ fn snapshot<'a>(shard: &'a OpenedShard, progress: &'a Progress) -> Option<Snapsh
 fn segments<'a>(
     shard: &'a OpenedShard,
     progress: &'a Progress,
-) -> impl Iterator<Item = SegmentSource<impl FnOnce() -> Result<Buffer, FileError> + 'a>> + 'a {
+) -> impl Iterator<Item = SegmentSource<impl FnOnce(Buffer) -> Result<Buffer, FileError> + 'a>> + 'a {
     let source = move |segment: &'a OpenedSegment| SegmentSource {
         number: segment.number,
         name: segment.file.path.display().to_string(),
-        read: move || {
-            let bytes = segment.read()?;
+        read: move |room| {
+            let bytes = segment.read(room)?;
             progress.add(bytes.len() as u64);
             Ok(bytes)
         },

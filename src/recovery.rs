@@ -129,7 +129,7 @@ pub fn recover<S, R, E>(
 ) -> Result<Recovered, Error<E>>
 where
     S: Source<Error = E>,
-    R: FnOnce() -> Result<Buffer, E>,
+    R: FnOnce(Buffer) -> Result<Buffer, E>,
 {
     let mut wallet = Wallet::to_replay();
     let (mut from, mut snapshot_ms) = (Point::START, 0);
@@ -141,7 +141,7 @@ where
     let segments = segments.into_iter().map(|SegmentSource { number, name, read }| SegmentSource {
         number,
         name,
-        read: || read().map_err(Error::Caller),
+        read: |room| read(room).map_err(Error::Caller),
     });
     let tail = replay(origin, segments, from, |position, now_ms, change, receipt| {
         seen(position, now_ms, &change, &receipt);
@@ -378,7 +378,11 @@ impl Index {
         let sources = segments.iter().map(|segment| SegmentSource {
             number: segment.number,
             name: segment.name.clone(),
-            read: || Ok::<_, Error<E>>(Buffer::clone(&segment.bytes)),
+            read: |mut room: Buffer| {
+                room.clear();
+                room.extend_from_slice(&segment.bytes);
+                Ok::<_, Error<E>>(room)
+            },
         });
         let tail = replay(origin, sources, from, |position, _, change, _| {
             match (change.slot(), change) {

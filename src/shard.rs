@@ -176,6 +176,11 @@ impl<W: Copy> Shard<W> {
         self.flusher.as_ref().is_some_and(|flusher| !flusher.is_idle())
     }
 
+    /// Whether a group was handed over that the writing task has not looked at yet.
+    pub fn is_new_group(&self) -> bool {
+        self.flusher.as_ref().is_some_and(Flusher::is_new)
+    }
+
     /// Takes note of a group that has become durable; `true` where one has.
     pub fn poll_journal(&mut self) -> bool {
         let Some((group, took_us)) = self.flusher.as_ref().and_then(Flusher::take_done) else { return false };

@@ -3,6 +3,11 @@
 #   tools/measure.sh ceiling [ROUNDS [SECONDS]]   balance, server on core 0, wrk on core 1, against the ceiling
 #   tools/measure.sh generator [ROUNDS [SECONDS]] the same with `tools load` in place of wrk
 #   tools/measure.sh seed [ROUNDS [SECONDS]]      the seed scenario, 100 VUs, server and generator on the same cores
+#   tools/measure.sh full [ROUNDS [SECONDS]]      the full mix, likewise
+#   tools/measure.sh bet [ROUNDS [SECONDS]]       durable placebet against balance, server on core 0, client on core 1
+#   tools/measure.sh grow [ROUNDS [SECONDS]]      durable placebet at 1, 10, 100 and 1,000 connections
+#   tools/measure.sh snapshot [ROUNDS [SECONDS]]  durable placebet with and without a snapshot being taken
+#   tools/measure.sh recovery [ROUNDS [SECONDS]]  records applied again per second after a kill, one shard
 #   tools/measure.sh memory                       1,000,000 accounts; 10,000 connections
 #   tools/measure.sh idle                         processor time of an idle server in ten seconds
 # PURSER=FILE measures another build of the server.
@@ -67,14 +72,123 @@ against_ceiling() {
   done
 }
 
+# A trend's value in milliseconds, of the last run of tools load: trend COLUMN
+trend() {
+  grep -E '^ *http_req_duration' "$scratch/out" | sed -n "s/.*$1=\([0-9.]*[mµ]*s\).*/\1/p" |
+    awk '/µs$/ { printf "%.3f\n", $0 / 1000; next } /ms$/ { printf "%.3f\n", $0 + 0; next } { printf "%.3f\n", $0 * 1000 }'
+}
+# Plays a scenario from core 1: play SCENARIO VUS; the summary goes to $scratch/out, the rate is printed.
+play() {
+  taskset -c 1 "$release/tools" load --scenario "$1" --vus "$2" --duration "${seconds}s" --tails \
+    --url "http://$address" 2>/dev/null >"$scratch/out"
+  grep -q 'checks.*100.00%' "$scratch/out" || { echo "a check has failed" >&2; exit 1; }
+  awk '/^ *http_reqs/ { sub("/s", "", $3); printf "%.0f\n", $3 }' "$scratch/out"
+}
+# Prints a line of medians: show NAME FILE UNIT
+show() { median <"$2" | awk -v n="$1" -v u="$3" '{ printf "%-28s %10s %s (%s to %s)\n", n, $1, u, $2, $3 }'; }
+
 case ${1:-} in
-  ceiling) against_ceiling wrk ;;
-  generator) against_ceiling load ;;
-  seed)
-    more=()
+  bet)
+    more=(--cores 0)
+    for _ in $(seq 1 "$rounds"); do
+      rm -rf "$scratch/data"
+      serve "$purser"
+      balance=$(play balance 100)
+      bet=$(play bet 100)
+      trend 'p(99)' >>"$scratch/p99"
+      play bet 1 >/dev/null
+      trend med >>"$scratch/p50"
+      echo "$balance" >>"$scratch/balance"
+      echo "$bet" >>"$scratch/bet"
+      awk -v a="$balance" -v b="$bet" 'BEGIN { printf "%.3f\n", b / a }' >>"$scratch/ratio"
+      stop
+    done
+    show "balance, 100 connections" "$scratch/balance" requests/s
+    show "placebet, 100 connections" "$scratch/bet" requests/s
+    show "ratio" "$scratch/ratio" ""
+    show "placebet, 100, p(99)" "$scratch/p99" ms
+    show "placebet, 1, median" "$scratch/p50" ms
+    ;;
+  grow)
+    more=(--cores 0)
+    for _ in $(seq 1 "$rounds"); do
+      rm -rf "$scratch/data"
+      serve "$purser"
+      for vus in 1 10 100 1000; do
+        play bet "$vus" >>"$scratch/rate-$vus"
+        trend 'p(99)' >>"$scratch/p99-$vus"
+      done
+      stop
+    done
+    for vus in 1 10 100 1000; do
+      show "$vus connections" "$scratch/rate-$vus" requests/s
+      show "$vus connections, p(99)" "$scratch/p99-$vus" ms
+    done
+    ;;
+  snapshot)
+    # Every segment is folded at once, so that a snapshot is under way nearly all the time.
+    cat >"$scratch/purser.toml" <<'TOML'
+operator_token = "t"
+games = ["11588"]
+[[platform]]
+key = "L100"
+user = "admin"
+password = "admin"
+domains = ["default"]
+[[domain]]
+name = "default"
+currency = "GBP"
+[storage]
+snapshot_segments = 1
+TOML
+    for _ in $(seq 1 "$rounds"); do
+      for segments in 1024 1; do
+        sed -i "s/^snapshot_segments.*/snapshot_segments = $segments/" "$scratch/purser.toml"
+        rm -rf "$scratch/data"
+        start "$purser" serve --config "$scratch/purser.toml" --data "$scratch/data" --cores 0 \
+          --listen 127.0.0.1:0 --operator-listen 127.0.0.1:0
+        operator=$(grep -o 'operator on http://127.0.0.1:[0-9]*' "$scratch/log" | grep -o '127.*')
+        for vu in $(seq -f %06g 1 100); do
+          account="http://$operator/operator/v1/accounts/default/player-$vu"
+          curl -fsS -o /dev/null -H 'Authorization: Bearer t' -X PUT -d '{"CountryCode":"GB"}' "$account" \
+            --next -fsS -o /dev/null -H 'Authorization: Bearer t' -d '{"TransactionID":"1","Amount":1000000}' "$account/deposits" \
+            --next -fsS -o /dev/null -H 'Authorization: Bearer t' -d "{\"SessionKey\":\"demo-$vu\"}" "$account/sessions"
+        done
+        play bet 100 >>"$scratch/rate-$segments"
+        trend 'p(99.9)' >>"$scratch/p999-$segments"
+        stop
+      done
+    done
+    show "no snapshot" "$scratch/rate-1024" requests/s
+    show "no snapshot, p(99.9)" "$scratch/p999-1024" ms
+    show "snapshots" "$scratch/rate-1" requests/s
+    show "snapshots, p(99.9)" "$scratch/p999-1" ms
+    ;;
+  recovery)
+    more=(--cores 0)
+    serve "$purser"
+    play bet 100 >/dev/null
+    kill -9 "$server"
+    wait "$server" 2>/dev/null || true
     for _ in $(seq 1 "$rounds"); do
       serve "$purser"
-      "$release/tools" load --vus 100 --duration "${seconds}s" --url "http://$address" 2>/dev/null >"$scratch/out"
+      sed -n 's/.*purser: \([0-9]*\) records were applied again in \([0-9.]*\) s/\1 \2/p' "$scratch/log" |
+        awk '{ printf "%.0f\n", $1 / $2 }' >>"$scratch/recovery"
+      sed -n 's/^purser: \(.*applied again.*\)/\1/p' "$scratch/log"
+      kill -9 "$server"
+      wait "$server" 2>/dev/null || true
+      server=
+    done
+    show "recovery, one core" "$scratch/recovery" records/s
+    ;;
+  ceiling) against_ceiling wrk ;;
+  generator) against_ceiling load ;;
+  seed | full)
+    more=()
+    for _ in $(seq 1 "$rounds"); do
+      rm -rf "$scratch/data"
+      serve "$purser"
+      "$release/tools" load --scenario "$1" --vus 100 --duration "${seconds}s" --url "http://$address" 2>/dev/null >"$scratch/out"
       stop
       grep -E '^ *(✓ )?checks|^ *http_req_duration|^ *http_reqs' "$scratch/out"
     done
@@ -107,5 +221,5 @@ case ${1:-} in
     sleep 10
     echo "idle: $(($(ticks) - before)) ticks of 10 ms in 10 s"
     ;;
-  *) sed -n '2,9p' "$0" | cut -c3-; exit 2 ;;
+  *) sed -n '2,14p' "$0" | cut -c3-; exit 2 ;;
 esac

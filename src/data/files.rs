@@ -53,8 +53,8 @@ impl ShardFiles {
             name: self.directory.segment(number).display().to_string(),
             read: {
                 let read = &read;
-                move || -> Result<Buffer, FileError> {
-                    let bytes = self.directory.read_segment(number)?;
+                move |room| -> Result<Buffer, FileError> {
+                    let bytes = self.directory.read_segment(number, room)?;
                     read(bytes.len() as u64);
                     Ok(bytes)
                 }
@@ -72,7 +72,7 @@ impl ShardFiles {
             Ok(SealedSegment {
                 number: *number,
                 name: self.directory.segment(*number).display().to_string(),
-                bytes: self.directory.read_segment(*number)?,
+                bytes: self.directory.read_segment(*number, Buffer::new())?,
             })
         };
         numbers.iter().map(segment).collect()

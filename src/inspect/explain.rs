@@ -168,7 +168,7 @@ impl<W: Write> Story<'_, W> {
         let segments = segments(shard, progress).map(|SegmentSource { number, name, read }| SegmentSource {
             number,
             name,
-            read: || read().map_err(Halt::from),
+            read: |room| read(room).map_err(Halt::from),
         });
         let told = replay(origin, segments, from, |position, now_ms, change, receipt| {
             if !self.is_within(now_ms) {

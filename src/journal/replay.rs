@@ -17,7 +17,7 @@ pub struct SegmentSource<R> {
     pub number: u32,
     /// The file's name, for what is reported.
     pub name: String,
-    /// Reads all of the file.
+    /// Reads all of the file, into the buffer that it is given: one that was read before, so that its memory is there.
     pub read: R,
 }
 
@@ -96,13 +96,15 @@ pub fn replay<R, E>(
     mut each: impl FnMut(Position, Millis, Change<'_>, Receipt) -> Result<(), E>,
 ) -> Result<Tail, ReplayError<E>>
 where
-    R: FnOnce() -> Result<Buffer, E>,
+    R: FnOnce(Buffer) -> Result<Buffer, E>,
 {
     let mut replay = Replay::new(from);
+    let mut spare = Buffer::new();
     for source in segments {
-        let bytes = (source.read)().map_err(ReadError::Caller)?;
+        let bytes = (source.read)(spare).map_err(ReadError::Caller)?;
         let segment = Segment { name: &source.name, bytes: &bytes, origin };
         replay.segment(source.number, &segment, &mut each)?;
+        spare = bytes;
     }
     Ok(replay.finish()?)
 }

@@ -182,7 +182,7 @@ pub(super) fn read_numbered(from: Point, segments: &[(u32, &[u8])]) -> Result<(V
     let sources = segments.iter().map(|(number, bytes)| SegmentSource {
         number: *number,
         name: format!("segment {number}"),
-        read: || Ok(aligned(bytes)),
+        read: |_| Ok(aligned(bytes)),
     });
     let mut read = Vec::new();
     let tail = replay::<_, Infallible>(ORIGIN, sources, from, |position, _, _, _| {

@@ -72,6 +72,14 @@ impl Flusher {
         !self.desk.busy.get()
     }
 
+    /// Whether a group was handed over that the task has not looked at yet.
+    pub fn is_new(&self) -> bool {
+        let given = self.desk.given.take();
+        let is_new = given.is_some();
+        self.desk.given.set(given);
+        is_new
+    }
+
     /// Has the group written.
     ///
     /// # Panics

@@ -150,12 +150,12 @@ impl ShardDirectory {
         Ok(sequences)
     }
 
-    /// Reads a segment whole.
+    /// Reads a segment whole, into `room`.
     ///
     /// # Errors
     /// Where it can't be read, or is longer than any.
-    pub fn read_segment(&self, number: u32) -> Result<Buffer, FileError> {
-        file::read_whole(&self.segment(number), limits::SEGMENT_BYTES as u64)
+    pub fn read_segment(&self, number: u32, room: Buffer) -> Result<Buffer, FileError> {
+        file::read_whole(&self.segment(number), limits::SEGMENT_BYTES as u64, room)
     }
 
     /// Cuts a torn write off: from `offset` on the segment is zeros, durable. Until then nothing may be written, as

@@ -99,17 +99,18 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     publish(&temporary, path)
 }
 
-/// Reads a file whole, into memory that is aligned as a journal's values are.
+/// Reads a file whole, into `room`, which is aligned as a journal's values are. Memory that was read into before is
+/// there; new memory costs as much as the reading.
 ///
 /// # Errors
 /// Where it can't be read, or has more than `bytes_max`.
-pub(super) fn read_whole(path: &Path, bytes_max: u64) -> Result<Buffer, FileError> {
+pub(super) fn read_whole(path: &Path, bytes_max: u64, room: Buffer) -> Result<Buffer, FileError> {
     let mut file = File::open(path).map_err(FileError::of("open", path))?;
     let length = file.metadata().map_err(FileError::of("look at", path))?.len();
     if length > bytes_max {
         return Err(FileError::invalid(path, format!("it has {length} bytes, and {bytes_max} at most")));
     }
-    let mut bytes = Buffer::with_capacity(length as usize);
+    let mut bytes = room;
     bytes.resize(length as usize, 0);
     file.read_exact(&mut bytes).map_err(FileError::of("read", path))?;
     Ok(bytes)

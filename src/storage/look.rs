@@ -140,17 +140,17 @@ impl OpenedShard {
 }
 
 impl OpenedSegment {
-    /// Reads it whole. What began after it was opened is not in it.
+    /// Reads it whole, into `room`. What began after it was opened is not in it.
     ///
     /// # Errors
     /// Where it can't be read, or is longer than any.
-    pub fn read(&self) -> Result<Buffer, FileError> {
+    pub fn read(&self, room: Buffer) -> Result<Buffer, FileError> {
         let most = limits::SEGMENT_BYTES as u64;
         if self.file.bytes > most {
             let what = format!("it has {} bytes, and {most} at most", self.file.bytes);
             return Err(FileError::invalid(&self.file.path, what));
         }
-        let mut bytes = Buffer::with_capacity(self.file.bytes as usize);
+        let mut bytes = room;
         bytes.resize(self.file.bytes as usize, 0);
         match self.stage {
             Stage::Sealed => self.file.fill(&mut bytes, 0)?,
@@ -252,7 +252,7 @@ mod tests {
 
     /// The first and the last byte of each segment, as they are read.
     fn read(shard: &OpenedShard) -> Vec<(u8, u8)> {
-        let read = shard.segments.iter().map(|segment| segment.read().unwrap());
+        let read = shard.segments.iter().map(|segment| segment.read(Buffer::new()).unwrap());
         read.map(|bytes| (bytes[0], bytes[BYTES - 1])).collect()
     }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::file::{FileError, read_whole, write_whole};
+use crate::journal::Buffer;
 use crate::limits;
 
 /// Version of the manifest's form and of the layout of the directory.
@@ -35,7 +36,7 @@ impl Manifest {
     /// Where it can't be read, is damaged, or has a version that is not this one's.
     pub fn read(directory: &Path) -> Result<Option<Self>, FileError> {
         let path = directory.join(NAME);
-        let bytes = match read_whole(&path, limits::MANIFEST_BYTES_MAX as u64) {
+        let bytes = match read_whole(&path, limits::MANIFEST_BYTES_MAX as u64, Buffer::new()) {
             Err(error) if error.error.kind() == ErrorKind::NotFound => return Ok(None),
             read => read?,
         };

@@ -32,7 +32,7 @@ fn read_back(shard: &ShardDirectory, from: Point) -> (usize, Tail) {
     let sources = shard.segments().unwrap().into_iter().map(|number| SegmentSource {
         number,
         name: shard.segment(number).display().to_string(),
-        read: move || shard.read_segment(number),
+        read: move |room| shard.read_segment(number, room),
     });
     let mut records = 0;
     let tail = replay::<_, FileError>(ORIGIN, sources, from, |_, _, _, _| {

@@ -279,16 +279,7 @@ impl Wallet {
     }
 
     fn new_round(&mut self, stamp: Stamp, id: &str, index: AccountIndex) -> RoundIndex {
-        let round = Round {
-            id: id.into(),
-            account: index,
-            state: RoundState::Unopened,
-            orphan: false,
-            staked: Amount::ZERO,
-            returned: Amount::ZERO,
-            last_ms: stamp.now_ms,
-            transactions: Vec::new(),
-        };
+        let round = Round::new(index, id, stamp.now_ms);
         let at = self.rounds.insert(&self.accounts, round);
         let activity = self.accounts.get_mut(index).activity_mut();
         activity.rounds.push(at);

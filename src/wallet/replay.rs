@@ -260,21 +260,18 @@ fn round(account: AccountIndex, image: &RoundImage) -> Result<Round, BadImage> {
     if transactions.iter().any(refers_to_none) || transactions.len() > limits::ROUND_TRANSACTIONS_MAX {
         return Err(BadImage("a round whose transactions can't be so"));
     }
-    Ok(Round {
-        id: image.id.as_str().into(),
-        account,
-        state: match image.state {
-            0 => RoundState::Unopened,
-            1 => RoundState::Open,
-            2 => RoundState::Closed,
-            _ => return Err(BadImage("a round in no known state")),
-        },
-        orphan: image.orphan,
-        staked: amount(image.staked)?,
-        returned: amount(image.returned)?,
-        last_ms: image.last_ms,
-        transactions,
-    })
+    let mut round = Round::new(account, &image.id, image.last_ms);
+    round.state = match image.state {
+        0 => RoundState::Unopened,
+        1 => RoundState::Open,
+        2 => RoundState::Closed,
+        _ => return Err(BadImage("a round in no known state")),
+    };
+    round.orphan = image.orphan;
+    round.staked = amount(image.staked)?;
+    round.returned = amount(image.returned)?;
+    round.transactions = transactions;
+    Ok(round)
 }
 
 fn transaction_image(transaction: &Transaction) -> TransactionImage {

@@ -151,6 +151,8 @@ pub(super) enum RoundState {
 #[derive(Debug)]
 pub(super) struct Round {
     pub(super) id: Box<str>,
+    /// Made of the account and the id when the round is taken in, so that a table that grows reads neither.
+    tag: u32,
     pub(super) account: AccountIndex,
     pub(super) state: RoundState,
     /// It was opened by winnings that did not start it.
@@ -165,6 +167,21 @@ pub(super) struct Round {
 }
 
 impl Round {
+    /// A round of this id without a transaction, which is not opened yet.
+    pub(super) fn new(account: AccountIndex, id: &str, now_ms: Millis) -> Self {
+        Self {
+            id: id.into(),
+            tag: 0,
+            account,
+            state: RoundState::Unopened,
+            orphan: false,
+            staked: Amount::ZERO,
+            returned: Amount::ZERO,
+            last_ms: now_ms,
+            transactions: Vec::new(),
+        }
+    }
+
     pub(super) fn find(&self, kind: Kind, id: &str) -> Option<usize> {
         let tag = tag(id);
         self.transactions.iter().position(|known| known.tag == tag && known.is(kind, id))
@@ -200,8 +217,14 @@ impl Default for Rounds {
     }
 }
 
-fn hash(account: AccountHash, id: &str) -> u64 {
-    xxh3_64_with_seed(id.as_bytes(), account.bits())
+/// What tells a round from nearly all others of its slot.
+fn tag_of(account: AccountHash, id: &str) -> u32 {
+    xxh3_64_with_seed(id.as_bytes(), account.bits()) as u32
+}
+
+/// A table takes its buckets from the lowest bits of a hash and its tags from the highest.
+const fn hash(tag: u32) -> u64 {
+    (tag as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl Rounds {
@@ -219,26 +242,25 @@ impl Rounds {
 
     pub(super) fn find(&self, accounts: &Accounts, account: AccountIndex, id: &str) -> Option<RoundIndex> {
         let hash_of = accounts.get(account).hash();
+        let tag = tag_of(hash_of, id);
         let found = |at: &u32| {
             let round = &self.by_place[*at as usize];
-            round.account == account && *round.id == *id
+            round.tag == tag && round.account == account && *round.id == *id
         };
         let table = &self.by_hash[usize::from(hash_of.slot().index())];
-        table.find(hash(hash_of, id), found).map(|at| RoundIndex(*at))
+        table.find(hash(tag), found).map(|at| RoundIndex(*at))
     }
 
     /// Takes in a round that is not there.
-    pub(super) fn insert(&mut self, accounts: &Accounts, round: Round) -> RoundIndex {
+    pub(super) fn insert(&mut self, accounts: &Accounts, mut round: Round) -> RoundIndex {
         let hash_of = accounts.get(round.account).hash();
-        let round_hash = hash(hash_of, &round.id);
+        let tag = tag_of(hash_of, &round.id);
+        round.tag = tag;
         let at = u32::try_from(self.by_place.insert(round)).expect("limits::ROUNDS_MAX is below");
         assert!(at < u32::MAX, "the last number stands for none");
         let rounds = &self.by_place;
         let table = &mut self.by_hash[usize::from(hash_of.slot().index())];
-        table.insert_unique(round_hash, at, |at| {
-            let round = &rounds[*at as usize];
-            hash(accounts.get(round.account).hash(), &round.id)
-        });
+        table.insert_unique(hash(tag), at, |at| hash(rounds[*at as usize].tag));
         RoundIndex(at)
     }
 
@@ -247,7 +269,7 @@ impl Rounds {
         let round = self.by_place.remove(index.0 as usize);
         let hash_of = accounts.get(round.account).hash();
         let table = &mut self.by_hash[usize::from(hash_of.slot().index())];
-        match table.find_entry(hash(hash_of, &round.id), |at| *at == index.0) {
+        match table.find_entry(hash(round.tag), |at| *at == index.0) {
             Ok(entry) => drop(entry.remove()),
             Err(_) => unreachable!("a round is in its table"),
         }

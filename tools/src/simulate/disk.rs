@@ -201,7 +201,7 @@ impl Disk {
         let segments = self.segments.iter().map(|(number, file)| SegmentSource {
             number: *number,
             name: segment_name(*number),
-            read: || Ok(Buffer::clone(&file.bytes)),
+            read: |_| Ok(Buffer::clone(&file.bytes)),
         });
         recovery::recover(self.origin, self.snapshot(), segments, |_, _, _, _| ())
     }
