@@ -13,6 +13,7 @@ use std::sync::{Arc, mpsc};
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{sched_getaffinity, sched_setaffinity};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -106,6 +107,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
         housekeeper.add(shard.files.clone(), Arc::clone(current), at_least);
     }
     housekeeper.look_at_the_disk();
+    leave_cores(&config.cores);
     let listeners = platform.sockets.into_iter().zip(operator.sockets);
     let parts = data.into_iter().zip(currents).zip(listeners);
     let parts = parts.map(|((data, current), listeners)| (data, current, listeners));
@@ -215,6 +217,16 @@ fn announce(platform: SocketAddr, operator: SocketAddr, shards: usize) {
         io::stderr(),
         "purser serves platforms on http://{platform} and the operator on http://{operator}, {shards} shard{plural}"
     );
+}
+
+/// Leaves the shards' cores, where there are others: the threads beside the shards go where this one is, and however
+/// far they give way, a shard that wakes up on their core may wait for them for milliseconds.
+fn leave_cores(cores: &[usize]) {
+    let Ok(mut others) = sched_getaffinity(None) else { return };
+    cores.iter().for_each(|core| others.unset(*core));
+    if others.count() > 0 {
+        let _ = sched_setaffinity(None, &others);
+    }
 }
 
 /// Raises a soft limit to its hard one, and says what it is then.

@@ -199,7 +199,7 @@ impl ShardDirectory {
         let path = self.snapshot(sequence);
         let temporary = file::temporary(&path);
         let file = File::create(&temporary).map_err(FileError::of("create", &temporary))?;
-        Ok(SnapshotFile { file, temporary, path })
+        Ok(SnapshotFile { file, temporary, path, unsynced_bytes: 0 })
     }
 
     /// Removes the snapshots before `sequence`.
@@ -231,6 +231,7 @@ pub struct SnapshotFile {
     file: File,
     temporary: PathBuf,
     path: PathBuf,
+    unsynced_bytes: usize,
 }
 
 impl SnapshotFile {
@@ -239,7 +240,14 @@ impl SnapshotFile {
     /// # Errors
     /// Where they can't be written.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
-        self.file.write_all(bytes).map_err(FileError::of("write", &self.temporary))
+        self.file.write_all(bytes).map_err(FileError::of("write", &self.temporary))?;
+        self.unsynced_bytes += bytes.len();
+        if self.unsynced_bytes >= limits::FILE_STEP_BYTES {
+            self.unsynced_bytes = 0;
+            // Step by step: a sync of the whole would keep the disk from the groups that are to be durable meanwhile.
+            self.file.sync_data().map_err(FileError::of("sync", &self.temporary))?;
+        }
+        Ok(())
     }
 
     /// Makes it durable and gives it its name.

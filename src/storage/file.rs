@@ -145,6 +145,8 @@ fn fill_zeros(file: &File, path: &Path, offset: u64, end: u64) -> Result<(), Fil
     while at < end {
         let step = (end - at).min(zeros.len() as u64);
         file.write_all_at(&zeros[..step as usize], at).map_err(FileError::of("write", path))?;
+        // Step by step: a sync of the whole would keep the disk from the groups that are to be durable meanwhile.
+        file.sync_data().map_err(FileError::of("sync", path))?;
         at += step;
     }
     file.sync_all().map_err(FileError::of("sync", path))?;
