@@ -153,13 +153,12 @@ pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
         }
     };
     let now_ms = state.shards.iter().map(|shard| shard.now_ms).fold(opening.now_ms, Millis::max);
+    // What the demo changes is in no journal; a snapshot of it follows.
+    let journaled = !state.anew && opening.demo.is_none();
+    let changed = state.configure(&opening.catalog, now_ms, journaled)?;
     if let Some(demo) = opening.demo {
-        // The demo's domain must be there before its accounts.
-        state.anew |= state.configure(&opening.catalog, now_ms, false)?;
-        state.anew |= put_demo(&mut state.wallets, partition, demo, now_ms);
+        state.anew |= changed | put_demo(&mut state.wallets, partition, demo, now_ms);
     }
-    let journaled = !state.anew;
-    state.configure(&opening.catalog, now_ms, journaled)?;
     if state.anew {
         state.write_snapshots(now_ms)?;
     }
@@ -202,11 +201,7 @@ impl State {
         let demo = opening.demo.is_some();
         let manifest = Manifest { generation, stream: opening.stream, shards: shards as u16, demo };
         // A generation that was begun and never used may have files in it.
-        if generation == 1 {
-            directory.remove_other_generations(0)?;
-        } else {
-            directory.remove_other_generations(generation - 1)?;
-        }
+        directory.remove_other_generations(generation - 1)?;
         let prepared = (0..manifest.shards).map(|shard| {
             let files = ShardFiles::new(directory.shard(generation, shard)?, origin(manifest, shard));
             Ok(Prepared {
@@ -308,8 +303,7 @@ fn recover_all(
     });
     let files = files.collect::<Result<Vec<_>, FileError>>()?;
     let recovered: Vec<Result<Recovered, Error>> = std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            files.iter().map(|files| scope.spawn(|| Ok(files.recover(|_| (), |_, _, _, _| ())?))).collect();
+        let threads: Vec<_> = files.iter().map(|files| scope.spawn(|| Ok(files.recover()?))).collect();
         let joined = threads.into_iter().map(|thread| thread.join().expect("a recovery does not panic"));
         joined.collect()
     });
@@ -333,6 +327,9 @@ fn put_demo(wallets: &mut [Wallet], partition: Partition, demo: Demo, now_ms: Mi
     let opening = Amount::from_minor(DEMO_FUNDS_MINOR).expect("not negative");
     let profile = Profile::of(*b"GB");
     let mut added = false;
+    for wallet in wallets.iter_mut().filter(|wallet| wallet.accounts() == 0) {
+        wallet.reserve((demo.accounts as usize + 1).div_ceil(partition.shards()));
+    }
     let mut put = |account: &str, key: &str| {
         let account = AccountRef::new(account);
         let owner: ShardId = partition.owner(account.hash().slot());

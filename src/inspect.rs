@@ -142,5 +142,5 @@ fn recover(
     origin: Origin,
     progress: &Progress,
 ) -> Result<Recovered, recovery::Error<FileError>> {
-    recovery::recover(origin, snapshot(shard, progress), segments(shard, progress), |_, _, _, _| ())
+    recovery::recover(origin, snapshot(shard, progress), segments(shard, progress))
 }

@@ -116,8 +116,7 @@ impl fmt::Display for Mismatch {
 /// A snapshot that is to be read: the name of its file, and its bytes.
 pub type SnapshotSource<S> = (String, S);
 
-/// Recovers a shard: the snapshot, where there is one, and every record after it. `seen` is told of each record as it
-/// is applied, before its outcome is compared.
+/// Recovers a shard: the snapshot, where there is one, and every record after it.
 ///
 /// # Errors
 /// What is damaged or does not come out as it did.
@@ -125,7 +124,6 @@ pub fn recover<S, R, E>(
     origin: Origin,
     snapshot: Option<SnapshotSource<S>>,
     segments: impl IntoIterator<Item = SegmentSource<R>>,
-    mut seen: impl FnMut(Position, Millis, &Change<'_>, &Receipt),
 ) -> Result<Recovered, Error<E>>
 where
     S: Source<Error = E>,
@@ -144,7 +142,6 @@ where
         read: |room| read(room).map_err(Error::Caller),
     });
     let tail = replay(origin, segments, from, |position, now_ms, change, receipt| {
-        seen(position, now_ms, &change, &receipt);
         replayed += 1;
         again(&mut wallet, position, now_ms, &change, &receipt)
     });

@@ -4,12 +4,10 @@ use std::fs::File;
 use std::io::{self, Read as _};
 
 use crate::journal::snapshot::{Sink, Source};
-use crate::journal::{Buffer, Change, Origin, Position, SegmentSource};
+use crate::journal::{Buffer, Origin, SegmentSource};
 use crate::recovery::{self, Recovered, SealedSegment, SnapshotSource};
 use crate::storage::FileError;
 use crate::storage::directory::{ShardDirectory, SnapshotFile};
-use crate::wallet::Millis;
-use crate::wallet::outcome::Receipt;
 
 /// A shard's files, and whose they are.
 #[derive(Clone, Debug)]
@@ -37,30 +35,19 @@ impl ShardFiles {
         Ok(Some((name.clone(), SnapshotFileSource { file, name })))
     }
 
-    /// Recovers the shard. `read` is told of bytes as they are read, `seen` of each record.
+    /// Recovers the shard.
     ///
     /// # Errors
     /// What is damaged, or does not come out as it did.
-    pub fn recover(
-        &self,
-        read: impl Fn(u64),
-        seen: impl FnMut(Position, Millis, &Change<'_>, &Receipt),
-    ) -> Result<Recovered, recovery::Error<FileError>> {
+    pub fn recover(&self) -> Result<Recovered, recovery::Error<FileError>> {
         let snapshot = self.snapshot().map_err(recovery::Error::Caller)?;
         let numbers = self.directory.segments().map_err(recovery::Error::Caller)?;
         let segments = numbers.into_iter().map(|number| SegmentSource {
             number,
             name: self.directory.segment(number).display().to_string(),
-            read: {
-                let read = &read;
-                move |room| -> Result<Buffer, FileError> {
-                    let bytes = self.directory.read_segment(number, room)?;
-                    read(bytes.len() as u64);
-                    Ok(bytes)
-                }
-            },
+            read: move |room| self.directory.read_segment(number, room),
         });
-        recovery::recover(self.origin, snapshot, segments, seen)
+        recovery::recover(self.origin, snapshot, segments)
     }
 
     /// These segments, read.

@@ -177,7 +177,7 @@ impl<W: Write> Story<'_, W> {
             self.now_ms = now_ms;
             let of_account = match &change {
                 Change::Configure(_) => true,
-                Change::Operation(operation) => words::account_of(operation) == Some(self.account.id()),
+                Change::Operation(operation) => operation.account_id() == Some(self.account.id()),
             };
             if of_account { self.record(shard, position, now_ms, &change, &receipt) } else { Ok(()) }
         });

@@ -56,24 +56,6 @@ pub(super) const fn type_of(kind: LineKind) -> &'static str {
     }
 }
 
-/// The account that a journaled operation concerns.
-pub(super) fn account_of<'a>(operation: &'a Operation<&str>) -> Option<&'a str> {
-    match operation {
-        Operation::Play(Play { account, .. })
-        | Operation::EndRound { account, .. }
-        | Operation::Credit { account, .. }
-        | Operation::Alert { account, .. }
-        | Operation::PutAccount { account, .. }
-        | Operation::SetStatus { account, .. }
-        | Operation::Transfer { account, .. }
-        | Operation::SetLimits { account, .. }
-        | Operation::StartSession { account, .. }
-        | Operation::CloseSession { account, .. }
-        | Operation::RenewSession { account, .. } => Some(account.id()),
-        _ => None,
-    }
-}
-
 /// Whether the operation is this transaction, or takes it back.
 pub(super) fn concerns(operation: &Operation<&str>, id: &str) -> bool {
     match operation {

@@ -331,6 +331,34 @@ impl<S: AsRef<str>> Operation<S> {
         }
     }
 
+    /// The id of the account that it names; `None` where it knows a key, a token, or a hash alone.
+    pub fn account_id(&self) -> Option<&str> {
+        match self {
+            Self::Balance { account, .. }
+            | Self::CreateToken { account, .. }
+            | Self::Play(Play { account, .. })
+            | Self::EndRound { account, .. }
+            | Self::Credit { account, .. }
+            | Self::Alert { account, .. }
+            | Self::PutAccount { account, .. }
+            | Self::GetAccount { account }
+            | Self::SetStatus { account, .. }
+            | Self::Transfer { account, .. }
+            | Self::SetLimits { account, .. }
+            | Self::GetStatement { account, .. }
+            | Self::OpenSession { account, .. }
+            | Self::StartSession { account, .. }
+            | Self::CloseSession { account, .. }
+            | Self::RenewSession { account, .. } => Some(account.id()),
+            Self::RedeemToken { .. }
+            | Self::RedeemWrapped { .. }
+            | Self::RedeemSession { .. }
+            | Self::ReleaseKey { .. }
+            | Self::FindHolder { .. }
+            | Self::CheckHolder { .. } => None,
+        }
+    }
+
     /// Whether the operation changes what is journaled, where it succeeds; so it is refused while nothing can be.
     /// The renewal of a session is not counted: it can wait.
     pub const fn is_write(&self) -> bool {

@@ -97,7 +97,7 @@ impl Auditor {
     /// # Panics
     /// Where its account was not shown since a crash: see [`Auditor::recovered`].
     pub(crate) fn sent(&mut self, now_ms: u64, operation: &Operation<CompactString>) -> RequestId {
-        if let Some(ledger) = account_of(operation).and_then(|account| self.ledgers.get(account)) {
+        if let Some(ledger) = operation.account_id().and_then(|account| self.ledgers.get(account)) {
             assert!(!ledger.in_doubt, "an account is shown after a crash before it is asked for anything");
         }
         self.event += 1;
@@ -289,7 +289,7 @@ impl Auditor {
             },
             Operation::RedeemWrapped { key, .. } => self.demand_wrapped(id, now_ms, key, told),
             other => {
-                let account = account_of(other).expect("a request, not a step of one");
+                let account = other.account_id().expect("a request, not a step of one");
                 self.apply(id, now_ms, account, Foreign::No, Some(told))
             }
         }
@@ -405,27 +405,6 @@ impl Auditor {
             Some(session) if !session.may_be_forgotten(now_ms, &self.rules) => Foreign::No,
             _ => foreign,
         }
-    }
-}
-
-/// The account that a request names.
-fn account_of(operation: &Operation<CompactString>) -> Option<&str> {
-    match operation {
-        Operation::Balance { account, .. }
-        | Operation::CreateToken { account, .. }
-        | Operation::EndRound { account, .. }
-        | Operation::Credit { account, .. }
-        | Operation::Alert { account, .. }
-        | Operation::PutAccount { account, .. }
-        | Operation::GetAccount { account }
-        | Operation::SetStatus { account, .. }
-        | Operation::Transfer { account, .. }
-        | Operation::SetLimits { account, .. }
-        | Operation::GetStatement { account, .. }
-        | Operation::OpenSession { account, .. }
-        | Operation::CloseSession { account, .. } => Some(account.id()),
-        Operation::Play(play) => Some(play.account.id()),
-        _ => None,
     }
 }
 

@@ -203,7 +203,7 @@ impl Disk {
             name: segment_name(*number),
             read: |_| Ok(Buffer::clone(&file.bytes)),
         });
-        recovery::recover(self.origin, self.snapshot(), segments, |_, _, _, _| ())
+        recovery::recover(self.origin, self.snapshot(), segments)
     }
 
     fn snapshot(&self) -> Option<(String, Bytes<'_>)> {

@@ -69,7 +69,7 @@ impl Flights {
     /// Whether a request may go out now. Of calls of several steps, two that are equal don't go side by side: which
     /// of the two a step belongs to would not be known.
     pub(super) fn may_send(&self, request: &Request) -> bool {
-        let account = account_of(request);
+        let account = request.account_id();
         let several = request.may_go_on();
         let mut beside = 0;
         for flight in &self.flights {
@@ -94,7 +94,7 @@ impl Flights {
         self.flights.push(Flight {
             id: auditor.sent(now_ms, request),
             request: Rc::clone(request),
-            account: account_of(request).map(str::to_owned),
+            account: request.account_id().map(str::to_owned),
             stage: Stage::Sent,
             waiter: self.waiters,
             shard,
@@ -239,27 +239,6 @@ impl Flights {
     /// Nothing of it will be answered any more: the requests, oldest first.
     pub(super) fn crash(&mut self) -> Vec<Request> {
         self.flights.drain(..).map(|flight| flight.request).collect()
-    }
-}
-
-/// The account that a request names.
-fn account_of(operation: &Operation<CompactString>) -> Option<&str> {
-    match operation {
-        Operation::Balance { account, .. }
-        | Operation::CreateToken { account, .. }
-        | Operation::EndRound { account, .. }
-        | Operation::Credit { account, .. }
-        | Operation::Alert { account, .. }
-        | Operation::PutAccount { account, .. }
-        | Operation::GetAccount { account }
-        | Operation::SetStatus { account, .. }
-        | Operation::Transfer { account, .. }
-        | Operation::SetLimits { account, .. }
-        | Operation::GetStatement { account, .. }
-        | Operation::OpenSession { account, .. }
-        | Operation::CloseSession { account, .. } => Some(account.id()),
-        Operation::Play(play) => Some(play.account.id()),
-        _ => None,
     }
 }
 

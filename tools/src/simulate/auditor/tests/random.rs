@@ -135,7 +135,7 @@ fn a_machine_that_forgets() {
         let before = run.machine.clone();
         run.ask(request.clone(), 0);
         run.sync();
-        let Some(account) = account_of(&request) else {
+        let Some(account) = request.account_id() else {
             continue;
         };
         let (was, ..) = show(&mut before.clone(), account, run.now_ms);
