@@ -14,7 +14,7 @@ use files::SnapshotSink;
 
 use crate::config::Demo;
 use crate::journal::snapshot::{SnapshotHeader, WriteError};
-use crate::journal::{Journal, Origin, Place, Point, RecordHash, SegmentRange};
+use crate::journal::{Journal, Origin, Place, Point, RecordHash};
 use crate::recovery::{self, FoldError, Recovered};
 use crate::shard::partition::{Partition, ShardId};
 use crate::storage::FileError;
@@ -33,8 +33,8 @@ pub struct ShardStart {
     pub journal: Journal,
     /// Where the next group goes.
     pub next: Place,
-    /// The segments before that one.
-    pub closed: Vec<SegmentRange>,
+    /// The segment before that one's, where there is one.
+    pub before: Option<u32>,
     /// Its files.
     pub files: ShardFiles,
     /// The time that its journal has come to, milliseconds since 1970.
@@ -170,8 +170,8 @@ pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
     let shards = state.shards.into_iter().zip(state.wallets);
     let shards = shards.map(|(shard, mut wallet)| {
         wallet.open(Arc::clone(&opening.catalog));
-        let Prepared { journal, next, closed, files, now_ms } = shard;
-        ShardStart { wallet, journal, next, closed, files, now_ms }
+        let Prepared { journal, next, before, files, now_ms } = shard;
+        ShardStart { wallet, journal, next, before, files, now_ms }
     });
     Ok(Data { directory, shards: shards.collect(), notes, replayed })
 }
@@ -180,7 +180,7 @@ pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
 struct Prepared {
     journal: Journal,
     next: Place,
-    closed: Vec<SegmentRange>,
+    before: Option<u32>,
     files: ShardFiles,
     now_ms: Millis,
 }
@@ -207,7 +207,7 @@ impl State {
             Ok(Prepared {
                 journal: Journal::new(files.origin, Point::START),
                 next: Place { segment: 1, offset: 0 },
-                closed: Vec::new(),
+                before: None,
                 files,
                 now_ms: 0,
             })
@@ -234,7 +234,8 @@ impl State {
             }
             state.wallets.push(wallet);
             let journal = Journal::new(files.origin, tail.last);
-            state.shards.push(Prepared { journal, next: tail.next, closed: tail.closed, files, now_ms });
+            let before = tail.closed.last().map(|segment| segment.number);
+            state.shards.push(Prepared { journal, next: tail.next, before, files, now_ms });
         }
         Ok(state)
     }

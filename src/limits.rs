@@ -284,8 +284,12 @@ pub const SEGMENT_BYTES: usize = 64 * 1024 * KIB;
 pub const JOURNAL_PENDING_BYTES_MAX: usize = 8 * 1024 * KIB;
 
 /// A group that has this many bytes takes no further record; the next begins. One write of it is a few
-/// milliseconds, and its copy fits the executor's registered buffers.
+/// milliseconds.
 pub const JOURNAL_GROUP_BYTES_MAX: usize = 1024 * KIB;
+
+/// One write of the journal: a segment's header, and the largest group with its head and its padding.
+pub const JOURNAL_WRITE_BYTES_MAX: usize =
+    JOURNAL_GROUP_BYTES_MAX + RECORD_BYTES_MAX + 3 * JOURNAL_BLOCK_BYTES;
 
 /// Groups' buffers that are kept to be filled again: the one that is written and the one that fills meanwhile.
 pub const JOURNAL_BUFFERS: usize = 2;
@@ -317,8 +321,8 @@ pub const MANIFEST_BYTES_MAX: usize = KIB;
 /// Time after which a segment that could not be prepared is tried again: the disk is full, or away.
 pub const SEGMENT_RETRY_MS: u64 = 1_000;
 
-/// Time between two looks for a segment that a group waits for.
-pub const SEGMENT_POLL_MS: u64 = 1;
+/// Time between two looks at what keeps a start's segment from being made ready. Filling it takes some 100 ms.
+pub const SEGMENT_POLL_MS: u64 = 10;
 
 /// What is added to the nice value of the thread that prepares segments: it gives way to the executors.
 pub const SEGMENT_NICE: i32 = 10;
@@ -351,7 +355,7 @@ const _: () = {
     assert!(RECORD_BYTES_MAX > DOMAINS_MAX * 5 * DOMAIN_CHARS_MAX, "a record has room for the settings");
     assert!(JOURNAL_GROUP_BYTES_MAX + RECORD_BYTES_MAX < JOURNAL_PENDING_BYTES_MAX);
     assert!(
-        JOURNAL_GROUP_BYTES_MAX + RECORD_BYTES_MAX + 3 * JOURNAL_BLOCK_BYTES <= SEGMENT_BYTES,
+        JOURNAL_WRITE_BYTES_MAX <= SEGMENT_BYTES,
         "a segment has room for its header and the largest group"
     );
     assert!(SNAPSHOT_SECTION_BYTES_MAX < i32::MAX as usize);

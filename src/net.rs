@@ -16,6 +16,7 @@ mod replies;
 pub mod ring;
 
 use std::cell::Cell;
+use std::fmt;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::AsFd;
@@ -92,10 +93,6 @@ pub struct Parts {
 /// core from a client on the same machine.
 const IDLE_TURNS: u32 = 3;
 
-/// Time between two looks of the executor at a group on its way, while requests keep coming. A look costs some ten
-/// system calls; a group takes some 200 µs on a fast disk.
-const PASS_INTERVAL_US: u64 = 200;
-
 /// Completions of one turn. As many as there are receive buffers: more could not have brought bytes.
 const EVENTS_PER_TURN: usize = limits::RECEIVE_BUFFERS as usize;
 
@@ -115,8 +112,6 @@ pub struct Driver {
     clock: Clock,
     /// To where the core's time is counted as busy or parked, microseconds of the clock.
     marked_us: u64,
-    /// When the executor was last let look at its files, microseconds of the clock.
-    passed_us: u64,
     timeouts: Timeouts,
     metrics: Arc<ShardMetrics>,
     readiness: Arc<Readiness>,
@@ -124,6 +119,38 @@ pub struct Driver {
     tick: Rc<Cell<bool>>,
     draining: Option<Drain>,
 }
+
+/// Why a core can't serve any more. It ends the process.
+#[derive(Debug)]
+pub enum Failure {
+    /// What the kernel says of the ring.
+    Ring(io::Error),
+    /// What was said of the journal: what is on the disk is not known.
+    Journal(String),
+}
+
+impl Failure {
+    fn journal(error: impl fmt::Display) -> Self {
+        Self::Journal(error.to_string())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Ring(error)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ring(error) => write!(f, "the ring failed: {error}"),
+            Self::Journal(error) => write!(f, "the journal can't be written: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
 
 struct Listener {
     socket: TcpListener,
@@ -160,7 +187,6 @@ impl Driver {
             shard,
             clock: Clock::start(),
             marked_us: 0,
-            passed_us: 0,
             timeouts,
             metrics,
             readiness,
@@ -172,8 +198,8 @@ impl Driver {
     /// Serves until the process stops and all that was in hand is answered.
     ///
     /// # Errors
-    /// What the kernel says of the ring; the core can't serve any more.
-    pub async fn run(mut self) -> io::Result<()> {
+    /// Where the core can't serve any more.
+    pub async fn run(mut self) -> Result<(), Failure> {
         let waker = ring::waitable(self.shard.mesh().eventfd(self.shard.id()))?;
         let ticker = self.start_ticker();
         let mut idle_turns = 0;
@@ -186,16 +212,7 @@ impl Driver {
             if self.is_over() {
                 break;
             }
-            if self.shard.is_flushing() {
-                // The journal's writing is a task of this executor, which looks at its files between tasks alone.
-                if idle_turns > 0 {
-                    self.park(&waker).await?;
-                } else if self.shard.is_new_group() || self.passed_for_us() >= PASS_INTERVAL_US {
-                    self.pass(&waker).await?;
-                } else {
-                    glommio::executor().yield_if_needed().await;
-                }
-            } else if idle_turns > IDLE_TURNS {
+            if idle_turns > IDLE_TURNS {
                 idle_turns = 0;
                 self.park(&waker).await?;
             } else {
@@ -241,21 +258,8 @@ impl Driver {
         Ok(())
     }
 
-    /// How long ago the executor has last looked at what it has to do, as far as this turn knows.
-    fn passed_for_us(&self) -> u64 {
-        self.marked_us.saturating_sub(self.passed_us)
-    }
-
-    /// Lets the executor look at what it has to do, and comes back at once.
-    async fn pass(&mut self, waker: &glommio::io::BufferedFile) -> io::Result<()> {
-        self.passed_us = self.marked_us;
-        self.shard.mesh().signal(self.shard.id());
-        waker.read_at(0, size_of::<u64>()).await.map_err(io::Error::from)?;
-        Ok(())
-    }
-
     /// One turn. `true` where there was anything to do.
-    fn turn(&mut self) -> io::Result<bool> {
+    fn turn(&mut self) -> Result<bool, Failure> {
         self.ring.turn()?;
         self.desk.now = self.clock.now();
         self.desk.date.refresh(self.desk.now.wall_ms / 1_000);
@@ -264,7 +268,7 @@ impl Driver {
         for _ in 0..EVENTS_PER_TURN {
             let Some(event) = self.ring.next_event() else { break };
             worked = true;
-            self.on_event(event);
+            self.on_event(event)?;
         }
         worked |= self.poll_shard();
         if self.tick.take() {
@@ -273,9 +277,10 @@ impl Driver {
         if self.readiness.is_stopping() {
             self.drain()?;
         }
+        // Before the answers, so that the disk works while they are sent.
+        self.write_journal()?;
         self.settle()?;
         self.shard.flush();
-        self.shard.flush_journal();
         if worked {
             let busy_us = self.mark();
             self.metrics.busy(busy_us);
@@ -311,7 +316,7 @@ impl Driver {
         !unfinished.is_empty()
     }
 
-    fn on_event(&mut self, event: Event) {
+    fn on_event(&mut self, event: Event) -> Result<(), Failure> {
         match event {
             Event::Accepted { listener, connection, armed } => self.on_accepted(listener, connection, armed),
             Event::Received { connection: id, received } => {
@@ -337,7 +342,31 @@ impl Driver {
                 let connection = find(&mut self.connections, id).expect("an open connection is shut down");
                 touch(&mut self.touched, connection);
             }
+            Event::Written { result } => self.on_written(result)?,
         }
+        Ok(())
+    }
+
+    /// Has the changes since the last group written, where no write is under way.
+    fn write_journal(&mut self) -> Result<(), Failure> {
+        if let Some((write, group)) = self.shard.next_write().map_err(Failure::journal)? {
+            let header = write.header.as_ref().map_or(&[][..], |header| &header[..]);
+            self.ring.write(write.file, write.offset, [header, group])?;
+        }
+        Ok(())
+    }
+
+    fn on_written(&mut self, result: io::Result<()>) -> Result<(), Failure> {
+        let Self { shard, connections, desk, touched, .. } = self;
+        shard.on_written(result).map_err(Failure::journal)?;
+        let durable = shard.durable();
+        desk.on_durable(durable, |pool, id| {
+            if let Some(connection) = find(connections, id) {
+                connection.on_durable(durable, pool);
+                touch(touched, connection);
+            }
+        });
+        Ok(())
     }
 
     fn on_accepted(&mut self, listener: u8, accepted: io::Result<ConnectionId>, armed: bool) {
@@ -365,25 +394,14 @@ impl Driver {
     fn poll_shard(&mut self) -> bool {
         let Self { shard, connections, desk, touched, .. } = self;
         let durable = shard.durable();
-        let polled = shard.poll(desk.now.wall_ms, |waiter, outcome, after| {
+        shard.poll(desk.now.wall_ms, |waiter, outcome, after| {
             let after = if after <= durable { 0 } else { after };
             // Its connection may have ended meanwhile; then nobody waits.
             if let Some(connection) = find(connections, waiter.connection) {
                 connection.on_outcome(waiter, outcome, after, desk);
                 touch(touched, connection);
             }
-        });
-        let flushed = shard.poll_journal();
-        if flushed {
-            let durable = shard.durable();
-            desk.on_durable(durable, |pool, id| {
-                if let Some(connection) = find(connections, id) {
-                    connection.on_durable(durable, pool);
-                    touch(touched, connection);
-                }
-            });
-        }
-        polled | flushed
+        })
     }
 
     fn on_tick(&mut self) {

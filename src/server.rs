@@ -300,12 +300,12 @@ struct Plan {
 impl Plan {
     async fn run(self) {
         let (id, started) = (self.id, self.started.clone());
-        match self.driver().await {
+        match self.driver() {
             Ok((driver, trouble)) => {
                 let _ = started.send(Ok(trouble));
                 drop(started);
                 if let Err(error) = driver.run().await {
-                    end(id, &format!("the ring failed: {error}"));
+                    end(id, &error.to_string());
                 }
             }
             Err(sentence) => {
@@ -314,25 +314,24 @@ impl Plan {
         }
     }
 
-    async fn driver(self) -> Result<(Driver, Trouble), String> {
+    fn driver(self) -> Result<(Driver, Trouble), String> {
         let Self { id, data, current, listeners, shared, config, .. } = self;
-        let ShardStart { wallet, journal, next, closed, files, now_ms } = data;
+        let ShardStart { wallet, journal, next, before, files, now_ms } = data;
         let sentence = |error: io::Error| config::reason(&error);
         let ring = Ring::new(Sizes::server(shared.connections)).map_err(sentence)?;
         let metrics = shared.registry.shard(id.index());
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| error.to_string())?;
-        let last = journal.taken_sequence();
         let length = limits::SEGMENT_BYTES as u64;
-        let segments = Segments::open(files.directory, next, last, closed, length).await;
+        let mesh = Arc::clone(&shared.mesh);
+        // The core may be parked while a group waits for the next segment.
+        let ready = move || mesh.signal(id);
+        let segments = Segments::open(files.directory, next, before, length, ready);
         let segments = segments.map_err(|error| error.to_string())?;
-        let (mesh, trouble) = (Arc::clone(&shared.mesh), segments.trouble());
-        let flusher = Flusher::start(segments, mesh, id, current, move |error| {
-            end(id, &format!("the journal can't be written: {error}"));
-        });
+        let trouble = segments.trouble();
         let core = Core::new(id, shared.mesh.partition(), wallet, journal);
         let mut shard = Shard::new(core, shared.mesh, metrics, now_ms);
-        shard.set_flusher(flusher);
+        shard.set_flusher(Flusher::new(segments, current));
         shard.set_read_only(shared.readiness.is_read_only());
         let token_policy = config.catalog.token_policy;
         let driver = Driver::new(Parts {

@@ -12,6 +12,7 @@ pub mod mesh;
 pub mod partition;
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -25,6 +26,8 @@ use partition::ShardId;
 use crate::journal::Group;
 use crate::limits;
 use crate::metrics::{Holdings, ShardMetrics};
+use crate::storage::FileError;
+use crate::storage::segments::Write;
 use crate::wallet::operation::Operation;
 use crate::wallet::outcome::Outcome;
 use crate::wallet::{Millis, Sequence, Wallet};
@@ -171,31 +174,35 @@ impl<W: Copy> Shard<W> {
         self.flusher = Some(flusher);
     }
 
-    /// Whether a group is on its way to the disk.
-    pub fn is_flushing(&self) -> bool {
-        self.flusher.as_ref().is_some_and(|flusher| !flusher.is_idle())
-    }
-
-    /// Whether a group was handed over that the writing task has not looked at yet.
-    pub fn is_new_group(&self) -> bool {
-        self.flusher.as_ref().is_some_and(Flusher::is_new)
-    }
-
-    /// Takes note of a group that has become durable; `true` where one has.
-    pub fn poll_journal(&mut self) -> bool {
-        let Some((group, took_us)) = self.flusher.as_ref().and_then(Flusher::take_done) else { return false };
-        self.metrics.group_durable(group.last - group.first + 1, group.bytes.len() as u64, took_us);
-        self.on_durable(group);
-        true
-    }
-
-    /// Hands the changes since the last group to the disk, where no group is on its way; once at the end of a turn.
-    pub fn flush_journal(&mut self) {
-        if let Some(flusher) = self.flusher.as_ref().filter(|flusher| flusher.is_idle())
+    /// The write that is to be begun now, with the bytes of its group; at the end of a turn. `None` where there is nothing
+    /// to be written, or a write is under way.
+    ///
+    /// # Errors
+    /// Where the journal can't be written.
+    pub fn next_write(&mut self) -> Result<Option<(Write<'_>, &[u8])>, FileError> {
+        let Some(flusher) = &mut self.flusher else { return Ok(None) };
+        if flusher.is_idle()
             && let Some(group) = self.core.take_group()
         {
             flusher.hand_over(group);
         }
+        flusher.next_write()
+    }
+
+    /// The write that was begun has come to this: durable, or not known.
+    ///
+    /// # Errors
+    /// The failure. What is on the disk is not known then, and the shard must not go on: recovery decides.
+    ///
+    /// # Panics
+    /// Where none was begun.
+    pub fn on_written(&mut self, result: io::Result<()>) -> Result<(), FileError> {
+        let flusher = self.flusher.as_mut().expect("a write was begun");
+        result.map_err(|error| flusher.failed(error))?;
+        let (group, took_us) = flusher.finish();
+        self.metrics.group_durable(group.last - group.first + 1, group.bytes.len() as u64, took_us);
+        self.on_durable(group);
+        Ok(())
     }
 
     /// Whether `operation` must be refused, since it could not be journaled.

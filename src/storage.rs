@@ -1,5 +1,5 @@
-//! The files that keep what a server was told: on direct I/O where they are written while it serves, and through
-//! `std::fs` where it reads them before that, or from a thread beside.
+//! The files that keep what a server was told: where each group goes while it serves, which the ring of its core then
+//! writes directly; and through `std::fs` what is read before that, or written by a thread beside.
 //!
 //! It moves bytes: a group of the journal is what one write makes durable, and what is in it is not known here. A
 //! failed write or sync is the end of a shard's writing: what of it is on the disk can't be known, and a second sync

@@ -1,8 +1,9 @@
 //! The socket ring of one core: an io_uring with direct descriptors and provided receive buffers, behind an
 //! interface that owns whatever the kernel may write to or read from.
 //!
-//! This module and its `buffers` are the only ones with `unsafe`. Their callers can't break memory: a buffer that is being sent belongs to
-//! the ring until its completion has come, and a received one is lent by [`Lease`].
+//! This module and those below it are the only ones with `unsafe`. Their callers can't break memory: a buffer that is
+//! being sent belongs to the ring until its completion has come, a received one is lent by [`Lease`], and what is written
+//! to a file is copied.
 //!
 //! What the ring is set up with, and why:
 //! - `SINGLE_ISSUER | DEFER_TASKRUN | COOP_TASKRUN`: completions are worked off when this core asks for them, in
@@ -16,9 +17,12 @@
 //!   the cancellation takes effect. A connection that is not armed is not read, and its peer's window fills.
 //! - `POLL_FIRST`: a receive is armed right after an answer was sent, when nothing can be there yet; so the kernel
 //!   waits for bytes before it looks for them.
+//! - A file's direct write and its sync are a chain of two: the kernel begins the sync when the write has succeeded,
+//!   without a turn of this core between them.
 
 mod buffers;
 mod event;
+mod write;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -32,6 +36,7 @@ use buffers::Buffers;
 pub use buffers::Lease;
 pub use event::{Event, Received, is_table_full};
 use event::{received, result};
+use write::{Blocks, Writing};
 
 /// A connection: its place in the ring's file table, and which of the connections that had this place it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,6 +65,8 @@ pub struct Sizes {
     pub buffer_bytes: usize,
     /// Connections.
     pub connections: u32,
+    /// Bytes of the largest write to a file; 0 for a ring that writes none.
+    pub write_bytes: usize,
 }
 
 impl Sizes {
@@ -71,6 +78,7 @@ impl Sizes {
             buffers: limits::RECEIVE_BUFFERS,
             buffer_bytes: limits::RECEIVE_BUFFER_BYTES,
             connections,
+            write_bytes: limits::JOURNAL_WRITE_BYTES_MAX,
         }
     }
 }
@@ -107,6 +115,8 @@ enum Kind {
     Close = 5,
     /// The outcome shows in the operation that it acts on.
     Cancel = 6,
+    Write = 7,
+    Sync = 8,
 }
 
 const fn user_data(kind: Kind, generation: u32, slot: u32) -> u64 {
@@ -118,6 +128,8 @@ pub struct Ring {
     uring: IoUring,
     files: Vec<File>,
     buffers: Buffers,
+    blocks: Option<Blocks>,
+    writing: Option<Writing>,
     /// Operations that the kernel may still touch memory for.
     in_flight: usize,
 }
@@ -161,7 +173,8 @@ impl Ring {
         uring.completion().disable_eventfd();
         let mut files = Vec::new();
         files.resize_with(sizes.connections as usize, File::default);
-        Ok(Self { uring, files, buffers, in_flight: 0 })
+        let blocks = (sizes.write_bytes > 0).then(|| Blocks::new(sizes.write_bytes)).transpose()?;
+        Ok(Self { uring, files, buffers, blocks, writing: None, in_flight: 0 })
     }
 
     /// Places of the file table: connections that can be open at a time.
@@ -327,9 +340,9 @@ impl Ring {
     }
 
     fn push(&mut self, entry: squeue::Entry) -> io::Result<()> {
-        // SAFETY: what the entry points to, if anything, is a buffer in `files` that stays where it is until its
-        // completion was reaped; descriptors are direct ones, or a listener's, whose owner outlives the ring's
-        // use of it.
+        // SAFETY: what the entry points to, if anything, is a buffer in `files` or `blocks` that stays where it is until
+        // its completion was reaped; descriptors are direct ones, or a listener's or a file's, which the kernel takes a
+        // reference of when the entry is handed over.
         while unsafe { self.uring.submission().push(&entry) }.is_err() {
             let submissions = self.uring.submission().len();
             self.enter(submissions, 0)?;
@@ -370,7 +383,12 @@ impl Ring {
             self.uring.submitter().enter::<libc::sigset_t>(submissions as u32, wait_for, GETEVENTS, None)
         };
         match entered {
-            Ok(_) => Ok(()),
+            Ok(taken) => {
+                if let Some(queued_behind) = self.writing.as_mut().map(|writing| &mut writing.queued_behind) {
+                    *queued_behind = write::after_entering(*queued_behind, taken);
+                }
+                Ok(())
+            }
             // A signal, or completions to be taken first: the entries stay queued for the next turn.
             Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::EBUSY | libc::EAGAIN)) => {
                 Ok(())
@@ -418,6 +436,14 @@ impl Ring {
             let accepted = result(entry).map(|slot| self.opened(slot as u32));
             return Some(Event::Accepted { listener: slot as u8, connection: accepted, armed });
         }
+        if kind == Kind::Write as u8 {
+            self.writing.as_mut().expect("one is under way").written = Some(result(entry));
+            return None;
+        }
+        if kind == Kind::Sync as u8 {
+            let writing = self.writing.take().expect("one is under way");
+            return Some(Event::Written { result: writing.durable(result(entry)) });
+        }
         let file = &mut self.files[connection.slot()];
         assert!(file.generation == connection.generation, "a completion of a connection that was closed");
         if kind == Kind::Receive as u8 {
@@ -450,6 +476,7 @@ impl Drop for Ring {
         if self.in_flight > 0 {
             std::mem::forget(std::mem::take(&mut self.files));
             self.buffers.leak();
+            self.blocks.iter_mut().for_each(Blocks::leak);
         }
     }
 }
@@ -461,3 +488,6 @@ pub(super) fn waitable(fd: &OwnedFd) -> io::Result<glommio::io::BufferedFile> {
     // SAFETY: the descriptor is open and owned by nobody else.
     Ok(unsafe { glommio::io::BufferedFile::from_raw_fd(own.into_raw_fd()) })
 }
+
+#[cfg(test)]
+mod tests;

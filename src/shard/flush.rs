@@ -1,115 +1,86 @@
-//! The way of a shard's groups to the disk: a task beside the driver, which writes one group at a time.
+//! The way of a shard's groups to the disk: one group at a time, written and synced by the ring of the shard's core.
 //!
-//! The driver hands a group over at the end of a turn, and goes on with its requests; the next group fills meanwhile.
+//! The driver hands a group over at the end of a turn, has its write carried out, and goes on with its requests; the
+//! next group fills meanwhile.
 
-use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Poll, Waker};
 
-use super::mesh::Mesh;
-use super::partition::ShardId;
 use crate::clock::Clock;
 use crate::journal::Group;
-use crate::storage::segments::Segments;
+use crate::storage::FileError;
+use crate::storage::segments::{Segments, Write};
 
-/// What the driver and the task share.
-#[derive(Default)]
-struct Desk {
-    given: Cell<Option<(Group, u64)>>,
-    done: Cell<Option<(Group, u64)>>,
-    busy: Cell<bool>,
-    waker: RefCell<Option<Waker>>,
+/// A group that was handed over.
+struct Given {
+    group: Group,
+    since_us: u64,
+    /// Its write is under way; else it waits for the next segment.
+    writing: bool,
 }
 
 /// The writer of a shard's journal. Lives on the shard's core.
 pub struct Flusher {
-    desk: Rc<Desk>,
+    segments: Segments,
+    /// The number of the segment that is written, for other threads; those before it take no further group.
+    current: Arc<AtomicU32>,
+    given: Option<Given>,
     clock: Clock,
 }
 
 impl std::fmt::Debug for Flusher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Flusher").field("busy", &self.desk.busy).finish_non_exhaustive()
+        f.debug_struct("Flusher").field("segments", &self.segments).finish_non_exhaustive()
     }
 }
 
 impl Flusher {
-    /// Starts the task, on the executor that it is called on. `current` is told the number of the segment that is
-    /// written; those before it take no further group. A write or a sync that fails is told to `poisoned`, which ends the
-    /// process: what is on the disk is not known any more, and recovery decides.
-    pub fn start(
-        mut segments: Segments,
-        mesh: Arc<Mesh>,
-        id: ShardId,
-        current: Arc<AtomicU32>,
-        poisoned: impl FnOnce(String) + 'static,
-    ) -> Self {
+    /// A writer at the end of `segments`. `current` is told the number of the segment that is written.
+    pub fn new(segments: Segments, current: Arc<AtomicU32>) -> Self {
         current.store(segments.place().segment, Ordering::Release);
-        let desk = Rc::new(Desk::default());
-        let clock = Clock::start();
-        let theirs = Rc::clone(&desk);
-        glommio::spawn_local(async move {
-            loop {
-                let (group, since_us) = theirs.next().await;
-                if let Err(error) = segments.write(&group).await {
-                    return poisoned(error.to_string());
-                }
-                current.store(segments.place().segment, Ordering::Release);
-                theirs.done.set(Some((group, clock.mono_us().saturating_sub(since_us))));
-                // The driver may be parked.
-                mesh.wake(id);
-            }
-        })
-        .detach();
-        Self { desk, clock }
+        Self { segments, current, given: None, clock: Clock::start() }
     }
 
     /// Whether no group is on its way.
-    pub fn is_idle(&self) -> bool {
-        !self.desk.busy.get()
+    pub const fn is_idle(&self) -> bool {
+        self.given.is_none()
     }
 
-    /// Whether a group was handed over that the task has not looked at yet.
-    pub fn is_new(&self) -> bool {
-        let given = self.desk.given.take();
-        let is_new = given.is_some();
-        self.desk.given.set(given);
-        is_new
-    }
-
-    /// Has the group written.
+    /// Takes a group, to be written.
     ///
     /// # Panics
     /// Where one is on its way.
-    pub fn hand_over(&self, group: Group) {
-        assert!(!self.desk.busy.replace(true), "one group is under way at a time");
-        self.desk.given.set(Some((group, self.clock.mono_us())));
-        if let Some(waker) = self.desk.waker.take() {
-            waker.wake();
-        }
+    pub fn hand_over(&mut self, group: Group) {
+        assert!(self.is_idle(), "one group is under way at a time");
+        self.given = Some(Given { group, since_us: self.clock.mono_us(), writing: false });
     }
 
-    /// The group that has become durable, and how long that took, in microseconds.
-    pub fn take_done(&self) -> Option<(Group, u64)> {
-        let done = self.desk.done.take()?;
-        self.desk.busy.set(false);
-        Some(done)
+    /// The write that is to be begun now, with the group's bytes; `None` where there is none, one is under way, or the
+    /// next segment is not ready.
+    ///
+    /// # Errors
+    /// Where the next segment can't be opened.
+    pub fn next_write(&mut self) -> Result<Option<(Write<'_>, &[u8])>, FileError> {
+        let Some(given) = self.given.as_mut().filter(|given| !given.writing) else { return Ok(None) };
+        let Some(write) = self.segments.write(&given.group)? else { return Ok(None) };
+        given.writing = true;
+        Ok(Some((write, &given.group.bytes)))
     }
-}
 
-impl Desk {
-    /// The next group to be written, and when it was handed over.
-    async fn next(&self) -> (Group, u64) {
-        poll_fn(|context| match self.given.take() {
-            Some(given) => Poll::Ready(given),
-            None => {
-                self.waker.replace(Some(context.waker().clone()));
-                Poll::Pending
-            }
-        })
-        .await
+    /// The write that was begun is durable: returns its group, and how long that took, in microseconds.
+    ///
+    /// # Panics
+    /// Where none was begun.
+    pub fn finish(&mut self) -> (Group, u64) {
+        let given = self.given.take().filter(|given| given.writing);
+        let Given { group, since_us, .. } = given.expect("its write was begun");
+        self.segments.written(&group);
+        self.current.store(self.segments.place().segment, Ordering::Release);
+        (group, self.clock.mono_us().saturating_sub(since_us))
+    }
+
+    /// What is said of a write or a sync that failed.
+    pub fn failed(&self, error: std::io::Error) -> FileError {
+        FileError { action: "write", path: self.segments.path(), error }
     }
 }

@@ -168,8 +168,7 @@ impl ShardDirectory {
     }
 
     /// Removes segments, in the order of their numbers and each for good before the next, so that those that are left
-    /// have no gap whatever happens meanwhile. Those that a snapshot covers can go:
-    /// [`Segments::covered`](super::segments::Segments::covered).
+    /// have no gap whatever happens meanwhile. Those that a snapshot covers can go.
     ///
     /// # Errors
     /// Where one can't be removed; later ones are all there then.

@@ -39,15 +39,19 @@ pub(super) struct Preparer {
 }
 
 impl Preparer {
-    /// Starts the thread.
-    pub(super) fn start(directory: ShardDirectory, segment_bytes: u64) -> Result<Self, FileError> {
+    /// Starts the thread. `on_ready` is called on it each time that a segment is.
+    pub(super) fn start(
+        directory: ShardDirectory,
+        segment_bytes: u64,
+        on_ready: impl Fn() + Send + 'static,
+    ) -> Result<Self, FileError> {
         let (wanted, wants) = channel();
         let (readies, ready) = channel();
         let trouble = Trouble::default();
         let (of, at) = (trouble.clone(), directory.path().to_owned());
         let thread = Builder::new()
             .name("segments".into())
-            .spawn(move || prepare(&directory, segment_bytes, &wants, &readies, &of))
+            .spawn(move || prepare(&directory, segment_bytes, &wants, &readies, &of, on_ready))
             .map_err(FileError::of("start a thread for", &at))?;
         Ok(Self { wanted: Some(wanted), ready, trouble, thread: Some(thread) })
     }
@@ -74,6 +78,25 @@ impl Preparer {
         }
     }
 
+    /// Waits for the segment that was asked for.
+    ///
+    /// # Errors
+    /// What keeps it from being made ready.
+    pub(super) fn wait(&self, number: u32) -> Result<(), String> {
+        loop {
+            match self.ready.recv_timeout(Duration::from_millis(limits::SEGMENT_POLL_MS)) {
+                Ok(ready) => {
+                    assert_eq!(ready, number, "one segment is asked for at a time");
+                    return Ok(());
+                }
+                Err(RecvTimeoutError::Timeout) => self.trouble.get().map_or(Ok(()), Err)?,
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("the thread that prepares segments has panicked")
+                }
+            }
+        }
+    }
+
     pub(super) const fn trouble(&self) -> &Trouble {
         &self.trouble
     }
@@ -96,6 +119,7 @@ fn prepare(
     wants: &Receiver<u32>,
     ready: &Sender<u32>,
     trouble: &Trouble,
+    on_ready: impl Fn(),
 ) {
     give_way();
     while let Ok(number) = wants.recv() {
@@ -110,6 +134,7 @@ fn prepare(
         if ready.send(number).is_err() {
             return;
         }
+        on_ready();
     }
 }
 

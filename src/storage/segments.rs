@@ -1,28 +1,28 @@
-//! The writing half: groups into segment files, on the executor of their shard.
+//! The writing half: where the groups go in the segment files.
 //!
-//! A group is one direct write, and one `fdatasync` that makes it durable. A segment's first write has the segment's
-//! header before the group. Segments are zeros to their end before they are used, so that a sync has no metadata to
-//! write, and a reader knows the end from a tear.
-//!
-//! Buffers come from the executor's registered memory and go back there with each write.
+//! A group is one direct write, and one `fdatasync` that makes it durable; the ring of the shard's core carries both
+//! out. A segment's first write has the segment's header before the group. Segments are zeros to their end before they
+//! are used, so that a sync has no metadata to write, and a reader knows the end from a tear.
 
-use std::path::Path;
-use std::time::Duration;
+use std::fs::{File, OpenOptions};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 
-use glommio::io::{DmaFile, OpenOptions};
+use rustix::fs::OFlags;
 
 use super::directory::ShardDirectory;
 use super::file::FileError;
 use super::preparer::Preparer;
 pub use super::preparer::Trouble;
-use crate::journal::{Group, Place, SegmentRange};
+use crate::journal::{Group, Place};
 use crate::limits;
 
-/// The segments of a shard, open at their end.
+/// The segments of a shard, open at their end. Lives on the shard's core.
 #[derive(Debug)]
 pub struct Segments {
     directory: ShardDirectory,
-    file: DmaFile,
+    file: File,
     number: u32,
     /// Where the next group goes.
     offset: u64,
@@ -30,59 +30,60 @@ pub struct Segments {
     length: u64,
     /// Bytes of the files that are made.
     segment_bytes: u64,
-    /// The last record that was written.
-    last: u64,
-    /// Segments before it, oldest first.
-    closed: Vec<SegmentRange>,
     preparer: Preparer,
-    next_is_ready: bool,
     /// A write was begun and is not known to be durable.
-    broken: bool,
+    unsure: bool,
+}
+
+/// A write that is to be carried out, and synced.
+#[derive(Debug)]
+pub struct Write<'a> {
+    /// The file, open for direct writes.
+    pub file: BorrowedFd<'a>,
+    /// Where in it, bytes from its beginning.
+    pub offset: u64,
+    /// What goes before the group's bytes: the segment's header, where this is its first write.
+    pub header: Option<Box<[u8; limits::JOURNAL_BLOCK_BYTES]>>,
 }
 
 impl Segments {
-    /// Opens the segment that the next group goes to, and begins to make ready the one after it. `next`, the `last`
-    /// record and the segments that are `closed` are what a replay found; a torn write was cut by
-    /// [`ShardDirectory::cut_segment`]. What the replay read is durable when this returns: it may have been written
-    /// by a process that ended before it was.
+    /// Opens the segment that the next group goes to, and begins to make ready the one after it. `next` is what a replay
+    /// found, and `before` the segment before it, where there is one; a torn write was cut by
+    /// [`ShardDirectory::cut_segment`]. What the replay read is durable when this returns: it may have been written by a
+    /// process that ended before it was. For the start: it waits for the disk.
     ///
-    /// `segment_bytes` is the length of the segments that are made, usually [`limits::SEGMENT_BYTES`].
+    /// `segment_bytes` is the length of the segments that are made, usually [`limits::SEGMENT_BYTES`]. `ready` is called
+    /// on another thread when a segment is.
     ///
     /// # Errors
     /// Where the segment can't be opened, made or synced.
-    pub async fn open(
+    pub fn open(
         directory: ShardDirectory,
         next: Place,
-        last: u64,
-        closed: Vec<SegmentRange>,
+        before: Option<u32>,
         segment_bytes: u64,
+        ready: impl Fn() + Send + 'static,
     ) -> Result<Self, FileError> {
         assert!(
             segment_bytes.is_multiple_of(limits::JOURNAL_BLOCK_BYTES as u64),
             "a segment is whole blocks"
         );
-        let preparer = Preparer::start(directory.clone(), segment_bytes)?;
+        let preparer = Preparer::start(directory.clone(), segment_bytes, ready)?;
         if next.offset == 0 {
             // There is nothing in it: a new one takes its place, of the length that is wanted now.
             preparer.want(next.segment);
-            while !preparer.is_ready(next.segment) {
-                if let Some(trouble) = preparer.trouble().get() {
-                    return Err(FileError::invalid(directory.path(), trouble));
-                }
-                pause().await;
-            }
+            preparer.wait(next.segment).map_err(|trouble| FileError::invalid(directory.path(), trouble))?;
         }
         // Of the segments before it, that one alone can have a write that was not synced.
         if next.offset == 0
-            && let Some(before) = closed.last()
+            && let Some(before) = before
         {
-            let (file, _) = open(&directory, before.number).await?;
-            let path = directory.segment(before.number);
-            sync(&file, &path).await?;
-            file.close().await.map_err(|error| FileError::of("close", &path)(error.into()))?;
+            let path = directory.segment(before);
+            sync(&open(&path)?.0, &path)?;
         }
-        let (file, length) = open(&directory, next.segment).await?;
-        sync(&file, &directory.segment(next.segment)).await?;
+        let path = directory.segment(next.segment);
+        let (file, length) = open(&path)?;
+        sync(&file, &path)?;
         preparer.want(next.segment + 1);
         Ok(Self {
             directory,
@@ -91,49 +92,38 @@ impl Segments {
             offset: next.offset,
             length,
             segment_bytes,
-            last,
-            closed,
             preparer,
-            next_is_ready: false,
-            broken: false,
+            unsure: false,
         })
     }
 
-    /// Writes a group and makes it durable. Where it does not fit in the segment it begins the next, and waits until
-    /// that is ready; [`Segments::trouble`] says why it takes long.
+    /// The write that makes `group` durable. `None` where it does not fit in the segment, and the next is not ready yet:
+    /// it is to be asked again; [`Segments::trouble`] says why it takes long. [`Segments::written`] must follow before
+    /// the next.
     ///
     /// # Errors
-    /// Where the write or the sync failed. What is on the disk is not known then, and nothing more is written.
-    pub async fn write(&mut self, group: &Group) -> Result<(), FileError> {
-        let path = self.directory.segment(self.number);
-        if self.broken {
-            return Err(FileError::invalid(&path, "a write to it failed before"));
-        }
+    /// Where the next segment can't be opened.
+    ///
+    /// # Panics
+    /// Where the write before is not known to be durable: nothing may follow it.
+    pub fn write(&mut self, group: &Group) -> Result<Option<Write<'_>>, FileError> {
+        assert!(!self.unsure, "one write is under way, and it is the last");
         if self.offset + self.room_for(group) > self.length {
             let room = self.segment_bytes - limits::JOURNAL_BLOCK_BYTES as u64;
             assert!(group.bytes.len() as u64 <= room, "a group fits in a segment");
-            self.go_on_to_next().await?;
+            if !self.go_on_to_next()? {
+                return Ok(None);
+            }
         }
-        let path = self.directory.segment(self.number);
-        let bytes = self.room_for(group);
-        let mut buffer = self.file.alloc_dma_buffer(bytes as usize);
-        let (header, rest) = buffer.as_bytes_mut().split_at_mut(bytes as usize - group.bytes.len());
-        if !header.is_empty() {
-            header.copy_from_slice(&group.segment_header(self.number));
-        }
-        rest.copy_from_slice(&group.bytes);
-        // Also where this future is dropped while it waits.
-        self.broken = true;
-        let written = self.file.write_at(buffer, self.offset).await;
-        let written = written.map_err(|error| FileError::of("write", &path)(error.into()))?;
-        if written as u64 != bytes {
-            return Err(FileError::invalid(&path, format!("{written} of {bytes} bytes were written")));
-        }
-        sync(&self.file, &path).await?;
-        self.broken = false;
-        self.offset += bytes;
-        self.last = group.last;
-        Ok(())
+        self.unsure = true;
+        let header = (self.offset == 0).then(|| Box::new(group.segment_header(self.number)));
+        Ok(Some(Write { file: self.file.as_fd(), offset: self.offset, header }))
+    }
+
+    /// The write of `group` is durable.
+    pub fn written(&mut self, group: &Group) {
+        assert!(std::mem::take(&mut self.unsure), "it was begun");
+        self.offset += self.room_for(group);
     }
 
     /// What keeps the next segment from being made ready; to be looked at from anywhere.
@@ -146,20 +136,9 @@ impl Segments {
         Place { segment: self.number, offset: self.offset }
     }
 
-    /// The segments whose records a snapshot up to `sequence` has all of, oldest first, never the one that is being
-    /// written. They are not named again: they are to be removed.
-    pub fn covered(&mut self, sequence: u64) -> Vec<u32> {
-        let count = self.closed.iter().take_while(|closed| closed.last <= sequence).count();
-        self.closed.drain(..count).map(|closed| closed.number).collect()
-    }
-
-    /// Closes the file. What was written is durable already.
-    ///
-    /// # Errors
-    /// Where it can't be closed.
-    pub async fn close(self) -> Result<(), FileError> {
-        let path = self.directory.segment(self.number);
-        self.file.close().await.map_err(|error| FileError::of("close", &path)(error.into()))
+    /// The file that is written.
+    pub fn path(&self) -> PathBuf {
+        self.directory.segment(self.number)
     }
 
     /// Bytes that a group takes where it would be written now.
@@ -168,38 +147,28 @@ impl Segments {
         (header + group.bytes.len()) as u64
     }
 
-    async fn go_on_to_next(&mut self) -> Result<(), FileError> {
+    /// `false` where it is not ready.
+    fn go_on_to_next(&mut self) -> Result<bool, FileError> {
         let next = self.number + 1;
-        while !self.next_is_ready {
-            self.next_is_ready = self.preparer.is_ready(next);
-            if !self.next_is_ready {
-                pause().await;
-            }
+        if !self.preparer.is_ready(next) {
+            return Ok(false);
         }
-        let (file, length) = open(&self.directory, next).await?;
-        let before = std::mem::replace(&mut self.file, file);
-        let path = self.directory.segment(self.number);
-        self.closed.push(SegmentRange { number: self.number, last: self.last });
-        (self.number, self.offset, self.length) = (next, 0, length);
-        self.next_is_ready = false;
+        let (file, length) = open(&self.directory.segment(next))?;
+        (self.file, self.number, self.offset, self.length) = (file, next, 0, length);
         self.preparer.want(next + 1);
-        before.close().await.map_err(|error| FileError::of("close", &path)(error.into()))
+        Ok(true)
     }
 }
 
 /// Opens a segment to be written directly. Returns its length, in whole blocks.
-async fn open(directory: &ShardDirectory, number: u32) -> Result<(DmaFile, u64), FileError> {
-    let path = directory.segment(number);
-    let file = OpenOptions::new().read(true).write(true).dma_open(&path).await;
-    let file = file.map_err(|error| FileError::of("open", &path)(error.into()))?;
-    let length = file.file_size().await.map_err(|error| FileError::of("look at", &path)(error.into()))?;
+fn open(path: &Path) -> Result<(File, u64), FileError> {
+    let mut options = OpenOptions::new();
+    options.write(true).custom_flags(OFlags::DIRECT.bits() as i32);
+    let file = options.open(path).map_err(FileError::of("open", path))?;
+    let length = file.metadata().map_err(FileError::of("look at", path))?.len();
     Ok((file, length / limits::JOURNAL_BLOCK_BYTES as u64 * limits::JOURNAL_BLOCK_BYTES as u64))
 }
 
-async fn sync(file: &DmaFile, path: &Path) -> Result<(), FileError> {
-    file.fdatasync().await.map_err(|error| FileError::of("sync", path)(error.into()))
-}
-
-async fn pause() {
-    glommio::timer::sleep(Duration::from_millis(limits::SEGMENT_POLL_MS)).await;
+fn sync(file: &File, path: &Path) -> Result<(), FileError> {
+    file.sync_data().map_err(FileError::of("sync", path))
 }

@@ -1,14 +1,14 @@
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
-
-use glommio::LocalExecutor;
+use std::sync::mpsc;
 
 use super::FileError;
 use super::directory::{DataDirectory, ShardDirectory};
 use super::manifest::Manifest;
 use super::segments::Segments;
 use crate::journal::reader::ReadError;
-use crate::journal::{Journal, Origin, Point, SegmentSource, Tail, replay};
+use crate::journal::{Group, Journal, Origin, Point, SegmentSource, Tail, replay};
 use crate::limits::JOURNAL_BLOCK_BYTES;
 use crate::wallet::account::AccountRef;
 use crate::wallet::operation::Operation;
@@ -46,18 +46,51 @@ fn read_back(shard: &ShardDirectory, from: Point) -> (usize, Tail) {
     }
 }
 
-async fn open(shard: &ShardDirectory, tail: &Tail) -> Segments {
-    let closed = tail.closed.clone();
-    Segments::open(shard.clone(), tail.next, tail.last.sequence, closed, SEGMENT_BYTES).await.unwrap()
+/// The segments, and what tells that another is ready.
+fn open(shard: &ShardDirectory, tail: &Tail) -> (Segments, mpsc::Receiver<()>) {
+    let before = tail.closed.last().map(|segment| segment.number);
+    let (ready, readies) = mpsc::channel();
+    let ready = move || {
+        let _ = ready.send(());
+    };
+    (Segments::open(shard.clone(), tail.next, before, SEGMENT_BYTES, ready).unwrap(), readies)
 }
 
-/// Writes groups of one block each, of one record each.
-async fn write(segments: &mut Segments, journal: &mut Journal, groups: usize) {
+/// What the ring does: a direct write, from memory that it may begin at, and a sync.
+fn carry_out(file: OwnedFd, offset: u64, parts: [&[u8]; 2]) {
+    let mut memory = vec![0; parts.concat().len() + JOURNAL_BLOCK_BYTES];
+    let at = memory.as_ptr().align_offset(JOURNAL_BLOCK_BYTES);
+    let bytes = &mut memory[at..][..parts.concat().len()];
+    bytes.copy_from_slice(&parts.concat());
+    let file = File::from(file);
+    file.write_all_at(bytes, offset).unwrap();
+    file.sync_data().unwrap();
+}
+
+fn write_group((segments, readies): &mut (Segments, mpsc::Receiver<()>), group: &Group) {
+    loop {
+        if let Some(write) = segments.write(group).unwrap() {
+            let header = write.header.as_ref().map_or(&[][..], |header| &header[..]);
+            let file = write.file.try_clone_to_owned().unwrap();
+            carry_out(file, write.offset, [header, &group.bytes]);
+            break;
+        }
+        readies.recv().unwrap();
+    }
+    segments.written(group);
+}
+
+/// A group of one block, of one record.
+fn group(journal: &mut Journal) -> Group {
+    let account = AccountRef::new("default/admin");
+    journal.append(5, &Operation::StartSession { account, key: "k" }, &Receipt::default());
+    journal.take_group().unwrap()
+}
+
+fn write(segments: &mut (Segments, mpsc::Receiver<()>), journal: &mut Journal, groups: usize) {
     for _ in 0..groups {
-        let account = AccountRef::new("default/admin");
-        journal.append(5, &Operation::StartSession { account, key: "k" }, &Receipt::default());
-        let group = journal.take_group().unwrap();
-        segments.write(&group).await.unwrap();
+        let group = group(journal);
+        write_group(segments, &group);
         journal.give_back(group);
     }
 }
@@ -65,108 +98,74 @@ async fn write(segments: &mut Segments, journal: &mut Journal, groups: usize) {
 #[test]
 fn what_is_written_is_read_back_across_segments() {
     let (_temporary, _data, shard) = directory();
-    LocalExecutor::default().run(async {
-        let mut journal = Journal::new(ORIGIN, Point::START);
+    let mut journal = Journal::new(ORIGIN, Point::START);
+    let (records, tail) = read_back(&shard, Point::START);
+    assert_eq!(records, 0);
+    let mut segments = open(&shard, &tail);
+    for (groups, count, segment, offset) in [(1, 1, 1, 2), (2, 3, 1, 4), (1, 4, 2, 2), (6, 10, 4, 2)] {
+        write(&mut segments, &mut journal, groups);
         let (records, tail) = read_back(&shard, Point::START);
-        assert_eq!(records, 0);
-        let mut segments = open(&shard, &tail).await;
-        for (groups, count, segment, offset) in [(1, 1, 1, 2), (2, 3, 1, 4), (1, 4, 2, 2), (6, 10, 4, 2)] {
-            write(&mut segments, &mut journal, groups).await;
-            let (records, tail) = read_back(&shard, Point::START);
-            assert_eq!((records, tail.last), (count, journal.last()));
-            assert_eq!(
-                (tail.next.segment, tail.next.offset),
-                (segment + u32::from(offset == 4), offset % 4 * BLOCK)
-            );
-            assert_eq!((segments.place().segment, segments.place().offset), (segment, offset * BLOCK));
-            assert!(tail.torn.is_none());
-        }
-        segments.close().await.unwrap();
-        // Another process goes on.
-        for _ in 0..5 {
-            let (_, tail) = read_back(&shard, Point::START);
-            let mut journal = Journal::new(ORIGIN, tail.last);
-            let mut segments = open(&shard, &tail).await;
-            write(&mut segments, &mut journal, 2).await;
-            segments.close().await.unwrap();
-        }
-        let (records, tail) = read_back(&shard, Point::START);
-        assert_eq!((records, tail.last.sequence, tail.closed.len()), (20, 20, 6));
-    });
-}
-
-#[test]
-fn segments_that_a_snapshot_covers_go_and_no_others() {
-    let (_temporary, _data, shard) = directory();
-    LocalExecutor::default().run(async {
-        let mut journal = Journal::new(ORIGIN, Point::START);
-        let mut segments = open(&shard, &read_back(&shard, Point::START).1).await;
-        write(&mut segments, &mut journal, 4).await;
-        let covers = journal.last();
-        segments.close().await.unwrap();
-        let tail = read_back(&shard, Point::START).1;
-        let mut segments = open(&shard, &tail).await;
-        // The segment that was open has record 4 in it and is closed by what follows.
-        write(&mut segments, &mut journal, 3).await;
-        assert_eq!(segments.covered(2), [0; 0]);
-        assert_eq!(segments.covered(covers.sequence), [1]);
-        shard.remove_segments(&[1]).unwrap();
-        assert_eq!(segments.covered(5), [0; 0]);
-        assert_eq!(read_back(&shard, covers).0, 3);
-        assert_eq!(segments.covered(u64::MAX), [2]);
-        shard.remove_segments(&[2]).unwrap();
-        assert_eq!(read_back(&shard, journal.last()).1.last, journal.last());
-        segments.close().await.unwrap();
-    });
+        assert_eq!((records, tail.last), (count, journal.last()));
+        assert_eq!(
+            (tail.next.segment, tail.next.offset),
+            (segment + u32::from(offset == 4), offset % 4 * BLOCK)
+        );
+        let place = segments.0.place();
+        assert_eq!((place.segment, place.offset), (segment, offset * BLOCK));
+        assert!(tail.torn.is_none());
+    }
+    drop(segments);
+    // Another process goes on.
+    for _ in 0..5 {
+        let (_, tail) = read_back(&shard, Point::START);
+        let mut journal = Journal::new(ORIGIN, tail.last);
+        let mut segments = open(&shard, &tail);
+        write(&mut segments, &mut journal, 2);
+    }
+    let (records, tail) = read_back(&shard, Point::START);
+    assert_eq!((records, tail.last.sequence, tail.closed.len()), (20, 20, 6));
 }
 
 #[test]
 fn a_torn_write_is_cut_and_written_over() {
     let (_temporary, _data, shard) = directory();
-    LocalExecutor::default().run(async {
-        let mut journal = Journal::new(ORIGIN, Point::START);
-        let mut segments = open(&shard, &read_back(&shard, Point::START).1).await;
-        write(&mut segments, &mut journal, 1).await;
-        segments.close().await.unwrap();
-        // The group's first block is not there, a later one is.
-        let file = OpenOptions::new().write(true).open(shard.segment(1)).unwrap();
-        file.write_all_at(&[0xa5; JOURNAL_BLOCK_BYTES], 3 * BLOCK).unwrap();
-        let tail = read_back(&shard, Point::START).1;
-        let torn = tail.torn.clone().expect("it is torn");
-        assert_eq!((torn.segment, torn.offset, tail.last), (1, 2 * BLOCK, journal.last()));
-        shard.cut_segment(torn.segment, torn.offset).unwrap();
-        assert_eq!(read_back(&shard, Point::START), (1, Tail { torn: None, ..tail.clone() }));
-        let mut segments = open(&shard, &tail).await;
-        write(&mut segments, &mut journal, 4).await;
-        segments.close().await.unwrap();
-        assert_eq!(read_back(&shard, Point::START).1.last, journal.last());
-    });
+    let mut journal = Journal::new(ORIGIN, Point::START);
+    let mut segments = open(&shard, &read_back(&shard, Point::START).1);
+    write(&mut segments, &mut journal, 1);
+    drop(segments);
+    // The group's first block is not there, a later one is.
+    let file = OpenOptions::new().write(true).open(shard.segment(1)).unwrap();
+    file.write_all_at(&[0xa5; JOURNAL_BLOCK_BYTES], 3 * BLOCK).unwrap();
+    let tail = read_back(&shard, Point::START).1;
+    let torn = tail.torn.clone().expect("it is torn");
+    assert_eq!((torn.segment, torn.offset, tail.last), (1, 2 * BLOCK, journal.last()));
+    shard.cut_segment(torn.segment, torn.offset).unwrap();
+    assert_eq!(read_back(&shard, Point::START), (1, Tail { torn: None, ..tail.clone() }));
+    let mut segments = open(&shard, &tail);
+    write(&mut segments, &mut journal, 4);
+    assert_eq!(read_back(&shard, Point::START).1.last, journal.last());
 }
 
 #[test]
 fn a_segment_that_can_not_be_made_is_waited_for() {
     let (_temporary, _data, shard) = directory();
-    LocalExecutor::default().run(async {
-        let mut journal = Journal::new(ORIGIN, Point::START);
-        // Something is in the way of the second.
-        let in_the_way = shard.segment(2).with_extension("journal.new");
-        fs::create_dir(&in_the_way).unwrap();
-        let mut segments = open(&shard, &read_back(&shard, Point::START).1).await;
-        let trouble = segments.trouble();
-        let writing = glommio::spawn_local(async move {
-            write(&mut segments, &mut journal, 4).await;
-            (segments, journal)
-        });
-        while trouble.get().is_none_or(|trouble| !trouble.contains("segment-00000002")) {
-            glommio::yield_if_needed().await;
-            std::thread::yield_now();
-        }
-        fs::remove_dir(&in_the_way).unwrap();
-        let (segments, journal) = writing.await;
-        assert_eq!(trouble.get(), None);
-        assert_eq!(read_back(&shard, Point::START).1.last, journal.last());
-        segments.close().await.unwrap();
-    });
+    let mut journal = Journal::new(ORIGIN, Point::START);
+    // Something is in the way of the second.
+    let in_the_way = shard.segment(2).with_extension("journal.new");
+    fs::create_dir(&in_the_way).unwrap();
+    let mut segments = open(&shard, &read_back(&shard, Point::START).1);
+    let trouble = segments.0.trouble();
+    write(&mut segments, &mut journal, 3);
+    while trouble.get().is_none_or(|trouble| !trouble.contains("segment-00000002")) {
+        std::thread::yield_now();
+    }
+    let group = group(&mut journal);
+    assert!(segments.0.write(&group).unwrap().is_none());
+    fs::remove_dir(&in_the_way).unwrap();
+    write_group(&mut segments, &group);
+    journal.give_back(group);
+    assert_eq!(trouble.get(), None);
+    assert_eq!(read_back(&shard, Point::START).1.last, journal.last());
 }
 
 #[test]

@@ -398,7 +398,8 @@ mod tests {
         check("src/journal/x.rs", "use crate::wallet::operation::Operation;", &[]);
         check("src/journal/x.rs", "use std::fs::File;", &["1: std::fs::File"]);
         check("src/journal.rs", "use crate::clock::Clock;", &["1: crate::clock::Clock"]);
-        check("src/storage/x.rs", "use crate::journal::Group; use glommio::io::DmaFile;", &[]);
+        check("src/storage/x.rs", "use crate::journal::Group; use std::fs::File;", &[]);
+        check("src/storage/x.rs", "use glommio::io::DmaFile;", &["1: glommio::io::DmaFile"]);
         check("src/storage/x.rs", "use crate::journal::Journal;", &["1: crate::journal::Journal"]);
         check("src/storage.rs", "use crate::wallet::Sequence;", &["1: crate::wallet::Sequence"]);
         check("src/http/x.rs", "mod y { use super::z; }", &["1: mod y {"]);

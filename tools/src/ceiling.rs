@@ -137,7 +137,9 @@ impl Responder {
                         self.on_sent(connection, buffer, result.is_err())?;
                     }
                     Event::Accepted { connection, armed, .. } => self.on_accepted(connection, armed)?,
-                    Event::ShutDown { .. } => unreachable!("nothing of the kind is asked for"),
+                    Event::ShutDown { .. } | Event::Written { .. } => {
+                        unreachable!("nothing of the kind is asked for")
+                    }
                 }
             }
         }

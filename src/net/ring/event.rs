@@ -49,6 +49,11 @@ pub enum Event {
         /// Bytes sent. Fewer than the buffer has only where the connection broke.
         result: io::Result<usize>,
     },
+    /// [`Ring::write`](super::Ring::write) is durable, or has failed: then what is in the file is not known.
+    Written {
+        /// Which of both.
+        result: io::Result<()>,
+    },
     /// [`Ring::shutdown`](super::Ring::shutdown) was carried out.
     ShutDown {
         /// Whose.

@@ -53,7 +53,14 @@ pub(crate) fn ring(vus: usize) -> io::Result<Ring> {
     let connections = vus as u32 + SPARE_CONNECTIONS;
     let submissions = (2 * connections).next_power_of_two();
     let buffers = connections.next_power_of_two() as u16;
-    Ring::new(Sizes { submissions, completions: 2 * submissions, buffers, buffer_bytes: 4_096, connections })
+    Ring::new(Sizes {
+        submissions,
+        completions: 2 * submissions,
+        buffers,
+        buffer_bytes: 4_096,
+        connections,
+        write_bytes: 0,
+    })
 }
 
 /// The driver of a run.
@@ -172,7 +179,7 @@ impl<'a> Driver<'a> {
 
     fn on_event(&mut self, event: Event) -> io::Result<()> {
         match event {
-            Event::Accepted { .. } | Event::ShutDown { .. } => {
+            Event::Accepted { .. } | Event::ShutDown { .. } | Event::Written { .. } => {
                 unreachable!("nothing of the kind is asked for")
             }
             Event::Received { connection, received } if connection == self.wake.connection() => {
