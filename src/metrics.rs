@@ -3,15 +3,12 @@
 //! A counter is written by its own core alone, so counting is a load and a store without a lock; any core may
 //! read. The text is that of Prometheus, version 0.0.4.
 
+mod histogram;
+
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Upper bounds of the latency histogram, microseconds. Under load a turn takes some hundred; the seed's service
-/// took 100,000.
-const LATENCY_BOUNDS_US: [u64; 16] = [
-    25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
-    10_000_000,
-];
+use histogram::{Histogram, Seconds};
 
 /// A number that one core writes and any core reads.
 #[derive(Debug, Default)]
@@ -35,22 +32,6 @@ impl Cell {
     }
 }
 
-/// Latencies of one call.
-#[derive(Debug, Default)]
-struct Histogram {
-    /// One more than there are bounds: what is over the last.
-    buckets: [Cell; LATENCY_BOUNDS_US.len() + 1],
-    sum_us: Cell,
-}
-
-impl Histogram {
-    fn record(&self, latency_us: u64, times: u64) {
-        let at = LATENCY_BOUNDS_US.partition_point(|bound_us| *bound_us < latency_us);
-        self.buckets[at].add(times);
-        self.sum_us.add(latency_us.saturating_mul(times));
-    }
-}
-
 /// What one shard counts. Written by its core.
 #[derive(Debug)]
 pub struct ShardMetrics {
@@ -58,6 +39,7 @@ pub struct ShardMetrics {
     /// By call, then by answer.
     answers: Vec<Cell>,
     latency: Vec<Histogram>,
+    stages: Vec<Histogram>,
     connections_open: Cell,
     connections_accepted: Cell,
     connections_refused: Cell,
@@ -89,25 +71,45 @@ pub struct Holdings {
     pub rounds: u64,
 }
 
-/// The names of calls and answers, from who knows them.
+/// Memory of the process, bytes, as far as the system says it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory {
+    /// What the allocator has given out, and what it keeps to be given out again.
+    pub heap: Option<Heap>,
+    /// What is in RAM.
+    pub resident: Option<u64>,
+}
+
+/// The allocator's bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Heap {
+    /// Given out, with what the allocator adds to each block.
+    pub used: u64,
+    /// Kept to be given out again.
+    pub free: u64,
+}
+
+/// The names of calls, answers and stages, from who knows them.
 #[derive(Clone, Copy, Debug)]
 pub struct Names {
     /// A call's name by its index.
     pub calls: &'static [&'static str],
     /// An answer's name by its index: an `ErrorCode`, or an HTTP status.
     pub answers: &'static [&'static str],
+    /// A stage's name by its index.
+    pub stages: &'static [&'static str],
 }
 
 impl ShardMetrics {
     fn new(names: Names) -> Self {
         let mut answers = Vec::new();
         answers.resize_with(names.calls.len() * names.answers.len(), Cell::default);
-        let mut latency = Vec::new();
-        latency.resize_with(names.calls.len(), Histogram::default);
+        let histograms = |names: &[_], scale| names.iter().map(|_| Histogram::new(scale)).collect();
         Self {
             names,
             answers,
-            latency,
+            latency: histograms(names.calls, &histogram::LATENCY),
+            stages: histograms(names.stages, &histogram::STAGE),
             connections_open: Cell::default(),
             connections_accepted: Cell::default(),
             connections_refused: Cell::default(),
@@ -135,6 +137,11 @@ impl ShardMetrics {
     /// `times` requests of a call took `latency_us` from their bytes' arrival to their answer's hand-over.
     pub fn took(&self, call: usize, latency_us: u64, times: u64) {
         self.latency[call].record(latency_us, times);
+    }
+
+    /// A request that is sampled was in a stage for this long, nanoseconds.
+    pub fn stage_took(&self, stage: usize, ns: u64) {
+        self.stages[stage].record(ns, 1);
     }
 
     /// A connection was accepted.
@@ -213,28 +220,34 @@ impl Registry {
         std::sync::Arc::clone(&self.shards[index])
     }
 
-    /// Appends everything as Prometheus text. `shards` label values are the shards' numbers; calls and answers
-    /// that never occurred are left out.
-    pub fn write(&self, out: &mut String) {
+    /// Appends everything as Prometheus text, with the memory of the process. `shards` label values are the shards'
+    /// numbers; calls, answers and stages that never occurred are left out, and memory that nobody tells of.
+    pub fn write(&self, memory: Memory, out: &mut String) {
         self.write_answers(out);
-        self.write_latency(out);
+        let name = "purser_request_seconds";
+        head(out, name, "histogram", "From a request's last byte to its answer's hand-over to the kernel.");
+        self.write_histograms(out, name, "call", self.names.calls, |shard| &shard.latency);
+        let name = "purser_stage_seconds";
+        head(out, name, "histogram", "Time of a request in each of its stages; of one request in many.");
+        self.write_histograms(out, name, "stage", self.names.stages, |shard| &shard.stages);
         self.write_plain(out);
         let name = "purser_journal_seconds_total";
         head(out, name, "counter", "Time from a group's hand-over to its being durable.");
         for (index, shard) in self.shards.iter().enumerate() {
-            line(out, format_args!("{name}{{shard=\"{index}\"}} {}", Seconds(shard.group_us.get())));
+            line(out, format_args!("{name}{{shard=\"{index}\"}} {}", micros(shard.group_us.get())));
         }
         let name = "purser_core_seconds_total";
         head(out, name, "counter", "Time of the core, working and parked.");
         for (index, shard) in self.shards.iter().enumerate() {
             for (state, us) in [("busy", shard.busy_us.get()), ("parked", shard.parked_us.get())] {
-                line(out, format_args!("{name}{{shard=\"{index}\",state=\"{state}\"}} {}", Seconds(us)));
+                line(out, format_args!("{name}{{shard=\"{index}\",state=\"{state}\"}} {}", micros(us)));
             }
         }
         self.write_imbalance(out, "purser_connections_imbalance", "connections", |shard| {
             shard.connections_open.get()
         });
         self.write_imbalance(out, "purser_accounts_imbalance", "accounts", |shard| shard.accounts.get());
+        write_memory(out, memory);
     }
 
     /// What is one number for each shard.
@@ -309,25 +322,18 @@ impl Registry {
         }
     }
 
-    fn write_latency(&self, out: &mut String) {
-        let name = "purser_request_seconds";
-        head(out, name, "histogram", "From a request's last byte to its answer's hand-over to the kernel.");
+    /// One histogram for each of `values` of `label`, of each shard.
+    fn write_histograms(
+        &self,
+        out: &mut String,
+        name: &str,
+        label: &str,
+        values: &[&str],
+        read: fn(&ShardMetrics) -> &[Histogram],
+    ) {
         for (index, shard) in self.shards.iter().enumerate() {
-            for (call, histogram) in self.names.calls.iter().zip(&shard.latency) {
-                let count: u64 = histogram.buckets.iter().map(Cell::get).sum();
-                if count == 0 {
-                    continue;
-                }
-                let labels = format!("shard=\"{index}\",call=\"{call}\"");
-                let mut below = 0;
-                for (bound_us, bucket) in LATENCY_BOUNDS_US.iter().zip(&histogram.buckets) {
-                    below += bucket.get();
-                    let bound = Seconds(*bound_us);
-                    line(out, format_args!("{name}_bucket{{{labels},le=\"{bound}\"}} {below}"));
-                }
-                line(out, format_args!("{name}_bucket{{{labels},le=\"+Inf\"}} {count}"));
-                line(out, format_args!("{name}_sum{{{labels}}} {}", Seconds(histogram.sum_us.get())));
-                line(out, format_args!("{name}_count{{{labels}}} {count}"));
+            for (value, histogram) in values.iter().zip(read(shard)) {
+                histogram.write(out, name, &format!("shard=\"{index}\",{label}=\"{value}\""));
             }
         }
     }
@@ -343,13 +349,25 @@ impl Registry {
     }
 }
 
-/// Microseconds, shown as seconds.
-struct Seconds(u64);
-
-impl std::fmt::Display for Seconds {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{:06}", self.0 / 1_000_000, self.0 % 1_000_000)
+/// What is the process's, and no shard's.
+fn write_memory(out: &mut String, memory: Memory) {
+    if let Some(Heap { used, free }) = memory.heap {
+        let name = "purser_heap_bytes";
+        head(out, name, "gauge", "Bytes that the allocator has given out, and keeps to be given out again.");
+        for (state, bytes) in [("used", used), ("free", free)] {
+            line(out, format_args!("{name}{{state=\"{state}\"}} {bytes}"));
+        }
     }
+    if let Some(bytes) = memory.resident {
+        let name = "purser_resident_bytes";
+        head(out, name, "gauge", "Memory of the process that is in RAM.");
+        line(out, format_args!("{name} {bytes}"));
+    }
+}
+
+/// Microseconds, shown as seconds.
+const fn micros(us: u64) -> Seconds {
+    Seconds(us, 6)
 }
 
 fn head(out: &mut String, name: &str, kind: &str, help: &str) {
@@ -366,22 +384,30 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 mod tests {
     use super::*;
 
+    const MEMORY: Memory = Memory { heap: Some(Heap { used: 5_000, free: 300 }), resident: Some(8_192) };
+
+    const NAMES: Names =
+        Names { calls: &["balance", "http"], answers: &["0", "-5", "404"], stages: &["frame", "lane"] };
+
     #[track_caller]
     fn check(registry: &Registry, expect: &str) {
         let mut text = String::new();
-        registry.write(&mut text);
+        registry.write(MEMORY, &mut text);
         assert!(text.lines().any(|line| line == expect), "no line {expect:?} in\n{text}");
     }
 
     #[test]
     fn what_was_counted_is_shown() {
-        let registry = Registry::new(2, Names { calls: &["balance", "http"], answers: &["0", "-5", "404"] });
+        let registry = Registry::new(2, NAMES);
         let shard = registry.shard(1);
         shard.answered(0, 1);
         shard.answered(0, 1);
         shard.took(0, 25, 3);
         shard.took(0, 26, 1);
         shard.took(0, 60_000_000, 1);
+        shard.stage_took(0, 100);
+        shard.stage_took(0, 101);
+        shard.stage_took(0, 7_000_000_000);
         shard.connected();
         shard.connected();
         shard.disconnected();
@@ -396,6 +422,15 @@ mod tests {
         check(&registry, "purser_request_seconds_bucket{shard=\"1\",call=\"balance\",le=\"+Inf\"} 5");
         check(&registry, "purser_request_seconds_count{shard=\"1\",call=\"balance\"} 5");
         check(&registry, "purser_request_seconds_sum{shard=\"1\",call=\"balance\"} 60.000101");
+        check(&registry, "purser_stage_seconds_bucket{shard=\"1\",stage=\"frame\",le=\"0.000000100\"} 1");
+        check(&registry, "purser_stage_seconds_bucket{shard=\"1\",stage=\"frame\",le=\"0.000000250\"} 2");
+        check(&registry, "purser_stage_seconds_bucket{shard=\"1\",stage=\"frame\",le=\"0.100000000\"} 2");
+        check(&registry, "purser_stage_seconds_bucket{shard=\"1\",stage=\"frame\",le=\"+Inf\"} 3");
+        check(&registry, "purser_stage_seconds_count{shard=\"1\",stage=\"frame\"} 3");
+        check(&registry, "purser_stage_seconds_sum{shard=\"1\",stage=\"frame\"} 7.000000201");
+        check(&registry, "purser_heap_bytes{state=\"used\"} 5000");
+        check(&registry, "purser_heap_bytes{state=\"free\"} 300");
+        check(&registry, "purser_resident_bytes 8192");
         check(&registry, "purser_connections{shard=\"1\"} 1");
         check(&registry, "purser_connections_accepted_total{shard=\"1\"} 2");
         check(&registry, "purser_core_seconds_total{shard=\"1\",state=\"busy\"} 1.500000");
@@ -405,5 +440,17 @@ mod tests {
         check(&registry, "purser_journal_seconds_total{shard=\"1\"} 0.000250");
         check(&registry, "purser_accounts_imbalance 0.5000");
         check(&registry, "purser_connections_imbalance 1.0000");
+    }
+
+    #[test]
+    fn what_never_occurred_and_nobody_tells_of_is_left_out() {
+        let mut text = String::new();
+        let registry = Registry::new(1, NAMES);
+        registry.shard(0).stage_took(1, 5);
+        registry.write(Memory::default(), &mut text);
+        for absent in ["purser_heap_bytes", "purser_resident_bytes", "stage=\"frame\"", "call=\"balance\""] {
+            assert!(!text.contains(absent), "{absent} in\n{text}");
+        }
+        assert!(text.contains("stage=\"lane\""), "{text}");
     }
 }

@@ -9,11 +9,15 @@
 
 mod connection;
 mod desk;
+mod markers;
+#[expect(unsafe_code, reason = "the allocator's books are kept behind a function of C")]
+mod memory;
 mod pool;
 pub mod readiness;
 mod replies;
 #[expect(unsafe_code, reason = "memory and descriptors that the kernel works on")]
 pub mod ring;
+mod stages;
 
 use std::cell::Cell;
 use std::fmt;
@@ -28,6 +32,7 @@ use connection::Connection;
 use desk::{Desk, Service};
 use readiness::Readiness;
 use ring::{ConnectionId, Event, Received, Ring};
+use stages::{RequestId, Stages};
 
 use crate::api::Api;
 use crate::clock::Clock;
@@ -43,6 +48,7 @@ pub const METRIC_NAMES: crate::metrics::Names = desk::NAMES;
 pub struct Waiter {
     connection: ConnectionId,
     place: u32,
+    request: RequestId,
 }
 
 /// How long a peer is waited for, milliseconds; 1 ms to a day each.
@@ -174,6 +180,8 @@ impl Driver {
         let Parts { listeners: [platform, operator], ring, api, shard, registry, readiness, timeouts, seed } =
             parts;
         let metrics = registry.shard(shard.id().index());
+        let clock = Clock::start();
+        let stages = Stages::new(shard.id(), clock, Arc::clone(&metrics));
         ring.register_eventfd(shard.mesh().eventfd(shard.id()).as_fd())?;
         let listener = |socket, service| Listener { socket, service, armed: false };
         Ok(Self {
@@ -183,9 +191,9 @@ impl Driver {
             open: 0,
             touched: Vec::new(),
             unfinished: Vec::new(),
-            desk: Desk::new(api, registry, Arc::clone(&metrics), Arc::clone(&readiness), seed),
+            desk: Desk::new(api, registry, stages, Arc::clone(&metrics), Arc::clone(&readiness), seed),
             shard,
-            clock: Clock::start(),
+            clock,
             marked_us: 0,
             timeouts,
             metrics,
@@ -349,9 +357,11 @@ impl Driver {
 
     /// Has the changes since the last group written, where no write is under way.
     fn write_journal(&mut self) -> Result<(), Failure> {
+        let id = self.shard.id();
         if let Some((write, group)) = self.shard.next_write().map_err(Failure::journal)? {
             let header = write.header.as_ref().map_or(&[][..], |header| &header[..]);
-            self.ring.write(write.file, write.offset, [header, group])?;
+            self.ring.write(write.file, write.offset, [header, &group.bytes])?;
+            markers::group_handed_over(id, group.last, group.bytes.len());
         }
         Ok(())
     }
@@ -360,6 +370,7 @@ impl Driver {
         let Self { shard, connections, desk, touched, .. } = self;
         shard.on_written(result).map_err(Failure::journal)?;
         let durable = shard.durable();
+        markers::group_durable(shard.id(), durable);
         desk.on_durable(durable, |pool, id| {
             if let Some(connection) = find(connections, id) {
                 connection.on_durable(durable, pool);
@@ -420,7 +431,7 @@ impl Driver {
             let place = &mut self.connections[slot as usize];
             let Some(connection) = place else { continue };
             connection.queued = false;
-            connection.settle(&mut self.ring, now_ms)?;
+            connection.settle(&mut self.ring, &mut self.desk.stages, now_ms)?;
             if connection.is_closed() {
                 *place = None;
                 self.open -= 1;

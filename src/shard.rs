@@ -174,12 +174,12 @@ impl<W: Copy> Shard<W> {
         self.flusher = Some(flusher);
     }
 
-    /// The write that is to be begun now, with the bytes of its group; at the end of a turn. `None` where there is nothing
+    /// The write that is to be begun now, with its group; at the end of a turn. `None` where there is nothing
     /// to be written, or a write is under way.
     ///
     /// # Errors
     /// Where the journal can't be written.
-    pub fn next_write(&mut self) -> Result<Option<(Write<'_>, &[u8])>, FileError> {
+    pub fn next_write(&mut self) -> Result<Option<(Write<'_>, &Group)>, FileError> {
         let Some(flusher) = &mut self.flusher else { return Ok(None) };
         if flusher.is_idle()
             && let Some(group) = self.core.take_group()

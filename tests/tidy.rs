@@ -46,7 +46,7 @@ fn files_and_functions_are_short() {
 }
 
 #[test]
-fn unsafe_stands_in_the_ring_alone() {
+fn unsafe_stands_in_net_alone() {
     held(&Source::all("src").iter().flat_map(shape::unsafe_elsewhere).collect::<Vec<_>>());
 }
 

@@ -7,7 +7,8 @@ use super::desk::{Desk, Service};
 use super::pool::Pool;
 use super::replies::Replies;
 use super::ring::{ConnectionId, Ring};
-use super::{Timeouts, Waiter};
+use super::stages::Stages;
+use super::{Timeouts, Waiter, markers};
 use crate::http::{self, Framed, Framer, Request, Status};
 use crate::limits;
 use crate::shard::Shard;
@@ -60,6 +61,8 @@ pub(super) struct Connection {
     needs_bytes: bool,
     /// The place of a request that the next one must wait for.
     barrier: Option<u32>,
+    /// The request whose stages are timed; at most one at a time.
+    sampled: Option<u8>,
     /// Waits to be settled at the end of the turn.
     pub(super) queued: bool,
     wait: Wait,
@@ -82,6 +85,7 @@ impl Connection {
             cancelled: false,
             needs_bytes: true,
             barrier: None,
+            sampled: None,
             queued: false,
             wait: Wait::Request,
             since_ms: now_ms,
@@ -148,6 +152,7 @@ impl Connection {
             if !self.has_room() {
                 return at;
             }
+            let begun_ns = if self.sampled.is_none() { desk.stages.begin() } else { None };
             match self.framer.frame(&input[at..]) {
                 Framed::Partial => {
                     self.needs_bytes = true;
@@ -165,11 +170,16 @@ impl Connection {
                 }
                 Framed::Complete { request, consumed } => {
                     at += consumed;
+                    let number = desk.stages.framed(desk.now.mono_ns, begun_ns);
+                    markers::request_framed(number, self.id, consumed);
                     let connection = persistence(&request, desk.is_stopping());
-                    let waiter = Waiter { connection: self.id, place: self.replies.next_place() };
+                    let place = self.replies.next_place();
+                    let waiter = Waiter { connection: self.id, place, request: number };
                     if desk.answer(self.service, waiter, &request, connection, &mut self.replies, shard) {
-                        self.barrier = Some(waiter.place);
+                        self.barrier = Some(place);
                     }
+                    let took_place = self.replies.next_place() != place;
+                    self.sampled = self.sampled.or(desk.stages.follow(number, took_place.then_some(place)));
                     if connection == http::Connection::Close {
                         self.phase = Phase::Ending;
                         return input.len();
@@ -239,8 +249,10 @@ impl Connection {
     /// A send has ended.
     pub(super) fn on_sent(&mut self, buffer: Vec<u8>, result: io::Result<usize>, desk: &mut Desk) {
         self.sending = false;
+        markers::reply_sent(self.id, buffer.len());
         if result.is_ok_and(|sent| sent == buffer.len()) {
             desk.pool.give(buffer);
+            self.sampled = self.sampled.filter(|sampled| !desk.stages.on_sent(*sampled));
         } else {
             self.abort();
         }
@@ -295,9 +307,9 @@ impl Connection {
 
     /// Brings the ring up to what the turn made of the connection: sends what is ready, arms the receive
     /// where more is wanted, ends what is over. Once for each connection that a turn has touched.
-    pub(super) fn settle(&mut self, ring: &mut Ring, now_ms: u64) -> io::Result<()> {
+    pub(super) fn settle(&mut self, ring: &mut Ring, stages: &mut Stages, now_ms: u64) -> io::Result<()> {
         if self.phase == Phase::Aborting {
-            return self.settle_end(ring);
+            return self.settle_end(ring, stages);
         }
         if self.phase == Phase::Open && self.peer_ended && (self.needs_bytes || self.backlog.is_empty()) {
             self.phase = Phase::Ending;
@@ -305,13 +317,17 @@ impl Connection {
         let sends = !self.sending && self.replies.ready_bytes() > 0;
         if sends {
             self.sending = true;
+            if let Some(sampled) = self.sampled {
+                stages.on_hand_over(sampled, |place| self.replies.is_past(place));
+            }
+            markers::reply_handed_over(self.id, self.replies.ready_bytes());
             ring.send(self.id, self.replies.take_ready())?;
         }
         let answered = !self.sending && self.replies.waiting() == 0;
         if self.phase == Phase::Ending && answered {
             if self.peer_ended {
                 self.abort();
-                return self.settle_end(ring);
+                return self.settle_end(ring, stages);
             }
             self.phase = Phase::Lingering;
             ring.shutdown(self.id)?;
@@ -337,7 +353,10 @@ impl Connection {
         ring.receive(self.id)
     }
 
-    fn settle_end(&mut self, ring: &mut Ring) -> io::Result<()> {
+    fn settle_end(&mut self, ring: &mut Ring, stages: &mut Stages) -> io::Result<()> {
+        if let Some(sampled) = self.sampled.take() {
+            stages.give_up(sampled);
+        }
         if ring.is_quiet(self.id) {
             self.phase = Phase::Closed;
             return ring.close(self.id);

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::Waiter;
 use super::pool::Pool;
 use super::readiness::Readiness;
 use super::replies::{Expected, Replies};
 use super::ring::ConnectionId;
+use super::stages::{self, Stage, Stages};
+use super::{Waiter, markers, memory};
 use crate::api::{self, Api, Call, Decoded, Probe};
 use crate::clock::Now;
 use crate::http::{self, ContentType, Date, Method, Reply, Request, Status};
@@ -70,7 +71,7 @@ const ANSWER_NAMES: [&str; ERROR_CODES + STATUSES.len()] = [
 ];
 
 /// The names of what a core counts.
-pub(super) const NAMES: Names = Names { calls: &CALL_NAMES, answers: &ANSWER_NAMES };
+pub(super) const NAMES: Names = Names { calls: &CALL_NAMES, answers: &ANSWER_NAMES, stages: &stages::NAMES };
 
 const fn column_of_code(code: ErrorCode) -> usize {
     code.number().unsigned_abs() as usize
@@ -86,6 +87,7 @@ pub(super) struct Desk {
     pub(super) api: Api,
     pub(super) pool: Pool,
     pub(super) date: Date,
+    pub(super) stages: Stages,
     pub(super) metrics: Arc<ShardMetrics>,
     registry: Arc<Registry>,
     readiness: Arc<Readiness>,
@@ -103,7 +105,7 @@ pub(super) struct Desk {
 /// An answer that waits for a change to be durable.
 struct Undurable {
     after: Sequence,
-    connection: ConnectionId,
+    waiter: Waiter,
     call: Call,
     arrived_us: u64,
 }
@@ -113,6 +115,7 @@ impl Desk {
     pub(super) fn new(
         api: Api,
         registry: Arc<Registry>,
+        stages: Stages,
         metrics: Arc<ShardMetrics>,
         readiness: Arc<Readiness>,
         seed: [u8; 32],
@@ -121,6 +124,7 @@ impl Desk {
             api,
             pool: Pool::default(),
             date: Date::default(),
+            stages,
             metrics,
             registry,
             readiness,
@@ -154,24 +158,32 @@ impl Desk {
             Service::Platform => self.api.platform(request, &mut draw),
             Service::Operator => self.api.operator(request, &mut draw),
         };
+        self.stages.lap(waiter.request, Stage::Decode);
         let omit_body = request.method == Method::Head;
         match decoded {
             Decoded::Operation(call, operation) => {
-                let expected = Expected { call, connection, omit_body, arrived_us: self.now.mono_us };
+                let expected = Expected { call, connection, omit_body, arrived_us: self.now.mono_us() };
+                markers::request_decoded(waiter.request, call.index());
                 let durable = shard.durable();
                 let submitted =
                     shard.submit(self.now.wall_ms, waiter, &operation.as_deref(), |outcome, after| {
-                        if after <= durable {
+                        self.stages.lap(waiter.request, Stage::Apply);
+                        // What is durable is known here before every connection was told.
+                        let after = if after <= durable { 0 } else { after };
+                        markers::request_applied(waiter.request, call.index(), after);
+                        if after == 0 {
                             self.tally[call.index()] += 1;
                         } else {
-                            let (connection, arrived_us) = (waiter.connection, expected.arrived_us);
-                            self.undurable.push_back(Undurable { after, connection, call, arrived_us });
+                            let arrived_us = expected.arrived_us;
+                            self.undurable.push_back(Undurable { after, waiter, call, arrived_us });
                         }
-                        // What is durable is known here before every connection was told.
-                        let out = replies.next(if after <= durable { 0 } else { after }, &mut self.pool);
+                        let out = replies.next(after, &mut self.pool);
                         write_outcome(&mut self.body, &self.date, &self.metrics, &expected, outcome, out);
+                        self.stages.lap(waiter.request, Stage::Encode);
+                        markers::reply_encoded(waiter.request, call.index(), self.body.len());
                     });
                 if submitted == Submitted::Pending {
+                    markers::request_sent_to_shard(waiter.request, call.index());
                     replies.wait(expected);
                     // One step at another core comes before the next request's, since lanes keep the order. Further
                     // steps would not: and only safe methods may be carried out side by side (RFC 9112 §9.3.2).
@@ -179,17 +191,24 @@ impl Desk {
                 }
             }
             Decoded::Refused(call, code) => {
+                markers::request_decoded(waiter.request, call.index());
                 self.tally[call.index()] += 1;
                 self.metrics.answered(call.index(), column_of_code(code));
                 self.body.clear();
                 api::encode_refusal(code, &mut self.body);
                 let reply = Reply { connection, omit_body, ..Reply::json(Status::Ok, &self.body) };
                 http::write_reply(replies.next(0, &mut self.pool), &self.date, &reply);
+                self.stages.lap(waiter.request, Stage::Encode);
+                markers::reply_encoded(waiter.request, call.index(), self.body.len());
             }
             Decoded::Http { status, allow, detail } => {
+                self.stages.leave_out(waiter.request);
                 self.refuse(status, allow, detail, connection, omit_body, replies);
             }
-            Decoded::Probe(probe) => self.probe(probe, connection, omit_body, replies),
+            Decoded::Probe(probe) => {
+                self.stages.leave_out(waiter.request);
+                self.probe(probe, connection, omit_body, replies);
+            }
         }
         false
     }
@@ -203,15 +222,19 @@ impl Desk {
         outcome: &Outcome<&str>,
         after: Sequence,
     ) {
-        let Self { body, date, metrics, pool, now, undurable, .. } = self;
+        let Self { body, date, stages, metrics, pool, now, undurable, .. } = self;
         replies.fill(waiter.place, after, pool, |expected, out| {
             let Expected { call, arrived_us, .. } = *expected;
+            stages.lap(waiter.request, Stage::Lane);
+            markers::request_back_from_shard(waiter.request, call.index(), after);
             if after == 0 {
-                metrics.took(call.index(), now.mono_us.saturating_sub(arrived_us), 1);
+                metrics.took(call.index(), now.mono_us().saturating_sub(arrived_us), 1);
             } else {
-                undurable.push_back(Undurable { after, connection: waiter.connection, call, arrived_us });
+                undurable.push_back(Undurable { after, waiter, call, arrived_us });
             }
             write_outcome(body, date, metrics, expected, outcome, out);
+            stages.lap(waiter.request, Stage::Encode);
+            markers::reply_encoded(waiter.request, call.index(), body.len());
         });
     }
 
@@ -219,11 +242,13 @@ impl Desk {
     /// waited for it.
     pub(super) fn on_durable(&mut self, durable: Sequence, mut tell: impl FnMut(&mut Pool, ConnectionId)) {
         while self.undurable.front().is_some_and(|waiting| waiting.after <= durable) {
-            let Some(Undurable { connection, call, arrived_us, .. }) = self.undurable.pop_front() else {
+            let Some(Undurable { after, waiter, call, arrived_us }) = self.undurable.pop_front() else {
                 return;
             };
-            self.metrics.took(call.index(), self.now.mono_us.saturating_sub(arrived_us), 1);
-            tell(&mut self.pool, connection);
+            self.stages.lap(waiter.request, Stage::Journal);
+            markers::request_durable(waiter.request, call.index(), after);
+            self.metrics.took(call.index(), self.now.mono_us().saturating_sub(arrived_us), 1);
+            tell(&mut self.pool, waiter.connection);
         }
     }
 
@@ -258,7 +283,7 @@ impl Desk {
             }
             (Probe::Healthz | Probe::Readyz, _) => (ContentType::Json, r#"{"Status":"ok"}"#),
             (Probe::Metrics, _) => {
-                self.registry.write(&mut text);
+                self.registry.write(memory::read(), &mut text);
                 (ContentType::PrometheusText, text.as_str())
             }
         };
@@ -269,7 +294,7 @@ impl Desk {
 
     /// Counts the latency of what was answered within the turn that ends at `ended_us`.
     pub(super) fn end_turn(&mut self, ended_us: u64) {
-        let took_us = ended_us.saturating_sub(self.now.mono_us);
+        let took_us = ended_us.saturating_sub(self.now.mono_us());
         for (call, times) in self.tally.iter_mut().enumerate().filter(|(_, times)| **times > 0) {
             self.metrics.took(call, took_us, std::mem::take(times));
         }

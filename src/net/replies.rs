@@ -67,6 +67,12 @@ impl Replies {
         self.first.wrapping_add(self.places.len() as u32)
     }
 
+    /// Whether the answer of place `number`, taken before, is sent or among the bytes that may be.
+    pub(super) fn is_past(&self, number: u32) -> bool {
+        // Numbers go round and round; of places taken so far, those before the first are behind it by less than half.
+        (number.wrapping_sub(self.first) as i32) < 0
+    }
+
     /// Takes a place for an answer that another core will give.
     pub(super) fn wait(&mut self, expected: Expected) {
         self.places.push_back(Place::Waiting(expected));

@@ -50,6 +50,11 @@ impl ConnectionId {
     pub const fn slot(self) -> usize {
         self.slot as usize
     }
+
+    /// A number that no other connection of the ring has, until a place was taken 2^24 times.
+    pub const fn number(self) -> u64 {
+        (self.generation as u64) << 32 | self.slot as u64
+    }
 }
 
 /// How large a ring is.

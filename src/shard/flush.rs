@@ -55,16 +55,16 @@ impl Flusher {
         self.given = Some(Given { group, since_us: self.clock.mono_us(), writing: false });
     }
 
-    /// The write that is to be begun now, with the group's bytes; `None` where there is none, one is under way, or the
+    /// The write that is to be begun now, with its group; `None` where there is none, one is under way, or the
     /// next segment is not ready.
     ///
     /// # Errors
     /// Where the next segment can't be opened.
-    pub fn next_write(&mut self) -> Result<Option<(Write<'_>, &[u8])>, FileError> {
+    pub fn next_write(&mut self) -> Result<Option<(Write<'_>, &Group)>, FileError> {
         let Some(given) = self.given.as_mut().filter(|given| !given.writing) else { return Ok(None) };
         let Some(write) = self.segments.write(&given.group)? else { return Ok(None) };
         given.writing = true;
-        Ok(Some((write, &given.group.bytes)))
+        Ok(Some((write, &given.group)))
     }
 
     /// The write that was begun is durable: returns its group, and how long that took, in microseconds.

@@ -12,7 +12,7 @@ use super::partition::Partition;
 use super::*;
 use crate::journal::{Journal, Origin, Point};
 use crate::limits::{LANE_BURST, lane_requests_max};
-use crate::metrics::{Names, Registry};
+use crate::metrics::{Memory, Names, Registry};
 use crate::wallet::account::{AccountRef, KeyHash, Profile, Slot, Status};
 use crate::wallet::operation::Operation;
 use crate::wallet::outcome::{Balance, ErrorCode, OperatorRefusal, Redeemed};
@@ -46,7 +46,7 @@ impl Cluster {
         let catalog = Arc::new(catalog);
         let partition = Partition::new(shards);
         let mesh = Arc::new(Mesh::new(partition).unwrap());
-        let registry = Registry::new(shards, Names { calls: &["balance"], answers: &["0"] });
+        let registry = Registry::new(shards, Names { calls: &["balance"], answers: &["0"], stages: &[] });
         let shard = |index| {
             let origin = Origin { stream: 1, shard: index as u16, shards: shards as u16 };
             let wallet = Wallet::new(Arc::clone(&catalog));
@@ -291,7 +291,7 @@ fn a_full_lane_refuses_before_anything_changes() {
         assert_eq!(cluster.told.remove(&(0, waiter)), Some(Outcome::Unavailable));
     }
     let mut metrics = String::new();
-    cluster.registry.write(&mut metrics);
+    cluster.registry.write(Memory::default(), &mut metrics);
     assert!(metrics.contains("purser_lane_refused_total{shard=\"0\"} 3\n"), "{metrics}");
     // This shard's own accounts are served, and so are those of the other side.
     assert_eq!(cluster.submit(0, &balance(&own)).1, Submitted::Answered);

@@ -77,7 +77,7 @@ impl Cluster {
         Self {
             catalog: Arc::new(catalog),
             sizes,
-            registry: Registry::new(SHARDS_MAX, Names { calls: &["any"], answers: &["any"] }),
+            registry: Registry::new(SHARDS_MAX, Names { calls: &["any"], answers: &["any"], stages: &[] }),
             disks: (0..shards).map(disk).collect(),
             shards: Vec::new(),
             applied: Rc::default(),

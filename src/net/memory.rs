@@ -1,0 +1,54 @@
+//! The memory of the process, as the allocator and the kernel tell of it. Read when the metrics are asked for.
+
+use std::fs;
+
+use crate::metrics::{Heap, Memory};
+
+/// What the process has now.
+pub(super) fn read() -> Memory {
+    Memory { heap: heap(), resident: resident() }
+}
+
+/// What glibc's allocator has in all its arenas.
+#[cfg(target_env = "gnu")]
+fn heap() -> Option<Heap> {
+    // SAFETY: it has no argument, returns a value, may be called by any thread, and takes the locks that it needs.
+    let info = unsafe { libc::mallinfo2() };
+    // Blocks from the arenas, and those that were mapped each by itself.
+    Some(Heap { used: (info.uordblks + info.hblkhd) as u64, free: info.fordblks as u64 })
+}
+
+/// Another allocator keeps no such books.
+#[cfg(not(target_env = "gnu"))]
+const fn heap() -> Option<Heap> {
+    None
+}
+
+fn resident() -> Option<u64> {
+    resident_in(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
+fn resident_in(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    kib.checked_mul(1_024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resident_memory_is_read_from_the_status() {
+        for (status, expect) in [
+            ("Name:\tpurser\nVmRSS:\t    2048 kB\nThreads:\t1\n", Some(2_097_152)),
+            ("VmRSS:\t0 kB", Some(0)),
+            ("VmRSS:\t2048 pages", None),
+            ("VmRSS:\t18446744073709551615 kB", None),
+            ("Name:\tpurser\n", None),
+            ("", None),
+        ] {
+            assert_eq!(resident_in(status), expect, "{status}");
+        }
+    }
+}
