@@ -338,6 +338,10 @@ pub const STAGE_SAMPLE_REQUESTS: u32 = 127;
 /// 2,400 are sampled, so that each may take 100 ms. 200 bytes each: 50 KiB.
 pub const STAGE_SAMPLES: usize = 256;
 
+/// Time of a look at the allocator's books, microseconds; one that takes longer is the last. A free block costs it some
+/// 200 ns, so that this is 100,000 of them. Its shard serves nobody meanwhile.
+pub const HEAP_LOOK_US_MAX: u64 = 20_000;
+
 // ── How the bounds hold together ─────────────────────────────────────────────────────────────────────────
 
 const _: () = {

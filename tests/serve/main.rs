@@ -22,6 +22,7 @@ mod restrictions;
 mod rounds;
 mod rungs;
 mod server;
+mod stages;
 mod stopping;
 mod timeouts;
 mod wrapped;
