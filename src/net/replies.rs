@@ -208,6 +208,24 @@ mod tests {
     }
 
     #[test]
+    fn a_place_is_past_once_its_answer_may_be_sent() {
+        let (mut replies, mut pool) = (Replies::default(), Pool::default());
+        replies.first = u32::MAX;
+        let places = [0, 1].map(|_| {
+            let place = replies.next_place();
+            replies.wait(expected());
+            place
+        });
+        let past = |replies: &Replies| places.map(|place| replies.is_past(place));
+        replies.fill(places[1], 0, &mut pool, |_, out| out.push(b'1'));
+        assert_eq!(past(&replies), [false, false]);
+        replies.fill(places[0], 5, &mut pool, |_, out| out.push(b'0'));
+        assert_eq!(past(&replies), [false, false]);
+        replies.on_durable(5, &mut pool);
+        assert_eq!((past(&replies), replies.take_ready()), ([true, true], b"01".to_vec()));
+    }
+
+    #[test]
     fn an_answer_waits_until_what_it_shows_is_durable() {
         check("a", "");
         check("a!a", "a");

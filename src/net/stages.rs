@@ -194,7 +194,7 @@ mod tests {
     use crate::shard::partition::Partition;
 
     fn stages() -> (Stages, Registry) {
-        let registry = Registry::new(1, Names { calls: &[], answers: &[], stages: &NAMES });
+        let registry = Registry::new(1, Names { calls: &["any"], answers: &["any"], stages: &NAMES });
         let shard = Partition::new(1).shard(0);
         (Stages::new(shard, Clock::start(), registry.shard(0)), registry)
     }
