@@ -9,9 +9,11 @@
 //! Exit codes: 0 done and well, 1 done and some checks failed, 2 not started: wrong arguments, no server.
 
 mod ceiling;
+mod child;
 mod footprint;
 mod load;
 mod machine;
+mod plot;
 mod simulate;
 mod wake;
 
