@@ -5,21 +5,24 @@
 //! ready, and it reads just as much of an answer as its checks need. But each answer is checked.
 //!
 //! Reading in order:
-//! - `scenario`: what a virtual user plays, step by step. `request`: the steps as bytes.
+//! - `scenario`: what a virtual user plays, step by step. `accounts`: whose accounts. `request`: the steps as bytes.
 //! - `answer`: where an answer ends, and what it says.
-//! - `vu`: a virtual user, step by step.
+//! - `vu`: a virtual user, step by step. `lanes`: what it has under way.
 //! - `driver`: moves the virtual users on the ring.
-//! - `setup`: connections and first tokens, before the clock starts.
+//! - `setup`: connections and first tokens, before the clock starts. `shards`: where a connection has landed.
 //! - `stats`: what is measured. `summary`, with `units`: what is printed of it.
 //! - `progress`, `clock`: what is seen of a run; its time.
 
+mod accounts;
 mod answer;
 mod clock;
 mod driver;
+mod lanes;
 mod progress;
 mod request;
 mod scenario;
 mod setup;
+mod shards;
 mod stats;
 mod summary;
 mod units;
@@ -27,21 +30,25 @@ mod vu;
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::net::ToSocketAddrs as _;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use purser::shard::partition::Partition;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::machine;
 use crate::say;
 use crate::wake::Wake;
+use accounts::{Accounts, Draw, Owned};
 use clock::Clock;
 use driver::{Connected, Driver, Outcome};
 use scenario::{Player, Scenario, Site};
+use shards::Lookout;
 use summary::Load;
 
 /// Exit code of a run in which a check has failed.
@@ -49,6 +56,12 @@ const EXIT_CHECKS: u8 = 1;
 
 /// Virtual users of one run: a thread that serves more answers too late to measure them.
 const VUS_MAX: i64 = 10_000;
+
+/// Requests of one connection that the server lets wait for their answers.
+const PIPELINE_MAX: i64 = purser::limits::PIPELINE_DEPTH_MAX as i64;
+
+/// Requests that all virtual users may have under way together: 64 at 1,000 connections, each some 500 bytes.
+const UNDER_WAY_MAX: usize = 65_536;
 
 /// The longest run, in seconds.
 const DURATION_SECONDS_MAX: u64 = 24 * 3_600;
@@ -68,6 +81,22 @@ pub(crate) struct Arguments {
     /// What the virtual users play
     #[arg(long, value_enum, default_value_t = Scenario::Seed)]
     scenario: Scenario,
+    /// Requests that each virtual user has under way at a time (balance, bet)
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=PIPELINE_MAX))]
+    pipeline: u16,
+    /// Each request is for one of the first N demo accounts, at random (balance, bet) [default: a VU's own]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=accounts::ACCOUNTS_MAX))]
+    accounts: Option<u32>,
+    /// All requests are for the first demo account (balance, bet)
+    #[arg(long, conflicts_with = "accounts")]
+    hot: bool,
+    /// Share of requests for accounts of another shard than the connection's (balance, bet)
+    #[arg(long, value_name = "PERCENT", requires_all = ["accounts", "operator_url"],
+          value_parser = clap::value_parser!(u32).range(0..=100))]
+    cross_shard: Option<u32>,
+    /// The operator's listener of the server, which tells the shard of a connection
+    #[arg(long, value_name = "URL")]
+    operator_url: Option<String>,
     /// The wallet listener of the server
     #[arg(long, default_value = "http://127.0.0.1:9816")]
     url: String,
@@ -102,8 +131,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, String> {
     if let Some(core) = arguments.pin {
         machine::pin(core)?;
     }
-    let Arguments { vus, duration, scenario, .. } = arguments;
-    let load = Load { scenario, vus: vus.into(), duration, tails: arguments.tails };
+    let load = load(&arguments)?;
     let clock = Clock::start();
     let site = site(&arguments, &clock)?;
     // Before the run: a path that can't be written should not cost one.
@@ -112,7 +140,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, String> {
         Some(path) => Some(File::create(path).map_err(|error| format!("{}: {error}", path.display()))?),
     };
     let header = summary::header(&load, &arguments.url);
-    let connected = connect(&load, &site, &clock)?;
+    let connected = connect(&load, &arguments, &site, &clock)?;
     say(&header);
     let Outcome { stats, elapsed_ns } =
         drive(&load, &site, clock, connected).map_err(|error| format!("the socket ring: {error}"))?;
@@ -127,13 +155,35 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, String> {
     Ok(if checks.fails == 0 && checks.passes > 0 { ExitCode::SUCCESS } else { EXIT_CHECKS.into() })
 }
 
+/// The load, where its options go together.
+fn load(arguments: &Arguments) -> Result<Load, String> {
+    let Arguments { vus, pipeline, duration, scenario, tails, .. } = *arguments;
+    let (vus, pipeline) = (usize::from(vus), usize::from(pipeline));
+    let asked = [
+        ("--pipeline", pipeline > 1),
+        ("--accounts", arguments.accounts.is_some()),
+        ("--hot", arguments.hot),
+    ];
+    if let Some((option, _)) = asked.iter().find(|(_, is_asked)| *is_asked && !scenario.is_independent()) {
+        return Err(format!(
+            "{option} is for --scenario balance and bet: requests of {} depend on the answers before them",
+            scenario.name()
+        ));
+    }
+    if vus * pipeline > UNDER_WAY_MAX {
+        return Err(format!(
+            "--vus {vus} --pipeline {pipeline}: over {UNDER_WAY_MAX} requests under way together"
+        ));
+    }
+    Ok(Load { scenario, vus, pipeline, duration, tails })
+}
+
 fn site(arguments: &Arguments, clock: &Clock) -> Result<Site, String> {
     let Arguments { url, user, password, platform, game, .. } = arguments;
-    let host = parse_url(url)?;
-    let mut addresses = with_port(host).to_socket_addrs().map_err(|error| format!("--url {url}: {error}"))?;
+    let host = parse_url("--url", url)?;
     Ok(Site {
         host: host.to_owned(),
-        address: addresses.next().ok_or_else(|| format!("--url {url}: the host has no address"))?,
+        address: resolve("--url", host)?,
         authorization: format!("Basic {}", BASE64.encode(format!("{user}:{password}"))),
         platform: platform.clone(),
         game: game.clone(),
@@ -141,20 +191,57 @@ fn site(arguments: &Arguments, clock: &Clock) -> Result<Site, String> {
     })
 }
 
-/// Connects all virtual users and has their first tokens minted, where the scenario redeems any.
-fn connect(load: &Load, site: &Site, clock: &Clock) -> Result<Vec<Connected>, String> {
+/// Connects all virtual users, finds where their connections have landed where that is asked for, and has their first
+/// tokens minted where the scenario redeems any.
+fn connect(load: &Load, arguments: &Arguments, site: &Site, clock: &Clock) -> Result<Vec<Connected>, String> {
     machine::open_files(load.vus as u64 + SPARE_FILES)?;
+    let mut lookout = lookout(arguments)?;
+    let accounts = accounts(arguments, lookout.as_ref())?;
     let redeems = load.scenario.redeems();
-    (1..=load.vus)
-        .map(|number| {
-            let (mut socket, connecting_ns) = setup::connect(site.address, clock)
-                .map_err(|(error, _)| format!("no server answers at http://{}: {error}", site.host))?;
-            let player = Player { number };
-            let token =
-                if redeems { setup::first_token(&mut socket, site, player, clock)? } else { Vec::new() };
-            Ok(Connected { socket, connecting_ns, token })
-        })
-        .collect()
+    let mut connected = Vec::with_capacity(load.vus);
+    for number in 1..=load.vus {
+        let (mut socket, connecting_ns) = setup::connect(site.address, clock)
+            .map_err(|(error, _)| format!("no server answers at http://{}: {error}", site.host))?;
+        let shard = lookout.as_mut().map_or(Ok(0), Lookout::landed)?;
+        let player = match (&accounts, arguments.accounts) {
+            (Accounts::Own, _) => Player::own(number),
+            (_, accounts) => Player { number, account: 1, accounts: accounts.unwrap_or(1) },
+        };
+        if number == 1
+            && let Some(last) = arguments.accounts
+        {
+            setup::last_account(&mut socket, site, last, clock)?;
+        }
+        let token = if redeems { setup::first_token(&mut socket, site, player, clock)? } else { Vec::new() };
+        let draw = Draw::new(&accounts, number, shard);
+        connected.push(Connected { socket, connecting_ns, player, draw, token });
+    }
+    Ok(connected)
+}
+
+/// A look at the server's shards, where the run is to tell them apart.
+fn lookout(arguments: &Arguments) -> Result<Option<Lookout>, String> {
+    let (Some(_), Some(url)) = (arguments.cross_shard, &arguments.operator_url) else { return Ok(None) };
+    let host = parse_url("--operator-url", url)?;
+    let lookout = Lookout::connect(resolve("--operator-url", host)?, host)?;
+    if lookout.shards() == 1 {
+        return Err("--cross-shard: the server has one shard, which owns all accounts".to_owned());
+    }
+    Ok(Some(lookout))
+}
+
+/// Whose accounts the requests are for.
+fn accounts(arguments: &Arguments, lookout: Option<&Lookout>) -> Result<Accounts, String> {
+    let Arguments { accounts, hot, cross_shard, .. } = *arguments;
+    Ok(match (accounts, cross_shard, lookout) {
+        (Some(accounts), Some(percent), Some(lookout)) => {
+            let owned = Rc::new(Owned::new(accounts, Partition::new(lookout.shards()))?);
+            Accounts::Across { owned, percent }
+        }
+        (Some(accounts), ..) => Accounts::Spread(accounts),
+        _ if hot => Accounts::Hot,
+        _ => Accounts::Own,
+    })
 }
 
 fn drive(load: &Load, site: &Site, clock: Clock, connected: Vec<Connected>) -> io::Result<Outcome> {
@@ -163,14 +250,20 @@ fn drive(load: &Load, site: &Site, clock: Clock, connected: Vec<Connected>) -> i
     Driver::new(load, site, ring, wake, clock, connected)?.run()
 }
 
-/// The host, with its port where it has one.
-fn parse_url(url: &str) -> Result<&str, String> {
+/// The host of an option's URL, with its port where it has one.
+fn parse_url<'a>(option: &str, url: &'a str) -> Result<&'a str, String> {
     let host = url.strip_prefix("http://").map(|rest| rest.strip_suffix('/').unwrap_or(rest));
     let plain = |host: &&str| {
         !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@".contains(&byte))
     };
     host.filter(plain)
-        .ok_or_else(|| format!("--url must be the address of a server, http://HOST:PORT, not \"{url}\""))
+        .ok_or_else(|| format!("{option} must be the address of a server, http://HOST:PORT, not \"{url}\""))
+}
+
+fn resolve(option: &str, host: &str) -> Result<SocketAddr, String> {
+    let mut addresses =
+        with_port(host).to_socket_addrs().map_err(|error| format!("{option} http://{host}: {error}"))?;
+    addresses.next().ok_or_else(|| format!("{option} http://{host}: the host has no address"))
 }
 
 fn with_port(host: &str) -> String {

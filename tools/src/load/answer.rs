@@ -21,6 +21,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) closes: bool,
     /// The body.
     pub(crate) body: &'a [u8],
+    /// Bytes of all of it, head and body.
+    length: usize,
 }
 
 impl<'a> Answer<'a> {
@@ -43,33 +45,42 @@ impl<'a> Answer<'a> {
 pub(crate) enum Framed<'a> {
     /// The beginning of an answer.
     Partial,
-    /// One answer and nothing after it.
+    /// One answer, which may have others after it.
     Whole(Answer<'a>),
-    /// Nothing that can be told to be one answer; the connection is of no use any more.
+    /// Nothing that can be told to be an answer; the connection is of no use any more.
     Unframeable,
 }
 
-/// One connection's answer as it comes. An answer that comes in one piece is not copied.
+/// One connection's answers as they come, one after another. An answer that comes in one piece is not copied.
 #[derive(Debug, Default)]
 pub(crate) struct Assembly {
     begun: Vec<u8>,
 }
 
 impl Assembly {
-    /// Takes the next bytes of the answer.
-    pub(crate) fn feed<'a>(&'a mut self, bytes: &'a [u8]) -> Framed<'a> {
+    /// Takes the next bytes of the answer off `bytes`. What follows a whole answer is left there, for the next one.
+    pub(crate) fn feed<'a, 'b: 'a>(&'a mut self, bytes: &mut &'b [u8]) -> Framed<'a> {
+        let taken = std::mem::take(bytes);
         if self.begun.is_empty() {
-            let framed = frame(bytes);
-            if framed == Framed::Partial {
-                self.begun.extend_from_slice(bytes);
+            let framed = frame(taken);
+            match framed {
+                Framed::Partial => self.begun.extend_from_slice(taken),
+                Framed::Whole(answer) => *bytes = &taken[answer.length..],
+                Framed::Unframeable => {}
             }
             return framed;
         }
-        if self.begun.len() + bytes.len() > ANSWER_BYTES_MAX {
+        if self.begun.len() + taken.len() > ANSWER_BYTES_MAX {
             return Framed::Unframeable;
         }
-        self.begun.extend_from_slice(bytes);
-        frame(&self.begun)
+        let before = self.begun.len();
+        self.begun.extend_from_slice(taken);
+        let framed = frame(&self.begun);
+        if let Framed::Whole(answer) = framed {
+            // What was there before was no whole answer, so that this one ends in what has come.
+            *bytes = &taken[answer.length - before..];
+        }
+        framed
     }
 
     /// Makes room for the next answer.
@@ -87,7 +98,7 @@ pub(crate) fn frame(bytes: &[u8]) -> Framed<'_> {
         let Some(line) = rest[..end].strip_suffix(b"\r") else { return Framed::Unframeable };
         rest = &rest[end + 1..];
         if line.is_empty() {
-            return whole(&head, rest);
+            return whole(&head, bytes.len() - rest.len(), rest);
         }
         let read = if lines == 0 { head.read_status_line(line) } else { head.read_field(line) };
         if read.is_none() {
@@ -98,14 +109,19 @@ pub(crate) fn frame(bytes: &[u8]) -> Framed<'_> {
     if bytes.len() < ANSWER_BYTES_MAX { Framed::Partial } else { Framed::Unframeable }
 }
 
-fn whole<'a>(head: &Head, rest: &'a [u8]) -> Framed<'a> {
+fn whole<'a>(head: &Head, head_bytes: usize, rest: &'a [u8]) -> Framed<'a> {
     let Head { status: 200.., length: Some(length), .. } = *head else { return Framed::Unframeable };
-    if length > ANSWER_BYTES_MAX || rest.len() > length {
-        Framed::Unframeable
-    } else if rest.len() < length {
-        Framed::Partial
-    } else {
-        Framed::Whole(Answer { status: head.status, closes: head.closes, body: rest })
+    if length > ANSWER_BYTES_MAX {
+        return Framed::Unframeable;
+    }
+    match rest.get(..length) {
+        None => Framed::Partial,
+        Some(body) => Framed::Whole(Answer {
+            status: head.status,
+            closes: head.closes,
+            body,
+            length: head_bytes + length,
+        }),
     }
 }
 

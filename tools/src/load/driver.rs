@@ -1,25 +1,26 @@
 //! Moves the virtual users: one thread, one ring, no system call but the ring's.
 //!
 //! A turn hands all requests to the kernel and waits for something to come, reads the clock, and takes in all that
-//! has come; each answer that is whole is checked, and the next request of its virtual user is made. So the cost
+//! has come; each answer that is whole is checked, and the next requests of its virtual user are made. So the cost
 //! of a system call and of a look at the clock is shared by all that a turn brings.
 //!
-//! A connection that breaks costs its request, which has then failed, and is made anew. A server that does not
+//! A connection that breaks costs its requests, which have then failed, and is made anew. A server that does not
 //! take connections is asked once a second.
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::TcpStream;
 
-use purser::net::ring::{ConnectionId, Event, Received, Ring, Sizes};
+use purser::net::ring::{ConnectionId, Event, Lease, Received, Ring, Sizes};
 
+use super::accounts::Draw;
 use super::clock::{Clock, Timestamp};
 use super::progress::{self, Look, Progress};
 use super::scenario::{Player, Site};
 use super::setup;
 use super::stats::{Stats, Verdict};
 use super::summary::{GRACE, Load};
-use super::vu::{Heard, Phase, Vu};
+use super::vu::{Heard, Manner, Phase, Vu};
 use crate::wake::{self, Wake};
 
 /// Time for an answer, in nanoseconds, as k6 gives it. Past it the request has failed.
@@ -33,8 +34,22 @@ const SPARE_CONNECTIONS: u32 = 32;
 pub(crate) struct Connected {
     pub(crate) socket: TcpStream,
     pub(crate) connecting_ns: u64,
+    pub(crate) player: Player,
+    /// What the accounts of its requests are drawn from; `None` where it has one account.
+    pub(crate) draw: Option<Draw>,
     /// The token to redeem first.
     pub(crate) token: Vec<u8>,
+}
+
+/// What a virtual user has heard in one piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Piece {
+    /// Answers, or parts of them.
+    Answers,
+    /// An answer that the server ends the connection after.
+    Last,
+    /// What is no answer.
+    Noise,
 }
 
 /// What a run has come to.
@@ -104,12 +119,13 @@ impl<'a> Driver<'a> {
         let mut by_slot = vec![usize::MAX; ring.capacity()];
         let mut vus = Vec::with_capacity(connected.len());
         for (index, start) in connected.into_iter().enumerate() {
-            let mut vu =
-                Vu::new(Player { number: index + 1 }, load.scenario.steps(), site, &start.token, now_ns);
-            let connection = ring.adopt(start.socket.into())?;
+            let Connected { socket, connecting_ns, player, draw, token } = start;
+            let manner = Manner { player, steps: load.scenario.steps(), depth: load.pipeline, draw };
+            let mut vu = Vu::new(manner, site, &token, now_ns);
+            let connection = ring.adopt(socket.into())?;
             by_slot[connection.slot()] = index;
             vu.connection = Some(connection);
-            vu.connecting_ns = start.connecting_ns;
+            vu.connecting_ns = connecting_ns;
             vus.push(vu);
         }
         Ok(Self {
@@ -146,7 +162,8 @@ impl<'a> Driver<'a> {
             self.turn()?;
         }
         self.progress.finish();
-        self.stats.interrupted += self.playing as u64;
+        let playing = self.vus.iter().filter(|vu| vu.phase != Phase::Done);
+        self.stats.interrupted += playing.map(|vu| vu.lanes().under_way().max(1) as u64).sum::<u64>();
         Ok(Outcome { stats: self.stats, elapsed_ns: self.now_ns - self.began_ns })
     }
 
@@ -207,7 +224,8 @@ impl<'a> Driver<'a> {
         self.unconnected.extend(self.resting.drain(..));
         for index in 0..self.vus.len() {
             let vu = &self.vus[index];
-            if vu.phase == Phase::Asking && self.now_ns - vu.asked_ns() > ANSWER_TIMEOUT_NS {
+            let asked_ns = vu.lanes().asked_ns().filter(|_| vu.phase == Phase::Playing);
+            if asked_ns.is_some_and(|asked_ns| self.now_ns - asked_ns > ANSWER_TIMEOUT_NS) {
                 self.fail(index)?;
             }
         }
@@ -222,87 +240,114 @@ impl<'a> Driver<'a> {
 
     fn on_received(&mut self, index: usize, received: Received) -> io::Result<()> {
         match received {
-            Received::Bytes(lease) => {
-                let bytes = self.ring.bytes(&lease);
-                self.stats.bytes_received += bytes.len() as u64;
-                let vu = &mut self.vus[index];
-                let heard = match vu.phase {
-                    Phase::Asking => vu.on_bytes(bytes, self.site, self.now_ns),
-                    Phase::Answered => Heard::Noise,
-                    Phase::Unconnected | Phase::Closing | Phase::Done => Heard::Part,
-                };
+            Received::Bytes(lease) if self.vus[index].phase == Phase::Playing => {
+                let piece = self.hear(index, &lease);
                 self.ring.release(lease);
-                match heard {
-                    Heard::Part => {}
-                    Heard::Noise => self.fail(index)?,
-                    Heard::Answer { verdict, closes } => self.finish_step(index, verdict, closes)?,
+                match piece {
+                    Piece::Answers => self.go_on(index)?,
+                    Piece::Last => self.lose(index)?,
+                    Piece::Noise => self.fail(index)?,
                 }
+            }
+            Received::Bytes(lease) => {
+                self.stats.bytes_received += self.ring.bytes(&lease).len() as u64;
+                self.ring.release(lease);
             }
             Received::End | Received::Failed(_) => self.fail(index)?,
             Received::NoBuffer | Received::Cancelled => {}
         }
         match self.vus[index].phase {
-            Phase::Asking | Phase::Answered => self.ring.receive(self.connection(index)),
+            Phase::Playing => self.ring.receive(self.connection(index)),
             Phase::Closing => self.close(index),
             Phase::Unconnected | Phase::Done => Ok(()),
         }
+    }
+
+    /// Takes in all the answers that came in one piece.
+    fn hear(&mut self, index: usize, lease: &Lease) -> Piece {
+        let mut bytes = self.ring.bytes(lease);
+        self.stats.bytes_received += bytes.len() as u64;
+        let vu = &mut self.vus[index];
+        while !bytes.is_empty() {
+            match vu.on_bytes(&mut bytes, self.site, self.now_ns) {
+                Heard::Part => {}
+                Heard::Noise => return Piece::Noise,
+                Heard::Answer { verdict, closes } => {
+                    record(vu, &mut self.stats, verdict, self.now_ns);
+                    if closes {
+                        return Piece::Last;
+                    }
+                }
+            }
+        }
+        Piece::Answers
     }
 
     fn on_sent(&mut self, index: usize, buffer: Vec<u8>, result: &io::Result<usize>) -> io::Result<()> {
         let vu = &mut self.vus[index];
         vu.on_sent(buffer, self.now_ns);
         match vu.phase {
-            Phase::Asking if result.is_err() => self.fail(index),
-            Phase::Answered => self.ask(index),
+            Phase::Playing if result.is_err() => self.fail(index),
+            Phase::Playing => self.go_on(index),
             Phase::Closing => self.close(index),
-            Phase::Asking | Phase::Unconnected | Phase::Done => Ok(()),
+            Phase::Unconnected | Phase::Done => Ok(()),
         }
     }
 
-    /// Hands the next request of a virtual user to the ring.
-    fn ask(&mut self, index: usize) -> io::Result<()> {
-        let connection = self.connection(index);
-        let request = self.vus[index].ask(&self.timestamp, self.now_ns);
-        self.stats.bytes_sent += request.len() as u64;
-        self.ring.send(connection, request)
-    }
-
-    /// Ends a step with what its answer was found to be, and goes on.
-    fn finish_step(&mut self, index: usize, verdict: Verdict, closes: bool) -> io::Result<()> {
-        let plays = self.record(index, verdict);
-        let vu = &mut self.vus[index];
-        if !plays {
-            self.leave(index);
+    /// Has a virtual user ask for as much as it may, once the ring has given its last requests back; or leave, where
+    /// it has no more to play and every answer.
+    fn go_on(&mut self, index: usize) -> io::Result<()> {
+        let vu = &self.vus[index];
+        if !self.plays_on(index) {
+            if vu.lanes().under_way() == 0 {
+                self.leave(index);
+            }
             Ok(())
-        } else if closes {
-            self.abandon(index)
-        } else if vu.is_sending() {
-            vu.phase = Phase::Answered;
+        } else if vu.is_sending() || vu.lanes().is_full() {
             Ok(())
         } else {
             self.ask(index)
         }
     }
 
-    /// Records a step, and says whether the virtual user has another to play.
-    fn record(&mut self, index: usize, verdict: Verdict) -> bool {
-        let vu = &mut self.vus[index];
-        let kind = vu.kind();
-        let (sample, iteration) = vu.finish_step(verdict, self.now_ns);
-        self.stats.record(kind, &sample);
-        let Some(iteration_ns) = iteration else { return true };
-        self.stats.iteration.record(iteration_ns);
-        self.now_ns < self.ends_ns
+    /// Whether a virtual user has another request to ask.
+    fn plays_on(&self, index: usize) -> bool {
+        self.now_ns < self.ends_ns || self.vus[index].is_within_iteration()
     }
 
-    /// Ends a step without an answer, and the connection with it.
+    /// Hands the next requests of a virtual user to the ring.
+    fn ask(&mut self, index: usize) -> io::Result<()> {
+        let connection = self.connection(index);
+        let requests = self.vus[index].ask(&self.timestamp, self.now_ns);
+        self.stats.bytes_sent += requests.len() as u64;
+        self.ring.send(connection, requests)
+    }
+
+    /// Ends a connection that something went wrong with. Where no request is under way, it costs the next one.
     fn fail(&mut self, index: usize) -> io::Result<()> {
         let vu = &mut self.vus[index];
-        if !matches!(vu.phase, Phase::Asking | Phase::Answered) {
+        if vu.phase != Phase::Playing {
             return Ok(());
         }
-        vu.forget_token(self.site);
-        self.finish_step(index, Verdict::default(), true)
+        if vu.lanes().under_way() == 0 {
+            vu.begin_nothing(self.now_ns);
+        }
+        self.lose(index)
+    }
+
+    /// Ends a connection without the answers that it still owes, which have failed.
+    fn lose(&mut self, index: usize) -> io::Result<()> {
+        let vu = &mut self.vus[index];
+        while vu.lanes().under_way() > 0 {
+            vu.forget_token(self.site);
+            record(vu, &mut self.stats, Verdict::default(), self.now_ns);
+        }
+        if self.plays_on(index) {
+            self.abandon(index)
+        } else {
+            self.leave(index);
+            Ok(())
+        }
     }
 
     /// Ends a connection that is of no use any more.
@@ -339,6 +384,7 @@ impl<'a> Driver<'a> {
                 self.by_slot[connection.slot()] = index;
                 self.vus[index].connection = Some(connection);
                 self.vus[index].connecting_ns = took_ns;
+                self.vus[index].forget_heard();
                 self.ring.receive(connection)?;
                 self.ask(index)
             }
@@ -347,7 +393,8 @@ impl<'a> Driver<'a> {
                 vu.connecting_ns = took_ns;
                 vu.forget_token(self.site);
                 vu.begin_nothing(self.now_ns);
-                if self.record(index, Verdict::default()) {
+                record(vu, &mut self.stats, Verdict::default(), self.now_ns);
+                if self.plays_on(index) {
                     self.unconnected.push_back(index);
                 } else {
                     self.leave(index);
@@ -378,6 +425,16 @@ impl<'a> Driver<'a> {
 
     fn connection(&self, index: usize) -> ConnectionId {
         self.vus[index].connection.expect("a virtual user that plays is connected")
+    }
+}
+
+/// Records the oldest request of a virtual user.
+fn record(vu: &mut Vu, stats: &mut Stats, verdict: Verdict, now_ns: u64) {
+    let kind = vu.kind();
+    let (sample, iteration) = vu.finish_step(verdict, now_ns);
+    stats.record(kind, &sample);
+    if let Some(iteration_ns) = iteration {
+        stats.iteration.record(iteration_ns);
     }
 }
 

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::clock::{TIMESTAMP_BYTES, Timestamp, put_digits};
-use super::scenario::{Play, Player, Site, Step};
+use super::scenario::{ACCOUNT_PREFIX, Play, Player, SESSION_PREFIX, Site, Step, account_digits};
 
 /// Digits of the count in a `Sequence`: a microsecond per request, for eleven days.
 const COUNT_DIGITS: usize = 12;
@@ -36,6 +36,9 @@ struct Places {
     count: Range<usize>,
     timestamp: Range<usize>,
     token: Range<usize>,
+    /// The account's number with the quote that ends its text, and its session key's.
+    account: Range<usize>,
+    session: Range<usize>,
     /// The iteration, in each of the ids.
     iterations: [Range<usize>; IDS_MAX],
 }
@@ -53,26 +56,46 @@ impl Request {
         let head = bytes.len();
         let shift = |place: &mut Range<usize>| *place = place.start + head..place.end + head;
         [&mut places.count, &mut places.timestamp, &mut places.token].into_iter().for_each(shift);
+        [&mut places.account, &mut places.session].into_iter().for_each(shift);
         places.iterations.iter_mut().for_each(shift);
         bytes.extend_from_slice(&body);
         Self { bytes, places }
     }
 
-    /// The bytes for the attempt with this count in this iteration; they must come back by
-    /// [`Request::give_back`].
+    /// The bytes for the attempt with this count in this iteration.
+    pub(crate) fn write(
+        &mut self,
+        attempt: u64,
+        iteration: &[u8; ITERATION_DIGITS],
+        timestamp: &Timestamp,
+    ) -> &[u8] {
+        let Self { bytes, places } = self;
+        put_digits(&mut bytes[places.count.clone()], attempt);
+        bytes[places.timestamp.clone()].copy_from_slice(timestamp.text());
+        for place in places.iterations.iter().filter(|place| !place.is_empty()) {
+            bytes[place.clone()].copy_from_slice(iteration);
+        }
+        bytes
+    }
+
+    /// The same for the ring to have; they must come back by [`Request::give_back`].
     pub(crate) fn take(
         &mut self,
         attempt: u64,
         iteration: &[u8; ITERATION_DIGITS],
         timestamp: &Timestamp,
     ) -> Vec<u8> {
-        let mut bytes = std::mem::take(&mut self.bytes);
-        put_digits(&mut bytes[self.places.count.clone()], attempt);
-        bytes[self.places.timestamp.clone()].copy_from_slice(timestamp.text());
-        for place in self.places.iterations.iter().filter(|place| !place.is_empty()) {
-            bytes[place.clone()].copy_from_slice(iteration);
+        self.write(attempt, iteration, timestamp);
+        std::mem::take(&mut self.bytes)
+    }
+
+    /// Makes it a request for the account with this number, one that its player was said to play.
+    pub(crate) fn put_account(&mut self, number: u32) {
+        for place in [&self.places.account, &self.places.session] {
+            if !place.is_empty() {
+                put_account(&mut self.bytes[place.clone()], number);
+            }
         }
-        bytes
     }
 
     /// Takes the bytes back once they are sent.
@@ -168,11 +191,19 @@ impl<'a> Body<'a> {
     }
 
     fn put_account(&mut self) {
-        self.put_text("OperatorAccountID", &self.player.account());
+        self.places.account = self.put_number("OperatorAccountID", ACCOUNT_PREFIX);
     }
 
     fn put_session(&mut self) {
-        self.put_text("GatewaySessionToken", &self.player.session());
+        self.places.session = self.put_number("GatewaySessionToken", SESSION_PREFIX);
+    }
+
+    /// A text that ends in the account's number, with room for the longest.
+    fn put_number(&mut self, name: &str, prefix: &str) -> Range<usize> {
+        put(&mut self.bytes, &[",\"", name, "\":\"", prefix]);
+        let place = room(&mut self.bytes, account_digits(self.player.accounts) + 1);
+        put_account(&mut self.bytes[place.clone()], self.player.account);
+        place
     }
 
     fn put_game(&mut self) {
@@ -230,6 +261,15 @@ impl<'a> Body<'a> {
         self.bytes[self.places.token.clone()].copy_from_slice(token);
         put(&mut self.bytes, &["\""]);
     }
+}
+
+/// Writes an account's number, and the quote that ends the text. A number with fewer digits than there is room for has
+/// spaces after the quote, which mean nothing in JSON: so the request keeps its length.
+fn put_account(room: &mut [u8], number: u32) {
+    let (digits, rest) = room.split_at_mut(account_digits(number));
+    put_digits(digits, number.into());
+    rest[0] = b'"';
+    rest[1..].fill(b' ');
 }
 
 fn put(bytes: &mut Vec<u8>, texts: &[&str]) {

@@ -175,6 +175,12 @@ impl Scenario {
         kinds
     }
 
+    /// Whether no request depends on the answer to another, so that each may be for an account of its own, and
+    /// several may be under way.
+    pub(crate) const fn is_independent(self) -> bool {
+        matches!(self, Self::Balance | Self::Bet)
+    }
+
     /// Whether a virtual user needs a token before its first iteration.
     pub(crate) fn redeems(self) -> bool {
         self.steps().contains(&Step::RedeemToken)
@@ -246,18 +252,36 @@ pub(crate) struct Site {
 pub(crate) struct Player {
     /// Number of the virtual user, from 1.
     pub(crate) number: usize,
+    /// Number of the demo account that it plays, or begins with, from 1.
+    pub(crate) account: u32,
+    /// The highest number of an account that it will play.
+    pub(crate) accounts: u32,
 }
 
 impl Player {
-    /// The demo account of this virtual user (protocol §7).
-    pub(crate) fn account(self) -> String {
-        format!("default/player-{:06}", self.number)
+    /// A virtual user with the account of its own number.
+    pub(crate) const fn own(number: usize) -> Self {
+        Self { number, account: number as u32, accounts: number as u32 }
     }
 
-    /// The key of its demo session.
-    pub(crate) fn session(self) -> String {
-        format!("demo-{:06}", self.number)
+    /// The demo account (protocol §7).
+    pub(crate) fn account(self) -> String {
+        account(self.account)
     }
+}
+
+/// What stands before a demo account's number, and before its session key's (protocol §7).
+pub(crate) const ACCOUNT_PREFIX: &str = "default/player-";
+pub(crate) const SESSION_PREFIX: &str = "demo-";
+
+/// Digits of a demo account's number: six, and as many as it needs past that.
+pub(crate) const fn account_digits(number: u32) -> usize {
+    if number < 1_000_000 { 6 } else { number.ilog10() as usize + 1 }
+}
+
+/// The demo account with this number.
+pub(crate) fn account(number: u32) -> String {
+    format!("{ACCOUNT_PREFIX}{number:06}")
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! What is done before the clock starts: each virtual user is connected, and has the first token to redeem.
+//! What is done before the clock starts: each virtual user is connected, and has the first token to redeem or the
+//! accounts to draw from.
 //!
 //! It is done one after another and with plain sockets: there is nothing to measure yet but how long it takes to
 //! connect, and what goes wrong here ends the run with a sentence that names it.
@@ -7,7 +8,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::answer::{Assembly, Framed};
+use super::answer::{Answer, Assembly, Framed};
 use super::clock::{Clock, Timestamp};
 use super::request::{ITERATION_DIGITS, Request};
 use super::scenario::{Player, Site, Step};
@@ -49,23 +50,48 @@ pub(crate) fn first_token(
             player.account()
         )
     };
-    ask_token(socket, site, player, clock)
+    let token = |answer: &Answer<'_>| answer.session_token().map(<[u8]>::to_vec);
+    ask(socket, site, player, Step::CreateToken, clock, token)
         .unwrap_or_else(|error| Err(error.to_string()))
         .map_err(|why| refused(&why))
 }
 
-/// The token, or what the answer was in its place.
-fn ask_token(
+/// Asks for the balance of the account with this number, the last that a run may draw.
+///
+/// # Errors
+/// A sentence, where the server does not have it.
+pub(crate) fn last_account(
+    socket: &mut TcpStream,
+    site: &Site,
+    number: u32,
+    clock: &Clock,
+) -> Result<(), String> {
+    // A virtual user that no run has, since they are counted from 1.
+    let player = Player { number: 0, account: number, accounts: number };
+    ask(socket, site, player, Step::Balance, clock, |_| Some(())).unwrap_or_else(|error| Err(error.to_string())).map_err(
+        |why| {
+            format!(
+                "no balance of {}: {why}. Does the server run with --demo, and with at least --demo-accounts {number}?",
+                player.account()
+            )
+        },
+    )
+}
+
+/// Asks one request and waits: what `take` finds in an answer without a fault, or else what the answer was.
+fn ask<T>(
     socket: &mut TcpStream,
     site: &Site,
     player: Player,
+    step: Step,
     clock: &Clock,
-) -> io::Result<Result<Vec<u8>, String>> {
+    take: impl Fn(&Answer<'_>) -> Option<T>,
+) -> io::Result<Result<T, String>> {
     socket.set_read_timeout(Some(ANSWER_TIMEOUT))?;
     socket.set_write_timeout(Some(ANSWER_TIMEOUT))?;
     let timestamp = Timestamp::new(clock.wall_ms(clock.now_ns()));
     // The count 0 is left for this attempt: those of the run begin with 1.
-    let mut request = Request::compose(Step::CreateToken, site, player, b"");
+    let mut request = Request::compose(step, site, player, b"");
     let request = request.take(0, &[b'0'; ITERATION_DIGITS], &timestamp);
     socket.write_all(&request)?;
     let mut answer = Assembly::default();
@@ -80,13 +106,16 @@ fn ask_token(
             }
             Err(error) => return Err(error),
         };
-        match answer.feed(&room[..length]) {
+        let mut bytes = &room[..length];
+        match answer.feed(&mut bytes) {
             Framed::Partial => {}
-            Framed::Unframeable => return Ok(Err("what answered is not HTTP/1.1 with a length".to_owned())),
-            Framed::Whole(answer) => {
-                let token = answer.session_token().filter(|_| answer.status == 200 && answer.is_success());
+            Framed::Whole(answer) if bytes.is_empty() => {
+                let found = take(&answer).filter(|_| answer.status == 200 && answer.is_success());
                 let shown = || format!("HTTP {} {}", answer.status, String::from_utf8_lossy(answer.body));
-                return Ok(token.map(<[u8]>::to_vec).ok_or_else(shown));
+                return Ok(found.ok_or_else(shown));
+            }
+            Framed::Whole(_) | Framed::Unframeable => {
+                return Ok(Err("what answered is not HTTP/1.1 with a length".to_owned()));
             }
         }
     }
@@ -113,7 +142,7 @@ mod tests {
         });
         let clock = Clock::start();
         let (mut socket, _) = connect(address, &clock).expect("a server");
-        let token = first_token(&mut socket, &site(), Player { number: 7 }, &clock);
+        let token = first_token(&mut socket, &site(), Player::own(7), &clock);
         server.expect("a thread").join().expect("a server without a fault");
         match expect {
             Ok(expect) => assert_eq!(token.as_deref(), Ok(expect.as_bytes())),

@@ -24,6 +24,8 @@ pub(crate) struct Load {
     pub(crate) scenario: Scenario,
     /// By how many.
     pub(crate) vus: usize,
+    /// Requests that each has under way at a time.
+    pub(crate) pipeline: usize,
     /// For how long.
     pub(crate) duration: Duration,
     /// Trends have the columns p(99) and p(99.9), as k6 shows them with `--summary-trend-stats`.

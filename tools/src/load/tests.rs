@@ -29,7 +29,7 @@ fn durations() {
 
 #[track_caller]
 fn check_url(url: &str, expect: Option<(&str, &str)>) {
-    let parsed = parse_url(url).ok().map(|host| (host, with_port(host)));
+    let parsed = parse_url("--url", url).ok().map(|host| (host, with_port(host)));
     assert_eq!(parsed.as_ref().map(|(host, port)| (*host, port.as_str())), expect, "{url}");
 }
 
@@ -65,4 +65,52 @@ fn texts() {
     check_texts("é", true, false);
     check_texts("", true, false);
     check_texts(&"x".repeat(51), true, false);
+}
+
+/// What is said of options that are read well but do not go together, or of those that are not read.
+#[track_caller]
+fn check_options(options: &str, expect: Result<(), &str>) {
+    #[derive(Debug, clap::Parser)]
+    struct Alone {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+    let words = std::iter::once("load").chain(options.split_whitespace());
+    let said = match <Alone as clap::Parser>::try_parse_from(words) {
+        Ok(Alone { arguments }) => load(&arguments).map(drop),
+        Err(error) => Err(error.to_string()),
+    };
+    match expect {
+        Ok(()) => assert_eq!(said, Ok(()), "{options}"),
+        Err(expect) => {
+            let sentence = said.expect_err(options);
+            assert!(sentence.contains(expect), "{options}: {sentence}");
+        }
+    }
+}
+
+#[test]
+fn options() {
+    check_options("", Ok(()));
+    check_options("--scenario balance --pipeline 64 --vus 1000", Ok(()));
+    check_options("--scenario bet --accounts 10000000", Ok(()));
+    check_options("--scenario bet --hot --pipeline 2", Ok(()));
+    let across = "--scenario bet --accounts 10000 --cross-shard 25";
+    check_options(&format!("{across} --operator-url http://127.0.0.1:9817"), Ok(()));
+    check_options(across, Err("--operator-url"));
+    check_options("--scenario bet --cross-shard 25 --operator-url http://a", Err("--accounts"));
+    check_options("--scenario bet --accounts 1 --cross-shard 101 --operator-url http://a", Err("101"));
+    check_options("--scenario bet --accounts 10000001", Err("10000001"));
+    check_options("--scenario bet --accounts 10 --hot", Err("--hot"));
+    check_options("--scenario balance --pipeline 0", Err("0"));
+    check_options("--scenario balance --pipeline 65", Err("65"));
+    check_options(
+        "--scenario balance --pipeline 64 --vus 1025",
+        Err("over 65536 requests under way together"),
+    );
+    let depends = |option| format!("{option} is for --scenario balance and bet: requests of seed depend on");
+    check_options("--pipeline 2", Err(&depends("--pipeline")));
+    check_options("--accounts 2", Err(&depends("--accounts")));
+    check_options("--hot", Err(&depends("--hot")));
+    check_options("--scenario full --hot", Err("requests of full depend on"));
 }

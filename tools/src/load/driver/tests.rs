@@ -38,25 +38,28 @@ fn serve(answers: Answers) -> SocketAddr {
 /// Says whether there may be another: a connection that the client ended was its last.
 fn serve_connection(listener: &TcpListener, answers: Answers) -> bool {
     let (mut socket, _) = listener.accept().expect("a client");
-    let mut room = [0; 4_096];
-    for number in 1.. {
-        // A request of these sizes comes whole, in one piece, over the loopback.
-        match socket.read(&mut room) {
-            Ok(length) if length > 0 => {}
+    let mut room = vec![0; 65_536];
+    let mut number = 0;
+    loop {
+        // Requests of these sizes come whole, as many as were sent in one piece, over the loopback.
+        let length = match socket.read(&mut room) {
+            Ok(length) if length > 0 => length,
             _ => return false,
-        }
-        match answers(number) {
-            Answer::Pieces(pieces) => {
-                for piece in pieces {
-                    if socket.write_all(&piece).is_err() {
-                        return false;
+        };
+        for _ in 0..room[..length].windows(5).filter(|word| word == b"POST ").count() {
+            number += 1;
+            match answers(number) {
+                Answer::Pieces(pieces) => {
+                    for piece in pieces {
+                        if socket.write_all(&piece).is_err() {
+                            return false;
+                        }
                     }
                 }
+                Answer::Last(bytes) => return socket.write_all(&bytes).is_ok(),
             }
-            Answer::Last(bytes) => return socket.write_all(&bytes).is_ok(),
         }
     }
-    false
 }
 
 /// What a run should have seen.
@@ -72,12 +75,19 @@ const FINE: Seen = Seen { failed_requests: false, failed_checks: false, reconnec
 /// Plays for a moment with one virtual user, and looks at what was measured.
 #[track_caller]
 fn check(scenario: Scenario, answers: Answers, expect: Seen) {
+    check_pipeline(scenario, 1, answers, expect);
+}
+
+/// The same with so many requests under way at a time.
+#[track_caller]
+fn check_pipeline(scenario: Scenario, pipeline: usize, answers: Answers, expect: Seen) {
     let address = serve(answers);
     let site = Site { address, ..site() };
     let clock = Clock::start();
     let (socket, connecting_ns) = setup::connect(address, &clock).expect("a server");
-    let start = Connected { socket, connecting_ns, token: b"first".to_vec() };
-    let load = Load { scenario, vus: 1, duration: Duration::from_millis(100), tails: false };
+    let start =
+        Connected { socket, connecting_ns, player: Player::own(1), draw: None, token: b"first".to_vec() };
+    let load = Load { scenario, vus: 1, pipeline, duration: Duration::from_millis(100), tails: false };
     let mut ring = ring(1).expect("a ring");
     let wake = Wake::on_signals(&mut ring, &[]).expect("a socket");
     let driver = Driver::new(&load, &site, ring, wake, clock, vec![start]).expect("a driver");
@@ -133,4 +143,29 @@ fn answers_that_are_wrong() {
     let unavailable: Answers =
         |_| Answer::Pieces(vec![b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\r\n{}".to_vec()]);
     check(Scenario::Balance, unavailable, Seen { failed_requests: true, failed_checks: true, ..FINE });
+}
+
+#[test]
+fn pipelines() {
+    for pipeline in [2, 64] {
+        check_pipeline(Scenario::Balance, pipeline, |_| Answer::Pieces(vec![good()]), FINE);
+        check_pipeline(Scenario::Bet, pipeline, |_| Answer::Pieces(vec![good()]), FINE);
+        let in_pieces: Answers = |_| Answer::Pieces(good().chunks(30).map(<[u8]>::to_vec).collect());
+        check_pipeline(Scenario::Balance, pipeline, in_pieces, FINE);
+    }
+}
+
+#[test]
+fn a_connection_that_ends_costs_the_requests_of_its_pipeline() {
+    let last: Answers = |number| match number {
+        1..=5 => Answer::Pieces(vec![good()]),
+        _ => Answer::Last([b"HTTP/1.1 200 OK\r\nConnection: close\r\n", &good()[17..]].concat()),
+    };
+    let lost = Seen { failed_requests: true, failed_checks: true, reconnects: true };
+    check_pipeline(Scenario::Balance, 4, last, lost);
+    let noise: Answers = |number| match number {
+        1..=5 => Answer::Pieces(vec![good()]),
+        _ => Answer::Last(b"no answer\r\n".to_vec()),
+    };
+    check_pipeline(Scenario::Bet, 4, noise, lost);
 }

@@ -38,7 +38,7 @@ fn check_taken(request: &mut Request, attempt: u64, iterations: u64, path: &str,
 /// A request of player 42 in its seventh iteration, and then in its last.
 #[track_caller]
 fn check(step: Step, path: &str, members: &str) {
-    let mut request = Request::compose(step, &site(), Player { number: 42 }, b"abc");
+    let mut request = Request::compose(step, &site(), Player::own(42), b"abc");
     check_taken(&mut request, 1, 7, path, &members.replace('#', "19ab5f62c00-000042-000000000007"));
     let last = 999_999_999_999;
     check_taken(&mut request, last, last, path, &members.replace('#', "19ab5f62c00-000042-999999999999"));
@@ -96,7 +96,7 @@ fn beside_rounds() {
 
 #[test]
 fn tokens() {
-    let mut redeem = Request::compose(Step::RedeemToken, &site(), Player { number: 42 }, b"abc");
+    let mut redeem = Request::compose(Step::RedeemToken, &site(), Player::own(42), b"abc");
     let check = |request: &mut Request, token: &str| {
         let members = format!(r#""SessionToken":"{token}","IPAddress":"127.0.0.1""#);
         let body = take(request, 7, 0);
@@ -107,8 +107,38 @@ fn tokens() {
     check(&mut redeem, "xyz");
     assert!(!redeem.put_token(b"longer"));
     check(&mut redeem, "xyz");
-    let mut empty = Request::compose(Step::RedeemToken, &site(), Player { number: 42 }, b"");
+    let mut empty = Request::compose(Step::RedeemToken, &site(), Player::own(42), b"");
     check(&mut empty, "");
+}
+
+/// A bet for the account with this number, by a player that plays up to `accounts` of them.
+#[track_caller]
+fn check_account(accounts: u32, number: u32, expect: [&str; 2]) {
+    let player = Player { number: 7, account: 1, accounts };
+    for step in Scenario::Bet.steps().iter().chain(Scenario::Balance.steps()) {
+        let mut request = Request::compose(*step, &site(), player, b"");
+        let first = take(&mut request, 1, 0);
+        request.put_account(number);
+        let text = take(&mut request, 1, 0);
+        assert_eq!(text.len(), first.len(), "Content-Length holds");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a body");
+        assert!(head.ends_with(&format!("Content-Length: {}", body.len())), "{head}");
+        let json: serde_json::Value = serde_json::from_str(body).expect("JSON");
+        assert_eq!(json["OperatorAccountID"], expect[0]);
+        if step.kind() == RequestType::PlaceBet {
+            assert_eq!(json["GatewaySessionToken"], expect[1]);
+            assert!(json["GameRoundID"].as_str().is_some_and(|id| id.contains("-000007-")), "{json}");
+        }
+    }
+}
+
+#[test]
+fn accounts_that_are_drawn() {
+    check_account(7, 7, ["default/player-000007", "demo-000007"]);
+    check_account(999_999, 999_999, ["default/player-999999", "demo-999999"]);
+    check_account(10_000_000, 1, ["default/player-000001", "demo-000001"]);
+    check_account(10_000_000, 1_234_567, ["default/player-1234567", "demo-1234567"]);
+    check_account(10_000_000, 10_000_000, ["default/player-10000000", "demo-10000000"]);
 }
 
 /// The names of the members that make a transaction known to the server, and of a round where it is opened.
@@ -123,7 +153,7 @@ fn check_ids(scenario: Scenario, ids_of_an_iteration: usize) {
         let site = Site { run: site().run + run, ..site() };
         for number in 1..=vus {
             for step in scenario.steps() {
-                let mut request = Request::compose(*step, &site, Player { number }, b"");
+                let mut request = Request::compose(*step, &site, Player::own(number), b"");
                 for iteration in 0..iterations {
                     let text = take(&mut request, 1, iteration);
                     let (_, body) = text.split_once("\r\n\r\n").expect("a body");

@@ -129,13 +129,23 @@ fn rounds() {
 }
 
 #[track_caller]
-fn check_player(number: usize, account: &str, session: &str) {
-    let player = Player { number };
-    assert_eq!((player.account().as_str(), player.session().as_str()), (account, session));
+fn check_account(number: u32, expect: &str) {
+    assert_eq!(account(number), expect);
+    assert_eq!(account_digits(number), expect.len() - ACCOUNT_PREFIX.len(), "{expect}");
 }
 
 #[test]
-fn players() {
-    check_player(1, "default/player-000001", "demo-000001");
-    check_player(10_000, "default/player-010000", "demo-010000");
+fn accounts() {
+    check_account(1, "default/player-000001");
+    check_account(10_000, "default/player-010000");
+    check_account(999_999, "default/player-999999");
+    check_account(1_000_000, "default/player-1000000");
+    check_account(10_000_000, "default/player-10000000");
+}
+
+#[test]
+fn scenarios_whose_requests_stand_alone_have_one_step() {
+    for scenario in Scenario::value_variants().iter().filter(|scenario| scenario.is_independent()) {
+        assert_eq!(scenario.steps().len(), 1, "{}", scenario.name());
+    }
 }

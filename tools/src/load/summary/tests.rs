@@ -15,7 +15,13 @@ fn check(text: &str, expect: &str) {
 
 #[test]
 fn headers() {
-    let load = Load { scenario: Scenario::Seed, vus: 100, duration: Duration::from_secs(600), tails: false };
+    let load = Load {
+        scenario: Scenario::Seed,
+        vus: 100,
+        pipeline: 1,
+        duration: Duration::from_secs(600),
+        tails: false,
+    };
     check(
         &header(&load, "http://127.0.0.1:9816"),
         "  execution: local
@@ -50,7 +56,13 @@ fn a_run_without_a_fault() {
         }
         stats.iteration.record((243 + iteration) * MS);
     }
-    let load = Load { scenario: Scenario::Seed, vus: 2, duration: Duration::from_secs(1), tails: false };
+    let load = Load {
+        scenario: Scenario::Seed,
+        vus: 2,
+        pipeline: 1,
+        duration: Duration::from_secs(1),
+        tails: false,
+    };
     check(&summary(&load, &stats, 1_250 * MS), SEED);
 }
 
@@ -118,8 +130,13 @@ fn a_run_with_faults() {
         stats.iteration.record(MS);
     }
     stats.interrupted = 3;
-    let load =
-        Load { scenario: Scenario::Balance, vus: 100, duration: Duration::from_secs(30), tails: false };
+    let load = Load {
+        scenario: Scenario::Balance,
+        vus: 100,
+        pipeline: 1,
+        duration: Duration::from_secs(30),
+        tails: false,
+    };
     check(&summary(&load, &stats, 12_000 * MS), FAULTS);
 }
 
