@@ -11,6 +11,7 @@
 //! - `driver`: moves the virtual users on the ring.
 //! - `setup`: connections and first tokens, before the clock starts. `shards`: where a connection has landed.
 //! - `stats`: what is measured. `summary`, with `units`: what is printed of it.
+//! - `series`: what a run does from second to second, for a tool that draws it.
 //! - `progress`, `clock`: what is seen of a run; its time.
 
 mod accounts;
@@ -21,6 +22,7 @@ mod lanes;
 mod progress;
 mod request;
 mod scenario;
+mod series;
 mod setup;
 mod shards;
 mod stats;
@@ -45,17 +47,24 @@ use crate::machine;
 use crate::say;
 use crate::wake::Wake;
 use accounts::{Accounts, Draw, Owned};
-use clock::Clock;
-use driver::{Connected, Driver, Outcome};
-use scenario::{Player, Scenario, Site};
+use driver::{Connected, Driver};
+use scenario::{Player, Site};
 use shards::Lookout;
 use summary::Load;
 
+pub(crate) use clock::{Clock, Timestamp};
+pub(crate) use driver::Outcome;
+pub(crate) use scenario::{RequestType, Scenario};
+pub(crate) use series::Interval;
+#[cfg(test)]
+pub(crate) use stats::Sample;
+pub(crate) use stats::{Figures, Stats, Verdict};
+
 /// Exit code of a run in which a check has failed.
-const EXIT_CHECKS: u8 = 1;
+pub(crate) const EXIT_CHECKS: u8 = 1;
 
 /// Virtual users of one run: a thread that serves more answers too late to measure them.
-const VUS_MAX: i64 = 10_000;
+pub(crate) const VUS_MAX: i64 = 10_000;
 
 /// Requests of one connection that the server lets wait for their answers.
 const PIPELINE_MAX: i64 = purser::limits::PIPELINE_DEPTH_MAX as i64;
@@ -142,17 +151,30 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let header = summary::header(&load, &arguments.url);
     let connected = connect(&load, &arguments, &site, &clock)?;
     say(&header);
-    let Outcome { stats, elapsed_ns } =
-        drive(&load, &site, clock, connected).map_err(|error| format!("the socket ring: {error}"))?;
+    let driven = driver(&load, &site, clock, connected).and_then(Driver::run);
+    let Outcome { stats, elapsed_ns, .. } = driven.map_err(|error| format!("the socket ring: {error}"))?;
     let summary = summary::summary(&load, &stats, elapsed_ns);
     say(&summary);
     if let (Some(file), Some(path)) = (&mut file, &arguments.summary_file) {
         file.write_all((header + &summary).as_bytes())
             .map_err(|error| format!("{}: {error}", path.display()))?;
     }
-    let checks = stats.checks();
-    // A run without a check has shown nothing.
-    Ok(if checks.fails == 0 && checks.passes > 0 { ExitCode::SUCCESS } else { EXIT_CHECKS.into() })
+    Ok(if stats.all_passed() { ExitCode::SUCCESS } else { EXIT_CHECKS.into() })
+}
+
+/// Runs the load for another tool, by `clock`, which keeps what was done from second to second: what would be printed
+/// of it, and what it has come to.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn play(arguments: &Arguments, clock: Clock) -> Result<(String, Outcome), String> {
+    let load = load(arguments)?;
+    let site = site(arguments, &clock)?;
+    let connected = connect(&load, arguments, &site, &clock)?;
+    let driven = driver(&load, &site, clock, connected).and_then(|driver| driver.with_series().run());
+    let outcome = driven.map_err(|error| format!("the socket ring: {error}"))?;
+    let summary = summary::summary(&load, &outcome.stats, outcome.elapsed_ns);
+    Ok((summary::header(&load, &arguments.url) + &summary, outcome))
 }
 
 /// The load, where its options go together.
@@ -239,15 +261,20 @@ fn accounts(arguments: &Arguments, lookout: Option<&Lookout>) -> Result<Accounts
             Accounts::Across { owned, percent }
         }
         (Some(accounts), ..) => Accounts::Spread(accounts),
-        _ if hot => Accounts::Hot,
+        _ if hot || arguments.scenario == Scenario::Wrapped => Accounts::Hot,
         _ => Accounts::Own,
     })
 }
 
-fn drive(load: &Load, site: &Site, clock: Clock, connected: Vec<Connected>) -> io::Result<Outcome> {
+fn driver<'a>(
+    load: &Load,
+    site: &'a Site,
+    clock: Clock,
+    connected: Vec<Connected>,
+) -> io::Result<Driver<'a>> {
     let mut ring = driver::ring(load.vus)?;
     let wake = Wake::on_signals(&mut ring, &[SIGINT, SIGTERM])?;
-    Driver::new(load, site, ring, wake, clock, connected)?.run()
+    Driver::new(load, site, ring, wake, clock, connected)
 }
 
 /// The host of an option's URL, with its port where it has one.
@@ -272,7 +299,7 @@ fn with_port(host: &str) -> String {
 }
 
 /// `1h30m`, `10m`, `30s`, `500ms`: whole numbers with their units, added up.
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || "a duration is written as 30s, 10m, 1h30m or 500ms".to_owned();
     let mut rest = text;
     let mut sum_ms = 0_u64;

@@ -70,6 +70,11 @@ impl Timestamp {
     pub(crate) const fn text(&self) -> &[u8; TIMESTAMP_BYTES] {
         &self.text
     }
+
+    /// Milliseconds since 1970.
+    pub(crate) const fn unix_ms(&self) -> u64 {
+        self.unix_ms
+    }
 }
 
 /// Writes `number` over all of `room`, with leading zeros.

@@ -17,6 +17,7 @@ use super::accounts::Draw;
 use super::clock::{Clock, Timestamp};
 use super::progress::{self, Look, Progress};
 use super::scenario::{Player, Site};
+use super::series::{Interval, Series};
 use super::setup;
 use super::stats::{Stats, Verdict};
 use super::summary::{GRACE, Load};
@@ -56,7 +57,13 @@ enum Piece {
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) stats: Stats,
+    /// When it began, by the run's clock.
+    pub(crate) began_ns: u64,
     pub(crate) elapsed_ns: u64,
+    /// What was done from second to second; empty where nobody asked for it.
+    pub(crate) intervals: Vec<Interval>,
+    /// It was ended by a signal.
+    pub(crate) interrupted: bool,
 }
 
 /// The size of a ring for this many virtual users. The submission queue holds a send and a receive of each, so
@@ -93,6 +100,7 @@ pub(crate) struct Driver<'a> {
     resting: Vec<usize>,
     playing: usize,
     stats: Stats,
+    series: Option<Series>,
     progress: Progress,
     timestamp: Timestamp,
     /// When this turn began, in nanoseconds of the clock.
@@ -139,6 +147,7 @@ impl<'a> Driver<'a> {
             playing: vus.len(),
             vus,
             stats: Stats::default(),
+            series: None,
             progress: Progress::start(load.vus, load.duration),
             timestamp: Timestamp::new(clock.wall_ms(now_ns)),
             now_ns,
@@ -146,6 +155,11 @@ impl<'a> Driver<'a> {
             ends_ns: now_ns + load.duration.as_nanos() as u64,
             interrupted: false,
         })
+    }
+
+    /// Has what is done from second to second kept, too.
+    pub(crate) fn with_series(self) -> Self {
+        Self { series: Some(Series::default()), ..self }
     }
 
     /// Plays to the end, or until a signal.
@@ -164,7 +178,10 @@ impl<'a> Driver<'a> {
         self.progress.finish();
         let playing = self.vus.iter().filter(|vu| vu.phase != Phase::Done);
         self.stats.interrupted += playing.map(|vu| vu.lanes().under_way().max(1) as u64).sum::<u64>();
-        Ok(Outcome { stats: self.stats, elapsed_ns: self.now_ns - self.began_ns })
+        let elapsed_ns = self.now_ns - self.began_ns;
+        let intervals = self.series.map(|series| series.finish(elapsed_ns, &self.stats)).unwrap_or_default();
+        let Self { stats, began_ns, interrupted, .. } = self;
+        Ok(Outcome { stats, began_ns, elapsed_ns, intervals, interrupted })
     }
 
     fn is_over(&self) -> bool {
@@ -228,6 +245,9 @@ impl<'a> Driver<'a> {
             if asked_ns.is_some_and(|asked_ns| self.now_ns - asked_ns > ANSWER_TIMEOUT_NS) {
                 self.fail(index)?;
             }
+        }
+        if let Some(series) = &mut self.series {
+            series.look(self.now_ns - self.began_ns, &self.stats);
         }
         self.progress.show(Look {
             elapsed_ns: self.now_ns - self.began_ns,

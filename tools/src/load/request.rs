@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::clock::{TIMESTAMP_BYTES, Timestamp, put_digits};
-use super::scenario::{ACCOUNT_PREFIX, Play, Player, SESSION_PREFIX, Site, Step, account_digits};
+use super::scenario::{ACCOUNT_PREFIX, Play, Player, SESSION_PREFIX, Site, Step, account_digits, session};
 
 /// Digits of the count in a `Sequence`: a microsecond per request, for eleven days.
 const COUNT_DIGITS: usize = 12;
@@ -15,6 +15,9 @@ const COUNT_DIGITS: usize = 12;
 /// Digits of the count of iterations in the ids of rounds and transactions. No user plays more iterations than it
 /// sends requests.
 pub(crate) const ITERATION_DIGITS: usize = COUNT_DIGITS;
+
+/// Hexadecimal digits of a time in a token: those of milliseconds since 1970 from 2004 to 2527.
+const MINTED_DIGITS: usize = 11;
 
 /// Ids in a request: a round, a transaction, and the bet that it takes back.
 const IDS_MAX: usize = 3;
@@ -36,6 +39,8 @@ struct Places {
     count: Range<usize>,
     timestamp: Range<usize>,
     token: Range<usize>,
+    /// The time in a token that the virtual user mints.
+    minted: Range<usize>,
     /// The account's number with the quote that ends its text, and its session key's.
     account: Range<usize>,
     session: Range<usize>,
@@ -56,7 +61,7 @@ impl Request {
         let head = bytes.len();
         let shift = |place: &mut Range<usize>| *place = place.start + head..place.end + head;
         [&mut places.count, &mut places.timestamp, &mut places.token].into_iter().for_each(shift);
-        [&mut places.account, &mut places.session].into_iter().for_each(shift);
+        [&mut places.account, &mut places.session, &mut places.minted].into_iter().for_each(shift);
         places.iterations.iter_mut().for_each(shift);
         bytes.extend_from_slice(&body);
         Self { bytes, places }
@@ -72,6 +77,7 @@ impl Request {
         let Self { bytes, places } = self;
         put_digits(&mut bytes[places.count.clone()], attempt);
         bytes[places.timestamp.clone()].copy_from_slice(timestamp.text());
+        put_hex(&mut bytes[places.minted.clone()], timestamp.unix_ms());
         for place in places.iterations.iter().filter(|place| !place.is_empty()) {
             bytes[place.clone()].copy_from_slice(iteration);
         }
@@ -149,6 +155,12 @@ impl<'a> Body<'a> {
             }
             Step::RedeemToken => {
                 self.put_token(token);
+                self.put_text("IPAddress", "127.0.0.1");
+            }
+            Step::RedeemMinted => {
+                put(&mut self.bytes, &[",\"SessionToken\":\"", &session(self.player.account), "-"]);
+                self.places.minted = room(&mut self.bytes, MINTED_DIGITS);
+                put(&mut self.bytes, &["\""]);
                 self.put_text("IPAddress", "127.0.0.1");
             }
             Step::PlaceBet { play, starts, ends } => {
@@ -270,6 +282,14 @@ fn put_account(room: &mut [u8], number: u32) {
     put_digits(digits, number.into());
     rest[0] = b'"';
     rest[1..].fill(b' ');
+}
+
+/// Writes `number` in lower-case hexadecimal over all of `room`, with leading zeros; nothing where there is no room.
+fn put_hex(room: &mut [u8], mut number: u64) {
+    for digit in room.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(number % 16) as usize];
+        number /= 16;
+    }
 }
 
 fn put(bytes: &mut Vec<u8>, texts: &[&str]) {

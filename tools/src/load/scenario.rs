@@ -87,6 +87,8 @@ pub(crate) enum Step {
     Balance,
     /// At most one in an iteration: there is one token to redeem.
     RedeemToken,
+    /// Redeems a token that the virtual user mints itself, from its session key and the time.
+    RedeemMinted,
     CreateToken,
     PlaceBet {
         play: Play,
@@ -117,7 +119,7 @@ impl Step {
     pub(crate) const fn kind(self) -> RequestType {
         match self {
             Self::Balance => RequestType::Balance,
-            Self::RedeemToken => RequestType::RedeemToken,
+            Self::RedeemToken | Self::RedeemMinted => RequestType::RedeemToken,
             Self::CreateToken => RequestType::CreateToken,
             Self::PlaceBet { .. } => RequestType::PlaceBet,
             Self::AwardWinnings(_) => RequestType::AwardWinnings,
@@ -141,6 +143,8 @@ pub(crate) enum Scenario {
     Full,
     /// placebet alone, each a round of its own with a stake of 0.01
     Bet,
+    /// the seed's calls on one account for all, with tokens that its platform mints (serve --session-token wrapped)
+    Wrapped,
 }
 
 impl Scenario {
@@ -151,6 +155,7 @@ impl Scenario {
             Self::Balance => "balance",
             Self::Full => "full",
             Self::Bet => "bet",
+            Self::Wrapped => "wrapped",
         }
     }
 
@@ -161,6 +166,7 @@ impl Scenario {
             Self::Balance => &[Step::Balance],
             Self::Full => &FULL,
             Self::Bet => &[BET],
+            Self::Wrapped => &[Step::Balance, Step::RedeemMinted, Step::CreateToken],
         }
     }
 
@@ -282,6 +288,11 @@ pub(crate) const fn account_digits(number: u32) -> usize {
 /// The demo account with this number.
 pub(crate) fn account(number: u32) -> String {
     format!("{ACCOUNT_PREFIX}{number:06}")
+}
+
+/// The key of its demo session.
+pub(crate) fn session(number: u32) -> String {
+    format!("{SESSION_PREFIX}{number:06}")
 }
 
 #[cfg(test)]

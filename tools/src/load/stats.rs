@@ -24,6 +24,9 @@ const LONGEST_NS: u64 = 120_000_000_000;
 /// Significant digits of a percentile.
 const DIGITS: u8 = 3;
 
+/// Points of a distribution's curve for each power of ten.
+const CURVE_POINTS: f64 = 16.0;
+
 /// Times of one kind. Average, least and most are exact; the rest has [`DIGITS`] digits.
 #[derive(Debug)]
 pub(crate) struct Trend {
@@ -77,6 +80,20 @@ impl Trend {
         self.most_ns = self.most_ns.max(other.most_ns);
     }
 
+    /// The times of this that `earlier`, a state that it was in before, has not.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        let mut times = self.times.clone();
+        times.subtract(&earlier.times).expect("what was recorded stays");
+        let zeros = self.zeros - earlier.zeros;
+        Self {
+            zeros,
+            sum_ns: self.sum_ns - earlier.sum_ns,
+            least_ns: if zeros > 0 { 0 } else { times.min_nz() },
+            most_ns: times.max(),
+            times,
+        }
+    }
+
     /// The trend of all of these.
     pub(crate) fn of<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut all = Self::default();
@@ -106,6 +123,18 @@ impl Trend {
         }
     }
 
+    /// The distribution: pairs of `1 / (1 - p)` and the `p` quantile, [`CURVE_POINTS`] for each power of ten, up to where
+    /// a single time is left.
+    pub(crate) fn curve(&self) -> Vec<(f64, u64)> {
+        let count = self.count();
+        let last = CURVE_POINTS * (count.max(1) as f64).log10();
+        let inverse = |point: u32| 10_f64.powf(f64::from(point) / CURVE_POINTS);
+        let points = (0..=last as u32).filter(|_| count > 0).map(inverse);
+        points
+            .map(|inverse| (inverse, self.at_rank(((1.0 - 1.0 / inverse) * count as f64) as u64 + 1)))
+            .collect()
+    }
+
     /// How many times there were that are not 0.
     #[cfg(test)]
     pub(crate) fn times_above_zero(&self) -> u64 {
@@ -113,8 +142,13 @@ impl Trend {
     }
 
     fn percentile(&self, per_mille: u64) -> u64 {
-        // The rank of the time, from 1, among all of them; the zeros come first.
-        let rank = (self.count() * per_mille).div_ceil(1_000).max(1);
+        self.at_rank((self.count() * per_mille).div_ceil(1_000))
+    }
+
+    /// The time of this rank, from 1, among all of them.
+    fn at_rank(&self, rank: u64) -> u64 {
+        let rank = rank.clamp(1, self.count());
+        // The zeros come first.
         if rank <= self.zeros {
             return 0;
         }
@@ -194,6 +228,11 @@ impl TypeStats {
     pub(crate) fn requests(&self) -> u64 {
         self.expected.count() + self.failed.count()
     }
+
+    /// Durations of all of them.
+    pub(crate) fn durations(&self) -> Trend {
+        Trend::of([&self.expected, &self.failed])
+    }
 }
 
 /// What was measured of a run.
@@ -252,10 +291,21 @@ impl Stats {
         self.failed
     }
 
+    /// Durations of all requests.
+    pub(crate) fn durations(&self) -> Trend {
+        Trend::of(self.types.iter().flat_map(|of_type| [&of_type.expected, &of_type.failed]))
+    }
+
     /// All checks of all answers.
     pub(crate) const fn checks(&self) -> Tally {
         let total = self.requests * CHECKS.len() as u64;
         Tally { passes: total - self.failed_checks, fails: self.failed_checks }
+    }
+
+    /// Whether every check has passed. A run without one has shown nothing.
+    pub(crate) const fn all_passed(&self) -> bool {
+        let checks = self.checks();
+        checks.fails == 0 && checks.passes > 0
     }
 
     /// Iterations that came to their end.
@@ -315,6 +365,33 @@ mod tests {
         let expect =
             Figures { average: 10, least: 0, median: 10, most: 20, p90: 20, p95: 20, p99: 20, p999: 20 };
         assert_eq!(Trend::of(&parts).figures(), expect);
+    }
+
+    #[test]
+    fn times_since_a_state_before() {
+        let mut trend = Trend::default();
+        [0, 1_000].into_iter().for_each(|ns| trend.record(ns));
+        let before = Trend::of([&trend]);
+        assert_eq!(trend.since(&before).figures(), Figures::default());
+        [0, 10, 20].into_iter().for_each(|ns| trend.record(ns));
+        let expect =
+            Figures { average: 10, least: 0, median: 10, most: 20, p90: 20, p95: 20, p99: 20, p999: 20 };
+        assert_eq!(trend.since(&before).figures(), expect);
+    }
+
+    #[test]
+    fn curves() {
+        assert!(Trend::default().curve().is_empty());
+        let mut trend = Trend::default();
+        (1..=100).for_each(|ns| trend.record(ns));
+        let curve = trend.curve();
+        assert_eq!(curve.len(), 33);
+        assert_eq!(
+            [curve[0], curve[32]].map(|(inverse, ns)| (inverse.round(), ns)),
+            [(1.0, 1), (100.0, 100)]
+        );
+        assert_eq!(curve[16].1, 91);
+        assert!(curve.is_sorted_by_key(|(_, ns)| *ns), "{curve:?}");
     }
 
     #[track_caller]

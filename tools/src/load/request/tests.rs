@@ -58,6 +58,9 @@ fn accounts_and_sessions() {
     check(Step::CreateToken, "/v1.0/session/createtoken", &members(&[ACCOUNT, GAME]));
     let redeem = r#""SessionToken":"abc","IPAddress":"127.0.0.1""#;
     check(Step::RedeemToken, "/v1.0/session/redeemtoken", redeem);
+    // The time of the token is that of the request.
+    let minted = r#""SessionToken":"demo-000042-19ab697e87b","IPAddress":"127.0.0.1""#;
+    check(Step::RedeemMinted, "/v1.0/session/redeemtoken", minted);
 }
 
 #[test]

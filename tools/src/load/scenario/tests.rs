@@ -30,6 +30,7 @@ fn check_shares(scenario: Scenario, expect: &[(RequestType, usize)]) {
 fn shares() {
     use RequestType as T;
     check_shares(Scenario::Seed, &[(T::Balance, 1), (T::RedeemToken, 1), (T::CreateToken, 1)]);
+    check_shares(Scenario::Wrapped, &[(T::Balance, 1), (T::RedeemToken, 1), (T::CreateToken, 1)]);
     check_shares(Scenario::Balance, &[(T::Balance, 1)]);
     check_shares(Scenario::Bet, &[(T::PlaceBet, 1)]);
     let full = [
@@ -70,7 +71,7 @@ fn transaction(step: Step) -> Option<&'static str> {
         Step::AwardWinnings(play) | Step::VoidBet(play) => Some(play.transaction),
         Step::Credit { transaction, .. } => Some(transaction),
         Step::Alert { action } => Some(action),
-        Step::Balance | Step::RedeemToken | Step::CreateToken | Step::End { .. } => None,
+        Step::Balance | Step::RedeemToken | Step::RedeemMinted | Step::CreateToken | Step::End { .. } => None,
     }
 }
 
@@ -113,7 +114,11 @@ fn check_rounds(scenario: Scenario) -> i64 {
             }
             Step::End { round } => assert!(open.remove(round), "{step:?}"),
             Step::Credit { amount_minor, .. } => balance += i64::from(amount_minor),
-            Step::Balance | Step::RedeemToken | Step::CreateToken | Step::Alert { .. } => {}
+            Step::Balance
+            | Step::RedeemToken
+            | Step::RedeemMinted
+            | Step::CreateToken
+            | Step::Alert { .. } => {}
         }
     }
     assert!(open.is_empty(), "rounds that are never ended: {open:?}");
