@@ -4,6 +4,7 @@
 //! - `ceiling` answers as the server would, without reading what was asked: the most that one core can do with
 //!   this kernel and this ring, so the figure that a server's figure is held against.
 //! - `simulate` plays the machine under a virtual clock, with crashes, and judges every answer.
+//! - `profile` says where a server spends its time, with a flame graph.
 //! - `footprint` fills a wallet and says what a remembered transaction takes of memory.
 //!
 //! Exit codes: 0 done and well, 1 done and some checks failed, 2 not started: wrong arguments, no server.
@@ -14,6 +15,7 @@ mod footprint;
 mod load;
 mod machine;
 mod plot;
+mod profile;
 mod simulate;
 mod wake;
 
@@ -37,6 +39,8 @@ struct Arguments {
 enum Tool {
     /// Plays a load scenario against a server and prints k6's end-of-test summary.
     Load(load::Arguments),
+    /// Records where a server spends its time: flame graph, shares, top functions
+    Profile(profile::Arguments),
     /// Plays the wallet's shards under a virtual clock, with failing disks and crashes, and judges every answer.
     Simulate(simulate::Arguments),
     /// Fills a wallet with transactions and says how much memory each takes.
@@ -48,6 +52,7 @@ enum Tool {
 fn main() -> ExitCode {
     let done = match Arguments::parse().tool {
         Tool::Load(arguments) => load::run(arguments),
+        Tool::Profile(arguments) => profile::run(&arguments),
         Tool::Ceiling(arguments) => ceiling::run(&arguments),
         Tool::Simulate(arguments) => simulate::run(arguments),
         Tool::Footprint(arguments) => footprint::run(&arguments),

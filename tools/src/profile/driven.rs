@@ -1,0 +1,96 @@
+//! A server with load on it, for as long as it is recorded.
+
+use std::env;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::child::{self, Options, Server};
+use crate::load::Scenario;
+
+/// Demo accounts beside those of the virtual users: a table that does not fit the caches.
+const ACCOUNTS: u32 = 10_000;
+
+/// A server and the load that is played against it. Both end with it.
+pub(crate) struct Driven {
+    load: Load,
+    server: Server,
+    /// Goes last: the server writes to it until it has ended.
+    _scratch: TempDir,
+}
+
+/// The generator's process, killed when it is dropped.
+struct Load {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        // What has ended can't be killed, and need not be.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Driven {
+    /// Starts a server on free ports and the load; returns once every virtual user is connected.
+    ///
+    /// # Errors
+    /// A sentence, where either does not start.
+    pub(crate) fn start(scenario: Scenario, vus: u16) -> Result<Self, String> {
+        let scratch = tempfile::tempdir().map_err(|error| format!("no scratch directory: {error}"))?;
+        let server = Server::start(&Options {
+            binary: child::beside("purser")?,
+            cores: None,
+            demo_accounts: ACCOUNTS,
+            data: scratch.path().join("data"),
+            extra: Vec::new(),
+        })?;
+        let own =
+            env::current_exe().map_err(|error| format!("the path of this program is not known: {error}"))?;
+        let mut command = Command::new(own);
+        // Longer than any recording: it is ended by a signal.
+        command.args(["load", "--duration", "1h", "--scenario", scenario.name(), "--vus", &vus.to_string()]);
+        command.args(["--url", &format!("http://{}", server.platform())]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = command.spawn().map_err(|error| format!("the load can't be started: {error}"))?;
+        let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+        let mut load = Load { child, stdout };
+        // The summary's head is printed when all are connected.
+        let mut line = String::new();
+        match load.stdout.read_line(&mut line) {
+            Ok(1..) => Ok(Self { load, server, _scratch: scratch }),
+            _ => Err("the load has ended before it began".to_owned()),
+        }
+    }
+
+    /// The server's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
+    /// Ends both; the load's requests and checks, as its summary has them.
+    ///
+    /// # Errors
+    /// A sentence: the server did not end well, or a check of the load has failed.
+    pub(crate) fn stop(self) -> Result<String, String> {
+        let Self { mut load, server, _scratch } = self;
+        let asked = kill_process(Pid::from_child(&load.child), Signal::TERM);
+        asked.map_err(|error| format!("the load has ended too early: {error}"))?;
+        let mut summary = String::new();
+        load.stdout.read_to_string(&mut summary).map_err(|error| format!("the load's summary: {error}"))?;
+        let status = load.child.wait().map_err(|error| format!("the load: {error}"))?;
+        server.stop()?;
+        if !status.success() {
+            return Err(format!("the load has ended with {status}: what was recorded is not a good run"));
+        }
+        let lines = summary.lines().filter(|line| {
+            let name = line.trim_start().trim_start_matches("✓ ");
+            ["checks.", "http_reqs."].iter().any(|wanted| name.starts_with(wanted))
+        });
+        Ok(lines.map(|line| format!("  {}\n", line.trim())).collect())
+    }
+}
