@@ -40,6 +40,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use clap::{Args as _, FromArgMatches as _};
 use purser::shard::partition::Partition;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -130,6 +131,16 @@ pub(crate) struct Arguments {
     /// The game that is played
     #[arg(long, value_name = "ID", default_value = "11588", value_parser = parse_member)]
     game: String,
+}
+
+impl Arguments {
+    /// A load with tails on the demo of a server, and otherwise with what is left out on the command line.
+    pub(crate) fn of_demo(vus: u16, duration: Duration, scenario: Scenario, url: &str) -> Self {
+        let defaults = Self::augment_args(clap::Command::new("load")).get_matches_from(["load"]);
+        let defaults =
+            Self::from_arg_matches(&defaults).expect("every argument has a default or is optional");
+        Self { vus, duration, scenario, url: url.to_owned(), tails: true, ..defaults }
+    }
 }
 
 /// Runs the load and prints the summary.

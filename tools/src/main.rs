@@ -1,6 +1,7 @@
 //! The programs beside the server.
 //!
 //! - `load` plays the load scenario against a server and prints what k6 would print of it.
+//! - `report` starts a server, plays a load on it, samples both, and writes a page with pictures.
 //! - `ceiling` answers as the server would, without reading what was asked: the most that one core can do with
 //!   this kernel and this ring, so the figure that a server's figure is held against.
 //! - `simulate` plays the machine under a virtual clock, with crashes, and judges every answer.
@@ -11,11 +12,13 @@
 
 mod ceiling;
 mod child;
+mod facts;
 mod footprint;
 mod load;
 mod machine;
 mod plot;
 mod profile;
+mod report;
 mod simulate;
 mod wake;
 
@@ -39,6 +42,8 @@ struct Arguments {
 enum Tool {
     /// Plays a load scenario against a server and prints k6's end-of-test summary.
     Load(load::Arguments),
+    /// Starts a server, plays a load scenario on it, samples it, and writes a report with pictures.
+    Report(report::Arguments),
     /// Records where a server spends its time: flame graph, shares, top functions
     Profile(profile::Arguments),
     /// Plays the wallet's shards under a virtual clock, with failing disks and crashes, and judges every answer.
@@ -52,6 +57,7 @@ enum Tool {
 fn main() -> ExitCode {
     let done = match Arguments::parse().tool {
         Tool::Load(arguments) => load::run(arguments),
+        Tool::Report(arguments) => report::run(&arguments),
         Tool::Profile(arguments) => profile::run(&arguments),
         Tool::Ceiling(arguments) => ceiling::run(&arguments),
         Tool::Simulate(arguments) => simulate::run(arguments),

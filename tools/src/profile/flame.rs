@@ -10,6 +10,7 @@ use std::path::Path;
 
 use inferno::flamegraph::color::{Color, PaletteMap};
 use inferno::flamegraph::{self, Options, TextTruncateDirection};
+use tempfile::TempDir;
 
 use super::area::{Area, INLINED, KERNEL, UNKNOWN};
 use super::offcpu::Pairs;
@@ -33,16 +34,32 @@ pub(crate) struct Folded {
     unit: &'static str,
 }
 
-/// Records where a process spends its processor time, for `seconds`, `frequency_hz` times a second on each core.
-///
-/// # Errors
-/// A sentence: perf is not installed or may not record, or there is no such process.
-pub(crate) fn record(pid: u32, seconds: u64, frequency_hz: u32) -> Result<Folded, String> {
-    let scratch = tempfile::tempdir().map_err(|error| format!("no scratch directory: {error}"))?;
-    let data = scratch.path().join("perf.data");
-    perf::record(pid, seconds, &Event::cpu(frequency_hz)?, &data)?;
-    Folded::of_cpu(&data)
+/// What perf has recorded of a process. To fold it takes seconds of a core, which may wait until nothing is measured.
+#[derive(Debug)]
+pub(crate) struct Recording(TempDir);
+
+impl Recording {
+    /// Records where a process spends its processor time, for `seconds`, `frequency_hz` times a second on each core.
+    ///
+    /// # Errors
+    /// A sentence: perf is not installed or may not record, or there is no such process.
+    pub(crate) fn make(pid: u32, seconds: u64, frequency_hz: u32) -> Result<Self, String> {
+        let scratch = tempfile::tempdir().map_err(|error| format!("no scratch directory: {error}"))?;
+        perf::record(pid, seconds, &Event::cpu(frequency_hz)?, &scratch.path().join(DATA))?;
+        Ok(Self(scratch))
+    }
+
+    /// Its stacks. The recorded program must lie where it lay.
+    ///
+    /// # Errors
+    /// A sentence, where perf can't read it or it holds nothing.
+    pub(crate) fn folded(&self) -> Result<Folded, String> {
+        Folded::of_cpu(&self.0.path().join(DATA))
+    }
 }
+
+/// The recording's file in its directory.
+const DATA: &str = "perf.data";
 
 impl Folded {
     /// The samples of a recording.

@@ -1,0 +1,121 @@
+//! What a page of measurements says of where they come from: the machine, and the state of the sources.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+/// The machine and the sources.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    processor: String,
+    cores: usize,
+    memory: String,
+    kernel: String,
+    system: String,
+    file_system: String,
+    /// The commit of the sources in the working directory.
+    pub(crate) commit: String,
+}
+
+const UNKNOWN: &str = "unknown";
+
+impl Facts {
+    /// Reads them; `data` is a directory on the file system that is measured. What can't be found out is unknown.
+    pub(crate) fn read(data: &Path) -> Self {
+        let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let or_unknown = |found: Option<String>| found.unwrap_or_else(|| UNKNOWN.to_owned());
+        let data = data.canonicalize().unwrap_or_else(|_| data.to_owned());
+        Self {
+            processor: or_unknown(field(&text("/proc/cpuinfo"), "model name", ':')),
+            cores: thread::available_parallelism().map_or(1, usize::from),
+            memory: or_unknown(field(&text("/proc/meminfo"), "MemTotal", ':').and_then(|total| gib(&total))),
+            kernel: text("/proc/sys/kernel/osrelease").trim().to_owned(),
+            system: or_unknown(field(&text("/etc/os-release"), "PRETTY_NAME", '=')),
+            file_system: or_unknown(file_system(&text("/proc/self/mountinfo"), &data)),
+            commit: commit(),
+        }
+    }
+
+    /// A list in Markdown.
+    pub(crate) fn list(&self) -> String {
+        let Self { processor, cores, memory, kernel, system, file_system, commit } = self;
+        format!(
+            "- processor: {processor}, {cores} cores that the process may run on\n- memory: {memory}\n\
+             - system: {system}, Linux {kernel}\n- file system of the data: {file_system}\n- commit: {commit}\n"
+        )
+    }
+}
+
+/// The value of the first line with this name.
+fn field(text: &str, name: &str, between: char) -> Option<String> {
+    let of_line = |line: &str| {
+        let (found, value) = line.split_once(between)?;
+        (found.trim() == name).then(|| value.trim().trim_matches('"').to_owned())
+    };
+    text.lines().find_map(of_line)
+}
+
+/// `16384000 kB` as GiB.
+fn gib(kib: &str) -> Option<String> {
+    let kib: f64 = kib.strip_suffix("kB")?.trim().parse().ok()?;
+    Some(format!("{:.1} GiB", kib / 1_048_576.0))
+}
+
+/// The type and source of the innermost mount that `path` is on.
+fn file_system(mounts: &str, path: &Path) -> Option<String> {
+    let of_line = |line: &str| {
+        let (place, rest) = line.split_once(" - ")?;
+        let place = Path::new(place.split(' ').nth(4)?);
+        let mut rest = rest.split(' ');
+        let (kind, source) = (rest.next()?, rest.next()?);
+        path.starts_with(place).then(|| (place.components().count(), format!("{kind} on {source}")))
+    };
+    // Of mounts on one place the last one is seen.
+    mounts.lines().filter_map(of_line).max_by_key(|(depth, _)| *depth).map(|(_, text)| text)
+}
+
+/// The commit of the working directory, and whether its files are those of the commit.
+fn commit() -> String {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let Some(commit) = git(&["rev-parse", "HEAD"]) else { return UNKNOWN.to_owned() };
+    match git(&["status", "--porcelain", "--untracked-files=no"]) {
+        Some(changes) if changes.is_empty() => commit,
+        _ => format!("{commit}, with local changes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields() {
+        let text =
+            "processor\t: 0\nmodel name\t: AMD EPYC: 1\nmodel name\t: other\nPRETTY_NAME=\"Debian 13\"\n";
+        assert_eq!(field(text, "model name", ':').as_deref(), Some("AMD EPYC: 1"));
+        assert_eq!(field(text, "PRETTY_NAME", '=').as_deref(), Some("Debian 13"));
+        assert_eq!(field(text, "bogomips", ':'), None);
+        assert_eq!(gib("25165824 kB").as_deref(), Some("24.0 GiB"));
+        assert_eq!(gib("much"), None);
+    }
+
+    #[track_caller]
+    fn check_file_system(path: &str, expect: Option<&str>) {
+        let mounts = "1 0 254:0 / / rw - ext4 /dev/vda rw\n2 1 0:30 / /data rw,noatime shared:1 - xfs /dev/vdb rw\n\
+                      3 1 0:31 / /data/fast rw - tmpfs tmpfs rw\n4 1 torn\n";
+        assert_eq!(file_system(mounts, Path::new(path)).as_deref(), expect, "{path}");
+    }
+
+    #[test]
+    fn file_systems() {
+        check_file_system("/home", Some("ext4 on /dev/vda"));
+        check_file_system("/data/purser", Some("xfs on /dev/vdb"));
+        check_file_system("/data/fast/a", Some("tmpfs on tmpfs"));
+        check_file_system("/database", Some("ext4 on /dev/vda"));
+        check_file_system("relative", None);
+    }
+}

@@ -1,0 +1,307 @@
+//! `tools report`: a load test from its start to a page that can be read, repeated and doubted.
+//!
+//! A server with demo data is started in a scratch directory and driven by the same generator as `tools load`; beside
+//! them a thread samples the server and the machine, and in the middle of the run perf records the server for some
+//! seconds. What comes of it is a directory: the page, k6's summary, pictures, a flame graph, and every sample.
+//!
+//! Reading in order:
+//! - `sampler`, with `proc` and `metrics`: what is looked at, and the texts that it is read from.
+//! - `samples`: every second as a row. `pictures`: the same to be seen.
+//! - `page`, with `before`: what is said of it, beside the figures that the project starts from.
+
+mod before;
+mod metrics;
+mod page;
+mod pictures;
+mod proc;
+mod sampler;
+mod samples;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread::{self, ScopedJoinHandle};
+use std::time::Duration;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use crate::child::{self, Options, Server};
+use crate::facts::Facts;
+use crate::load::{self, Clock, Outcome, Scenario, Timestamp};
+use crate::profile::flame::{Folded, Recording};
+use crate::say;
+use page::Page;
+use sampler::{Sampled, Sampler};
+
+/// Demo accounts of the server: as many as virtual users can be asked for.
+const ACCOUNTS: u32 = load::VUS_MAX as u32;
+
+/// The longest time that the server is recorded for, in seconds.
+const FLAME_SECONDS_MAX: u64 = 10;
+
+/// Samples a second of each core: enough for a flame graph of some seconds, too few to be felt.
+const FLAME_HZ: u32 = 199;
+
+/// How often the server is asked for its metrics to find out what one answer costs it.
+const METRICS_ASKED: u32 = 200;
+
+/// Arguments of `tools report`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Virtual users; each has a connection of its own
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=load::VUS_MAX))]
+    vus: u16,
+    /// Length of the run, as k6 writes it: 30s, 10m, 1h30m
+    #[arg(long, default_value = "10m", value_parser = load::parse_duration)]
+    duration: Duration,
+    /// What the virtual users play
+    #[arg(long, value_enum, default_value_t = Played::Seed)]
+    scenario: Played,
+    /// Where the report goes [default: docs/reports/DATE-SCENARIO]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Writes over a report that is there
+    #[arg(long)]
+    force: bool,
+    /// Leaves the samples out, to see what a run without them comes to
+    #[arg(long)]
+    no_sampling: bool,
+    /// Leaves the flame graph out
+    #[arg(long)]
+    no_flame_graph: bool,
+    /// The server's program [default: purser, beside this one]
+    #[arg(long, value_name = "FILE")]
+    server: Option<PathBuf>,
+    /// The server's --cores [default: all]
+    #[arg(long, value_name = "LIST")]
+    cores: Option<String>,
+    /// Where the server's data goes while it runs; it is on this file system that changes are made durable [default:
+    /// the directory for temporary files]
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
+}
+
+/// A scenario that there are figures to compare with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Played {
+    /// balance, redeemToken, createToken, over and over; each virtual user has an account of its own
+    Seed,
+    /// all ten calls, in a session with three rounds
+    Full,
+    /// the seed's calls on one account for all, with tokens that its platform mints
+    Wrapped,
+}
+
+impl Played {
+    const fn scenario(self) -> Scenario {
+        match self {
+            Self::Seed => Scenario::Seed,
+            Self::Full => Scenario::Full,
+            Self::Wrapped => Scenario::Wrapped,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        self.scenario().name()
+    }
+}
+
+/// What a run has brought.
+struct Run {
+    /// The report in k6's layout.
+    text: String,
+    outcome: Outcome,
+    sampled: Sampled,
+    /// Or why there is none.
+    recording: Result<Recording, String>,
+    costs: Costs,
+}
+
+/// Processor time that was taken, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Costs {
+    /// By the server in the run.
+    server_ns: u64,
+    /// By the generator in the run.
+    generator_ns: u64,
+    /// By the server for one answer to who asks for its metrics; 0 where nobody did.
+    metrics_ns: u64,
+}
+
+/// Runs the load test and writes the report.
+///
+/// # Errors
+/// A sentence: a directory that is there, no server, or a run that a signal has ended.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
+    let clock = Clock::start();
+    let date = Timestamp::new(clock.wall_ms(0));
+    let date = String::from_utf8_lossy(&date.text()[..10]).into_owned();
+    let name = arguments.scenario.name();
+    let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(format!("docs/reports/{date}-{name}")));
+    if out.exists() && !arguments.force {
+        return Err(format!("{} is there already; --force writes over it", out.display()));
+    }
+    let stopped = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        let registered = flag::register(signal, Arc::clone(&stopped));
+        registered.map_err(|error| format!("a signal can't be waited for: {error}"))?;
+    }
+    let mut scratch = tempfile::Builder::new();
+    let scratch = scratch.prefix("purser-report-");
+    let scratch = match &arguments.scratch {
+        Some(directory) => scratch.tempdir_in(directory),
+        None => scratch.tempdir(),
+    };
+    let scratch = scratch.map_err(|error| format!("no scratch directory: {error}"))?;
+    let facts = Facts::read(scratch.path());
+    let options = server_options(arguments, scratch.path())?;
+    let server = Server::start(&options)?;
+    let run = measure(arguments, clock, &server);
+    // Before what went wrong in the run: a server that has failed says more of it.
+    server.stop()?;
+    let run = run?;
+    if stopped.load(Ordering::Relaxed) || run.outcome.interrupted {
+        return Err("the run was ended by a signal; there is no report of it".to_owned());
+    }
+    let flame = run.recording.as_ref().map_err(Clone::clone).and_then(Recording::folded);
+    drop(scratch);
+    let page = Page { arguments, date: &date, facts: &facts, options: &options, run: &run, flame: &flame };
+    write(&out, &page, &flame)?;
+    say(&run.text);
+    say(&format!("\nthe report: {}\n", out.join("README.md").display()));
+    Ok(if run.outcome.stats.all_passed() { ExitCode::SUCCESS } else { load::EXIT_CHECKS.into() })
+}
+
+fn server_options(arguments: &Arguments, scratch: &Path) -> Result<Options, String> {
+    let binary = match &arguments.server {
+        Some(path) => path.clone(),
+        None => child::beside("purser")?,
+    };
+    let extra = match arguments.scenario {
+        Played::Seed | Played::Full => Vec::new(),
+        Played::Wrapped => ["--session-token", "wrapped"].map(str::to_owned).into(),
+    };
+    let cores = arguments.cores.clone();
+    Ok(Options { binary, cores, demo_accounts: ACCOUNTS, data: scratch.join("data"), extra })
+}
+
+/// Drives the server on this thread, and looks at it from two others.
+fn measure(arguments: &Arguments, clock: Clock, server: &Server) -> Result<Run, String> {
+    let (pid, operator) = (server.pid(), server.operator());
+    let load = load::Arguments::of_demo(
+        arguments.vus,
+        arguments.duration,
+        arguments.scenario.scenario(),
+        &format!("http://{}", server.platform()),
+    );
+    thread::scope(|scope| {
+        // Each thread ends when its sender is dropped, which is when the load has ended, well or not.
+        let (sampling, sampled_until) = mpsc::channel();
+        let (recording, recorded_until) = mpsc::channel();
+        let sampler = (!arguments.no_sampling).then(|| {
+            let sampler = Sampler::new(clock, pid, operator);
+            thread::Builder::new()
+                .name("sampler".to_owned())
+                .spawn_scoped(scope, move || sampler.run(&sampled_until))
+        });
+        let sampler = sampler.transpose().map_err(no_thread)?;
+        let recorder = (!arguments.no_flame_graph).then(|| {
+            let duration = arguments.duration;
+            let record = move || record(pid, duration, &recorded_until);
+            thread::Builder::new().name("recorder".to_owned()).spawn_scoped(scope, record)
+        });
+        let recorder = recorder.transpose().map_err(no_thread)?;
+        let (server_ns, generator_ns) = (server_cpu_ns(pid), own_cpu_ns());
+        let played = load::play(&load, clock);
+        let mut costs = Costs {
+            server_ns: server_cpu_ns(pid) - server_ns,
+            generator_ns: own_cpu_ns() - generator_ns,
+            metrics_ns: 0,
+        };
+        drop((sampling, recording));
+        let joined =
+            |handle: ScopedJoinHandle<'_, Sampled>| handle.join().expect("a sampler without a fault");
+        let sampled = sampler.map(joined).unwrap_or_default();
+        let recording = match recorder {
+            Some(recorder) => recorder.join().expect("a recorder without a fault"),
+            None => Err("it was not asked for".to_owned()),
+        };
+        let (text, outcome) = played?;
+        if !arguments.no_sampling {
+            costs.metrics_ns = metrics_cost(pid, operator)?;
+        }
+        Ok(Run { text, outcome, sampled, recording, costs })
+    })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` takes")]
+fn no_thread(error: std::io::Error) -> String {
+    format!("no thread can be started: {error}")
+}
+
+/// Records the server for some seconds in the middle of a run of this length.
+fn record(pid: u32, duration: Duration, until: &Receiver<()>) -> Result<Recording, String> {
+    let seconds = flame_seconds(duration);
+    let begins = duration.saturating_sub(Duration::from_secs(seconds)) / 2;
+    match until.recv_timeout(begins) {
+        Err(RecvTimeoutError::Timeout) => Recording::make(pid, seconds, FLAME_HZ),
+        _ => Err("the run ended before it was recorded".to_owned()),
+    }
+}
+
+/// A third of the run, and not more than is needed.
+fn flame_seconds(duration: Duration) -> u64 {
+    (duration.as_secs() / 3).clamp(1, FLAME_SECONDS_MAX)
+}
+
+/// The processor time that the server takes for an answer to who asks for its metrics, with all that the asking costs
+/// it; of a server that has nothing else to do.
+fn metrics_cost(pid: u32, operator: SocketAddr) -> Result<u64, String> {
+    let before = server_cpu_ns(pid);
+    for _ in 0..METRICS_ASKED {
+        child::http_get(operator, "/metrics")?;
+    }
+    Ok((server_cpu_ns(pid) - before) / u64::from(METRICS_ASKED))
+}
+
+/// The processor time of a process's threads so far, in nanoseconds.
+fn server_cpu_ns(pid: u32) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    tasks.filter_map(|task| ran_ns(&task.path().join("schedstat"))).sum()
+}
+
+/// The processor time of the calling thread so far, in nanoseconds.
+fn own_cpu_ns() -> u64 {
+    ran_ns(Path::new("/proc/thread-self/schedstat")).unwrap_or(0)
+}
+
+fn ran_ns(schedstat: &Path) -> Option<u64> {
+    proc::schedstat(&fs::read_to_string(schedstat).ok()?).map(|(ran, _)| ran)
+}
+
+/// Writes all files of a report.
+fn write(out: &Path, page: &Page<'_>, flame: &Result<Folded, String>) -> Result<(), String> {
+    let Page { arguments, date, run, .. } = page;
+    let Outcome { began_ns, intervals, stats, .. } = &run.outcome;
+    fs::create_dir_all(out).map_err(|error| format!("{}: {error}", out.display()))?;
+    let write = |name: &str, text: &str| {
+        let path = out.join(name);
+        fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    let title = |what: &str| format!("{what}: {}, {} VUs, {date}", arguments.scenario.name(), arguments.vus);
+    pictures::telemetry(&title("Telemetry"), *began_ns, intervals, &run.sampled.samples)
+        .write(out, "telemetry")?;
+    let kinds = arguments.scenario.scenario().kinds();
+    pictures::latency(&title("Latency"), &kinds, stats).write(out, "latency")?;
+    write("k6_run_report.txt", &run.text)?;
+    write("samples.csv", &samples::csv(*began_ns, intervals, &run.sampled.samples))?;
+    if let Ok(flame) = flame {
+        write("flamegraph.svg", &flame.flame_graph(&title("purser: time on its cores"))?)?;
+    }
+    write("README.md", &page.text())
+}

@@ -1,0 +1,56 @@
+//! What the server tells of itself, in Prometheus's text (version 0.0.4).
+
+/// The sum of a metric's values over all its lines that have these labels; `None` where there is no such line.
+pub(super) fn sum(text: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    let values = text.lines().filter_map(|line| value(line, name, labels));
+    values.fold(None, |sum, value| Some(sum.unwrap_or(0.0) + value))
+}
+
+/// The value of a line, where it is the metric's and has the labels.
+fn value(line: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    let rest = line.strip_prefix(name)?;
+    let (found, value) = match rest.strip_prefix('{') {
+        Some(rest) => rest.rsplit_once('}')?,
+        None => ("", rest),
+    };
+    // A longer name that begins like this one has no space here.
+    let value = value.strip_prefix(' ')?.split(' ').next()?.parse().ok()?;
+    let has =
+        |(label, value): &(&str, &str)| found.split(',').any(|one| one == format!("{label}=\"{value}\""));
+    labels.iter().all(has).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+# HELP purser_journal_groups_total Groups made durable.
+# TYPE purser_journal_groups_total counter
+purser_journal_groups_total{shard=\"0\"} 7
+purser_journal_groups_total{shard=\"1\"} 5
+purser_journal_seconds_total{shard=\"0\"} 0.250000
+purser_heap_bytes{state=\"used\"} 1048576
+purser_heap_bytes{state=\"free\"} 4096
+purser_up 1 1764000000123
+purser_accounts_imbalance 0.5000
+purser_torn
+";
+
+    #[track_caller]
+    fn check(name: &str, labels: &[(&str, &str)], expect: Option<f64>) {
+        assert_eq!(sum(TEXT, name, labels), expect, "{name} {labels:?}");
+    }
+
+    #[test]
+    fn sums() {
+        check("purser_journal_groups_total", &[], Some(12.0));
+        check("purser_journal_groups_total", &[("shard", "1")], Some(5.0));
+        check("purser_journal_groups_total", &[("shard", "2")], None);
+        check("purser_journal_seconds_total", &[], Some(0.25));
+        check("purser_heap_bytes", &[("state", "used")], Some(1_048_576.0));
+        check("purser_up", &[], Some(1.0));
+        check("purser_accounts", &[], None);
+        check("purser_torn", &[], None);
+    }
+}

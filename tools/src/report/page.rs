@@ -1,0 +1,220 @@
+//! The page of a report, in Markdown.
+
+use std::fmt::Write as _;
+
+use super::{Arguments, Played, Run, before, flame_seconds};
+use crate::child::Options;
+use crate::facts::Facts;
+use crate::load::{Outcome, Stats};
+use crate::profile::flame::Folded;
+
+/// Functions that are listed.
+const TOP: usize = 10;
+
+/// The share of the server's processor time that sampling may take, in percent.
+const SAMPLING_MAX: f64 = 1.0;
+
+/// What a page is made of.
+pub(super) struct Page<'a> {
+    pub(super) arguments: &'a Arguments,
+    pub(super) date: &'a str,
+    pub(super) facts: &'a Facts,
+    pub(super) options: &'a Options,
+    pub(super) run: &'a Run,
+    /// Or why there is no flame graph.
+    pub(super) flame: &'a Result<Folded, String>,
+}
+
+impl Page<'_> {
+    /// The page.
+    pub(super) fn text(&self) -> String {
+        let Outcome { stats, .. } = &self.run.outcome;
+        let mut text = format!("# Load test report: {}, {}\n\n", self.arguments.scenario.name(), self.date);
+        if !stats.all_passed() {
+            text.push_str(&failed(stats));
+        }
+        text.push_str(&self.scenario());
+        let _ = write!(text, "## Machine\n\n{}\n", self.facts.list());
+        text.push_str(&self.commands());
+        let _ = write!(
+            text,
+            "## Load test statistics\n\nk6's end-of-test summary ([k6_run_report.txt](k6_run_report.txt) with its \
+             header):\n\n```\n{}\n```\n\n![latency by percentile](latency.png)\n\nOne line for each type of request. \
+             Each step to the right leaves a tenth of the requests beyond it, so that the slowest are seen as well as \
+             the most. ([SVG](latency.svg))\n\n",
+            self.run.text.trim_end()
+        );
+        text.push_str(&self.before());
+        text.push_str(&self.profiling());
+        text.push_str(&self.sampling());
+        text.push_str(
+            "## Files\n\n- [k6_run_report.txt](k6_run_report.txt): the full report in k6's layout\n\
+             - [samples.csv](samples.csv): a row for each second, units in the columns' names\n\
+             - telemetry and latency, as PNG and as SVG",
+        );
+        text.push_str(if self.flame.is_ok() { "; flamegraph.svg\n" } else { "\n" });
+        text
+    }
+
+    fn scenario(&self) -> String {
+        let Arguments { vus, scenario, .. } = self.arguments;
+        let steps = scenario.scenario().steps();
+        let kinds = scenario.scenario().kinds();
+        let groups: Vec<String> = kinds
+            .iter()
+            .map(|kind| match steps.iter().filter(|step| step.kind() == *kind).count() {
+                1 => kind.name().to_owned(),
+                count => format!("{} ({count} times)", kind.name()),
+            })
+            .collect();
+        let whose = match scenario {
+            Played::Seed => {
+                "Each virtual user has a demo account of its own, and redeems the token that it was last given."
+            }
+            Played::Full => {
+                "A session with three rounds: one that is won, one with a bet that is taken back, one with a part of \
+                 its stake given back. Each virtual user has a demo account of its own."
+            }
+            Played::Wrapped => {
+                "All virtual users play one demo account, and redeem session tokens that the platform mints itself, \
+                 from the session key and the time."
+            }
+        };
+        format!(
+            "## Scenario\n\n{vus} virtual users for {}, in a closed loop: each sends its next request when it has the \
+             answer to the last. An iteration has {} requests, each in a group of its own: {}. {whose} Two checks of \
+             every answer: \"is status 200\" and \"is body errorCode 0\". Every change is on stable storage before it \
+             is answered.\n\n",
+            self.duration(),
+            steps.len(),
+            groups.join(", ")
+        )
+    }
+
+    fn duration(&self) -> String {
+        let ms = self.arguments.duration.as_millis();
+        if ms % 60_000 == 0 {
+            format!("{}m", ms / 60_000)
+        } else if ms % 1_000 == 0 {
+            format!("{}s", ms / 1_000)
+        } else {
+            format!("{ms}ms")
+        }
+    }
+
+    fn commands(&self) -> String {
+        let Arguments { vus, scenario, cores, no_sampling, no_flame_graph, .. } = self.arguments;
+        let (duration, scenario) = (self.duration(), scenario.name());
+        let mut own = format!(
+            "cargo run --release -p tools -- report --scenario {scenario} --vus {vus} --duration {duration}"
+        );
+        if let Some(cores) = cores {
+            let _ = write!(own, " --cores {cores}");
+        }
+        own.push_str(if *no_sampling { " --no-sampling" } else { "" });
+        own.push_str(if *no_flame_graph { " --no-flame-graph" } else { "" });
+        let mut server = self.options.clone();
+        server.data = "SCRATCH/data".into();
+        format!(
+            "## Commands\n\n```\ncargo build --release --workspace\n{own}\n```\n\nIt starts the server in a scratch \
+             directory, on free ports, and plays what `tools load` plays:\n\n```\npurser {}\ntools load --scenario \
+             {scenario} --vus {vus} --duration {duration} --tails --url http://127.0.0.1:PORT\n```\n\n",
+            server.arguments().join(" ")
+        )
+    }
+
+    fn before(&self) -> String {
+        let Run { outcome, costs, .. } = self.run;
+        let cores = |ns: u64| ns as f64 / outcome.elapsed_ns.max(1) as f64;
+        format!(
+            "## Beside the report that the project starts from\n\n{}\nThat report is of 100 virtual users and ten \
+             minutes, from another machine, and does not say where its load came from. Here server and generator share \
+             the cores: the server took {:.2} of them, the generator {:.2}.\n\n",
+            before::table(self.arguments.scenario, outcome),
+            cores(costs.server_ns),
+            cores(costs.generator_ns)
+        )
+    }
+
+    fn profiling(&self) -> String {
+        let mut text = String::from("## Profiling statistics\n\n![telemetry](telemetry.png)\n\n");
+        text.push_str(if self.arguments.no_sampling { SERIES_LEGEND } else { LEGEND });
+        text.push_str(" ([SVG](telemetry.svg))\n\n");
+        match self.flame {
+            Err(sentence) => {
+                let _ = write!(text, "There is no flame graph: {sentence}.\n\n");
+            }
+            Ok(flame) => {
+                let seconds = flame_seconds(self.arguments.duration);
+                let _ = write!(
+                    text,
+                    "![flame graph](flamegraph.svg)\n\nWhere the server spent its processor time in {seconds} s in the \
+                     middle of the run. A box is a function, as wide as its share of the time, and stands on the one \
+                     that called it; the open file can be clicked into.\n\n| area | share |\n|---|---|\n"
+                );
+                for (area, percent) in flame.shares().into_iter().filter(|(_, percent)| *percent > 0.0) {
+                    let _ = writeln!(text, "| {area} | {percent:.1} % |");
+                }
+                text.push_str("\n| function | its own time |\n|---|---|\n");
+                for (function, percent) in flame.top(TOP) {
+                    let _ = writeln!(text, "| `{function}` | {percent:.1} % |");
+                }
+                text.push('\n');
+            }
+        }
+        text
+    }
+
+    fn sampling(&self) -> String {
+        let Run { sampled, costs, outcome, .. } = self.run;
+        if self.arguments.no_sampling {
+            return "## What sampling cost\n\nNothing was sampled.\n\n".to_owned();
+        }
+        let of_server = |ns: f64| 100.0 * ns / costs.server_ns.max(1) as f64;
+        let asked = of_server((costs.metrics_ns * sampled.asked) as f64);
+        let verdict = if asked < SAMPLING_MAX { "below" } else { "**NOT below**" };
+        let own = 100.0 * sampled.cpu_ns as f64 / outcome.elapsed_ns.max(1) as f64;
+        format!(
+            "## What sampling cost\n\nThe server was asked for its metrics {} times, once a second. After the run it \
+             was asked 200 times more with nothing else to do, which took it {:.0} µs of processor time each, all that \
+             belongs to a connection included; in the run that is {asked:.3} % of the {:.1} s that it took: {verdict} \
+             {SAMPLING_MAX:.0} %. Everything else is read from the kernel by a thread of the generator's process, \
+             which took {own:.2} % of a core. `--no-sampling` measures without either.\n\n",
+            sampled.asked,
+            costs.metrics_ns as f64 / 1e3,
+            costs.server_ns as f64 / 1e9
+        )
+    }
+}
+
+fn failed(stats: &Stats) -> String {
+    let checks = stats.checks();
+    format!(
+        "> **THIS RUN HAS FAILED.** {} of {} checks did not pass, so that its figures are of answers that were wrong or \
+         did not come. They are kept for who looks for the cause, and are not to be quoted.\n\n",
+        before::grouped_count(checks.fails),
+        before::grouped_count(checks.total())
+    )
+}
+
+const SERIES_LEGEND: &str = "All panels have one time axis. *Requests per second* and *latency*: what the generator saw \
+of the requests that ended in each second.";
+
+const LEGEND: &str = "All panels have one time axis, from the start of the run:
+
+- *Requests per second* and *latency*: what the generator saw of the requests that ended in each second.
+- *Processor time of a core*: user, system (with interrupts) and idle, of everything that ran on it: server, generator
+  and whatever else.
+- *The server's processor time*: what the server alone took, in cores.
+- *The server's memory*: resident is what the kernel has given it, with the buffers of its rings; heap in use is what it
+  has allocated; heap free is what its allocator keeps for the next allocation.
+- *The server's threads by state*, the mean of each second. Running and runnable, which wait for a core, are exact: they
+  are time on a core and in the queue for one, as the scheduler counts it. The rest waits, and is split as ten looks a
+  second found it: in the ring, an eventfd or a socket (*network or ring wait*), for the disk, or elsewhere, such as
+  threads that have nothing to do.
+- *Journal*: groups that were made durable in each second, how many records a group had, and how long its write and sync
+  took.
+";
+
+#[cfg(test)]
+mod tests;
