@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::io::BufRead;
 use std::path::Path;
 
-use inferno::flamegraph::color::{Color, PaletteMap};
+use inferno::flamegraph::color::{BackgroundColor, Color, PaletteMap};
 use inferno::flamegraph::{self, Options, TextTruncateDirection};
 use tempfile::TempDir;
 
@@ -20,6 +20,10 @@ use super::symbols::Symbols;
 
 /// Widths of a flame graph below this, in percent, are left out: no eye finds them.
 const WIDTH_MIN_PERCENT: f64 = 0.05;
+
+/// What the colours say; it has to fit a width of 1,200 pixels.
+const LEGEND: &str = "kernel: orange sockets, yellow rings, red disk; server: blue http, turquoise json, green wallet, \
+                      violet journal, grey-blue glommio";
 
 /// The innermost frame of a thread that could have gone on.
 const PREEMPTED: &str = "[waiting for a core]";
@@ -160,23 +164,17 @@ impl Folded {
     /// A sentence, where there is nothing to draw.
     pub(crate) fn flame_graph(&self, title: &str) -> Result<String, String> {
         let mut palette = PaletteMap::default();
-        for frame in self.stacks.keys().flat_map(|line| line.split(';')) {
-            let [red, green, blue] = Area::of_frame(frame)
-                .unwrap_or(match frame.ends_with(KERNEL) {
-                    true => Area::Kernel,
-                    false => Area::Other,
-                })
-                .colour();
-            let shade = |colour: u8| colour.saturating_sub(8).saturating_add(shade(frame));
-            palette.insert(frame, Color { r: shade(red), g: shade(green), b: shade(blue) });
+        // The frame below all has no name.
+        for frame in self.stacks.keys().flat_map(|line| line.split(';')).chain([""]) {
+            let none = if frame.ends_with(KERNEL) { Area::Kernel } else { Area::Other };
+            let colours = Area::of_frame(frame).unwrap_or(none).colour();
+            let [r, g, b] = colours.map(|colour| colour.saturating_sub(8).saturating_add(shade(frame)));
+            palette.insert(frame, Color { r, g, b });
         }
         let mut options = Options::default();
         options.title = title.to_owned();
-        options.subtitle = Some(
-            "kernel: orange sockets, yellow rings, red disk; server: blue http and net, turquoise json, green wallet and \
-             shard, violet journal, grey-blue glommio; grey: libraries"
-                .to_owned(),
-        );
+        options.subtitle = Some(LEGEND.to_owned());
+        options.bgcolors = Some(BackgroundColor::Flat(Color { r: 250, g: 250, b: 250 }));
         options.count_name = self.unit.to_owned();
         options.min_width = WIDTH_MIN_PERCENT;
         options.font_type = "DejaVu Sans Mono, Menlo, Consolas, monospace".to_owned();

@@ -83,14 +83,18 @@ impl<R: BufRead> Iterator for Records<R> {
                 Err(error) => return Some(Err(error)),
             };
             let Some((thread, tid, time_us, rest)) = header(&line) else { continue };
-            let what = match rest.trim().strip_prefix("PERF_RECORD_SWITCH") {
-                Some(switch) if switch.contains("OUT") => What::Out { preempted: switch.contains("preempt") },
-                Some(switch) if switch.contains("IN") => What::In,
-                Some(_) => continue,
-                None => match self.stack() {
+            let rest = rest.trim();
+            let what = if rest.starts_with("PERF_RECORD_SWITCH OUT") {
+                What::Out { preempted: rest.ends_with("preempt") }
+            } else if rest.starts_with("PERF_RECORD_SWITCH IN") {
+                What::In
+            } else if rest.starts_with("PERF_RECORD_") {
+                continue;
+            } else {
+                match self.stack() {
                     Ok(stack) => What::Sample(stack),
                     Err(error) => return Some(Err(error)),
-                },
+                }
             };
             return Some(Ok(Record { thread: thread.to_owned(), tid, time_us, what }));
         }
