@@ -111,7 +111,7 @@ fn report(on: &Path, waits: Result<PathBuf, String>, wait_seconds: u64, out: &Pa
     write("folded.txt", folded.text())?;
     write("flamegraph.svg", folded.flame_graph("purser: time on its cores")?)?;
     say(&tables(&folded));
-    for sentence in [perf::kernel_refuses(), perf::kernel_nameless()].into_iter().flatten() {
+    if let Some(sentence) = perf::kernel_refuses().or_else(perf::kernel_nameless) {
         say(&format!("note: {sentence}\n"));
     }
     match waits.and_then(|data| Folded::of_waits(&data)) {
