@@ -130,7 +130,11 @@ fn report(on: &Path, waits: Result<PathBuf, String>, wait_seconds: u64, out: &Pa
 fn tables(folded: &Folded) -> String {
     let mut text = String::from("\nwhose time it is\n");
     // Writing to a string does not fail.
-    for (name, percent) in folded.shares().into_iter().filter(|(_, percent)| *percent > 0.0) {
+    let shares = folded.shares();
+    let kernel: f64 =
+        shares.iter().filter(|(name, _)| name.starts_with("kernel")).map(|(_, percent)| percent).sum();
+    let _ = writeln!(text, "  {kernel:6.2} %  kernel, all of it");
+    for (name, percent) in shares.into_iter().filter(|(_, percent)| *percent > 0.0) {
         let _ = writeln!(text, "  {percent:6.2} %  {name}");
     }
     text.push_str("\nfunctions by their own time\n");
