@@ -1,7 +1,7 @@
 //! Which shard a connection is at, as the server's metrics tell it.
 //!
 //! The kernel deals connections out to the shards, and nothing in an answer says where one has landed. So each is made
-//! alone, and the shard whose count has grown by one has it: the server must have nothing else to do meanwhile.
+//! alone, and the shard that has accepted one more has it: nobody else may connect meanwhile.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -23,8 +23,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(1);
 pub(crate) struct Lookout {
     socket: BufReader<TcpStream>,
     host: String,
-    /// Connections of each shard as they were at the last look.
-    connections: Vec<u64>,
+    /// Connections that each shard had accepted at the last look.
+    accepted: Vec<u64>,
 }
 
 impl Lookout {
@@ -39,16 +39,16 @@ impl Lookout {
             Ok(BufReader::new(socket))
         });
         let socket = connected.map_err(|error| format!("no server answers at http://{host}: {error}"))?;
-        let mut lookout = Self { socket, host: host.to_owned(), connections: Vec::new() };
+        let mut lookout = Self { socket, host: host.to_owned(), accepted: Vec::new() };
         // The first answer may be older than the connection that it came on.
         lookout.look()?;
-        lookout.connections = lookout.look()?;
+        lookout.accepted = lookout.look()?;
         Ok(lookout)
     }
 
     /// Shards of the server.
     pub(crate) fn shards(&self) -> usize {
-        self.connections.len()
+        self.accepted.len()
     }
 
     /// The shard that has taken the one connection which was made since the last call.
@@ -58,28 +58,28 @@ impl Lookout {
     pub(crate) fn landed(&mut self) -> Result<usize, String> {
         for _ in 0..LOOKS_MAX {
             let now = self.look()?;
-            match landed(&self.connections, &now) {
+            match landed(&self.accepted, &now) {
                 Landed::Nowhere => thread::sleep(LOOK_INTERVAL),
                 Landed::At(shard) => {
-                    self.connections = now;
+                    self.accepted = now;
                     return Ok(shard);
                 }
                 Landed::Unclear => break,
             }
         }
         Err(format!(
-            "the shard of a connection can't be told: http://{} has others at the same time",
+            "the shard of a connection can't be told: http://{} accepts others at the same time",
             self.host
         ))
     }
 
     fn look(&mut self) -> Result<Vec<u64>, String> {
         let metrics = self.metrics().map_err(|error| format!("http://{}/metrics: {error}", self.host))?;
-        let connections = connections(&metrics);
-        if connections.is_empty() {
-            return Err(format!("http://{}/metrics: no purser_connections in it", self.host));
+        let accepted = accepted(&metrics);
+        if accepted.is_empty() {
+            return Err(format!("http://{}/metrics: no purser_connections_accepted_total in it", self.host));
         }
-        Ok(connections)
+        Ok(accepted)
     }
 
     fn metrics(&mut self) -> io::Result<String> {
@@ -107,9 +107,10 @@ impl Lookout {
     }
 }
 
-/// The open connections of each shard, in the order of the shards.
-fn connections(metrics: &str) -> Vec<u64> {
-    let lines = metrics.lines().filter_map(|line| line.strip_prefix("purser_connections{shard=\""));
+/// The connections that each shard has accepted, in the order of the shards.
+fn accepted(metrics: &str) -> Vec<u64> {
+    let lines =
+        metrics.lines().filter_map(|line| line.strip_prefix("purser_connections_accepted_total{shard=\""));
     lines.map_while(|line| line.split_once("\"} ")?.1.parse().ok()).collect()
 }
 
@@ -118,7 +119,7 @@ fn connections(metrics: &str) -> Vec<u64> {
 enum Landed {
     Nowhere,
     At(usize),
-    /// More than one connection, or one that has ended.
+    /// More than one connection.
     Unclear,
 }
 
@@ -147,16 +148,16 @@ mod tests {
         check(&[3, 5], &[3, 6], Landed::At(1));
         check(&[3, 5], &[3, 7], Landed::Unclear);
         check(&[3, 5], &[4, 6], Landed::Unclear);
-        check(&[3, 5], &[3, 4], Landed::Unclear);
         check(&[3, 5], &[3], Landed::Unclear);
     }
 
     #[test]
     fn connections_of_metrics() {
-        let metrics = "# HELP purser_connections Open connections.\n# TYPE purser_connections gauge\n\
-                       purser_connections{shard=\"0\"} 7\npurser_connections{shard=\"1\"} 12\n\
-                       purser_connections_accepted_total{shard=\"0\"} 9\npurser_connections_imbalance 0.1\n";
-        assert_eq!(connections(metrics), [7, 12]);
-        assert_eq!(connections("nothing of the kind"), [0; 0]);
+        let metrics = "# HELP purser_connections_accepted_total Connections accepted.\n\
+                       # TYPE purser_connections_accepted_total counter\n\
+                       purser_connections_accepted_total{shard=\"0\"} 7\n\
+                       purser_connections_accepted_total{shard=\"1\"} 12\npurser_connections{shard=\"0\"} 3\n";
+        assert_eq!(accepted(metrics), [7, 12]);
+        assert_eq!(accepted("nothing of the kind"), [0; 0]);
     }
 }
