@@ -51,15 +51,16 @@ use accounts::{Accounts, Draw, Owned};
 use driver::{Connected, Driver};
 use scenario::{Player, Site};
 use shards::Lookout;
+use stats::Trend;
 use summary::Load;
 
 pub(crate) use clock::{Clock, Timestamp};
 pub(crate) use driver::Outcome;
 pub(crate) use scenario::{RequestType, Scenario};
 pub(crate) use series::Interval;
+pub(crate) use stats::{Figures, Stats};
 #[cfg(test)]
-pub(crate) use stats::Sample;
-pub(crate) use stats::{Figures, Stats, Verdict};
+pub(crate) use stats::{Sample, Verdict};
 
 /// Exit code of a run in which a check has failed.
 pub(crate) const EXIT_CHECKS: u8 = 1;
@@ -275,6 +276,72 @@ fn accounts(arguments: &Arguments, lookout: Option<&Lookout>) -> Result<Accounts
         _ if hot || arguments.scenario == Scenario::Wrapped => Accounts::Hot,
         _ => Accounts::Own,
     })
+}
+
+/// What a run has shown another tool, with what that has seen before the first request and after the last.
+#[derive(Debug)]
+pub(crate) struct Played<T> {
+    /// Requests that have ended.
+    pub(crate) requests: u64,
+    /// Checks of their answers that have failed.
+    pub(crate) failed_checks: u64,
+    pub(crate) elapsed_ns: u64,
+    /// Of all requests' durations.
+    pub(crate) median_ns: u64,
+    pub(crate) p99_ns: u64,
+    pub(crate) before: T,
+    pub(crate) after: T,
+}
+
+/// Plays what these options of `tools load` say, for another tool. `look` is called when all are connected and when
+/// all have ended.
+///
+/// # Errors
+/// A sentence: as [`run`], and what `look` says.
+pub(crate) fn played<T>(
+    options: &[String],
+    look: impl Fn() -> Result<T, String>,
+) -> Result<Played<T>, String> {
+    let arguments = parsed(options)?;
+    if let Some(core) = arguments.pin {
+        machine::pin(core)?;
+    }
+    let load = load(&arguments)?;
+    let clock = Clock::start();
+    let site = site(&arguments, &clock)?;
+    let connected = connect(&load, &arguments, &site, &clock)?;
+    let before = look()?;
+    let driven = driver(&load, &site, clock, connected).and_then(Driver::run);
+    let Outcome { stats, elapsed_ns, .. } = driven.map_err(|error| format!("the socket ring: {error}"))?;
+    let after = look()?;
+    let durations = |kind| [&stats.of(kind).expected, &stats.of(kind).failed];
+    let durations = Trend::of(load.scenario.kinds().into_iter().flat_map(durations)).figures();
+    Ok(Played {
+        requests: stats.requests(),
+        failed_checks: stats.checks().fails,
+        elapsed_ns,
+        median_ns: durations.median,
+        p99_ns: durations.p99,
+        before,
+        after,
+    })
+}
+
+fn parsed(options: &[String]) -> Result<Arguments, String> {
+    #[derive(Debug, clap::Parser)]
+    struct Alone {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+    let words = std::iter::once("load").chain(options.iter().map(String::as_str));
+    let parsed = <Alone as clap::Parser>::try_parse_from(words);
+    parsed.map(|Alone { arguments }| arguments).map_err(|error| error.to_string())
+}
+
+/// Whether these are options that go together.
+#[cfg(test)]
+pub(crate) fn understood(options: &[String]) -> Result<(), String> {
+    load(&parsed(options)?).map(drop)
 }
 
 fn driver<'a>(

@@ -2,6 +2,7 @@
 //!
 //! - `load` plays the load scenario against a server and prints what k6 would print of it.
 //! - `report` starts a server, plays a load on it, samples both, and writes a page with pictures.
+//! - `grow` starts servers and measures how they grow, with a picture, a table and the values of each curve.
 //! - `ceiling` answers as the server would, without reading what was asked: the most that one core can do with
 //!   this kernel and this ring, so the figure that a server's figure is held against.
 //! - `simulate` plays the machine under a virtual clock, with crashes, and judges every answer.
@@ -14,6 +15,7 @@ mod ceiling;
 mod child;
 mod facts;
 mod footprint;
+mod grow;
 mod load;
 mod machine;
 mod plot;
@@ -50,6 +52,8 @@ enum Tool {
     Simulate(simulate::Arguments),
     /// Fills a wallet with transactions and says how much memory each takes.
     Footprint(footprint::Arguments),
+    /// Measures how the server grows: with connections, accounts, pipelines, shards; with pictures and tables.
+    Grow(grow::Arguments),
     /// Answers every received packet with the same bytes: the ceiling to measure a server against.
     Ceiling(ceiling::Arguments),
 }
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         Tool::Load(arguments) => load::run(arguments),
         Tool::Report(arguments) => report::run(&arguments),
         Tool::Profile(arguments) => profile::run(&arguments),
+        Tool::Grow(arguments) => grow::run(&arguments),
         Tool::Ceiling(arguments) => ceiling::run(&arguments),
         Tool::Simulate(arguments) => simulate::run(arguments),
         Tool::Footprint(arguments) => footprint::run(&arguments),

@@ -9,7 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use purser::net::ring::{ConnectionId, Ring};
-use signal_hook::low_level::pipe;
+use signal_hook::SigId;
+use signal_hook::low_level::{pipe, unregister};
 
 /// The byte that a signal writes; it is signal-hook's choice.
 const SIGNAL: u8 = b'X';
@@ -22,6 +23,7 @@ const TICK: u8 = b't';
 pub(crate) struct Wake {
     sender: UnixStream,
     connection: ConnectionId,
+    signals: Vec<SigId>,
 }
 
 impl Wake {
@@ -31,12 +33,11 @@ impl Wake {
     /// What the kernel says.
     pub(crate) fn on_signals(ring: &mut Ring, signals: &[i32]) -> io::Result<Self> {
         let (sender, receiver) = UnixStream::pair()?;
-        for signal in signals {
-            pipe::register(*signal, sender.try_clone()?)?;
-        }
+        let register = |signal: &i32| pipe::register(*signal, sender.try_clone()?);
+        let signals = signals.iter().map(register).collect::<io::Result<Vec<_>>>()?;
         let connection = ring.adopt(receiver.into())?;
         ring.receive(connection)?;
-        Ok(Self { sender, connection })
+        Ok(Self { sender, connection, signals })
     }
 
     /// Ticks once in `interval` as long as the process lives. The thread does nothing but sleep: the ring has no
@@ -60,6 +61,15 @@ impl Wake {
     /// Whose events these are in the ring.
     pub(crate) const fn connection(&self) -> ConnectionId {
         self.connection
+    }
+}
+
+impl Drop for Wake {
+    /// A tool that waits many times would have a socket more for each.
+    fn drop(&mut self) {
+        for signal in self.signals.drain(..) {
+            unregister(signal);
+        }
     }
 }
 

@@ -70,16 +70,8 @@ fn texts() {
 /// What is said of options that are read well but do not go together, or of those that are not read.
 #[track_caller]
 fn check_options(options: &str, expect: Result<(), &str>) {
-    #[derive(Debug, clap::Parser)]
-    struct Alone {
-        #[command(flatten)]
-        arguments: Arguments,
-    }
-    let words = std::iter::once("load").chain(options.split_whitespace());
-    let said = match <Alone as clap::Parser>::try_parse_from(words) {
-        Ok(Alone { arguments }) => load(&arguments).map(drop),
-        Err(error) => Err(error.to_string()),
-    };
+    let words: Vec<String> = options.split_whitespace().map(str::to_owned).collect();
+    let said = understood(&words);
     match expect {
         Ok(()) => assert_eq!(said, Ok(()), "{options}"),
         Err(expect) => {

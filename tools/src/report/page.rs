@@ -93,9 +93,9 @@ impl Page<'_> {
 
     fn duration(&self) -> String {
         let ms = self.arguments.duration.as_millis();
-        if ms % 60_000 == 0 {
+        if ms.is_multiple_of(60_000) {
             format!("{}m", ms / 60_000)
-        } else if ms % 1_000 == 0 {
+        } else if ms.is_multiple_of(1_000) {
             format!("{}s", ms / 1_000)
         } else {
             format!("{ms}ms")

@@ -1,0 +1,288 @@
+//! A curve's picture, its table, its values, and its section of the page.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::load::{Clock, Timestamp};
+use crate::plot::{Axis, Figure, Hue, Panel, Series, Style, Unit};
+
+use super::curve::Curve;
+use super::measure::Row;
+use super::values::{Measure, Spread};
+
+/// What the page begins with.
+const HEAD: &str = "# How the server grows\n\n\
+    Each section is a curve of `tools grow`: one thing is changed, all else is held. Points are medians of the rounds, \
+    with the least and the most; figures compare within a section. [docs/scaling.md](../scaling.md) has what follows \
+    from them.\n";
+
+/// The headings of the sections, in their order.
+const ORDER: [&str; 6] = [
+    Curve::Connections.title(),
+    BATCH_TITLE,
+    Curve::Accounts.title(),
+    Curve::Pipeline.title(),
+    Curve::CrossShard.title(),
+    Curve::Hot.title(),
+];
+
+const BATCH_TITLE: &str = "Group commit";
+
+const BATCH_CAPTION: &str = "The bets of the section before, by what their groups held. A group takes the records that came \
+    while the one before it was written, and is made durable with one write and one sync. Its time grows far more slowly \
+    than what it holds, which is why a bet among many costs less of the disk than one alone.";
+
+/// Where and how a section's values were measured.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    command: String,
+    date: String,
+    commit: String,
+    machine: String,
+}
+
+impl Origin {
+    /// This machine, now.
+    pub(crate) fn now(command: &str) -> Self {
+        let timestamp = Timestamp::new(Clock::start().wall_ms(0));
+        let date = String::from_utf8_lossy(&timestamp.text()[..10]).into_owned();
+        Self { command: command.to_owned(), date, commit: commit(), machine: machine() }
+    }
+}
+
+/// The commit of the sources here, where they are a repository's.
+fn commit() -> String {
+    let output = Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=10"]).output();
+    match output {
+        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        _ => "unknown".to_owned(),
+    }
+}
+
+/// Processor, cores, memory and kernel, as far as the kernel tells.
+fn machine() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let (processors, memory) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
+    let named = |line: &&str| line.starts_with("model name");
+    let model = processors.lines().find(named).and_then(|line| line.split_once(": "));
+    let cores = processors.lines().filter(|line| line.starts_with("processor")).count();
+    let kib = memory
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok());
+    format!(
+        "{}, {cores} cores, {:.0} GiB, Linux {}",
+        model.map_or("unknown processor", |(_, model)| model.trim()),
+        kib.unwrap_or(0.0_f64) / 1_048_576.0,
+        read("/proc/sys/kernel/osrelease").trim()
+    )
+}
+
+/// A section of the page, with its files.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// The name of its files.
+    name: &'static str,
+    pub(crate) title: &'static str,
+    caption: &'static str,
+    pub(crate) table: String,
+    figure: Figure,
+    values: String,
+}
+
+/// The sections of a curve.
+pub(crate) fn parts(curve: Curve, rows: &[Row]) -> Vec<Part> {
+    let mut parts = vec![Part {
+        name: curve.name(),
+        title: curve.title(),
+        caption: curve.caption(),
+        table: table(curve.axis(), curve.measures(), rows),
+        figure: figure(curve, rows),
+        values: values(rows),
+    }];
+    let bets = || rows.iter().filter(|row| Spread::of(&row.rounds, Measure::Batch).median.is_finite());
+    if curve == Curve::Connections && bets().next().is_some() {
+        let bets: Vec<Row> = bets().cloned().collect();
+        let measures = [Measure::Rate, Measure::Batch, Measure::GroupBytes, Measure::Sync];
+        parts.push(Part {
+            name: "group-commit",
+            title: BATCH_TITLE,
+            caption: BATCH_CAPTION,
+            table: table(curve.axis(), &measures, &bets),
+            figure: batch_figure(&bets),
+            values: values(&bets),
+        });
+    }
+    parts
+}
+
+impl Part {
+    /// Writes the picture, the values, and the section into the page, where the other sections stay as they are.
+    ///
+    /// # Errors
+    /// A sentence with the file's path.
+    pub(crate) fn write(&self, out: &Path, origin: &Origin) -> Result<(), String> {
+        self.figure.write(out, self.name)?;
+        let write = |name: &str, text: &str| {
+            let path = out.join(name);
+            fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
+        };
+        write(&format!("{}.csv", self.name), &self.values)?;
+        let before = fs::read_to_string(out.join("README.md")).unwrap_or_default();
+        write("README.md", &page(&before, self.title, &self.section(origin)))
+    }
+
+    fn section(&self, origin: &Origin) -> String {
+        let Self { name, title, caption, table, .. } = self;
+        let Origin { command, date, commit, machine } = origin;
+        // Nobody should take the figures of a build without optimisation for the server's.
+        let build = if cfg!(debug_assertions) { ", **development build**" } else { "" };
+        format!(
+            "## {title}\n\n![{title}]({name}.png)\n\n{caption}\n\n{table}\n\
+             `{command}`, {date}, commit {commit}{build}. {machine}. Every round: [{name}.csv]({name}.csv).\n"
+        )
+    }
+}
+
+/// The page with a section put in, or in the place of the one with the same heading.
+fn page(before: &str, title: &str, section: &str) -> String {
+    let mut sections: Vec<(&str, &str)> = vec![(title, section)];
+    let starts = before.match_indices("\n## ").map(|(at, _)| at + 1);
+    let starts: Vec<usize> = starts.chain([before.len()]).collect();
+    for bounds in starts.windows(2) {
+        let text = &before[bounds[0]..bounds[1]];
+        let heading = text.lines().next().unwrap_or_default().trim_start_matches("## ");
+        if heading != title {
+            sections.push((heading, text));
+        }
+    }
+    sections.sort_by_key(|(heading, _)| ORDER.iter().position(|title| title == heading));
+    let mut page = HEAD.to_owned();
+    for (_, text) in sections {
+        let _ = write!(page, "\n{}\n", text.trim_end());
+    }
+    page
+}
+
+/// A table of medians, each with its range.
+fn table(axis: &str, measures: &[Measure], rows: &[Row]) -> String {
+    let heads: Vec<&str> = measures.iter().map(|measure| measure.title()).collect();
+    let mut text =
+        format!("| {axis} | call | {} |\n|{}\n", heads.join(" | "), "---|".repeat(heads.len() + 2));
+    for row in rows {
+        let cells: Vec<String> =
+            measures.iter().map(|measure| Spread::of(&row.rounds, *measure).text(*measure)).collect();
+        let point = super::values::thousands(row.point.into());
+        let _ = writeln!(text, "| {point} | {} | {} |", row.series.name, cells.join(" | "));
+    }
+    text
+}
+
+/// Every round's values, a line for each.
+fn values(rows: &[Row]) -> String {
+    let columns: Vec<&str> = Measure::ALL.iter().map(|measure| measure.column()).collect();
+    let mut text = format!("point,call,round,{}\n", columns.join(","));
+    for row in rows {
+        for (round, values) in row.rounds.iter().enumerate() {
+            let cells = Measure::ALL.iter().map(|measure| values.get(*measure));
+            let cells: Vec<String> = cells
+                .map(|value| if value.is_finite() { value.to_string() } else { String::new() })
+                .collect();
+            let (point, call) = (row.point, row.series.name);
+            let _ = writeln!(text, "{point},\"{call}\",{},{}", round + 1, cells.join(","));
+        }
+    }
+    text
+}
+
+/// The panels of a curve: rate, times, processor time, and what else it has.
+fn figure(curve: Curve, rows: &[Row]) -> Figure {
+    let mut points: Vec<f64> = rows.iter().map(|row| row.point.into()).collect();
+    points.dedup();
+    let linear = matches!(curve, Curve::CrossShard);
+    let x = Axis {
+        log: !linear,
+        ticks: points,
+        ..Axis::linear(curve.axis(), if linear { Unit::Percent } else { Unit::Number })
+    };
+    let lines = |measure| lines(curve, rows, &[(measure, "", Style::Marked)], |row| row.point.into());
+    let panel = |title: &str, y, series| Panel { title: title.to_owned(), y, series, height: 130.0 };
+    let times = [(Measure::Median, " p(50)", Style::Marked), (Measure::Tail, " p(99)", Style::Marked)];
+    let mut panels = vec![
+        panel("Rate", Axis::linear("requests/s", Unit::Number), lines(Measure::Rate)),
+        panel(
+            "Time of an answer",
+            Axis::log("p(50), p(99)", Unit::Seconds),
+            self::lines(curve, rows, &times, |row| row.point.into()),
+        ),
+        panel("Server CPU per request", Axis::linear("user and system", Unit::Seconds), lines(Measure::Cpu)),
+    ];
+    let more = [
+        ("Records per group", "records", Measure::Batch),
+        ("Memory after the start", "anonymous", Measure::Memory),
+        ("Time of a start that makes the data", "time", Measure::Start),
+        ("Time of a further start", "time", Measure::Restart),
+    ];
+    for (title, label, measure) in more {
+        if curve.measures().contains(&measure) {
+            let log = curve.is_of_server() && measure != Measure::Batch;
+            let axis =
+                if log { Axis::log(label, measure.unit()) } else { Axis::linear(label, measure.unit()) };
+            panels.push(panel(title, axis, lines(measure)));
+        }
+    }
+    Figure { title: format!("{}: {}", curve.title(), curve.axis()), x, panels }
+}
+
+/// What a group costs by what it holds.
+fn batch_figure(rows: &[Row]) -> Figure {
+    let batch = |row: &Row| Spread::of(&row.rounds, Measure::Batch).median;
+    let curve = Curve::Connections;
+    let panel = |title: &str, label: &str, measure: Measure| Panel {
+        title: title.to_owned(),
+        y: Axis::linear(label, measure.unit()),
+        series: lines(curve, rows, &[(measure, "", Style::Marked)], batch),
+        height: 150.0,
+    };
+    Figure {
+        title: "Group commit: records per group".to_owned(),
+        x: Axis::log("records per group", Unit::Number),
+        panels: vec![
+            panel("Write and sync of a group", "time", Measure::Sync),
+            panel("Bytes of a group", "bytes", Measure::GroupBytes),
+            panel("Rate", "requests/s", Measure::Rate),
+        ],
+    }
+}
+
+/// A line for each of the curve's series and these measures; one that was not measured anywhere is left out, and so is
+/// the second of two that are the same, as what is measured of the server is.
+fn lines(
+    curve: Curve,
+    rows: &[Row],
+    measures: &[(Measure, &str, Style)],
+    across: impl Fn(&Row) -> f64,
+) -> Vec<Series> {
+    let mut lines: Vec<Series> = Vec::new();
+    for (measure, suffix, style) in measures {
+        let of_server = matches!(measure, Measure::Memory | Measure::Start | Measure::Restart);
+        for series in curve.series().iter().take(if of_server { 1 } else { usize::MAX }) {
+            let of_series = rows.iter().filter(|row| row.series == *series);
+            let measured = of_series.map(|row| (across(row), Spread::of(&row.rounds, *measure)));
+            let measured: Vec<_> = measured.filter(|(_, spread)| spread.median.is_finite()).collect();
+            if measured.is_empty() {
+                continue;
+            }
+            let name = if of_server { "server" } else { series.name };
+            let points = measured.iter().map(|(x, spread)| (*x, spread.median)).collect();
+            let mut line = Series::new(&format!("{name}{suffix}"), *style, Hue::of(lines.len()), points);
+            line.ranges = measured.iter().map(|(_, spread)| (spread.least, spread.most)).collect();
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+pub(super) mod tests;
