@@ -76,7 +76,7 @@ impl Curve {
             Self::Connections | Self::Hot => "connections",
             Self::Accounts => "accounts",
             Self::Pipeline => "requests under way per connection",
-            Self::CrossShard => "requests across shards, %",
+            Self::CrossShard => "requests across shards",
         }
     }
 
@@ -108,8 +108,8 @@ impl Curve {
             }
             Self::Hot => {
                 "Server with one shard on core 0, generator on core 1. All connections bet from one account, against \
-                 each from its own. An account is no lock, it is applied to in turn like all others of its shard, so \
-                 that the two differ by caches alone."
+                 each from its own. An account is no lock: its shard applies one operation after another, \
+                 for whichever account."
             }
         }
     }

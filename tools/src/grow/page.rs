@@ -31,8 +31,8 @@ const ORDER: [&str; 6] = [
 const BATCH_TITLE: &str = "Group commit";
 
 const BATCH_CAPTION: &str = "The bets of the section before, by what their groups held. A group takes the records that came \
-    while the one before it was written, and is made durable with one write and one sync. Its time grows far more slowly \
-    than what it holds, which is why a bet among many costs less of the disk than one alone.";
+    while the one before it was written, and is made durable with one write and one sync. By how much less its time \
+    grows than what it holds, a bet among many costs less of the disk than one alone.";
 
 /// Where and how a section's values were measured.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ pub(crate) fn parts(curve: Curve, rows: &[Row]) -> Vec<Part> {
         name: curve.name(),
         title: curve.title(),
         caption: curve.caption(),
-        table: table(curve.axis(), curve.measures(), rows),
+        table: table(curve, curve.measures(), rows),
         figure: figure(curve, rows),
         values: values(rows),
     }];
@@ -109,7 +109,7 @@ pub(crate) fn parts(curve: Curve, rows: &[Row]) -> Vec<Part> {
             name: "group-commit",
             title: BATCH_TITLE,
             caption: BATCH_CAPTION,
-            table: table(curve.axis(), &measures, &bets),
+            table: table(curve, &measures, &bets),
             figure: batch_figure(&bets),
             values: values(&bets),
         });
@@ -166,7 +166,8 @@ fn page(before: &str, title: &str, section: &str) -> String {
 }
 
 /// A table of medians, each with its range.
-fn table(axis: &str, measures: &[Measure], rows: &[Row]) -> String {
+fn table(curve: Curve, measures: &[Measure], rows: &[Row]) -> String {
+    let (axis, unit) = (curve.axis(), if curve == Curve::CrossShard { " %" } else { "" });
     let heads: Vec<&str> = measures.iter().map(|measure| measure.title()).collect();
     let mut text =
         format!("| {axis} | call | {} |\n|{}\n", heads.join(" | "), "---|".repeat(heads.len() + 2));
@@ -174,7 +175,7 @@ fn table(axis: &str, measures: &[Measure], rows: &[Row]) -> String {
         let cells: Vec<String> =
             measures.iter().map(|measure| Spread::of(&row.rounds, *measure).text(*measure)).collect();
         let point = super::values::thousands(row.point.into());
-        let _ = writeln!(text, "| {point} | {} | {} |", row.series.name, cells.join(" | "));
+        let _ = writeln!(text, "| {point}{unit} | {} | {} |", row.series.name, cells.join(" | "));
     }
     text
 }
@@ -195,6 +196,17 @@ fn values(rows: &[Row]) -> String {
     }
     text
 }
+
+/// Sizes that are named on an axis of factors: 1 MiB to 64 GiB, in steps of four.
+const QUARTERS: [f64; 9] = {
+    let mut sizes = [1_048_576.0; 9];
+    let mut at = 1;
+    while at < sizes.len() {
+        sizes[at] = 4.0 * sizes[at - 1];
+        at += 1;
+    }
+    sizes
+};
 
 /// The panels of a curve: rate, times, processor time, and what else it has.
 fn figure(curve: Curve, rows: &[Row]) -> Figure {
@@ -232,7 +244,7 @@ fn figure(curve: Curve, rows: &[Row]) -> Figure {
             panels.push(panel(title, axis, lines(measure)));
         }
     }
-    Figure { title: format!("{}: {}", curve.title(), curve.axis()), x, panels }
+    Figure { title: curve.title().to_owned(), x, panels }
 }
 
 /// What a group costs by what it holds.
@@ -246,7 +258,7 @@ fn batch_figure(rows: &[Row]) -> Figure {
         height: 150.0,
     };
     Figure {
-        title: "Group commit: records per group".to_owned(),
+        title: BATCH_TITLE.to_owned(),
         x: Axis::log("records per group", Unit::Number),
         panels: vec![
             panel("Write and sync of a group", "time", Measure::Sync),
@@ -256,8 +268,8 @@ fn batch_figure(rows: &[Row]) -> Figure {
     }
 }
 
-/// A line for each of the curve's series and these measures; one that was not measured anywhere is left out, and so is
-/// the second of two that are the same, as what is measured of the server is.
+/// A line for each of the curve's series and these measures, in the same colour in each panel. One that was not measured
+/// anywhere is left out; what is measured of the server is one line.
 fn lines(
     curve: Curve,
     rows: &[Row],
@@ -265,9 +277,10 @@ fn lines(
     across: impl Fn(&Row) -> f64,
 ) -> Vec<Series> {
     let mut lines: Vec<Series> = Vec::new();
-    for (measure, suffix, style) in measures {
+    for (at, (measure, suffix, style)) in measures.iter().enumerate() {
         let of_server = matches!(measure, Measure::Memory | Measure::Start | Measure::Restart);
-        for series in curve.series().iter().take(if of_server { 1 } else { usize::MAX }) {
+        let shown = if of_server { 1 } else { curve.series().len() };
+        for (number, series) in curve.series().iter().enumerate().take(shown) {
             let of_series = rows.iter().filter(|row| row.series == *series);
             let measured = of_series.map(|row| (across(row), Spread::of(&row.rounds, *measure)));
             let measured: Vec<_> = measured.filter(|(_, spread)| spread.median.is_finite()).collect();
@@ -276,7 +289,8 @@ fn lines(
             }
             let name = if of_server { "server" } else { series.name };
             let points = measured.iter().map(|(x, spread)| (*x, spread.median)).collect();
-            let mut line = Series::new(&format!("{name}{suffix}"), *style, Hue::of(lines.len()), points);
+            let mut line =
+                Series::new(&format!("{name}{suffix}"), *style, Hue::of(at * shown + number), points);
             line.ranges = measured.iter().map(|(_, spread)| (spread.least, spread.most)).collect();
             lines.push(line);
         }

@@ -83,17 +83,27 @@ impl Measure {
         }
     }
 
-    /// A value with its unit, as tables have it.
-    pub(crate) fn text(self, value: f64) -> String {
+    /// A value as tables have it, without its unit.
+    pub(crate) fn number(self, value: f64) -> String {
         match self {
             _ if !value.is_finite() => "–".to_owned(),
-            Self::Rate => thousands(value),
+            Self::Rate | Self::GroupBytes => thousands(value),
             Self::Batch => format!("{value:.1}"),
-            Self::GroupBytes => thousands(value),
-            Self::Memory => format!("{} MiB", thousands(value / 1_048_576.0)),
-            Self::Cpu => format!("{:.2} µs", value * 1e6),
-            Self::Start | Self::Restart => format!("{value:.2} s"),
-            Self::Median | Self::Tail | Self::Sync => format!("{:.2} ms", value * 1e3),
+            Self::Memory => thousands(value / 1_048_576.0),
+            Self::Cpu => format!("{:.2}", value * 1e6),
+            Self::Start | Self::Restart => format!("{value:.2}"),
+            Self::Median | Self::Tail | Self::Sync => format!("{:.2}", value * 1e3),
+        }
+    }
+
+    /// The unit of those numbers, where the head of the column does not say it.
+    const fn suffix(self) -> &'static str {
+        match self {
+            Self::Rate | Self::GroupBytes | Self::Batch => "",
+            Self::Memory => " MiB",
+            Self::Cpu => " µs",
+            Self::Start | Self::Restart => " s",
+            Self::Median | Self::Tail | Self::Sync => " ms",
         }
     }
 }
@@ -170,8 +180,9 @@ impl Spread {
 
     /// The median, with least and most where they are not the same.
     pub(crate) fn text(&self, measure: Measure) -> String {
-        let [median, least, most] = [self.median, self.least, self.most].map(|value| measure.text(value));
-        if least == most { median } else { format!("{median} ({least}–{most})") }
+        let [median, least, most] = [self.median, self.least, self.most].map(|value| measure.number(value));
+        let unit = if self.median.is_finite() { measure.suffix() } else { "" };
+        if least == most { format!("{median}{unit}") } else { format!("{median}{unit} ({least}–{most})") }
     }
 }
 
@@ -181,7 +192,8 @@ mod tests {
 
     #[track_caller]
     fn check_text(measure: Measure, value: f64, expect: &str) {
-        assert_eq!(measure.text(value), expect);
+        let spread = Spread { median: value, least: value, most: value };
+        assert_eq!(spread.text(measure), expect);
     }
 
     #[test]

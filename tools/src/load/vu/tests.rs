@@ -151,7 +151,7 @@ fn a_pipeline_is_filled_up_again() {
         assert!(vu.lanes().is_full());
         vu.on_sent(bytes, 120);
         for _ in 0..answered {
-            let _ = vu.finish_step(OK, 130);
+            vu.finish_step(OK, 130);
         }
     }
     let expect: Vec<String> = (0..6).map(|count| format!("19ab5f62c00-000001-{count:012}-a")).collect();
@@ -180,7 +180,9 @@ fn check_noise(depth: usize, bytes: &str, answers: usize) {
     let (mut bytes, mut heard_answers) = (bytes.as_bytes(), 0);
     loop {
         match vu.on_bytes(&mut bytes, &site(), 130) {
-            Heard::Answer { verdict, .. } => drop(vu.finish_step(verdict, 130)),
+            Heard::Answer { verdict, .. } => {
+                vu.finish_step(verdict, 130);
+            }
             heard => break assert_eq!(heard, Heard::Noise),
         }
         heard_answers += 1;
