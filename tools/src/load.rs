@@ -10,18 +10,19 @@
 //! - `vu`: a virtual user, step by step. `lanes`: what it has under way.
 //! - `driver`: moves the virtual users on the ring.
 //! - `setup`: connections and first tokens, before the clock starts. `shards`: where a connection has landed.
-//! - `stats`: what is measured. `summary`, with `units`: what is printed of it.
+//! - `stats`: what is measured. `summary`, with `units`: what is printed of it; `results`: the same for programs.
 //! - `series`: what a run does from second to second, for a tool that draws it.
 //! - `progress`, `clock`: what is seen of a run; its time.
 
 mod accounts;
 mod answer;
-mod clock;
+pub(crate) mod clock;
 mod driver;
 mod lanes;
 mod progress;
 mod request;
-mod scenario;
+pub(crate) mod results;
+pub(crate) mod scenario;
 mod series;
 mod setup;
 mod shards;
@@ -33,7 +34,7 @@ mod vu;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
@@ -49,6 +50,7 @@ use crate::say;
 use crate::wake::Wake;
 use accounts::{Accounts, Draw, Owned};
 use driver::{Connected, Driver};
+use results::Results;
 use scenario::{Player, Site};
 use shards::Lookout;
 use stats::Trend;
@@ -114,6 +116,9 @@ pub(crate) struct Arguments {
     /// Writes the summary to this file, too
     #[arg(long, value_name = "FILE")]
     summary_file: Option<PathBuf>,
+    /// Writes the figures to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    json_file: Option<PathBuf>,
     /// Adds p(99) and p(99.9) to the summary
     #[arg(long)]
     tails: bool,
@@ -156,10 +161,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let clock = Clock::start();
     let site = site(&arguments, &clock)?;
     // Before the run: a path that can't be written should not cost one.
-    let mut file = match &arguments.summary_file {
-        None => None,
-        Some(path) => Some(File::create(path).map_err(|error| format!("{}: {error}", path.display()))?),
-    };
+    let mut summary_file = Output::create(arguments.summary_file.as_deref())?;
+    let mut json_file = Output::create(arguments.json_file.as_deref())?;
     let header = summary::header(&load, &arguments.url);
     let connected = connect(&load, &arguments, &site, &clock)?;
     say(&header);
@@ -167,10 +170,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let Outcome { stats, elapsed_ns, .. } = driven.map_err(|error| format!("the socket ring: {error}"))?;
     let summary = summary::summary(&load, &stats, elapsed_ns);
     say(&summary);
-    if let (Some(file), Some(path)) = (&mut file, &arguments.summary_file) {
-        file.write_all((header + &summary).as_bytes())
-            .map_err(|error| format!("{}: {error}", path.display()))?;
-    }
+    summary_file.write(&(header + &summary))?;
+    json_file.write(&Results::of(&load, &stats, elapsed_ns).to_json())?;
     Ok(if stats.all_passed() { ExitCode::SUCCESS } else { EXIT_CHECKS.into() })
 }
 
@@ -187,6 +188,24 @@ pub(crate) fn play(arguments: &Arguments, clock: Clock) -> Result<(String, Outco
     let outcome = driven.map_err(|error| format!("the socket ring: {error}"))?;
     let summary = summary::summary(&load, &outcome.stats, outcome.elapsed_ns);
     Ok((summary::header(&load, &arguments.url) + &summary, outcome))
+}
+
+/// A file that is written where it was asked for.
+struct Output<'a>(Option<(&'a Path, File)>);
+
+impl<'a> Output<'a> {
+    fn create(path: Option<&'a Path>) -> Result<Self, String> {
+        let created = path.map(|path| match File::create(path) {
+            Ok(file) => Ok((path, file)),
+            Err(error) => Err(format!("{}: {error}", path.display())),
+        });
+        created.transpose().map(Self)
+    }
+
+    fn write(&mut self, text: &str) -> Result<(), String> {
+        let Some((path, file)) = &mut self.0 else { return Ok(()) };
+        file.write_all(text.as_bytes()).map_err(|error| format!("{}: {error}", path.display()))
+    }
 }
 
 /// The load, where its options go together.

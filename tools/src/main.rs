@@ -5,6 +5,7 @@
 //! - `grow` starts servers and measures how they grow, with a picture, a table and the values of each curve.
 //! - `ceiling` answers as the server would, without reading what was asked: the most that one core can do with
 //!   this kernel and this ring, so the figure that a server's figure is held against.
+//! - `compare` measures the server and its peers side by side, each driven by `load` in turn.
 //! - `simulate` plays the machine under a virtual clock, with crashes, and judges every answer.
 //! - `profile` says where a server spends its time, with a flame graph.
 //! - `footprint` fills a wallet and says what a remembered transaction takes of memory.
@@ -13,6 +14,7 @@
 
 mod ceiling;
 mod child;
+mod compare;
 mod facts;
 mod footprint;
 mod grow;
@@ -48,6 +50,8 @@ enum Tool {
     Report(report::Arguments),
     /// Records where a server spends its time: flame graph, shares, top functions
     Profile(profile::Arguments),
+    /// Measures the server beside its peers, in turn and by the same load, and prints a table of each scenario.
+    Compare(compare::Arguments),
     /// Plays the wallet's shards under a virtual clock, with failing disks and crashes, and judges every answer.
     Simulate(simulate::Arguments),
     /// Fills a wallet with transactions and says how much memory each takes.
@@ -64,6 +68,7 @@ fn main() -> ExitCode {
         Tool::Report(arguments) => report::run(&arguments),
         Tool::Profile(arguments) => profile::run(&arguments),
         Tool::Grow(arguments) => grow::run(&arguments),
+        Tool::Compare(arguments) => compare::run(&arguments),
         Tool::Ceiling(arguments) => ceiling::run(&arguments),
         Tool::Simulate(arguments) => simulate::run(arguments),
         Tool::Footprint(arguments) => footprint::run(&arguments),
