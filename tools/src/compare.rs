@@ -120,6 +120,7 @@ impl<'a> Comparison<'a> {
         if peers.is_empty() {
             return Err("--without leaves nobody to compare".to_owned());
         }
+        peers.iter().try_for_each(|peer| peer.is_built())?;
         let below = arguments.scratch.clone().unwrap_or_else(env::temp_dir);
         let failed = |error: io::Error| format!("{}: {error}", below.display());
         // The database's server runs as another user, who has to come by to its own directory.

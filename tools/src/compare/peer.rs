@@ -59,6 +59,14 @@ impl Peer {
         self != Self::Ceiling || !scenario.redeems()
     }
 
+    /// That its program is there.
+    ///
+    /// # Errors
+    /// A sentence that says how it is built.
+    pub(crate) fn is_built(self) -> Result<(), String> {
+        self.command(Path::new(""), 0).map(|_| ())
+    }
+
     /// Starts it afresh, with this many demo accounts and its files below `scratch`.
     ///
     /// # Errors

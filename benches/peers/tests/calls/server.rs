@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 /// Time for an answer. A test waits so long only where there is none.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A running peer. Killed when it is dropped.
+/// A running peer. Ended when it is dropped, so that a database's files go with it.
 pub(crate) struct Server {
     child: Child,
     stderr: BufReader<ChildStderr>,
@@ -21,7 +21,9 @@ pub(crate) struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        }
         let _ = self.child.wait();
     }
 }
@@ -48,17 +50,17 @@ impl Server {
         let mut command = Command::new(program);
         command.args(["--listen", "127.0.0.1:0", "--demo-accounts", "20"]);
         let mut child = command.stderr(Stdio::piped()).spawn().expect("a program that was built");
-        let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+        let stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+        let mut server = Self { child, stderr, address: String::new() };
         let mut said = String::new();
         loop {
             let before = said.len();
-            if stderr.read_line(&mut said).expect("text") == 0 {
-                let _ = child.wait();
+            if server.stderr.read_line(&mut said).expect("text") == 0 {
                 return Err(said);
             }
             if let Some((_, address)) = said[before..].split_once(" serves on http://") {
-                let address = address.trim_end().to_owned();
-                return Ok(Self { child, stderr, address });
+                address.trim_end().clone_into(&mut server.address);
+                return Ok(server);
             }
         }
     }
