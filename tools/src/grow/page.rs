@@ -221,6 +221,7 @@ fn figure(curve: Curve, rows: &[Row]) -> Figure {
     let lines = |measure| lines(curve, rows, &[(measure, "", Style::Marked)], |row| row.point.into());
     let panel = |title: &str, y, series| Panel { title: title.to_owned(), y, series, height: 130.0 };
     let times = [(Measure::Median, " p(50)", Style::Marked), (Measure::Tail, " p(99)", Style::Marked)];
+    let cpu = Axis { log: !linear, ..Axis::linear("user and system", Unit::Seconds) };
     let mut panels = vec![
         panel("Rate", Axis::linear("requests/s", Unit::Number), lines(Measure::Rate)),
         panel(
@@ -228,7 +229,7 @@ fn figure(curve: Curve, rows: &[Row]) -> Figure {
             Axis::log("p(50), p(99)", Unit::Seconds),
             self::lines(curve, rows, &times, |row| row.point.into()),
         ),
-        panel("Server CPU per request", Axis::linear("user and system", Unit::Seconds), lines(Measure::Cpu)),
+        panel("Server CPU per request", cpu, lines(Measure::Cpu)),
     ];
     let more = [
         ("Records per group", "records", Measure::Batch),
@@ -239,8 +240,9 @@ fn figure(curve: Curve, rows: &[Row]) -> Figure {
     for (title, label, measure) in more {
         if curve.measures().contains(&measure) {
             let log = curve.is_of_server() && measure != Measure::Batch;
-            let axis =
-                if log { Axis::log(label, measure.unit()) } else { Axis::linear(label, measure.unit()) };
+            let linear = Axis::linear(label, measure.unit());
+            let ticks = if measure == Measure::Memory { QUARTERS.to_vec() } else { Vec::new() };
+            let axis = if log { Axis { log, ticks, ..linear } } else { linear };
             panels.push(panel(title, axis, lines(measure)));
         }
     }
