@@ -8,9 +8,8 @@
 //! Reading in order:
 //! - `peer`: how each is started. `generator`: the load as a process of its own.
 //! - `usage`: processor time and memory of a process and all below it.
-//! - `table`: medians. `about`: where and when.
+//! - `table`: medians.
 
-mod about;
 mod generator;
 mod peer;
 mod table;
@@ -27,12 +26,13 @@ use std::time::Duration;
 
 use clap::ValueEnum as _;
 
+use crate::facts::{self, Facts};
 use crate::load::scenario::Scenario;
 use crate::load::{VUS_MAX, parse_duration};
 use crate::say;
 use generator::Generator;
 use peer::{Peer, Running};
-use table::{Runs, Sample, grouped, table};
+use table::{Runs, Sample, table};
 
 /// Exit code of a comparison in which a check has failed, or that a peer has not gone through.
 const EXIT_INCOMPLETE: u8 = 1;
@@ -148,7 +148,7 @@ impl<'a> Comparison<'a> {
                 }
                 match measured {
                     Ok(sample) => {
-                        let rate = grouped(sample.requests_per_s.round() as u64);
+                        let rate = facts::grouped(sample.requests_per_s.round() as u64);
                         tell(&format!("{heading}{rate} requests/s\n"));
                         runs.samples.push(sample);
                     }
@@ -188,10 +188,11 @@ impl<'a> Comparison<'a> {
     /// The page: what was compared where and how, and a table for each scenario.
     fn page(&self, all: &[(Scenario, Rows)]) -> String {
         let Arguments { rounds, duration, vus, .. } = self.arguments;
-        let mut text = format!("# Compared on {}\n\n", about::date());
-        let _ = writeln!(text, "- Machine: {}.", about::machine(self.scratch.path()));
-        let _ = writeln!(text, "- Commit: {}.", about::commit());
-        let _ = writeln!(text, "- Command: `{}`.", about::command());
+        let facts = Facts::read(self.scratch.path());
+        let mut text = format!("# Compared on {}\n\n", facts::date());
+        let _ = writeln!(text, "- Machine: {}.", facts.machine());
+        let _ = writeln!(text, "- Commit: {}.", facts.commit);
+        let _ = writeln!(text, "- Command: `{}`.", facts::command());
         let plural = if *rounds == 1 { "" } else { "s" };
         let _ = writeln!(
             text,

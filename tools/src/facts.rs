@@ -1,9 +1,14 @@
-//! What a page of measurements says of where they come from: the machine, and the state of the sources.
+//! What a page of measurements says of where they come from: the machine, the day, the command, and the state of the
+//! sources.
 
+use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
+
+use crate::load::{Clock, Timestamp};
 
 /// The machine and the sources.
 #[derive(Clone, Debug)]
@@ -37,6 +42,13 @@ impl Facts {
         }
     }
 
+    /// The machine in one line.
+    pub(crate) fn machine(&self) -> String {
+        let Self { processor, cores, memory, kernel, system, file_system, .. } = self;
+        let plural = if *cores == 1 { "" } else { "s" };
+        format!("{processor}, {cores} core{plural}, {memory}, {system}, Linux {kernel}, {file_system}")
+    }
+
     /// A list in Markdown.
     pub(crate) fn list(&self) -> String {
         let Self { processor, cores, memory, kernel, system, file_system, commit } = self;
@@ -45,6 +57,45 @@ impl Facts {
              - system: {system}, Linux {kernel}\n- file system of the data: {file_system}\n- commit: {commit}\n"
         )
     }
+}
+
+/// The day of today in UTC, `2026-11-24`.
+pub(crate) fn date() -> String {
+    let text = *Timestamp::new(Clock::start().wall_ms(0)).text();
+    String::from_utf8_lossy(&text[..10]).into_owned()
+}
+
+/// This program's command line, by the program's name alone.
+pub(crate) fn command() -> String {
+    let mut arguments = env::args_os();
+    let program = arguments.next().unwrap_or_default();
+    let name = Path::new(&program).file_name().unwrap_or(&program).to_owned();
+    let words = std::iter::once(name).chain(arguments);
+    words.map(|word| quoted(&word)).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &OsStr) -> String {
+    let word = word.to_string_lossy();
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "-_./:=,+@".contains(char);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.into_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// `1,234,567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// The value of the first line with this name.
@@ -81,7 +132,7 @@ fn commit() -> String {
         let output = Command::new("git").args(arguments).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
-    let Some(commit) = git(&["rev-parse", "HEAD"]) else { return UNKNOWN.to_owned() };
+    let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else { return UNKNOWN.to_owned() };
     match git(&["status", "--porcelain", "--untracked-files=no"]) {
         Some(changes) if changes.is_empty() => commit,
         _ => format!("{commit}, with local changes"),
@@ -91,6 +142,20 @@ fn commit() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words() {
+        for (word, expect) in [("--rounds", "--rounds"), ("a b", "'a b'"), ("it's", "'it'\\''s'"), ("", "''")]
+        {
+            assert_eq!(quoted(OsStr::new(word)), expect);
+        }
+    }
+
+    #[test]
+    fn days() {
+        let date = date();
+        assert!(date.len() == 10 && date.as_bytes()[4] == b'-' && date.as_bytes()[7] == b'-', "{date}");
+    }
 
     #[test]
     fn fields() {

@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let binary = arguments.purser.clone().map_or_else(|| child::beside("purser"), Ok)?;
     let scratch = Scratch::new(arguments.data.clone())?;
     let bench = Bench { binary, scratch: &scratch.0, duration: arguments.duration, interrupted };
-    let origin = page::Origin::now(&command());
+    let origin = page::Origin::now(&scratch.0);
     for curve in curves {
         let points = if arguments.points.is_empty() { curve.points() } else { &arguments.points };
         let rows = bench.measure(curve, points, arguments.rounds)?;
@@ -108,12 +108,6 @@ fn chosen(arguments: &Arguments) -> Result<Vec<Curve>, String> {
         }
     });
     Ok(curves)
-}
-
-/// The command that this run was started by, for who wants to see the same.
-fn command() -> String {
-    let words = std::env::args().skip(1);
-    std::iter::once("tools".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 /// A directory that is removed again.

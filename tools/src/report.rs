@@ -31,8 +31,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use crate::child::{self, Options, Server};
-use crate::facts::Facts;
-use crate::load::{self, Clock, Outcome, Scenario, Timestamp};
+use crate::facts::{self, Facts};
+use crate::load::{self, Clock, Outcome, Scenario};
 use crate::profile::flame::{Folded, Recording};
 use crate::say;
 use page::Page;
@@ -46,6 +46,9 @@ const FLAME_SECONDS_MAX: u64 = 10;
 
 /// Samples a second of each core: enough for a flame graph of some seconds, too few to be felt.
 const FLAME_HZ: u32 = 199;
+
+/// The file that is there where perf could record.
+const FLAME_GRAPH: &str = "flamegraph.svg";
 
 /// How often the server is asked for its metrics to find out what one answer costs it.
 const METRICS_ASKED: u32 = 200;
@@ -139,13 +142,14 @@ struct Costs {
 /// A sentence: a directory that is there, no server, or a run that a signal has ended.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let clock = Clock::start();
-    let date = Timestamp::new(clock.wall_ms(0));
-    let date = String::from_utf8_lossy(&date.text()[..10]).into_owned();
+    let date = facts::date();
     let name = arguments.scenario.name();
     let out = arguments.out.clone().unwrap_or_else(|| PathBuf::from(format!("docs/reports/{date}-{name}")));
-    if out.exists() && !arguments.force {
-        return Err(format!("{} is there already; --force writes over it", out.display()));
-    }
+    let binary = match &arguments.server {
+        Some(path) => path.clone(),
+        None => child::beside("purser")?,
+    };
+    make_room(&out, arguments.force)?;
     let stopped = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         let registered = flag::register(signal, Arc::clone(&stopped));
@@ -159,15 +163,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     };
     let scratch = scratch.map_err(|error| format!("no scratch directory: {error}"))?;
     let facts = Facts::read(scratch.path());
-    let options = server_options(arguments, scratch.path())?;
+    let options = server_options(arguments, binary, scratch.path());
     let server = Server::start(&options)?;
     let run = measure(arguments, clock, &server);
+    if stopped.load(Ordering::Relaxed) {
+        // A signal to all of the terminal's processes has reached the server, too; its data goes with the scratch.
+        drop(server);
+        return Err("the run was ended by a signal; there is no report of it".to_owned());
+    }
     // Before what went wrong in the run: a server that has failed says more of it.
     server.stop()?;
     let run = run?;
-    if stopped.load(Ordering::Relaxed) || run.outcome.interrupted {
-        return Err("the run was ended by a signal; there is no report of it".to_owned());
-    }
     let flame = run.recording.as_ref().map_err(Clone::clone).and_then(Recording::folded);
     drop(scratch);
     let page = Page { arguments, date: &date, facts: &facts, options: &options, run: &run, flame: &flame };
@@ -177,17 +183,31 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     Ok(if run.outcome.stats.all_passed() { ExitCode::SUCCESS } else { load::EXIT_CHECKS.into() })
 }
 
-fn server_options(arguments: &Arguments, scratch: &Path) -> Result<Options, String> {
-    let binary = match &arguments.server {
-        Some(path) => path.clone(),
-        None => child::beside("purser")?,
-    };
+/// Makes the directory of a report, before the run: one that can't be written should not cost it.
+fn make_room(out: &Path, force: bool) -> Result<(), String> {
+    let wrong = |error: std::io::Error| format!("{}: {error}", out.display());
+    fs::create_dir_all(out).map_err(wrong)?;
+    let is_empty = fs::read_dir(out).map_err(wrong)?.next().is_none();
+    if !is_empty && !force {
+        return Err(format!("{} is there already; --force writes over it", out.display()));
+    }
+    for name in [FLAME_GRAPH, "README.md"] {
+        match fs::remove_file(out.join(name)) {
+            // Of an earlier run, and not to stand beside this one.
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(wrong(error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn server_options(arguments: &Arguments, binary: PathBuf, scratch: &Path) -> Options {
     let extra = match arguments.scenario {
         Played::Seed | Played::Full => Vec::new(),
         Played::Wrapped => ["--session-token", "wrapped"].map(str::to_owned).into(),
     };
     let cores = arguments.cores.clone();
-    Ok(Options { binary, cores, demo_accounts: ACCOUNTS, data: scratch.join("data"), extra })
+    Options { binary, cores, demo_accounts: ACCOUNTS, data: scratch.join("data"), extra }
 }
 
 /// Drives the server on this thread, and looks at it from two others.
@@ -239,7 +259,6 @@ fn measure(arguments: &Arguments, clock: Clock, server: &Server) -> Result<Run, 
     })
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` takes")]
 fn no_thread(error: std::io::Error) -> String {
     format!("no thread can be started: {error}")
 }
@@ -288,7 +307,6 @@ fn ran_ns(schedstat: &Path) -> Option<u64> {
 fn write(out: &Path, page: &Page<'_>, flame: &Result<Folded, String>) -> Result<(), String> {
     let Page { arguments, date, run, .. } = page;
     let Outcome { began_ns, intervals, stats, .. } = &run.outcome;
-    fs::create_dir_all(out).map_err(|error| format!("{}: {error}", out.display()))?;
     let write = |name: &str, text: &str| {
         let path = out.join(name);
         fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
@@ -301,7 +319,49 @@ fn write(out: &Path, page: &Page<'_>, flame: &Result<Folded, String>) -> Result<
     write("k6_run_report.txt", &run.text)?;
     write("samples.csv", &samples::csv(*began_ns, intervals, &run.sampled.samples))?;
     if let Ok(flame) = flame {
-        write("flamegraph.svg", &flame.flame_graph(&title("purser: time on its cores"))?)?;
+        write(FLAME_GRAPH, &flame.flame_graph(&title("purser: time on its cores"))?)?;
     }
     write("README.md", &page.text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_that_is_there_is_kept() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let out = directory.path().join("reports/one");
+        assert_eq!(make_room(&out, false), Ok(()));
+        assert_eq!(make_room(&out, false), Ok(()), "an empty one is none");
+        for name in [FLAME_GRAPH, "README.md", "samples.csv"] {
+            fs::write(out.join(name), "").expect("it is written");
+        }
+        let kept = format!("{} is there already; --force writes over it", out.display());
+        assert_eq!(make_room(&out, false), Err(kept));
+        assert_eq!(make_room(&out, true), Ok(()));
+        let left: Vec<_> =
+            fs::read_dir(&out).expect("it is there").flatten().map(|entry| entry.file_name()).collect();
+        assert_eq!(left, ["samples.csv"]);
+    }
+
+    #[track_caller]
+    fn check_flame_seconds(duration_seconds: u64, expect: u64) {
+        assert_eq!(flame_seconds(Duration::from_secs(duration_seconds)), expect);
+    }
+
+    #[test]
+    fn recordings_fit_in_their_runs() {
+        check_flame_seconds(1, 1);
+        check_flame_seconds(12, 4);
+        check_flame_seconds(600, 10);
+    }
+
+    #[test]
+    fn a_run_that_ends_early_is_not_recorded() {
+        let (sender, until) = mpsc::channel();
+        drop::<mpsc::Sender<()>>(sender);
+        let sentence = record(1, Duration::from_secs(600), &until).expect_err("nobody waits");
+        assert_eq!(sentence, "the run ended before it was recorded");
+    }
 }

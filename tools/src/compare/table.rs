@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::peer::Peer;
+use crate::facts::grouped;
 use crate::load::results::Results;
 
 /// One run of one peer.
@@ -152,19 +153,6 @@ fn decimal(value: f64, digits: usize) -> String {
 fn significant(value: f64) -> String {
     let digits = if value > 0.0 { (1.0 - value.log10().floor()).clamp(0.0, 6.0) as usize } else { 0 };
     decimal(value, digits)
-}
-
-/// `1,234,567`.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -3,9 +3,8 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use crate::load::{Clock, Timestamp};
+use crate::facts::{self, Facts};
 use crate::plot::{Axis, Figure, Hue, Panel, Series, Style, Unit};
 
 use super::curve::Curve;
@@ -44,39 +43,12 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// This machine, now.
-    pub(crate) fn now(command: &str) -> Self {
-        let timestamp = Timestamp::new(Clock::start().wall_ms(0));
-        let date = String::from_utf8_lossy(&timestamp.text()[..10]).into_owned();
-        Self { command: command.to_owned(), date, commit: commit(), machine: machine() }
+    /// This machine, now; `data` is a directory on the file system that is measured.
+    pub(crate) fn now(data: &Path) -> Self {
+        let facts = Facts::read(data);
+        let (command, date) = (facts::command(), facts::date());
+        Self { command, date, machine: facts.machine(), commit: facts.commit }
     }
-}
-
-/// The commit of the sources here, where they are a repository's.
-fn commit() -> String {
-    let output = Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=10"]).output();
-    match output {
-        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-        _ => "unknown".to_owned(),
-    }
-}
-
-/// Processor, cores, memory and kernel, as far as the kernel tells.
-fn machine() -> String {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let (processors, memory) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
-    let named = |line: &&str| line.starts_with("model name");
-    let model = processors.lines().find(named).and_then(|line| line.split_once(": "));
-    let cores = processors.lines().filter(|line| line.starts_with("processor")).count();
-    let kib = memory
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok());
-    format!(
-        "{}, {cores} cores, {:.0} GiB, Linux {}",
-        model.map_or("unknown processor", |(_, model)| model.trim()),
-        kib.unwrap_or(0.0_f64) / 1_048_576.0,
-        read("/proc/sys/kernel/osrelease").trim()
-    )
 }
 
 /// A section of the page, with its files.

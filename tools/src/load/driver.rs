@@ -62,8 +62,6 @@ pub(crate) struct Outcome {
     pub(crate) elapsed_ns: u64,
     /// What was done from second to second; empty where nobody asked for it.
     pub(crate) intervals: Vec<Interval>,
-    /// It was ended by a signal.
-    pub(crate) interrupted: bool,
 }
 
 /// The size of a ring for this many virtual users. The submission queue holds a send and a receive of each, so
@@ -180,8 +178,8 @@ impl<'a> Driver<'a> {
         self.stats.interrupted += playing.map(|vu| vu.lanes().under_way().max(1) as u64).sum::<u64>();
         let elapsed_ns = self.now_ns - self.began_ns;
         let intervals = self.series.map(|series| series.finish(elapsed_ns, &self.stats)).unwrap_or_default();
-        let Self { stats, began_ns, interrupted, .. } = self;
-        Ok(Outcome { stats, began_ns, elapsed_ns, intervals, interrupted })
+        let Self { stats, began_ns, .. } = self;
+        Ok(Outcome { stats, began_ns, elapsed_ns, intervals })
     }
 
     fn is_over(&self) -> bool {

@@ -61,6 +61,8 @@ pub(super) fn draw(figure: &Figure) -> Drawing {
     let every = panels.iter().flat_map(|panel| &panel.series).flat_map(|series| &series.points);
     let ticks = ((right - LEFT) / TICK_ACROSS) as usize;
     let x = Scale::new(&figure.x, every.map(|(x, _)| *x), ticks, false);
+    let marks = panels.iter().flat_map(|panel| &panel.series).any(|series| series.style == Style::Marked);
+    let x = if marks { x.with_margins() } else { x };
     let mut top = HEAD;
     let mut bottom = HEAD;
     for panel in &panels {

@@ -5,7 +5,7 @@ use super::Axis;
 /// How the numbers of an axis are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
-    /// With k, M and G for thousands, and m and µ for thousandths.
+    /// With k, M and G for thousands.
     Number,
     /// Durations in seconds, as µs, ms or s.
     Seconds,
@@ -60,7 +60,7 @@ impl Unit {
 
 type Prefixes = [(f64, &'static str)];
 
-const NUMBERS: [(f64, &str); 6] = [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ")];
+const NUMBERS: [(f64, &str); 4] = [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, "")];
 
 const SECONDS: [(f64, &str); 4] = [(1.0, " s"), (1e-3, " ms"), (1e-6, " µs"), (1e-9, " ns")];
 
@@ -137,6 +137,19 @@ impl Scale {
         scale
     }
 
+    /// The same with a margin at either end, so that a mark on the first value stands clear of the axis.
+    pub(super) fn with_margins(self) -> Self {
+        const MARGIN: f64 = 0.03;
+        let Self { log, from, to, ticks } = self;
+        if log {
+            let factor = (to / from).powf(MARGIN);
+            Self { log, from: from / factor, to: to * factor, ticks }
+        } else {
+            let margin = MARGIN * (to - from);
+            Self { log, from: from - margin, to: to + margin, ticks }
+        }
+    }
+
     /// Where the value is, from 0 to 1; `None` where the axis can't show it.
     pub(super) fn place(&self, value: f64) -> Option<f64> {
         if !shows(self.log, value) {
@@ -180,7 +193,7 @@ mod tests {
         check_text(Unit::Number, 150_000.0, "150k");
         check_text(Unit::Number, 2_500_000.0, "2.5M");
         check_text(Unit::Number, 999.999_999_999_999, "1k");
-        check_text(Unit::Number, 0.5, "500m");
+        check_text(Unit::Number, 0.5, "0.5");
         check_text(Unit::Seconds, 0.000_25, "250 µs");
         check_text(Unit::Seconds, 0.1, "100 ms");
         check_text(Unit::Seconds, 1.5, "1.5 s");

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use super::Played;
+use crate::facts;
 use crate::load::{Outcome, RequestType, Stats};
 
 /// A figure, as it was reported.
@@ -142,20 +143,7 @@ fn ratio(ours: f64, reported: f64) -> String {
 
 /// `115,067`; below a hundred with two decimals.
 fn grouped(value: f64) -> String {
-    if value < 100.0 { format!("{value:.2}") } else { grouped_count(value.round() as u64) }
-}
-
-/// `115,067`.
-pub(super) fn grouped_count(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    if value < 100.0 { format!("{value:.2}") } else { facts::grouped(value.round() as u64) }
 }
 
 #[cfg(test)]

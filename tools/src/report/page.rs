@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{Arguments, Played, Run, before, flame_seconds};
+use super::{Arguments, FLAME_HZ, Played, Run, before, flame_seconds};
 use crate::child::Options;
-use crate::facts::Facts;
+use crate::facts::{self, Facts};
 use crate::load::{Outcome, Stats};
 use crate::profile::flame::Folded;
 
@@ -38,8 +38,8 @@ impl Page<'_> {
         text.push_str(&self.commands());
         let _ = write!(
             text,
-            "## Load test statistics\n\nk6's end-of-test summary ([k6_run_report.txt](k6_run_report.txt) with its \
-             header):\n\n```\n{}\n```\n\n![latency by percentile](latency.png)\n\nOne line for each type of request. \
+            "## Load test statistics\n\nk6's end-of-test summary, which is [k6_run_report.txt](k6_run_report.txt) as \
+             well:\n\n```\n{}\n```\n\n![latency by percentile](latency.png)\n\nOne line for each type of request. \
              Each step to the right leaves a tenth of the requests beyond it, so that the slowest are seen as well as \
              the most. ([SVG](latency.svg))\n\n",
             self.run.text.trim_end()
@@ -129,7 +129,9 @@ impl Page<'_> {
         format!(
             "## Beside the report that the project starts from\n\n{}\nThat report is of 100 virtual users and ten \
              minutes, from another machine, and does not say where its load came from. Here server and generator share \
-             the cores: the server took {:.2} of them, the generator {:.2}.\n\n",
+             the cores: the server took {:.2} of them, the generator {:.2}. Sending is from \
+             a request's hand-over to the turn of the generator that saw it sent, and so has a turn's length in it; an \
+             answer that came in one piece took no time to receive.\n\n",
             before::table(self.arguments.scenario, outcome),
             cores(costs.server_ns),
             cores(costs.generator_ns)
@@ -139,7 +141,7 @@ impl Page<'_> {
     fn profiling(&self) -> String {
         let mut text = String::from("## Profiling statistics\n\n![telemetry](telemetry.png)\n\n");
         text.push_str(if self.arguments.no_sampling { SERIES_LEGEND } else { LEGEND });
-        text.push_str(" ([SVG](telemetry.svg))\n\n");
+        text.push_str("\n([SVG](telemetry.svg))\n\n");
         match self.flame {
             Err(sentence) => {
                 let _ = write!(text, "There is no flame graph: {sentence}.\n\n");
@@ -150,7 +152,8 @@ impl Page<'_> {
                     text,
                     "![flame graph](flamegraph.svg)\n\nWhere the server spent its processor time in {seconds} s in the \
                      middle of the run. A box is a function, as wide as its share of the time, and stands on the one \
-                     that called it; the open file can be clicked into.\n\n| area | share |\n|---|---|\n"
+                     that called it; the open file can be clicked into. In these seconds each core was interrupted \
+                     {FLAME_HZ} times a second for it.\n\n| area | share |\n|---|---|\n"
                 );
                 for (area, percent) in flame.shares().into_iter().filter(|(_, percent)| *percent > 0.0) {
                     let _ = writeln!(text, "| {area} | {percent:.1} % |");
@@ -166,23 +169,25 @@ impl Page<'_> {
     }
 
     fn sampling(&self) -> String {
-        let Run { sampled, costs, outcome, .. } = self.run;
+        let Run { sampled, costs, .. } = self.run;
         if self.arguments.no_sampling {
             return "## What sampling cost\n\nNothing was sampled.\n\n".to_owned();
         }
         let of_server = |ns: f64| 100.0 * ns / costs.server_ns.max(1) as f64;
         let asked = of_server((costs.metrics_ns * sampled.asked) as f64);
-        let verdict = if asked < SAMPLING_MAX { "below" } else { "**NOT below**" };
-        let own = 100.0 * sampled.cpu_ns as f64 / outcome.elapsed_ns.max(1) as f64;
+        let own = of_server(sampled.cpu_ns as f64);
+        let verdict = if asked + own < SAMPLING_MAX { "below" } else { "**NOT below**" };
         format!(
             "## What sampling cost\n\nThe server was asked for its metrics {} times, once a second. After the run it \
              was asked 200 times more with nothing else to do, which took it {:.0} µs of processor time each, all that \
-             belongs to a connection included; in the run that is {asked:.3} % of the {:.1} s that it took: {verdict} \
-             {SAMPLING_MAX:.0} %. Everything else is read from the kernel by a thread of the generator's process, \
-             which took {own:.2} % of a core. `--no-sampling` measures without either.\n\n",
+             belongs to a connection included; in the run that is {asked:.3} % of the {:.1} s that it took. Everything else is \
+             read from the kernel by a thread of the generator's process, which took as much as {own:.3} % of the \
+             server's time; were all of it taken from the server, it would be {:.3} % together, {verdict} \
+             {SAMPLING_MAX:.0} %. `--no-sampling` measures without either.\n\n",
             sampled.asked,
             costs.metrics_ns as f64 / 1e3,
-            costs.server_ns as f64 / 1e9
+            costs.server_ns as f64 / 1e9,
+            asked + own
         )
     }
 }
@@ -192,13 +197,15 @@ fn failed(stats: &Stats) -> String {
     format!(
         "> **THIS RUN HAS FAILED.** {} of {} checks did not pass, so that its figures are of answers that were wrong or \
          did not come. They are kept for who looks for the cause, and are not to be quoted.\n\n",
-        before::grouped_count(checks.fails),
-        before::grouped_count(checks.total())
+        facts::grouped(checks.fails),
+        facts::grouped(checks.total())
     )
 }
 
-const SERIES_LEGEND: &str = "All panels have one time axis. *Requests per second* and *latency*: what the generator saw \
-of the requests that ended in each second.";
+const SERIES_LEGEND: &str =
+    "All panels have one time axis. *Requests per second* and *latency*: what the generator saw
+of the requests that ended in each second.
+";
 
 const LEGEND: &str = "All panels have one time axis, from the start of the run:
 
@@ -213,7 +220,7 @@ const LEGEND: &str = "All panels have one time axis, from the start of the run:
   second found it: in the ring, an eventfd or a socket (*network or ring wait*), for the disk, or elsewhere, such as
   threads that have nothing to do.
 - *Journal*: groups that were made durable in each second, how many records a group had, and how long its write and sync
-  took.
+  took; left out where nothing had to be journaled, since balances and tokens that are minted change no money.
 ";
 
 #[cfg(test)]

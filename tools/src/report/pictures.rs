@@ -151,6 +151,9 @@ impl Sampled<'_> {
 
     fn journal_panels(&self) -> Vec<Panel> {
         let line = |label, of: fn(&Sample) -> Option<f64>| [self.series(label, Style::Line, Hue::Blue, of)];
+        if self.samples.iter().all(|sample| sample.groups_per_second.is_none_or(|groups| groups == 0.0)) {
+            return Vec::new();
+        }
         vec![
             panel(
                 "Journal: groups made durable per second",

@@ -143,7 +143,14 @@ impl Sampler {
         let cpu_ns = own_cpu_ns();
         self.last = self.count();
         let mut looks = 0;
-        while until.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+        let mut next_ns = self.last.at_ns;
+        loop {
+            // By the clock and not from the end of the last look, so that a sample is a second.
+            next_ns = (next_ns + LOOK.as_nanos() as u64).max(self.clock.now_ns());
+            let wait = Duration::from_nanos(next_ns.saturating_sub(self.clock.now_ns()));
+            if until.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+                break;
+            }
             self.look();
             looks += 1;
             if looks % LOOKS == 0 {
