@@ -269,6 +269,7 @@ impl Driver {
     /// One turn. `true` where there was anything to do.
     fn turn(&mut self) -> Result<bool, Failure> {
         self.ring.turn()?;
+        self.ring.give_way();
         self.desk.now = self.clock.now();
         self.desk.date.refresh(self.desk.now.wall_ms / 1_000);
         let mut worked = self.start_accepting()?;

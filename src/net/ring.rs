@@ -17,8 +17,8 @@
 //!   the cancellation takes effect. A connection that is not armed is not read, and its peer's window fills.
 //! - `POLL_FIRST`: a receive is armed right after an answer was sent, when nothing can be there yet; so the kernel
 //!   waits for bytes before it looks for them.
-//! - A file's direct write and its sync are a chain of two: the kernel begins the sync when the write has succeeded,
-//!   without a turn of this core between them.
+//! - A file's write and its sync are a chain of two: the kernel begins the sync when the write has succeeded. It syncs on
+//!   a worker thread, which is bound to this core; the core gives way to it once a turn.
 
 mod buffers;
 mod event;
@@ -179,6 +179,7 @@ impl Ring {
         let mut files = Vec::new();
         files.resize_with(sizes.connections as usize, File::default);
         let blocks = (sizes.write_bytes > 0).then(|| Blocks::new(sizes.write_bytes)).transpose()?;
+        blocks.iter().for_each(|_| write::bind_workers(&uring));
         Ok(Self { uring, files, buffers, blocks, writing: None, in_flight: 0 })
     }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::NonNull;
 
-use io_uring::{opcode, squeue, types};
+use io_uring::{IoUring, opcode, squeue, types};
 
 use super::{Kind, Ring, user_data};
 
@@ -93,7 +93,30 @@ pub(super) fn after_entering(queued_behind: Option<usize>, taken: usize) -> Opti
     queued_behind.checked_sub(taken)
 }
 
+/// Has the kernel's workers of this ring stay on the cores of the calling thread, so that [`Ring::give_way`] can give them
+/// the core, and they take none from others.
+pub(super) fn bind_workers(uring: &IoUring) {
+    // SAFETY: a set of cores is bits, and all zeros is the empty one.
+    let mut cores: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the set is valid, and as long as the size that is passed.
+    let known = unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut cores) } == 0;
+    if known {
+        // Where it is refused the workers run anywhere, and a sync takes as long as it takes to be given a core.
+        let _ = uring.submitter().register_iowq_aff(&cores);
+    }
+}
+
 impl Ring {
+    /// Lets the worker that syncs have the core, while a write is under way. It needs some microseconds to begin and to
+    /// tell the end, and waits for its turn behind this thread otherwise: for 0.37 of the 0.6 ms that a group took on a
+    /// core under load.
+    pub fn give_way(&self) {
+        if self.writing.is_some() {
+            // SAFETY: it has no arguments.
+            let _ = unsafe { libc::sched_yield() };
+        }
+    }
+
     /// Writes both parts, one behind the other, to `file` at `offset`, and makes them durable; [`Event::Written`] tells
     /// of it. Offset and length are multiples of the disk's block where the file is open for direct writes. The file stays
     /// open until then, though it may be closed by its owner: the kernel takes its own reference.
