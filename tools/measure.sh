@@ -5,7 +5,6 @@
 #   tools/measure.sh seed [ROUNDS [SECONDS]]      the seed scenario, 100 VUs, server and generator on the same cores
 #   tools/measure.sh full [ROUNDS [SECONDS]]      the full mix, likewise
 #   tools/measure.sh bet [ROUNDS [SECONDS]]       durable placebet against balance, server on core 0, client on core 1
-#   tools/measure.sh grow [ROUNDS [SECONDS]]      durable placebet at 1, 10, 100 and 1,000 connections
 #   tools/measure.sh snapshot [ROUNDS [SECONDS]]  durable placebet with and without a snapshot being taken
 #   tools/measure.sh recovery [ROUNDS [SECONDS]]  records applied again per second after a kill, one shard
 #   tools/measure.sh memory                       1,000,000 accounts; 10,000 connections
@@ -108,22 +107,6 @@ case ${1:-} in
     show "ratio" "$scratch/ratio" ""
     show "placebet, 100, p(99)" "$scratch/p99" ms
     show "placebet, 1, median" "$scratch/p50" ms
-    ;;
-  grow)
-    more=(--cores 0)
-    for _ in $(seq 1 "$rounds"); do
-      rm -rf "$scratch/data"
-      serve "$purser"
-      for vus in 1 10 100 1000; do
-        play bet "$vus" >>"$scratch/rate-$vus"
-        trend 'p(99)' >>"$scratch/p99-$vus"
-      done
-      stop
-    done
-    for vus in 1 10 100 1000; do
-      show "$vus connections" "$scratch/rate-$vus" requests/s
-      show "$vus connections, p(99)" "$scratch/p99-$vus" ms
-    done
     ;;
   snapshot)
     # Every segment is folded at once, so that a snapshot is under way nearly all the time.
