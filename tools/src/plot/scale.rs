@@ -28,7 +28,11 @@ impl Unit {
             Self::Seconds => prefixed(value, &SECONDS),
             Self::Bytes => prefixed(value, &BYTES),
             Self::Percent => format!("{} %", digits(value)),
-            Self::Percentile => format!("{} %", digits(100.0 - 100.0 / value)),
+            Self::Percentile => {
+                // As many nines as it takes to tell it from 100.
+                let decimals = (value.log10().ceil() - 2.0).clamp(0.0, 12.0) as usize;
+                format!("{:.decimals$} %", 100.0 - 100.0 / value)
+            }
             Self::Elapsed => {
                 let seconds = value.round() as u64;
                 let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
@@ -204,6 +208,7 @@ mod tests {
         check_text(Unit::Percentile, 2.0, "50 %");
         check_text(Unit::Percentile, 1_000.0, "99.9 %");
         check_text(Unit::Percentile, 100_000.0, "99.999 %");
+        check_text(Unit::Percentile, 1e7, "99.99999 %");
         check_text(Unit::Elapsed, 90.0, "1:30");
         check_text(Unit::Elapsed, 3_661.0, "1:01:01");
     }
