@@ -338,9 +338,9 @@ pub const STAGE_SAMPLE_REQUESTS: u32 = 127;
 /// 2,400 are sampled, so that each may take 100 ms. 160 bytes each: 40 KiB.
 pub const STAGE_SAMPLES: usize = 256;
 
-/// Time of a look at the allocator's books, microseconds; one that takes longer is the last. A free block costs it some
-/// 200 ns, so that this is 100,000 of them. Its shard serves nobody meanwhile.
-pub const HEAP_LOOK_US_MAX: u64 = 20_000;
+/// Rest between two looks at the allocator's books, in lengths of the last look, and [`SWEEP_INTERVAL_MS`] at least. A
+/// free block costs a look some 200 ns, and an arena is locked meanwhile: a hundredth of the time at most.
+pub const HEAP_LOOK_REST: u64 = 100;
 
 // ── How the bounds hold together ─────────────────────────────────────────────────────────────────────────
 

@@ -207,12 +207,35 @@ impl ShardMetrics {
 pub struct Registry {
     names: Names,
     shards: Vec<std::sync::Arc<ShardMetrics>>,
+    heap: LastHeap,
+}
+
+/// The allocator's bytes as they were last looked at. Written by whoever looks.
+#[derive(Debug, Default)]
+struct LastHeap {
+    looks: Cell,
+    used: Cell,
+    free: Cell,
 }
 
 impl Registry {
     /// Metrics for this many shards.
     pub fn new(shards: usize, names: Names) -> Self {
-        Self { names, shards: (0..shards).map(|_| std::sync::Arc::new(ShardMetrics::new(names))).collect() }
+        let shards = (0..shards).map(|_| std::sync::Arc::new(ShardMetrics::new(names))).collect();
+        Self { names, shards, heap: LastHeap::default() }
+    }
+
+    /// The allocator's bytes at the last look; none before the first.
+    pub fn heap(&self) -> Option<Heap> {
+        let LastHeap { looks, used, free } = &self.heap;
+        (looks.get() > 0).then(|| Heap { used: used.get(), free: free.get() })
+    }
+
+    /// A look at the allocator has found this; one thread looks.
+    pub fn set_heap(&self, heap: Heap) {
+        self.heap.used.set(heap.used);
+        self.heap.free.set(heap.free);
+        self.heap.looks.add(1);
     }
 
     /// The metrics that shard `index` writes.

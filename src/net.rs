@@ -11,7 +11,7 @@ mod connection;
 mod desk;
 mod markers;
 #[expect(unsafe_code, reason = "the allocator's books are kept behind a function of C")]
-mod memory;
+pub mod memory;
 mod pool;
 pub mod readiness;
 mod replies;

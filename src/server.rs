@@ -2,6 +2,7 @@
 //! signal to stop.
 
 mod housekeeper;
+mod memory;
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -115,6 +116,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
     housekeeper.watch(troubles);
     shared.readiness.serve();
     housekeeper.start();
+    memory::watch(Arc::clone(&shared.registry));
     announce(platform_address, operator_address, shards);
 
     signals.forever().next();

@@ -15,7 +15,7 @@ use super::{Waiter, markers, memory};
 use crate::api::{self, Api, Call, Decoded, Probe};
 use crate::clock::Now;
 use crate::http::{self, ContentType, Date, Method, Reply, Request, Status};
-use crate::metrics::{Names, Registry, ShardMetrics};
+use crate::metrics::{Memory, Names, Registry, ShardMetrics};
 use crate::shard::{Shard, Submitted};
 use crate::wallet::Sequence;
 use crate::wallet::outcome::{ErrorCode, Outcome};
@@ -283,7 +283,8 @@ impl Desk {
             }
             (Probe::Healthz | Probe::Readyz, _) => (ContentType::Json, r#"{"Status":"ok"}"#),
             (Probe::Metrics, _) => {
-                self.registry.write(memory::read(), &mut text);
+                let memory = Memory { heap: self.registry.heap(), resident: memory::resident() };
+                self.registry.write(memory, &mut text);
                 (ContentType::PrometheusText, text.as_str())
             }
         };

@@ -1,43 +1,27 @@
-//! The memory of the process, as the allocator and the kernel tell of it. Read when the metrics are asked for.
+//! The memory of the process, as the allocator and the kernel tell of it.
 
 use std::fs;
-#[cfg(target_env = "gnu")]
-use std::sync::atomic::{AtomicBool, Ordering};
 
-#[cfg(target_env = "gnu")]
-use crate::clock::Clock;
-#[cfg(target_env = "gnu")]
-use crate::limits;
-use crate::metrics::{Heap, Memory};
+use crate::metrics::Heap;
 
-/// What the process has now.
-pub(super) fn read() -> Memory {
-    Memory { heap: heap(), resident: resident() }
-}
-
-/// What glibc's allocator has in all its arenas; none any more once a look took too long. It walks the free blocks of
-/// each arena and holds the arena's lock meanwhile, so that what the look costs grows with the heap.
+/// What glibc's allocator has in all its arenas. It walks the free blocks of each arena and holds the arena's lock
+/// meanwhile, some 200 ns for each block: not for a shard's thread.
 #[cfg(target_env = "gnu")]
-fn heap() -> Option<Heap> {
-    static IS_SLOW: AtomicBool = AtomicBool::new(false);
-    if IS_SLOW.load(Ordering::Relaxed) {
-        return None;
-    }
-    let clock = Clock::start();
+pub fn heap() -> Option<Heap> {
     // SAFETY: it has no argument, returns a value, may be called by any thread, and takes the locks that it needs.
     let info = unsafe { libc::mallinfo2() };
-    IS_SLOW.store(clock.mono_us() > limits::HEAP_LOOK_US_MAX, Ordering::Relaxed);
     // Blocks from the arenas, and those that were mapped each by itself.
     Some(Heap { used: (info.uordblks + info.hblkhd) as u64, free: info.fordblks as u64 })
 }
 
 /// Another allocator keeps no such books.
 #[cfg(not(target_env = "gnu"))]
-const fn heap() -> Option<Heap> {
+pub const fn heap() -> Option<Heap> {
     None
 }
 
-fn resident() -> Option<u64> {
+/// What is in RAM, bytes.
+pub(super) fn resident() -> Option<u64> {
     resident_in(&fs::read_to_string("/proc/self/status").ok()?)
 }
 

@@ -94,12 +94,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     if let Some(driven) = driven {
         say(&driven.stop()?);
     }
-    report(&on, waits.map(|()| off), wait_seconds, out)?;
+    report(pid, &on, waits.map(|()| off), wait_seconds, out)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Folds the recordings, writes the files and prints the tables.
-fn report(on: &Path, waits: Result<PathBuf, String>, wait_seconds: u64, out: &Path) -> Result<(), String> {
+fn report(
+    pid: u32,
+    on: &Path,
+    waits: Result<PathBuf, String>,
+    wait_seconds: u64,
+    out: &Path,
+) -> Result<(), String> {
     let mut written = Vec::new();
     let mut write = |name: &str, text: String| {
         let path = out.join(name);
@@ -107,14 +113,14 @@ fn report(on: &Path, waits: Result<PathBuf, String>, wait_seconds: u64, out: &Pa
         written.push(path.display().to_string());
         Ok::<(), String>(())
     };
-    let folded = Folded::of_cpu(on)?;
+    let folded = Folded::of_cpu(on, pid)?;
     write("folded.txt", folded.text())?;
     write("flamegraph.svg", folded.flame_graph("purser: time on its cores")?)?;
     say(&tables(&folded));
     if let Some(sentence) = perf::kernel_refuses().or_else(perf::kernel_nameless) {
         say(&format!("note: {sentence}\n"));
     }
-    match waits.and_then(|data| Folded::of_waits(&data)) {
+    match waits.and_then(|data| Folded::of_waits(&data, pid)) {
         Ok(waits) => {
             write("offcpu-folded.txt", waits.text())?;
             write("offcpu.svg", waits.flame_graph("purser: time off its cores")?)?;

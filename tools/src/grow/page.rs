@@ -169,16 +169,10 @@ fn values(rows: &[Row]) -> String {
     text
 }
 
-/// Sizes that are named on an axis of factors: 1 MiB to 64 GiB, in steps of four.
-const QUARTERS: [f64; 9] = {
-    let mut sizes = [1_048_576.0; 9];
-    let mut at = 1;
-    while at < sizes.len() {
-        sizes[at] = 4.0 * sizes[at - 1];
-        at += 1;
-    }
-    sizes
-};
+/// Sizes that are named on an axis of factors, in steps of four.
+fn sizes(first: f64) -> Vec<f64> {
+    (0..9).map(|step| first * 4_f64.powi(step)).collect()
+}
 
 /// The panels of a curve: rate, times, processor time, and what else it has.
 fn figure(curve: Curve, rows: &[Row]) -> Figure {
@@ -213,7 +207,7 @@ fn figure(curve: Curve, rows: &[Row]) -> Figure {
         if curve.measures().contains(&measure) {
             let log = curve.is_of_server() && measure != Measure::Batch;
             let linear = Axis::linear(label, measure.unit());
-            let ticks = if measure == Measure::Memory { QUARTERS.to_vec() } else { Vec::new() };
+            let ticks = if measure == Measure::Memory { sizes(1_048_576.0) } else { Vec::new() };
             let axis = if log { Axis { log, ticks, ..linear } } else { linear };
             panels.push(panel(title, axis, lines(measure)));
         }
@@ -225,9 +219,9 @@ fn figure(curve: Curve, rows: &[Row]) -> Figure {
 fn batch_figure(rows: &[Row]) -> Figure {
     let batch = |row: &Row| Spread::of(&row.rounds, Measure::Batch).median;
     let curve = Curve::Connections;
-    let panel = |title: &str, label: &str, measure: Measure| Panel {
+    let panel = |title: &str, y: Axis, measure: Measure| Panel {
         title: title.to_owned(),
-        y: Axis::linear(label, measure.unit()),
+        y,
         series: lines(curve, rows, &[(measure, "", Style::Marked)], batch),
         height: 150.0,
     };
@@ -235,9 +229,13 @@ fn batch_figure(rows: &[Row]) -> Figure {
         title: BATCH_TITLE.to_owned(),
         x: Axis::log("records per group", Unit::Number),
         panels: vec![
-            panel("Write and sync of a group", "time", Measure::Sync),
-            panel("Bytes of a group", "bytes", Measure::GroupBytes),
-            panel("Rate", "requests/s", Measure::Rate),
+            panel("Write and sync of a group", Axis::log("time", Unit::Seconds), Measure::Sync),
+            panel(
+                "Bytes of a group",
+                Axis { ticks: sizes(4_096.0), ..Axis::log("bytes", Unit::Bytes) },
+                Measure::GroupBytes,
+            ),
+            panel("Rate", Axis::linear("requests/s", Unit::Number), Measure::Rate),
         ],
     }
 }

@@ -40,7 +40,10 @@ pub(crate) struct Folded {
 
 /// What perf has recorded of a process. To fold it takes seconds of a core, which may wait until nothing is measured.
 #[derive(Debug)]
-pub(crate) struct Recording(TempDir);
+pub(crate) struct Recording {
+    pid: u32,
+    scratch: TempDir,
+}
 
 impl Recording {
     /// Records where a process spends its processor time, for `seconds`, `frequency_hz` times a second on each core.
@@ -50,7 +53,7 @@ impl Recording {
     pub(crate) fn make(pid: u32, seconds: u64, frequency_hz: u32) -> Result<Self, String> {
         let scratch = tempfile::tempdir().map_err(|error| format!("no scratch directory: {error}"))?;
         perf::record(pid, seconds, &Event::cpu(frequency_hz)?, &scratch.path().join(DATA))?;
-        Ok(Self(scratch))
+        Ok(Self { pid, scratch })
     }
 
     /// Its stacks. The recorded program must lie where it lay.
@@ -58,7 +61,7 @@ impl Recording {
     /// # Errors
     /// A sentence, where perf can't read it or it holds nothing.
     pub(crate) fn folded(&self) -> Result<Folded, String> {
-        Folded::of_cpu(&self.0.path().join(DATA))
+        Folded::of_cpu(&self.scratch.path().join(DATA), self.pid)
     }
 }
 
@@ -66,12 +69,12 @@ impl Recording {
 const DATA: &str = "perf.data";
 
 impl Folded {
-    /// The samples of a recording.
+    /// The samples of a process's recording.
     ///
     /// # Errors
     /// A sentence, where perf can't read it or it holds nothing.
-    pub(crate) fn of_cpu(data: &Path) -> Result<Self, String> {
-        let folded = perf::script(data, false, |text| Self::fold_cpu(text))?;
+    pub(crate) fn of_cpu(data: &Path, pid: u32) -> Result<Self, String> {
+        let folded = perf::script(data, pid, false, |text| Self::fold_cpu(text))?;
         match folded.total {
             0 => {
                 Err("perf has no samples: the process used no processor time while it was recorded"
@@ -85,8 +88,8 @@ impl Folded {
     ///
     /// # Errors
     /// A sentence, where perf can't read it or no thread has left its core and come back.
-    pub(crate) fn of_waits(data: &Path) -> Result<Self, String> {
-        let folded = perf::script(data, true, |text| Self::fold_waits(text))?;
+    pub(crate) fn of_waits(data: &Path, pid: u32) -> Result<Self, String> {
+        let folded = perf::script(data, pid, true, |text| Self::fold_waits(text))?;
         match folded.total {
             0 => Err("no thread has left its core and come back while it was recorded".to_owned()),
             _ => Ok(folded),
