@@ -117,8 +117,8 @@ impl Ring {
         }
     }
 
-    /// Writes both parts, one behind the other, to `file` at `offset`, and makes them durable; [`Event::Written`] tells
-    /// of it. Offset and length are multiples of the disk's block where the file is open for direct writes. The file stays
+    /// Writes both parts, one behind the other, to `file` at `offset`, and makes them durable;
+    /// [`Event::Written`](super::Event::Written) tells of it. Offset and length are multiples of the disk's block where the file is open for direct writes. The file stays
     /// open until then, though it may be closed by its owner: the kernel takes its own reference.
     ///
     /// # Errors
