@@ -115,7 +115,6 @@ pub(crate) const ROWS: [Row; 21] = [
             "compact_str",
             "crossbeam_queue",
             "crossbeam_utils",
-            "glommio",
             "rustix",
             "slab",
         ],
