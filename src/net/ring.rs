@@ -178,8 +178,7 @@ impl Ring {
         uring.completion().disable_eventfd();
         let mut files = Vec::new();
         files.resize_with(sizes.connections as usize, File::default);
-        let blocks = (sizes.write_bytes > 0).then(|| Blocks::new(sizes.write_bytes)).transpose()?;
-        blocks.iter().for_each(|_| write::bind_workers(&uring));
+        let blocks = write::blocks(&uring, sizes.write_bytes)?;
         Ok(Self { uring, files, buffers, blocks, writing: None, in_flight: 0 })
     }
 

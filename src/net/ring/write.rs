@@ -25,7 +25,7 @@ impl Blocks {
     ///
     /// # Errors
     /// Where there is no memory for it.
-    pub(super) fn new(bytes: usize) -> io::Result<Self> {
+    fn new(bytes: usize) -> io::Result<Self> {
         assert!(bytes > 0);
         let layout = Layout::from_size_align(bytes, PAGE_BYTES).expect("bounded by limits");
         // SAFETY: the layout is not empty.
@@ -93,9 +93,18 @@ pub(super) fn after_entering(queued_behind: Option<usize>, taken: usize) -> Opti
     queued_behind.checked_sub(taken)
 }
 
+/// Room for a ring's writes of up to this many bytes, and its workers bound; none for a ring that writes no file.
+pub(super) fn blocks(uring: &IoUring, bytes: usize) -> io::Result<Option<Blocks>> {
+    if bytes == 0 {
+        return Ok(None);
+    }
+    bind_workers(uring);
+    Blocks::new(bytes).map(Some)
+}
+
 /// Has the kernel's workers of this ring stay on the cores of the calling thread, so that [`Ring::give_way`] can give them
 /// the core, and they take none from others.
-pub(super) fn bind_workers(uring: &IoUring) {
+fn bind_workers(uring: &IoUring) {
     // SAFETY: a set of cores is bits, and all zeros is the empty one.
     let mut cores: libc::cpu_set_t = unsafe { std::mem::zeroed() };
     // SAFETY: the set is valid, and as long as the size that is passed.
