@@ -64,24 +64,42 @@ impl Options {
     }
 }
 
+/// The program that runs.
+///
+/// # Errors
+/// A sentence, where the system does not tell.
+pub(crate) fn own() -> Result<PathBuf, String> {
+    env::current_exe().map_err(|error| format!("the path of this program is not known: {error}"))
+}
+
 /// The program of this name beside the one that runs.
 ///
 /// # Errors
 /// A sentence that says how it is built, where it is not there.
 pub(crate) fn beside(name: &str) -> Result<PathBuf, String> {
-    let own =
-        env::current_exe().map_err(|error| format!("the path of this program is not known: {error}"))?;
-    let path = own.with_file_name(name);
+    let path = own()?.with_file_name(name);
     if path.is_file() {
         return Ok(path);
     }
     Err(format!("there is no {}; `cargo build --release --workspace` builds it", path.display()))
 }
 
+/// A process that is killed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Killed(pub(crate) Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // What has ended can't be killed, and need not be.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A process that says something on standard error once it is ready. Killed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Process {
-    child: Child,
+    child: Killed,
     name: String,
     said: Arc<Mutex<VecDeque<String>>>,
     /// Ends with the child's standard error.
@@ -103,7 +121,7 @@ impl Process {
         let spawned = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
         let mut child = spawned.map_err(|error| format!("{}: {error}", Path::new(&program).display()))?;
         let stderr = child.stderr.take().expect("it is piped");
-        let mut process = Self { child, name, said: Arc::default(), reader: None };
+        let mut process = Self { child: Killed(child), name, said: Arc::default(), reader: None };
         let (lines, reader) = drain(stderr, Arc::clone(&process.said))?;
         process.reader = Some(reader);
         loop {
@@ -134,7 +152,7 @@ impl Process {
 
     /// The process's id.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
     }
 
     /// The last lines that it wrote to standard error.
@@ -158,10 +176,10 @@ impl Process {
     /// # Errors
     /// A sentence, where it did not end well.
     pub(crate) fn stop(mut self) -> Result<(), String> {
-        let asked = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let asked = kill_process(Pid::from_child(&self.child.0), Signal::TERM);
         asked.map_err(|error| format!("{} can't be stopped: {error}", self.name))?;
         for _ in 0..STOP_TIMEOUT.as_millis() / u128::from(LOOK_MS) {
-            if let Ok(Some(status)) = self.child.try_wait() {
+            if let Ok(Some(status)) = self.child.0.try_wait() {
                 if status.success() {
                     return Ok(());
                 }
@@ -176,14 +194,6 @@ impl Process {
 
 /// Milliseconds between two looks at a process that ends: a wait with a bound needs a thread or a handler.
 const LOOK_MS: u64 = 10;
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // What has ended can't be killed, and need not be.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// Reads standard error to its end, so that the child never waits for a reader; passes lines on while anybody
 /// listens, and keeps the last of them.

@@ -166,7 +166,7 @@ impl<'a> Comparison<'a> {
     fn measure(&mut self, peer: Peer, scenario: Scenario) -> Result<Sample, String> {
         let turn = Turn::new(self.scratch.path())?;
         let accounts = DEMO_ACCOUNTS.max(self.arguments.vus.into());
-        let running = peer.start(&turn.0, accounts)?;
+        let running = peer.start(scenario, &turn.0, accounts)?;
         let sample = self.drive(&running, scenario, &turn.0);
         if let Some(settings) = &running.settings {
             self.settings = Some(settings.clone());

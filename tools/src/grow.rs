@@ -17,16 +17,15 @@ mod values;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::ValueEnum as _;
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::child;
 use crate::load;
 use crate::say;
+use crate::wake;
 use curve::Curve;
 use measure::Bench;
 
@@ -66,14 +65,14 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let curves = chosen(arguments)?;
     fs::create_dir_all(&arguments.out).map_err(|error| format!("{}: {error}", arguments.out.display()))?;
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&interrupted)).map_err(|error| error.to_string())?;
-    }
+    let interrupted = wake::noted_signals()?;
     let binary = arguments.purser.clone().map_or_else(|| child::beside("purser"), Ok)?;
-    let scratch = Scratch::new(arguments.data.clone())?;
-    let bench = Bench { binary, scratch: &scratch.0, duration: arguments.duration, interrupted };
-    let origin = page::Origin::now(&scratch.0);
+    let below = arguments.data.clone().unwrap_or_else(std::env::temp_dir);
+    let failed = |error: std::io::Error| format!("{}: {error}", below.display());
+    fs::create_dir_all(&below).map_err(failed)?;
+    let scratch = tempfile::Builder::new().prefix("purser-grow-").tempdir_in(&below).map_err(failed)?;
+    let bench = Bench { binary, scratch: scratch.path(), duration: arguments.duration, interrupted };
+    let origin = page::Origin::now(scratch.path());
     for curve in curves {
         let points = if arguments.points.is_empty() { curve.points() } else { &arguments.points };
         let rows = bench.measure(curve, points, arguments.rounds)?;
@@ -108,26 +107,6 @@ fn chosen(arguments: &Arguments) -> Result<Vec<Curve>, String> {
         }
     });
     Ok(curves)
-}
-
-/// A directory that is removed again.
-#[derive(Debug)]
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(parent: Option<PathBuf>) -> Result<Self, String> {
-        let parent = parent.unwrap_or_else(std::env::temp_dir);
-        let path = parent.join(format!("purser-grow-{}", std::process::id()));
-        fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What can't be removed is in a temporary directory.
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 /// Whether the run is to end.

@@ -1,7 +1,7 @@
 //! What the server tells of itself, in Prometheus's text (version 0.0.4).
 
 /// The sum of a metric's values over all its lines that have these labels; `None` where there is no such line.
-pub(super) fn sum(text: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+pub(crate) fn sum(text: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
     let values = text.lines().filter_map(|line| value(line, name, labels));
     values.fold(None, |sum, value| Some(sum.unwrap_or(0.0) + value))
 }
@@ -52,5 +52,13 @@ purser_torn
         check("purser_up", &[], Some(1.0));
         check("purser_accounts", &[], None);
         check("purser_torn", &[], None);
+    }
+
+    #[test]
+    fn sums_of_shards() {
+        let of = |text| sum(text, "purser_x_total", &[]);
+        assert_eq!(of(""), None);
+        assert_eq!(of("purser_x_total{shard=\"0\"} 7\npurser_x_total{shard=\"1\"} 0.250000\n"), Some(7.25));
+        assert_eq!(of("# HELP purser_x_total Xs.\npurser_x_total_more{shard=\"0\"} 7\n"), None);
     }
 }

@@ -2,18 +2,18 @@
 
 /// A core's time since the machine was started, in ticks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct CoreTicks {
-    pub(super) user: u64,
+pub(crate) struct CoreTicks {
+    pub(crate) user: u64,
     /// With the time that interrupts took.
-    pub(super) system: u64,
+    pub(crate) system: u64,
     /// With the time that nothing could be done because the disk was waited for.
-    pub(super) idle: u64,
+    pub(crate) idle: u64,
     /// In which the host ran something else.
-    pub(super) stolen: u64,
+    pub(crate) stolen: u64,
 }
 
 /// The cores' times in `/proc/stat`, by the order of their numbers.
-pub(super) fn cores(stat: &str) -> Vec<CoreTicks> {
+pub(crate) fn cores(stat: &str) -> Vec<CoreTicks> {
     let of_core = |line: &str| {
         let mut fields = line.strip_prefix("cpu")?.split(' ');
         fields.next()?.parse::<usize>().ok()?;
@@ -31,39 +31,44 @@ pub(super) fn cores(stat: &str) -> Vec<CoreTicks> {
     stat.lines().filter_map(of_core).collect()
 }
 
-/// The state of a thread, or a process, and its time in user and system mode, in ticks; of its `stat`.
+/// What the `stat` of a thread or a process says; times are in ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stat {
-    pub(super) state: char,
-    pub(super) user: u64,
-    pub(super) system: u64,
+pub(crate) struct Stat {
+    pub(crate) state: char,
+    pub(crate) parent: u32,
+    pub(crate) user: u64,
+    pub(crate) system: u64,
+    /// User and system time of its children that have ended.
+    pub(crate) children: u64,
 }
 
 /// Reads a `stat`. Its second field is a name in parentheses, which may hold anything.
-pub(super) fn stat(text: &str) -> Option<Stat> {
+pub(crate) fn stat(text: &str) -> Option<Stat> {
     let mut fields = text[text.rfind(')')? + 1..].split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
-    // The state is field 3; user and system time are 14 and 15.
-    let mut times = fields.skip(10);
-    Some(Stat { state, user: times.next()?.parse().ok()?, system: times.next()?.parse().ok()? })
+    let parent = fields.next()?.parse().ok()?;
+    // The parent is field 4; the times are 14 to 17.
+    let mut times = fields.skip(9).map(|time| time.parse::<u64>().ok());
+    let mut next = || times.next()?;
+    Some(Stat { state, parent, user: next()?, system: next()?, children: next()? + next()? })
 }
 
 /// A thread's time on a core, and in the queue for one, in nanoseconds; of its `schedstat`.
-pub(super) fn schedstat(text: &str) -> Option<(u64, u64)> {
+pub(crate) fn schedstat(text: &str) -> Option<(u64, u64)> {
     let mut fields = text.split_ascii_whitespace();
     Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }
 
-/// Resident bytes, of a process's `status`.
-pub(super) fn resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+/// The bytes of a line such as `VmRSS:   12 kB`, of a process's `status` or `smaps_rollup`.
+pub(crate) fn bytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kib * 1_024)
 }
 
 /// What a thread does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Doing {
+pub(crate) enum Doing {
     /// It is on a core or in the queue for one, which the time in its `schedstat` tells apart.
     Runs,
     /// It waits for its ring, for an eventfd, or for a socket.
@@ -73,7 +78,7 @@ pub(super) enum Doing {
 }
 
 /// What a thread does, by its state and the kernel's function that it waits in (`wchan`).
-pub(super) fn doing(state: char, waits_in: &str) -> Doing {
+pub(crate) fn doing(state: char, waits_in: &str) -> Doing {
     const RING: [&str; 8] =
         ["io_cqring", "io_uring", "eventfd", "ep_poll", "poll_", "sock_", "inet_", "tcp_"];
     const DISK: [&str; 10] =
@@ -103,18 +108,30 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_stat(text: &str, expect: Option<(char, u64, u64)>) {
-        let expect = expect.map(|(state, user, system)| Stat { state, user, system });
-        assert_eq!(stat(text), expect, "{text}");
+    fn check_stat(text: &str, expect: Option<(char, u32, [u64; 3])>) {
+        let found = stat(text).map(|stat| (stat.state, stat.parent, [stat.user, stat.system, stat.children]));
+        assert_eq!(found, expect, "{text}");
     }
 
     #[test]
     fn stats() {
         check_stat(
             "7 (purser) R 1 7 7 0 -1 4194560 788 0 0 0 1153 305 0 0 20 0 9 0 5",
-            Some(('R', 1153, 305)),
+            Some(('R', 1, [1_153, 305, 0])),
         );
-        check_stat("7 (a) S (b)) D 1 7 7 0 -1 4194560 788 0 0 0 1 2 0 0 20 0 9 0 5", Some(('D', 1, 2)));
+        check_stat(
+            "7 (a) S (b)) D 1 7 7 0 -1 4194560 788 0 0 0 1 2 0 0 20 0 9 0 5",
+            Some(('D', 1, [1, 2, 0])),
+        );
+        check_stat(
+            "7 (purser) S 1 7 7 0 -1 4194304 900 0 0 0 120 34 0 0 20 0 5",
+            Some(('S', 1, [120, 34, 0])),
+        );
+        check_stat(
+            "7 (postgres) S 3 7 7 0 -1 4 1 2 3 4 10 20 300 4000 20 0",
+            Some(('S', 3, [10, 20, 4_300])),
+        );
+        check_stat("7 (a) b (c)) R 3 7 7 0 -1 4 1 2 3 4 1 2 3 4 20", Some(('R', 3, [1, 2, 7])));
         check_stat("7 (purser) R 1 7", None);
         check_stat("", None);
     }
@@ -123,8 +140,15 @@ mod tests {
     fn other_texts() {
         assert_eq!(schedstat("2961928 512 17\n"), Some((2_961_928, 512)));
         assert_eq!(schedstat("1\n"), None);
-        assert_eq!(resident("Name:\tpurser\nVmHWM:\t  99 kB\nVmRSS:\t   12 kB\n"), Some(12_288));
-        assert_eq!(resident("Name:\tkthreadd\n"), None);
+        for (text, name, expect) in [
+            ("Name:\tpurser\nVmHWM:\t  99 kB\nVmRSS:\t   12 kB\n", "VmRSS", Some(12_288)),
+            ("Name:\tpurser\nRssAnon:\t  295660 kB\nRssFile:\t 10 kB\n", "RssAnon", Some(302_755_840)),
+            ("00 ---p [rollup]\nRss:  900 kB\nPss:      12 kB\n", "Pss", Some(12_288)),
+            ("Pss_Dirty: 3 kB\n", "Pss", None),
+            ("Name:\tkthreadd\n", "VmRSS", None),
+        ] {
+            assert_eq!(bytes(text, name), expect, "{name} of {text}");
+        }
     }
 
     #[track_caller]

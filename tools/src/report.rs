@@ -5,15 +5,13 @@
 //! seconds. What comes of it is a directory: the page, k6's summary, pictures, a flame graph, and every sample.
 //!
 //! Reading in order:
-//! - `sampler`, with `proc` and `metrics`: what is looked at, and the texts that it is read from.
+//! - `sampler`: what is looked at.
 //! - `samples`: every second as a row. `pictures`: the same to be seen.
 //! - `page`, with `before`: what is said of it, beside the figures that the project starts from.
 
 mod before;
-mod metrics;
 mod page;
 mod pictures;
-mod proc;
 mod sampler;
 mod samples;
 
@@ -21,20 +19,17 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
-
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
 
 use crate::child::{self, Options, Server};
 use crate::facts::{self, Facts};
 use crate::load::{self, Clock, Outcome, Scenario};
 use crate::profile::flame::{Folded, Recording};
 use crate::say;
+use crate::wake;
 use page::Page;
 use sampler::{Sampled, Sampler};
 
@@ -150,11 +145,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         None => child::beside("purser")?,
     };
     make_room(&out, arguments.force)?;
-    let stopped = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        let registered = flag::register(signal, Arc::clone(&stopped));
-        registered.map_err(|error| format!("a signal can't be waited for: {error}"))?;
-    }
+    let stopped = wake::noted_signals()?;
     let mut scratch = tempfile::Builder::new();
     let scratch = scratch.prefix("purser-report-");
     let scratch = match &arguments.scratch {
@@ -202,10 +193,7 @@ fn make_room(out: &Path, force: bool) -> Result<(), String> {
 }
 
 fn server_options(arguments: &Arguments, binary: PathBuf, scratch: &Path) -> Options {
-    let extra = match arguments.scenario {
-        Played::Seed | Played::Full => Vec::new(),
-        Played::Wrapped => ["--session-token", "wrapped"].map(str::to_owned).into(),
-    };
+    let extra = arguments.scenario.scenario().server_options();
     let cores = arguments.cores.clone();
     Options { binary, cores, demo_accounts: ACCOUNTS, data: scratch.join("data"), extra }
 }
@@ -300,7 +288,7 @@ fn own_cpu_ns() -> u64 {
 }
 
 fn ran_ns(schedstat: &Path) -> Option<u64> {
-    proc::schedstat(&fs::read_to_string(schedstat).ok()?).map(|(ran, _)| ran)
+    crate::proc::schedstat(&fs::read_to_string(schedstat).ok()?).map(|(ran, _)| ran)
 }
 
 /// Writes all files of a report.

@@ -5,18 +5,35 @@
 
 use std::io::{self, Write as _};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
 use purser::net::ring::{ConnectionId, Ring};
-use signal_hook::SigId;
+use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::{pipe, unregister};
+use signal_hook::{SigId, flag};
 
 /// The byte that a signal writes; it is signal-hook's choice.
 const SIGNAL: u8 = b'X';
 
 /// The byte that the ticker writes.
 const TICK: u8 = b't';
+
+/// A note that is set once SIGINT or SIGTERM has come, in place of the process's end; for a thread that looks at it now and
+/// then.
+///
+/// # Errors
+/// A sentence, where the system does not let signals be handled.
+pub(crate) fn noted_signals() -> Result<Arc<AtomicBool>, String> {
+    let noted = Arc::default();
+    for signal in [SIGINT, SIGTERM] {
+        flag::register(signal, Arc::clone(&noted))
+            .map_err(|error| format!("a signal can't be waited for: {error}"))?;
+    }
+    Ok(noted)
+}
 
 /// The socket that wakes the ring's thread.
 #[derive(Debug)]

@@ -1,21 +1,20 @@
 //! The generator as a process of its own, so that a server's processor time is not its own.
 
-use std::env;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
 
+use crate::child::{self, Killed};
 use crate::load::results::Results;
 use crate::load::scenario::Scenario;
+use crate::wake;
 
 /// Time beyond a run's length until the generator must have ended.
 const GRACE: Duration = Duration::from_secs(60);
@@ -30,28 +29,13 @@ pub(crate) struct Generator {
     interrupted: Arc<AtomicBool>,
 }
 
-/// A process that is killed when it is dropped.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        // What has ended can't be killed, and need not be.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 impl Generator {
     /// A generator that SIGINT and SIGTERM end.
     ///
     /// # Errors
     /// A sentence, where the signals can't be had.
     pub(crate) fn new(vus: u16) -> Result<Self, String> {
-        let interrupted = Arc::default();
-        for signal in [SIGINT, SIGTERM] {
-            flag::register(signal, Arc::clone(&interrupted)).map_err(|error| format!("signals: {error}"))?;
-        }
-        Ok(Self { vus, interrupted })
+        Ok(Self { vus, interrupted: wake::noted_signals()? })
     }
 
     /// Whether a signal has come.
@@ -72,7 +56,7 @@ impl Generator {
     ) -> Result<Results, String> {
         let (json, log) = (scratch.join("results.json"), scratch.join("generator.log"));
         let failed = |error: std::io::Error| format!("the generator: {error}");
-        let mut command = Command::new(env::current_exe().map_err(failed)?);
+        let mut command = Command::new(child::own()?);
         command.args(["load", "--url", &format!("http://{address}"), "--scenario", scenario.name()]);
         command.args(["--vus", &self.vus.to_string()]);
         command.args(["--duration", &format!("{}ms", duration.as_millis())]);

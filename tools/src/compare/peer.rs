@@ -1,7 +1,6 @@
 //! The servers that are compared: how each is started, and what there is to say of it.
 
 use std::cell::RefCell;
-use std::env;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
@@ -54,9 +53,14 @@ impl Peer {
         matches!(self, Self::Postgres | Self::OneShard | Self::TwoShards)
     }
 
-    /// Whether it can play a scenario. The ceiling mints no token that could be redeemed.
+    /// Whether it can play a scenario. The ceiling mints no token that could be redeemed, and the peers on axum know none
+    /// that a platform mints itself.
     pub(crate) fn plays(self, scenario: Scenario) -> bool {
-        self != Self::Ceiling || !scenario.redeems()
+        match self {
+            Self::Postgres | Self::Memory => scenario != Scenario::Wrapped,
+            Self::Ceiling => !scenario.redeems(),
+            Self::OneShard | Self::TwoShards => true,
+        }
     }
 
     /// That its program is there.
@@ -64,16 +68,21 @@ impl Peer {
     /// # Errors
     /// A sentence that says how it is built.
     pub(crate) fn is_built(self) -> Result<(), String> {
-        self.command(Path::new(""), 0).map(|_| ())
+        self.command(Scenario::Balance, Path::new(""), 0).map(|_| ())
     }
 
-    /// Starts it afresh, with this many demo accounts and its files below `scratch`.
+    /// Starts it afresh to play `scenario`, with this many demo accounts and its files below `scratch`.
     ///
     /// # Errors
     /// A sentence: a program that was not built, or what it said last.
-    pub(crate) fn start(self, scratch: &Path, demo_accounts: u32) -> Result<Running, String> {
+    pub(crate) fn start(
+        self,
+        scenario: Scenario,
+        scratch: &Path,
+        demo_accounts: u32,
+    ) -> Result<Running, String> {
         let settings = RefCell::new(None);
-        let (process, address) = Process::start(self.command(scratch, demo_accounts)?, |line| {
+        let (process, address) = Process::start(self.command(scenario, scratch, demo_accounts)?, |line| {
             if let Some(found) = settings_in(line) {
                 settings.replace(Some(found.to_owned()));
             }
@@ -82,7 +91,7 @@ impl Peer {
         Ok(Running { process, address, settings: settings.into_inner() })
     }
 
-    fn command(self, scratch: &Path, demo_accounts: u32) -> Result<Command, String> {
+    fn command(self, scenario: Scenario, scratch: &Path, demo_accounts: u32) -> Result<Command, String> {
         let listening = ["--listen", "127.0.0.1:0"];
         let accounts = ["--demo-accounts".to_owned(), demo_accounts.to_string()];
         let mut command;
@@ -96,8 +105,7 @@ impl Peer {
                 command.args(listening).args(accounts);
             }
             Self::Ceiling => {
-                let own = env::current_exe();
-                command = Command::new(own.map_err(|error| format!("the path of this program: {error}"))?);
+                command = Command::new(child::own()?);
                 command.arg("ceiling").args(listening);
             }
             Self::OneShard | Self::TwoShards => {
@@ -109,7 +117,7 @@ impl Peer {
                         cores: Some(if self == Self::OneShard { "0" } else { "0,1" }.to_owned()),
                         demo_accounts,
                         data: scratch.join("data"),
-                        extra: Vec::new(),
+                        extra: scenario.server_options(),
                     }
                     .arguments(),
                 );
@@ -180,6 +188,8 @@ mod tests {
         for peer in Peer::value_variants() {
             assert!(peer.plays(Scenario::Balance), "{peer:?}");
             assert_eq!(peer.plays(Scenario::Full), *peer != Peer::Ceiling, "{peer:?}");
+            let knows_sessions_alone = matches!(peer, Peer::Postgres | Peer::Memory);
+            assert_eq!(peer.plays(Scenario::Wrapped), !knows_sessions_alone, "{peer:?}");
         }
     }
 }

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use rustix::param::clock_ticks_per_second;
 
+use crate::proc;
+
 /// Where the kernel tells of processes.
 const PROC: &str = "/proc";
 
@@ -29,23 +31,18 @@ pub(crate) fn memory_bytes(pid: u32) -> u64 {
     let rollup = |process: &Process| fs::read_to_string(format!("{PROC}/{}/smaps_rollup", process.pid));
     // A process that ends meanwhile takes none.
     let texts = tree(&processes(), pid).into_iter().filter_map(|process| rollup(&process).ok());
-    texts.map(|text| proportional_bytes(&text)).sum()
+    texts.filter_map(|text| proc::bytes(&text, "Pss")).sum()
 }
 
 fn processes() -> Vec<Process> {
     let entries = fs::read_dir(PROC).into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let stat = |pid: u32| fs::read_to_string(Path::new(PROC).join(pid.to_string()).join("stat")).ok();
-    pids.filter_map(|pid| process(pid, &stat(pid)?)).collect()
-}
-
-/// Reads `/proc/PID/stat`. The name in it may have spaces and parentheses, and ends at the last one.
-fn process(pid: u32, stat: &str) -> Option<Process> {
-    let (_, after_name) = stat.rsplit_once(')')?;
-    let fields: Vec<&str> = after_name.split_ascii_whitespace().collect();
-    let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
-    let ticks = number(11)? + number(12)? + number(13)? + number(14)?;
-    Some(Process { pid, parent: number(1)?.try_into().ok()?, ticks })
+    let process = |pid| {
+        let stat = proc::stat(&stat(pid)?)?;
+        Some(Process { pid, parent: stat.parent, ticks: stat.user + stat.system + stat.children })
+    };
+    pids.filter_map(process).collect()
 }
 
 /// The process and all below it.
@@ -62,29 +59,9 @@ fn tree(processes: &[Process], root: u32) -> Vec<Process> {
     found
 }
 
-/// The proportional set size in the text of `smaps_rollup`.
-fn proportional_bytes(text: &str) -> u64 {
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
-    let kib = line.and_then(|line| line.trim().trim_end_matches("kB").trim_end().parse::<u64>().ok());
-    kib.unwrap_or(0) * 1_024
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[track_caller]
-    fn check_process(stat: &str, expect: Option<(u32, u64)>) {
-        assert_eq!(process(7, stat).map(|process| (process.parent, process.ticks)), expect, "{stat}");
-    }
-
-    #[test]
-    fn processes_are_read() {
-        check_process("7 (postgres) S 3 7 7 0 -1 4 1 2 3 4 10 20 300 4000 20 0", Some((3, 4_330)));
-        check_process("7 (a) b (c) R 3 7 7 0 -1 4 1 2 3 4 1 2 3 4 20", Some((3, 10)));
-        check_process("7 (short) R 3 7", None);
-        check_process("", None);
-    }
 
     #[track_caller]
     fn check_tree(root: u32, expect: &[u32]) {
@@ -103,8 +80,6 @@ mod tests {
 
     #[test]
     fn memory() {
-        assert_eq!(proportional_bytes("00 ---p [rollup]\nRss:  900 kB\nPss:      12 kB\n"), 12_288);
-        assert_eq!(proportional_bytes("Pss_Dirty: 3 kB\n"), 0);
         let own = std::process::id();
         assert!(memory_bytes(own) > 0);
     }

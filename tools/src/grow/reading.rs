@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use rustix::param::clock_ticks_per_second;
 
-use crate::child;
+use crate::{child, metrics, proc};
 
 /// Counts that only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -28,16 +28,17 @@ impl Reading {
     /// # Errors
     /// A sentence, where it has gone.
     pub(crate) fn of(pid: u32, operator: SocketAddr) -> Result<Self, String> {
-        let metrics = child::http_get(operator, "/metrics")?;
+        let text = child::http_get(operator, "/metrics")?;
         let path = format!("/proc/{pid}/stat");
         let stat = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-        let ticks = ticks(&stat).ok_or_else(|| format!("{path}: no processor time in it"))?;
+        let stat = proc::stat(&stat).ok_or_else(|| format!("{path}: no processor time in it"))?;
+        let sum = |name| metrics::sum(&text, name, &[]).unwrap_or(0.0);
         Ok(Self {
-            cpu_s: ticks as f64 / clock_ticks_per_second() as f64,
-            groups: sum(&metrics, "purser_journal_groups_total"),
-            records: sum(&metrics, "purser_journal_records_total"),
-            bytes: sum(&metrics, "purser_journal_bytes_total"),
-            sync_s: sum(&metrics, "purser_journal_seconds_total"),
+            cpu_s: (stat.user + stat.system) as f64 / clock_ticks_per_second() as f64,
+            groups: sum("purser_journal_groups_total"),
+            records: sum("purser_journal_records_total"),
+            bytes: sum("purser_journal_bytes_total"),
+            sync_s: sum("purser_journal_seconds_total"),
         })
     }
 
@@ -60,62 +61,6 @@ impl Reading {
 pub(crate) fn memory_bytes(pid: u32) -> Result<f64, String> {
     let path = format!("/proc/{pid}/status");
     let status = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-    anonymous_kib(&status).map(|kib| kib * 1_024.0).ok_or_else(|| format!("{path}: no RssAnon in it"))
-}
-
-fn anonymous_kib(status: &str) -> Option<f64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-    line.trim().strip_suffix(" kB")?.parse().ok()
-}
-
-/// `utime` and `stime`, the 14th and 15th fields. The second is the program's name, which may have anything in it.
-fn ticks(stat: &str) -> Option<u64> {
-    let (_, rest) = stat.rsplit_once(')')?;
-    let mut fields = rest.split_ascii_whitespace().skip(11).map(str::parse::<u64>);
-    Some(fields.next()?.ok()? + fields.next()?.ok()?)
-}
-
-/// The sum of a metric over all shards; 0 where it is not there.
-fn sum(metrics: &str, name: &str) -> f64 {
-    let of_metric = metrics.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
-    of_metric.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check_sum(metrics: &str, expect: f64) {
-        assert_eq!(sum(metrics, "purser_x_total"), expect, "{metrics}");
-    }
-
-    #[test]
-    fn sums_of_shards() {
-        check_sum("", 0.0);
-        check_sum("purser_x_total{shard=\"0\"} 7\npurser_x_total{shard=\"1\"} 0.250000\n", 7.25);
-        check_sum("# HELP purser_x_total Xs.\npurser_x_total_more{shard=\"0\"} 7\n", 0.0);
-    }
-
-    #[track_caller]
-    fn check_ticks(stat: &str, expect: Option<u64>) {
-        assert_eq!(ticks(stat), expect, "{stat}");
-    }
-
-    #[test]
-    fn processor_time() {
-        check_ticks("7 (purser) S 1 7 7 0 -1 4194304 900 0 0 0 120 34 0 0 20 0 5 0 1 2 3", Some(154));
-        check_ticks("7 (a) b (c)) S 1 7 7 0 -1 4194304 900 0 0 0 1 2 0 0", Some(3));
-        check_ticks("7 (purser) S 1 7", None);
-        check_ticks("", None);
-    }
-
-    #[test]
-    fn memory() {
-        assert_eq!(
-            anonymous_kib("Name:\tpurser\nRssAnon:\t  295660 kB\nRssFile:\t 10 kB\n"),
-            Some(295_660.0)
-        );
-        assert_eq!(anonymous_kib("Name:\tpurser\n"), None);
-    }
+    let bytes = proc::bytes(&status, "RssAnon").ok_or_else(|| format!("{path}: no RssAnon in it"))?;
+    Ok(bytes as f64)
 }

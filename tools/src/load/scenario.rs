@@ -187,6 +187,12 @@ impl Scenario {
         matches!(self, Self::Balance | Self::Bet)
     }
 
+    /// What `purser serve` needs beside its demo to play it.
+    pub(crate) fn server_options(self) -> Vec<String> {
+        let options: &[&str] = if self == Self::Wrapped { &["--session-token", "wrapped"] } else { &[] };
+        options.iter().map(|option| (*option).to_owned()).collect()
+    }
+
     /// Whether a virtual user needs a token before its first iteration.
     pub(crate) fn redeems(self) -> bool {
         self.steps().contains(&Step::RedeemToken)

@@ -1,13 +1,12 @@
 //! A server with load on it, for as long as it is recorded.
 
-use std::env;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::child::{self, Options, Server};
+use crate::child::{self, Killed, Options, Server};
 use crate::load::Scenario;
 
 /// Demo accounts beside those of the virtual users: a table that does not fit the caches.
@@ -21,18 +20,10 @@ pub(crate) struct Driven {
     _scratch: TempDir,
 }
 
-/// The generator's process, killed when it is dropped.
+/// The generator's process.
 struct Load {
-    child: Child,
+    child: Killed,
     stdout: BufReader<ChildStdout>,
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        // What has ended can't be killed, and need not be.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Driven {
@@ -47,17 +38,16 @@ impl Driven {
             cores: None,
             demo_accounts: ACCOUNTS,
             data: scratch.path().join("data"),
-            extra: Vec::new(),
+            extra: scenario.server_options(),
         })?;
-        let own =
-            env::current_exe().map_err(|error| format!("the path of this program is not known: {error}"))?;
-        let mut command = Command::new(own);
+        let mut command = Command::new(child::own()?);
         // Longer than any recording: it is ended by a signal.
         command.args(["load", "--duration", "1h", "--scenario", scenario.name(), "--vus", &vus.to_string()]);
         command.args(["--url", &format!("http://{}", server.platform())]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-        let mut child = command.spawn().map_err(|error| format!("the load can't be started: {error}"))?;
-        let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+        let child = command.spawn().map_err(|error| format!("the load can't be started: {error}"))?;
+        let mut child = Killed(child);
+        let stdout = BufReader::new(child.0.stdout.take().expect("it is piped"));
         let mut load = Load { child, stdout };
         // The summary's head is printed when all are connected.
         let mut line = String::new();
@@ -78,11 +68,11 @@ impl Driven {
     /// A sentence: the server did not end well, or a check of the load has failed.
     pub(crate) fn stop(self) -> Result<String, String> {
         let Self { mut load, server, _scratch } = self;
-        let asked = kill_process(Pid::from_child(&load.child), Signal::TERM);
+        let asked = kill_process(Pid::from_child(&load.child.0), Signal::TERM);
         asked.map_err(|error| format!("the load has ended too early: {error}"))?;
         let mut summary = String::new();
         load.stdout.read_to_string(&mut summary).map_err(|error| format!("the load's summary: {error}"))?;
-        let status = load.child.wait().map_err(|error| format!("the load: {error}"))?;
+        let status = load.child.0.wait().map_err(|error| format!("the load: {error}"))?;
         server.stop()?;
         if !status.success() {
             return Err(format!("the load has ended with {status}: what was recorded is not a good run"));

@@ -11,10 +11,10 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use super::proc::{self, CoreTicks, Doing};
-use super::{metrics, own_cpu_ns};
-use crate::child;
+use super::own_cpu_ns;
 use crate::load::Clock;
+use crate::proc::{self, CoreTicks, Doing};
+use crate::{child, metrics};
 
 /// Time between two looks at what threads wait for.
 const LOOK: Duration = Duration::from_millis(100);
@@ -228,7 +228,7 @@ impl Sampler {
             cores: now.cores.iter().zip(&self.last.cores).map(|(now, before)| shares(now, before)).collect(),
             server_user: cores(now.user, self.last.user),
             server_system: cores(now.system, self.last.system),
-            resident_bytes: proc::resident(&text(&format!("{}/status", self.directory))),
+            resident_bytes: proc::bytes(&text(&format!("{}/status", self.directory)), "VmRSS"),
             threads: threads(&self.looks, &self.last.threads, &now.threads, seconds),
             heap_used_bytes: now.told.heap_used_bytes,
             heap_free_bytes: now.told.heap_free_bytes,
