@@ -19,7 +19,7 @@ use super::{Error, Storing, TOKEN_POLICIES, address, reason, token_policy};
 use crate::api::Platform;
 use crate::limits;
 use crate::net::Timeouts;
-use crate::wallet::{Catalog, Currency, Domain, PlatformId, TokenPolicy};
+use crate::wallet::{Catalog, Currency, Dialect, Domain, PlatformKey, TokenPolicy};
 
 /// What the file says. `None` where it leaves the matter to the defaults.
 pub(super) struct File {
@@ -293,7 +293,7 @@ fn domains<'a>(source: &Source<'_>, raw: &'a [RawDomain]) -> Result<Domains<'a>,
 }
 
 /// The platforms, and by the domain's place the platforms that it is served to.
-type Platforms = (Vec<Platform>, Vec<Vec<PlatformId>>);
+type Platforms = (Vec<Platform>, Vec<Vec<PlatformKey>>);
 
 fn platforms(
     source: &Source<'_>,
@@ -306,21 +306,25 @@ fn platforms(
     let (mut keys, mut users) = (Distinct::new("platform key"), Distinct::new("platform user"));
     let mut platforms = Vec::with_capacity(raw.len());
     let mut served = vec![Vec::new(); domains.len()];
-    for (place, platform) in raw.iter().enumerate() {
-        let id = PlatformId::new(place).ok_or_else(|| {
-            source.fault(platform.key.span(), format!("more than {} platforms", limits::PLATFORMS_MAX))
-        })?;
+    if let Some(past) = raw.get(limits::PLATFORMS_MAX) {
+        let sentence = format!("more than {} platforms", limits::PLATFORMS_MAX);
+        return Err(source.fault(past.key.span(), sentence));
+    }
+    for platform in raw {
         check_text(source, "platform key", &platform.key, limits::PLATFORM_KEY_CHARS_MAX)?;
+        let key =
+            PlatformKey::new(platform.key.get_ref()).expect("its length was checked, and its characters");
         keys.add(source, &platform.key)?;
         check_credentials(source, platform)?;
         users.add(source, &platform.user)?;
         for at in served_domains(source, platform, domains)? {
-            served[at].push(id);
+            served[at].push(key);
         }
         platforms.push(Platform {
-            key: platform.key.get_ref().clone(),
+            key,
             user: platform.user.get_ref().clone(),
             password: platform.password.get_ref().0.clone(),
+            dialect: Dialect::default(),
         });
     }
     Ok((platforms, served))
