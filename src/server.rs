@@ -3,6 +3,7 @@
 
 mod housekeeper;
 mod memory;
+mod timekeeper;
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -19,6 +20,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use housekeeper::Housekeeper;
+use timekeeper::Timekeeper;
 
 use crate::api::Api;
 use crate::clock::Clock;
@@ -94,12 +96,14 @@ pub fn run(config: Config) -> Result<(), Failure> {
         mesh: Arc::new(mesh),
         registry: Arc::new(Registry::new(shards, net::METRIC_NAMES)),
         readiness: Arc::new(Readiness::default()),
+        clock: Clock::start(),
         connections: limits::CONNECTIONS_MAX.min(open_files) as u32,
     };
-    let Data { directory, shards: data, notes, .. } = open_data(&config, partition)?;
+    let Data { directory, shards: data, notes, .. } = open_data(&config, partition, &shared.clock)?;
     for note in notes {
         let _ = writeln!(io::stderr(), "purser: note: {note}");
     }
+    data.iter().for_each(|shard| shared.clock.begin_at(shard.now_ms));
     let config = Arc::new(config);
     let (reserve_mib, at_least) = (config.storing.reserve_mib, config.storing.snapshot_segments);
     let mut housekeeper = Housekeeper::new(directory, reserve_mib, Arc::clone(&shared.readiness));
@@ -109,6 +113,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
     }
     housekeeper.look_at_the_disk();
     leave_cores(&config.cores);
+    Timekeeper::start(shared.clock.clone(), Arc::clone(&shared.registry), Arc::clone(&shared.readiness));
     let listeners = platform.sockets.into_iter().zip(operator.sockets);
     let parts = data.into_iter().zip(currents).zip(listeners);
     let parts = parts.map(|((data, current), listeners)| (data, current, listeners));
@@ -132,20 +137,20 @@ pub fn run(config: Config) -> Result<(), Failure> {
 type Executors = Vec<ExecutorJoinHandle<()>>;
 
 /// Opens the data directory: recovers what is in it.
-fn open_data(config: &Config, partition: Partition) -> Result<Data, Failure> {
+fn open_data(config: &Config, partition: Partition, clock: &Clock) -> Result<Data, Failure> {
     let mut stream = [0; 8];
     getrandom::fill(&mut stream).map_err(|error| Failure::start(format!("no random bits: {error}")))?;
     let opening = Opening {
         partition,
         catalog: Arc::new(config.catalog.clone()),
         demo: config.demo,
-        now_ms: Clock::start().now().wall_ms,
+        now_ms: clock.now().wall_ms,
         stream: u64::from_ne_bytes(stream),
     };
-    let clock = Clock::start();
+    let began_us = clock.mono_us();
     let data = data::open(&config.data, &opening).map_err(|error| Failure::start(error.to_string()))?;
     if data.replayed > 0 {
-        let seconds = clock.mono_us() as f64 / 1e6;
+        let seconds = (clock.mono_us() - began_us) as f64 / 1e6;
         let _ =
             writeln!(io::stderr(), "purser: {} records were applied again in {seconds:.2} s", data.replayed);
     }
@@ -285,6 +290,7 @@ struct Shared {
     mesh: Arc<Mesh>,
     registry: Arc<Registry>,
     readiness: Arc<Readiness>,
+    clock: Clock,
     connections: u32,
 }
 
@@ -343,6 +349,7 @@ impl Plan {
             shard,
             registry: shared.registry,
             readiness: shared.readiness,
+            clock: shared.clock,
             timeouts: config.timeouts,
             seed,
         });

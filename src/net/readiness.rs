@@ -11,6 +11,8 @@ const STOPPING: u8 = 2;
 pub struct Readiness {
     state: AtomicU8,
     read_only: AtomicBool,
+    /// The system clock is too far from the wallet's time.
+    is_apart: AtomicBool,
 }
 
 impl Readiness {
@@ -38,6 +40,16 @@ impl Readiness {
     /// Whether nothing may be changed.
     pub fn is_read_only(&self) -> bool {
         self.read_only.load(Ordering::Relaxed)
+    }
+
+    /// The system clock is too far from the wallet's time to be followed; or it no longer is.
+    pub fn set_apart(&self, is_apart: bool) {
+        self.is_apart.store(is_apart, Ordering::Relaxed);
+    }
+
+    /// Whether it is.
+    pub fn is_apart(&self) -> bool {
+        self.is_apart.load(Ordering::Relaxed)
     }
 
     /// Why it is not ready; `None` where it is.

@@ -3,6 +3,7 @@
 
 use compact_str::CompactString;
 
+use super::Millis;
 use super::currency::Currency;
 use crate::limits;
 
@@ -15,6 +16,16 @@ pub struct Settings {
     pub retention_ms: u64,
     /// Domains by name, each with its currency. A wallet keeps a domain that it has once had.
     pub domains: Vec<(CompactString, Currency)>,
+}
+
+/// The day, week and month of a domain, at one time. A time zone's rules are the system's and change with it, so what
+/// came of them is journaled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Calendar {
+    /// When the current day, week (from Monday, ISO 8601) and month began, milliseconds since 1970.
+    pub starts_ms: [Millis; 3],
+    /// When the current day ends, milliseconds since 1970.
+    pub until_ms: Millis,
 }
 
 impl Default for Settings {

@@ -21,6 +21,11 @@ impl Periods {
         Self([day as u32, monday as u32, (day - day_of_month(day)) as u32])
     }
 
+    /// Days since 1970.
+    pub(super) const fn first_days(self) -> [u32; 3] {
+        self.0
+    }
+
     /// Whether `now_ms` lies in this day, and so in the same week and month.
     pub(super) const fn holds(&self, now_ms: Millis) -> bool {
         self.0[0] as u64 == now_ms / DAY_MS
