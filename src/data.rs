@@ -12,6 +12,7 @@ use std::sync::Arc;
 pub use files::ShardFiles;
 use files::SnapshotSink;
 
+use crate::clock::start::{self, Confirmed, Decision, Start};
 use crate::config::Demo;
 use crate::journal::snapshot::{SnapshotHeader, WriteError};
 use crate::journal::{Journal, Origin, Place, Point, RecordHash};
@@ -115,8 +116,10 @@ pub struct Opening {
     pub catalog: Arc<Catalog>,
     /// Made-up accounts.
     pub demo: Option<Demo>,
-    /// The time of day, milliseconds since 1970.
+    /// The system clock, milliseconds since 1970.
     pub now_ms: Millis,
+    /// What the operator says of it.
+    pub confirmed: Confirmed,
     /// Random bits, for a new generation.
     pub stream: u64,
 }
@@ -125,7 +128,8 @@ pub struct Opening {
 /// shards has changed, and puts demo accounts in that are missing.
 ///
 /// # Errors
-/// Where another process holds it, where it is damaged, and where it is not what is to be served.
+/// Where another process holds it, where it is damaged, where it is not what is to be served, and where the system clock
+/// can't be believed.
 pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
     let directory = DataDirectory::lock(path)?;
     let found = Manifest::read(path)?;
@@ -143,12 +147,16 @@ pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
         Some(found) => {
             let recovered = recover_all(&directory, found, &mut notes)?;
             replayed = recovered.iter().map(|shard| shard.replayed).sum();
-            if usize::from(found.shards) == partition.shards() {
+            let Decision { rebases, note, .. } = decide(&recovered, opening)?;
+            notes.extend(note);
+            let (before, now) = (found.shards, partition.shards());
+            if usize::from(before) != now {
+                notes.push(format!("the accounts of {before} shards are dealt anew, to {now}"));
+            }
+            if usize::from(before) == now && !rebases {
                 State::known(&directory, found, recovered)?
             } else {
-                let (before, now) = (found.shards, partition.shards());
-                notes.push(format!("the accounts of {before} shards are dealt anew, to {now}"));
-                State::dealt(&directory, found, recovered, opening)?
+                State::dealt(&directory, found, recovered, opening, rebases)?
             }
         }
     };
@@ -240,23 +248,30 @@ impl State {
         Ok(state)
     }
 
-    /// The accounts of other shards, dealt to new ones of a generation of their own.
+    /// The accounts of other shards, dealt to new ones of a generation of their own. Where that `rebases` them, no time in
+    /// it is later than the system clock's.
     fn dealt(
         directory: &DataDirectory,
         found: Manifest,
         recovered: Vec<Recovered>,
         opening: &Opening,
+        rebases: bool,
     ) -> Result<Self, Error> {
         let mut state = Self::blank(directory, opening, found.generation + 1)?;
         // Sequences go on, so that the order of what happened can be told across the change.
         let sequence = recovered.iter().map(|shard| shard.tail.last.sequence).max().unwrap_or(0);
-        let now_ms = recovered.iter().map(|shard| shard.now_ms).max().unwrap_or(0);
+        let latest_ms = recovered.iter().map(|shard| shard.now_ms).max().unwrap_or(0);
+        let now_ms = if rebases { opening.now_ms } else { latest_ms };
         for shard in &mut state.shards {
             shard.journal = Journal::new(shard.files.origin, Point { sequence, hash: RecordHash::START });
             shard.now_ms = now_ms;
         }
         let wallets = recovered.into_iter().map(|shard| shard.wallet).collect();
-        state.wallets = recovery::deal(wallets, opening.partition)?;
+        state.wallets = recovery::deal(wallets, opening.partition, |account| {
+            if rebases {
+                account.clamp(now_ms);
+            }
+        })?;
         Ok(state)
     }
 
@@ -287,6 +302,18 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// Whether the system clock can be believed beside what was recovered.
+fn decide(recovered: &[Recovered], opening: &Opening) -> Result<Decision, Error> {
+    let start = Start {
+        system_ms: opening.now_ms,
+        journal_ms: recovered.iter().map(|shard| shard.now_ms).max().filter(|ms| *ms > 0),
+        retention_ms: opening.catalog.retention_ms,
+        is_demo: opening.demo.is_some(),
+        confirmed: opening.confirmed,
+    };
+    start::decide(&start).map_err(Error::Other)
 }
 
 fn origin(manifest: Manifest, shard: u16) -> Origin {

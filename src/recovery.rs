@@ -221,11 +221,15 @@ pub fn write_snapshot<W: Sink>(
     writer.finish()
 }
 
-/// Deals the accounts of these wallets anew, to the shards of `partition`.
+/// Deals the accounts of these wallets anew, to the shards of `partition`, each after `change` has seen it.
 ///
 /// # Errors
 /// None that a recovered wallet has: an account that is there twice, or a domain of two currencies.
-pub fn deal<E>(wallets: Vec<Wallet>, partition: Partition) -> Result<Vec<Wallet>, Error<E>> {
+pub fn deal<E>(
+    wallets: Vec<Wallet>,
+    partition: Partition,
+    mut change: impl FnMut(&mut AccountImage),
+) -> Result<Vec<Wallet>, Error<E>> {
     let mut dealt: Vec<Wallet> = (0..partition.shards()).map(|_| Wallet::to_replay()).collect();
     for wallet in &wallets {
         for new in &mut dealt {
@@ -234,7 +238,8 @@ pub fn deal<E>(wallets: Vec<Wallet>, partition: Partition) -> Result<Vec<Wallet>
     }
     for wallet in wallets {
         for (slot, places) in wallet.by_slot() {
-            let accounts: Vec<AccountImage> = wallet.images(&places).collect();
+            let mut accounts: Vec<AccountImage> = wallet.images(&places).collect();
+            accounts.iter_mut().for_each(&mut change);
             restore_accounts(&mut dealt[partition.owner(slot).index()], &accounts)?;
         }
     }

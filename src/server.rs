@@ -145,6 +145,7 @@ fn open_data(config: &Config, partition: Partition, clock: &Clock) -> Result<Dat
         catalog: Arc::new(config.catalog.clone()),
         demo: config.demo,
         now_ms: clock.now().wall_ms,
+        confirmed: config.confirmed,
         stream: u64::from_ne_bytes(stream),
     };
     let began_us = clock.mono_us();

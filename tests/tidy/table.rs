@@ -261,6 +261,7 @@ pub(crate) const ROWS: [Row; 22] = [
     Row {
         module: "data",
         may: &[
+            "crate::clock::start",
             "crate::config::Demo",
             "crate::journal",
             "crate::recovery",

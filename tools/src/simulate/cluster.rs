@@ -203,7 +203,8 @@ impl Cluster {
             self.disks = (0..shards).map(disk).collect();
             journals.extend(self.disks.iter().map(|disk| Journal::new(disk.origin(), point)));
             let before = recovered.into_iter().map(|shard| shard.wallet).collect();
-            wallets = recovery::deal(before, partition).map_err(|error: Error<()>| format!("{error:?}"))?;
+            wallets =
+                recovery::deal(before, partition, |_| ()).map_err(|error: Error<()>| format!("{error:?}"))?;
         }
         for wallet in &mut wallets {
             let changed = wallet.configure(&settings).map_err(|changed| format!("{changed:?}"))?;
