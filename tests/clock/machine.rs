@@ -4,7 +4,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::Instant;
 
 use purser::clock::Clock;
 use tempfile::TempDir;
@@ -76,9 +75,9 @@ fn real_ms() -> i64 {
 /// Asks again and again until it is so.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let began = Instant::now();
+    let clock = Clock::start();
     while !is_so() {
-        assert!(began.elapsed() < PATIENCE, "{what}");
+        assert!(u128::from(clock.mono_us()) < PATIENCE.as_micros(), "{what}");
     }
 }
 

@@ -238,6 +238,7 @@ pub(crate) const ROWS: [Row; 22] = [
     Row {
         module: "doctor",
         may: &[
+            "crate::clock::Clock",
             "crate::config",
             "crate::limits",
             "crate::net::ring",
