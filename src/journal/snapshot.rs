@@ -9,7 +9,7 @@
 //! | 0–7 | magic |
 //! | 8–11, 12–15 | format version, version of the wallet's rules |
 //! | 16–23, 24–25, 26–27 | stream, shard, number of shards |
-//! | 28–31 | zero |
+//! | 28–31 | the first segment that is not in it; zero in data of version 0.1.0, which do not say |
 //! | 32–39, 40–47 | sequence that it covers, and the time, milliseconds since 1970 |
 //! | 48–63 | hash of that record |
 //! | 64–111 | zero |
@@ -34,7 +34,9 @@ use super::entry::{ArchivedStoredSettings, StoredSettings};
 use super::reader::ReadError;
 use super::record::ALIGNMENT;
 use super::segment::check_versions;
-use super::{Buffer, Damage, FORMAT_VERSION, Fault, Origin, Point, RULES_VERSION, RecordHash, bytes};
+use super::{
+    Buffer, Damage, FORMAT_VERSION, Fault, Known, Mark, Origin, Point, RULES_VERSION, RecordHash, bytes,
+};
 use crate::limits;
 use crate::wallet::Millis;
 use crate::wallet::account::Slot;
@@ -50,11 +52,11 @@ const RULES_AT: usize = 12;
 const STREAM_AT: usize = 16;
 const SHARD_AT: usize = 24;
 const SHARDS_AT: usize = 26;
-const ZERO_AT: usize = 28;
+const NEXT_SEGMENT_AT: usize = 28;
 const SEQUENCE_AT: usize = 32;
 const TIME_AT: usize = 40;
 const HASH_AT: usize = 48;
-const ZERO_AGAIN_AT: usize = 64;
+const ZERO_AT: usize = 64;
 const CHECKSUM_AT: usize = HEADER_BYTES - bytes::CHECKSUM_BYTES;
 
 const FRAME_BYTES: usize = 64;
@@ -103,6 +105,8 @@ pub struct SnapshotHeader {
     pub covers: Point,
     /// That record's time, milliseconds since 1970.
     pub now_ms: Millis,
+    /// The first segment with records that are not in it, or to come; 0 where that is not said.
+    pub next_segment: u32,
 }
 
 impl SnapshotHeader {
@@ -114,6 +118,7 @@ impl SnapshotHeader {
         bytes::put(&mut header, STREAM_AT, self.origin.stream.to_le_bytes());
         bytes::put(&mut header, SHARD_AT, self.origin.shard.to_le_bytes());
         bytes::put(&mut header, SHARDS_AT, self.origin.shards.to_le_bytes());
+        bytes::put(&mut header, NEXT_SEGMENT_AT, self.next_segment.to_le_bytes());
         bytes::put(&mut header, SEQUENCE_AT, self.covers.sequence.to_le_bytes());
         bytes::put(&mut header, TIME_AT, self.now_ms.to_le_bytes());
         bytes::put(&mut header, HASH_AT, self.covers.hash.bits().to_le_bytes());
@@ -131,8 +136,7 @@ impl SnapshotHeader {
             return Err(Fault::Bytes("the snapshot's header has a wrong checksum".into()));
         }
         check_versions(bytes::u32_at(header, FORMAT_AT), bytes::u32_at(header, RULES_AT))?;
-        let unknown = [&header[ZERO_AT..SEQUENCE_AT], &header[ZERO_AGAIN_AT..CHECKSUM_AT]];
-        if !unknown.iter().all(|bytes| bytes::is_zero(bytes)) {
+        if !bytes::is_zero(&header[ZERO_AT..CHECKSUM_AT]) {
             return Err(Fault::Bytes("the snapshot's header is none that this version writes".into()));
         }
         Ok(Self {
@@ -146,7 +150,16 @@ impl SnapshotHeader {
                 hash: RecordHash(bytes::u128_at(header, HASH_AT)),
             },
             now_ms: bytes::u64_at(header, TIME_AT),
+            next_segment: bytes::u32_at(header, NEXT_SEGMENT_AT),
         })
+    }
+}
+
+impl SnapshotHeader {
+    /// What is known of the journal that follows it, with what its `mark` says.
+    pub fn known(&self, mark: Option<Mark>) -> Known {
+        let next_segment = (self.next_segment > 0).then_some(self.next_segment);
+        Known { from: self.covers, next_segment, mark }
     }
 }
 
@@ -305,17 +318,21 @@ pub struct SnapshotReader<S> {
 }
 
 impl<S: Source> SnapshotReader<S> {
-    /// Reads header and settings. `name` is the file's, for what is reported.
+    /// Reads the header alone. `name` is the file's, for what is reported.
     ///
     /// # Errors
-    /// Where it is no snapshot of this journal, or of a version that is not this one's, or damaged, or can't be read.
-    pub fn open(name: &str, source: S, origin: Origin) -> Result<Self, ReadError<S::Error>> {
+    /// As of [`SnapshotReader::open`].
+    pub fn header_of(name: &str, source: S, origin: Origin) -> Result<SnapshotHeader, ReadError<S::Error>> {
+        Ok(Self::begin(name, source, origin)?.header)
+    }
+
+    fn begin(name: &str, source: S, origin: Origin) -> Result<Self, ReadError<S::Error>> {
         let mut reader = Self {
             source,
             name: name.into(),
             offset: 0,
             previous: 0,
-            header: SnapshotHeader { origin, covers: Point::START, now_ms: 0 },
+            header: SnapshotHeader { origin, covers: Point::START, now_ms: 0, next_segment: 0 },
             settings: Settings::default(),
             slot: 0,
             sections: 0,
@@ -332,6 +349,15 @@ impl<S: Source> SnapshotReader<S> {
         reader.previous = bytes::u128_at(&reader.frame, CHECKSUM_AT);
         reader.offset = HEADER_BYTES as u64;
         reader.frame.clear();
+        Ok(reader)
+    }
+
+    /// Reads header and settings. `name` is the file's, for what is reported.
+    ///
+    /// # Errors
+    /// Where it is no snapshot of this journal, or of a version that is not this one's, or damaged, or can't be read.
+    pub fn open(name: &str, source: S, origin: Origin) -> Result<Self, ReadError<S::Error>> {
+        let mut reader = Self::begin(name, source, origin)?;
         reader.next_frame()?;
         if bytes::u32_at(&reader.frame, FRAME_KIND_AT) != SETTINGS {
             return Err(reader.wrong("the snapshot's settings are not there").into());
@@ -340,7 +366,9 @@ impl<S: Source> SnapshotReader<S> {
         reader.settings = match settings.map(ArchivedStoredSettings::read) {
             Ok(Ok(settings)) => settings,
             Ok(Err(what)) => return Err(reader.wrong(what).into()),
-            Err(error) => return Err(reader.wrong(&error.to_string()).into()),
+            Err(_) => {
+                return Err(reader.wrong("the snapshot's settings are not what this version stores").into());
+            }
         };
         reader.pass();
         Ok(reader)
@@ -369,7 +397,7 @@ impl<S: Source> SnapshotReader<S> {
             (bytes::u64_at(&self.frame, FRAME_FIRST_AT), bytes::u64_at(&self.frame, FRAME_SECOND_AT));
         match bytes::u32_at(&self.frame, FRAME_KIND_AT) {
             SECTION => {
-                let section = self.accounts(first, second).map_err(|what| self.wrong(&what))?;
+                let section = self.accounts(first, second).map_err(|what| self.wrong(what))?;
                 self.slot = first;
                 self.sections += 1;
                 self.accounts += second;
@@ -389,19 +417,19 @@ impl<S: Source> SnapshotReader<S> {
     }
 
     /// The accounts of the section that was read.
-    fn accounts(&self, slot: u64, count: u64) -> Result<Section, String> {
+    fn accounts(&self, slot: u64, count: u64) -> Result<Section, &'static str> {
         let known = u16::try_from(slot).ok().and_then(Slot::new).ok_or("there is no such slot")?;
         if slot < self.slot {
-            return Err("slots are not in order".into());
+            return Err("slots are not in order");
         }
         let section = rkyv::access::<ArchivedStoredSection<'_>, Error>(self.payload())
-            .map_err(|error| format!("accounts are not what this version stores: {error}"))?;
+            .map_err(|_| "accounts are not what this version stores")?;
         if section.accounts.len() as u64 != count || count == 0 {
-            return Err("a section has another number of accounts than it says".into());
+            return Err("a section has another number of accounts than it says");
         }
         let accounts = section.accounts.iter().map(rkyv::deserialize::<AccountImage, Error>);
         let accounts: Result<Vec<_>, Error> = accounts.collect();
-        Ok((known, accounts.map_err(|error| error.to_string())?))
+        Ok((known, accounts.map_err(|_| "accounts are not what this version stores")?))
     }
 
     /// Reads the next frame and checks it.

@@ -10,6 +10,7 @@ const HEADER: SnapshotHeader = SnapshotHeader {
     origin: ORIGIN,
     covers: Point { sequence: 99, hash: RecordHash::from_bits(u128::MAX / 3) },
     now_ms: 1 << 41,
+    next_segment: 9,
 };
 
 impl Sink for Vec<u8> {

@@ -231,7 +231,9 @@ impl Cluster {
         now_ms: u64,
     ) -> Result<(), String> {
         for ((disk, journal), wallet) in self.disks.iter_mut().zip(journals).zip(wallets) {
-            let header = SnapshotHeader { origin: disk.origin(), covers: journal.last(), now_ms };
+            let next_segment = disk.next_segment();
+            let header =
+                SnapshotHeader { origin: disk.origin(), covers: journal.last(), now_ms, next_segment };
             let written = recovery::write_snapshot(Written(Vec::new()), header, wallet);
             let Written(snapshot) = written.map_err(|error| format!("A snapshot fails: {error:?}."))?;
             disk.publish(header.covers.sequence, snapshot);
