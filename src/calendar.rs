@@ -30,8 +30,12 @@ impl Zone {
         if ["localtime", "posixrules", "Factory", "Etc/Unknown"].into_iter().any(is_no_zone) {
             return None;
         }
-        let found = jiff::tz::db().get(name).or_else(|_| TimeZoneDatabase::bundled().get(name));
-        found.ok().map(Self)
+        Self::of(name, [jiff::tz::db(), &TimeZoneDatabase::bundled()])
+    }
+
+    /// The zone as the first of these databases has it.
+    fn of<'a>(name: &str, databases: impl IntoIterator<Item = &'a TimeZoneDatabase>) -> Option<Self> {
+        databases.into_iter().find_map(|database| database.get(name).ok()).map(Self)
     }
 
     /// The day, week and month that `now_ms`, milliseconds since 1970, lies in. Past the year 9999 the last day that

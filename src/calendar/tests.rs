@@ -290,3 +290,15 @@ fn the_wallet_is_told_of_domains_that_are_not_at_utc() {
     assert_eq!(told[1].1.starts_ms[0], ms("2026-11-24T00:00:00-05:00"));
     assert_eq!(Zones::default().at(now_ms), []);
 }
+
+#[test]
+fn the_program_has_the_zones_that_a_system_has_not() {
+    let (none, bundled) = (TimeZoneDatabase::none(), TimeZoneDatabase::bundled());
+    let of = |name| Zone::of(name, [&none, &bundled]);
+    let noon_ms = ms("2026-11-25T12:00:00Z");
+    let midnight_ms = ms("2026-11-25T00:00:00+01:00");
+    assert_eq!(of("Europe/Stockholm").map(|zone| zone.at(noon_ms).starts_ms[0]), Some(midnight_ms));
+    assert_eq!(of("UTC"), Some(Zone::UTC));
+    assert_eq!(of("Europe/Atlantis"), None);
+    assert_eq!(Zone::of("Europe/Stockholm", [&none]), None);
+}
