@@ -20,7 +20,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 pub use self::args::ExportFormat;
 use self::args::{Args, ServeArgs, Task};
 use self::file::File;
-use crate::api::Platform;
+use crate::api::{Manners, Platform};
 use crate::limits;
 use crate::net::Timeouts;
 use crate::wallet::{Catalog, Currency, Domain, PlatformId, TokenPolicy};
@@ -338,7 +338,12 @@ fn demo_file() -> File {
         data: None,
         operator_token: Some("demo".into()),
         session_token: None,
-        platforms: vec![Platform { key: "L100".into(), user: "admin".into(), password: "admin".into() }],
+        platforms: vec![Platform {
+            key: "L100".into(),
+            user: "admin".into(),
+            password: "admin".into(),
+            manners: Manners { describe_errors: true, ..Manners::default() },
+        }],
         catalog: Catalog::new(vec![domain], ["11588".to_owned()]),
         timeouts: Timeouts::default(),
         storing: Storing::default(),

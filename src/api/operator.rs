@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use compact_str::CompactString;
 
 use super::credentials::Secret;
-use super::members::{fits, object, read};
-use super::{Call, Decoded, Probe, forms};
+use super::members::{Fault, Object, Unknown, fits, object};
+use super::{Call, Decoded, PROBES, about_the_server, forms, members};
 use crate::http::{Method, Request, Status};
 use crate::limits;
 use crate::wallet::account::{AccountRef, Gender, Profile, Status as AccountStatus};
@@ -37,7 +37,7 @@ struct Row {
     decode: for<'a> fn(Asked<'_, 'a>) -> Decode<'a>,
 }
 
-type Decode<'a> = Result<Operation<Cow<'a, str>>, &'static str>;
+type Decode<'a> = Result<Operation<Cow<'a, str>>, Fault>;
 
 const ROUTES: [Route; 8] = [
     Route {
@@ -93,9 +93,6 @@ const ROUTES: [Route; 8] = [
     },
 ];
 
-const PROBES: [(&str, Probe); 3] =
-    [("/healthz", Probe::Healthz), ("/readyz", Probe::Readyz), ("/metrics", Probe::Metrics)];
-
 /// A request whose token is good.
 struct Asked<'s, 'a> {
     path: Path<'a>,
@@ -119,29 +116,25 @@ pub(super) fn decode<'a>(
     request: &Request<'a>,
     entropy: &mut dyn FnMut() -> u128,
 ) -> Decoded<'a> {
-    let method = if request.method == Method::Head { Method::Get } else { request.method };
-    if let Some((_, probe)) = PROBES.iter().find(|(path, _)| *path == request.path) {
-        return if method == Method::Get {
-            Decoded::Probe(*probe)
-        } else {
-            Decoded::not_allowed("GET, HEAD")
-        };
+    if let Some(decoded) = about_the_server(request, &PROBES, "DELETE, GET, HEAD, OPTIONS, POST, PUT") {
+        return decoded;
     }
     let Some((path, route)) = find(request.path) else {
         return Decoded::status(Status::NotFound);
     };
+    let method = if request.method == Method::Head { Method::Get } else { request.method };
     let Some(row) = route.methods.iter().find(|row| row.method == method) else {
         return Decoded::not_allowed(route.allow);
     };
     let Some(token) = token else {
-        return Decoded::because(Status::Unauthorized, "No operator token is configured.");
+        return Decoded::because(Status::Unauthorized, "No operator token is configured.".into());
     };
     if !token.is_bearer(request.authorization) {
         return Decoded::status(Status::Unauthorized);
     }
     match (row.decode)(Asked { path, query: request.query, body: request.body, entropy }) {
-        Ok(operation) => Decoded::Operation(row.call, operation),
-        Err(detail) => Decoded::because(Status::BadRequest, detail),
+        Ok(operation) => Decoded::Operation(row.call, operation, false),
+        Err(fault) => Decoded::because(Status::BadRequest, fault.sentence()),
     }
 }
 
@@ -169,7 +162,16 @@ const SLASH: &str = "The domain or the player in the path has a slash in it.";
 const EMPTY: &str = "The domain or the player in the path is empty.";
 const ACCOUNT_TOO_LONG: &str = "The account's id, domain/player, is too long.";
 const KEY_LENGTH: &str = "The session key in the path is empty or too long.";
+const PLAYER_DOTS: &str = "The domain or the player in the path is . or .., which no path can name.";
+const KEY_DOTS: &str = "The session key in the path is . or .., which no path can name.";
 const KEY_CONTROL: &str = "SessionKey has a control character in it.";
+const SESSION_KEY_DOTS: &str = "SessionKey is . or .., which no path can name.";
+
+/// Whether `segment` is what clients and proxies take out of a path, written with escapes or without (RFC 3986 §5.2.4,
+/// §6.2.2.2): nothing of that name could be reached.
+fn is_dots(segment: &str) -> bool {
+    matches!(segment, "." | "..")
+}
 
 impl<'a> Path<'a> {
     /// The account that the path names.
@@ -177,6 +179,9 @@ impl<'a> Path<'a> {
         let (domain, player) = (unescape(self.domain)?, unescape(self.player)?);
         if domain.is_empty() || player.is_empty() {
             return Err(EMPTY);
+        }
+        if is_dots(&domain) || is_dots(&player) {
+            return Err(PLAYER_DOTS);
         }
         // A slash in a domain would name another account than its path says.
         if domain.contains('/') || player.contains('/') {
@@ -192,7 +197,11 @@ impl<'a> Path<'a> {
     /// The session key that the path names. It may hold a slash, written `%2F`: a key is the operator's own.
     fn key(self) -> Result<Cow<'a, str>, &'static str> {
         let key = unescape(self.key.unwrap_or_default())?;
-        if fits(&key, limits::SESSION_KEY_CHARS_MAX) { Ok(key) } else { Err(KEY_LENGTH) }
+        match &*key {
+            key if !fits(key, limits::SESSION_KEY_CHARS_MAX) => Err(KEY_LENGTH),
+            key if is_dots(key) => Err(KEY_DOTS),
+            _ => Ok(key),
+        }
     }
 }
 
@@ -272,6 +281,12 @@ object! {
     } checked {}
 }
 
+/// Reads a body. A member that the call does not know is refused: a slip of spelling must not take away what it would
+/// have set.
+fn read<'de, T: Object<'de>>(body: &'de [u8]) -> Result<T, Fault> {
+    members::read(body, Unknown::Refused)
+}
+
 fn get_account<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     Ok(Operation::GetAccount { account: asked.path.account()? })
 }
@@ -281,14 +296,14 @@ fn put_account<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     let body: AccountBody<'_> = read(asked.body)?;
     let country: [u8; 2] = body.country.as_bytes().try_into().map_err(|_| COUNTRY)?;
     if !country.iter().all(u8::is_ascii_uppercase) {
-        return Err(COUNTRY);
+        return Err(COUNTRY.into());
     }
     let born = body.born.map(|text| forms::date_of_birth(&text).ok_or(BORN)).transpose()?;
     let gender = match body.gender.as_deref() {
         None => None,
         Some("M") => Some(Gender::Male),
         Some("F") => Some(Gender::Female),
-        Some(_) => return Err(GENDER),
+        Some(_) => return Err(GENDER.into()),
     };
     let profile = Profile {
         country,
@@ -312,7 +327,7 @@ fn set_status<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     let status = match &*status {
         "active" => AccountStatus::Active,
         "frozen" => AccountStatus::Frozen,
-        _ => return Err(STATUS),
+        _ => return Err(STATUS.into()),
     };
     Ok(Operation::SetStatus { account, status })
 }
@@ -322,7 +337,8 @@ fn open_session<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     let key = if asked.body.is_empty() { None } else { read::<SessionBody<'_>>(asked.body)?.key };
     let key = match key {
         // It could not be written in the path of a logout.
-        Some(key) if key.chars().any(char::is_control) => return Err(KEY_CONTROL),
+        Some(key) if key.chars().any(char::is_control) => return Err(KEY_CONTROL.into()),
+        Some(key) if is_dots(&key) => return Err(SESSION_KEY_DOTS.into()),
         Some(key) => key,
         None => Cow::Owned(uuid((asked.entropy)())),
     };
@@ -377,7 +393,7 @@ fn get_statement<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     let after = parameter(asked.query, "after", AFTER)?;
     let limit = parameter(asked.query, "limit", LIMIT)?.unwrap_or(limits::STATEMENT_LINES as u32);
     if !(1..=limits::STATEMENT_LINES_MAX as u32).contains(&limit) {
-        return Err(LIMIT.wrong);
+        return Err(LIMIT.wrong.into());
     }
     let limit = u16::try_from(limit).expect("the bound on a page's lines");
     Ok(Operation::GetStatement { account, after: after.unwrap_or(0), limit })

@@ -3,6 +3,7 @@
 mod amounts;
 mod answers;
 mod bodies;
+mod manners;
 mod money_calls;
 mod operator;
 mod platform;
@@ -12,7 +13,7 @@ mod views;
 
 use std::borrow::Cow;
 
-use super::{Api, Call, Decoded, Platform};
+use super::{Api, Call, Decoded, Manners, Platform};
 use crate::http::{Method, Request, Status};
 use crate::wallet::catalog::PlatformId;
 use crate::wallet::operation::Operation;
@@ -31,6 +32,7 @@ fn api(token_policy: TokenPolicy) -> Api {
         key: key.into(),
         user: user.into(),
         password: password.into(),
+        manners: Manners::default(),
     };
     let platforms = vec![platform("L100", "admin", "admin"), platform("M2é", "other", "secret")];
     Api::new(platforms, Some("demo".into()), token_policy)
@@ -72,7 +74,7 @@ fn second_platform() -> PlatformId {
 }
 
 fn taken(call: Call, operation: Operation<&'static str>) -> Decoded<'static> {
-    Decoded::Operation(call, operation.map(|text| Cow::Borrowed(*text)))
+    Decoded::Operation(call, operation.map(|text| Cow::Borrowed(*text)), false)
 }
 
 fn http(status: Status) -> Decoded<'static> {

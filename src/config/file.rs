@@ -16,7 +16,7 @@ use toml::Spanned;
 use toml::de::{DeTable, Deserializer};
 
 use super::{Error, Storing, TOKEN_POLICIES, address, reason, token_policy};
-use crate::api::Platform;
+use crate::api::{Manners, Platform};
 use crate::limits;
 use crate::net::Timeouts;
 use crate::wallet::{Catalog, Currency, Domain, PlatformId, TokenPolicy};
@@ -321,6 +321,7 @@ fn platforms(
             key: platform.key.get_ref().clone(),
             user: platform.user.get_ref().clone(),
             password: platform.password.get_ref().0.clone(),
+            manners: Manners::default(),
         });
     }
     Ok((platforms, served))

@@ -201,6 +201,7 @@ pub(crate) const ROWS: [Row; 21] = [
     Row {
         module: "config",
         may: &[
+            "crate::api::Manners",
             "crate::api::Platform",
             "crate::limits",
             "crate::net::Timeouts",

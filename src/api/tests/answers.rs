@@ -19,7 +19,7 @@ pub(super) fn balance(code: &str, minor_units: i64, version: u64) -> Balance {
 pub(super) fn check(call: Call, outcome: Outcome<&str>, status: Status, expect: &str) {
     // The buffer has the answers before it in it already.
     let mut body = b"before".to_vec();
-    assert_eq!(encode(call, &outcome, &mut body), status);
+    assert_eq!(encode(call, &outcome, false, &mut body), status);
     let body = str::from_utf8(&body).expect("UTF-8").strip_prefix("before").expect("appended");
     assert_eq!(body, expect);
     let value: Value = sonic_rs::from_str(body).expect("JSON");
@@ -78,7 +78,7 @@ fn minted_tokens_are_read_back() {
         ),
     ] {
         let mut body = Vec::new();
-        encode(Call::CreateToken, &minted, &mut body);
+        encode(Call::CreateToken, &minted, false, &mut body);
         let answer = str::from_utf8(&body).unwrap();
         let text = answer.split_once(r#""SessionToken":"#).unwrap().1.strip_suffix("}}").unwrap();
         let redeem = format!(
@@ -192,7 +192,7 @@ fn refusals() {
         check(Call::RedeemToken, Outcome::Refused { code, balance }, Status::Ok, expect);
         if balance.is_none() {
             let mut body = Vec::new();
-            encode_refusal(code, &mut body);
+            encode_refusal(code, None, &mut body);
             assert_eq!(str::from_utf8(&body).unwrap(), expect);
         }
     }
@@ -296,7 +296,7 @@ fn strings_are_read_back() {
     texts.push("x".repeat(100));
     for text in &texts {
         let mut body = Vec::new();
-        encode(Call::OpenSession, &Outcome::SessionOpened { key: text }, &mut body);
+        encode(Call::OpenSession, &Outcome::SessionOpened { key: text }, false, &mut body);
         let value: Value = sonic_rs::from_slice(&body).expect("JSON");
         assert_eq!(
             value.get("GatewaySessionToken").and_then(|key| key.as_str().map(String::from)).as_ref(),
@@ -308,5 +308,5 @@ fn strings_are_read_back() {
 #[test]
 #[should_panic(expected = "a shard answers nobody")]
 fn nobody_is_told_of_a_step_between_shards() {
-    encode(Call::Balance, &Outcome::Silent, &mut Vec::new());
+    encode(Call::Balance, &Outcome::Silent, false, &mut Vec::new());
 }

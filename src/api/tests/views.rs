@@ -102,7 +102,7 @@ fn check_limits(code: &str, limits: Restrictions<Amount>, expect: &str) {
     // The account shows the same.
     let account = AccountView { limits, balance: balance(code, 0, 0), ..plain_account() };
     let mut body = Vec::new();
-    super::super::encode(Call::GetAccount, &Outcome::Account(Box::new(account)), &mut body);
+    super::super::encode(Call::GetAccount, &Outcome::Account(Box::new(account)), false, &mut body);
     let shown = format!("\"Limits\":{expect},\"Sessions\":");
     assert!(str::from_utf8(&body).unwrap().contains(&shown), "{expect}");
 }
