@@ -32,32 +32,31 @@ pub use members::Fault;
 use crate::http::{Method, Request, Status};
 use crate::wallet::operation::Operation;
 use crate::wallet::outcome::ErrorCode;
-use crate::wallet::token::TokenPolicy;
+use crate::wallet::platform::{Dialect, PlatformKey};
 use credentials::{Credentials, Secret};
 
-/// A game platform of the configuration. Its index in the list given to [`Api::new`] is its `PlatformId`.
+/// A game platform of the configuration.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Platform {
-    /// `PlatformKey`, 1 to [`PLATFORM_KEY_CHARS_MAX`](crate::limits::PLATFORM_KEY_CHARS_MAX) characters.
-    pub key: String,
+    /// `PlatformKey`.
+    pub key: PlatformKey,
     /// User name of its credentials; it holds no colon (RFC 7617 §2).
     pub user: String,
     /// Password of its credentials.
     pub password: String,
+    /// How it speaks, as far as the wallet decides by it and its calls are read by it.
+    pub dialect: Dialect,
     /// How it is answered.
     pub manners: Manners,
 }
 
-/// How a platform is read and answered where public specifications disagree (protocol §4, Dialects); what of it the
-/// wallet decides by is the catalog's.
+/// How a platform is answered where public specifications disagree (protocol §4, Dialects) and the wallet has no say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Manners {
     /// Refusals say why, in `ErrorDescription`.
     pub describe_errors: bool,
     /// Wrong credentials are answered 401, and not 200 with `ErrorCode` -6.
     pub unauthorized_401: bool,
-    /// Its session tokens; `None` for the server's policy.
-    pub session_token: Option<TokenPolicy>,
 }
 
 impl fmt::Debug for Platform {
@@ -71,18 +70,18 @@ impl fmt::Debug for Platform {
 /// own.
 #[derive(Clone, Debug)]
 pub struct Api {
-    platforms: Vec<Known>,
+    /// In the order of the credentials.
+    callers: Vec<Caller>,
     credentials: Credentials,
     operator_token: Option<Secret>,
 }
 
-/// What is known of a platform that has shown its credentials.
-#[derive(Clone, Debug)]
-struct Known {
-    key: String,
-    describe_errors: bool,
-    unauthorized_401: bool,
-    token_policy: TokenPolicy,
+/// A platform, once its credentials are known to be good.
+#[derive(Clone, Copy, Debug)]
+struct Caller {
+    key: PlatformKey,
+    dialect: Dialect,
+    manners: Manners,
 }
 
 /// A request, decoded.
@@ -127,16 +126,15 @@ impl Api {
     /// Where there are more platforms than `PLATFORMS_MAX`, or credentials or a token longer than
     /// `CREDENTIALS_BYTES_MAX` (`limits`); `config` refuses them, and two platforms with the same
     /// credentials.
-    pub fn new(platforms: Vec<Platform>, operator_token: Option<String>, token_policy: TokenPolicy) -> Self {
-        let known = |Platform { key, manners, .. }: Platform| Known {
-            key,
-            describe_errors: manners.describe_errors,
-            unauthorized_401: manners.unauthorized_401,
-            token_policy: manners.session_token.unwrap_or(token_policy),
+    pub fn new(platforms: Vec<Platform>, operator_token: Option<String>) -> Self {
+        let caller = |Platform { key, dialect, manners, .. }: &Platform| Caller {
+            key: *key,
+            dialect: *dialect,
+            manners: *manners,
         };
         Self {
             credentials: Credentials::new(&platforms),
-            platforms: platforms.into_iter().map(known).collect(),
+            callers: platforms.iter().map(caller).collect(),
             operator_token: operator_token
                 .map(|token| Secret::new(token.as_bytes()).expect("config's bound")),
         }
@@ -153,14 +151,14 @@ impl Api {
         if request.method != Method::Post {
             return Decoded::not_allowed("POST");
         }
-        let Some(platform) = self.credentials.find(request.authorization) else {
+        let Some(at) = self.credentials.find(request.authorization) else {
             return self.wrong_credentials(route.call, request.authorization);
         };
-        let known = &self.platforms[platform.index()];
-        match (route.decode)(decode::Asked { known, platform, body: request.body, entropy }) {
-            Ok(operation) => Decoded::Operation(route.call, operation, known.describe_errors),
+        let Caller { key: platform, dialect, manners: Manners { describe_errors, .. } } = self.callers[at];
+        match (route.decode)(decode::Asked { platform, dialect, body: request.body, entropy }) {
+            Ok(operation) => Decoded::Operation(route.call, operation, describe_errors),
             Err(decode::Refusal { code, fault }) => {
-                Decoded::Refused(route.call, code, known.describe_errors.then_some(fault))
+                Decoded::Refused(route.call, code, describe_errors.then_some(fault))
             }
         }
     }
@@ -169,16 +167,18 @@ impl Api {
     /// and never which half was wrong.
     #[cold]
     fn wrong_credentials(&self, call: Call, authorization: Option<&[u8]>) -> Decoded<'static> {
-        let all = |has: fn(&Known) -> bool| !self.platforms.is_empty() && self.platforms.iter().all(has);
+        let all = |has: fn(&Manners) -> bool| {
+            !self.callers.is_empty() && self.callers.iter().all(|caller| has(&caller.manners))
+        };
         let is_401 = match self.credentials.find_user(authorization) {
-            Some(platform) => self.platforms[platform.index()].unauthorized_401,
-            None => all(|known| known.unauthorized_401),
+            Some(at) => self.callers[at].manners.unauthorized_401,
+            None => all(|manners| manners.unauthorized_401),
         };
         if is_401 {
             return Decoded::status(Status::Unauthorized);
         }
         let fault = Fault::Sentence(Status::Unauthorized.sentence());
-        let description = all(|known| known.describe_errors).then_some(fault);
+        let description = all(|manners| manners.describe_errors).then_some(fault);
         Decoded::Refused(call, ErrorCode::NotAuthentic, description)
     }
 

@@ -23,7 +23,7 @@ use self::file::File;
 use crate::api::{Manners, Platform};
 use crate::limits;
 use crate::net::Timeouts;
-use crate::wallet::{Catalog, Currency, Domain, PlatformId, TokenPolicy};
+use crate::wallet::{Catalog, Currency, Dialect, Domain, PlatformKey, TokenPolicy};
 
 mod args;
 pub(crate) mod cores;
@@ -59,7 +59,7 @@ pub struct Config {
     pub cores: Vec<usize>,
     /// Domains, games, token policy and session times.
     pub catalog: Catalog,
-    /// The platforms; their places are the catalog's [`PlatformId`]s.
+    /// The platforms.
     pub platforms: Vec<Platform>,
     /// Bearer token of the operator's account routes; without one they answer 401.
     pub operator_token: Option<String>,
@@ -274,9 +274,11 @@ fn serve(args: ServeArgs) -> Result<Config, Error> {
         (None, true) => demo_file(),
     };
 
-    let mut catalog = file.catalog;
-    if let Some(policy) = args.session_token.or(file.session_token) {
-        catalog.token_policy = policy;
+    let (mut catalog, mut platforms) = (file.catalog, file.platforms);
+    let server_policy = args.session_token.or(file.session_token).unwrap_or_default();
+    for (platform, own) in platforms.iter_mut().zip(file.own_policies) {
+        platform.dialect.token_policy = own.unwrap_or(server_policy);
+        catalog.set_dialect(platform.key, platform.dialect);
     }
     let config = Config {
         listen: args.listen.or(file.listen).unwrap_or(LISTEN),
@@ -284,7 +286,7 @@ fn serve(args: ServeArgs) -> Result<Config, Error> {
         data: data_dir(args.data.or(file.data).unwrap_or_else(|| DATA.into()))?,
         cores: place(&args.placement)?,
         catalog,
-        platforms: file.platforms,
+        platforms,
         operator_token: file.operator_token,
         timeouts: file.timeouts,
         storing: file.storing,
@@ -331,7 +333,8 @@ fn is_loopback(address: SocketAddr) -> bool {
 /// What the demo has in place of a file (protocol §7).
 fn demo_file() -> File {
     let currency = Currency::from_code("GBP").expect("ISO 4217 has it");
-    let domain = Domain::new("default".into(), currency, PlatformId::new(0));
+    let platform = PlatformKey::new("L100").expect("it has four characters");
+    let domain = Domain::new("default".into(), currency, [platform]);
     File {
         listen: None,
         operator_listen: None,
@@ -339,11 +342,13 @@ fn demo_file() -> File {
         operator_token: Some("demo".into()),
         session_token: None,
         platforms: vec![Platform {
-            key: "L100".into(),
+            key: platform,
             user: "admin".into(),
             password: "admin".into(),
+            dialect: Dialect::default(),
             manners: Manners { describe_errors: true, ..Manners::default() },
         }],
+        own_policies: vec![None],
         catalog: Catalog::new(vec![domain], ["11588".to_owned()]),
         timeouts: Timeouts::default(),
         storing: Storing::default(),

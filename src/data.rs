@@ -22,7 +22,7 @@ use crate::storage::directory::DataDirectory;
 use crate::storage::manifest::Manifest;
 use crate::wallet::account::{AccountRef, Profile};
 use crate::wallet::amount::Amount;
-use crate::wallet::{Catalog, Millis, Wallet};
+use crate::wallet::{Catalog, Millis, Rules, Wallet};
 
 /// A shard that is ready to serve.
 #[derive(Debug)]
@@ -256,7 +256,7 @@ impl State {
             shard.now_ms = now_ms;
         }
         let wallets = recovered.into_iter().map(|shard| shard.wallet).collect();
-        state.wallets = recovery::deal(wallets, opening.partition)?;
+        state.wallets = recovery::deal(wallets, opening.partition, now_ms)?;
         Ok(state)
     }
 
@@ -266,7 +266,7 @@ impl State {
         let settings = catalog.settings();
         let mut any = false;
         for (shard, wallet) in self.shards.iter_mut().zip(&mut self.wallets) {
-            let changed = wallet.configure(&settings).map_err(recovery::Error::Currency)?;
+            let changed = wallet.configure(now_ms, &settings).map_err(recovery::Error::Currency)?;
             any |= changed;
             if changed && journaled {
                 shard.journal.configure(now_ms, wallet.settings());
@@ -280,7 +280,12 @@ impl State {
     fn write_snapshots(&mut self, now_ms: Millis) -> Result<(), Error> {
         for (shard, wallet) in self.shards.iter_mut().zip(&self.wallets) {
             shard.now_ms = now_ms;
-            let header = SnapshotHeader { origin: shard.files.origin, covers: shard.journal.last(), now_ms };
+            let header = SnapshotHeader {
+                origin: shard.files.origin,
+                covers: shard.journal.last(),
+                now_ms,
+                rules: Rules::V2,
+            };
             let sink = SnapshotSink(shard.files.directory.create_snapshot(header.covers.sequence)?);
             recovery::write_snapshot(sink, header, wallet)?.0.publish()?;
             shard.files.directory.remove_snapshots_before(header.covers.sequence)?;

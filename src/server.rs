@@ -335,11 +335,10 @@ impl Plan {
         let mut shard = Shard::new(core, shared.mesh, metrics, now_ms);
         shard.set_flusher(Flusher::new(segments, current));
         shard.set_read_only(shared.readiness.is_read_only());
-        let token_policy = config.catalog.token_policy;
         let driver = Driver::new(Parts {
             listeners,
             ring,
-            api: Api::new(config.platforms.clone(), config.operator_token.clone(), token_policy),
+            api: Api::new(config.platforms.clone(), config.operator_token.clone()),
             shard,
             registry: shared.registry,
             readiness: shared.readiness,

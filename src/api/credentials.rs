@@ -13,7 +13,6 @@ use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use super::Platform;
 use crate::limits;
-use crate::wallet::catalog::PlatformId;
 
 const BYTES: usize = limits::CREDENTIALS_BYTES_MAX;
 const WORDS: usize = BYTES / size_of::<u64>();
@@ -88,14 +87,14 @@ impl Credentials {
         }
     }
 
-    /// The platform that `authorization` names: `Basic` and its `user:password` in base64 (RFC 7617 §2).
-    pub(super) fn find(&self, authorization: Option<&[u8]>) -> Option<PlatformId> {
+    /// The place of the platform that `authorization` names: `Basic` and its `user:password` in base64 (RFC 7617 §2).
+    pub(super) fn find(&self, authorization: Option<&[u8]>) -> Option<usize> {
         let (block, length) = presented(authorization)?;
         place_of(&Secret::of_block(&block, length), &self.known)
     }
 
-    /// The platform whose user name `authorization` has, whatever its password is.
-    pub(super) fn find_user(&self, authorization: Option<&[u8]>) -> Option<PlatformId> {
+    /// The place of the platform whose user name `authorization` has, whatever its password is.
+    pub(super) fn find_user(&self, authorization: Option<&[u8]>) -> Option<usize> {
         let (block, length) = presented(authorization)?;
         // A user name has no colon, and a password may have (RFC 7617 §2).
         let end = block[..length].iter().position(|byte| *byte == b':')?;
@@ -114,14 +113,13 @@ fn presented(authorization: Option<&[u8]>) -> Option<([u8; BYTES], usize)> {
 }
 
 /// The place of `presented` among those that are known. Compares it with each, wherever it is found.
-fn place_of(presented: &Secret, known: &[Secret]) -> Option<PlatformId> {
+fn place_of(presented: &Secret, known: &[Secret]) -> Option<usize> {
     let nobody = limits::PLATFORMS_MAX as u64;
     let mut found = nobody;
     for (index, known) in (0..).zip(known) {
         found.conditional_assign(&index, known.equals(presented));
     }
-    // There is no platform at `nobody`.
-    PlatformId::new(found as usize)
+    (found != nobody).then_some(found as usize)
 }
 
 /// What follows the scheme in an `Authorization` field; the scheme's case is free (RFC 9110 §11.1, §11.4).
@@ -135,12 +133,14 @@ fn after_scheme<'a>(field: &'a [u8], scheme: &str) -> Option<&'a [u8]> {
 pub(super) mod tests {
     use super::super::Manners;
     use super::*;
+    use crate::wallet::platform::{Dialect, PlatformKey};
 
     fn platforms(credentials: &[(&str, &str)]) -> Credentials {
         let platform = |(user, password): &(&str, &str)| Platform {
-            key: "L100".into(),
+            key: PlatformKey::new("L100").expect("four characters"),
             user: (*user).into(),
             password: (*password).into(),
+            dialect: Dialect::default(),
             manners: Manners::default(),
         };
         Credentials::new(&credentials.iter().map(platform).collect::<Vec<_>>())
@@ -151,7 +151,7 @@ pub(super) mod tests {
         let longest = "p".repeat(BYTES - 2);
         let known =
             platforms(&[("admin", "admin"), ("other", "a:b"), ("", ""), ("é", "\0"), ("u", &longest)]);
-        assert_eq!(known.find(Some(field)).map(PlatformId::index), expect, "{}", field.escape_ascii());
+        assert_eq!(known.find(Some(field)), expect, "{}", field.escape_ascii());
     }
 
     /// The field that names a platform by its user and password.
@@ -227,7 +227,7 @@ pub(super) mod tests {
             ("", None),
         ] {
             let found = known.find_user(Some(&basic(text)));
-            assert_eq!(found.map(PlatformId::index), expect, "{text}");
+            assert_eq!(found, expect, "{text}");
         }
         assert!(known.find_user(None).is_none());
         assert!(known.find_user(Some(b"Bearer YWRtaW46YWRtaW4=")).is_none());
@@ -246,7 +246,7 @@ pub(super) mod tests {
         let known = platforms(&pairs);
         for (at, name) in names.iter().enumerate() {
             let field = basic(format!("{name}:same"));
-            assert_eq!(known.find(Some(&field)).map(PlatformId::index), Some(at));
+            assert_eq!(known.find(Some(&field)), Some(at));
         }
     }
 
@@ -273,9 +273,10 @@ pub(super) mod tests {
     #[test]
     fn secrets_are_not_printed() {
         let platform = Platform {
-            key: "L100".into(),
+            key: PlatformKey::new("L100").expect("four characters"),
             user: "admin".into(),
             password: "hush".into(),
+            dialect: Dialect::default(),
             manners: Manners::default(),
         };
         assert!(!format!("{platform:?}").contains("hush"));

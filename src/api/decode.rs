@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 
 use super::members::{Fault, Object, Unknown, object, read};
-use super::{Call, Known, forms};
+use super::{Call, forms};
 use crate::limits;
 use crate::wallet::account::AccountRef;
 use crate::wallet::amount::{Amount, Money};
-use crate::wallet::catalog::PlatformId;
 use crate::wallet::currency::Currency;
 use crate::wallet::operation::Operation;
 use crate::wallet::outcome::ErrorCode;
+use crate::wallet::platform::{Dialect, PlatformKey};
 use crate::wallet::token::{TokenId, TokenPolicy, parse_wrapped};
 
 /// A call of the wallet listener. All are `POST`.
@@ -57,9 +57,8 @@ pub(super) const ROUTES: [Route; 10] = [
 
 /// A request whose credentials are good.
 pub(super) struct Asked<'s, 'a> {
-    /// What is known of the platform whose credentials they are.
-    pub(super) known: &'s Known,
-    pub(super) platform: PlatformId,
+    pub(super) platform: PlatformKey,
+    pub(super) dialect: Dialect,
     pub(super) body: &'a [u8],
     pub(super) entropy: &'s mut dyn FnMut() -> u128,
 }
@@ -144,7 +143,7 @@ fn members<'a, T: Object<'a> + Enveloped>(asked: &Asked<'_, 'a>) -> Result<T, Re
     if !forms::is_timestamp(members.timestamp()) {
         return Err(TIMESTAMP.into());
     }
-    if members.platform_key() != asked.known.key {
+    if PlatformKey::new(members.platform_key()) != Some(asked.platform) {
         return Err(PLATFORM_KEY.into());
     }
     Ok(members)
@@ -167,7 +166,7 @@ fn balance<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
 
 fn create_token<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     let CreateToken { account, game, .. } = members(&asked)?;
-    let entropy = match asked.known.token_policy {
+    let entropy = match asked.dialect.token_policy {
         TokenPolicy::SingleUse => (asked.entropy)(),
         TokenPolicy::Wrapped => 0,
     };
@@ -177,7 +176,7 @@ fn create_token<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
 fn redeem_token<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     let RedeemToken { token, .. } = members(&asked)?;
     // A text that is no token of the policy is an unknown token, not a malformed request (protocol §3).
-    match asked.known.token_policy {
+    match asked.dialect.token_policy {
         TokenPolicy::SingleUse => {
             let token = TokenId::parse(&token).ok_or(NO_TOKEN)?;
             Ok(Operation::RedeemToken { platform: asked.platform, token })

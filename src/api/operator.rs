@@ -14,6 +14,7 @@ use crate::http::{Method, Request, Status};
 use crate::limits;
 use crate::wallet::account::{AccountRef, Gender, Profile, Status as AccountStatus};
 use crate::wallet::amount::Money;
+use crate::wallet::currency::Currency;
 use crate::wallet::operation::{Direction, Operation};
 use crate::wallet::restriction::{ByPeriod, Restrictions};
 
@@ -259,6 +260,7 @@ object! {
     TransferBody {
         transaction: required "TransactionID" <= limits::ID_CHARS_MAX;
         amount: required_money "Amount";
+        currency: optional "CurrencyCode" <= limits::CURRENCY_CODE_CHARS_MAX;
     } checked {}
 }
 
@@ -319,6 +321,7 @@ fn put_account<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
 const COUNTRY: &str = "CountryCode must be two capital letters (ISO 3166).";
 const BORN: &str = "DateOfBirth must be a day of the calendar, YYYY-MM-DD.";
 const GENDER: &str = "Gender must be M or F.";
+const CURRENCY: &str = "CurrencyCode is not a currency of ISO 4217.";
 const STATUS: &str = "Status must be active or frozen.";
 
 fn set_status<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
@@ -359,8 +362,9 @@ fn withdraw<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
 
 fn transfer<'a>(asked: Asked<'_, 'a>, direction: Direction) -> Decode<'a> {
     let account = asked.path.account()?;
-    let TransferBody { transaction, amount, .. } = read(asked.body)?;
-    Ok(Operation::Transfer { account, direction, transaction, amount })
+    let TransferBody { transaction, amount, currency, .. } = read(asked.body)?;
+    let currency = currency.map(|code| Currency::from_code(&code).ok_or(CURRENCY)).transpose()?;
+    Ok(Operation::Transfer { account, direction, transaction, amount, currency })
 }
 
 fn set_limits<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
@@ -391,8 +395,8 @@ const SESSION_MINUTES: &str = "SessionMinutes must be a whole number of minutes,
 fn get_statement<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     let account = asked.path.account()?;
     let after = parameter(asked.query, "after", AFTER)?;
-    let limit = parameter(asked.query, "limit", LIMIT)?.unwrap_or(limits::STATEMENT_LINES as u32);
-    if !(1..=limits::STATEMENT_LINES_MAX as u32).contains(&limit) {
+    let limit = parameter(asked.query, "limit", LIMIT)?.unwrap_or(limits::STATEMENT_LINES as u64);
+    if !(1..=limits::STATEMENT_LINES_MAX as u64).contains(&limit) {
         return Err(LIMIT.wrong.into());
     }
     let limit = u16::try_from(limit).expect("the bound on a page's lines");
@@ -400,7 +404,7 @@ fn get_statement<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
 }
 
 const AFTER: Sentences = Sentences {
-    wrong: "The query's after must be a whole number, from 0 to 4294967295.",
+    wrong: "The query's after must be a whole number, from 0 to 18446744073709551615.",
     repeated: "The query has after twice.",
 };
 const LIMIT: Sentences = Sentences {
@@ -416,7 +420,7 @@ struct Sentences {
 
 /// The number that `query` gives to `name`: `name=7`, parted from others by `&`. Others are not looked at, and
 /// neither is what can't be decoded to a name.
-fn parameter(query: Option<&str>, name: &str, sentences: Sentences) -> Result<Option<u32>, &'static str> {
+fn parameter(query: Option<&str>, name: &str, sentences: Sentences) -> Result<Option<u64>, &'static str> {
     let mut found = None;
     for pair in query.unwrap_or_default().split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));

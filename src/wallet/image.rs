@@ -3,6 +3,7 @@
 use rkyv::{Archive, Deserialize, Serialize};
 
 use super::outcome::LineKind;
+use super::platform::PlatformKey;
 use super::rounds::Kind;
 
 /// An account and everything about it.
@@ -31,7 +32,9 @@ pub struct AccountImage {
     /// The next session's serial.
     pub serial: u32,
     /// The last transaction's number.
-    pub number: u32,
+    pub number: u64,
+    /// The largest number of a transaction that was forgotten.
+    pub forgotten: u64,
     /// Sessions that are remembered, oldest login first.
     pub sessions: Vec<SessionImage>,
     /// The limits, minor units: stake; wager and loss by day, week, month.
@@ -66,8 +69,8 @@ pub struct SessionImage {
 /// Bets and wins of one period.
 #[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SumImage {
-    /// The period's first day, in days since 1970.
-    pub from_day: u32,
+    /// When the period began, milliseconds since 1970.
+    pub from_ms: u64,
     /// Minor units.
     pub staked: i128,
     /// Minor units.
@@ -79,6 +82,12 @@ pub struct SumImage {
 pub struct RoundImage {
     /// `GameRoundID`.
     pub id: String,
+    /// [`PlatformKey`] of the platform whose it is; nobody's of a round of version 0.1.0.
+    pub platform: [u8; PlatformKey::BYTES],
+    /// It is known by its game too.
+    pub by_game: bool,
+    /// `GameID` of its first transaction; empty where that is not known.
+    pub game: String,
     /// 0 unopened (it holds cancelled bets alone), 1 open, 2 closed.
     pub state: u8,
     /// It was opened by winnings that did not start it.
@@ -91,6 +100,21 @@ pub struct RoundImage {
     pub last_ms: u64,
     /// Its transactions, oldest first.
     pub transactions: Vec<TransactionImage>,
+}
+
+/// [`RoundImage::state`] of a round that takes transactions.
+pub(super) const OPEN: u8 = 1;
+
+impl RoundImage {
+    /// Whether it is open, and so remembered for ever.
+    pub const fn is_open(&self) -> bool {
+        self.state == OPEN
+    }
+
+    /// The game of one of its transactions; empty where that is not known.
+    pub fn game_of<'a>(&'a self, known: &'a TransactionImage) -> &'a str {
+        known.game.as_deref().unwrap_or(&self.game)
+    }
 }
 
 impl TransactionImage {
@@ -132,7 +156,12 @@ pub struct TransactionImage {
     /// Milliseconds since 1970.
     pub at_ms: u64,
     /// Its number among the account's; 0 of a cancelled bet.
-    pub number: u32,
+    pub number: u64,
+    /// Outside of rounds: [`PlatformKey`] of the platform that asked for it; nobody's where the operator did, and of a
+    /// credit of version 0.1.0.
+    pub platform: [u8; PlatformKey::BYTES],
+    /// `GameID`, where it is not its round's.
+    pub game: Option<String>,
     /// Of a rollback: the place of its bet in the round.
     pub original: Option<u32>,
 }

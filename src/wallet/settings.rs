@@ -3,6 +3,7 @@
 
 use compact_str::CompactString;
 
+use super::Millis;
 use super::currency::Currency;
 use crate::limits;
 
@@ -13,8 +14,29 @@ pub struct Settings {
     pub session_idle_ms: u64,
     /// Time that a closed round is remembered after its last transaction, milliseconds.
     pub retention_ms: u64,
-    /// Domains by name, each with its currency. A wallet keeps a domain that it has once had.
-    pub domains: Vec<(CompactString, Currency)>,
+    /// The domains. A wallet keeps a domain that it has once had.
+    pub domains: Vec<DomainSettings>,
+}
+
+/// A domain, as far as outcomes depend on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainSettings {
+    /// Its name.
+    pub name: CompactString,
+    /// The currency of all its accounts.
+    pub currency: Currency,
+    /// Its current day, week and month, where they begin by another clock than UTC's. Set anew when its day ends.
+    pub calendar: Option<Calendar>,
+}
+
+/// The day, week and month of a domain, at one time. A time zone's rules are the system's and change with it, so what
+/// came of them is journaled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Calendar {
+    /// When the current day, week (from Monday, ISO 8601) and month began, milliseconds since 1970.
+    pub starts_ms: [Millis; 3],
+    /// When the current day ends, milliseconds since 1970.
+    pub until_ms: Millis,
 }
 
 impl Default for Settings {
@@ -24,6 +46,13 @@ impl Default for Settings {
             retention_ms: limits::RETENTION_MS,
             domains: Vec::new(),
         }
+    }
+}
+
+impl Settings {
+    /// The domain of this name.
+    pub fn domain(&self, name: &str) -> Option<&DomainSettings> {
+        self.domains.iter().find(|domain| domain.name == name)
     }
 }
 

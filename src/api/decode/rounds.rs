@@ -158,6 +158,7 @@ pub(super) fn place_bet<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         account: AccountRef::new(body.account),
         session: Some(body.session),
         round: body.round,
+        scope: asked.dialect.round_scope,
         transaction: body.transaction,
         game: body.game,
     }))
@@ -180,6 +181,7 @@ pub(super) fn award_winnings<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         account: AccountRef::new(body.account),
         session: body.session,
         round: body.round,
+        scope: asked.dialect.round_scope,
         transaction: body.transaction,
         game: body.game,
     }))
@@ -201,6 +203,7 @@ pub(super) fn rollback_bet<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         account: AccountRef::new(body.account),
         session: body.session,
         round: body.round,
+        scope: asked.dialect.round_scope,
         transaction: body.transaction,
         original: Some(body.original),
         game: body.game,
@@ -224,6 +227,7 @@ pub(super) fn void_bet<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         account: AccountRef::new(body.account),
         session: body.session,
         round: body.round,
+        scope: asked.dialect.round_scope,
         transaction: body.transaction,
         game: body.game,
     }))
@@ -239,6 +243,7 @@ pub(super) fn end_round<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         details: body.extras().record(),
         account: AccountRef::new(body.account),
         round: body.round,
+        scope: asked.dialect.round_scope,
         game: body.game,
     })
 }

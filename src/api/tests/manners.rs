@@ -5,19 +5,24 @@ use super::*;
 use crate::api::credentials::tests::basic;
 use crate::wallet::outcome::ErrorCode;
 
-const PLAIN: Manners = Manners { describe_errors: false, unauthorized_401: false, session_token: None };
+const PLAIN: Manners = Manners { describe_errors: false, unauthorized_401: false };
 const DESCRIBED: Manners = Manners { describe_errors: true, ..PLAIN };
 const BY_STATUS: Manners = Manners { unauthorized_401: true, ..PLAIN };
 
 /// Platforms `P0`, `P1` and so on, of the users `user0`, `user1` with the password `secret`.
 fn api_of(platforms: &[Manners]) -> Api {
-    let platform = |(at, manners): (usize, &Manners)| Platform {
-        key: format!("P{at}"),
+    api_with(platforms.iter().map(|manners| (*manners, Dialect::default())))
+}
+
+fn api_with(platforms: impl Iterator<Item = (Manners, Dialect)>) -> Api {
+    let platform = |(at, (manners, dialect))| Platform {
+        key: PlatformKey::new(&format!("P{at}")).expect("a key"),
         user: format!("user{at}"),
         password: "secret".into(),
-        manners: *manners,
+        dialect,
+        manners,
     };
-    Api::new(platforms.iter().enumerate().map(platform).collect(), None, TokenPolicy::SingleUse)
+    Api::new(platforms.enumerate().map(platform).collect(), None)
 }
 
 /// What the answer to wrong credentials is, in one word: a status, or the body of a refusal.
@@ -145,12 +150,12 @@ fn the_envelope_is_named_too() {
     );
 }
 
-/// Each platform's tokens are of its own policy, or else of the server's.
+/// Each platform's tokens are of its own policy.
 #[test]
 fn tokens_are_of_the_platforms_policy() {
-    let own = |policy| Manners { session_token: Some(policy), ..PLAIN };
-    let api = api_of(&[PLAIN, own(TokenPolicy::Wrapped), own(TokenPolicy::SingleUse)]);
-    for (at, is_wrapped) in [(0, false), (1, true), (2, false)] {
+    let own = |token_policy| (PLAIN, Dialect { token_policy, ..Dialect::default() });
+    let api = api_with([own(TokenPolicy::SingleUse), own(TokenPolicy::Wrapped)].into_iter());
+    for (at, is_wrapped) in [(0, false), (1, true)] {
         let authorization = basic(format!("user{at}:secret"));
         let envelope = ENVELOPE.replace("P0", &format!("P{at}"));
         let redeem = format!(r#"{{{envelope},"SessionToken":"key-1f","IPAddress":"192.0.2.1"}}"#);
@@ -170,5 +175,35 @@ fn tokens_are_of_the_platforms_policy() {
             RANDOM
         });
         assert_eq!(draws, usize::from(!is_wrapped), "random bits are drawn for tokens that need them");
+    }
+}
+
+/// What makes a round is the platform's own matter, and goes with each of its calls.
+#[test]
+fn rounds_are_of_the_platforms_scope() {
+    let scopes = [RoundScope::Platform, RoundScope::Game];
+    let api = api_with(scopes.map(|round_scope| (PLAIN, Dialect { round_scope, ..Dialect::default() })).into_iter());
+    let round = r#""OperatorAccountID":"a","GameRoundID":"r","GameID":"g","CurrencyCode":"GBP""#;
+    let play = r#""GameRoundTransactionID":"t","Amount":1,"EndRound":false"#;
+    for (at, scope) in scopes.into_iter().enumerate() {
+        for (path, members) in [
+            ("placebet", format!(r#"{play},"StartRound":true,"GatewaySessionToken":"k""#)),
+            ("awardwinnings", format!(r#"{play},"StartRound":true"#)),
+            ("rollbackbet", format!(r#"{play},"OriginalBetGameRoundTransactionID":"o""#)),
+            ("voidbet", play.to_owned()),
+            ("end", r#""Extra":1"#.to_owned()),
+        ] {
+            let body = format!("{{{},{round},{members}}}", ENVELOPE.replace("P0", &format!("P{at}")));
+            let path = format!("/v1.0/gameround/{path}");
+            let authorization = basic(format!("user{at}:secret"));
+            let asked = request(Method::Post, &path, Some(&authorization), &body);
+            let decoded = api.platform(&asked, &mut || RANDOM);
+            let told = match &decoded {
+                Decoded::Operation(_, Operation::Play(play), _) => play.scope,
+                Decoded::Operation(_, Operation::EndRound { scope, .. }, _) => *scope,
+                _ => panic!("{decoded:?}"),
+            };
+            assert_eq!(told, scope, "{path}");
+        }
     }
 }

@@ -125,7 +125,7 @@ fn keys_that_are_unknown_missing_or_of_the_wrong_type() {
     check(
         "send_ms = 3",
         "send_ms = \"3\"",
-        ":31: invalid type: string \"3\", expected a whole number of milliseconds",
+        ":31: invalid type: string \"3\", expected a whole number",
     );
     let single = "[platform]\nkey = \"L100\"";
     let error = read(single.as_bytes()).err().unwrap().to_string();
