@@ -274,7 +274,8 @@ fn domains<'a>(source: &Source<'_>, raw: &'a [RawDomain]) -> Result<Domains<'a>,
         let name = domain.name.get_ref();
         check_text(source, "domain name", &domain.name, limits::DOMAIN_CHARS_MAX)?;
         if matches!(name.as_str(), "." | "..") {
-            let sentence = format!("the domain name {name:?} can't be named in a path, where its accounts are");
+            let sentence =
+                format!("the domain name {name:?} can't be named in a path, where its accounts are");
             return Err(source.fault(domain.name.span(), sentence));
         }
         if name.contains('/') {

@@ -7,7 +7,7 @@ use super::*;
 use crate::wallet::account::{Date, Gender, Slot, Status as AccountStatus};
 use crate::wallet::amount::Amount;
 use crate::wallet::currency::Currency;
-use crate::wallet::outcome::{Balance, ErrorCode, Extras, OperatorRefusal, Outcome, Redeemed};
+use crate::wallet::outcome::{Balance, ErrorCode, Extras, OperatorRefusal, Outcome, Redeemed, Why};
 use crate::wallet::token::TokenId;
 
 pub(super) fn balance(code: &str, minor_units: i64, version: u64) -> Balance {
@@ -189,7 +189,13 @@ fn refusals() {
             r#"{"ErrorCode":-15,"Balance":{"CurrencyCode":"JPY","CashFunds":100,"BonusFunds":0,"FundsPriority":"Unknown","Version":2}}"#,
         ),
     ] {
-        check(Call::RedeemToken, Outcome::Refused { code, balance }, Status::Ok, expect);
+        let refused = Outcome::Refused { code, why: Why("The reason is \"this\"."), balance };
+        let mut described = Vec::new();
+        assert_eq!(encode(Call::RedeemToken, &refused, true, &mut described), Status::Ok);
+        let number = format!(r#"{{"ErrorCode":{}"#, code.number());
+        let why = format!(r#"{number},"ErrorDescription":"The reason is \"this\"""#);
+        assert_eq!(str::from_utf8(&described).unwrap(), expect.replacen(&number, &why, 1));
+        check(Call::RedeemToken, refused, Status::Ok, expect);
         if balance.is_none() {
             let mut body = Vec::new();
             encode_refusal(code, None, &mut body);
@@ -213,6 +219,11 @@ fn an_unavailable_shard_is_told_in_the_callers_manner() {
     ];
     for call in Call::ALL.into_iter().filter(|call| !operators.contains(call)) {
         check(call, Outcome::Unavailable, Status::Ok, r#"{"ErrorCode":-1}"#);
+        let mut body = Vec::new();
+        assert_eq!(encode(call, &Outcome::Unavailable, true, &mut body), Status::Ok);
+        let why = "The wallet can't answer now, and nothing was changed";
+        let expect = format!(r#"{{"ErrorCode":-1,"ErrorDescription":"{why}"}}"#);
+        assert_eq!(str::from_utf8(&body).unwrap(), expect);
     }
     let expect = format!(r#"{{"Error":"{}"}}"#, Status::Unavailable.sentence());
     for call in operators {
@@ -239,10 +250,11 @@ fn operators_refusals() {
         (OperatorRefusal::NoSession, Status::NotFound, "The account has no such session."),
         (OperatorRefusal::KeyTaken, Status::Conflict, "The session key belongs to another account."),
         (
-            OperatorRefusal::TooManySessions,
-            Status::Conflict,
-            "The account has as many live sessions as it may have.",
+            OperatorRefusal::TryAgain,
+            Status::Unavailable,
+            "The session key is on its way from one account to another: ask again.",
         ),
+        (OperatorRefusal::WrongCurrency, Status::BadRequest, "CurrencyCode is not the account's currency."),
         (
             OperatorRefusal::ShardFull,
             Status::Unavailable,

@@ -182,7 +182,9 @@ fn tokens_are_of_the_platforms_policy() {
 #[test]
 fn rounds_are_of_the_platforms_scope() {
     let scopes = [RoundScope::Platform, RoundScope::Game];
-    let api = api_with(scopes.map(|round_scope| (PLAIN, Dialect { round_scope, ..Dialect::default() })).into_iter());
+    let api = api_with(
+        scopes.map(|round_scope| (PLAIN, Dialect { round_scope, ..Dialect::default() })).into_iter(),
+    );
     let round = r#""OperatorAccountID":"a","GameRoundID":"r","GameID":"g","CurrencyCode":"GBP""#;
     let play = r#""GameRoundTransactionID":"t","Amount":1,"EndRound":false"#;
     for (at, scope) in scopes.into_iter().enumerate() {

@@ -4,6 +4,7 @@ use super::*;
 use crate::limits;
 use crate::wallet::account::AccountRef;
 use crate::wallet::amount::Money;
+use crate::wallet::currency::Currency;
 use crate::wallet::operation::Direction;
 use crate::wallet::restriction::{ByPeriod, Restrictions};
 
@@ -29,6 +30,12 @@ fn check(method: Method, tail: &str, query: Option<&str>, body: &str, expect: De
 
 #[track_caller]
 fn check_transfer(body: &str, expect: Result<(&'static str, &str), &'static str>) {
+    check_transfer_in(body, None, expect);
+}
+
+#[track_caller]
+fn check_transfer_in(body: &str, currency: Option<&str>, expect: Result<(&'static str, &str), &'static str>) {
+    let currency = currency.map(|code| Currency::from_code(code).expect("a listed currency"));
     for (tail, call, direction) in
         [("deposits", Call::Deposit, Direction::In), ("withdrawals", Call::Withdraw, Direction::Out)]
     {
@@ -36,7 +43,7 @@ fn check_transfer(body: &str, expect: Result<(&'static str, &str), &'static str>
             Ok((transaction, amount)) => {
                 let account = AccountRef::new("default/admin");
                 let amount = money(amount);
-                taken(call, Operation::Transfer { account, direction, transaction, amount })
+                taken(call, Operation::Transfer { account, direction, transaction, amount, currency })
             }
             Err(detail) => bad(detail),
         };
@@ -48,6 +55,21 @@ fn check_transfer(body: &str, expect: Result<(&'static str, &str), &'static str>
 fn transfers() {
     check_transfer(r#"{"TransactionID":"t","Amount":10.00}"#, Ok(("t", "10")));
     check_transfer(r#"{ "Amount" : 1e2 , "TransactionID":"\u00e9" }"#, Ok(("é", "100")));
+    check_transfer(r#"{"TransactionID":"t","Amount":1,"CurrencyCode":null}"#, Ok(("t", "1")));
+    // Whether it is the account's is for the wallet to say.
+    for code in ["GBP", "EUR", "KWD"] {
+        let body = format!(r#"{{"TransactionID":"t","Amount":1,"CurrencyCode":"{code}"}}"#);
+        check_transfer_in(&body, Some(code), Ok(("t", "1")));
+    }
+    for code in ["GBX", "gbp", "GB", "£"] {
+        let body = format!(r#"{{"TransactionID":"t","Amount":1,"CurrencyCode":"{code}"}}"#);
+        check_transfer(&body, Err("CurrencyCode is not a currency of ISO 4217."));
+    }
+    const CODE: &str = "CurrencyCode must be a string, neither empty nor too long.";
+    for code in ["\"\"", "\"GBPX\"", "826", "{}"] {
+        let body = format!(r#"{{"TransactionID":"t","Amount":1,"CurrencyCode":{code}}}"#);
+        check_transfer(&body, Err(CODE));
+    }
     // What it is worth is a matter of the account's currency.
     check_transfer(r#"{"TransactionID":"t","Amount":0.0000001}"#, Ok(("t", "0.0000001")));
     check_transfer("", Err(NO_OBJECT));
@@ -208,7 +230,7 @@ fn session_minutes() {
 // ── GET …/{player}/transactions ──────────────────────────────────────────────────────────────────────────
 
 #[track_caller]
-fn check_statement(query: Option<&str>, expect: Result<(u32, u16), &'static str>) {
+fn check_statement(query: Option<&str>, expect: Result<(u64, u16), &'static str>) {
     for method in [Method::Get, Method::Head] {
         let expect = match expect {
             Ok((after, limit)) => {
@@ -228,13 +250,25 @@ fn get_statement() {
     check_statement(Some(""), Ok((0, LINES)));
     check_statement(Some("after=7"), Ok((7, LINES)));
     check_statement(Some("limit=7"), Ok((0, 7)));
-    check_statement(Some("limit=1000&after=4294967295"), Ok((u32::MAX, 1_000)));
+    check_statement(Some("limit=1000&after=18446744073709551615"), Ok((u64::MAX, 1_000)));
     check_statement(Some("after=007&&x=1&x=1&y&=&%zz=1&%61"), Ok((7, LINES)));
     check_statement(Some("%61fter=%37&Limit=0"), Ok((7, LINES)));
 
-    const AFTER: &str = "The query's after must be a whole number, from 0 to 4294967295.";
-    let after_bad =
-        ["", "-1", "+1", "x", "1x", "1.0", "1e2", "4294967296", "99999999999999999999", "%", "%20", "7 "];
+    const AFTER: &str = "The query's after must be a whole number, from 0 to 18446744073709551615.";
+    let after_bad = [
+        "",
+        "-1",
+        "+1",
+        "x",
+        "1x",
+        "1.0",
+        "1e2",
+        "18446744073709551616",
+        "99999999999999999999",
+        "%",
+        "%20",
+        "7 ",
+    ];
     for value in after_bad {
         check_statement(Some(&format!("after={value}&limit=7")), Err(AFTER));
     }

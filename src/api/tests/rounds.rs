@@ -137,6 +137,7 @@ pub(super) fn base(which: usize) -> Operation<&'static str> {
         session: None,
         session_checked: false,
         round: "r-1",
+        scope: RoundScope::Platform,
         transaction: "t-1",
         original: None,
         game: "11588",
@@ -153,9 +154,15 @@ pub(super) fn base(which: usize) -> Operation<&'static str> {
         Call::AwardWinnings => Operation::Play(Play { starts_round: true, ..play(PlayKind::Win) }),
         Call::RollbackBet => Operation::Play(Play { original: Some("t-0"), ..play(PlayKind::Rollback) }),
         Call::VoidBet => Operation::Play(play(PlayKind::Void)),
-        Call::EndRound => {
-            Operation::EndRound { platform, account, round: "r-1", game: "11588", currency, details: None }
-        }
+        Call::EndRound => Operation::EndRound {
+            platform,
+            account,
+            round: "r-1",
+            scope: RoundScope::Platform,
+            game: "11588",
+            currency,
+            details: None,
+        },
         Call::Credit => {
             Operation::Credit { platform, account, transaction: "a-1", kind: "600", currency, amount }
         }

@@ -141,12 +141,15 @@ fn transfers() {
     }
 }
 
-fn line(number: u32, kind: LineKind) -> StatementLine {
+fn line(number: u64, kind: LineKind) -> StatementLine {
     StatementLine {
         number,
         kind,
+        platform: PlatformKey::NONE,
         round: None,
+        game: None,
         transaction: "t".into(),
+        original: None,
         amount: minor(100),
         moved_nothing: false,
         rolled_back: false,
@@ -158,30 +161,39 @@ fn line(number: u32, kind: LineKind) -> StatementLine {
 #[track_caller]
 fn check_statement(lines: Vec<StatementLine>, more: bool, expect: &str) {
     let currency = Currency::from_code("GBP").unwrap();
-    let statement = Statement { currency, lines, more };
+    let statement = Statement { currency, lines, more, complete_from: 7 };
     check(Call::GetStatement, Outcome::Statement(Box::new(statement)), Status::Ok, expect);
 }
 
 #[test]
 fn statements() {
-    check_statement(Vec::new(), false, r#"{"Transactions":[],"More":false}"#);
+    check_statement(Vec::new(), false, r#"{"Transactions":[],"More":false,"CompleteFrom":7}"#);
     let bet = LineKind::Play(PlayKind::Bet);
     check_statement(
         vec![
-            StatementLine { round: Some("r\"".into()), rolled_back: true, ..line(1, bet) },
+            StatementLine {
+                round: Some("r\"".into()),
+                platform: PlatformKey::at_place(1),
+                rolled_back: true,
+                ..line(1, bet)
+            },
             StatementLine {
                 round: Some("r".into()),
+                platform: second_platform(),
+                game: Some("g\\".into()),
+                original: Some("o\"".into()),
                 moved_nothing: true,
                 at_ms: 1_623_064_576_216,
-                ..line(u32::MAX, LineKind::Play(PlayKind::Rollback))
+                ..line(u64::MAX, LineKind::Play(PlayKind::Rollback))
             },
         ],
         true,
         concat!(
-            r#"{"Transactions":[{"Number":1,"Type":"placebet","GameRoundID":"r\"","TransactionID":"t","Amount":1.00,"#,
+            r##"{"Transactions":[{"Number":1,"Type":"placebet","PlatformKey":"#2","GameRoundID":"r\"","TransactionID":"t","Amount":1.00,"##,
             r#""CurrencyCode":"GBP","BalanceAfter":9.00,"At":"1970-01-01T00:00:00.000Z","RolledBack":true},"#,
-            r#"{"Number":4294967295,"Type":"rollbackbet","GameRoundID":"r","TransactionID":"t","Amount":1.00,"#,
-            r#""CurrencyCode":"GBP","BalanceAfter":9.00,"At":"2021-06-07T11:16:16.216Z","MovedNothing":true}],"More":true}"#,
+            r#"{"Number":18446744073709551615,"Type":"rollbackbet","PlatformKey":"M2é","GameRoundID":"r","GameID":"g\\","#,
+            r#""TransactionID":"t","OriginalBetGameRoundTransactionID":"o\"","Amount":1.00,"#,
+            r#""CurrencyCode":"GBP","BalanceAfter":9.00,"At":"2021-06-07T11:16:16.216Z","MovedNothing":true}],"More":true,"CompleteFrom":7}"#,
         ),
     );
     for (kind, name) in [
@@ -194,7 +206,7 @@ fn statements() {
         (LineKind::Withdrawal, "withdrawal"),
     ] {
         let expect = format!(
-            r#"{{"Transactions":[{{"Number":7,"Type":"{name}","TransactionID":"t","Amount":1.00,"CurrencyCode":"GBP","BalanceAfter":9.00,"At":"1970-01-01T00:00:00.000Z"}}],"More":false}}"#
+            r#"{{"Transactions":[{{"Number":7,"Type":"{name}","TransactionID":"t","Amount":1.00,"CurrencyCode":"GBP","BalanceAfter":9.00,"At":"1970-01-01T00:00:00.000Z"}}],"More":false,"CompleteFrom":7}}"#
         );
         check_statement(vec![line(7, kind)], false, &expect);
     }
