@@ -37,6 +37,10 @@ struct Cluster {
     disk: bool,
 }
 
+fn platform() -> PlatformKey {
+    PlatformKey::new("L100").unwrap()
+}
+
 impl Cluster {
     fn new(shards: usize) -> Self {
         let currency = Currency::from_code("GBP").unwrap();
@@ -173,10 +177,6 @@ fn tell(told: &mut BTreeMap<(usize, u32), Told>, at: usize, waiter: u32, outcome
     assert!(before.is_none(), "a waiter is told once");
 }
 
-fn platform() -> PlatformKey {
-    PlatformKey::new("L100").unwrap()
-}
-
 fn account(id: &str) -> AccountRef<CompactString> {
     AccountRef::new(id.into())
 }
@@ -208,6 +208,10 @@ fn redeem(key: &str) -> Op {
 
 const NO_ACCOUNT: Told = Outcome::OperatorRefused(OperatorRefusal::NoAccount);
 const CREATED: Told = Outcome::AccountPut { created: true };
+const fn refused(code: ErrorCode) -> Told {
+    Outcome::Refused { code, why: Why(""), balance: None }
+}
+
 const REFUSED_3: Told = Outcome::Refused { code: ErrorCode::SessionNotFound, why: Why(""), balance: None };
 
 fn empty_balance() -> Told {
@@ -240,10 +244,7 @@ fn outcomes_come_back_to_who_waits() {
         for (number, (at, owner, keys)) in ways.enumerate() {
             let (id, key) = (cluster.account(owner, number), cluster.key(keys, number));
             let mut check = |operation: &Op, expect: &Told| cluster.check(at, operation, expect);
-            check(
-                &balance(&id),
-                &Outcome::Refused { code: ErrorCode::AccountNotFound, why: Why(""), balance: None },
-            );
+            check(&balance(&id), &refused(ErrorCode::AccountNotFound));
             check(&get(&id), &NO_ACCOUNT);
             check(&open(&id, &key), &NO_ACCOUNT);
             check(&redeem(&key), &REFUSED_3);

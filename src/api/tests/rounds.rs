@@ -7,6 +7,7 @@ use crate::wallet::amount::Amount;
 use crate::wallet::currency::Currency;
 use crate::wallet::operation::{Play, PlayKind};
 use crate::wallet::outcome::ErrorCode;
+use crate::wallet::platform::RoundScope;
 
 pub(super) const CALLS: [(Call, &str); 7] = [
     (Call::PlaceBet, "/v1.0/gameround/placebet"),
@@ -131,13 +132,13 @@ pub(super) fn base(which: usize) -> Operation<&'static str> {
     let (platform, currency) = (first_platform(), Currency::from_code("GBP"));
     let amount = Amount::from_minor(100).unwrap();
     let play = |kind| Play {
+        scope: RoundScope::Platform,
         kind,
         platform,
         account: account.clone(),
         session: None,
         session_checked: false,
         round: "r-1",
-        scope: RoundScope::Platform,
         transaction: "t-1",
         original: None,
         game: "11588",

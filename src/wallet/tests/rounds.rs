@@ -32,7 +32,7 @@ impl Table {
                 (0, Some(*balance))
             }
             Outcome::Noted(balance) => (0, Some(*balance)),
-            Outcome::Refused { code, balance } => (code.number(), *balance),
+            Outcome::Refused { code, balance, .. } => (code.number(), *balance),
             other => panic!("{asked}: {other:?}"),
         };
         assert_eq!((code, balance.map(|balance| balance.cash.minor())), expect, "{asked}");
@@ -54,7 +54,7 @@ impl Table {
 }
 
 /// An operation from its words: `bet|win|rollback|void|end ROUND [ID [AMOUNT]]`, then in any order `of=BET`, `start`,
-/// `close`, and what is to differ from the usual: `key=`, `nokey`, `account=`, `currency=`, `game=`, `by=`.
+/// `close`, `scoped` (a round is known by its game too), and what is to differ from the usual: `key=`, `nokey`, `account=`, `currency=`, `game=`, `by=`.
 pub(super) fn play(asked: &str) -> Operation<CompactString> {
     let mut words = asked.split(' ');
     let call = words.next().unwrap();
@@ -62,6 +62,7 @@ pub(super) fn play(asked: &str) -> Operation<CompactString> {
     let mut plain = Vec::new();
     let (mut key, mut account, mut game, mut by) = (Some(KEY), ADMIN, GAME, PLATFORM);
     let (mut original, mut starts_round, mut ends_round) = (None, false, false);
+    let mut scope = RoundScope::Platform;
     let mut currency = Currency::from_code("GBP");
     for word in words {
         match word.split_once('=') {
@@ -72,6 +73,7 @@ pub(super) fn play(asked: &str) -> Operation<CompactString> {
             Some(("game", other)) => game = other,
             Some(("by", other)) => by = other.parse().unwrap(),
             None if word == "nokey" => key = None,
+            None if word == "scoped" => scope = RoundScope::Game,
             None if word == "start" => starts_round = true,
             None if word == "close" => ends_round = true,
             _ => plain.push(word),
@@ -85,7 +87,7 @@ pub(super) fn play(asked: &str) -> Operation<CompactString> {
         "void" => PlayKind::Void,
         "end" => {
             let game = game.into();
-            return Operation::EndRound { platform, account, round, game, currency, details: None };
+            return Operation::EndRound { platform, account, round, scope, game, currency, details: None };
         }
         _ => panic!("{asked}"),
     };
@@ -98,6 +100,7 @@ pub(super) fn play(asked: &str) -> Operation<CompactString> {
         session: key.map(CompactString::from),
         session_checked: false,
         round,
+        scope,
         transaction: transaction.into(),
         original,
         game: game.into(),
