@@ -133,6 +133,7 @@ fn limits_count_by_the_domains_own_day() {
     bet(story, "a", 300, 0);
     bet(story, "b", 1, -11);
     story.later(HOUR_MS / 2);
+    story.login(ADMIN, KEY);
     story.wallet.configure(story.now_ms, &settings(story, after)).unwrap();
     bet(story, "b", 100, 0);
     bet(story, "c", 1, -11);
