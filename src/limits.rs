@@ -330,6 +330,20 @@ pub const PROGRESS_AFTER_MS: u64 = 1_000;
 /// Size of a manifest, which is six short lines.
 pub const MANIFEST_BYTES_MAX: usize = KIB;
 
+/// Size of a shard's mark, which is two blocks.
+pub const MARK_BYTES_MAX: usize = 2 * JOURNAL_BLOCK_BYTES;
+
+/// How often a mark is read before it is taken for damaged. A server overwrites one half of it at a time, and both within
+/// one reading only where it stops or starts.
+pub const MARK_TRIES: usize = 4;
+
+/// Rest before a fold that failed is tried again; it doubles with each failure.
+pub const FOLD_RETRY_MS: u64 = 1_000;
+
+/// Upper bound of that rest. A fold reads whole segments; what keeps it from success is a full disk or damage, which wait
+/// for somebody.
+pub const FOLD_RETRY_MS_MAX: u64 = 10 * 60 * 1_000;
+
 /// Time after which a segment that could not be prepared is tried again: the disk is full, or away.
 pub const SEGMENT_RETRY_MS: u64 = 1_000;
 

@@ -83,9 +83,7 @@ marks! {
     OldRules;
 }
 
-const ZERO: AtomicU64 = AtomicU64::new(0);
-
-static COUNTS: [AtomicU64; Mark::ALL.len()] = [ZERO; Mark::ALL.len()];
+static COUNTS: [AtomicU64; Mark::ALL.len()] = [const { AtomicU64::new(0) }; Mark::ALL.len()];
 
 /// The branch is taken.
 pub fn hit(mark: Mark) {

@@ -278,9 +278,10 @@ fn doctors_arguments() {
 #[test]
 fn data_directories() {
     #[track_caller]
-    fn check(path: &Path, expect: Result<(), &str>) {
+    fn check(path: &Path, expect: Result<bool, &str>) {
         match (prepare_data_dir(path), expect) {
-            (Ok(()), Ok(())) => {
+            (Ok(made), Ok(expect)) => {
+                assert_eq!(made, expect, "whether it was made");
                 assert_eq!(path.read_dir().unwrap().count(), 0, "the probe is removed");
             }
             (Err(error), Err(part)) => {
@@ -292,13 +293,13 @@ fn data_directories() {
     }
     let root = tempfile::tempdir().unwrap();
     let new = root.path().join("a/b");
-    check(&new, Ok(()));
+    check(&new, Ok(true));
     assert_eq!(new.metadata().unwrap().permissions().mode() & 0o777, 0o700);
-    check(&new, Ok(()));
+    check(&new, Ok(false));
     // What a killed process left is in nobody's way, be it a link to somewhere else.
     let target = root.path().join("target");
     std::os::unix::fs::symlink(&target, new.join(format!(".purser-probe-{}", std::process::id()))).unwrap();
-    check(&new, Ok(()));
+    check(&new, Ok(false));
     assert!(!target.exists());
 
     let file = root.path().join("file");

@@ -1,7 +1,7 @@
 use std::convert::Infallible;
 
 use super::reader::ReadError;
-use super::{Buffer, Damage, Group, Journal, Origin, Point, SegmentSource, Tail, replay};
+use super::{Buffer, Damage, Group, Journal, Known, Origin, Point, SegmentSource, Tail, replay};
 use crate::limits::JOURNAL_BLOCK_BYTES;
 use crate::wallet::account::{AccountRef, Date, Gender, Profile, Status};
 use crate::wallet::amount::{Amount, Money};
@@ -13,6 +13,7 @@ use crate::wallet::restriction::{ByPeriod, Restrictions};
 use crate::wallet::settings::{Calendar, DomainSettings, Settings};
 
 mod damages;
+mod marks;
 mod records;
 mod snapshots;
 mod writing;
@@ -191,7 +192,10 @@ pub(super) fn read_after(from: Point, segments: &[&[u8]]) -> Result<(Vec<u64>, T
 }
 
 /// As [`read_after`], with the segments' numbers.
-pub(super) fn read_numbered(from: Point, segments: &[(u32, &[u8])]) -> Result<(Vec<u64>, Tail), Damage> {
+pub(super) fn read_numbered(
+    from: impl Into<Known>,
+    segments: &[(u32, &[u8])],
+) -> Result<(Vec<u64>, Tail), Damage> {
     let sources = segments.iter().map(|(number, bytes)| SegmentSource {
         number: *number,
         name: format!("segment {number}"),

@@ -12,6 +12,7 @@ const HEADER: SnapshotHeader = SnapshotHeader {
     covers: Point { sequence: 99, hash: RecordHash::from_bits(u128::MAX / 3) },
     now_ms: 1 << 41,
     rules: Rules::V2,
+    next_segment: 9,
 };
 
 impl Sink for Vec<u8> {

@@ -203,7 +203,8 @@ impl Cluster {
             self.disks = (0..shards).map(disk).collect();
             journals.extend(self.disks.iter().map(|disk| Journal::new(disk.origin(), point)));
             let before = recovered.into_iter().map(|shard| shard.wallet).collect();
-            wallets = recovery::deal(before, partition).map_err(|error: Error<()>| format!("{error:?}"))?;
+            wallets =
+                recovery::deal(before, partition, |_| ()).map_err(|error: Error<()>| format!("{error:?}"))?;
         }
         for wallet in &mut wallets {
             let changed = wallet.configure(&settings).map_err(|changed| format!("{changed:?}"))?;
@@ -230,7 +231,9 @@ impl Cluster {
         now_ms: u64,
     ) -> Result<(), String> {
         for ((disk, journal), wallet) in self.disks.iter_mut().zip(journals).zip(wallets) {
-            let header = SnapshotHeader { origin: disk.origin(), covers: journal.last(), now_ms };
+            let next_segment = disk.next_segment();
+            let header =
+                SnapshotHeader { origin: disk.origin(), covers: journal.last(), now_ms, next_segment };
             let written = recovery::write_snapshot(Written(Vec::new()), header, wallet);
             let Written(snapshot) = written.map_err(|error| format!("A snapshot fails: {error:?}."))?;
             disk.publish(header.covers.sequence, snapshot);

@@ -203,7 +203,7 @@ impl Disk {
             name: segment_name(*number),
             read: |_| Ok(Buffer::clone(&file.bytes)),
         });
-        recovery::recover(self.origin, self.snapshot(), segments)
+        recovery::recover(self.origin, self.snapshot(), segments, None)
     }
 
     fn snapshot(&self) -> Option<(String, Bytes<'_>)> {
@@ -220,6 +220,11 @@ impl Disk {
             assert!(file.groups.last().is_none_or(|group| group.end <= offset), "what was whole is not cut");
             file.bytes[offset..].fill(0);
         }
+    }
+
+    /// The segment that the next group goes to.
+    pub(super) const fn next_segment(&self) -> u32 {
+        self.next.segment
     }
 
     /// Takes in a snapshot that was written whole, in place of all before it.
