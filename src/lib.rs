@@ -17,8 +17,8 @@
 //! | [`net`] | the ring driver and its connections | `http`, `api`, `shard`, `wallet`, `clock`, `metrics`, `limits` |
 //! | [`clock`], [`metrics`] | the only reader of time; counters | nothing |
 //! | [`recovery`] | wallets out of what was stored; pure | `journal`, `wallet`, `shard`, `limits` |
-//! | [`config`] | arguments and file to one `Config` | `api`, `wallet`, `net`, `limits` |
-//! | [`data`] | a data directory, opened whole | `recovery`, `storage`, `journal`, `wallet`, `shard`, `config` |
+//! | [`config`] | arguments and file to one `Config` | `api`, `wallet`, `storage`, `net`, `limits` |
+//! | [`data`] | a data directory, opened whole | `recovery`, `storage`, `journal`, `wallet`, `shard`, `config`, `limits` |
 //! | [`doctor`] | what the machine offers and lacks | `config`, `net`, `limits` |
 //! | [`inspect`] | `verify`, `explain`, `export` | `storage`, `recovery`, `journal`, `shard`, `wallet`, `config`, `clock`, `limits` |
 //! | [`server`] | pins the cores, joins them, drains them | all |

@@ -350,8 +350,9 @@ impl ShardDirectory {
     /// # Errors
     /// Where something can't be removed.
     pub fn remove_unfinished(&self) -> Result<(), FileError> {
-        for name in file::names(&self.path)?.iter().filter(|name| is_unfinished(name)) {
-            file::unless_for_want_of_room(file::remove(&self.path.join(name)))?;
+        let unfinished = file::names(&self.path)?.into_iter().filter(|name| is_unfinished(name));
+        for path in unfinished.map(|name| self.path.join(name)).filter(|path| path.is_file()) {
+            file::unless_for_want_of_room(file::remove(&path))?;
         }
         file::unless_for_want_of_room(file::sync_directory(&self.path))
     }

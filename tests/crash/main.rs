@@ -15,10 +15,13 @@ mod client;
 mod damage;
 mod disk;
 mod files;
+mod fill;
+mod held;
 mod kills;
 #[path = "../serve/message.rs"]
 #[allow(dead_code, reason = "the tests of serving use the rest")]
 mod message;
+mod missing;
 mod operation;
 mod process;
 mod random;
