@@ -8,7 +8,7 @@ use purser::limits::{JOURNAL_BLOCK_BYTES, SEGMENT_BYTES};
 use purser::shard::partition::Partition;
 use purser::wallet::account::AccountRef;
 
-use crate::files::{await_mark, contents, copy, flip, used_segments};
+use crate::files::{await_mark, await_names, contents, copy, flip, names, used_segments};
 use crate::message::balance;
 use crate::process::{Home, Process};
 
@@ -92,26 +92,21 @@ impl Served {
     fn check(&self, what: &str, damage: impl Fn(&Path), parts: &[&str]) {
         let home = self.copy();
         damage(&home.data());
-        check_refused(
-            &home,
-            &format!("{what}, {}", if self.is_stopped { "stopped" } else { "killed" }),
-            parts,
-        );
+        // Another number of shards is refused before anything is dealt anew.
+        let (how, shards) = if self.is_stopped { ("stopped", SHARDS) } else { ("killed", 1) };
+        check_refused(&home, shards, &format!("{what}, {how}"), parts);
     }
 }
 
 #[track_caller]
-fn check_refused(home: &Home, what: &str, parts: &[&str]) {
+fn check_refused(home: &Home, shards: usize, what: &str, parts: &[&str]) {
     let before = contents(&home.data());
-    // Another number of shards is refused before anything is dealt anew.
-    for shards in [SHARDS, 1] {
-        let sentence = home.refusal(shards);
-        assert!(sentence.starts_with("purser: ") && sentence.lines().count() == 1, "{what}: {sentence}");
-        for part in parts {
-            assert!(sentence.contains(part), "{what}: {part:?} in {sentence}");
-        }
-        assert!(contents(&home.data()) == before, "{what}: what is there is left as it is");
+    let sentence = home.refusal(shards);
+    assert!(sentence.starts_with("purser: ") && sentence.lines().count() == 1, "{what}: {sentence}");
+    for part in parts {
+        assert!(sentence.contains(part), "{what}: {part:?} in {sentence}");
     }
+    assert!(contents(&home.data()) == before, "{what}: what is there is left as it is");
     let text = home.verify(1);
     assert!(text.contains(parts[0]), "{what}: {:?} in {text}", parts[0]);
 }
@@ -355,4 +350,78 @@ fn what_is_not_understood_is_left() {
         assert_eq!(fs::read_to_string(home.data().join(other)).expect("it is there"), "mine", "{other}");
     }
     home.verify(0);
+}
+
+/// A first start that is killed, wherever it had come to, is no hindrance to the next.
+#[test]
+fn a_first_start_is_killed() {
+    let stages =
+        ["/manifest", "/gen-1", "/unfinished", "/snapshot-", "/segment-00000001.journal.new", "/mark"];
+    for stage in stages {
+        for shards in [1, 2] {
+            let home = Home::new();
+            let process = home.spawn(2);
+            await_names(&home.data(), stage, |names| names.iter().any(|name| name.contains(stage)));
+            process.kill();
+            let process = home.start(shards);
+            process.operate("PUT default/anna", r#"{"CountryCode":"GB"}"#, 201);
+            process.stop();
+            home.verify(0);
+        }
+    }
+}
+
+/// A data directory of version 0.1.0, which has no marks, as it was before the zeros behind its segments were left out.
+#[track_caller]
+fn of_version_1() -> Home {
+    let mut home = Home::new();
+    let from = Path::new("tests/data/0.1.0");
+    home.configure_by(fs::read_to_string(from.join("purser.toml")).expect("it is there"));
+    copy(&from.join("data"), &home.data());
+    for name in names(&home.data()).iter().filter(|name| name.ends_with(".journal")) {
+        set_length(Path::new(name), SEGMENT_BYTES as u64);
+    }
+    home
+}
+
+/// What can be known without marks is checked; and once it is served it has them.
+#[test]
+fn data_without_marks_are_checked_and_written_anew() {
+    let snapshot = |data: &Path| {
+        let all = names(&shard(data));
+        PathBuf::from(all.iter().find(|name| name.contains("/snapshot-")).expect("there is one"))
+    };
+    let check = |what: &str, damage: &dyn Fn(&Path), parts: &[&str]| {
+        let home = of_version_1();
+        damage(&home.data());
+        check_refused(&home, SHARDS, what, parts);
+    };
+    let missing = "restore the whole data directory from a backup";
+    let remove_all = |path: PathBuf| fs::remove_dir_all(path).expect("it is there");
+    check("no generation", &|data| remove_all(data.join("gen-1")), &["/data/gen-1: ", missing]);
+    check("no shard", &|data| remove_all(shard(data)), &["/data/gen-1/shard-1: ", missing]);
+    check("no snapshot", &|data| remove(&snapshot(data)), &["/data/gen-1/shard-1: ", missing]);
+    check(
+        "a cut segment",
+        &|data| set_length(&segment(data, 3), BLOCK),
+        &["segment-00000003.journal", "byte 4096"],
+    );
+    let long = |data: &Path| {
+        let last = end_of(&segment(data, 2), data);
+        flip(&segment(data, 2), last);
+        flip(&segment(data, 2), SEGMENT_BYTES as u64 - 1);
+    };
+    check("a long tear", &long, &["segment-00000002.journal", "longer than one write"]);
+    for shards in [2, 3] {
+        let home = of_version_1();
+        home.verify(0);
+        let process = home.start(shards);
+        assert!(process.notes.contains("the data of format version 1 are written anew"), "{}", process.notes);
+        process.stop();
+        assert!(!home.data().join("gen-1").exists() && home.data().join("gen-2/shard-1/mark").exists());
+        home.verify(0);
+        let process = home.start(shards);
+        assert!(!process.notes.contains("written anew"), "{}", process.notes);
+        process.stop();
+    }
 }

@@ -61,6 +61,11 @@ impl Home {
         (self.file, self.arguments) = (Some(configuration(domains, sections)), Vec::new());
     }
 
+    /// Serves by this configuration file from now on.
+    pub(crate) fn configure_by(&mut self, text: String) {
+        (self.file, self.arguments) = (Some(text), Vec::new());
+    }
+
     /// Session tokens are wrapped from now on.
     pub(crate) fn wrap_tokens(&mut self) {
         self.arguments.extend(["--session-token", "wrapped"]);
