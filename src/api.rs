@@ -31,18 +31,20 @@ pub use encode::{encode, encode_error, encode_refusal};
 use crate::http::{Method, Request, Status};
 use crate::wallet::operation::Operation;
 use crate::wallet::outcome::ErrorCode;
-use crate::wallet::token::TokenPolicy;
+use crate::wallet::platform::{Dialect, PlatformKey};
 use credentials::{Credentials, Secret};
 
-/// A game platform of the configuration. Its index in the list given to [`Api::new`] is its `PlatformId`.
+/// A game platform of the configuration.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Platform {
-    /// `PlatformKey`, 1 to [`PLATFORM_KEY_CHARS_MAX`](crate::limits::PLATFORM_KEY_CHARS_MAX) characters.
-    pub key: String,
+    /// `PlatformKey`.
+    pub key: PlatformKey,
     /// User name of its credentials; it holds no colon (RFC 7617 §2).
     pub user: String,
     /// Password of its credentials.
     pub password: String,
+    /// How it speaks.
+    pub dialect: Dialect,
 }
 
 impl fmt::Debug for Platform {
@@ -56,10 +58,17 @@ impl fmt::Debug for Platform {
 /// own.
 #[derive(Clone, Debug)]
 pub struct Api {
-    platform_keys: Vec<String>,
+    /// In the order of the credentials.
+    callers: Vec<Caller>,
     credentials: Credentials,
     operator_token: Option<Secret>,
-    token_policy: TokenPolicy,
+}
+
+/// A platform, once its credentials are known to be good.
+#[derive(Clone, Copy, Debug)]
+struct Caller {
+    key: PlatformKey,
+    dialect: Dialect,
 }
 
 /// A request, decoded.
@@ -99,13 +108,15 @@ impl Api {
     /// # Panics Where there are more platforms than `PLATFORMS_MAX`, or credentials or a token longer than
     /// `CREDENTIALS_BYTES_MAX` (`limits`); `config` refuses them, and two platforms with the same
     /// credentials.
-    pub fn new(platforms: Vec<Platform>, operator_token: Option<String>, token_policy: TokenPolicy) -> Self {
+    pub fn new(platforms: Vec<Platform>, operator_token: Option<String>) -> Self {
         Self {
             credentials: Credentials::new(&platforms),
-            platform_keys: platforms.into_iter().map(|platform| platform.key).collect(),
+            callers: platforms
+                .iter()
+                .map(|platform| Caller { key: platform.key, dialect: platform.dialect })
+                .collect(),
             operator_token: operator_token
                 .map(|token| Secret::new(token.as_bytes()).expect("config's bound")),
-            token_policy,
         }
     }
 
@@ -118,10 +129,11 @@ impl Api {
         if request.method != Method::Post {
             return Decoded::not_allowed("POST");
         }
-        let Some(platform) = self.credentials.find(request.authorization) else {
+        let Some(at) = self.credentials.find(request.authorization) else {
             return Decoded::Refused(route.call, ErrorCode::NotAuthentic);
         };
-        match (route.decode)(decode::Asked { api: self, platform, body: request.body, entropy }) {
+        let Caller { key: platform, dialect } = self.callers[at];
+        match (route.decode)(decode::Asked { platform, dialect, body: request.body, entropy }) {
             Ok(operation) => Decoded::Operation(route.call, operation),
             Err(code) => Decoded::Refused(route.call, code),
         }

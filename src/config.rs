@@ -26,7 +26,7 @@ use crate::clock::start::Confirmed;
 use crate::limits;
 use crate::net::Timeouts;
 use crate::storage::directory::PROBE;
-use crate::wallet::{Catalog, Currency, Domain, PlatformId, TokenPolicy};
+use crate::wallet::{Catalog, Currency, Dialect, Domain, PlatformKey, TokenPolicy};
 
 mod args;
 pub(crate) mod cores;
@@ -64,7 +64,7 @@ pub struct Config {
     pub catalog: Catalog,
     /// The domains' time zones.
     pub zones: Zones,
-    /// The platforms; their places are the catalog's [`PlatformId`]s.
+    /// The platforms.
     pub platforms: Vec<Platform>,
     /// Bearer token of the operator's account routes; without one they answer 401.
     pub operator_token: Option<String>,
@@ -281,9 +281,12 @@ fn serve(args: ServeArgs) -> Result<Config, Error> {
         (None, true) => demo_file(),
     };
 
-    let mut catalog = file.catalog;
-    if let Some(policy) = args.session_token.or(file.session_token) {
-        catalog.token_policy = policy;
+    let (mut catalog, mut platforms) = (file.catalog, file.platforms);
+    for platform in &mut platforms {
+        if let Some(policy) = args.session_token.or(file.session_token) {
+            platform.dialect.token_policy = policy;
+        }
+        catalog.set_dialect(platform.key, platform.dialect);
     }
     let config = Config {
         listen: args.listen.or(file.listen).unwrap_or(LISTEN),
@@ -292,7 +295,7 @@ fn serve(args: ServeArgs) -> Result<Config, Error> {
         cores: place(&args.placement)?,
         catalog,
         zones: file.zones,
-        platforms: file.platforms,
+        platforms,
         operator_token: file.operator_token,
         timeouts: file.timeouts,
         storing: file.storing,
@@ -344,14 +347,20 @@ fn is_loopback(address: SocketAddr) -> bool {
 /// What the demo has in place of a file (protocol §7).
 fn demo_file() -> File {
     let currency = Currency::from_code("GBP").expect("ISO 4217 has it");
-    let domain = Domain::new("default".into(), currency, PlatformId::new(0));
+    let platform = PlatformKey::new("L100").expect("it has four characters");
+    let domain = Domain::new("default".into(), currency, [platform]);
     File {
         listen: None,
         operator_listen: None,
         data: None,
         operator_token: Some("demo".into()),
         session_token: None,
-        platforms: vec![Platform { key: "L100".into(), user: "admin".into(), password: "admin".into() }],
+        platforms: vec![Platform {
+            key: platform,
+            user: "admin".into(),
+            password: "admin".into(),
+            dialect: Dialect::default(),
+        }],
         catalog: Catalog::new(vec![domain], ["11588".to_owned()]),
         zones: Zones::default(),
         timeouts: Timeouts::default(),

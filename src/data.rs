@@ -17,6 +17,7 @@ use files::SnapshotSink;
 pub use marks::ShardMark;
 use state::{Reason, State};
 
+use crate::calendar::Zones;
 use crate::clock::start::{self, Confirmed, Decision, Start};
 use crate::config::Demo;
 use crate::journal::snapshot::{SnapshotHeader, WriteError};
@@ -123,6 +124,8 @@ pub struct Opening {
     pub partition: Partition,
     /// What is served.
     pub catalog: Arc<Catalog>,
+    /// The domains' time zones.
+    pub zones: Zones,
     /// Made-up accounts.
     pub demo: Option<Demo>,
     /// The system clock, milliseconds since 1970.

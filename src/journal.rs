@@ -24,6 +24,7 @@ pub mod segment;
 pub mod snapshot;
 #[cfg(test)]
 mod tests;
+mod v1;
 mod writer;
 
 pub use damage::{Damage, Fault};
@@ -33,17 +34,40 @@ pub use mark::{Known, Mark};
 pub use replay::{Place, Position, ReplayError, SegmentRange, SegmentSource, Tail, TornTail, replay};
 pub use writer::Journal;
 
-use crate::wallet::Sequence;
 #[cfg(doc)]
 use crate::wallet::outcome::Receipt;
+use crate::wallet::{Rules, Sequence};
 
 /// Version of the wallet's rules, written into every segment and snapshot. It is raised by a change after which the
 /// wallet answers, or leaves the account, otherwise than before for any operation that a journal may hold: a replay
-/// would come to another state than the one that was promised. A journal of other rules is refused.
-pub const RULES_VERSION: u32 = 1;
+/// would come to another state than the one that was promised. Records of rules that are known are applied by them
+/// ([`Rules`]); a journal of others is refused.
+pub const RULES_VERSION: u32 = 2;
 
-/// Version of the form of segments and snapshots. A change of the stored types raises it.
-pub const FORMAT_VERSION: u32 = 1;
+/// Version of the form of segments and snapshots. A change of the stored types raises it. Version 1 is read, and never
+/// written.
+pub const FORMAT_VERSION: u32 = 2;
+
+/// The format and rules versions that a file says, as the rules that its records are applied by.
+///
+/// # Errors
+/// Where they are not known.
+const fn rules_of(format: u32, rules: u32) -> Result<Rules, Fault> {
+    match (format, rules) {
+        (1, 1) => Ok(Rules::V1),
+        (FORMAT_VERSION, RULES_VERSION) => Ok(Rules::V2),
+        (1 | FORMAT_VERSION, found) => Err(Fault::Rules { found, expected: RULES_VERSION }),
+        (found, _) => Err(Fault::Format { found, expected: FORMAT_VERSION }),
+    }
+}
+
+/// The format and rules versions of a file whose records are applied by these rules.
+const fn versions_of(rules: Rules) -> (u32, u32) {
+    match rules {
+        Rules::V1 => (1, 1),
+        Rules::V2 => (FORMAT_VERSION, RULES_VERSION),
+    }
+}
 
 /// Bytes as they are read back. Their alignment is that of the stored values, which are read where they lie.
 pub type Buffer = rkyv::util::AlignedVec<16>;

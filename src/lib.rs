@@ -8,6 +8,7 @@
 //! | module | is | imports |
 //! |---|---|---|
 //! | [`limits`] | every bound, with its reason | nothing |
+//! | [`marks`] | branches that matter, counted | nothing |
 //! | [`wallet`] | the pure state machine: operation and time in, outcome out | `limits` |
 //! | [`http`] | bytes to requests, answers to bytes; pure | `limits` |
 //! | [`api`] | requests to operations, outcomes to JSON; pure | `http`, `wallet`, `limits` |
@@ -37,6 +38,7 @@ pub mod http;
 pub mod inspect;
 pub mod journal;
 pub mod limits;
+pub mod marks;
 pub mod metrics;
 pub mod net;
 pub mod recovery;

@@ -152,9 +152,17 @@ pub const AMOUNT_MINOR_MAX: u64 = 1_000_000_000_000_000;
 /// Decimals of `JackpotContribution` and `JackpotWinnings` (protocol §2).
 pub const JACKPOT_DECIMALS_MAX: u8 = 10;
 
-/// Transactions of one game round. A round is searched from end to end, some 10 µs at this length; the longest
-/// feature games were seen to make some hundreds. Past it: -7.
-pub const ROUND_TRANSACTIONS_MAX: usize = 10_000;
+/// Bets of one game round (protocol §4). The longest feature games were seen to make some hundreds. Past it a bet is -7.
+pub const ROUND_BETS_MAX: usize = 10_000;
+
+/// Transactions of one game round, bets that were cancelled before they came among them (protocol §4): each bet may have
+/// a win and a rollback. A round is searched from end to end, some 30 µs at this length. Past it: -7, and a rollback that
+/// finds no bet is -8 and not remembered, since no bet can come any more.
+pub const ROUND_TRANSACTIONS_MAX: usize = 3 * ROUND_BETS_MAX;
+
+/// Refused bets of an account that stay refused for a while (`remember_refusals_ms`), the latest. A platform repeats a
+/// bet whose answer it lost within seconds; a player places one a second.
+pub const REFUSALS_REMEMBERED_MAX: usize = 32;
 
 /// Deposits, withdrawals and promotional payments that an account has within the retention. Past it the operator
 /// is told 409 and a platform -7.
@@ -219,8 +227,8 @@ pub const ACCOUNTS_MAX: usize = 64 * 1024 * 1024;
 /// Demo accounts, `--demo-accounts`.
 pub const DEMO_ACCOUNTS_MAX: u32 = 10_000_000;
 
-/// Live sessions of one account: a player on several devices. Past it a further login is refused (409), and
-/// the sessions that are there go on.
+/// Live sessions of one account: a player on several devices (protocol §3). Past it a further login ends the session
+/// that was used least recently.
 pub const SESSIONS_PER_ACCOUNT_MAX: usize = 16;
 
 /// Sessions that an account remembers, live and expired; past it the one that expired first is forgotten.
@@ -238,8 +246,12 @@ pub const TOKEN_LIFE_MS: u64 = 60 * 1_000;
 /// How far ahead of this server's clock the time in a wrapped token may be (protocol §3).
 pub const TOKEN_AHEAD_MS: u64 = 5 * 1_000;
 
-/// Single-use tokens of one shard that are minted and not redeemed. 64 bytes each, so 64 MiB; past it
-/// `createtoken` answers -1 until some are redeemed or have expired.
+/// Single-use tokens of one account and platform that are minted and not redeemed (protocol §3). Past it the oldest of
+/// them is invalid.
+pub const TOKENS_PER_ACCOUNT_MAX: usize = 16;
+
+/// Single-use tokens of one shard that are minted and not redeemed. Some 120 bytes each with their tables, so 120 MiB: at
+/// most 17,000 a second of which none is redeemed. Past it the platform that has most of them loses its oldest.
 pub const TOKENS_MAX: usize = 1024 * 1024;
 
 /// Accounts that one sweep for expired sessions looks at; with [`SWEEP_INTERVAL_MS`] a million accounts are
@@ -398,6 +410,7 @@ const _: () = {
         "a token that is made by the system clock is good while it is followed"
     );
     assert!(CLOCK_OFFSET_MS_MAX < CLOCK_AHEAD_MS_MIN && CLOCK_AHEAD_MS_MIN <= CLOCK_AHEAD_MS_MAX);
+    assert!(ROUND_TRANSACTIONS_MAX <= u16::MAX as usize, "a round counts its bets in 16 bits");
     assert!(JOURNAL_BLOCK_BYTES.is_power_of_two());
     assert!(SEGMENT_BYTES.is_multiple_of(JOURNAL_BLOCK_BYTES));
     assert!(

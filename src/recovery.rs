@@ -22,7 +22,7 @@ use crate::wallet::image::AccountImage;
 use crate::wallet::outcome::Receipt;
 use crate::wallet::replay::BadImage;
 use crate::wallet::settings::{CurrencyChanged, Settings};
-use crate::wallet::{Millis, Sequence, Stamp, Wallet};
+use crate::wallet::{Millis, Rules, Sequence, Stamp, Wallet};
 
 /// A shard as it was.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { position: Position { segment, offset, sequence }, change, was, is } = self;
+        let Self { position: Position { segment, offset, sequence, .. }, change, was, is } = self;
         write!(f, "record {sequence} (segment {segment}, byte {offset}) does not come out as it did: ")?;
         write!(f, "code {}, cash {}, version {} then, ", was.code, was.cash.minor(), was.version)?;
         match is {
@@ -180,10 +180,10 @@ pub fn again<E>(
     receipt: &Receipt,
 ) -> Result<(), Error<E>> {
     match change {
-        Change::Configure(settings) => drop(wallet.configure(settings)?),
+        Change::Configure(settings) => drop(wallet.configure(now_ms, settings)?),
         Change::Operation(operation) => {
             let stamp = Stamp { now_ms, sequence: position.sequence };
-            wallet.replay(stamp, operation, receipt).map_err(|mismatch| {
+            wallet.replay(position.rules, stamp, operation, receipt).map_err(|mismatch| {
                 let (change, was, is) = (words::of(operation), *receipt, mismatch.is);
                 Error::Mismatch(Box::new(Mismatch { position, change, was, is }))
             })?;
@@ -200,7 +200,7 @@ fn restore<S: Source>(
     origin: Origin,
 ) -> Result<SnapshotHeader, Error<S::Error>> {
     let mut reader = SnapshotReader::open(name, source, origin)?;
-    wallet.configure(reader.settings())?;
+    wallet.configure(reader.header().now_ms, reader.settings())?;
     while let Some((_, accounts)) = reader.section()? {
         restore_accounts(wallet, &accounts)?;
     }
@@ -214,7 +214,7 @@ fn restore_accounts<E>(wallet: &mut Wallet, accounts: &[AccountImage]) -> Result
     Ok(())
 }
 
-/// Writes a snapshot of a whole wallet.
+/// Writes a snapshot of a whole wallet, as it is at the header's time.
 ///
 /// # Errors
 /// Where the sink takes no more.
@@ -225,30 +225,32 @@ pub fn write_snapshot<W: Sink>(
 ) -> Result<W, WriteError<W::Error>> {
     let mut writer = SnapshotWriter::begin(sink, header, wallet.settings())?;
     for (slot, places) in wallet.by_slot() {
-        let accounts: Vec<AccountImage> = wallet.images(&places).collect();
+        let accounts: Vec<AccountImage> = wallet.images(header.now_ms, &places).collect();
         writer.slot(slot, &accounts)?;
     }
     writer.finish()
 }
 
-/// Deals the accounts of these wallets anew, to the shards of `partition`, each after `change` has seen it.
+/// Deals the accounts of these wallets anew, as they are at `now_ms`, to the shards of `partition`, each after `change`
+/// has seen it.
 ///
 /// # Errors
 /// None that a recovered wallet has: an account that is there twice, or a domain of two currencies.
 pub fn deal<E>(
     wallets: Vec<Wallet>,
     partition: Partition,
+    now_ms: Millis,
     mut change: impl FnMut(&mut AccountImage),
 ) -> Result<Vec<Wallet>, Error<E>> {
     let mut dealt: Vec<Wallet> = (0..partition.shards()).map(|_| Wallet::to_replay()).collect();
     for wallet in &wallets {
         for new in &mut dealt {
-            new.configure(wallet.settings())?;
+            new.configure(now_ms, wallet.settings())?;
         }
     }
     for wallet in wallets {
         for (slot, places) in wallet.by_slot() {
-            let mut accounts: Vec<AccountImage> = wallet.images(&places).collect();
+            let mut accounts: Vec<AccountImage> = wallet.images(now_ms, &places).collect();
             accounts.iter_mut().for_each(&mut change);
             restore_accounts(&mut dealt[partition.owner(slot).index()], &accounts)?;
         }
@@ -306,13 +308,13 @@ where
         (None, None) => 1,
     };
     let now_ms = index.now_ms.max(before);
-    let header = SnapshotHeader { origin, covers: index.last, now_ms, next_segment };
+    let header = SnapshotHeader { origin, covers: index.last, now_ms, rules: Rules::V2, next_segment };
     let start = old.as_ref().map_or_else(Settings::default, |reader| reader.settings().clone());
     let mut settings = Wallet::to_replay();
-    for (_, later) in
-        std::iter::once((0, &start)).chain(index.settings.iter().map(|(at, later)| (*at, later)))
-    {
-        settings.configure(later).map_err(|changed| FoldError::Recovery(Error::from(changed)))?;
+    settings.configure(before, &start).map_err(|changed| FoldError::Recovery(Error::from(changed)))?;
+    for later in &index.settings {
+        let changed = settings.configure(later.at_ms, &later.settings);
+        changed.map_err(|changed| FoldError::Recovery(Error::from(changed)))?;
     }
     let sink = create(&header).map_err(|error| FoldError::Snapshot(WriteError::Sink(error)))?;
     let mut writer = SnapshotWriter::begin(sink, header, settings.settings()).map_err(FoldError::Snapshot)?;
@@ -334,8 +336,11 @@ where
         let count = places.iter().take_while(|place| place.slot == slot).count();
         let (of_slot, others) = places.split_at(count);
         places = others;
-        if !of_slot.is_empty() {
-            accounts = index.apply(&start, &accounts, segments, of_slot).map_err(FoldError::Recovery)?;
+        if of_slot.is_empty() {
+            index.forget(&start, &mut accounts, now_ms);
+        } else {
+            accounts =
+                index.apply(&start, &accounts, segments, of_slot, now_ms).map_err(FoldError::Recovery)?;
         }
         writer.slot(slot, &accounts).map_err(FoldError::Snapshot)?;
     }
@@ -375,9 +380,17 @@ fn next_slot<S: Source, W>(
 /// Where the records of sealed segments are, slot by slot.
 struct Index {
     places: Vec<Place>,
-    settings: Vec<(Sequence, Settings)>,
+    /// In their order.
+    settings: Vec<Later>,
     last: Point,
     now_ms: Millis,
+}
+
+/// Settings that hold from a record on.
+struct Later {
+    sequence: Sequence,
+    at_ms: Millis,
+    settings: Settings,
 }
 
 /// A record's place.
@@ -387,6 +400,7 @@ struct Place {
     /// Among the segments that are folded.
     segment: u32,
     offset: u32,
+    rules: Rules,
 }
 
 impl Index {
@@ -402,15 +416,18 @@ impl Index {
                 Ok::<_, Error<E>>(room)
             },
         });
-        let tail = replay(origin, sources, from, |position, _, change, _| {
+        let tail = replay(origin, sources, from, |position, at_ms, change, _| {
             match (change.slot(), change) {
                 (Some(slot), _) => places.push(Place {
                     slot,
                     sequence: position.sequence,
                     segment: position.segment - first,
                     offset: position.offset as u32,
+                    rules: position.rules,
                 }),
-                (None, Change::Configure(later)) => settings.push((position.sequence, later)),
+                (None, Change::Configure(later)) => {
+                    settings.push(Later { sequence: position.sequence, at_ms, settings: later });
+                }
                 (None, Change::Operation(_)) => unreachable!("an operation is of a slot"),
             }
             Ok(())
@@ -420,32 +437,47 @@ impl Index {
         Ok(Self { places, settings, last: tail.last, now_ms: tail.now_ms })
     }
 
-    /// The accounts of a slot, after the records of these places.
+    /// The accounts of a slot, after the records of these places, as they are at `now_ms`.
     fn apply<E>(
         &self,
         start: &Settings,
         accounts: &[AccountImage],
         segments: &[SealedSegment],
         places: &[Place],
+        now_ms: Millis,
     ) -> Result<Vec<AccountImage>, Error<E>> {
         let mut wallet = Wallet::to_replay();
-        wallet.configure(start)?;
+        wallet.configure(0, start)?;
         restore_accounts(&mut wallet, accounts)?;
         let mut settings = self.settings.iter().peekable();
         for place in places {
-            while let Some((_, later)) = settings.next_if(|(sequence, _)| *sequence < place.sequence) {
-                wallet.configure(later)?;
+            while let Some(later) = settings.next_if(|later| later.sequence < place.sequence) {
+                wallet.configure(later.at_ms, &later.settings)?;
             }
             let segment = &segments[place.segment as usize];
-            let record = Record::read(&segment.bytes[place.offset as usize..]).expect("it was read before");
+            let record = Record::read(place.rules, &segment.bytes[place.offset as usize..]);
+            let record = record.expect("it was read before");
             let (change, receipt) = (record.change(), record.receipt());
             let (change, receipt) =
                 (change.expect("it was read before"), receipt.expect("it was read before"));
             let (segment, offset) = (segment.number, u64::from(place.offset));
-            let position = Position { segment, offset, sequence: place.sequence };
+            let position = Position { segment, offset, sequence: place.sequence, rules: place.rules };
             again(&mut wallet, position, record.link().now_ms, &change, &receipt)?;
         }
+        for later in settings {
+            wallet.configure(later.at_ms, &later.settings)?;
+        }
         let places: Vec<u32> = wallet.by_slot().into_iter().flat_map(|(_, places)| places).collect();
-        Ok(wallet.images(&places).collect())
+        Ok(wallet.images(now_ms, &places).collect())
+    }
+
+    /// Forgets of accounts that no record concerns what is past its horizon by `now_ms`: by the settings of each time.
+    fn forget(&self, start: &Settings, accounts: &mut [AccountImage], now_ms: Millis) {
+        let mut settings = start;
+        for later in &self.settings {
+            accounts.iter_mut().for_each(|account| account.forget(later.at_ms, settings));
+            settings = &later.settings;
+        }
+        accounts.iter_mut().for_each(|account| account.forget(now_ms, settings));
     }
 }

@@ -148,6 +148,7 @@ fn open_data(config: &Config, partition: Partition, is_made: bool, clock: &Clock
     let opening = Opening {
         partition,
         catalog: Arc::new(config.catalog.clone()),
+        zones: config.zones.clone(),
         demo: config.demo,
         now_ms: clock.now().wall_ms,
         confirmed: config.confirmed,
@@ -350,15 +351,16 @@ impl Plan {
             // The housekeeper says more of it before anything is served.
             shared.readiness.set_read_only(Some(ReadOnly::Files));
         }
-        let core = Core::new(id, shared.mesh.partition(), wallet, journal);
+        let mut core = Core::new(id, shared.mesh.partition(), wallet, journal);
+        let zones = config.zones.clone();
+        core.keep_calendars(Box::new(move |now_ms| zones.at(now_ms)));
         let mut shard = Shard::new(core, shared.mesh, metrics, now_ms);
         shard.set_flusher(Flusher::new(segments, progress));
         shard.set_read_only(shared.readiness.is_read_only());
-        let token_policy = config.catalog.token_policy;
         let driver = Driver::new(Parts {
             listeners,
             ring,
-            api: Api::new(config.platforms.clone(), config.operator_token.clone(), token_policy),
+            api: Api::new(config.platforms.clone(), config.operator_token.clone()),
             shard,
             registry: shared.registry,
             readiness: shared.readiness,

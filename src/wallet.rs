@@ -14,19 +14,28 @@
 //!
 //! What an operation changed is told by its [`Effect`]: the journal keeps the operation and the receipt, and
 //! [`Wallet::replay`] applies them again and compares.
+//!
+//! **Horizon.** Everything that is remembered is forgotten at a time that follows from the time and the records alone.
+//! From then on no outcome and no image shows it, whether it is still in memory or not: a sweep only gives memory back.
 
 pub mod account;
 pub mod amount;
 mod books;
 pub mod catalog;
 pub mod currency;
+mod games;
+mod horizon;
 pub mod image;
+mod ladder;
 mod ledger;
 pub mod operation;
 mod operator;
 pub mod outcome;
 mod outside;
+pub mod platform;
+mod platforms;
 mod play;
+mod refusals;
 pub mod replay;
 pub mod restriction;
 mod rounds;
@@ -44,21 +53,25 @@ use hashbrown::HashTable;
 
 use account::{AccountHash, AccountRef, KeyHash, Profile};
 use amount::Amount;
-pub use catalog::{Catalog, Domain, PlatformId};
+pub use catalog::{Catalog, Domain};
 pub use currency::Currency;
+pub use platform::{Dialect, PlatformKey, RoundScope};
 pub use token::TokenPolicy;
 
-use books::Books;
+use books::{Books, DomainId};
+use games::Games;
 use ledger::{Account, AccountIndex, Accounts};
-use operation::{Operation, Released};
-use outcome::{Balance, Effect, ErrorCode, Outcome};
-use rounds::{RoundIndex, Rounds};
-use session::Idle;
+use operation::Operation;
+use outcome::{Balance, Effect, ErrorCode, Outcome, Why};
+use platforms::{PlatformIndex, Platforms};
+use rounds::Rounds;
+use session::{Idle, SessionHorizon};
 use settings::{CurrencyChanged, Settings};
 use sums::Periods;
 use tokens::Tokens;
 
 use crate::limits;
+use crate::marks::{self, Mark};
 
 /// Milliseconds since 1970, UTC.
 pub type Millis = u64;
@@ -94,6 +107,18 @@ struct Renewal {
     since_ms: Millis,
 }
 
+/// By which rules a record is applied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rules {
+    /// Those of version 0.1.0, in which platforms shared their ids, and what was forgotten did not follow from the
+    /// records alone. A record of it is applied by its receipt: rounds are found whatever their platform, and what
+    /// became of sessions is taken from the record.
+    V1,
+    /// These.
+    #[default]
+    V2,
+}
+
 /// The accounts, sessions, rounds and tokens of one shard.
 #[derive(Debug)]
 pub struct Wallet {
@@ -101,18 +126,23 @@ pub struct Wallet {
     /// in the journal was allowed.
     catalog: Option<Arc<Catalog>>,
     settings: Settings,
+    /// The rules of the record that is replayed.
+    rules: Rules,
     books: Books,
+    platforms: Platforms,
+    games: Games,
     accounts: Accounts,
     rounds: Rounds,
     tokens: Tokens,
     /// Session keys of this shard's slots, by hash. The account is the one that knows the key itself, so that an
     /// entry is 24 bytes; two keys of one hash, one in 2^64, would be refused as one key.
     directory: HashTable<Holder>,
-    /// Keys of sessions that made way for new ones; the sweep gives them back.
+    /// Keys of sessions that made way or were forgotten; the sweep gives them back to the directory. Empty in a replay,
+    /// which has no directory.
     unheld: Vec<(Box<str>, AccountHash)>,
     /// Oldest first.
     renewals: VecDeque<Renewal>,
-    /// Day, week and month of the last operation.
+    /// Day, week and month of the last operation, UTC's.
     periods: Periods,
     /// Where the sweep for what is over goes on.
     swept_to: usize,
@@ -122,7 +152,7 @@ impl Wallet {
     /// A wallet without accounts, which serves what `catalog` says.
     pub fn new(catalog: Arc<Catalog>) -> Self {
         let mut wallet = Self::to_replay();
-        wallet.configure(&catalog.settings()).expect("a new wallet has no domain of another currency");
+        wallet.configure(0, &catalog.settings()).expect("a new wallet has no domain of another currency");
         wallet.open(catalog);
         wallet
     }
@@ -132,7 +162,10 @@ impl Wallet {
         Self {
             catalog: None,
             settings: Settings::default(),
+            rules: Rules::default(),
             books: Books::default(),
+            platforms: Platforms::default(),
+            games: Games::default(),
             accounts: Accounts::default(),
             rounds: Rounds::default(),
             tokens: Tokens::default(),
@@ -144,17 +177,28 @@ impl Wallet {
         }
     }
 
-    /// Changes the settings, and says whether that was a change. It is to be journaled where it was.
+    /// Changes the settings at `now_ms`, and says whether that was a change. It is to be journaled where it was.
+    ///
+    /// What is past the horizon by the settings so far is forgotten for good: longer times don't bring it back.
     ///
     /// # Errors
     /// Where a domain would have another currency; nothing is changed then.
-    pub fn configure(&mut self, settings: &Settings) -> Result<bool, CurrencyChanged> {
+    pub fn configure(&mut self, now_ms: Millis, settings: &Settings) -> Result<bool, CurrencyChanged> {
         let opened = self.books.open(settings)?;
         let (idle_ms, retention_ms) = (settings.session_idle_ms, settings.retention_ms);
-        let changed =
-            opened || (self.settings.session_idle_ms, self.settings.retention_ms) != (idle_ms, retention_ms);
+        let moved = (self.settings.session_idle_ms, self.settings.retention_ms) != (idle_ms, retention_ms);
+        if moved && self.accounts.len() > 0 {
+            marks::hit(Mark::HorizonMoved);
+            self.forget_all(now_ms);
+        }
         self.settings = Settings { domains: self.books.domains(), ..settings.clone() };
-        Ok(changed)
+        Ok(opened || moved)
+    }
+
+    /// When the current day ends in the first of the domains that are served and have a calendar of their own: from
+    /// then on [`Wallet::configure`] must have given them the next one. [`Millis::MAX`] where there is none.
+    pub fn calendars_until(&self) -> Millis {
+        self.books.calendars_until()
     }
 
     /// The settings, with every domain that there ever was.
@@ -165,6 +209,8 @@ impl Wallet {
     /// Begins to serve what `catalog` says; its settings were configured.
     pub fn open(&mut self, catalog: Arc<Catalog>) {
         self.books.serve(&catalog);
+        self.platforms.serve(&catalog);
+        self.rules = Rules::V2;
         self.catalog = Some(catalog);
     }
 
@@ -242,6 +288,9 @@ impl Wallet {
             Operation::OpenSession { account, key } => self.claim_key(account, key),
             Operation::StartSession { account, key } => self.start_session(stamp, account, key, effect),
             Operation::CloseSession { account, key } => self.close_session(stamp, account, key, effect),
+            Operation::CheckClaim { holder, account, key } => {
+                self.check_claim(now_ms, *holder, account, key, effect)
+            }
             Operation::ReleaseKey { key, account, answer } => self.release_key(key, *account, *answer),
             Operation::RenewSession { account, key, used_ms } => {
                 self.renew_session(stamp, account, key, *used_ms, effect);
@@ -267,77 +316,6 @@ impl Wallet {
         *effect = Effect { seen: stamp.sequence, changed: Some(account.receipt()) };
     }
 
-    // ── Housekeeping ─────────────────────────────────────────────────────────────────────────────────────
-
-    /// Forgets what is over, of the next [`limits::SWEEP_ACCOUNTS`] accounts: sessions that expired over
-    /// [`limits::SESSION_REMEMBERED_MS`] ago, closed rounds past the retention; and expired tokens. `release` is given
-    /// each key that is free now, and brings it to its slot; where it can't take one (`false`) the session stays until
-    /// the next round.
-    pub fn sweep(&mut self, now_ms: Millis, mut release: impl FnMut(Operation<&str>) -> bool) {
-        self.tokens.expire(now_ms, limits::SWEEP_ACCOUNTS);
-        let forgotten_ms = self.settings.session_idle_ms.saturating_add(limits::SESSION_REMEMBERED_MS);
-        let mut release =
-            |key: &str, account| release(Operation::ReleaseKey { key, account, answer: Released::Swept });
-        self.unheld.retain(|(key, account)| !release(key, *account));
-        for _ in 0..limits::SWEEP_ACCOUNTS.min(self.accounts.len()) {
-            self.swept_to = (self.swept_to + 1) % self.accounts.len();
-            let index = AccountIndex::new(self.swept_to);
-            let account = self.accounts.get_mut(index);
-            let hash = account.hash();
-            account
-                .sessions
-                .retain(|session| session.is_live(now_ms, forgotten_ms) || !release(&session.key, hash));
-            self.sweep_rounds(now_ms, index);
-        }
-    }
-
-    fn sweep_rounds(&mut self, now_ms: Millis, index: AccountIndex) {
-        let retention_ms = self.settings.retention_ms;
-        let oldest_ms =
-            self.accounts.get(index).activity().map_or(Millis::MAX, |activity| activity.oldest_ms);
-        if oldest_ms.saturating_add(retention_ms) > now_ms {
-            return;
-        }
-        self.forget_outside(now_ms, index);
-        let rounds = &self.rounds;
-        let over: Vec<RoundIndex> = match self.accounts.get(index).activity() {
-            None => Vec::new(),
-            Some(activity) => activity
-                .rounds
-                .iter()
-                .copied()
-                .filter(|at| rounds.get(*at).is_forgotten(now_ms, retention_ms))
-                .collect(),
-        };
-        // In order, so that each round of the account is looked up among them in no time.
-        let mut numbers: Vec<u32> = over.iter().map(|at| at.number()).collect();
-        numbers.sort_unstable();
-        self.forget(index, |at| numbers.binary_search(&at.number()).is_ok());
-        let activity = self.accounts.get(index).activity();
-        let of_rounds = activity.into_iter().flat_map(|activity| &activity.rounds);
-        let oldest =
-            of_rounds.map(|at| self.rounds.get(*at)).filter(|round| round.state != rounds::RoundState::Open);
-        let oldest = oldest.map(|round| round.last_ms).min().unwrap_or(Millis::MAX);
-        let activity = self.accounts.get_mut(index).activity_mut();
-        let outside = activity.outside.front().map_or(Millis::MAX, |first| first.at_ms);
-        activity.oldest_ms = oldest.min(outside);
-    }
-
-    /// Forgets those rounds of an account that `is` holds for, and what its statement has of them.
-    fn forget(&mut self, index: AccountIndex, is: impl Fn(RoundIndex) -> bool) {
-        let activity = self.accounts.get_mut(index).activity_mut();
-        let over: Vec<RoundIndex> = activity.rounds.iter().copied().filter(|at| is(*at)).collect();
-        activity.rounds.retain(|at| !is(*at));
-        let outside_first = activity.outside_first;
-        activity.statement.retain(|place| match place.round {
-            ledger::Place::OUTSIDE => place.at >= outside_first,
-            round => !is(RoundIndex::from_number(round)),
-        });
-        for at in over {
-            self.rounds.remove(&self.accounts, at);
-        }
-    }
-
     // ── Demo data (protocol §7) ──────────────────────────────────────────────────────────────────────────
 
     /// Creates a demo account that holds `opening`, with a session that never idles out. `false` where it is there
@@ -360,27 +338,49 @@ impl Wallet {
         let index = self.accounts.insert(account, domain, profile);
         let account = self.accounts.get_mut(index);
         account.receive(self.books.get_mut(domain), opening);
-        let started = account.log_in(now_ms, self.settings.session_idle_ms, key, Idle::Never);
-        assert!(matches!(started, Ok(ledger::LogIn::New { made_way: None })), "it has one session");
+        let horizon = SessionHorizon { now_ms, idle_ms: self.settings.session_idle_ms };
+        let (again, freed) = account.log_in(horizon, key, Idle::Never);
+        assert!(!again && freed.is_empty(), "it has one session");
         true
     }
 
-    /// Enters a session's key into the directory of its slot, as it is done for demo data and after a replay.
-    /// `false` where another account has it.
+    /// Enters a session's key into the directory of its slot, as it is done for demo data and after a replay; once for
+    /// each session. `false` where another account has it.
     pub fn adopt_key(&mut self, key: KeyHash, account: AccountHash) -> bool {
-        if let Some(holder) = self.directory.find(key.bits(), |holder| holder.key == key) {
-            return holder.account == account;
+        if let Some(holder) = self.directory.find_mut(key.bits(), |holder| holder.key == key) {
+            let own = holder.account == account;
+            // Two keys of one hash: each session has its claim.
+            holder.claims += u32::from(own);
+            return own;
         }
         self.directory
             .insert_unique(key.bits(), Holder { key, account, claims: 1 }, |holder| holder.key.bits());
         true
     }
 
-    /// The account, where its domain is known and served to this platform.
-    fn served(&self, platform: PlatformId, account: &AccountRef<&str>) -> Option<(AccountIndex, &Account)> {
+    /// The account, where its domain is known and served to this platform; and the platform.
+    fn served(
+        &self,
+        platform: PlatformKey,
+        account: &AccountRef<&str>,
+    ) -> Option<(AccountIndex, &Account, PlatformIndex)> {
         let index = self.accounts.find(account)?;
         let found = self.accounts.get(index);
-        self.books.get(found.domain()).serves(platform).then_some((index, found))
+        let platform = self.serves(found.domain(), platform)?;
+        Some((index, found, platform))
+    }
+
+    /// The platform, where the domain is served to it. What is in the journal was served.
+    fn serves(&self, domain: DomainId, platform: PlatformKey) -> Option<PlatformIndex> {
+        let found = self.platforms.find(platform)?;
+        let served = self.catalog.is_none()
+            || self.platforms.place(found).is_some_and(|place| self.books.get(domain).serves(place));
+        served.then_some(found)
+    }
+
+    /// By what sessions are judged at `now_ms`.
+    const fn session_horizon(&self, now_ms: Millis) -> SessionHorizon {
+        SessionHorizon { now_ms, idle_ms: self.settings.session_idle_ms }
     }
 
     fn balance_of(&self, account: &Account) -> Balance {
@@ -389,8 +389,21 @@ impl Wallet {
     }
 }
 
-const fn refused<S>(code: ErrorCode) -> Outcome<S> {
-    Outcome::Refused { code, balance: None }
+const fn refused<S>(code: ErrorCode, why: &'static str) -> Outcome<S> {
+    Outcome::Refused { code, why: Why(why), balance: None }
+}
+
+/// Sentences of refusals that several calls share. Each names the member that a platform's engineer should look at.
+mod because {
+    pub(super) const NO_ACCOUNT: &str =
+        "OperatorAccountID names no account, or one whose domain is not served to this platform.";
+    pub(super) const FROZEN: &str = "The account is frozen.";
+    pub(super) const NO_GAME: &str = "GameID names no game that is offered.";
+    pub(super) const CURRENCY: &str = "CurrencyCode is not the account's currency.";
+    pub(super) const TOO_MUCH: &str = "With Amount the account would hold more than an account can.";
+    pub(super) const OTHER_CONTENTS: &str = "The transaction's id was used before with other contents.";
+    pub(super) const NO_TOKEN: &str =
+        "SessionToken is unknown, expired, was redeemed before, or was made for another platform.";
 }
 
 #[cfg(test)]

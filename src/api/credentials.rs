@@ -13,7 +13,6 @@ use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use super::Platform;
 use crate::limits;
-use crate::wallet::catalog::PlatformId;
 
 const BYTES: usize = limits::CREDENTIALS_BYTES_MAX;
 const WORDS: usize = BYTES / size_of::<u64>();
@@ -85,8 +84,8 @@ impl Credentials {
         Self { known: platforms.iter().map(secret).collect() }
     }
 
-    /// The platform that `authorization` names: `Basic` and its `user:password` in base64 (RFC 7617 §2).
-    pub(super) fn find(&self, authorization: Option<&[u8]>) -> Option<PlatformId> {
+    /// The place of the platform that `authorization` names: `Basic` and its `user:password` in base64 (RFC 7617 §2).
+    pub(super) fn find(&self, authorization: Option<&[u8]>) -> Option<usize> {
         let encoded = after_scheme(authorization?, "Basic")?;
         let mut block = [0; BYTES];
         let length = STANDARD.decode_slice(encoded, &mut block).ok()?;
@@ -99,8 +98,7 @@ impl Credentials {
         for (index, known) in (0..).zip(&self.known) {
             found.conditional_assign(&index, known.equals(&presented));
         }
-        // There is no platform at `nobody`.
-        PlatformId::new(found as usize)
+        (found != nobody).then_some(found as usize)
     }
 }
 
@@ -114,12 +112,14 @@ fn after_scheme<'a>(field: &'a [u8], scheme: &str) -> Option<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wallet::platform::{Dialect, PlatformKey};
 
     fn platforms(credentials: &[(&str, &str)]) -> Credentials {
         let platform = |(user, password): &(&str, &str)| Platform {
-            key: "L100".into(),
+            key: PlatformKey::new("L100").unwrap(),
             user: (*user).into(),
             password: (*password).into(),
+            dialect: Dialect::default(),
         };
         Credentials::new(&credentials.iter().map(platform).collect::<Vec<_>>())
     }
@@ -129,7 +129,7 @@ mod tests {
         let longest = "p".repeat(BYTES - 2);
         let known =
             platforms(&[("admin", "admin"), ("other", "a:b"), ("", ""), ("é", "\0"), ("u", &longest)]);
-        assert_eq!(known.find(Some(field)).map(PlatformId::index), expect, "{}", field.escape_ascii());
+        assert_eq!(known.find(Some(field)), expect, "{}", field.escape_ascii());
     }
 
     fn basic(user_and_password: impl AsRef<[u8]>) -> Vec<u8> {
@@ -201,7 +201,7 @@ mod tests {
         let known = platforms(&pairs);
         for (at, name) in names.iter().enumerate() {
             let field = basic(format!("{name}:same"));
-            assert_eq!(known.find(Some(&field)).map(PlatformId::index), Some(at));
+            assert_eq!(known.find(Some(&field)), Some(at));
         }
     }
 
@@ -227,7 +227,12 @@ mod tests {
 
     #[test]
     fn secrets_are_not_printed() {
-        let platform = Platform { key: "L100".into(), user: "admin".into(), password: "hush".into() };
+        let platform = Platform {
+            key: PlatformKey::new("L100").unwrap(),
+            user: "admin".into(),
+            password: "hush".into(),
+            dialect: Dialect::default(),
+        };
         assert!(!format!("{platform:?}").contains("hush"));
         assert_eq!(format!("{:?}", Secret::new(b"hush").unwrap()), "Secret");
     }

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use super::members::{Object, object, read};
-use super::{Api, Call, forms};
+use super::{Call, forms};
 use crate::limits;
 use crate::wallet::account::AccountRef;
-use crate::wallet::catalog::PlatformId;
 use crate::wallet::operation::Operation;
 use crate::wallet::outcome::ErrorCode;
+use crate::wallet::platform::{Dialect, PlatformKey};
 use crate::wallet::token::{TokenId, TokenPolicy, parse_wrapped};
 
 /// A call of the wallet listener. All are `POST`.
@@ -42,8 +42,8 @@ pub(super) const ROUTES: [Route; 10] = [
 
 /// A request whose credentials are good.
 pub(super) struct Asked<'s, 'a> {
-    pub(super) api: &'s Api,
-    pub(super) platform: PlatformId,
+    pub(super) platform: PlatformKey,
+    pub(super) dialect: Dialect,
     pub(super) body: &'a [u8],
     pub(super) entropy: &'s mut dyn FnMut() -> u128,
 }
@@ -121,7 +121,7 @@ fn members<'a, T: Object<'a> + Enveloped>(asked: &Asked<'_, 'a>) -> Result<T, Er
     if !forms::is_timestamp(members.timestamp()) {
         return Err(ErrorCode::NotAuthentic);
     }
-    if members.platform_key() != asked.api.platform_keys[asked.platform.index()] {
+    if PlatformKey::new(members.platform_key()) != Some(asked.platform) {
         return Err(ErrorCode::NotAuthentic);
     }
     Ok(members)
@@ -134,7 +134,7 @@ fn balance<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
 
 fn create_token<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     let CreateToken { account, game, .. } = members(&asked)?;
-    let entropy = match asked.api.token_policy {
+    let entropy = match asked.dialect.token_policy {
         TokenPolicy::SingleUse => (asked.entropy)(),
         TokenPolicy::Wrapped => 0,
     };
@@ -144,7 +144,7 @@ fn create_token<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
 fn redeem_token<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     let RedeemToken { token, .. } = members(&asked)?;
     // A text that is no token of the policy is an unknown token, not a malformed request (protocol §3).
-    match asked.api.token_policy {
+    match asked.dialect.token_policy {
         TokenPolicy::SingleUse => {
             let token = TokenId::parse(&token).ok_or(ErrorCode::SessionNotFound)?;
             Ok(Operation::RedeemToken { platform: asked.platform, token })

@@ -31,8 +31,8 @@ pub fn encode(call: Call, outcome: &Outcome<&str>, body: &mut Vec<u8>) -> Status
         Outcome::WrappedToken { key, minted_ms } => write_wrapped_token(key, *minted_ms, body),
         Outcome::Redeemed(redeemed) => write_redeemed(redeemed, body),
         Outcome::Done { reference, staked, balance } => write_done(reference, *staked, balance, body),
-        Outcome::Refused { code, balance: None } => encode_refusal(*code, body),
-        Outcome::Refused { code, balance: Some(balance) } => {
+        Outcome::Refused { code, balance: None, .. } => encode_refusal(*code, body),
+        Outcome::Refused { code, balance: Some(balance), .. } => {
             write_error_code(*code, body);
             body.extend_from_slice(b",\"Balance\":");
             write_balance(balance, body);
@@ -94,9 +94,10 @@ fn refuse_operator(refusal: OperatorRefusal, body: &mut Vec<u8>) -> Status {
         OperatorRefusal::NoDomain => (Status::NotFound, "There is no such domain."),
         OperatorRefusal::NoSession => (Status::NotFound, "The account has no such session."),
         OperatorRefusal::KeyTaken => (Status::Conflict, "The session key belongs to another account."),
-        OperatorRefusal::TooManySessions => {
-            (Status::Conflict, "The account has as many live sessions as it may have.")
+        OperatorRefusal::TryAgain => {
+            (Status::Unavailable, "The session key is on its way from one account to another: ask again.")
         }
+        OperatorRefusal::WrongCurrency => (Status::BadRequest, "CurrencyCode is not the account's currency."),
         OperatorRefusal::TransactionConflict => {
             (Status::Conflict, "The TransactionID was used with another amount.")
         }

@@ -344,7 +344,7 @@ fn withdraw<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
 fn transfer<'a>(asked: Asked<'_, 'a>, direction: Direction) -> Decode<'a> {
     let account = asked.path.account()?;
     let TransferBody { transaction, amount, .. } = read(asked.body)?;
-    Ok(Operation::Transfer { account, direction, transaction, amount })
+    Ok(Operation::Transfer { account, direction, transaction, amount, currency: None })
 }
 
 fn set_limits<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
@@ -380,7 +380,7 @@ fn get_statement<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         return Err(LIMIT.wrong);
     }
     let limit = u16::try_from(limit).expect("the bound on a page's lines");
-    Ok(Operation::GetStatement { account, after: after.unwrap_or(0), limit })
+    Ok(Operation::GetStatement { account, after: after.unwrap_or(0).into(), limit })
 }
 
 const AFTER: Sentences = Sentences {

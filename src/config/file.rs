@@ -20,8 +20,9 @@ use crate::api::Platform;
 use crate::calendar::Zones;
 use crate::limits;
 use crate::net::Timeouts;
-use crate::wallet::{Catalog, Currency, Domain, PlatformId, TokenPolicy};
+use crate::wallet::{Catalog, Currency, Dialect, Domain, PlatformKey, TokenPolicy};
 
+mod numbers;
 mod zones;
 
 /// What the file says. `None` where it leaves the matter to the defaults.
@@ -161,10 +162,10 @@ impl File {
             .into_iter()
             .zip(served)
             .map(|((name, currency), platforms)| Domain::new(name.to_owned(), currency, platforms));
-        let (timeouts, session_idle_ms) = timeouts(&source, &raw.timeouts)?;
+        let (timeouts, session_idle_ms) = numbers::timeouts(&source, &raw.timeouts)?;
         let mut catalog = Catalog::new(domains.collect(), games(&source, &raw.games)?);
         catalog.session_idle_ms = session_idle_ms;
-        catalog.retention_ms = retention(&source, &raw.rounds)?;
+        catalog.retention_ms = numbers::retention(&source, &raw.rounds)?;
         Ok(Self {
             listen: listener(&source, "listen", raw.listen.as_ref())?,
             operator_listen: listener(&source, "operator_listen", raw.operator_listen.as_ref())?,
@@ -175,7 +176,7 @@ impl File {
             catalog,
             zones: zones::of(&source, &raw.domain)?,
             timeouts,
-            storing: storing(&source, &raw.storage)?,
+            storing: numbers::storing(&source, &raw.storage)?,
         })
     }
 }
@@ -299,7 +300,7 @@ fn domains<'a>(source: &Source<'_>, raw: &'a [RawDomain]) -> Result<Domains<'a>,
 }
 
 /// The platforms, and by the domain's place the platforms that it is served to.
-type Platforms = (Vec<Platform>, Vec<Vec<PlatformId>>);
+type Platforms = (Vec<Platform>, Vec<Vec<PlatformKey>>);
 
 fn platforms(
     source: &Source<'_>,
@@ -312,21 +313,25 @@ fn platforms(
     let (mut keys, mut users) = (Distinct::new("platform key"), Distinct::new("platform user"));
     let mut platforms = Vec::with_capacity(raw.len());
     let mut served = vec![Vec::new(); domains.len()];
-    for (place, platform) in raw.iter().enumerate() {
-        let id = PlatformId::new(place).ok_or_else(|| {
-            source.fault(platform.key.span(), format!("more than {} platforms", limits::PLATFORMS_MAX))
-        })?;
+    if let Some(past) = raw.get(limits::PLATFORMS_MAX) {
+        let sentence = format!("more than {} platforms", limits::PLATFORMS_MAX);
+        return Err(source.fault(past.key.span(), sentence));
+    }
+    for platform in raw {
         check_text(source, "platform key", &platform.key, limits::PLATFORM_KEY_CHARS_MAX)?;
+        let key =
+            PlatformKey::new(platform.key.get_ref()).expect("its length was checked, and its characters");
         keys.add(source, &platform.key)?;
         check_credentials(source, platform)?;
         users.add(source, &platform.user)?;
         for at in served_domains(source, platform, domains)? {
-            served[at].push(id);
+            served[at].push(key);
         }
         platforms.push(Platform {
-            key: platform.key.get_ref().clone(),
+            key,
             user: platform.user.get_ref().clone(),
             password: platform.password.get_ref().0.clone(),
+            dialect: Dialect::default(),
         });
     }
     Ok((platforms, served))
@@ -397,57 +402,6 @@ fn games(source: &Source<'_>, raw: &[Spanned<String>]) -> Result<Vec<String>, Er
         ids.add(source, game)?;
     }
     Ok(raw.iter().map(|game| game.get_ref().clone()).collect())
-}
-
-/// A whole number from `least` to `most`, of a unit that the sentence about it names.
-fn number(
-    source: &Source<'_>,
-    name: &str,
-    value: Option<&Spanned<i64>>,
-    (least, most): (u64, u64),
-    unit: &str,
-    default: u64,
-) -> Result<u64, Error> {
-    let Some(value) = value else { return Ok(default) };
-    match u64::try_from(*value.get_ref()) {
-        Ok(number) if (least..=most).contains(&number) => Ok(number),
-        _ => {
-            let is = value.get_ref();
-            Err(source.fault(value.span(), format!("{name} is {is}; it must be {least} to {most} {unit}")))
-        }
-    }
-}
-
-/// The peers' times and the idle time of a session.
-fn timeouts(source: &Source<'_>, raw: &RawTimeouts) -> Result<(Timeouts, u64), Error> {
-    let time = |name: &str, value: &Option<Spanned<i64>>, default: u64| {
-        number(source, name, value.as_ref(), (1, limits::TIME_MS_MAX), "milliseconds", default)
-    };
-    let default = Timeouts::default();
-    let timeouts = Timeouts {
-        request_ms: time("request_ms", &raw.request_ms, default.request_ms)?,
-        keep_alive_ms: time("keep_alive_ms", &raw.keep_alive_ms, default.keep_alive_ms)?,
-        send_ms: time("send_ms", &raw.send_ms, default.send_ms)?,
-        drain_ms: time("drain_ms", &raw.drain_ms, default.drain_ms)?,
-    };
-    Ok((timeouts, time("session_idle_ms", &raw.session_idle_ms, limits::SESSION_IDLE_MS)?))
-}
-
-fn retention(source: &Source<'_>, raw: &RawRounds) -> Result<u64, Error> {
-    let bounds = (1, limits::RETENTION_MS_MAX);
-    number(source, "retention_ms", raw.retention_ms.as_ref(), bounds, "milliseconds", limits::RETENTION_MS)
-}
-
-fn storing(source: &Source<'_>, raw: &RawStorage) -> Result<Storing, Error> {
-    let default = Storing::default();
-    let bounds = (0, limits::RESERVE_MIB_MAX);
-    let reserve_mib =
-        number(source, "reserve_mib", raw.reserve_mib.as_ref(), bounds, "mebibytes", default.reserve_mib)?;
-    let bounds = (1, u64::from(limits::SNAPSHOT_SEGMENTS_MAX));
-    let segments = raw.snapshot_segments.as_ref();
-    let default = u64::from(default.snapshot_segments);
-    let snapshot_segments = number(source, "snapshot_segments", segments, bounds, "segments", default)?;
-    Ok(Storing { reserve_mib, snapshot_segments: snapshot_segments as u32 })
 }
 
 fn listener(

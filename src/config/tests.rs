@@ -54,6 +54,15 @@ fn served(result: Result<Command, Error>) -> Config {
     }
 }
 
+/// Every platform has this policy, in the catalog and where requests are decoded.
+#[track_caller]
+fn check_policy(config: &Config, policy: TokenPolicy) {
+    for platform in &config.platforms {
+        assert_eq!(platform.dialect.token_policy, policy);
+        assert_eq!(config.catalog.dialect(platform.key), Some(platform.dialect));
+    }
+}
+
 #[test]
 fn refusals() {
     #[track_caller]
@@ -145,16 +154,19 @@ fn what_the_demo_serves() {
     assert_eq!(config.timeouts, Timeouts::default());
     assert_eq!(config.demo, Some(Demo { accounts: 10_000 }));
     let [platform] = &config.platforms[..] else { panic!("one platform") };
-    assert_eq!((&*platform.key, &*platform.user, &*platform.password), ("L100", "admin", "admin"));
+    assert_eq!(
+        (&*platform.key.to_string(), &*platform.user, &*platform.password),
+        ("L100", "admin", "admin")
+    );
     let domain = config.catalog.domain("default").unwrap();
     assert_eq!(domain.currency.code(), "GBP");
-    assert!(domain.serves(PlatformId::new(0).unwrap()));
+    assert!(domain.serves(platform.key));
     assert!(config.catalog.has_game("11588"));
-    assert_eq!(config.catalog.token_policy, TokenPolicy::SingleUse);
+    check_policy(&config, TokenPolicy::SingleUse);
 
     let config = served(purser("serve --demo --demo-accounts 0 --session-token wrapped --listen [::1]:0"));
     assert_eq!(config.demo, Some(Demo { accounts: 0 }));
-    assert_eq!(config.catalog.token_policy, TokenPolicy::Wrapped);
+    check_policy(&config, TokenPolicy::Wrapped);
     assert_eq!(config.listen.to_string(), "[::1]:0");
 }
 
@@ -166,7 +178,7 @@ fn the_command_line_wins_over_the_file() {
         assert_eq!(config.listen.to_string(), listen);
         assert_eq!(config.operator_listen.to_string(), operator);
         assert_eq!(config.data, Path::new(data));
-        assert_eq!(config.catalog.token_policy, policy);
+        check_policy(&config, policy);
         assert_eq!(config.operator_token.as_deref(), Some("s3cret"));
         assert_eq!(config.timeouts, Timeouts { send_ms: 7, ..Timeouts::default() });
         assert_eq!(config.demo, None);
@@ -208,7 +220,7 @@ fn defaults_where_neither_says_anything() {
     assert_eq!(config.listen, LISTEN);
     assert_eq!(config.operator_listen, OPERATOR_LISTEN);
     assert_eq!(config.data, Path::new(DATA));
-    assert_eq!(config.catalog.token_policy, TokenPolicy::SingleUse);
+    check_policy(&config, TokenPolicy::SingleUse);
     assert_eq!(config.operator_token, None);
     assert_eq!(config.cores, cores::allowed().unwrap());
 }

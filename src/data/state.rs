@@ -14,7 +14,7 @@ use crate::storage::directory::DataDirectory;
 use crate::storage::manifest::Manifest;
 use crate::storage::segments::End;
 use crate::wallet::image::AccountImage;
-use crate::wallet::{Catalog, Millis, Wallet};
+use crate::wallet::{Millis, Rules, Wallet};
 
 /// The segment that a new generation begins with.
 const FIRST_SEGMENT: u32 = 1;
@@ -153,7 +153,7 @@ impl State {
                 account.clamp(rebased_ms);
             }
         };
-        let wallets = recovery::deal(wallets, opening.partition, change)?;
+        let wallets = recovery::deal(wallets, opening.partition, latest_ms, change)?;
         let mut state = Self::blank(directory, opening, found.generation + 1)?;
         for shard in &mut state.shards {
             shard.last = Point { sequence, hash: RecordHash::START };
@@ -173,7 +173,7 @@ impl State {
         let now_ms = self.shards.iter().map(|shard| shard.now_ms).fold(opening.now_ms, Millis::max);
         // What the demo changes is in no journal; a snapshot of it follows.
         let journaled = !self.is_new && opening.demo.is_none();
-        let changed = self.configure(&opening.catalog, now_ms, journaled)?;
+        let changed = self.configure(opening, now_ms, journaled)?;
         if let Some(demo) = opening.demo {
             let added = self.put_demo(opening.partition, demo, now_ms);
             if !self.is_new && (changed || added) {
@@ -203,11 +203,12 @@ impl State {
 
     /// Sets what is to hold from now on, and says whether that was a change. Where it is `journaled`, a change of it is;
     /// or else a snapshot follows.
-    fn configure(&mut self, catalog: &Catalog, now_ms: Millis, journaled: bool) -> Result<bool, Error> {
-        let settings = catalog.settings();
+    fn configure(&mut self, opening: &Opening, now_ms: Millis, journaled: bool) -> Result<bool, Error> {
+        let mut settings = opening.catalog.settings();
+        settings.set_calendars(opening.zones.at(now_ms));
         let mut any = false;
         for (shard, wallet) in self.shards.iter_mut().zip(&mut self.wallets) {
-            let changed = wallet.configure(&settings).map_err(recovery::Error::Currency)?;
+            let changed = wallet.configure(now_ms, &settings).map_err(recovery::Error::Currency)?;
             any |= changed;
             if changed && journaled {
                 shard.journal.configure(now_ms, wallet.settings());
@@ -222,7 +223,8 @@ impl State {
         for (shard, wallet) in self.shards.iter_mut().zip(&self.wallets) {
             shard.now_ms = now_ms;
             let (origin, covers) = (shard.files.origin, shard.journal.last());
-            let header = SnapshotHeader { origin, covers, now_ms, next_segment: shard.end.next.segment };
+            let next_segment = shard.end.next.segment;
+            let header = SnapshotHeader { origin, covers, now_ms, rules: Rules::V2, next_segment };
             let sink = SnapshotSink(shard.files.directory.create_snapshot(header.covers.sequence)?);
             recovery::write_snapshot(sink, header, wallet)?.0.publish()?;
             shard.files.directory.remove_snapshots_before(header.covers.sequence)?;

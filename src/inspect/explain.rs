@@ -117,7 +117,9 @@ impl<W: Write> Story<'_, W> {
         let damaged = |error: ReadError<FileError>| recovery::Error::from(error);
         let Some((name, source)) = snapshot(shard, Some(progress)) else { return Ok(None) };
         let mut reader = SnapshotReader::open(&name, source, origin).map_err(damaged)?;
-        self.wallet.configure(reader.settings()).map_err(recovery::Error::<FileError>::from)?;
+        self.wallet
+            .configure(reader.header().now_ms, reader.settings())
+            .map_err(recovery::Error::<FileError>::from)?;
         let ours = self.account.hash().slot();
         while let Some((slot, accounts)) = reader.section().map_err(damaged)? {
             if let Some(image) = accounts.into_iter().find(|image| image.id == self.account.id()) {
@@ -199,8 +201,7 @@ impl<W: Write> Story<'_, W> {
     ) -> Result<(), Halt> {
         let before = self.balance;
         let round = |story: &Self, operation: &Operation<&str>| {
-            let round = words::round_of(operation)?;
-            story.wallet.round_is_open(now_ms, &story.account, round)
+            story.wallet.round_is_open(now_ms, &story.account, operation)
         };
         let operation = match change {
             Change::Configure(_) => None,
@@ -252,7 +253,7 @@ impl<W: Write> Story<'_, W> {
 
     fn image(&self) -> Option<AccountImage> {
         let places = self.wallet.by_slot().pop()?.1;
-        self.wallet.images(&places).next()
+        self.wallet.images(self.now_ms, &places).next()
     }
 
     fn state(&self) -> Option<String> {
@@ -263,9 +264,8 @@ impl<W: Write> Story<'_, W> {
     /// The currency of the account's domain, which has one where the account is there.
     fn currency(&self) -> Currency {
         let domain = self.account.id().split_once('/').map_or("", |(domain, _)| domain);
-        let domains = &self.wallet.settings().domains;
-        let found = domains.iter().find(|(name, _)| name == domain).map(|(_, currency)| *currency);
-        found.expect("an account that is there has a domain")
+        let found = self.wallet.settings().domain(domain);
+        found.expect("an account that is there has a domain").currency
     }
 }
 

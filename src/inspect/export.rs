@@ -6,13 +6,12 @@ use super::progress::Progress;
 use super::{Error, open, origin, recover, words};
 use crate::config::{ExportArgs, ExportFormat};
 use crate::storage::look::OpenedShard;
-use crate::wallet::image::{AccountImage, TransactionImage};
+use crate::wallet::image::{AccountImage, RoundImage, TransactionImage};
 use crate::wallet::outcome::LineKind;
-use crate::wallet::settings::Settings;
-use crate::wallet::{Currency, Millis, Wallet};
+use crate::wallet::{Currency, Millis, PlatformKey, Wallet};
 
 /// The columns of CSV, and the members of a line of JSON.
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 14] = [
     "account",
     "number",
     "type",
@@ -24,6 +23,9 @@ const COLUMNS: [&str; 11] = [
     "at",
     "rolled_back",
     "moved_nothing",
+    "platform",
+    "game",
+    "original",
 ];
 
 /// Writes all transactions to `out`: shard by shard, slot by slot, by account and number. One shard is in memory at a
@@ -49,14 +51,12 @@ pub fn export(args: &ExportArgs, out: &mut impl Write) -> Result<(), Error> {
 
 fn shard_lines(wallet: &Wallet, now_ms: Millis, lines: &mut Lines<impl Write>) -> Result<(), Error> {
     for (_, places) in wallet.by_slot() {
-        let mut accounts: Vec<AccountImage> = wallet.images(&places).collect();
+        let mut accounts: Vec<AccountImage> = wallet.images(now_ms, &places).collect();
         accounts.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         for account in &accounts {
             let domain = account.id.split_once('/').map_or("", |(domain, _)| domain);
-            let domains = &wallet.settings().domains;
-            let known = domains.iter().find(|(name, _)| name == domain);
-            let (_, currency) = known.expect("an account has a domain");
-            for line in account_lines(account, *currency, wallet.settings(), now_ms) {
+            let known = wallet.settings().domain(domain).expect("an account has a domain");
+            for line in account_lines(account, known.currency) {
                 lines.write(&line)?;
             }
         }
@@ -68,30 +68,43 @@ fn shard_lines(wallet: &Wallet, now_ms: Millis, lines: &mut Lines<impl Write>) -
 struct Line<'a> {
     account: &'a str,
     kind: LineKind,
-    round: Option<&'a str>,
+    /// `None` outside of rounds.
+    round: Option<&'a RoundImage>,
     known: &'a TransactionImage,
     currency: Currency,
 }
 
-/// The transactions of an account that are remembered at `now_ms`, by number.
-fn account_lines<'a>(
-    image: &'a AccountImage,
-    currency: Currency,
-    settings: &Settings,
-    now_ms: Millis,
-) -> Vec<Line<'a>> {
-    let retention_ms = settings.retention_ms;
-    let is_kept = move |at_ms: Millis| at_ms.saturating_add(retention_ms) > now_ms;
-    let line = |round: Option<&'a str>, known: &'a TransactionImage| {
+impl Line<'_> {
+    /// The platform that asked for it; empty where the operator did, and where that is not known.
+    fn platform(&self) -> String {
+        let bytes = self.round.map_or(self.known.platform, |round| round.platform);
+        PlatformKey::from_bytes(bytes).unwrap_or(PlatformKey::NONE).to_string()
+    }
+
+    /// Empty outside of rounds, and where it is not known.
+    fn game(&self) -> &str {
+        self.round.map_or("", |round| round.game_of(self.known))
+    }
+
+    /// The id of the bet that a rollback takes back.
+    fn original(&self) -> Option<&str> {
+        let bet = self.round?.transactions.get(self.known.original? as usize)?;
+        Some(&bet.id)
+    }
+}
+
+/// The transactions of an account, by number.
+fn account_lines<'a>(image: &'a AccountImage, currency: Currency) -> Vec<Line<'a>> {
+    let line = |round: Option<&'a RoundImage>, known: &'a TransactionImage| {
         let kind = known.line_kind()?;
         Some(Line { account: &image.id, kind, round, known, currency })
     };
-    // 1 is an open round, which is remembered for ever.
-    let rounds = image.rounds.iter().filter(|round| round.state == 1 || is_kept(round.last_ms));
-    let of_rounds = rounds
-        .flat_map(|round| round.transactions.iter().filter_map(move |known| line(Some(&round.id), known)));
-    let outside = image.outside.iter().filter(|known| is_kept(known.at_ms));
-    let mut lines: Vec<Line<'a>> = of_rounds.chain(outside.filter_map(|known| line(None, known))).collect();
+    let of_rounds = image
+        .rounds
+        .iter()
+        .flat_map(|round| round.transactions.iter().filter_map(move |known| line(Some(round), known)));
+    let outside = image.outside.iter().filter_map(|known| line(None, known));
+    let mut lines: Vec<Line<'a>> = of_rounds.chain(outside).collect();
     lines.sort_unstable_by_key(|line| line.known.number);
     lines
 }
@@ -112,6 +125,8 @@ impl<W: Write> Lines<'_, W> {
 
     fn write(&mut self, line: &Line<'_>) -> Result<(), Error> {
         let Line { account, kind, round, known, currency } = line;
+        let round = round.map(|round| round.id.as_str());
+        let (platform, game) = (line.platform(), line.game());
         let (number, at) = (known.number.to_string(), words::time(known.at_ms));
         let amount = words::decimal(known.amount.into(), *currency);
         let balance_after = words::decimal(known.balance_after.into(), *currency);
@@ -131,16 +146,20 @@ impl<W: Write> Lines<'_, W> {
                     &at,
                     rolled_back,
                     moved_nothing,
+                    &platform,
+                    game,
+                    line.original().unwrap_or_default(),
                 ];
                 writer.write_record(cells).map_err(csv_error)
             }
             Self::Json(out) => {
-                let round = round.map_or_else(|| "null".into(), quoted);
+                let nullable = |text: Option<&str>| text.map_or_else(|| "null".into(), quoted);
+                let named = |text| Some(text).filter(|text: &&str| !text.is_empty());
                 let cells = [
                     quoted(account),
                     number,
                     quoted(words::type_of(*kind)),
-                    round,
+                    nullable(round),
                     quoted(&known.id),
                     amount,
                     quoted(currency.code()),
@@ -148,6 +167,9 @@ impl<W: Write> Lines<'_, W> {
                     quoted(&at),
                     rolled_back.into(),
                     moved_nothing.into(),
+                    nullable(named(&platform)),
+                    nullable(named(game)),
+                    nullable(line.original()),
                 ];
                 let members: Vec<String> =
                     COLUMNS.iter().zip(cells).map(|(name, cell)| format!("\"{name}\":{cell}")).collect();

@@ -79,7 +79,7 @@ fn examine(shard: &OpenedShard, origin: Origin, progress: &Progress) -> Read {
     let Recovered { wallet, tail, now_ms, snapshot, replayed } = recover(shard, origin, progress)?;
     let mut audit = Audit::new(wallet.settings(), now_ms);
     for (_, places) in wallet.by_slot() {
-        for image in wallet.images(&places) {
+        for image in wallet.images(now_ms, &places) {
             audit.account(&image);
         }
     }

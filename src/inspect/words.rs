@@ -9,7 +9,7 @@ use crate::wallet::operation::{Direction, Operation, Play, PlayKind};
 use crate::wallet::outcome::LineKind;
 use crate::wallet::restriction::{ByPeriod, Restrictions};
 use crate::wallet::settings::Settings;
-use crate::wallet::{Currency, Millis};
+use crate::wallet::{Currency, Millis, PlatformKey};
 
 /// A time of day, UTC, with milliseconds.
 pub(super) fn time(at_ms: Millis) -> String {
@@ -65,15 +65,6 @@ pub(super) fn concerns(operation: &Operation<&str>, id: &str) -> bool {
     }
 }
 
-/// The round that a journaled operation concerns.
-pub(super) fn round_of<'a>(operation: &Operation<&'a str>) -> Option<&'a str> {
-    match operation {
-        Operation::Play(play) => Some(play.round),
-        Operation::EndRound { round, .. } => Some(round),
-        _ => None,
-    }
-}
-
 /// The members that move nothing, as the JSON object that they are kept as.
 pub(super) fn details_of<'a>(operation: &Operation<&'a str>) -> Option<&'a str> {
     match operation {
@@ -89,16 +80,21 @@ pub(super) fn request(operation: &Operation<&str>, currency: Currency) -> String
     match operation {
         Operation::Play(play) => play_words(play, currency),
         Operation::EndRound { platform, round, game, .. } => {
-            format!("end round {}, game {}, platform {}", plain(round), plain(game), platform.index() + 1)
+            format!(
+                "end round {}, game {}, platform {}",
+                plain(round),
+                plain(game),
+                platform_words(*platform)
+            )
         }
         Operation::Credit { platform, transaction, kind, amount, .. } => format!(
             "credit transaction {} {}, type {}, platform {}",
             plain(transaction),
             money(amount.minor().into(), currency),
             plain(kind),
-            platform.index() + 1
+            platform_words(*platform)
         ),
-        Operation::Alert { platform, .. } => format!("alert, platform {}", platform.index() + 1),
+        Operation::Alert { platform, .. } => format!("alert, platform {}", platform_words(*platform)),
         Operation::PutAccount { profile, .. } => format!("profile {}", profile_words(profile)),
         Operation::SetStatus { status, .. } => format!("status {}", status_words(*status)),
         Operation::Transfer { direction, transaction, amount, .. } => {
@@ -117,6 +113,11 @@ pub(super) fn request(operation: &Operation<&str>, currency: Currency) -> String
     }
 }
 
+/// A platform's key; of a record of version 0.1.0, its place in the configuration of that time.
+fn platform_words(platform: PlatformKey) -> String {
+    plain(&platform.to_string())
+}
+
 fn play_words(play: &Play<&str>, currency: Currency) -> String {
     let mut text = format!(
         "{} round {} transaction {} {}",
@@ -128,7 +129,7 @@ fn play_words(play: &Play<&str>, currency: Currency) -> String {
     if let Some(original) = play.original {
         let _ = write!(text, ", of bet {}", plain(original));
     }
-    let _ = write!(text, ", game {}, platform {}", plain(play.game), play.platform.index() + 1);
+    let _ = write!(text, ", game {}, platform {}", plain(play.game), platform_words(play.platform));
     if play.starts_round {
         text += ", starts the round";
     }

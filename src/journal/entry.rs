@@ -1,21 +1,19 @@
 //! The stored form of a change. The types are the journal's own, so that what is stored does not move when the
 //! wallet's types do; their values are checked when they are read.
 
-mod read;
+pub(super) mod read;
 
 use rkyv::with::{AsString, Map};
 use rkyv::{Archive, Serialize};
 
-use compact_str::CompactString;
-
 use crate::wallet::account::{Gender, Profile, Slot, Status};
 use crate::wallet::amount::Money;
-use crate::wallet::catalog::PlatformId;
 use crate::wallet::currency::Currency;
 use crate::wallet::operation::{Direction, Operation, Play, PlayKind};
 use crate::wallet::outcome::Receipt;
+use crate::wallet::platform::{PlatformKey, RoundScope};
 use crate::wallet::restriction::{ByPeriod, Restrictions};
-use crate::wallet::settings::Settings;
+use crate::wallet::settings::{Calendar, DomainSettings, Settings};
 
 /// What a record holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,13 +57,16 @@ struct StoredReceipt {
 enum Entry<'a> {
     Play {
         kind: u8,
-        platform: u8,
+        #[rkyv(with = AsString)]
+        platform: &'a str,
         #[rkyv(with = AsString)]
         account: &'a str,
         #[rkyv(with = Map<AsString>)]
         session: Option<&'a str>,
         #[rkyv(with = AsString)]
         round: &'a str,
+        /// The round is known by its game too.
+        by_game: bool,
         #[rkyv(with = AsString)]
         transaction: &'a str,
         #[rkyv(with = Map<AsString>)]
@@ -80,11 +81,13 @@ enum Entry<'a> {
         details: Option<&'a str>,
     },
     EndRound {
-        platform: u8,
+        #[rkyv(with = AsString)]
+        platform: &'a str,
         #[rkyv(with = AsString)]
         account: &'a str,
         #[rkyv(with = AsString)]
         round: &'a str,
+        by_game: bool,
         #[rkyv(with = AsString)]
         game: &'a str,
         currency: Option<[u8; 3]>,
@@ -92,7 +95,8 @@ enum Entry<'a> {
         details: Option<&'a str>,
     },
     Credit {
-        platform: u8,
+        #[rkyv(with = AsString)]
+        platform: &'a str,
         #[rkyv(with = AsString)]
         account: &'a str,
         #[rkyv(with = AsString)]
@@ -103,7 +107,8 @@ enum Entry<'a> {
         amount: i64,
     },
     Alert {
-        platform: u8,
+        #[rkyv(with = AsString)]
+        platform: &'a str,
         #[rkyv(with = AsString)]
         account: &'a str,
         #[rkyv(with = AsString)]
@@ -198,6 +203,14 @@ struct StoredDomain<'a> {
     #[rkyv(with = AsString)]
     name: &'a str,
     currency: [u8; 3],
+    calendar: Option<StoredCalendar>,
+}
+
+#[derive(Archive, Serialize)]
+struct StoredCalendar {
+    /// Day, week, month.
+    starts_ms: [u64; 3],
+    until_ms: u64,
 }
 
 impl<'a> Stored<'a> {
@@ -228,16 +241,19 @@ impl<'a> Entry<'a> {
     fn new(operation: &'a Operation<&'a str>) -> Self {
         match operation {
             Operation::Play(play) => Self::play(play),
-            Operation::EndRound { platform, account, round, game, currency, details } => Self::EndRound {
-                platform: index(*platform),
-                account: account.id(),
-                round,
-                game,
-                currency: currency.map(code),
-                details: *details,
-            },
+            Operation::EndRound { platform, account, round, scope, game, currency, details } => {
+                Self::EndRound {
+                    platform: text(platform),
+                    account: account.id(),
+                    round,
+                    by_game: *scope == RoundScope::Game,
+                    game,
+                    currency: currency.map(code),
+                    details: *details,
+                }
+            }
             Operation::Credit { platform, account, transaction, kind, currency, amount } => Self::Credit {
-                platform: index(*platform),
+                platform: text(platform),
                 account: account.id(),
                 transaction,
                 kind,
@@ -245,7 +261,7 @@ impl<'a> Entry<'a> {
                 amount: amount.minor(),
             },
             Operation::Alert { platform, account, details } => {
-                Self::Alert { platform: index(*platform), account: account.id(), details }
+                Self::Alert { platform: text(platform), account: account.id(), details }
             }
             Operation::PutAccount { account, profile } => {
                 Self::PutAccount { account: account.id(), profile: Box::new(StoredProfile::new(profile)) }
@@ -253,7 +269,8 @@ impl<'a> Entry<'a> {
             Operation::SetStatus { account, status } => {
                 Self::SetStatus { account: account.id(), frozen: *status == Status::Frozen }
             }
-            Operation::Transfer { account, direction, transaction, amount } => Self::Transfer {
+            // Its currency was the account's, or it would not have been applied.
+            Operation::Transfer { account, direction, transaction, amount, currency: _ } => Self::Transfer {
                 account: account.id(),
                 is_deposit: *direction == Direction::In,
                 transaction,
@@ -279,10 +296,11 @@ impl<'a> Entry<'a> {
                 PlayKind::Rollback => 2,
                 PlayKind::Void => 3,
             },
-            platform: index(play.platform),
+            platform: text(&play.platform),
             account: play.account.id(),
             session: play.session,
             round: play.round,
+            by_game: play.scope == RoundScope::Game,
             transaction: play.transaction,
             original: play.original,
             game: play.game,
@@ -332,9 +350,11 @@ impl StoredLimits {
 
 impl<'a> StoredSettings<'a> {
     pub(super) fn new(settings: &'a Settings) -> Self {
-        let domain = |(name, currency): &'a (CompactString, Currency)| StoredDomain {
-            name: name.as_str(),
-            currency: code(*currency),
+        let calendar = |Calendar { starts_ms, until_ms }: Calendar| StoredCalendar { starts_ms, until_ms };
+        let domain = |domain: &'a DomainSettings| StoredDomain {
+            name: domain.name.as_str(),
+            currency: code(domain.currency),
+            calendar: domain.calendar.map(calendar),
         };
         Self {
             session_idle_ms: settings.session_idle_ms,
@@ -344,8 +364,9 @@ impl<'a> StoredSettings<'a> {
     }
 }
 
-fn index(platform: PlatformId) -> u8 {
-    u8::try_from(platform.index()).expect("a platform's place is below 64")
+/// A platform that asks has a key.
+fn text(platform: &PlatformKey) -> &str {
+    platform.text().expect("places in a configuration are version 0.1.0's alone")
 }
 
 fn code(currency: Currency) -> [u8; 3] {

@@ -17,7 +17,7 @@ use super::record::{ALIGNMENT, Record};
 use super::segment::SegmentHeader;
 use super::{Origin, Point, RecordHash, bytes};
 use crate::limits;
-use crate::wallet::{Millis, Sequence};
+use crate::wallet::{Millis, Rules, Sequence};
 
 /// Bytes before the records.
 pub(super) const HEAD_BYTES: usize = 64;
@@ -64,7 +64,7 @@ impl Group {
     /// The block that a segment begins with whose first group this is: its header.
     pub fn segment_header(&self, number: u32) -> [u8; limits::JOURNAL_BLOCK_BYTES] {
         let before = Point { sequence: self.first - 1, hash: self.previous };
-        SegmentHeader { origin: self.origin, number, before }.to_block()
+        SegmentHeader { origin: self.origin, number, before, rules: Rules::V2 }.to_block()
     }
 }
 
@@ -192,14 +192,15 @@ impl<'a> ReadGroup<'a> {
     }
 
     /// Its records, each with its offset in the group, as they follow `before`. After an error there are no more.
-    pub(super) fn records(&self, before: Point) -> Records<'a> {
-        Records { group: *self, at: HEAD_BYTES, left: self.records, before }
+    pub(super) fn records(&self, rules: Rules, before: Point) -> Records<'a> {
+        Records { group: *self, rules, at: HEAD_BYTES, left: self.records, before }
     }
 }
 
 /// The records of a group.
 pub(super) struct Records<'a> {
     group: ReadGroup<'a>,
+    rules: Rules,
     at: usize,
     left: u32,
     before: Point,
@@ -209,7 +210,7 @@ impl<'a> Records<'a> {
     fn read(&mut self) -> Result<(usize, Record<'a>), String> {
         let (at, end) = (self.at, HEAD_BYTES + self.group.record_bytes);
         debug_assert!(at.is_multiple_of(ALIGNMENT));
-        let record = Record::read(&self.group.bytes[at..end])?;
+        let record = Record::read(self.rules, &self.group.bytes[at..end])?;
         let link = record.link();
         let expected = self.before.sequence + 1;
         if link.sequence != expected {

@@ -11,6 +11,7 @@ use super::record::Record;
 use super::segment::{self, SegmentHeader};
 use super::{Damage, Fault, Origin, Point, bytes};
 use crate::limits::{JOURNAL_BLOCK_BYTES, JOURNAL_WRITE_BYTES_MAX};
+use crate::wallet::Rules;
 
 /// A segment's bytes.
 #[derive(Clone, Copy)]
@@ -98,13 +99,14 @@ impl<'a> Segment<'a> {
         }
     }
 
-    /// Reads the groups, which begin with the one after `before`, and gives each record with its offset to `each`.
+    /// Reads the groups, whose records are of `rules` and begin with the one after `before`, and gives each record with its offset to `each`.
     /// Returns what was read up to, the offset of what comes next, and how it ends.
     ///
     /// # Errors
     /// Where there is damage, and what `each` returns.
     pub fn read<E>(
         &self,
+        rules: Rules,
         before: Point,
         mut each: impl FnMut(u64, &Record<'a>) -> Result<(), E>,
     ) -> Result<(Point, u64, End), ReadError<E>> {
@@ -122,7 +124,7 @@ impl<'a> Segment<'a> {
                 );
                 return Err(self.damage(at as u64, Fault::Bytes(what)).into());
             }
-            for record in group.records(last) {
+            for record in group.records(rules, last) {
                 // Its group is as it was written: what is wrong here was wrong then.
                 let (offset, record) = record.map_err(|what| self.damage(at as u64, Fault::Bytes(what)))?;
                 last = Point { sequence: record.link().sequence, hash: record.hash() };

@@ -16,12 +16,12 @@ use rkyv::ser::allocator::SubAllocator;
 use rkyv::ser::sharing::Unshare;
 
 use super::entry::{ArchivedStored, Change, Stored};
-use super::{RecordHash, bytes};
+use super::{RecordHash, bytes, v1};
 use crate::limits;
 use crate::wallet::operation::Operation;
 use crate::wallet::outcome::Receipt;
 use crate::wallet::settings::Settings;
-use crate::wallet::{Millis, Sequence};
+use crate::wallet::{Millis, Rules, Sequence};
 
 /// Bytes before the payload.
 const HEAD_BYTES: usize = 64;
@@ -52,7 +52,14 @@ pub struct Record<'a> {
     link: Link,
     hash: RecordHash,
     bytes: usize,
-    stored: &'a ArchivedStored<'a>,
+    stored: Payload<'a>,
+}
+
+/// A payload, in the form of its file's format.
+#[derive(Clone, Copy)]
+enum Payload<'a> {
+    V1(&'a v1::ArchivedStored<'a>),
+    V2(&'a ArchivedStored<'a>),
 }
 
 impl<'a> Record<'a> {
@@ -82,11 +89,11 @@ impl<'a> Record<'a> {
         })
     }
 
-    /// Reads the record that `bytes` begin with; they are aligned to 16. The error says what is wrong.
+    /// Reads the record of these rules that `bytes` begin with; they are aligned to 16. The error says what is wrong.
     ///
     /// # Errors
     /// Where the bytes are no whole record, or not as they were written.
-    pub fn read(bytes: &'a [u8]) -> Result<Self, String> {
+    pub fn read(rules: Rules, bytes: &'a [u8]) -> Result<Self, String> {
         if bytes.len() < HEAD_BYTES {
             return Err("a record's head is cut short".into());
         }
@@ -104,8 +111,12 @@ impl<'a> Record<'a> {
             return Err("a record has more in its head than this version knows".into());
         }
         let payload = &bytes[HEAD_BYTES..HEAD_BYTES + payload_bytes];
-        let stored = rkyv::access::<ArchivedStored<'_>, Error>(payload)
-            .map_err(|_| "a record's payload is not what this version stores")?;
+        let stored = match rules {
+            Rules::V1 => rkyv::access::<v1::ArchivedStored<'_>, Error>(payload).map(Payload::V1),
+            Rules::V2 => rkyv::access::<ArchivedStored<'_>, Error>(payload).map(Payload::V2),
+        };
+        // What the check of the bytes says is of this program's types, and helps nobody.
+        let stored = stored.map_err(|_| "a record's payload is not what this version stores")?;
         let link = Link {
             sequence: bytes::u64_at(bytes, SEQUENCE_AT),
             now_ms: bytes::u64_at(bytes, NOW_AT),
@@ -134,7 +145,10 @@ impl<'a> Record<'a> {
     /// # Errors
     /// Where a value is none that a wallet has; what it should have been.
     pub fn receipt(&self) -> Result<Receipt, &'static str> {
-        self.stored.receipt()
+        match self.stored {
+            Payload::V1(stored) => stored.receipt(),
+            Payload::V2(stored) => stored.receipt(),
+        }
     }
 
     /// What was changed.
@@ -142,7 +156,10 @@ impl<'a> Record<'a> {
     /// # Errors
     /// Where a value is none that a wallet has; what it should have been.
     pub fn change(&self) -> Result<Change<'a>, &'static str> {
-        self.stored.change()
+        match self.stored {
+            Payload::V1(stored) => stored.change(),
+            Payload::V2(stored) => stored.change(),
+        }
     }
 }
 

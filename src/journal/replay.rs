@@ -3,10 +3,11 @@
 use super::entry::Change;
 use super::reader::{End, Opening, ReadError, Segment};
 use super::record::Record;
+use super::segment::SegmentHeader;
 use super::{Buffer, Damage, Fault, Known, Origin, Point};
 use crate::limits::JOURNAL_BLOCK_BYTES;
 use crate::wallet::outcome::Receipt;
-use crate::wallet::{Millis, Sequence};
+use crate::wallet::{Millis, Rules, Sequence};
 
 /// Why a replay stopped: the journal is damaged, or the caller's own error.
 pub type ReplayError<E> = ReadError<E>;
@@ -30,6 +31,8 @@ pub struct Position {
     pub offset: u64,
     /// The record's sequence.
     pub sequence: Sequence,
+    /// The rules that it was applied by.
+    pub rules: Rules,
 }
 
 /// Where a group goes.
@@ -187,7 +190,7 @@ impl Replay {
             }
             Opening::Header(header) => {
                 self.follow(segment, header.before)?;
-                self.records(number, segment, header.before, each)
+                self.records(number, segment, &header, each)
             }
         }
     }
@@ -219,12 +222,13 @@ impl Replay {
         &mut self,
         number: u32,
         segment: &Segment<'_>,
-        start: Point,
+        header: &SegmentHeader,
         each: &mut impl FnMut(Position, Millis, Change<'_>, Receipt) -> Result<(), E>,
     ) -> Result<(), ReadError<E>> {
-        let (from, mark) = (self.known.from, self.known.mark.map(|mark| mark.last));
+        let (from, rules) = (self.known.from, header.rules);
+        let mark = self.known.mark.map(|mark| mark.last);
         let mut now_ms = self.now_ms;
-        let read = segment.read(start, |offset, record| {
+        let read = segment.read(rules, header.before, |offset, record| {
             let link = record.link();
             now_ms = link.now_ms;
             if link.sequence == from.sequence && record.hash() != from.hash {
@@ -236,7 +240,7 @@ impl Replay {
             if link.sequence <= from.sequence {
                 return Ok(());
             }
-            let position = Position { segment: number, offset, sequence: link.sequence };
+            let position = Position { segment: number, offset, sequence: link.sequence, rules };
             let (change, receipt) = values(record).map_err(|what| {
                 let what = format!("record {} has a value that no wallet has: {what}", link.sequence);
                 segment.damage(offset, Fault::Bytes(what))

@@ -18,8 +18,9 @@
 //! Magic, versions and checksum keep their places in every format, so that a version that is not known can be told
 //! from damage.
 
-use super::{FORMAT_VERSION, Fault, Origin, Point, RULES_VERSION, RecordHash, bytes};
+use super::{Fault, Origin, Point, RecordHash, bytes, rules_of, versions_of};
 use crate::limits::JOURNAL_BLOCK_BYTES;
+use crate::wallet::Rules;
 
 /// `purSegmt` in ASCII.
 const MAGIC: u64 = u64::from_be_bytes(*b"purSegmt");
@@ -48,6 +49,8 @@ pub struct SegmentHeader {
     pub number: u32,
     /// What lies before its first record.
     pub before: Point,
+    /// The rules that its records were applied by.
+    pub rules: Rules,
 }
 
 impl SegmentHeader {
@@ -55,8 +58,9 @@ impl SegmentHeader {
     pub fn to_block(&self) -> [u8; JOURNAL_BLOCK_BYTES] {
         let mut block = [0; JOURNAL_BLOCK_BYTES];
         bytes::put(&mut block, 0, MAGIC.to_le_bytes());
-        bytes::put(&mut block, FORMAT_AT, FORMAT_VERSION.to_le_bytes());
-        bytes::put(&mut block, RULES_AT, RULES_VERSION.to_le_bytes());
+        let (format, rules) = versions_of(self.rules);
+        bytes::put(&mut block, FORMAT_AT, format.to_le_bytes());
+        bytes::put(&mut block, RULES_AT, rules.to_le_bytes());
         bytes::put(&mut block, STREAM_AT, self.origin.stream.to_le_bytes());
         bytes::put(&mut block, SHARD_AT, self.origin.shard.to_le_bytes());
         bytes::put(&mut block, SHARDS_AT, self.origin.shards.to_le_bytes());
@@ -80,7 +84,7 @@ impl SegmentHeader {
         if bytes::checksum(&block[..CHECKSUM_AT]) != bytes::u128_at(block, CHECKSUM_AT) {
             return Err(Fault::Bytes("the segment's header has a wrong checksum".into()));
         }
-        check_versions(bytes::u32_at(block, FORMAT_AT), bytes::u32_at(block, RULES_AT))?;
+        let rules = rules_of(bytes::u32_at(block, FORMAT_AT), bytes::u32_at(block, RULES_AT))?;
         let first = bytes::u64_at(block, FIRST_AT);
         let unknown = [&block[ZERO_AT..PREVIOUS_AT], &block[ZERO_AGAIN_AT..CHECKSUM_AT]];
         if first == 0 || !unknown.iter().all(|bytes| bytes::is_zero(bytes)) {
@@ -94,6 +98,7 @@ impl SegmentHeader {
             },
             number: bytes::u32_at(block, NUMBER_AT),
             before: Point { sequence: first - 1, hash: RecordHash(bytes::u128_at(block, PREVIOUS_AT)) },
+            rules,
         })
     }
 }
@@ -108,17 +113,6 @@ pub(super) fn is_torn(block: &[u8]) -> bool {
 pub(super) fn seal(block: &mut [u8; JOURNAL_BLOCK_BYTES]) {
     let checksum = bytes::checksum(&block[..CHECKSUM_AT]);
     bytes::put(block, CHECKSUM_AT, checksum.to_le_bytes());
-}
-
-/// Whether these versions are this one's.
-pub(super) fn check_versions(format: u32, rules: u32) -> Result<(), Fault> {
-    if format != FORMAT_VERSION {
-        return Err(Fault::Format { found: format, expected: FORMAT_VERSION });
-    }
-    if rules != RULES_VERSION {
-        return Err(Fault::Rules { found: rules, expected: RULES_VERSION });
-    }
-    Ok(())
 }
 
 /// Whether `block` is the header of a segment of this journal, whole or not.

@@ -33,15 +33,14 @@ use rkyv::{Archive, Serialize};
 use super::entry::{ArchivedStoredSettings, StoredSettings};
 use super::reader::ReadError;
 use super::record::ALIGNMENT;
-use super::segment::check_versions;
 use super::{
-    Buffer, Damage, FORMAT_VERSION, Fault, Known, Mark, Origin, Point, RULES_VERSION, RecordHash, bytes,
+    Buffer, Damage, Fault, Known, Mark, Origin, Point, RecordHash, bytes, rules_of, v1, versions_of,
 };
 use crate::limits;
-use crate::wallet::Millis;
 use crate::wallet::account::Slot;
 use crate::wallet::image::AccountImage;
 use crate::wallet::settings::Settings;
+use crate::wallet::{Millis, Rules};
 
 /// `purSnaps` in ASCII.
 const MAGIC: u64 = u64::from_be_bytes(*b"purSnaps");
@@ -105,6 +104,8 @@ pub struct SnapshotHeader {
     pub covers: Point,
     /// That record's time, milliseconds since 1970.
     pub now_ms: Millis,
+    /// The rules that the records before it were applied by.
+    pub rules: Rules,
     /// The first segment with records that are not in it, or to come; 0 where that is not said.
     pub next_segment: u32,
 }
@@ -113,8 +114,9 @@ impl SnapshotHeader {
     fn to_bytes(self) -> [u8; HEADER_BYTES] {
         let mut header = [0; HEADER_BYTES];
         bytes::put(&mut header, 0, MAGIC.to_le_bytes());
-        bytes::put(&mut header, FORMAT_AT, FORMAT_VERSION.to_le_bytes());
-        bytes::put(&mut header, RULES_AT, RULES_VERSION.to_le_bytes());
+        let (format, rules) = versions_of(self.rules);
+        bytes::put(&mut header, FORMAT_AT, format.to_le_bytes());
+        bytes::put(&mut header, RULES_AT, rules.to_le_bytes());
         bytes::put(&mut header, STREAM_AT, self.origin.stream.to_le_bytes());
         bytes::put(&mut header, SHARD_AT, self.origin.shard.to_le_bytes());
         bytes::put(&mut header, SHARDS_AT, self.origin.shards.to_le_bytes());
@@ -135,7 +137,7 @@ impl SnapshotHeader {
         if bytes::checksum(&header[..CHECKSUM_AT]) != bytes::u128_at(header, CHECKSUM_AT) {
             return Err(Fault::Bytes("the snapshot's header has a wrong checksum".into()));
         }
-        check_versions(bytes::u32_at(header, FORMAT_AT), bytes::u32_at(header, RULES_AT))?;
+        let rules = rules_of(bytes::u32_at(header, FORMAT_AT), bytes::u32_at(header, RULES_AT))?;
         if !bytes::is_zero(&header[ZERO_AT..CHECKSUM_AT]) {
             return Err(Fault::Bytes("the snapshot's header is none that this version writes".into()));
         }
@@ -150,6 +152,7 @@ impl SnapshotHeader {
                 hash: RecordHash(bytes::u128_at(header, HASH_AT)),
             },
             now_ms: bytes::u64_at(header, TIME_AT),
+            rules,
             next_segment: bytes::u32_at(header, NEXT_SEGMENT_AT),
         })
     }
@@ -332,7 +335,13 @@ impl<S: Source> SnapshotReader<S> {
             name: name.into(),
             offset: 0,
             previous: 0,
-            header: SnapshotHeader { origin, covers: Point::START, now_ms: 0, next_segment: 0 },
+            header: SnapshotHeader {
+                origin,
+                covers: Point::START,
+                now_ms: 0,
+                rules: Rules::V2,
+                next_segment: 0,
+            },
             settings: Settings::default(),
             slot: 0,
             sections: 0,
@@ -362,14 +371,7 @@ impl<S: Source> SnapshotReader<S> {
         if bytes::u32_at(&reader.frame, FRAME_KIND_AT) != SETTINGS {
             return Err(reader.wrong("the snapshot's settings are not there").into());
         }
-        let settings = rkyv::access::<ArchivedStoredSettings<'_>, Error>(reader.payload());
-        reader.settings = match settings.map(ArchivedStoredSettings::read) {
-            Ok(Ok(settings)) => settings,
-            Ok(Err(what)) => return Err(reader.wrong(what).into()),
-            Err(_) => {
-                return Err(reader.wrong("the snapshot's settings are not what this version stores").into());
-            }
-        };
+        reader.settings = reader.read_settings().map_err(|what| reader.wrong(what))?;
         reader.pass();
         Ok(reader)
     }
@@ -422,14 +424,38 @@ impl<S: Source> SnapshotReader<S> {
         if slot < self.slot {
             return Err("slots are not in order");
         }
-        let section = rkyv::access::<ArchivedStoredSection<'_>, Error>(self.payload())
-            .map_err(|_| "accounts are not what this version stores")?;
-        if section.accounts.len() as u64 != count || count == 0 {
+        let accounts = self.read_accounts().map_err(|_| "accounts are not what this version stores")?;
+        if accounts.len() as u64 != count || count == 0 {
             return Err("a section has another number of accounts than it says");
         }
-        let accounts = section.accounts.iter().map(rkyv::deserialize::<AccountImage, Error>);
-        let accounts: Result<Vec<_>, Error> = accounts.collect();
-        Ok((known, accounts.map_err(|_| "accounts are not what this version stores")?))
+        Ok((known, accounts))
+    }
+
+    fn read_settings(&self) -> Result<Settings, &'static str> {
+        let payload = self.payload();
+        let settings = match self.header.rules {
+            Rules::V1 => rkyv::access::<v1::ArchivedStoredSettings<'_>, Error>(payload)
+                .map(v1::ArchivedStoredSettings::read),
+            Rules::V2 => {
+                rkyv::access::<ArchivedStoredSettings<'_>, Error>(payload).map(ArchivedStoredSettings::read)
+            }
+        };
+        settings.unwrap_or(Err("settings are not what this version stores"))
+    }
+
+    fn read_accounts(&self) -> Result<Vec<AccountImage>, Error> {
+        let payload = self.payload();
+        match self.header.rules {
+            Rules::V1 => {
+                let section = rkyv::access::<v1::image::ArchivedSection, Error>(payload)?;
+                let accounts = section.accounts.iter().map(rkyv::deserialize::<v1::image::Account, Error>);
+                accounts.map(|account| account.map(AccountImage::from)).collect()
+            }
+            Rules::V2 => {
+                let section = rkyv::access::<ArchivedStoredSection<'_>, Error>(payload)?;
+                section.accounts.iter().map(rkyv::deserialize::<AccountImage, Error>).collect()
+            }
+        }
     }
 
     /// Reads the next frame and checks it.

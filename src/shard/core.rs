@@ -10,8 +10,10 @@ use compact_str::CompactString;
 
 use super::partition::{Partition, ShardId};
 use crate::journal::{Group, Journal};
+use crate::marks::{self, Mark};
 use crate::wallet::operation::Operation;
 use crate::wallet::outcome::{Effect, Outcome};
+use crate::wallet::settings::Calendar;
 use crate::wallet::{Millis, Sequence, Stamp, Wallet};
 
 /// Who is told of each step as it is applied: when, what, and how it came out.
@@ -26,6 +28,18 @@ impl fmt::Debug for Watch {
     }
 }
 
+/// The current day, week and month of each domain that has a calendar of its own, at a time.
+pub type Calendars = Box<dyn Fn(Millis) -> Vec<(CompactString, Calendar)> + Send>;
+
+/// What says the calendars; none where every domain goes by UTC.
+struct Almanac(Option<Calendars>);
+
+impl fmt::Debug for Almanac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Almanac(Some)" } else { "Almanac(None)" })
+    }
+}
+
 /// A shard's wallet, its journal, and its place in the partition. Lives on one core.
 #[derive(Debug)]
 pub struct Core {
@@ -35,6 +49,9 @@ pub struct Core {
     journal: Journal,
     /// The last change that is on stable storage.
     durable: Sequence,
+    /// When the first day ends by a calendar of a domain's own; milliseconds since 1970.
+    calendars_until_ms: Millis,
+    almanac: Almanac,
     watch: Watch,
 }
 
@@ -61,7 +78,14 @@ impl Core {
     /// The core of shard `id`, with a journal that goes on where the wallet is. Settings may wait in it already.
     pub fn new(id: ShardId, partition: Partition, wallet: Wallet, journal: Journal) -> Self {
         let durable = journal.taken_sequence();
-        Self { id, partition, wallet, journal, durable, watch: Watch(None) }
+        let (almanac, watch) = (Almanac(None), Watch(None));
+        Self { id, partition, wallet, journal, durable, calendars_until_ms: Millis::MAX, almanac, watch }
+    }
+
+    /// Asks `calendars` for the next day's calendar when a domain's day has ended. Without it every domain goes by UTC.
+    pub fn keep_calendars(&mut self, calendars: Calendars) {
+        self.almanac = Almanac(Some(calendars));
+        self.calendars_until_ms = self.wallet.calendars_until();
     }
 
     /// Tells `watcher` of every step from now on; the simulator's auditor must know what was applied when.
@@ -130,6 +154,19 @@ impl Core {
         });
     }
 
+    /// Journals the calendars of a new day, before anything is applied in it.
+    fn turn_calendars(&mut self, now_ms: Millis) {
+        let Almanac(Some(calendars)) = &self.almanac else { return };
+        marks::hit(Mark::CalendarTurned);
+        let mut settings = self.wallet.settings().clone();
+        settings.set_calendars(calendars(now_ms));
+        let changed = self.wallet.configure(now_ms, &settings).expect("no currency has changed");
+        if changed {
+            self.journal.configure(now_ms, self.wallet.settings());
+        }
+        self.calendars_until_ms = self.wallet.calendars_until().max(now_ms + 1);
+    }
+
     /// Applies `operation`, and the steps that follow from it as long as they are this shard's. `told` is given
     /// the outcome where there is one, with the sequence that must be durable before anybody hears of it.
     ///
@@ -142,6 +179,9 @@ impl Core {
         told: impl FnOnce(&Outcome<&str>, Sequence),
     ) -> Step {
         assert!(self.owner(operation) == self.id, "an operation of another shard");
+        if now_ms >= self.calendars_until_ms {
+            self.turn_calendars(now_ms);
+        }
         let mut after = 0;
         let mut next = match self.apply(now_ms, operation, &mut after) {
             Outcome::Next(next) => next,

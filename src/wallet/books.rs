@@ -5,10 +5,12 @@
 
 use compact_str::CompactString;
 
+use super::Millis;
 use super::amount::Amount;
 use super::catalog::Catalog;
 use super::currency::Currency;
-use super::settings::{CurrencyChanged, Settings};
+use super::settings::{Calendar, CurrencyChanged, DomainSettings, Settings};
+use super::sums::Periods;
 
 /// A domain's place in its wallet's books.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +21,10 @@ pub(super) struct DomainId(u16);
 pub(super) struct Book {
     name: CompactString,
     currency: Currency,
-    /// Platforms that it is served to, one bit each; all of them during a replay.
+    /// Platforms that it is served to, one bit each by their places in the catalog.
     served: u64,
+    /// Its current day, week and month, where they begin by another clock than UTC's.
+    calendar: Option<Calendar>,
     /// The house account, minor units: never above zero, since the house owes what players hold.
     house: i128,
     /// What players of this shard hold together, minor units.
@@ -32,8 +36,14 @@ impl Book {
         self.currency
     }
 
-    pub(super) const fn serves(&self, platform: super::PlatformId) -> bool {
-        self.served >> platform.index() & 1 == 1
+    /// Whether it is served to the platform at this place of the catalog.
+    pub(super) const fn serves(&self, place: u8) -> bool {
+        self.served >> place & 1 == 1
+    }
+
+    /// The periods of its limits; `utc` are UTC's.
+    pub(super) fn periods(&self, utc: Periods) -> Periods {
+        self.calendar.as_ref().map_or(utc, Periods::of)
     }
 
     /// Moves `amount` from the house to a player who has `cash`.
@@ -84,35 +94,55 @@ impl Books {
         self.0.iter().position(|book| book.name == name).map(|at| DomainId(at as u16))
     }
 
-    /// Opens a book for each domain that has none yet. Says whether there was one.
+    /// Opens a book for each domain that has none yet, and takes the calendars. Says whether that changed anything.
     pub(super) fn open(&mut self, settings: &Settings) -> Result<bool, CurrencyChanged> {
-        for (name, currency) in &settings.domains {
+        for DomainSettings { name, currency, .. } in &settings.domains {
             let known = self.0.iter().find(|book| book.name == *name);
             if let Some(book) = known.filter(|book| book.currency != *currency) {
                 return Err(CurrencyChanged { domain: name.clone(), was: book.currency, is: *currency });
             }
         }
-        let before = self.0.len();
-        for (name, currency) in &settings.domains {
-            if !self.0.iter().any(|book| book.name == *name) {
-                assert!(self.0.len() < usize::from(u16::MAX), "domains are counted in 16 bits");
-                let (name, currency) = (name.clone(), *currency);
-                self.0.push(Book { name, currency, served: u64::MAX, house: 0, players: 0 });
+        let mut changed = false;
+        for DomainSettings { name, currency, calendar } in &settings.domains {
+            if let Some(book) = self.0.iter_mut().find(|book| book.name == *name) {
+                changed |= book.calendar != *calendar;
+                book.calendar = *calendar;
+                continue;
             }
+            changed = true;
+            assert!(self.0.len() < usize::from(u16::MAX), "domains are counted in 16 bits");
+            let (name, currency, calendar) = (name.clone(), *currency, *calendar);
+            self.0.push(Book { name, currency, served: 0, calendar, house: 0, players: 0 });
         }
-        Ok(self.0.len() > before)
+        Ok(changed)
     }
 
     /// Serves each domain to those platforms that the catalog says, and none that the catalog does not have.
     pub(super) fn serve(&mut self, catalog: &Catalog) {
         for book in &mut self.0 {
-            book.served = catalog.domain(&book.name).map_or(0, super::Domain::platforms);
+            let served = catalog.domain(&book.name).map_or(&[][..], |domain| &domain.platforms);
+            let places = (0..).zip(catalog.platforms());
+            let bits = places
+                .filter(|(_, (key, _))| served.contains(key))
+                .map(|(place, _): (u32, _)| 1_u64 << place);
+            book.served = bits.sum();
         }
     }
 
-    /// Every domain with its currency.
-    pub(super) fn domains(&self) -> Vec<(CompactString, Currency)> {
-        self.0.iter().map(|book| (book.name.clone(), book.currency)).collect()
+    /// The first end of a day by the calendars of the domains that are served; [`Millis::MAX`] where there is none.
+    pub(super) fn calendars_until(&self) -> Millis {
+        let served = self.0.iter().filter(|book| book.served != 0);
+        served.filter_map(|book| book.calendar).map(|calendar| calendar.until_ms).min().unwrap_or(Millis::MAX)
+    }
+
+    /// Every domain with what outcomes depend on.
+    pub(super) fn domains(&self) -> Vec<DomainSettings> {
+        let domain = |book: &Book| DomainSettings {
+            name: book.name.clone(),
+            currency: book.currency,
+            calendar: book.calendar,
+        };
+        self.0.iter().map(domain).collect()
     }
 
     /// What players hold together, by domain, minor units; the house account is its negative.

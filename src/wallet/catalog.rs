@@ -1,29 +1,14 @@
 //! What the operator's configuration tells the wallet: domains, platforms, games, times.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use compact_str::CompactString;
 
 use super::currency::Currency;
-use super::settings::Settings;
+use super::platform::{Dialect, PlatformKey};
+use super::settings::{DomainSettings, Settings};
 use super::token::TokenPolicy;
 use crate::limits;
-
-/// A platform's place in the configuration, below [`limits::PLATFORMS_MAX`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PlatformId(u8);
-
-impl PlatformId {
-    /// The platform at `index` of the configuration; `None` past [`limits::PLATFORMS_MAX`].
-    pub fn new(index: usize) -> Option<Self> {
-        (index < limits::PLATFORMS_MAX).then_some(Self(index as u8))
-    }
-
-    /// Its place.
-    pub const fn index(self) -> usize {
-        self.0 as usize
-    }
-}
 
 /// One brand of the operator.
 #[derive(Clone, Debug)]
@@ -32,25 +17,19 @@ pub struct Domain {
     pub name: String,
     /// The currency of all its accounts.
     pub currency: Currency,
-    /// The platforms that it is served to, one bit each.
-    platforms: u64,
+    /// The platforms that it is served to.
+    pub platforms: Vec<PlatformKey>,
 }
 
 impl Domain {
     /// A domain that is served to `platforms`.
-    pub fn new(name: String, currency: Currency, platforms: impl IntoIterator<Item = PlatformId>) -> Self {
-        let platforms = platforms.into_iter().fold(0, |bits, platform| bits | 1 << platform.index());
-        Self { name, currency, platforms }
+    pub fn new(name: String, currency: Currency, platforms: impl IntoIterator<Item = PlatformKey>) -> Self {
+        Self { name, currency, platforms: platforms.into_iter().collect() }
     }
 
     /// Whether `platform` is served.
-    pub const fn serves(&self, platform: PlatformId) -> bool {
-        self.platforms >> platform.index() & 1 == 1
-    }
-
-    /// The platforms that it is served to, one bit each.
-    pub(super) const fn platforms(&self) -> u64 {
-        self.platforms
+    pub fn serves(&self, platform: PlatformKey) -> bool {
+        self.platforms.contains(&platform)
     }
 }
 
@@ -59,8 +38,8 @@ impl Domain {
 pub struct Catalog {
     domains: Vec<Domain>,
     games: BTreeSet<String>,
-    /// How session tokens are made.
-    pub token_policy: TokenPolicy,
+    /// In the order of their keys.
+    platforms: BTreeMap<PlatformKey, Dialect>,
     /// Life of a session token, milliseconds; at most [`limits::TOKEN_LIFE_MS`].
     pub token_life_ms: u64,
     /// Idle time of a session, milliseconds.
@@ -70,22 +49,50 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// A catalog with the default times and token policy.
+    /// A catalog with the default times, in which every platform that a domain names speaks the default dialect.
     ///
     /// # Panics
-    /// Where there are more domains than [`limits::DOMAINS_MAX`] or two of one name; `config` refuses both.
+    /// Where there are more domains than [`limits::DOMAINS_MAX`], two of one name, or more platforms than
+    /// [`limits::PLATFORMS_MAX`]; `config` refuses them.
     pub fn new(domains: Vec<Domain>, games: impl IntoIterator<Item = String>) -> Self {
         assert!(domains.len() <= limits::DOMAINS_MAX);
         let names: BTreeSet<&str> = domains.iter().map(|domain| domain.name.as_str()).collect();
         assert_eq!(names.len(), domains.len(), "a domain's name is its own");
+        let keys = domains.iter().flat_map(|domain| &domain.platforms);
+        let platforms: BTreeMap<_, _> = keys.map(|key| (*key, Dialect::default())).collect();
+        assert!(platforms.len() <= limits::PLATFORMS_MAX);
         Self {
             domains,
             games: games.into_iter().collect(),
-            token_policy: TokenPolicy::default(),
+            platforms,
             token_life_ms: limits::TOKEN_LIFE_MS,
             session_idle_ms: limits::SESSION_IDLE_MS,
             retention_ms: limits::RETENTION_MS,
         }
+    }
+
+    /// Has a platform speak this dialect.
+    ///
+    /// # Panics
+    /// Where no domain is served to it.
+    pub fn set_dialect(&mut self, platform: PlatformKey, dialect: Dialect) {
+        let known = self.platforms.insert(platform, dialect);
+        assert!(known.is_some(), "a platform is served something");
+    }
+
+    /// Has every platform use this policy of session tokens.
+    pub fn set_token_policy(&mut self, policy: TokenPolicy) {
+        self.platforms.values_mut().for_each(|dialect| dialect.token_policy = policy);
+    }
+
+    /// The dialect of a platform; `None` where it is not in the configuration.
+    pub fn dialect(&self, platform: PlatformKey) -> Option<Dialect> {
+        self.platforms.get(&platform).copied()
+    }
+
+    /// The platforms and their dialects.
+    pub fn platforms(&self) -> impl Iterator<Item = (PlatformKey, Dialect)> {
+        self.platforms.iter().map(|(key, dialect)| (*key, *dialect))
     }
 
     /// The domain of this name.
@@ -93,9 +100,13 @@ impl Catalog {
         self.domains.iter().find(|domain| domain.name == name)
     }
 
-    /// What of this configuration is journaled.
+    /// What of this configuration is journaled. Days begin at midnight UTC.
     pub fn settings(&self) -> Settings {
-        let domain = |domain: &Domain| (CompactString::from(domain.name.as_str()), domain.currency);
+        let domain = |domain: &Domain| DomainSettings {
+            name: CompactString::from(domain.name.as_str()),
+            currency: domain.currency,
+            calendar: None,
+        };
         Settings {
             session_idle_ms: self.session_idle_ms,
             retention_ms: self.retention_ms,

@@ -4,8 +4,8 @@ use rkyv::{Archive, Deserialize, Serialize};
 
 use super::Millis;
 use super::outcome::LineKind;
+use super::platform::PlatformKey;
 use super::rounds::Kind;
-use super::sums::Periods;
 
 /// An account and everything about it.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
@@ -33,7 +33,9 @@ pub struct AccountImage {
     /// The next session's serial.
     pub serial: u32,
     /// The last transaction's number.
-    pub number: u32,
+    pub number: u64,
+    /// The largest number of a transaction that was forgotten.
+    pub forgotten: u64,
     /// Sessions that are remembered, oldest login first.
     pub sessions: Vec<SessionImage>,
     /// The limits, minor units: stake; wager and loss by day, week, month.
@@ -53,15 +55,16 @@ pub struct AccountImage {
 impl AccountImage {
     /// Brings every time that is later than `now_ms` back to it, where a journal was written under a clock that was
     /// ahead. What is remembered for a time is remembered for that long from now; the order of what happened stays. Sums
-    /// of a day, week or month that has not begun are those of the current one: a limit is not escaped by it.
+    /// of a day, week or month that has not begun are taken over into the current one by whoever asks next, since they
+    /// seem to begin in it: a limit is not escaped by it.
     pub fn clamp(&mut self, now_ms: Millis) {
         let back = |ms: &mut Millis| *ms = (*ms).min(now_ms);
         for session in &mut self.sessions {
             back(&mut session.started_ms);
             back(&mut session.used_ms);
         }
-        for (sum, first_day) in self.sums.iter_mut().flatten().zip(Periods::at(now_ms).first_days()) {
-            sum.from_day = sum.from_day.min(first_day);
+        for sum in self.sums.iter_mut().flatten() {
+            back(&mut sum.from_ms);
         }
         for round in &mut self.rounds {
             back(&mut round.last_ms);
@@ -94,8 +97,8 @@ pub struct SessionImage {
 /// Bets and wins of one period.
 #[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SumImage {
-    /// The period's first day, in days since 1970.
-    pub from_day: u32,
+    /// When the period began, milliseconds since 1970.
+    pub from_ms: u64,
     /// Minor units.
     pub staked: i128,
     /// Minor units.
@@ -107,6 +110,12 @@ pub struct SumImage {
 pub struct RoundImage {
     /// `GameRoundID`.
     pub id: String,
+    /// [`PlatformKey`] of the platform whose it is; nobody's of a round of version 0.1.0.
+    pub platform: [u8; PlatformKey::BYTES],
+    /// It is known by its game too.
+    pub by_game: bool,
+    /// `GameID` of its first transaction; empty where that is not known.
+    pub game: String,
     /// 0 unopened (it holds cancelled bets alone), 1 open, 2 closed.
     pub state: u8,
     /// It was opened by winnings that did not start it.
@@ -119,6 +128,21 @@ pub struct RoundImage {
     pub last_ms: u64,
     /// Its transactions, oldest first.
     pub transactions: Vec<TransactionImage>,
+}
+
+/// [`RoundImage::state`] of a round that takes transactions.
+pub(super) const OPEN: u8 = 1;
+
+impl RoundImage {
+    /// Whether it is open, and so remembered for ever.
+    pub const fn is_open(&self) -> bool {
+        self.state == OPEN
+    }
+
+    /// The game of one of its transactions; empty where that is not known.
+    pub fn game_of<'a>(&'a self, known: &'a TransactionImage) -> &'a str {
+        known.game.as_deref().unwrap_or(&self.game)
+    }
 }
 
 impl TransactionImage {
@@ -160,7 +184,12 @@ pub struct TransactionImage {
     /// Milliseconds since 1970.
     pub at_ms: u64,
     /// Its number among the account's; 0 of a cancelled bet.
-    pub number: u32,
+    pub number: u64,
+    /// Outside of rounds: [`PlatformKey`] of the platform that asked for it; nobody's where the operator did, and of a
+    /// credit of version 0.1.0.
+    pub platform: [u8; PlatformKey::BYTES],
+    /// `GameID`, where it is not its round's.
+    pub game: Option<String>,
     /// Of a rollback: the place of its bet in the round.
     pub original: Option<u32>,
 }
@@ -179,9 +208,9 @@ mod tests {
     }
 
     /// An account, all of whose times are these.
-    fn account(at_ms: [Millis; 2], from_days: [u32; 3]) -> AccountImage {
+    fn account(at_ms: [Millis; 2], from_ms: [Millis; 3]) -> AccountImage {
         let [first, last] = at_ms;
-        let sum = |from_day| SumImage { from_day, staked: 500, won: 200 };
+        let sum = |from_ms| SumImage { from_ms, staked: 500, won: 200 };
         AccountImage {
             id: "default/anna".into(),
             cash: 1_000,
@@ -193,7 +222,7 @@ mod tests {
                 started_ms: first,
                 used_ms: last,
             }],
-            sums: Some(from_days.map(sum)),
+            sums: Some(from_ms.map(sum)),
             rounds: vec![RoundImage {
                 id: "r".into(),
                 state: 2,
@@ -209,29 +238,31 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(at_ms: [Millis; 2], from_days: [u32; 3], expect_ms: [Millis; 2], expect_days: [u32; 3]) {
-        let mut image = account(at_ms, from_days);
+    fn check(at_ms: [Millis; 2], from_ms: [Millis; 3], expect_ms: [Millis; 2], expect_from_ms: [Millis; 3]) {
+        let mut image = account(at_ms, from_ms);
         image.clamp(NOW);
-        assert_eq!(image, account(expect_ms, expect_days));
+        assert_eq!(image, account(expect_ms, expect_from_ms));
     }
 
     #[test]
     fn times_to_come_are_brought_back_and_sums_are_kept() {
         // The day, its Monday, and the first of its month.
-        let current = [20_782, 20_780, 20_758];
+        let current = [20_782, 20_780, 20_758].map(|day| day * DAY_MS);
         check([NOW - 1, NOW], current, [NOW - 1, NOW], current);
-        check(
-            [NOW - 9 * DAY_MS, NOW - 1],
-            [20_770, 20_766, 20_758],
-            [NOW - 9 * DAY_MS, NOW - 1],
-            [20_770, 20_766, 20_758],
-        );
+        let earlier = [20_770, 20_766, 20_758].map(|day| day * DAY_MS);
+        check([NOW - 9 * DAY_MS, NOW - 1], earlier, [NOW - 9 * DAY_MS, NOW - 1], earlier);
         check([NOW - 1, NOW + 1], current, [NOW - 1, NOW], current);
         // Eight days on, in the next week and the next month.
-        check([NOW + 8 * DAY_MS, NOW + 8 * DAY_MS + 1], [20_790, 20_787, 20_788], [NOW, NOW], current);
-        // Later on the day, and in the week, alone.
-        check([NOW + 1, NOW + 2], [20_784, 20_780, 20_758], [NOW, NOW], current);
-        check([Millis::MAX; 2], [u32::MAX; 3], [NOW; 2], current);
+        let later = [20_790, 20_787, 20_788].map(|day| day * DAY_MS);
+        check([NOW + 8 * DAY_MS, NOW + 8 * DAY_MS + 1], later, [NOW, NOW], [NOW; 3]);
+        // Later in the week alone.
+        check(
+            [NOW + 1, NOW + 2],
+            [later[0], current[1], current[2]],
+            [NOW, NOW],
+            [NOW, current[1], current[2]],
+        );
+        check([Millis::MAX; 2], [Millis::MAX; 3], [NOW; 2], [NOW; 3]);
         let mut none = AccountImage::default();
         none.clamp(0);
         assert_eq!(none, AccountImage::default());

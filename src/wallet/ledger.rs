@@ -4,17 +4,20 @@ use std::collections::VecDeque;
 
 use compact_str::CompactString;
 use hashbrown::HashTable;
+use smallvec::SmallVec;
 
 use super::account::{AccountHash, AccountRef, Date, Gender, Profile, Status};
 use super::amount::Amount;
 use super::books::{Book, DomainId};
-use super::outcome::{Extras, Receipt};
+use super::outcome::{ErrorCode, Extras, Receipt, Why};
+use super::platforms::PlatformIndex;
 use super::restriction::Restrictions;
 use super::rounds::{Kind, RoundIndex, Transaction};
-use super::session::{Idle, Session};
+use super::session::{Idle, Session, SessionHorizon};
 use super::sums::Sums;
 use super::{Millis, Sequence};
 use crate::limits;
+use crate::marks::{self, Mark};
 
 /// An account's place; it keeps it for as long as the process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +27,10 @@ impl AccountIndex {
     pub(super) fn new(index: usize) -> Self {
         assert!(index < limits::ACCOUNTS_MAX);
         Self(index as u32)
+    }
+
+    pub(super) const fn number(self) -> u32 {
+        self.0
     }
 }
 
@@ -51,7 +58,9 @@ pub(super) struct Account {
 #[derive(Debug)]
 pub(super) struct Activity {
     /// The last transaction's number.
-    pub(super) number: u32,
+    pub(super) number: u64,
+    /// The largest number of a transaction that was forgotten.
+    pub(super) forgotten: u64,
     pub(super) limits: Restrictions<Amount>,
     pub(super) sums: Sums,
     /// In the order of their first transaction.
@@ -66,6 +75,9 @@ pub(super) struct Activity {
     outside_by_id: HashTable<u32>,
     /// Latest alerts, oldest first: when, and what.
     pub(super) alerts: VecDeque<(Millis, Box<str>)>,
+    /// Bets that were refused and stay so for a while, oldest first (protocol §4, `remember_refusals_ms`). A restart
+    /// forgets them.
+    pub(super) refusals: VecDeque<RefusedBet>,
     /// Nothing of it can be forgotten before something is this old.
     pub(super) oldest_ms: Millis,
 }
@@ -74,6 +86,7 @@ impl Default for Activity {
     fn default() -> Self {
         Self {
             number: 0,
+            forgotten: 0,
             limits: Restrictions::none(),
             sums: Sums::default(),
             rounds: Vec::new(),
@@ -82,6 +95,7 @@ impl Default for Activity {
             outside_first: 0,
             outside_by_id: HashTable::new(),
             alerts: VecDeque::new(),
+            refusals: VecDeque::new(),
             oldest_ms: Millis::MAX,
         }
     }
@@ -92,9 +106,19 @@ impl Default for Activity {
 /// forgotten since is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    pub(super) number: u32,
+    pub(super) number: u64,
     pub(super) round: u32,
     pub(super) at: u32,
+}
+
+/// A bet that was refused, and stays so.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RefusedBet {
+    /// A hash of all that the bet is known by.
+    pub(super) bet: u64,
+    pub(super) until_ms: Millis,
+    pub(super) code: ErrorCode,
+    pub(super) why: Why,
 }
 
 impl Place {
@@ -103,29 +127,32 @@ impl Place {
 
 impl Activity {
     /// The next transaction's number.
-    pub(super) fn next_number(&mut self) -> u32 {
-        self.number = self.number.checked_add(1).expect("4 billion transactions of one account");
+    pub(super) const fn next_number(&mut self) -> u64 {
+        // At a million a second it lasts for half a million years.
+        self.number += 1;
         self.number
     }
 
     /// The transaction outside of rounds at this place; `None` where it was forgotten.
     pub(super) fn outside(&self, place: u32) -> Option<&Transaction> {
-        self.outside.get(place.checked_sub(self.outside_first)? as usize)
+        self.outside.get(place.wrapping_sub(self.outside_first) as usize)
     }
 
-    pub(super) fn find_outside(&self, kind: Kind, id: &str) -> Option<&Transaction> {
+    pub(super) fn find_outside(&self, kind: Kind, platform: PlatformIndex, id: &str) -> Option<&Transaction> {
         let at = |place: u32| self.outside(place).expect("what is found by its id is remembered");
-        let place = self.outside_by_id.find(kind.hash_of(id), |place| at(*place).is(kind, id));
+        let is = |known: &Transaction| known.platform == platform && known.is(kind, id);
+        let place = self.outside_by_id.find(kind.hash_of(platform, id), |place| is(at(*place)));
         place.map(|place| at(*place))
     }
 
     /// Remembers a transaction outside of rounds, and says its place.
     pub(super) fn push_outside(&mut self, transaction: Transaction) -> u32 {
-        let place = self.outside_first + self.outside.len() as u32;
+        let place = self.outside_first.wrapping_add(self.outside.len() as u32);
         let hash = transaction.hash();
         self.outside.push_back(transaction);
         let (outside, first) = (&self.outside, self.outside_first);
-        self.outside_by_id.insert_unique(hash, place, |place| outside[(*place - first) as usize].hash());
+        self.outside_by_id
+            .insert_unique(hash, place, |place| outside[place.wrapping_sub(first) as usize].hash());
         place
     }
 
@@ -135,8 +162,10 @@ impl Activity {
             Ok(entry) => drop(entry.remove()),
             Err(_) => unreachable!("what is remembered is found by its id"),
         }
-        self.outside.pop_front();
-        self.outside_first += 1;
+        let first = self.outside.pop_front().expect("it was looked at");
+        self.forgotten = self.forgotten.max(first.number);
+        // Places go round and round: no more than limits::OUTSIDE_TRANSACTIONS_MAX are there at a time.
+        self.outside_first = self.outside_first.wrapping_add(1);
     }
 }
 
@@ -197,21 +226,8 @@ impl Known {
     }
 }
 
-/// The account has [`limits::SESSIONS_PER_ACCOUNT_MAX`] live sessions.
-#[derive(Debug)]
-pub(super) struct TooManySessions;
-
-/// What became of a login.
-#[derive(Debug)]
-pub(super) enum LogIn {
-    /// The session is new. The account remembered too many, so an expired one has made way.
-    New {
-        /// Its key.
-        made_way: Option<Box<str>>,
-    },
-    /// The account had the session already; it has started again.
-    Again,
-}
+/// Keys of sessions that an account has given up, to be given back to the directory.
+pub(super) type FreedKeys = SmallVec<[Box<str>; 2]>;
 
 impl Account {
     pub(super) fn id(&self) -> &str {
@@ -291,45 +307,64 @@ impl Account {
         self.sessions.iter().rposition(is)
     }
 
-    /// Starts a session with this key, or starts it again where the account has it already.
-    pub(super) fn log_in(
-        &mut self,
-        now_ms: Millis,
-        idle_ms: u64,
-        key: &str,
-        idle: Idle,
-    ) -> Result<LogIn, TooManySessions> {
-        let others = self.sessions.iter().filter(|session| &*session.key != key);
-        if others.filter(|session| session.is_live(now_ms, idle_ms)).count()
+    /// The place of the newest session that is still to be remembered and that `is` holds for. Whether one that is not
+    /// has been forgotten yet can't be told from outside.
+    pub(super) fn remembered_session(
+        &self,
+        horizon: SessionHorizon,
+        is: impl Fn(&Session) -> bool,
+    ) -> Option<usize> {
+        self.session_at(|session| !horizon.is_past(session) && is(session))
+    }
+
+    /// Forgets the sessions that are past their horizon. Returns their keys.
+    pub(super) fn forget_sessions(&mut self, horizon: SessionHorizon) -> FreedKeys {
+        let over = self.sessions.extract_if(.., |session| horizon.is_past(session));
+        over.map(|session| session.key).collect()
+    }
+
+    /// Starts a session with this key, or starts it again where the account has it already: `true` then. Others make
+    /// way for it: of too many live ones the one that was used least recently, of too many that are remembered the one
+    /// that expired first. What goes follows from the time and the records alone. Returns the keys of what went.
+    pub(super) fn log_in(&mut self, horizon: SessionHorizon, key: &str, idle: Idle) -> (bool, FreedKeys) {
+        let mut freed = self.forget_sessions(horizon);
+        let again = self.session_at(|session| &*session.key == key);
+        if let Some(at) = again {
+            self.sessions.remove(at);
+        }
+        let is_live = |session: &Session| horizon.is_live(session);
+        while self.sessions.iter().filter(|session| is_live(session)).count()
             >= limits::SESSIONS_PER_ACCOUNT_MAX
         {
-            return Err(TooManySessions);
+            marks::hit(Mark::SessionEvicted);
+            freed.push(self.remove_least_recent(is_live));
         }
-        let session = Session {
-            key: key.into(),
-            serial: self.serial,
-            idle,
-            renewed: false,
-            started_ms: now_ms,
-            used_ms: now_ms,
-        };
-        self.serial = self.serial.wrapping_add(1);
-        if let Some(at) = self.session_at(|session| &*session.key == key) {
-            self.sessions.remove(at);
-            self.sessions.push(session);
-            return Ok(LogIn::Again);
-        }
-        let mut made_way = None;
-        if self.sessions.len() >= limits::SESSIONS_REMEMBERED_MAX {
-            let expired = self.sessions.iter().position(|session| !session.is_live(now_ms, idle_ms));
-            made_way = expired.map(|at| self.sessions.remove(at).key);
+        while self.sessions.len() >= limits::SESSIONS_REMEMBERED_MAX {
+            marks::hit(Mark::ExpiredSessionEvicted);
+            freed.push(self.remove_least_recent(|session| !is_live(session)));
         }
         if self.sessions.is_empty() {
             // One session is what nearly every account has; a vector's usual first step makes room for four.
             self.sessions.reserve_exact(1);
         }
-        self.sessions.push(session);
-        Ok(LogIn::New { made_way })
+        self.sessions.push(Session {
+            key: key.into(),
+            serial: self.serial,
+            idle,
+            renewed: false,
+            started_ms: horizon.now_ms,
+            used_ms: horizon.now_ms,
+        });
+        self.serial = self.serial.wrapping_add(1);
+        (again.is_some(), freed)
+    }
+
+    /// Removes the session that was used least recently, of those that `is` holds for. Returns its key.
+    fn remove_least_recent(&mut self, is: impl Fn(&Session) -> bool) -> Box<str> {
+        let those = self.sessions.iter().enumerate().filter(|(_, session)| is(session));
+        // The oldest login stands first, and is the first of several that were used at one time.
+        let least = those.min_by_key(|(_, session)| session.used_ms).map(|(at, _)| at);
+        self.sessions.remove(least.expect("there are too many of them")).key
     }
 }
 

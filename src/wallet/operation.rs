@@ -6,8 +6,8 @@
 
 use super::account::{AccountHash, AccountRef, KeyHash, Profile, Slot, Status};
 use super::amount::{Amount, Money};
-use super::catalog::PlatformId;
 use super::currency::Currency;
+use super::platform::{PlatformKey, RoundScope};
 use super::restriction::Restrictions;
 use super::token::TokenId;
 
@@ -20,7 +20,7 @@ pub enum Operation<S> {
     /// `balance` (protocol §3).
     Balance {
         /// Who asks.
-        platform: PlatformId,
+        platform: PlatformKey,
         /// Whose balance.
         account: AccountRef<S>,
         /// The game that is played, where the platform says it.
@@ -29,7 +29,7 @@ pub enum Operation<S> {
     /// `createtoken` (protocol §3).
     CreateToken {
         /// Who asks.
-        platform: PlatformId,
+        platform: PlatformKey,
         /// Whose newest live session the token stands for.
         account: AccountRef<S>,
         /// The game to be played.
@@ -40,14 +40,14 @@ pub enum Operation<S> {
     /// `redeemtoken` of a single-use token (protocol §3).
     RedeemToken {
         /// Who asks.
-        platform: PlatformId,
+        platform: PlatformKey,
         /// The token, which carries its slot.
         token: TokenId,
     },
     /// `redeemtoken` of a wrapped token, at the slot of the session's key (protocol §3).
     RedeemWrapped {
         /// Who asks.
-        platform: PlatformId,
+        platform: PlatformKey,
         /// The session key in the token.
         key: S,
         /// The time in the token, milliseconds since 1970.
@@ -59,11 +59,13 @@ pub enum Operation<S> {
     /// `gameround/end` (protocol §4).
     EndRound {
         /// Who asks.
-        platform: PlatformId,
+        platform: PlatformKey,
         /// Whose round.
         account: AccountRef<S>,
         /// `GameRoundID`.
         round: S,
+        /// What makes a round of this platform.
+        scope: RoundScope,
         /// `GameID`.
         game: S,
         /// `CurrencyCode`; `None` where ISO 4217 has no such code.
@@ -74,7 +76,7 @@ pub enum Operation<S> {
     /// `accounttransaction/credit` (protocol §4).
     Credit {
         /// Who asks.
-        platform: PlatformId,
+        platform: PlatformKey,
         /// Who is paid.
         account: AccountRef<S>,
         /// `AccountTransactionID`.
@@ -89,7 +91,7 @@ pub enum Operation<S> {
     /// `alertwalletcallbacknotification` (protocol §4).
     Alert {
         /// Who asks.
-        platform: PlatformId,
+        platform: PlatformKey,
         /// The account that it is recorded on.
         account: AccountRef<S>,
         /// The alert's own members, as a JSON object.
@@ -125,6 +127,8 @@ pub enum Operation<S> {
         transaction: S,
         /// `Amount`.
         amount: Money,
+        /// `CurrencyCode`, where the operator says it.
+        currency: Option<Currency>,
     },
     /// `PUT …/{player}/limits`: replaces all limits (protocol §6).
     SetLimits {
@@ -138,7 +142,7 @@ pub enum Operation<S> {
         /// The account.
         account: AccountRef<S>,
         /// The page begins after the transaction of this number; 0 for the first page.
-        after: u32,
+        after: u64,
         /// Transactions of the page at most.
         limit: u16,
     },
@@ -160,7 +164,7 @@ pub enum Operation<S> {
     /// Second step of [`Operation::RedeemWrapped`], at the account.
     RedeemSession {
         /// Who asks.
-        platform: PlatformId,
+        platform: PlatformKey,
         /// The hash of the account that holds the session, from the directory of keys.
         account: AccountHash,
         /// The session key.
@@ -171,6 +175,16 @@ pub enum Operation<S> {
     /// Second step of [`Operation::OpenSession`], at the account: the key is claimed, the session starts.
     StartSession {
         /// The account.
+        account: AccountRef<S>,
+        /// The session's key.
+        key: S,
+    },
+    /// Second step of an [`Operation::OpenSession`] whose key another account has claimed, at that account: does it
+    /// hold the session?
+    CheckClaim {
+        /// The hash of the account that has claimed the key, from the directory of keys.
+        holder: AccountHash,
+        /// The account that wants the key.
         account: AccountRef<S>,
         /// The session's key.
         key: S,
@@ -236,7 +250,7 @@ pub struct Play<S> {
     /// Which call.
     pub kind: PlayKind,
     /// Who asks.
-    pub platform: PlatformId,
+    pub platform: PlatformKey,
     /// Whose round.
     pub account: AccountRef<S>,
     /// `GatewaySessionToken`; always there in a bet.
@@ -245,6 +259,8 @@ pub struct Play<S> {
     pub session_checked: bool,
     /// `GameRoundID`.
     pub round: S,
+    /// What makes a round of this platform.
+    pub scope: RoundScope,
     /// `GameRoundTransactionID`.
     pub transaction: S,
     /// `OriginalBetGameRoundTransactionID`; there in a rollback alone.
@@ -273,6 +289,7 @@ impl<S: AsRef<str>> Play<S> {
             session: self.session.as_ref().map(&f),
             session_checked: self.session_checked,
             round: f(&self.round),
+            scope: self.scope,
             transaction: f(&self.transaction),
             original: self.original.as_ref().map(&f),
             game: f(&self.game),
@@ -294,9 +311,9 @@ pub enum Released {
     Closed,
     /// The session could not start: there is no such account.
     NoAccount,
-    /// The session could not start: the account has as many as it may have.
-    TooManySessions,
-    /// Nobody waits: an expired session was swept.
+    /// The key was another account's, whose session is over: it is free from now on.
+    Freed,
+    /// Nobody waits: an expired session was swept, or made way.
     Swept,
 }
 
@@ -319,7 +336,9 @@ impl<S: AsRef<str>> Operation<S> {
             | Self::GetStatement { account, .. }
             | Self::RenewSession { account, .. }
             | Self::Play(Play { account, .. }) => account.hash().slot(),
-            Self::RedeemSession { account, .. } | Self::CheckHolder { holder: account, .. } => account.slot(),
+            Self::RedeemSession { account, .. }
+            | Self::CheckHolder { holder: account, .. }
+            | Self::CheckClaim { holder: account, .. } => account.slot(),
             Self::RedeemWrapped { key, .. }
             | Self::OpenSession { key, .. }
             | Self::ReleaseKey { key, .. } => KeyHash::of(key.as_ref()).slot(),
@@ -355,12 +374,29 @@ impl<S: AsRef<str>> Operation<S> {
             | Self::RedeemSession { .. }
             | Self::ReleaseKey { .. }
             | Self::FindHolder { .. }
-            | Self::CheckHolder { .. } => None,
+            | Self::CheckHolder { .. }
+            | Self::CheckClaim { .. } => None,
+        }
+    }
+
+    /// The platform that asks; `None` where none does.
+    pub const fn platform(&self) -> Option<PlatformKey> {
+        match self {
+            Self::Balance { platform, .. }
+            | Self::CreateToken { platform, .. }
+            | Self::RedeemToken { platform, .. }
+            | Self::RedeemWrapped { platform, .. }
+            | Self::RedeemSession { platform, .. }
+            | Self::EndRound { platform, .. }
+            | Self::Credit { platform, .. }
+            | Self::Alert { platform, .. }
+            | Self::Play(Play { platform, .. }) => Some(*platform),
+            _ => None,
         }
     }
 
     /// Whether the operation changes what is journaled, where it succeeds; so it is refused while nothing can be.
-    /// The renewal of a session is not counted: it can wait.
+    /// The renewal of a session by `redeemtoken` counts: it is journaled within a minute (protocol §5).
     pub const fn is_write(&self) -> bool {
         match self {
             Self::Play(_)
@@ -372,11 +408,11 @@ impl<S: AsRef<str>> Operation<S> {
             | Self::Transfer { .. }
             | Self::SetLimits { .. }
             | Self::OpenSession { .. }
-            | Self::CloseSession { .. } => true,
+            | Self::CloseSession { .. }
+            | Self::RedeemToken { .. }
+            | Self::RedeemWrapped { .. } => true,
             Self::Balance { .. }
             | Self::CreateToken { .. }
-            | Self::RedeemToken { .. }
-            | Self::RedeemWrapped { .. }
             | Self::GetAccount { .. }
             | Self::GetStatement { .. }
             // Steps of what was let in: they go on.
@@ -385,6 +421,7 @@ impl<S: AsRef<str>> Operation<S> {
             | Self::ReleaseKey { .. }
             | Self::FindHolder { .. }
             | Self::CheckHolder { .. }
+            | Self::CheckClaim { .. }
             | Self::RenewSession { .. } => false,
         }
     }
@@ -400,6 +437,7 @@ impl<S: AsRef<str>> Operation<S> {
                 | Self::Play(Play { kind: PlayKind::Win, session: Some(_), session_checked: false, .. })
                 | Self::FindHolder { .. }
                 | Self::CheckHolder { .. }
+                | Self::CheckClaim { .. }
         )
     }
 
@@ -429,14 +467,17 @@ impl<S: AsRef<str>> Operation<S> {
                 Operation::RedeemWrapped { platform: *platform, key: f(key), minted_ms: *minted_ms }
             }
             Self::Play(play) => Operation::Play(play.map(f)),
-            Self::EndRound { platform, account, round, game, currency, details } => Operation::EndRound {
-                platform: *platform,
-                account: account.map(&f),
-                round: f(round),
-                game: f(game),
-                currency: *currency,
-                details: details.as_ref().map(&f),
-            },
+            Self::EndRound { platform, account, round, scope, game, currency, details } => {
+                Operation::EndRound {
+                    platform: *platform,
+                    account: account.map(&f),
+                    round: f(round),
+                    scope: *scope,
+                    game: f(game),
+                    currency: *currency,
+                    details: details.as_ref().map(&f),
+                }
+            }
             Self::Credit { platform, account, transaction, kind, currency, amount } => Operation::Credit {
                 platform: *platform,
                 account: account.map(&f),
@@ -455,11 +496,12 @@ impl<S: AsRef<str>> Operation<S> {
             Self::SetStatus { account, status } => {
                 Operation::SetStatus { account: account.map(&f), status: *status }
             }
-            Self::Transfer { account, direction, transaction, amount } => Operation::Transfer {
+            Self::Transfer { account, direction, transaction, amount, currency } => Operation::Transfer {
                 account: account.map(&f),
                 direction: *direction,
                 transaction: f(transaction),
                 amount: *amount,
+                currency: *currency,
             },
             Self::SetLimits { account, limits } => {
                 Operation::SetLimits { account: account.map(&f), limits: limits.clone() }
@@ -481,6 +523,9 @@ impl<S: AsRef<str>> Operation<S> {
             },
             Self::StartSession { account, key } => {
                 Operation::StartSession { account: account.map(&f), key: f(key) }
+            }
+            Self::CheckClaim { holder, account, key } => {
+                Operation::CheckClaim { holder: *holder, account: account.map(&f), key: f(key) }
             }
             Self::ReleaseKey { key, account, answer } => {
                 Operation::ReleaseKey { key: f(key), account: *account, answer: *answer }

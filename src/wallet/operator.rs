@@ -5,18 +5,21 @@ use hashbrown::hash_table::Entry;
 
 use super::account::{AccountHash, AccountRef, KeyHash, Profile, Status};
 use super::amount::Money;
-use super::ledger::{self, Account, Activity, Place};
+use super::horizon::is_over;
+use super::ledger::{Account, Activity, Place};
 use super::operation::{Direction, Operation, Released};
 use super::outcome::{
     AccountView, AlertView, Effect, LineKind, OperatorRefusal, Outcome, RoundView, SessionView, Statement,
     StatementLine,
 };
 use super::outside::Recalled;
+use super::platforms::PlatformIndex;
 use super::restriction::Restrictions;
 use super::rounds::{Fate, Kind, RoundIndex, RoundState, Transaction};
 use super::session::{Idle, Session};
 use super::{Holder, Millis, Stamp, Wallet};
 use crate::limits;
+use crate::marks::{self, Mark};
 
 impl Wallet {
     /// Creates an account, or replaces the profile of one that is there.
@@ -121,7 +124,8 @@ impl Wallet {
         operation: &Operation<&str>,
         effect: &mut Effect,
     ) -> Outcome<&'static str> {
-        let Operation::Transfer { account, direction, transaction, amount } = operation else {
+        let Operation::Transfer { account, direction, transaction, amount, currency: asked } = operation
+        else {
             unreachable!("the call of another operation");
         };
         let refuse = Outcome::OperatorRefused;
@@ -131,6 +135,9 @@ impl Wallet {
         let found = self.accounts.get(index);
         effect.seen = found.changed;
         let currency = self.books.get(found.domain()).currency();
+        if asked.is_some_and(|asked| asked != currency) {
+            return refuse(OperatorRefusal::WrongCurrency);
+        }
         let Some(amount) = amount.in_minor_units(currency) else {
             return refuse(OperatorRefusal::NotMoney);
         };
@@ -138,7 +145,7 @@ impl Wallet {
             Direction::In => Kind::Deposit,
             Direction::Out => Kind::Withdrawal,
         };
-        let before = match self.recall(stamp.now_ms, index, kind, transaction) {
+        let before = match self.recall(stamp.now_ms, index, kind, PlatformIndex::NONE, transaction) {
             Recalled::Known(before) => Some(before),
             Recalled::Full => return refuse(OperatorRefusal::TooManyTransactions),
             Recalled::New => None,
@@ -182,7 +189,7 @@ impl Wallet {
         &self,
         now_ms: Millis,
         account: &AccountRef<&str>,
-        after: u32,
+        after: u64,
         limit: u16,
         effect: &mut Effect,
     ) -> Outcome<&'static str> {
@@ -193,8 +200,9 @@ impl Wallet {
         effect.seen = found.changed;
         let currency = self.books.get(found.domain()).currency();
         let limit = usize::from(limit).min(limits::STATEMENT_LINES_MAX);
-        let mut lines = Vec::new();
+        let (mut lines, mut complete_from) = (Vec::new(), 1);
         if let Some(activity) = found.activity() {
+            complete_from = self.complete_from(now_ms, activity);
             let from = activity.statement.partition_point(|place| place.number <= after);
             let lines_left =
                 activity.statement.range(from..).filter_map(|place| self.line(now_ms, activity, *place));
@@ -202,10 +210,10 @@ impl Wallet {
         }
         let more = lines.len() > limit;
         lines.truncate(limit);
-        Outcome::Statement(Box::new(Statement { currency, lines, more }))
+        Outcome::Statement(Box::new(Statement { currency, lines, more, complete_from }))
     }
 
-    /// A line of the statement; `None` where it is past its retention and only waits to be swept.
+    /// A line of the statement; `None` where it is past its horizon, and only waits to be swept.
     fn line(&self, now_ms: Millis, activity: &Activity, place: Place) -> Option<StatementLine> {
         let retention_ms = self.settings.retention_ms;
         let round =
@@ -215,7 +223,7 @@ impl Wallet {
             Some(round) => &round.transactions[place.at as usize],
             None => activity
                 .outside(place.at)
-                .filter(|transaction| transaction.at_ms.saturating_add(retention_ms) > now_ms)?,
+                .filter(|transaction| !is_over(transaction.at_ms, now_ms, retention_ms))?,
         };
         let kind = match transaction.kind {
             Kind::Play(kind) => LineKind::Play(kind),
@@ -224,9 +232,14 @@ impl Wallet {
             Kind::Withdrawal => LineKind::Withdrawal,
             Kind::Cancelled => unreachable!("a cancelled bet is no transaction"),
         };
+        let game = self.games.id(transaction.game);
+        let original = round.and_then(|round| round.transactions.get(transaction.original as usize));
         Some(StatementLine {
             number: transaction.number,
             kind,
+            platform: self.platforms.key(round.map_or(transaction.platform, |round| round.platform)),
+            game: (!game.is_empty()).then(|| CompactString::from(game)),
+            original: original.map(|bet| CompactString::from(&*bet.id)),
             round: round.map(|round| CompactString::from(&*round.id)),
             transaction: CompactString::from(&*transaction.id),
             amount: transaction.amount,
@@ -243,9 +256,14 @@ impl Wallet {
             self.directory.entry(hash.bits(), |holder| holder.key == hash, |holder| holder.key.bits());
         match entry {
             Entry::Occupied(taken) if taken.get().account != account.hash() => {
-                return Outcome::OperatorRefused(OperatorRefusal::KeyTaken);
+                // Whether that account's session is there, and is there for good, it alone knows.
+                return Outcome::Next(Box::new(Operation::CheckClaim {
+                    holder: taken.get().account,
+                    account: account.map(|id| CompactString::from(*id)),
+                    key: key.into(),
+                }));
             }
-            // Each claim is a request under way, or the session; so they don't run out of 32 bits.
+            // Each claim is a request under way, or a session; so they don't run out of 32 bits.
             Entry::Occupied(mut held) => held.get_mut().claims += 1,
             Entry::Vacant(free) => {
                 free.insert(Holder { key: hash, account: account.hash(), claims: 1 });
@@ -253,6 +271,35 @@ impl Wallet {
         }
         let account = account.map(|id| CompactString::from(*id));
         Outcome::Next(Box::new(Operation::StartSession { account, key: key.into() }))
+    }
+
+    /// Second step of a login whose key another account has claimed. That account is shown to hold it only where its
+    /// session is there, and the answer waits until that is durable; a session that is over gives its key up.
+    pub(super) fn check_claim<'a>(
+        &mut self,
+        now_ms: Millis,
+        holder: AccountHash,
+        account: &AccountRef<&str>,
+        key: &str,
+        effect: &mut Effect,
+    ) -> Outcome<&'a str> {
+        debug_assert!(holder != account.hash(), "an account's own key is not asked for");
+        let has = |found: &Account| found.session_at(|session| &*session.key == key);
+        let Some(index) = self.accounts.find_hash(holder, |found| has(found).is_some()) else {
+            // It is on its way, in or out.
+            marks::hit(Mark::KeyInFlight);
+            return Outcome::OperatorRefused(OperatorRefusal::TryAgain);
+        };
+        let horizon = self.session_horizon(now_ms);
+        let found = self.accounts.get_mut(index);
+        effect.seen = found.changed;
+        let at = has(found).expect("it was found by it");
+        if !horizon.is_past(&found.sessions[at]) {
+            return Outcome::OperatorRefused(OperatorRefusal::KeyTaken);
+        }
+        marks::hit(Mark::KeyFreed);
+        let key = found.sessions.remove(at).key.into();
+        Outcome::Next(Box::new(Operation::ReleaseKey { key, account: holder, answer: Released::Freed }))
     }
 
     pub(super) fn start_session<'a>(
@@ -272,20 +319,12 @@ impl Wallet {
         let Some(index) = self.accounts.find(account) else {
             return unclaim(Released::NoAccount);
         };
-        effect.seen = self.accounts.get(index).changed;
-        let idle_ms = self.settings.session_idle_ms;
-        let started = match self.accounts.get_mut(index).log_in(stamp.now_ms, idle_ms, key, Idle::Expires) {
-            Err(ledger::TooManySessions) => return unclaim(Released::TooManySessions),
-            Ok(started) => started,
-        };
+        let horizon = self.session_horizon(stamp.now_ms);
+        // A session of this key that is past its horizon is forgotten first; its claim is the new one's then.
+        let (again, freed) = self.accounts.get_mut(index).log_in(horizon, key, Idle::Expires);
+        self.free(account.hash(), freed);
         self.note(stamp, index, effect);
-        match started {
-            ledger::LogIn::Again => unclaim(Released::Opened),
-            ledger::LogIn::New { made_way } => {
-                self.unheld.extend(made_way.map(|key| (key, account.hash())));
-                Outcome::SessionOpened { key }
-            }
-        }
+        if again { unclaim(Released::Opened) } else { Outcome::SessionOpened { key } }
     }
 
     pub(super) fn close_session<'a>(
@@ -298,15 +337,21 @@ impl Wallet {
         let Some(index) = self.accounts.find(account) else {
             return Outcome::OperatorRefused(OperatorRefusal::NoAccount);
         };
+        let horizon = self.session_horizon(stamp.now_ms);
+        let replays = self.catalog.is_none();
         let found = self.accounts.get_mut(index);
         effect.seen = found.changed;
-        let Some(at) = found.session_at(|session| &*session.key == key) else {
+        let is_it = |session: &Session| &*session.key == key;
+        // A replay may know of an earlier last use, and have forgotten it by then: what counts is that it is gone.
+        let at = if replays { found.session_at(is_it) } else { found.remembered_session(horizon, is_it) };
+        if let Some(at) = at {
+            found.sessions.remove(at);
+        } else if !replays {
             return Outcome::OperatorRefused(OperatorRefusal::NoSession);
-        };
-        let session = found.sessions.remove(at);
+        }
         self.note(stamp, index, effect);
         Outcome::Next(Box::new(Operation::ReleaseKey {
-            key: session.key.into(),
+            key: key.into(),
             account: account.hash(),
             answer: Released::Closed,
         }))
@@ -333,7 +378,7 @@ impl Wallet {
             Released::Opened => Outcome::SessionOpened { key },
             Released::Closed => Outcome::SessionClosed,
             Released::NoAccount => Outcome::OperatorRefused(OperatorRefusal::NoAccount),
-            Released::TooManySessions => Outcome::OperatorRefused(OperatorRefusal::TooManySessions),
+            Released::Freed => Outcome::OperatorRefused(OperatorRefusal::TryAgain),
             Released::Swept => Outcome::Silent,
         }
     }

@@ -6,6 +6,7 @@ use super::account::{Profile, Status};
 use super::amount::Amount;
 use super::currency::Currency;
 use super::operation::{Operation, PlayKind};
+use super::platform::PlatformKey;
 use super::restriction::Restrictions;
 use super::token::TokenId;
 
@@ -53,6 +54,21 @@ impl ErrorCode {
         self as i8
     }
 }
+
+/// The rule that a refusal comes of, in words for a platform's engineer (protocol §1, `ErrorDescription`). It tells
+/// nothing of the account beyond its code.
+///
+/// Two refusals of one code are the same refusal: what decides is the code.
+#[derive(Clone, Copy, Debug)]
+pub struct Why(pub &'static str);
+
+impl PartialEq for Why {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Why {}
 
 /// An account's funds, as `Balance` shows them (protocol §1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +167,8 @@ pub struct Statement {
     pub lines: Vec<StatementLine>,
     /// There are further ones.
     pub more: bool,
+    /// All transactions from this number on are remembered; 1 where none was forgotten.
+    pub complete_from: u64,
 }
 
 /// What a transaction of a statement is.
@@ -170,13 +188,19 @@ pub enum LineKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatementLine {
     /// Its number among its account's, growing; a later page begins after it.
-    pub number: u32,
+    pub number: u64,
     /// What it is.
     pub kind: LineKind,
+    /// The platform that asked for it; nobody's where the operator did.
+    pub platform: PlatformKey,
     /// `GameRoundID`, of a round's transaction.
     pub round: Option<CompactString>,
+    /// `GameID`, of a round's transaction.
+    pub game: Option<CompactString>,
     /// Its id.
     pub transaction: CompactString,
+    /// Of a rollback: the id of its bet.
+    pub original: Option<CompactString>,
     /// The amount that was asked for.
     pub amount: Amount,
     /// It moved nothing, as the second rollback of a bet does.
@@ -253,8 +277,10 @@ pub enum Outcome<S> {
     Noted(Balance),
     /// A platform's call was refused; with the funds where the account is known and may be told of (protocol §4).
     Refused {
-        /// Why.
+        /// The code.
         code: ErrorCode,
+        /// The rule that it comes of.
+        why: Why,
         /// The funds.
         balance: Option<Balance>,
     },
@@ -308,8 +334,10 @@ pub enum OperatorRefusal {
     NoSession,
     /// 409: the key is another account's session.
     KeyTaken,
-    /// 409: the account has as many live sessions as it may have.
-    TooManySessions,
+    /// 503: the key is on its way from one account to another, or the journal is behind; to be asked again.
+    TryAgain,
+    /// 400: the currency is not the account's.
+    WrongCurrency,
     /// 503: the shard holds as many accounts as it may.
     ShardFull,
     /// 409: the transaction's id was used with another amount.
@@ -350,7 +378,9 @@ impl<S> Outcome<S> {
                 Outcome::Done { reference: f(reference), staked: *staked, balance: *balance }
             }
             Self::Noted(balance) => Outcome::Noted(*balance),
-            Self::Refused { code, balance } => Outcome::Refused { code: *code, balance: *balance },
+            Self::Refused { code, why, balance } => {
+                Outcome::Refused { code: *code, why: *why, balance: *balance }
+            }
             Self::AccountPut { created } => Outcome::AccountPut { created: *created },
             Self::Account(view) => Outcome::Account(view.clone()),
             Self::StatusSet(status) => Outcome::StatusSet(*status),

@@ -4,9 +4,10 @@
 use super::amount::Amount;
 use super::ledger::{AccountIndex, Place};
 use super::operation::Operation;
-use super::outcome::{Effect, ErrorCode, Outcome};
+use super::outcome::{Effect, ErrorCode, Outcome, Why};
+use super::platforms::PlatformIndex;
 use super::rounds::{Kind, Transaction};
-use super::{Millis, Stamp, Wallet, refused};
+use super::{Millis, Rules, Stamp, Wallet, because, refused};
 use crate::limits;
 
 /// What is known of a transaction outside of rounds.
@@ -30,29 +31,31 @@ impl Wallet {
         let Operation::Credit { platform, account, transaction, currency, amount, .. } = operation else {
             unreachable!("the call of another operation");
         };
-        let Some((index, found)) = self.served(*platform, account) else {
-            return refused(ErrorCode::AccountNotFound);
+        let Some((index, found, platform)) = self.served(*platform, account) else {
+            return refused(ErrorCode::AccountNotFound, because::NO_ACCOUNT);
         };
         effect.seen = found.changed;
         let same_currency = *currency == Some(self.books.get(found.domain()).currency());
         let holds = found.cash().checked_add(*amount).is_some();
-        let code = match self.recall(stamp.now_ms, index, Kind::Credit, transaction) {
-            Recalled::Known(before) if before == *amount && same_currency => ErrorCode::Success,
-            Recalled::Known(_) => ErrorCode::NotCompleted,
-            _ if !same_currency => ErrorCode::CurrencyMismatch,
-            Recalled::Full => ErrorCode::NotCompleted,
-            Recalled::New if !holds => ErrorCode::NotCompleted,
+        let refusal = match self.recall(stamp.now_ms, index, Kind::Credit, platform, transaction) {
+            Recalled::Known(before) if before == *amount && same_currency => None,
+            Recalled::Known(_) => Some((ErrorCode::NotCompleted, because::OTHER_CONTENTS)),
+            _ if !same_currency => Some((ErrorCode::CurrencyMismatch, because::CURRENCY)),
+            Recalled::Full => {
+                Some((ErrorCode::NotCompleted, "The account has as many credits as it may have."))
+            }
+            Recalled::New if !holds => Some((ErrorCode::NotCompleted, because::TOO_MUCH)),
             Recalled::New => {
-                let credit = Transaction::new(Kind::Credit, transaction, *amount, stamp.now_ms);
+                let mut credit = Transaction::new(Kind::Credit, transaction, *amount, stamp.now_ms);
+                credit.platform = platform;
                 self.record_outside(stamp, index, credit, effect);
-                ErrorCode::Success
+                None
             }
         };
         let balance = self.balance_of(self.accounts.get(index));
-        if code == ErrorCode::Success {
-            Outcome::Done { reference: transaction, staked: None, balance }
-        } else {
-            Outcome::Refused { code, balance: Some(balance) }
+        match refusal {
+            None => Outcome::Done { reference: transaction, staked: None, balance },
+            Some((code, why)) => Outcome::Refused { code, why: Why(why), balance: Some(balance) },
         }
     }
 
@@ -66,8 +69,8 @@ impl Wallet {
         let Operation::Alert { platform, account, details } = operation else {
             unreachable!("the call of another operation");
         };
-        let Some((index, _)) = self.served(*platform, account) else {
-            return refused(ErrorCode::AccountNotFound);
+        let Some((index, _, _)) = self.served(*platform, account) else {
+            return refused(ErrorCode::AccountNotFound, because::NO_ACCOUNT);
         };
         let found = self.accounts.get_mut(index);
         let alerts = &mut found.activity_mut().alerts;
@@ -79,30 +82,29 @@ impl Wallet {
         Outcome::Noted(self.balance_of(self.accounts.get(index)))
     }
 
-    /// What is known of the account's transaction of this kind and id. Forgets those that are past the retention.
-    pub(super) fn recall(&mut self, now_ms: Millis, index: AccountIndex, kind: Kind, id: &str) -> Recalled {
+    /// What is known of the account's transaction of this kind and id, of this platform. Forgets those that are past the
+    /// retention, so that they are not counted.
+    pub(super) fn recall(
+        &mut self,
+        now_ms: Millis,
+        index: AccountIndex,
+        kind: Kind,
+        platform: PlatformIndex,
+        id: &str,
+    ) -> Recalled {
         self.forget_outside(now_ms, index);
         let Some(activity) = self.accounts.get(index).activity() else { return Recalled::New };
-        match activity.find_outside(kind, id) {
+        let find = |platform| activity.find_outside(kind, platform, id);
+        let known = if self.rules == Rules::V1 {
+            self.platforms.all().map(PlatformIndex::from_number).find_map(find)
+        } else {
+            // One of version 0.1.0 is whoever's: nobody is paid twice.
+            find(platform).or_else(|| find(PlatformIndex::NONE))
+        };
+        match known {
             Some(known) => Recalled::Known(known.amount),
             None if activity.outside.len() >= limits::OUTSIDE_TRANSACTIONS_MAX => Recalled::Full,
             None => Recalled::New,
-        }
-    }
-
-    /// Forgets what is past its retention, which is what comes first: time does not go back.
-    pub(super) fn forget_outside(&mut self, now_ms: Millis, index: AccountIndex) {
-        let retention_ms = self.settings.retention_ms;
-        let account = self.accounts.get_mut(index);
-        let is_over = |first: Option<&Transaction>| {
-            first.is_some_and(|first| first.at_ms.saturating_add(retention_ms) <= now_ms)
-        };
-        if !account.activity().is_some_and(|activity| is_over(activity.outside.front())) {
-            return;
-        }
-        let activity = account.activity_mut();
-        while is_over(activity.outside.front()) {
-            activity.forget_first_outside();
         }
     }
 

@@ -1,37 +1,33 @@
 //! Game rounds (protocol §4): bets, wins, rollbacks, voids, and the end.
 //!
-//! Each call climbs the protocol's ladder in its order: account, a transaction that is known, session, frozen,
-//! currency, game, round, limits, funds. What follows the last rung changes the state.
+//! A call finds its account and its round, climbs the ladder, and then changes the state: a transaction is recorded
+//! and its money moves, or nothing does.
 
-use super::account::{KeyHash, Status};
+use super::account::KeyHash;
 use super::amount::Amount;
+use super::games::GameIndex;
+use super::ladder::{NO_SESSION, Verdict};
 use super::ledger::{AccountIndex, Place};
 use super::operation::{Operation, Play, PlayKind};
-use super::outcome::{Effect, ErrorCode, Outcome, Receipt};
-use super::rounds::{Fate, Kind, NO_ORIGINAL, Round, RoundIndex, RoundState, Transaction};
-use super::{Stamp, Wallet, refused};
-use crate::limits;
+use super::outcome::{Effect, ErrorCode, Outcome, Receipt, Why};
+use super::platform::RoundScope;
+use super::platforms::PlatformIndex;
+use super::rounds::{Fate, Kind, NO_ORIGINAL, Round, RoundIndex, RoundKey, RoundState, Transaction};
+use super::{Millis, Rules, Stamp, Wallet, because, refused};
+use crate::marks::{self, Mark};
 
-/// What a call that has climbed its ladder does.
-enum Verdict {
-    /// It is done: the transaction is recorded, and this much moves.
-    Do {
-        /// Of a rollback: the place of its bet, and whether this one is what takes it back.
-        original: Option<(u32, bool)>,
-    },
-    /// The bet to roll back is not there: its id is cancelled, and the answer is -8.
-    Cancel,
-    /// It was done before.
-    Known,
-    /// Refused, with the funds.
-    Refuse(ErrorCode),
-    /// Refused, and nothing is told of the account.
-    Deny(ErrorCode),
-    /// Winnings whose session is not this account's: is it another's?
-    AskForHolder,
+/// Where a request about a round arrives.
+#[derive(Clone, Copy)]
+pub(super) struct At {
+    pub(super) account: AccountIndex,
+    pub(super) platform: PlatformIndex,
+    /// The round, where the account has it.
+    pub(super) round: Option<RoundIndex>,
 }
 
-use Verdict::Refuse;
+const NO_BET: &str =
+    "OriginalBetGameRoundTransactionID names no bet of this round; it is cancelled, should it come.";
+pub(super) const NO_ROUND: &str = "GameRoundID names no round.";
 
 impl Wallet {
     pub(super) fn play<'a>(
@@ -41,34 +37,43 @@ impl Wallet {
         effect: &mut Effect,
     ) -> Outcome<&'a str> {
         let Some(index) = self.accounts.find(&play.account) else {
-            let served = self.books.domain_of(play.account.id());
-            let served = served.is_some_and(|id| self.books.get(id).serves(play.platform));
+            let domain = self.books.domain_of(play.account.id());
+            let served = domain.is_some_and(|domain| self.serves(domain, play.platform).is_some());
             // A session is looked for first, and an account that is not there has none (protocol §1).
-            let code = if served && play.kind == PlayKind::Bet {
-                ErrorCode::SessionNotFound
+            return if served && play.kind == PlayKind::Bet {
+                refused(ErrorCode::SessionNotFound, NO_SESSION)
             } else {
-                ErrorCode::AccountNotFound
+                refused(ErrorCode::AccountNotFound, because::NO_ACCOUNT)
             };
-            return refused(code);
         };
         let account = self.accounts.get(index);
         effect.seen = account.changed;
-        if !self.books.get(account.domain()).serves(play.platform) {
-            return refused(ErrorCode::AccountNotFound);
-        }
-        let round = self.remembered(stamp.now_ms, index, play.round);
-        let code = match self.judge(stamp, play, index, round) {
+        let Some(platform) = self.serves(account.domain(), play.platform) else {
+            return refused(ErrorCode::AccountNotFound, because::NO_ACCOUNT);
+        };
+        let Play { round, scope, game, .. } = play;
+        let round = self.remembered_round(stamp.now_ms, index, platform, round, *scope, game);
+        let at = At { account: index, platform, round };
+        let (code, why) = match self.judge(stamp, play, at) {
             Verdict::Do { original } => {
-                self.carry_out(stamp, play, index, round, original, effect);
-                ErrorCode::Success
+                self.carry_out(stamp, play, at, original, effect);
+                (ErrorCode::Success, "")
             }
-            Verdict::Known => ErrorCode::Success,
+            Verdict::Known => (ErrorCode::Success, ""),
             Verdict::Cancel => {
-                self.cancel(stamp, play, index, round, effect);
-                ErrorCode::TransactionNotFound
+                self.cancel(stamp, play, at, effect);
+                if self.platforms.dialect(platform).unknown_rollback_succeeds {
+                    marks::hit(Mark::UnknownRollbackSucceeded);
+                    (ErrorCode::Success, "")
+                } else {
+                    (ErrorCode::TransactionNotFound, NO_BET)
+                }
             }
-            Refuse(code) => code,
-            Verdict::Deny(code) => return refused(code),
+            Verdict::Refuse(code, why) => {
+                self.remember_refusal(stamp.now_ms, play, at, (code, why));
+                (code, why)
+            }
+            Verdict::Deny(code, why) => return refused(code, why),
             Verdict::AskForHolder => {
                 let play = Box::new(play.map(|text| (*text).into()));
                 return Outcome::Next(Box::new(Operation::FindHolder { play }));
@@ -76,121 +81,60 @@ impl Wallet {
         };
         let balance = self.balance_of(self.accounts.get(index));
         if code != ErrorCode::Success {
-            return Outcome::Refused { code, balance: Some(balance) };
+            return Outcome::Refused { code, why: Why(why), balance: Some(balance) };
         }
         let staked = (play.kind == PlayKind::Bet).then_some(play.amount);
         Outcome::Done { reference: play.transaction, staked, balance }
     }
 
-    /// The round with this id that the account has and that is still to be remembered.
+    /// The round that a platform's request names, where the account has it and it is still to be remembered.
     ///
-    /// One that is over its time is forgotten here, whether a sweep has come by or not: what is answered follows
-    /// from the time of the request alone.
-    fn remembered(&mut self, now_ms: u64, index: AccountIndex, id: &str) -> Option<RoundIndex> {
-        let at = self.rounds.find(&self.accounts, index, id)?;
-        if !self.rounds.get(at).is_forgotten(now_ms, self.settings.retention_ms) {
-            return Some(at);
-        }
-        self.forget(index, |round| round == at);
-        None
-    }
-
-    /// Climbs the ladder.
-    fn judge(
+    /// One that is past its horizon is passed over, whether a sweep has come by or not: what is answered follows from
+    /// the time of the request alone. Where the platform has no such round, it may have begun it under its other scope,
+    /// before its configuration was changed; or before version 0.2.0, which did not know whose a round was.
+    pub(super) fn remembered_round(
         &self,
-        stamp: Stamp,
-        play: &Play<&str>,
+        now_ms: Millis,
         index: AccountIndex,
-        round: Option<RoundIndex>,
-    ) -> Verdict {
-        let account = self.accounts.get(index);
-        let book = self.books.get(account.domain());
-        let round = round.map(|round| self.rounds.get(round));
-        if let Some(known) =
-            round.and_then(|round| known(round, play, play.currency == Some(book.currency())))
-        {
-            return known;
-        }
-        let session = play.session.and_then(|key| account.session_at(|session| &*session.key == key));
-        let session = session.map(|at| &account.sessions[at]);
-        match play.kind {
-            PlayKind::Bet => match session {
-                None => return Verdict::Deny(ErrorCode::SessionNotFound),
-                Some(session) if !session.is_live(stamp.now_ms, self.settings.session_idle_ms) => {
-                    return Refuse(ErrorCode::SessionNotFound);
-                }
-                Some(_) => {}
-            },
-            PlayKind::Win if play.session.is_some() && session.is_none() && !play.session_checked => {
-                return Verdict::AskForHolder;
+        platform: PlatformIndex,
+        id: &str,
+        scope: RoundScope,
+        game: &str,
+    ) -> Option<RoundIndex> {
+        let retention_ms = self.settings.retention_ms;
+        let find = |key: RoundKey<'_>| {
+            let found = self.rounds.find(&self.accounts, index, &key)?;
+            let past = self.rounds.get(found).is_forgotten(now_ms, retention_ms);
+            if past {
+                marks::hit(Mark::RoundPastHorizon);
             }
-            _ => {}
+            (!past).then_some(found)
+        };
+        if self.rules == Rules::V1 {
+            let key =
+                |platform| RoundKey { platform, id, scope: RoundScope::Platform, game: GameIndex::NONE };
+            return self.platforms.all().map(PlatformIndex::from_number).find_map(|of| find(key(of)));
         }
-        if account.status() == Status::Frozen && play.kind != PlayKind::Win {
-            return Refuse(ErrorCode::AccountFrozen);
-        }
-        if play.currency != Some(book.currency()) {
-            return Refuse(ErrorCode::CurrencyMismatch);
-        }
-        if !self.offers(play.game) {
-            return Refuse(ErrorCode::GameNotFound);
-        }
-        if round.is_some_and(|round| round.transactions.len() >= limits::ROUND_TRANSACTIONS_MAX) {
-            return Refuse(ErrorCode::NotCompleted);
-        }
-        if round.is_none() && play.kind != PlayKind::Void && !self.has_room_for_a_round() {
-            return Refuse(ErrorCode::Unknown);
-        }
-        let holds = account.cash().checked_add(play.amount).is_some();
-        match play.kind {
-            PlayKind::Bet => self.judge_bet(stamp, play, index, round),
-            PlayKind::Win | PlayKind::Void if !holds => Refuse(ErrorCode::NotCompleted),
-            PlayKind::Win => Verdict::Do { original: None },
-            PlayKind::Void => judge_void(play, round),
-            PlayKind::Rollback => match judge_rollback(play, round) {
-                Verdict::Do { original: Some((_, true)) } if !holds => Refuse(ErrorCode::NotCompleted),
-                verdict => verdict,
-            },
-        }
-    }
-
-    /// The last rungs of a bet: round, limits, funds.
-    fn judge_bet(
-        &self,
-        stamp: Stamp,
-        play: &Play<&str>,
-        index: AccountIndex,
-        round: Option<&Round>,
-    ) -> Verdict {
-        let account = self.accounts.get(index);
-        match round.map_or(RoundState::Unopened, |round| round.state) {
-            RoundState::Unopened if !play.starts_round => return Refuse(ErrorCode::RoundNotFound),
-            RoundState::Closed if play.starts_round => return Refuse(ErrorCode::NotCompleted),
-            _ => {}
-        }
-        let staked = round.map_or(Amount::ZERO, |round| round.staked);
-        if staked.checked_add(play.amount).is_none() {
-            return Refuse(ErrorCode::NotCompleted);
-        }
-        if let Some(activity) = account.activity() {
-            let limits = &activity.limits;
-            if limits.stake.is_some_and(|limit| play.amount > limit) {
-                return Refuse(ErrorCode::StakeLimit);
-            }
-            if let Some(code) = activity.sums.broken(self.periods, limits, play.amount) {
-                return Refuse(code);
-            }
-            let session = play.session.and_then(|key| account.session_at(|session| &*session.key == key));
-            let started_ms = session.map_or(stamp.now_ms, |at| account.sessions[at].started_ms);
-            let length_ms = limits.session_minutes.map(|minutes| u64::from(minutes) * 60_000);
-            if length_ms.is_some_and(|length_ms| stamp.now_ms.saturating_sub(started_ms) >= length_ms) {
-                return Refuse(ErrorCode::SessionLengthLimit);
-            }
-        }
-        if account.cash() < play.amount {
-            return Refuse(ErrorCode::InsufficientFunds);
-        }
-        Verdict::Do { original: None }
+        // A game that nothing names is no round's.
+        let named = || self.games.find(game);
+        let plain = RoundKey { platform, id, scope: RoundScope::Platform, game: GameIndex::NONE };
+        let by_game = |game| RoundKey { platform, id, scope: RoundScope::Game, game };
+        let found = match scope {
+            RoundScope::Platform => find(plain).or_else(|| {
+                let game = self.rounds.has_any_by_game().then(named)??;
+                find(by_game(game)).inspect(|_| marks::hit(Mark::RoundOfOtherScope))
+            }),
+            RoundScope::Game => named().and_then(|game| {
+                find(by_game(game)).or_else(|| {
+                    let of_game = |found: &RoundIndex| self.rounds.get(*found).game == game;
+                    find(plain).filter(of_game).inspect(|_| marks::hit(Mark::RoundOfOtherScope))
+                })
+            }),
+        };
+        found.or_else(|| {
+            let nobodys = RoundKey { platform: PlatformIndex::NONE, ..plain };
+            self.rounds.has_any_unclaimed().then(|| find(nobodys))?
+        })
     }
 
     /// Records the transaction and moves its money.
@@ -198,47 +142,51 @@ impl Wallet {
         &mut self,
         stamp: Stamp,
         play: &Play<&str>,
-        index: AccountIndex,
-        round: Option<RoundIndex>,
+        at: At,
         original: Option<(u32, bool)>,
         effect: &mut Effect,
     ) {
-        let at = self.opened(stamp, play, index, round);
+        let (index, at) = (at.account, self.opened(stamp, play, at));
+        let game = self.games.take(play.game);
         let account = self.accounts.get_mut(index);
         let book = self.books.get_mut(account.domain());
+        let periods = book.periods(self.periods);
         let round = self.rounds.get_mut(at);
         let mut transaction =
             Transaction::new(Kind::Play(play.kind), play.transaction, play.amount, stamp.now_ms);
+        transaction.game = game;
         let mut session_used_ms = 0;
         match (play.kind, original) {
             (PlayKind::Bet, _) => {
                 account.spend(book, play.amount);
                 round.staked = round.staked.checked_add(play.amount).expect("it was tried");
-                account.activity_mut().sums.stake(self.periods, play.amount);
+                account.activity_mut().sums.stake(periods, play.amount);
                 let session = play.session.and_then(|key| account.session_at(|session| &*session.key == key));
-                let session = &mut account.sessions[session.expect("a bet has a session")];
-                if session.renewed {
-                    session_used_ms = session.used_ms;
+                assert!(session.is_some() || self.rules == Rules::V1, "a bet has a session");
+                if let Some(session) = session.map(|at| &mut account.sessions[at]) {
+                    if session.renewed {
+                        session_used_ms = session.used_ms;
+                    }
+                    session.used_ms = stamp.now_ms;
+                    session.renewed = false;
                 }
-                session.used_ms = stamp.now_ms;
-                session.renewed = false;
             }
             (PlayKind::Win, _) => {
                 account.receive(book, play.amount);
-                account.activity_mut().sums.win(self.periods, play.amount);
+                account.activity_mut().sums.win(periods, play.amount);
             }
             (PlayKind::Rollback, Some((bet, true))) => {
                 account.receive(book, play.amount);
                 round.returned = round.returned.checked_add(play.amount).expect("at most what was staked");
                 let bet_at = &mut round.transactions[bet as usize];
                 bet_at.fate = Fate::RolledBack;
-                account.activity_mut().sums.roll_back(self.periods, bet_at.at_ms, play.amount);
+                account.activity_mut().sums.roll_back(periods, bet_at.at_ms, play.amount);
             }
             (PlayKind::Rollback, _) => transaction.fate = Fate::MovedNothing,
             (PlayKind::Void, _) => {
                 account.receive(book, play.amount);
                 round.returned = round.returned.checked_add(play.amount).expect("at most what was staked");
-                account.activity_mut().sums.void(self.periods, play.amount);
+                account.activity_mut().sums.void(periods, play.amount);
             }
         }
         assert!(round.returned <= round.staked, "a round gives back what was staked in it");
@@ -262,14 +210,8 @@ impl Wallet {
     }
 
     /// The round of a transaction that is done, opened where it was not yet.
-    fn opened(
-        &mut self,
-        stamp: Stamp,
-        play: &Play<&str>,
-        index: AccountIndex,
-        round: Option<RoundIndex>,
-    ) -> RoundIndex {
-        let at = round.unwrap_or_else(|| self.new_round(stamp, play.round, index));
+    fn opened(&mut self, stamp: Stamp, play: &Play<&str>, at: At) -> RoundIndex {
+        let at = self.own_round(stamp, play, at);
         let round = self.rounds.get_mut(at);
         if round.state == RoundState::Unopened {
             round.state = RoundState::Open;
@@ -278,8 +220,17 @@ impl Wallet {
         at
     }
 
-    fn new_round(&mut self, stamp: Stamp, id: &str, index: AccountIndex) -> RoundIndex {
-        let round = Round::new(index, id, stamp.now_ms);
+    /// The round of a record: the one that was found, which is this platform's from now on; or else a new one.
+    fn own_round(&mut self, stamp: Stamp, play: &Play<&str>, at: At) -> RoundIndex {
+        let At { account: index, platform, round } = at;
+        if let Some(found) = round {
+            self.claim_round(found, platform);
+            return found;
+        }
+        self.forget_round_past_horizon(stamp.now_ms, play, at);
+        let game = self.games.take(play.game);
+        let key = RoundKey { platform, id: play.round, scope: play.scope, game };
+        let round = Round::new(index, key, stamp.now_ms);
         let at = self.rounds.insert(&self.accounts, round);
         let activity = self.accounts.get_mut(index).activity_mut();
         activity.rounds.push(at);
@@ -287,20 +238,46 @@ impl Wallet {
         at
     }
 
-    /// Remembers that a bet was rolled back before it came (protocol §4, rollbackbet).
-    fn cancel(
-        &mut self,
-        stamp: Stamp,
-        play: &Play<&str>,
-        index: AccountIndex,
-        round: Option<RoundIndex>,
-        effect: &mut Effect,
-    ) {
-        let bet = play.original.expect("a rollback names its bet");
-        if round.is_some_and(|round| self.rounds.get(round).find(Kind::Cancelled, bet).is_some()) {
-            return;
+    /// A round that no platform has named yet belongs to the first that a record names.
+    fn claim_round(&mut self, round: RoundIndex, platform: PlatformIndex) {
+        if self.rounds.get(round).platform == PlatformIndex::NONE && platform != PlatformIndex::NONE {
+            marks::hit(Mark::RoundClaimed);
+            self.rounds.claim(&self.accounts, round, platform);
         }
-        let at = round.unwrap_or_else(|| self.new_round(stamp, play.round, index));
+    }
+
+    /// Makes way for a round of the same name: one that is past its horizon and still in memory leaves it now.
+    fn forget_round_past_horizon(
+        &mut self,
+        now_ms: Millis,
+        play: &Play<&str>,
+        At { account: index, platform, .. }: At,
+    ) {
+        let game = self.games.find(play.game).unwrap_or(GameIndex::NONE);
+        let platforms = if self.rules == Rules::V1 { self.platforms.all() } else { platform.alone() };
+        for platform in platforms.map(PlatformIndex::from_number) {
+            let key = RoundKey { platform, id: play.round, scope: play.scope, game };
+            if let Some(past) = self.rounds.find(&self.accounts, index, &key) {
+                debug_assert!(self.rounds.get(past).is_forgotten(now_ms, self.settings.retention_ms));
+                self.forget(index, |round| round == past);
+            }
+        }
+    }
+
+    /// Remembers that a bet was rolled back before it came (protocol §4, rollbackbet).
+    fn cancel(&mut self, stamp: Stamp, play: &Play<&str>, at: At, effect: &mut Effect) {
+        let bet = play.original.expect("a rollback names its bet");
+        if let Some(round) = at.round.map(|round| self.rounds.get(round)) {
+            if round.find(Kind::Cancelled, bet).is_some() {
+                return;
+            }
+            if round.is_full() {
+                // It takes no bet any more, so that this one can't come.
+                marks::hit(Mark::CancellationDropped);
+                return;
+            }
+        }
+        let (index, at) = (at.account, self.own_round(stamp, play, at));
         let round = self.rounds.get_mut(at);
         round.push(Transaction::new(Kind::Cancelled, bet, Amount::ZERO, stamp.now_ms));
         round.last_ms = stamp.now_ms;
@@ -318,35 +295,30 @@ impl Wallet {
         operation: &Operation<&str>,
         effect: &mut Effect,
     ) -> Outcome<&'static str> {
-        let Operation::EndRound { platform, account, round, game, currency, .. } = operation else {
+        let Operation::EndRound { platform, account, round, scope, game, currency, .. } = operation else {
             unreachable!("the call of another operation");
         };
-        let Some((index, found)) = self.served(*platform, account) else {
-            return refused(ErrorCode::AccountNotFound);
+        let Some((index, found, platform)) = self.served(*platform, account) else {
+            return refused(ErrorCode::AccountNotFound, because::NO_ACCOUNT);
         };
         effect.seen = found.changed;
         let balance = self.balance_of(found);
-        let refuse = |code| Outcome::Refused { code, balance: Some(balance) };
-        if found.status() == Status::Frozen {
-            return refuse(ErrorCode::AccountFrozen);
-        }
+        let refuse = |code, why| Outcome::Refused { code, why: Why(why), balance: Some(balance) };
         if *currency != Some(balance.currency) {
-            return refuse(ErrorCode::CurrencyMismatch);
+            return refuse(ErrorCode::CurrencyMismatch, because::CURRENCY);
         }
-        if !self.offers(game) {
-            return refuse(ErrorCode::GameNotFound);
-        }
-        let round = self.remembered(stamp.now_ms, index, round);
-        let Some(round) = round.map(|at| self.rounds.get_mut(at)) else {
-            return refuse(ErrorCode::RoundNotFound);
+        let Some(at) = self.remembered_round(stamp.now_ms, index, platform, round, *scope, game) else {
+            return refuse(ErrorCode::RoundNotFound, NO_ROUND);
         };
+        let round = self.rounds.get_mut(at);
         match round.state {
-            RoundState::Unopened => return refuse(ErrorCode::RoundNotFound),
+            RoundState::Unopened => return refuse(ErrorCode::RoundNotFound, NO_ROUND),
             RoundState::Closed => {}
             RoundState::Open => {
                 round.state = RoundState::Closed;
                 // A repeat of its transactions must still find them for a while (protocol §4, Idempotency).
                 round.last_ms = stamp.now_ms;
+                self.claim_round(at, platform);
                 self.note(stamp, index, effect);
             }
         }
@@ -382,53 +354,10 @@ impl Wallet {
             found.session_at(|session| &*session.key == key && session.is_live(now_ms, idle_ms)).is_some()
         };
         if self.accounts.find_hash(holder, holds).is_some() {
-            return refused(ErrorCode::AccountNotFound);
+            return refused(ErrorCode::AccountNotFound, "GatewaySessionToken is another account's session.");
         }
         let mut play = play.map(|text| (*text).into());
         play.session_checked = true;
         Outcome::Next(Box::new(Operation::Play(play)))
     }
-}
-
-/// What is to be said of a transaction that is known, or of a bet that was cancelled before it came.
-fn known(round: &Round, play: &Play<&str>, same_currency: bool) -> Option<Verdict> {
-    if play.kind == PlayKind::Bet && round.find(Kind::Cancelled, play.transaction).is_some() {
-        return Some(Refuse(ErrorCode::NotCompleted));
-    }
-    let at = round.find(Kind::Play(play.kind), play.transaction)?;
-    let known = &round.transactions[at];
-    let original = round.transactions.get(known.original as usize).map(|bet| &*bet.id);
-    let same = same_currency && known.amount == play.amount && original == play.original;
-    Some(match known.fate {
-        Fate::Stands | Fate::MovedNothing if same => Verdict::Known,
-        _ => Refuse(ErrorCode::NotCompleted),
-    })
-}
-
-fn judge_rollback(play: &Play<&str>, round: Option<&Round>) -> Verdict {
-    let original = play.original.expect("a rollback names its bet");
-    let bet = round.and_then(|round| Some((round, round.find(Kind::Play(PlayKind::Bet), original)?)));
-    let Some((round, at)) = bet else { return Verdict::Cancel };
-    let bet = &round.transactions[at];
-    if bet.amount != play.amount {
-        return Refuse(ErrorCode::NotCompleted);
-    }
-    let takes_back = bet.fate != Fate::RolledBack;
-    if takes_back && !gives_back(round, play.amount) {
-        return Refuse(ErrorCode::NotCompleted);
-    }
-    Verdict::Do { original: Some((at as u32, takes_back)) }
-}
-
-fn judge_void(play: &Play<&str>, round: Option<&Round>) -> Verdict {
-    match round {
-        None | Some(Round { state: RoundState::Unopened, .. }) => Refuse(ErrorCode::RoundNotFound),
-        Some(round) if !gives_back(round, play.amount) => Refuse(ErrorCode::NotCompleted),
-        Some(_) => Verdict::Do { original: None },
-    }
-}
-
-/// Whether the round may give this much back: never more than was staked (protocol §4, voidbet).
-fn gives_back(round: &Round, amount: Amount) -> bool {
-    round.returned.checked_add(amount).is_some_and(|returned| returned <= round.staked)
 }

@@ -4,16 +4,21 @@ use compact_str::CompactString;
 
 use super::account::{AccountHash, AccountRef, Date, Gender, KeyHash, Profile, Slot, Status};
 use super::amount::Amount;
+use super::games::GameIndex;
+use super::image;
 use super::image::{AccountImage, RoundImage, SessionImage, TransactionImage};
 use super::ledger::{Account, AccountIndex, Place};
 use super::operation::{Operation, Play};
 use super::outcome::{Effect, Receipt};
+use super::platform::{PlatformKey, RoundScope};
+use super::platforms::{PlatformIndex, Platforms};
 use super::restriction::{ByPeriod, Restrictions};
-use super::rounds::{Fate, Kind, NO_ORIGINAL, Round, RoundState, Transaction};
+use super::rounds::{Fate, Kind, NO_ORIGINAL, Round, RoundKey, RoundState, Transaction};
 use super::session::{Idle, Session};
 use super::sums::Sums;
-use super::{Millis, Stamp, Wallet};
+use super::{Millis, Rules, Stamp, Wallet};
 use crate::limits;
+use crate::marks::{self, Mark};
 
 /// An operation came out otherwise than the journal says that it did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,17 +43,27 @@ pub struct Claim {
 }
 
 impl Wallet {
-    /// Applies a journaled operation again.
+    /// Applies a journaled operation of these rules again.
     ///
     /// # Errors
     /// Where it did not come out as it did.
     pub fn replay(
         &mut self,
+        rules: Rules,
         stamp: Stamp,
         operation: &Operation<&str>,
         receipt: &Receipt,
     ) -> Result<(), Mismatch> {
         assert!(self.catalog.is_none(), "a wallet that serves replays nothing");
+        self.rules = rules;
+        if rules == Rules::V1 {
+            marks::hit(Mark::OldRules);
+        }
+        if let Some(platform) = operation.platform()
+            && self.platforms.meet(platform).is_none()
+        {
+            return Err(Mismatch { is: None });
+        }
         if let Operation::Play(Play { account, session: Some(key), .. }) = operation
             && receipt.session_used_ms > 0
         {
@@ -71,14 +86,22 @@ impl Wallet {
         }
     }
 
-    /// Whether a round of the account is open at `now_ms`; `None` where the account has no such round.
-    pub fn round_is_open(&self, now_ms: Millis, account: &AccountRef<&str>, round: &str) -> Option<bool> {
+    /// Whether the round that a request names is open at `now_ms`; `None` where the account has no such round.
+    pub fn round_is_open(
+        &self,
+        now_ms: Millis,
+        account: &AccountRef<&str>,
+        operation: &Operation<&str>,
+    ) -> Option<bool> {
+        let (platform, round, scope, game) = match operation {
+            Operation::Play(Play { platform, round, scope, game, .. })
+            | Operation::EndRound { platform, round, scope, game, .. } => (*platform, round, *scope, game),
+            _ => return None,
+        };
         let index = self.accounts.find(account)?;
-        let round = self.rounds.get(self.rounds.find(&self.accounts, index, round)?);
-        if round.is_forgotten(now_ms, self.settings.retention_ms) {
-            return None;
-        }
-        match round.state {
+        let platform = self.platforms.find(platform)?;
+        let round = self.remembered_round(now_ms, index, platform, round, scope, game)?;
+        match self.rounds.get(round).state {
             RoundState::Unopened => None,
             RoundState::Open => Some(true),
             RoundState::Closed => Some(false),
@@ -87,10 +110,9 @@ impl Wallet {
 
     /// The claims of all sessions that are still to be remembered at `now_ms`, to make the directory of.
     pub fn claims(&self, now_ms: Millis) -> impl Iterator<Item = Claim> {
-        let forgotten_ms = self.settings.session_idle_ms.saturating_add(limits::SESSION_REMEMBERED_MS);
+        let horizon = self.session_horizon(now_ms);
         self.accounts.iter().flat_map(move |account| {
-            let remembered =
-                account.sessions.iter().filter(move |session| session.is_live(now_ms, forgotten_ms));
+            let remembered = account.sessions.iter().filter(move |session| !horizon.is_past(session));
             remembered.map(|session| Claim {
                 key: KeyHash::of(&session.key),
                 account: account.hash(),
@@ -102,13 +124,13 @@ impl Wallet {
     /// Ends those sessions whose claim is another account's by now: they expired long ago, and their key has been
     /// given to a later login. Also those that are not to be remembered any more.
     pub fn keep_sessions(&mut self, now_ms: Millis, lost: impl Fn(KeyHash, AccountHash) -> bool) {
-        let forgotten_ms = self.settings.session_idle_ms.saturating_add(limits::SESSION_REMEMBERED_MS);
+        let horizon = self.session_horizon(now_ms);
         for at in 0..self.accounts.len() {
             let account = self.accounts.get_mut(AccountIndex::new(at));
             let hash = account.hash();
-            account.sessions.retain(|session| {
-                session.is_live(now_ms, forgotten_ms) && !lost(KeyHash::of(&session.key), hash)
-            });
+            account
+                .sessions
+                .retain(|session| !horizon.is_past(session) && !lost(KeyHash::of(&session.key), hash));
         }
     }
 
@@ -123,9 +145,18 @@ impl Wallet {
             .collect()
     }
 
-    /// The images of the accounts at these places, of [`Wallet::by_slot`].
-    pub fn images<'w>(&'w self, places: &'w [u32]) -> impl Iterator<Item = AccountImage> + 'w {
-        places.iter().map(|at| self.image(self.accounts.get(AccountIndex::new(*at as usize))))
+    /// The images of the accounts at these places, of [`Wallet::by_slot`], as they are at `now_ms`: what is past its
+    /// horizon is left out, whether it has left memory or not.
+    pub fn images<'w>(
+        &'w self,
+        now_ms: Millis,
+        places: &'w [u32],
+    ) -> impl Iterator<Item = AccountImage> + 'w {
+        places.iter().map(move |at| {
+            let mut image = self.image(self.accounts.get(AccountIndex::new(*at as usize)));
+            image.forget(now_ms, &self.settings);
+            image
+        })
     }
 
     fn image(&self, account: &Account) -> AccountImage {
@@ -153,10 +184,11 @@ impl Wallet {
             image.limits = [stake, day, week, month, loss_day, loss_week, loss_month]
                 .map(|limit| limit.map(Amount::minor));
             image.session_minutes = session_minutes;
-            image.number = activity.number;
+            (image.number, image.forgotten) = (activity.number, activity.forgotten);
             image.sums = Some(activity.sums.to_image());
-            image.rounds = activity.rounds.iter().map(|at| round_image(self.rounds.get(*at))).collect();
-            image.outside = activity.outside.iter().map(transaction_image).collect();
+            image.rounds = activity.rounds.iter().map(|at| self.round_image(self.rounds.get(*at))).collect();
+            image.outside =
+                activity.outside.iter().map(|known| self.transaction_image(known, GameIndex::NONE)).collect();
             image.alerts =
                 activity.alerts.iter().map(|(at_ms, details)| (*at_ms, String::from(&**details))).collect();
         }
@@ -186,7 +218,7 @@ impl Wallet {
             return Ok(());
         }
         let activity = account.activity_mut();
-        activity.number = image.number;
+        (activity.number, activity.forgotten) = (image.number, image.forgotten);
         activity.limits = limits_of(image)?;
         activity.sums = Sums::from_image(image.sums.unwrap_or_default());
         activity.alerts =
@@ -194,12 +226,14 @@ impl Wallet {
         activity.oldest_ms = 0;
         let mut statement: Vec<Place> = Vec::new();
         for outside in &image.outside {
-            let at = activity.push_outside(transaction(outside)?);
+            let mut known = transaction(outside)?;
+            known.platform = self.platforms.stored(outside.platform)?;
+            let at = activity.push_outside(known);
             statement.push(Place { number: outside.number, round: Place::OUTSIDE, at });
         }
         for image in &image.rounds {
-            let round = round(index, image)?;
-            let numbers: Vec<u32> = round.transactions.iter().map(|known| known.number).collect();
+            let round = self.restored_round(index, image)?;
+            let numbers: Vec<u64> = round.transactions.iter().map(|known| known.number).collect();
             let at = self.rounds.insert(&self.accounts, round);
             self.accounts.get_mut(index).activity_mut().rounds.push(at);
             let places = numbers.into_iter().zip(0..).filter(|(number, _)| *number > 0);
@@ -211,6 +245,14 @@ impl Wallet {
         }
         self.accounts.get_mut(index).activity_mut().statement = statement.into();
         Ok(())
+    }
+}
+
+impl Platforms {
+    /// The platform whose key has these bytes.
+    fn stored(&mut self, bytes: [u8; PlatformKey::BYTES]) -> Result<PlatformIndex, BadImage> {
+        let key = PlatformKey::from_bytes(bytes).ok_or(BadImage("a platform that has no key"))?;
+        self.meet(key).ok_or(BadImage("more platforms than there are numbers"))
     }
 }
 
@@ -235,59 +277,80 @@ fn session(image: &SessionImage) -> Session {
     }
 }
 
-fn round_image(round: &Round) -> RoundImage {
-    RoundImage {
-        id: String::from(&*round.id),
-        state: match round.state {
-            RoundState::Unopened => 0,
-            RoundState::Open => 1,
-            RoundState::Closed => 2,
-        },
-        orphan: round.orphan,
-        staked: round.staked.minor(),
-        returned: round.returned.minor(),
-        last_ms: round.last_ms,
-        transactions: round.transactions.iter().map(transaction_image).collect(),
+impl Wallet {
+    fn round_image(&self, round: &Round) -> RoundImage {
+        let transactions = round.transactions.iter().map(|known| self.transaction_image(known, round.game));
+        RoundImage {
+            id: String::from(&*round.id),
+            platform: self.platforms.key(round.platform).bytes(),
+            by_game: round.scope == RoundScope::Game,
+            game: self.games.id(round.game).to_owned(),
+            state: match round.state {
+                RoundState::Unopened => 0,
+                RoundState::Open => image::OPEN,
+                RoundState::Closed => 2,
+            },
+            orphan: round.orphan,
+            staked: round.staked.minor(),
+            returned: round.returned.minor(),
+            last_ms: round.last_ms,
+            transactions: transactions.collect(),
+        }
     }
-}
 
-fn round(account: AccountIndex, image: &RoundImage) -> Result<Round, BadImage> {
-    let amount = |minor| Amount::from_minor(minor).ok_or(BadImage("an amount below zero"));
-    let transactions = image.transactions.iter().map(transaction).collect::<Result<Vec<_>, _>>()?;
-    let refers_to_none = |known: &Transaction| {
-        known.original != NO_ORIGINAL && known.original as usize >= image.transactions.len()
-    };
-    if transactions.iter().any(refers_to_none) || transactions.len() > limits::ROUND_TRANSACTIONS_MAX {
-        return Err(BadImage("a round whose transactions can't be so"));
+    /// A transaction of a round of `game`, or outside of rounds.
+    fn transaction_image(&self, transaction: &Transaction, game: GameIndex) -> TransactionImage {
+        let own_game = transaction.game != game && transaction.kind != Kind::Cancelled;
+        TransactionImage {
+            id: String::from(&*transaction.id),
+            kind: transaction.kind.number(),
+            flags: match transaction.fate {
+                Fate::Stands => 0,
+                Fate::MovedNothing => 1,
+                Fate::RolledBack => 2,
+            },
+            amount: transaction.amount.minor(),
+            balance_after: transaction.balance_after.minor(),
+            at_ms: transaction.at_ms,
+            number: transaction.number,
+            platform: self.platforms.key(transaction.platform).bytes(),
+            game: own_game.then(|| self.games.id(transaction.game).to_owned()),
+            original: (transaction.original != NO_ORIGINAL).then_some(transaction.original),
+        }
     }
-    let mut round = Round::new(account, &image.id, image.last_ms);
-    round.state = match image.state {
-        0 => RoundState::Unopened,
-        1 => RoundState::Open,
-        2 => RoundState::Closed,
-        _ => return Err(BadImage("a round in no known state")),
-    };
-    round.orphan = image.orphan;
-    round.staked = amount(image.staked)?;
-    round.returned = amount(image.returned)?;
-    round.transactions = transactions;
-    Ok(round)
-}
 
-fn transaction_image(transaction: &Transaction) -> TransactionImage {
-    TransactionImage {
-        id: String::from(&*transaction.id),
-        kind: transaction.kind.number(),
-        flags: match transaction.fate {
-            Fate::Stands => 0,
-            Fate::MovedNothing => 1,
-            Fate::RolledBack => 2,
-        },
-        amount: transaction.amount.minor(),
-        balance_after: transaction.balance_after.minor(),
-        at_ms: transaction.at_ms,
-        number: transaction.number,
-        original: (transaction.original != NO_ORIGINAL).then_some(transaction.original),
+    fn restored_round(&mut self, account: AccountIndex, image: &RoundImage) -> Result<Round, BadImage> {
+        let amount = |minor| Amount::from_minor(minor).ok_or(BadImage("an amount below zero"));
+        let refers_to_none = |known: &TransactionImage| {
+            known.original.is_some_and(|at| at as usize >= image.transactions.len())
+        };
+        if image.transactions.iter().any(refers_to_none)
+            || image.transactions.len() > limits::ROUND_TRANSACTIONS_MAX
+        {
+            return Err(BadImage("a round whose transactions can't be so"));
+        }
+        let scope = if image.by_game { RoundScope::Game } else { RoundScope::Platform };
+        let platform = self.platforms.stored(image.platform)?;
+        let game = self.games.take(&image.game);
+        let mut round = Round::new(account, RoundKey { platform, id: &image.id, scope, game }, image.last_ms);
+        round.state = match image.state {
+            0 => RoundState::Unopened,
+            image::OPEN => RoundState::Open,
+            2 => RoundState::Closed,
+            _ => return Err(BadImage("a round in no known state")),
+        };
+        round.orphan = image.orphan;
+        round.staked = amount(image.staked)?;
+        round.returned = amount(image.returned)?;
+        round.transactions = Vec::with_capacity(image.transactions.len());
+        for known in &image.transactions {
+            let mut transaction = transaction(known)?;
+            if transaction.kind != Kind::Cancelled {
+                transaction.game = self.games.take(image.game_of(known));
+            }
+            round.push(transaction);
+        }
+        Ok(round)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A round is found through a table of its account's slot; small tables grow one at a time, so that no request
 //! waits while millions of entries move. Its transactions lie side by side, oldest first, and are searched from
-//! end to end: nearly every round has a few, and none has more than [`limits::ROUND_TRANSACTIONS_MAX`].
+//! end to end: nearly every round has a few, and none has more than
+//! [`limits::ROUND_TRANSACTIONS_MAX`].
 
 use hashbrown::HashTable;
 use slab::Slab;
@@ -11,8 +12,11 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::Millis;
 use super::account::AccountHash;
 use super::amount::Amount;
+use super::games::GameIndex;
 use super::ledger::{AccountIndex, Accounts};
 use super::operation::PlayKind;
+use super::platform::RoundScope;
+use super::platforms::PlatformIndex;
 use crate::limits;
 
 /// A round's place; it keeps it until it is forgotten.
@@ -42,9 +46,10 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Hash of a transaction outside of rounds: two kinds may use the same id.
-    pub(super) fn hash_of(self, id: &str) -> u64 {
-        xxh3_64_with_seed(id.as_bytes(), u64::from(self.number()))
+    /// Hash of a transaction outside of rounds: two kinds, and two platforms, may use the same id.
+    pub(super) fn hash_of(self, platform: PlatformIndex, id: &str) -> u64 {
+        let seed = u64::from(platform.number()) << 8 | u64::from(self.number());
+        xxh3_64_with_seed(id.as_bytes(), seed)
     }
 
     /// Its number in a snapshot.
@@ -88,7 +93,7 @@ pub(super) enum Fate {
     RolledBack,
 }
 
-/// A transaction that is remembered. 56 bytes beside its id.
+/// A transaction that is remembered. 64 bytes beside its id.
 #[derive(Debug)]
 pub(super) struct Transaction {
     pub(super) id: Box<str>,
@@ -96,11 +101,14 @@ pub(super) struct Transaction {
     pub(super) balance_after: Amount,
     pub(super) at_ms: Millis,
     /// Its number among its account's.
-    pub(super) number: u32,
+    pub(super) number: u64,
     /// Of a rollback: the place of its bet in the round.
     pub(super) original: u32,
     /// Tells most ids apart before their bytes are looked at.
     tag: u32,
+    pub(super) game: GameIndex,
+    /// Outside of rounds: whose it is. A round's platform is the platform of all that is in it.
+    pub(super) platform: PlatformIndex,
     pub(super) kind: Kind,
     pub(super) fate: Fate,
 }
@@ -108,7 +116,7 @@ pub(super) struct Transaction {
 /// No [`Transaction::original`].
 pub(super) const NO_ORIGINAL: u32 = u32::MAX;
 
-const _: () = assert!(size_of::<Transaction>() == 56);
+const _: () = assert!(size_of::<Transaction>() == 64);
 
 fn tag(id: &str) -> u32 {
     xxh3_64_with_seed(id.as_bytes(), 0) as u32
@@ -124,6 +132,8 @@ impl Transaction {
             number: 0,
             original: NO_ORIGINAL,
             tag: tag(id),
+            game: GameIndex::NONE,
+            platform: PlatformIndex::NONE,
             kind,
             fate: Fate::Stands,
         }
@@ -134,7 +144,7 @@ impl Transaction {
     }
 
     pub(super) fn hash(&self) -> u64 {
-        self.kind.hash_of(&self.id)
+        self.kind.hash_of(self.platform, &self.id)
     }
 }
 
@@ -151,12 +161,19 @@ pub(super) enum RoundState {
 #[derive(Debug)]
 pub(super) struct Round {
     pub(super) id: Box<str>,
-    /// Made of the account and the id when the round is taken in, so that a table that grows reads neither.
+    /// Made of all that a round is known by when it is taken in, so that a table that grows reads none of it.
     tag: u32,
     pub(super) account: AccountIndex,
+    /// Whose it is; nobody's of a round of version 0.1.0 that no platform has named since.
+    pub(super) platform: PlatformIndex,
+    pub(super) scope: RoundScope,
     pub(super) state: RoundState,
     /// It was opened by winnings that did not start it.
     pub(super) orphan: bool,
+    /// Its bets.
+    pub(super) bets: u16,
+    /// The game of its first transaction.
+    pub(super) game: GameIndex,
     /// The sum of its bets.
     pub(super) staked: Amount,
     /// What its rollbacks and voids gave back.
@@ -166,20 +183,58 @@ pub(super) struct Round {
     pub(super) transactions: Vec<Transaction>,
 }
 
+/// What a round is known by, within its account (protocol §4, Identity).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RoundKey<'a> {
+    pub(super) platform: PlatformIndex,
+    pub(super) id: &'a str,
+    pub(super) scope: RoundScope,
+    /// [`GameIndex::NONE`] where no transaction that is remembered names it.
+    pub(super) game: GameIndex,
+}
+
+impl RoundKey<'_> {
+    fn is_of(&self, round: &Round) -> bool {
+        round.platform == self.platform
+            && round.scope == self.scope
+            && (self.scope == RoundScope::Platform || round.game == self.game)
+            && *round.id == *self.id
+    }
+
+    /// What tells a round from nearly all others of its slot. The game is left out: a platform has few games of one
+    /// round's id.
+    fn tag(&self, account: AccountHash) -> u32 {
+        let scope = u64::from(self.scope == RoundScope::Game);
+        let seed = account.bits() ^ (u64::from(self.platform.number()) << 1 | scope).wrapping_mul(MIX);
+        xxh3_64_with_seed(self.id.as_bytes(), seed) as u32
+    }
+}
+
+/// An odd number without a pattern in its bits: 2^64 divided by the golden ratio.
+const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+
 impl Round {
-    /// A round of this id without a transaction, which is not opened yet.
-    pub(super) fn new(account: AccountIndex, id: &str, now_ms: Millis) -> Self {
+    /// A round without a transaction, which is not opened yet. It names its game from now on.
+    pub(super) fn new(account: AccountIndex, key: RoundKey<'_>, now_ms: Millis) -> Self {
         Self {
-            id: id.into(),
+            id: key.id.into(),
             tag: 0,
             account,
+            platform: key.platform,
+            scope: key.scope,
             state: RoundState::Unopened,
             orphan: false,
+            bets: 0,
+            game: key.game,
             staked: Amount::ZERO,
             returned: Amount::ZERO,
             last_ms: now_ms,
             transactions: Vec::new(),
         }
+    }
+
+    fn key(&self) -> RoundKey<'_> {
+        RoundKey { platform: self.platform, id: &self.id, scope: self.scope, game: self.game }
     }
 
     pub(super) fn find(&self, kind: Kind, id: &str) -> Option<usize> {
@@ -192,8 +247,32 @@ impl Round {
         !matches!(self.state, RoundState::Open) && self.last_ms.saturating_add(retention_ms) <= now_ms
     }
 
+    /// Whether it takes no further transaction, of any kind.
+    pub(super) const fn is_full(&self) -> bool {
+        self.transactions.len() >= limits::ROUND_TRANSACTIONS_MAX
+    }
+
+    /// Whether it takes no further bet.
+    pub(super) const fn is_full_of_bets(&self) -> bool {
+        self.bets as usize >= limits::ROUND_BETS_MAX
+    }
+
+    /// Whether it has winnings above zero.
+    pub(super) fn has_winnings(&self) -> bool {
+        let won =
+            |known: &Transaction| known.kind == Kind::Play(PlayKind::Win) && known.amount > Amount::ZERO;
+        self.transactions.iter().any(won)
+    }
+
+    /// Whether it has bets, and each of them was rolled back.
+    pub(super) fn is_rolled_back(&self) -> bool {
+        let mut bets = self.transactions.iter().filter(|known| known.kind == Kind::Play(PlayKind::Bet));
+        self.bets > 0 && bets.all(|bet| bet.fate == Fate::RolledBack)
+    }
+
     pub(super) fn push(&mut self, transaction: Transaction) -> u32 {
-        assert!(self.transactions.len() < limits::ROUND_TRANSACTIONS_MAX, "a full round was refused");
+        assert!(!self.is_full(), "a full round was refused");
+        self.bets += u16::from(transaction.kind == Kind::Play(PlayKind::Bet));
         if self.transactions.len() < 4 {
             // Most rounds have a bet and a win; a vector's usual first step makes room for four.
             self.transactions.reserve_exact(1);
@@ -209,27 +288,37 @@ pub(super) struct Rounds {
     by_place: Slab<Round>,
     /// By the account's slot.
     by_hash: Box<[HashTable<u32>]>,
+    /// Rounds that are known by their game too.
+    by_game: usize,
+    /// Rounds that are nobody's.
+    unclaimed: usize,
 }
 
 impl Default for Rounds {
     fn default() -> Self {
-        Self { by_place: Slab::new(), by_hash: (0..limits::SLOTS).map(|_| HashTable::new()).collect() }
+        let by_hash = (0..limits::SLOTS).map(|_| HashTable::new()).collect();
+        Self { by_place: Slab::new(), by_hash, by_game: 0, unclaimed: 0 }
     }
-}
-
-/// What tells a round from nearly all others of its slot.
-fn tag_of(account: AccountHash, id: &str) -> u32 {
-    xxh3_64_with_seed(id.as_bytes(), account.bits()) as u32
 }
 
 /// A table takes its buckets from the lowest bits of a hash and its tags from the highest.
 const fn hash(tag: u32) -> u64 {
-    (tag as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    (tag as u64).wrapping_mul(MIX)
 }
 
 impl Rounds {
     pub(super) fn len(&self) -> usize {
         self.by_place.len()
+    }
+
+    /// Whether a round is known by its game too.
+    pub(super) const fn has_any_by_game(&self) -> bool {
+        self.by_game > 0
+    }
+
+    /// Whether a round is nobody's.
+    pub(super) const fn has_any_unclaimed(&self) -> bool {
+        self.unclaimed > 0
     }
 
     pub(super) fn get(&self, index: RoundIndex) -> &Round {
@@ -240,36 +329,63 @@ impl Rounds {
         &mut self.by_place[index.0 as usize]
     }
 
-    pub(super) fn find(&self, accounts: &Accounts, account: AccountIndex, id: &str) -> Option<RoundIndex> {
+    pub(super) fn find(
+        &self,
+        accounts: &Accounts,
+        account: AccountIndex,
+        key: &RoundKey<'_>,
+    ) -> Option<RoundIndex> {
         let hash_of = accounts.get(account).hash();
-        let tag = tag_of(hash_of, id);
+        let tag = key.tag(hash_of);
         let found = |at: &u32| {
             let round = &self.by_place[*at as usize];
-            round.tag == tag && round.account == account && *round.id == *id
+            round.tag == tag && round.account == account && key.is_of(round)
         };
         let table = &self.by_hash[usize::from(hash_of.slot().index())];
         table.find(hash(tag), found).map(|at| RoundIndex(*at))
     }
 
     /// Takes in a round that is not there.
-    pub(super) fn insert(&mut self, accounts: &Accounts, mut round: Round) -> RoundIndex {
-        let hash_of = accounts.get(round.account).hash();
-        let tag = tag_of(hash_of, &round.id);
-        round.tag = tag;
+    pub(super) fn insert(&mut self, accounts: &Accounts, round: Round) -> RoundIndex {
         let at = u32::try_from(self.by_place.insert(round)).expect("limits::ROUNDS_MAX is below");
         assert!(at < u32::MAX, "the last number stands for none");
-        let rounds = &self.by_place;
-        let table = &mut self.by_hash[usize::from(hash_of.slot().index())];
-        table.insert_unique(hash(tag), at, |at| hash(rounds[*at as usize].tag));
+        self.enter(accounts, RoundIndex(at));
         RoundIndex(at)
     }
 
-    /// Forgets a round. The caller takes it out of its account's lists.
-    pub(super) fn remove(&mut self, accounts: &Accounts, index: RoundIndex) {
-        let round = self.by_place.remove(index.0 as usize);
+    /// Gives a round that was nobody's to a platform.
+    pub(super) fn claim(&mut self, accounts: &Accounts, index: RoundIndex, platform: PlatformIndex) {
+        self.leave(accounts, index);
+        self.by_place[index.0 as usize].platform = platform;
+        self.enter(accounts, index);
+    }
+
+    /// Forgets a round, and returns it. The caller takes it out of its account's lists, and gives its games back.
+    pub(super) fn remove(&mut self, accounts: &Accounts, index: RoundIndex) -> Round {
+        self.leave(accounts, index);
+        self.by_place.remove(index.0 as usize)
+    }
+
+    /// Enters a round into its slot's table.
+    fn enter(&mut self, accounts: &Accounts, RoundIndex(at): RoundIndex) {
+        let round = &mut self.by_place[at as usize];
+        let hash_of = accounts.get(round.account).hash();
+        let tag = round.key().tag(hash_of);
+        round.tag = tag;
+        self.by_game += usize::from(round.scope == RoundScope::Game);
+        self.unclaimed += usize::from(round.platform == PlatformIndex::NONE);
+        let rounds = &self.by_place;
+        let table = &mut self.by_hash[usize::from(hash_of.slot().index())];
+        table.insert_unique(hash(tag), at, |at| hash(rounds[*at as usize].tag));
+    }
+
+    fn leave(&mut self, accounts: &Accounts, RoundIndex(at): RoundIndex) {
+        let round = &self.by_place[at as usize];
+        self.by_game -= usize::from(round.scope == RoundScope::Game);
+        self.unclaimed -= usize::from(round.platform == PlatformIndex::NONE);
         let hash_of = accounts.get(round.account).hash();
         let table = &mut self.by_hash[usize::from(hash_of.slot().index())];
-        match table.find_entry(hash(round.tag), |at| *at == index.0) {
+        match table.find_entry(hash(round.tag), |other| *other == at) {
             Ok(entry) => drop(entry.remove()),
             Err(_) => unreachable!("a round is in its table"),
         }

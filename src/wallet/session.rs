@@ -1,5 +1,8 @@
 //! Sessions: a player is logged in, and platforms hold the key.
 
+use super::Millis;
+use crate::limits;
+
 /// When a session ends by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Idle {
@@ -24,6 +27,32 @@ pub struct Session {
     pub(super) started_ms: u64,
     /// Its last `redeemtoken` or `placebet`, or its start, milliseconds since 1970.
     pub(super) used_ms: u64,
+}
+
+/// By what a session is judged: the time, and how long it lives and is remembered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SessionHorizon {
+    pub(super) now_ms: Millis,
+    pub(super) idle_ms: u64,
+}
+
+impl SessionHorizon {
+    /// Whether it is alive (protocol §3).
+    pub(super) fn is_live(self, session: &Session) -> bool {
+        session.is_live(self.now_ms, self.idle_ms)
+    }
+
+    /// Whether it is not to be remembered any more: it expired [`limits::SESSION_REMEMBERED_MS`] ago. Everything that
+    /// asks for a session passes over those, whether they are still in memory or not.
+    pub(super) fn is_past(self, session: &Session) -> bool {
+        is_past(session.idle == Idle::Never, session.used_ms, self.now_ms, self.idle_ms)
+    }
+}
+
+/// [`SessionHorizon::is_past`] of a session that is stored.
+pub(super) const fn is_past(endless: bool, used_ms: Millis, now_ms: Millis, idle_ms: u64) -> bool {
+    let remembered_ms = idle_ms.saturating_add(limits::SESSION_REMEMBERED_MS);
+    !endless && now_ms.saturating_sub(used_ms) >= remembered_ms
 }
 
 impl Session {

@@ -3,28 +3,31 @@
 use super::account::{AccountHash, AccountRef, KeyHash, Status};
 use super::ledger::{Account, AccountIndex};
 use super::operation::Operation;
-use super::outcome::{Effect, ErrorCode, Outcome, Receipt, Redeemed};
+use super::outcome::{Effect, ErrorCode, Outcome, Receipt, Redeemed, Why};
+use super::platform::PlatformKey;
 use super::session::{Idle, Session};
 use super::token::{TokenId, TokenPolicy};
 use super::tokens::Token;
-use super::{Millis, PlatformId, Renewal, Stamp, Wallet, refused};
+use super::{Millis, Renewal, Stamp, Wallet, because, refused};
 use crate::limits;
+use crate::marks::{self, Mark};
 
 impl Wallet {
     pub(super) fn balance(
         &self,
-        platform: PlatformId,
+        platform: PlatformKey,
         account: &AccountRef<&str>,
         game: Option<&str>,
         effect: &mut Effect,
     ) -> Outcome<&'static str> {
-        let Some((_, account)) = self.served(platform, account) else {
-            return refused(ErrorCode::AccountNotFound);
+        let Some((_, account, _)) = self.served(platform, account) else {
+            return refused(ErrorCode::AccountNotFound, because::NO_ACCOUNT);
         };
         effect.seen = account.changed;
         let balance = self.balance_of(account);
         if game.is_some_and(|game| !self.offers(game)) {
-            return Outcome::Refused { code: ErrorCode::GameNotFound, balance: Some(balance) };
+            let (code, why) = (ErrorCode::GameNotFound, Why(because::NO_GAME));
+            return Outcome::Refused { code, why, balance: Some(balance) };
         }
         Outcome::Balance(balance)
     }
@@ -32,39 +35,42 @@ impl Wallet {
     pub(super) fn create_token<'a>(
         &'a mut self,
         now_ms: Millis,
-        platform: PlatformId,
+        platform: PlatformKey,
         account: &AccountRef<&str>,
         game: &str,
         entropy: u128,
         effect: &mut Effect,
     ) -> Outcome<&'a str> {
         let idle_ms = self.settings.session_idle_ms;
-        let Some((index, found)) = self.served(platform, account) else {
-            return refused(ErrorCode::AccountNotFound);
+        let Some((index, found, platform)) = self.served(platform, account) else {
+            return refused(ErrorCode::AccountNotFound, because::NO_ACCOUNT);
         };
         effect.seen = found.changed;
         let Some(at) = found.session_at(|session| session.is_live(now_ms, idle_ms)) else {
-            return refused(ErrorCode::AccountNotFound);
+            return refused(ErrorCode::AccountNotFound, "The account has no live session.");
         };
-        let refused_with_balance = |code| Outcome::Refused { code, balance: Some(self.balance_of(found)) };
+        let refused_with_balance =
+            |code, why| Outcome::Refused { code, why: Why(why), balance: Some(self.balance_of(found)) };
         if found.status() == Status::Frozen {
-            return refused_with_balance(ErrorCode::AccountFrozen);
+            return refused_with_balance(ErrorCode::AccountFrozen, because::FROZEN);
         }
         if !self.offers(game) {
-            return refused_with_balance(ErrorCode::GameNotFound);
+            return refused_with_balance(ErrorCode::GameNotFound, because::NO_GAME);
         }
         let session = found.sessions[at].serial;
         let catalog = self.catalog.as_deref().expect("nobody asks while the journal is replayed");
-        match catalog.token_policy {
+        match self.platforms.dialect(platform).token_policy {
             TokenPolicy::Wrapped => {
                 Outcome::WrappedToken { key: &self.accounts.get(index).sessions[at].key, minted_ms: now_ms }
             }
             TokenPolicy::SingleUse => {
                 let expires_ms = now_ms.saturating_add(catalog.token_life_ms);
-                if self.tokens.mint(now_ms, Token { random: entropy, account: index, session, expires_ms }) {
-                    Outcome::Token(TokenId::new(account.hash().slot(), entropy))
+                let slot = account.hash().slot();
+                let token = Token { random: entropy, account: index, platform, session, expires_ms };
+                if self.tokens.mint(now_ms, token) {
+                    Outcome::Token(TokenId::new(slot, entropy))
                 } else {
-                    refused(ErrorCode::Unknown)
+                    refused(ErrorCode::Unknown, "The token could not be made; ask for another one.")
                 }
             }
         }
@@ -73,20 +79,24 @@ impl Wallet {
     pub(super) fn redeem_token(
         &mut self,
         now_ms: Millis,
-        platform: PlatformId,
+        platform: PlatformKey,
         token: TokenId,
         effect: &mut Effect,
     ) -> Outcome<&str> {
         let Some(minted) = self.tokens.get(now_ms, token.random()) else {
-            return refused(ErrorCode::SessionNotFound);
+            return refused(ErrorCode::SessionNotFound, because::NO_TOKEN);
         };
         let account = self.accounts.get(minted.account);
-        if account.hash().slot() != token.slot() || !self.books.get(account.domain()).serves(platform) {
-            return refused(ErrorCode::SessionNotFound);
+        if account.hash().slot() != token.slot() {
+            return refused(ErrorCode::SessionNotFound, because::NO_TOKEN);
+        }
+        if self.serves(account.domain(), platform) != Some(minted.platform) {
+            marks::hit(Mark::TokenOfAnotherPlatform);
+            return refused(ErrorCode::SessionNotFound, because::NO_TOKEN);
         }
         effect.seen = account.changed;
         let Some(at) = account.session_at(|session| session.serial == minted.session) else {
-            return refused(ErrorCode::SessionNotFound);
+            return refused(ErrorCode::SessionNotFound, because::NO_TOKEN);
         };
         let redeemed = self.redeem(now_ms, minted.account, at);
         if matches!(redeemed, Redeeming::Done) {
@@ -97,13 +107,13 @@ impl Wallet {
 
     pub(super) fn locate_session<'a>(
         &self,
-        platform: PlatformId,
+        platform: PlatformKey,
         key: &str,
         minted_ms: Millis,
     ) -> Outcome<&'a str> {
         let hash = KeyHash::of(key);
         match self.directory.find(hash.bits(), |holder| holder.key == hash) {
-            None => refused(ErrorCode::SessionNotFound),
+            None => refused(ErrorCode::SessionNotFound, because::NO_TOKEN),
             Some(holder) => Outcome::Next(Box::new(Operation::RedeemSession {
                 platform,
                 account: holder.account,
@@ -116,7 +126,7 @@ impl Wallet {
     pub(super) fn redeem_session<'a>(
         &'a mut self,
         now_ms: Millis,
-        platform: PlatformId,
+        platform: PlatformKey,
         account: AccountHash,
         key: &str,
         minted_ms: Millis,
@@ -127,15 +137,15 @@ impl Wallet {
         let too_old = now_ms.saturating_sub(minted_ms) > token_life_ms;
         let too_new = minted_ms.saturating_sub(now_ms) > limits::TOKEN_AHEAD_MS;
         if too_old || too_new {
-            return refused(ErrorCode::SessionNotFound);
+            return refused(ErrorCode::SessionNotFound, "The time in SessionToken is too far from now.");
         }
         let holds = |found: &Account| found.session_at(|session| &*session.key == key);
         let Some(index) = self.accounts.find_hash(account, |found| holds(found).is_some()) else {
-            return refused(ErrorCode::SessionNotFound);
+            return refused(ErrorCode::SessionNotFound, because::NO_TOKEN);
         };
         let found = self.accounts.get(index);
-        let (Some(at), true) = (holds(found), self.books.get(found.domain()).serves(platform)) else {
-            return refused(ErrorCode::SessionNotFound);
+        let (Some(at), Some(_)) = (holds(found), self.serves(found.domain(), platform)) else {
+            return refused(ErrorCode::SessionNotFound, because::NO_TOKEN);
         };
         effect.seen = found.changed;
         let redeemed = self.redeem(now_ms, index, at);
@@ -164,10 +174,10 @@ impl Wallet {
     fn redeemed(&self, redeeming: Redeeming, index: AccountIndex, at: usize) -> Outcome<&str> {
         let account = self.accounts.get(index);
         match redeeming {
-            Redeeming::Expired => refused(ErrorCode::SessionNotFound),
+            Redeeming::Expired => refused(ErrorCode::SessionNotFound, "The session has expired."),
             Redeeming::Frozen => {
                 let balance = Some(self.balance_of(account));
-                Outcome::Refused { code: ErrorCode::AccountFrozen, balance }
+                Outcome::Refused { code: ErrorCode::AccountFrozen, why: Why(because::FROZEN), balance }
             }
             Redeeming::Done => Outcome::Redeemed(Redeemed {
                 account: account.id(),

@@ -14,8 +14,19 @@ pub struct Settings {
     pub session_idle_ms: u64,
     /// Time that a closed round is remembered after its last transaction, milliseconds.
     pub retention_ms: u64,
-    /// Domains by name, each with its currency. A wallet keeps a domain that it has once had.
-    pub domains: Vec<(CompactString, Currency)>,
+    /// The domains. A wallet keeps a domain that it has once had.
+    pub domains: Vec<DomainSettings>,
+}
+
+/// A domain, as far as outcomes depend on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainSettings {
+    /// Its name.
+    pub name: CompactString,
+    /// The currency of all its accounts.
+    pub currency: Currency,
+    /// Its current day, week and month, where they begin by another clock than UTC's. Set anew when its day ends.
+    pub calendar: Option<Calendar>,
 }
 
 /// The day, week and month of a domain, at one time. A time zone's rules are the system's and change with it, so what
@@ -35,6 +46,22 @@ impl Default for Settings {
             retention_ms: limits::RETENTION_MS,
             domains: Vec::new(),
         }
+    }
+}
+
+impl Settings {
+    /// Gives these domains their calendars, by name. What is none of these settings' domains is passed over.
+    pub fn set_calendars(&mut self, calendars: impl IntoIterator<Item = (CompactString, Calendar)>) {
+        for (name, calendar) in calendars {
+            if let Some(domain) = self.domains.iter_mut().find(|domain| domain.name == name) {
+                domain.calendar = Some(calendar);
+            }
+        }
+    }
+
+    /// The domain of this name.
+    pub fn domain(&self, name: &str) -> Option<&DomainSettings> {
+        self.domains.iter().find(|domain| domain.name == name)
     }
 }
 

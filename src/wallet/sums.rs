@@ -5,12 +5,14 @@ use super::amount::Amount;
 use super::image::SumImage;
 use super::outcome::ErrorCode;
 use super::restriction::Restrictions;
+use super::settings::Calendar;
+use crate::marks::{self, Mark};
 
 const DAY_MS: u64 = 24 * 3_600 * 1_000;
 
-/// The first day of the current day, week and month, in days since 1970.
+/// When the current day, week and month began, milliseconds since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Periods([u32; 3]);
+pub(super) struct Periods([Millis; 3]);
 
 impl Periods {
     /// The periods that `now_ms` lies in: UTC day, ISO week (from Monday), month.
@@ -18,17 +20,17 @@ impl Periods {
         let day = now_ms / DAY_MS;
         // 1970-01-01 was a Thursday, three days after a Monday; that week began before days are counted.
         let monday = day.saturating_sub((day + 3) % 7);
-        Self([day as u32, monday as u32, (day - day_of_month(day)) as u32])
+        Self([day * DAY_MS, monday * DAY_MS, (day - day_of_month(day)) * DAY_MS])
     }
 
-    /// Days since 1970.
-    pub(super) const fn first_days(self) -> [u32; 3] {
-        self.0
-    }
-
-    /// Whether `now_ms` lies in this day, and so in the same week and month.
+    /// Whether `now_ms` lies in this UTC day, and so in the same week and month.
     pub(super) const fn holds(&self, now_ms: Millis) -> bool {
-        self.0[0] as u64 == now_ms / DAY_MS
+        self.0[0] / DAY_MS == now_ms / DAY_MS
+    }
+
+    /// The periods that a domain's calendar says.
+    pub(super) const fn of(calendar: &Calendar) -> Self {
+        Self(calendar.starts_ms)
     }
 }
 
@@ -49,7 +51,8 @@ const fn day_of_month(day: u64) -> u64 {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Sum {
-    from_day: u32,
+    /// When its period began, milliseconds since 1970.
+    from_ms: Millis,
     /// Minor units. Wider than an amount: bets of a month may come to more than any account holds.
     staked: i128,
     won: i128,
@@ -60,11 +63,15 @@ struct Sum {
 pub(super) struct Sums([Sum; 3]);
 
 impl Sums {
-    /// The sums as they are in `periods`: what is of an earlier one is over.
+    /// The sums as they are in `periods`: what is of an earlier one is over. One that begins later, since the clock was
+    /// set back or days begin at another hour now, is taken over, so that no player escapes a limit by that.
     fn in_periods(mut self, periods: Periods) -> Self {
-        for (sum, from_day) in self.0.iter_mut().zip(periods.0) {
-            if sum.from_day != from_day {
-                *sum = Sum { from_day, staked: 0, won: 0 };
+        for (sum, from_ms) in self.0.iter_mut().zip(periods.0) {
+            if sum.from_ms < from_ms {
+                *sum = Sum { from_ms, staked: 0, won: 0 };
+            } else if sum.from_ms > from_ms {
+                marks::hit(Mark::SumsTakenOver);
+                sum.from_ms = from_ms;
             }
         }
         self
@@ -83,8 +90,7 @@ impl Sums {
     /// Takes a bet of `bet_ms` out of those periods that it was placed in.
     pub(super) fn roll_back(&mut self, periods: Periods, bet_ms: Millis, amount: Amount) {
         *self = self.in_periods(periods);
-        let bet_day = bet_ms / DAY_MS;
-        for sum in self.0.iter_mut().filter(|sum| bet_day >= u64::from(sum.from_day)) {
+        for sum in self.0.iter_mut().filter(|sum| bet_ms >= sum.from_ms) {
             // A void may have taken out a part of it.
             sum.staked = (sum.staked - i128::from(amount.minor())).max(0);
         }
@@ -104,7 +110,7 @@ impl Sums {
         periods: Periods,
         limits: &Restrictions<Amount>,
         stake: Amount,
-    ) -> Option<ErrorCode> {
+    ) -> Option<(ErrorCode, &'static str)> {
         let sums = self.in_periods(periods).0;
         let stake = i128::from(stake.minor());
         let over = |limit: Option<Amount>, sum: i128| {
@@ -112,19 +118,25 @@ impl Sums {
         };
         let wager = limits.wager.into_array();
         if wager.iter().zip(sums).any(|(limit, sum)| over(*limit, sum.staked)) {
-            return Some(ErrorCode::WagerLimit);
+            return Some((
+                ErrorCode::WagerLimit,
+                "With Amount the player's bets of a day, a week or a month are over their limit.",
+            ));
         }
         let loss = limits.loss.into_array();
         let lost = loss.iter().zip(sums).any(|(limit, sum)| over(*limit, sum.staked - sum.won));
-        lost.then_some(ErrorCode::LossLimit)
+        lost.then_some((
+            ErrorCode::LossLimit,
+            "With Amount the player may lose more than the limit of a day, a week or a month.",
+        ))
     }
 
     pub(super) fn to_image(self) -> [SumImage; 3] {
-        self.0.map(|Sum { from_day, staked, won }| SumImage { from_day, staked, won })
+        self.0.map(|Sum { from_ms, staked, won }| SumImage { from_ms, staked, won })
     }
 
     pub(super) fn from_image(image: [SumImage; 3]) -> Self {
-        Self(image.map(|SumImage { from_day, staked, won }| Sum { from_day, staked, won }))
+        Self(image.map(|SumImage { from_ms, staked, won }| Sum { from_ms, staked, won }))
     }
 }
 
@@ -135,8 +147,9 @@ mod tests {
     /// Days since 1970 of the period's first days.
     #[track_caller]
     fn check(day: u64, expect: [u32; 3]) {
-        assert_eq!(Periods::at(day * DAY_MS), Periods(expect));
-        assert_eq!(Periods::at(day * DAY_MS + DAY_MS - 1), Periods(expect));
+        let expect = Periods(expect.map(|day| Millis::from(day) * DAY_MS));
+        assert_eq!(Periods::at(day * DAY_MS), expect);
+        assert_eq!(Periods::at(day * DAY_MS + DAY_MS - 1), expect);
     }
 
     #[test]

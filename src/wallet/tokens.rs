@@ -1,14 +1,21 @@
 //! The single-use tokens of a shard that were minted and not redeemed.
 //!
-//! All tokens live equally long, so the order of minting is the order of expiry: a list through the entries,
-//! oldest first, lets expired ones go without a search, and a redeemed one leaves it from the middle. The memory
-//! is that of the tokens outstanding, whatever the rate at which they are minted and redeemed.
+//! All tokens live equally long, so the order of minting is the order of expiry: a list through the entries of each
+//! platform, oldest first, lets expired ones go without a search, and a redeemed one leaves it from the middle. A second
+//! list goes through the tokens of one account and platform, of which there are [`limits::TOKENS_PER_ACCOUNT_MAX`] at
+//! most: a further one makes the oldest of them invalid, and nobody else's. Where the shard has [`limits::TOKENS_MAX`],
+//! the platform that has most of them loses its oldest. The memory is that of the tokens outstanding, whatever the rate
+//! at which they are minted and redeemed.
 
 use hashbrown::HashTable;
+use slab::Slab;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::Millis;
 use super::ledger::AccountIndex;
+use super::platforms::PlatformIndex;
 use crate::limits;
+use crate::marks::{self, Mark};
 
 /// A token that may be redeemed.
 #[derive(Clone, Copy, Debug)]
@@ -17,36 +24,70 @@ pub(super) struct Token {
     pub(super) random: u128,
     /// The account.
     pub(super) account: AccountIndex,
+    /// The platform that asked for it.
+    pub(super) platform: PlatformIndex,
     /// The serial of the account's session that it stands for.
     pub(super) session: u32,
     /// The first millisecond at which it is not valid any more.
     pub(super) expires_ms: Millis,
 }
 
-#[derive(Debug)]
-struct Link {
-    token: Token,
+/// The neighbours of an entry in a list.
+#[derive(Clone, Copy, Debug)]
+struct Neighbours {
     older: u32,
     newer: u32,
 }
 
-const NONE: u32 = u32::MAX;
-
-/// Expired tokens that minting one lets go: more than one, so that the table shrinks under load.
-const EXPIRED_PER_MINT: usize = 2;
-
-#[derive(Debug)]
-pub(super) struct Tokens {
-    links: slab::Slab<Link>,
-    by_random: HashTable<u32>,
+/// A list's ends.
+#[derive(Clone, Copy, Debug)]
+struct Ends {
     oldest: u32,
     newest: u32,
 }
 
-impl Default for Tokens {
-    fn default() -> Self {
-        Self { links: slab::Slab::new(), by_random: HashTable::new(), oldest: NONE, newest: NONE }
-    }
+impl Ends {
+    const EMPTY: Self = Self { oldest: NONE, newest: NONE };
+}
+
+/// The lists that an entry is in.
+#[derive(Clone, Copy)]
+enum List {
+    /// Of its platform's.
+    Platform = 0,
+    /// Of its account's and platform's.
+    Own = 1,
+}
+
+#[derive(Debug)]
+struct Link {
+    token: Token,
+    lists: [Neighbours; 2],
+}
+
+/// The tokens of one account and platform.
+#[derive(Debug)]
+struct Own {
+    account: AccountIndex,
+    platform: PlatformIndex,
+    count: u8,
+    ends: Ends,
+}
+
+const NONE: u32 = u32::MAX;
+
+const _: () = assert!(limits::TOKENS_PER_ACCOUNT_MAX < u8::MAX as usize);
+
+/// Expired tokens that minting one lets go: more than one, so that the table shrinks under load.
+const EXPIRED_PER_MINT: usize = 2;
+
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    links: Slab<Link>,
+    by_random: HashTable<u32>,
+    /// By the platforms' numbers: how many tokens, and their list.
+    platforms: Vec<(usize, Ends)>,
+    own: HashTable<Own>,
 }
 
 /// The bits are random, so any of them make a hash.
@@ -54,26 +95,60 @@ const fn bucket(random: u128) -> u64 {
     random as u64
 }
 
+fn hash_of(account: AccountIndex, platform: PlatformIndex) -> u64 {
+    let mut bytes = [0; 6];
+    bytes[..4].copy_from_slice(&account.number().to_le_bytes());
+    bytes[4..].copy_from_slice(&platform.number().to_le_bytes());
+    xxh3_64(&bytes)
+}
+
+impl Own {
+    fn is_of(&self, token: &Token) -> bool {
+        (self.account, self.platform) == (token.account, token.platform)
+    }
+}
+
 impl Tokens {
     pub(super) fn len(&self) -> usize {
         self.links.len()
     }
 
-    /// Takes the token in; `false` where the shard has as many as it may have, or where these bits were drawn
-    /// before, which a sound generator does not do.
+    /// Takes the token in; another one makes way where there are too many. `false` where these bits were drawn before,
+    /// which a sound generator does not do.
     pub(super) fn mint(&mut self, now_ms: Millis, token: Token) -> bool {
-        self.expire(now_ms, EXPIRED_PER_MINT);
-        if self.links.len() >= limits::TOKENS_MAX || self.at(token.random).is_some() {
+        let platform = usize::from(token.platform.number());
+        if self.platforms.len() <= platform {
+            self.platforms.resize(platform + 1, (0, Ends::EMPTY));
+        }
+        self.expire_of(platform, now_ms, EXPIRED_PER_MINT);
+        if self.at(token.random).is_some() {
             return false;
         }
-        let at = self.links.insert(Link { token, older: self.newest, newer: NONE }) as u32;
-        match self.newest {
-            NONE => self.oldest = at,
-            newest => self.links[newest as usize].newer = at,
+        if self.links.len() >= limits::TOKENS_MAX
+            && let Some((_, ends)) = self.platforms.iter().max_by_key(|(count, _)| *count)
+        {
+            self.remove(self.links[ends.oldest as usize].token.random);
         }
-        self.newest = at;
+        let hash = hash_of(token.account, token.platform);
+        if let Some(own) = self.own.find(hash, |own| own.is_of(&token))
+            && usize::from(own.count) >= limits::TOKENS_PER_ACCOUNT_MAX
+        {
+            marks::hit(Mark::TokenEvicted);
+            let oldest = self.links[own.ends.oldest as usize].token.random;
+            self.remove(oldest);
+        }
+        let alone = Neighbours { older: NONE, newer: NONE };
+        let at = self.links.insert(Link { token, lists: [alone; 2] }) as u32;
         let links = &self.links;
         self.by_random.insert_unique(bucket(token.random), at, |at| bucket(links[*at as usize].token.random));
+        let fresh = || Own { account: token.account, platform: token.platform, count: 0, ends: Ends::EMPTY };
+        let entry = self.own.entry(hash, |own| own.is_of(&token), |own| hash_of(own.account, own.platform));
+        let own = entry.or_insert_with(fresh).into_mut();
+        own.count += 1;
+        append(&mut self.links, List::Own, &mut own.ends, at);
+        let (count, ends) = &mut self.platforms[platform];
+        *count += 1;
+        append(&mut self.links, List::Platform, ends, at);
         true
     }
 
@@ -91,13 +166,32 @@ impl Tokens {
             .find_entry(bucket(random), |at| links[*at as usize].token.random == random)
             .expect("a token that was found is there");
         let (at, _) = entry.remove();
-        self.unlink(at);
+        let token = self.links[at as usize].token;
+        let (count, ends) = &mut self.platforms[usize::from(token.platform.number())];
+        *count -= 1;
+        take_out(&mut self.links, List::Platform, ends, at);
+        let hash = hash_of(token.account, token.platform);
+        let mut own = self.own.find_entry(hash, |own| own.is_of(&token)).expect("a token is in its own list");
+        own.get_mut().count -= 1;
+        take_out(&mut self.links, List::Own, &mut own.get_mut().ends, at);
+        if own.get().count == 0 {
+            own.remove();
+        }
+        self.links.remove(at as usize);
+        assert_eq!(self.links.len(), self.by_random.len(), "every token is in both");
     }
 
-    /// Lets at most `most` expired tokens go, the oldest first.
+    /// Lets at most `most` expired tokens of each platform go, the oldest first.
     pub(super) fn expire(&mut self, now_ms: Millis, most: usize) {
+        for platform in 0..self.platforms.len() {
+            self.expire_of(platform, now_ms, most);
+        }
+    }
+
+    fn expire_of(&mut self, platform: usize, now_ms: Millis, most: usize) {
         for _ in 0..most {
-            match self.links.get(self.oldest as usize) {
+            let (_, ends) = self.platforms[platform];
+            match self.links.get(ends.oldest as usize) {
                 Some(link) if link.token.expires_ms <= now_ms => self.remove(link.token.random),
                 _ => return,
             }
@@ -107,17 +201,27 @@ impl Tokens {
     fn at(&self, random: u128) -> Option<u32> {
         self.by_random.find(bucket(random), |at| self.links[*at as usize].token.random == random).copied()
     }
+}
 
-    fn unlink(&mut self, at: u32) {
-        let link = self.links.remove(at as usize);
-        match link.older {
-            NONE => self.oldest = link.newer,
-            older => self.links[older as usize].newer = link.newer,
-        }
-        match link.newer {
-            NONE => self.newest = link.older,
-            newer => self.links[newer as usize].older = link.older,
-        }
-        assert_eq!(self.links.len(), self.by_random.len(), "every token is in both");
+/// Puts an entry to the newest end of a list.
+fn append(links: &mut Slab<Link>, list: List, ends: &mut Ends, at: u32) {
+    links[at as usize].lists[list as usize] = Neighbours { older: ends.newest, newer: NONE };
+    match ends.newest {
+        NONE => ends.oldest = at,
+        newest => links[newest as usize].lists[list as usize].newer = at,
+    }
+    ends.newest = at;
+}
+
+/// Takes an entry out of a list, wherever it stands.
+fn take_out(links: &mut Slab<Link>, list: List, ends: &mut Ends, at: u32) {
+    let Neighbours { older, newer } = links[at as usize].lists[list as usize];
+    match older {
+        NONE => ends.oldest = newer,
+        older => links[older as usize].lists[list as usize].newer = newer,
+    }
+    match newer {
+        NONE => ends.newest = older,
+        newer => links[newer as usize].lists[list as usize].older = older,
     }
 }

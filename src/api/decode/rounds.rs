@@ -169,6 +169,7 @@ pub(super) fn place_bet<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         account: AccountRef::new(body.account),
         session: Some(body.session),
         round: body.round,
+        scope: asked.dialect.round_scope,
         transaction: body.transaction,
         game: body.game,
     }))
@@ -191,6 +192,7 @@ pub(super) fn award_winnings<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         account: AccountRef::new(body.account),
         session: body.session,
         round: body.round,
+        scope: asked.dialect.round_scope,
         transaction: body.transaction,
         game: body.game,
     }))
@@ -212,6 +214,7 @@ pub(super) fn rollback_bet<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         account: AccountRef::new(body.account),
         session: body.session,
         round: body.round,
+        scope: asked.dialect.round_scope,
         transaction: body.transaction,
         original: Some(body.original),
         game: body.game,
@@ -235,6 +238,7 @@ pub(super) fn void_bet<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         account: AccountRef::new(body.account),
         session: body.session,
         round: body.round,
+        scope: asked.dialect.round_scope,
         transaction: body.transaction,
         game: body.game,
     }))
@@ -250,6 +254,7 @@ pub(super) fn end_round<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         details: body.extras().record(),
         account: AccountRef::new(body.account),
         round: body.round,
+        scope: asked.dialect.round_scope,
         game: body.game,
     })
 }

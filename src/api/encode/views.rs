@@ -131,7 +131,7 @@ pub(super) fn write_statement(statement: &Statement, body: &mut Vec<u8>) {
 
 fn write_line(line: &StatementLine, currency: Currency, body: &mut Vec<u8>) {
     body.extend_from_slice(b"{\"Number\":");
-    write_number(u64::from(line.number), body);
+    write_number(line.number, body);
     body.extend_from_slice(b",\"Type\":\"");
     body.extend_from_slice(match line.kind {
         LineKind::Play(PlayKind::Bet) => b"placebet".as_slice(),

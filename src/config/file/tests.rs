@@ -67,9 +67,9 @@ fn a_whole_file() {
     assert_eq!(file.operator_token.unwrap(), "token==");
     assert_eq!(file.session_token, Some(TokenPolicy::Wrapped));
     let [first, second] = &file.platforms[..] else { panic!("two platforms") };
-    assert_eq!((&*first.key, &*first.user, &*first.password), ("L100", "user1", "a password"));
-    assert_eq!((&*second.key, &*second.user, &*second.password), ("L200", "user2", "pass:word"));
-    let (one, two) = (PlatformId::new(0).unwrap(), PlatformId::new(1).unwrap());
+    assert_eq!((&*first.key.to_string(), &*first.user, &*first.password), ("L100", "user1", "a password"));
+    assert_eq!((&*second.key.to_string(), &*second.user, &*second.password), ("L200", "user2", "pass:word"));
+    let (one, two) = (first.key, second.key);
     let default = file.catalog.domain("default").unwrap();
     assert_eq!((default.currency.code(), default.serves(one), default.serves(two)), ("GBP", true, false));
     let casino = file.catalog.domain("casino").unwrap();

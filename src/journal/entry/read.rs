@@ -4,18 +4,18 @@ use rkyv::option::ArchivedOption;
 use rkyv::string::ArchivedString;
 
 use super::{
-    ArchivedEntry, ArchivedStored, ArchivedStoredLimits, ArchivedStoredMoney, ArchivedStoredProfile,
-    ArchivedStoredSettings, Change, Invalid,
+    ArchivedEntry, ArchivedStored, ArchivedStoredCalendar, ArchivedStoredLimits, ArchivedStoredMoney,
+    ArchivedStoredProfile, ArchivedStoredSettings, Change, Invalid,
 };
 use crate::limits;
 use crate::wallet::account::{AccountRef, Date, Gender, Profile, Status};
 use crate::wallet::amount::{Amount, Money};
-use crate::wallet::catalog::PlatformId;
 use crate::wallet::currency::Currency;
 use crate::wallet::operation::{Direction, Operation, Play, PlayKind};
 use crate::wallet::outcome::Receipt;
+use crate::wallet::platform::{PlatformKey, RoundScope};
 use crate::wallet::restriction::{ByPeriod, Restrictions};
-use crate::wallet::settings::Settings;
+use crate::wallet::settings::{Calendar, DomainSettings, Settings};
 
 impl ArchivedStored<'_> {
     /// The receipt.
@@ -42,11 +42,12 @@ impl ArchivedEntry<'_> {
     fn operation(&self) -> Result<Operation<&str>, Invalid> {
         Ok(match self {
             Self::Play { .. } => Operation::Play(self.play()?),
-            Self::EndRound { platform: from, account, round, game, currency, details } => {
+            Self::EndRound { platform: from, account, round, by_game, game, currency, details } => {
                 Operation::EndRound {
-                    platform: platform(*from)?,
+                    platform: platform(from)?,
                     account: AccountRef::new(account),
                     round,
+                    scope: scope(*by_game),
                     game,
                     currency: optional_currency(currency)?,
                     details: optional(details),
@@ -54,7 +55,7 @@ impl ArchivedEntry<'_> {
             }
             Self::Credit { platform: from, account, transaction, kind, currency, amount: of } => {
                 Operation::Credit {
-                    platform: platform(*from)?,
+                    platform: platform(from)?,
                     account: AccountRef::new(account),
                     transaction,
                     kind,
@@ -63,7 +64,7 @@ impl ArchivedEntry<'_> {
                 }
             }
             Self::Alert { platform: from, account, details } => {
-                Operation::Alert { platform: platform(*from)?, account: AccountRef::new(account), details }
+                Operation::Alert { platform: platform(from)?, account: AccountRef::new(account), details }
             }
             Self::PutAccount { account, profile } => Operation::PutAccount {
                 account: AccountRef::new(account),
@@ -78,6 +79,7 @@ impl ArchivedEntry<'_> {
                 direction: if *is_deposit { Direction::In } else { Direction::Out },
                 transaction,
                 amount: amount.read()?,
+                currency: None,
             },
             Self::SetLimits { account, limits } => {
                 Operation::SetLimits { account: AccountRef::new(account), limits: Box::new(limits.read()?) }
@@ -104,6 +106,7 @@ impl ArchivedEntry<'_> {
             account,
             session,
             round,
+            by_game,
             transaction,
             original,
             game,
@@ -124,12 +127,13 @@ impl ArchivedEntry<'_> {
                 3 => PlayKind::Void,
                 _ => return Err("there is no such kind of transaction"),
             },
-            platform: platform(*from)?,
+            platform: platform(from)?,
             account: AccountRef::new(account),
             session: optional(session),
             // It was, or it would not have been applied.
             session_checked: true,
             round,
+            scope: scope(*by_game),
             transaction,
             original: optional(original),
             game,
@@ -196,8 +200,18 @@ impl ArchivedStoredSettings<'_> {
         if self.domains.len() > limits::DOMAINS_MAX {
             return Err("there are more domains than a configuration may have");
         }
-        let domains =
-            self.domains.iter().map(|domain| Ok((domain.name.as_str().into(), currency(&domain.currency)?)));
+        let calendar = |stored: &ArchivedStoredCalendar| Calendar {
+            starts_ms: stored.starts_ms.each_ref().map(|start_ms| start_ms.to_native()),
+            until_ms: stored.until_ms.to_native(),
+        };
+        let domains = self.domains.iter().map(|domain| {
+            let calendar = domain.calendar.as_ref().map(calendar);
+            Ok(DomainSettings {
+                name: domain.name.as_str().into(),
+                currency: currency(&domain.currency)?,
+                calendar,
+            })
+        });
         Ok(Settings {
             session_idle_ms: self.session_idle_ms.to_native(),
             retention_ms: self.retention_ms.to_native(),
@@ -206,22 +220,28 @@ impl ArchivedStoredSettings<'_> {
     }
 }
 
-fn optional(text: &ArchivedOption<ArchivedString>) -> Option<&str> {
+pub(in crate::journal) fn optional(text: &ArchivedOption<ArchivedString>) -> Option<&str> {
     text.as_ref().map(ArchivedString::as_str)
 }
 
-fn optional_currency(code: &ArchivedOption<[u8; 3]>) -> Result<Option<Currency>, Invalid> {
+pub(in crate::journal) fn optional_currency(
+    code: &ArchivedOption<[u8; 3]>,
+) -> Result<Option<Currency>, Invalid> {
     code.as_ref().map(currency).transpose()
 }
 
-fn currency(code: &[u8; 3]) -> Result<Currency, Invalid> {
+pub(in crate::journal) fn currency(code: &[u8; 3]) -> Result<Currency, Invalid> {
     std::str::from_utf8(code).ok().and_then(Currency::from_code).ok_or("there is no such currency")
 }
 
-fn platform(index: u8) -> Result<PlatformId, Invalid> {
-    PlatformId::new(index.into()).ok_or("there is no such platform")
+fn platform(key: &ArchivedString) -> Result<PlatformKey, Invalid> {
+    PlatformKey::new(key).ok_or("there is no such platform")
 }
 
-fn amount(minor_units: i64) -> Result<Amount, Invalid> {
+const fn scope(by_game: bool) -> RoundScope {
+    if by_game { RoundScope::Game } else { RoundScope::Platform }
+}
+
+pub(in crate::journal) fn amount(minor_units: i64) -> Result<Amount, Invalid> {
     Amount::from_minor(minor_units).ok_or("an amount is not negative")
 }

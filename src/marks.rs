@@ -1,0 +1,96 @@
+//! Marks on branches that matter and are seldom taken, so that a run of the simulator can say which of them it never
+//! reached. A mark is one relaxed addition to a counter; none stands on a way that every request takes.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! marks {
+    ($($(#[$doc:meta])* $mark:ident;)*) => {
+        /// A branch that matters.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Mark {
+            $($(#[$doc])* $mark,)*
+        }
+
+        impl Mark {
+            /// Every mark.
+            pub const ALL: [Self; [$(stringify!($mark)),*].len()] = [$(Self::$mark),*];
+
+            /// Its name.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$mark => stringify!($mark),)*
+                }
+            }
+        }
+    };
+}
+
+marks! {
+    /// A login ended the session that was used least recently.
+    SessionEvicted;
+    /// A login forgot the session that expired first, since the account remembered too many.
+    ExpiredSessionEvicted;
+    /// A session was past its horizon, and was still in memory when it was asked for.
+    SessionPastHorizon;
+    /// A session key was another account's, whose session is over.
+    KeyFreed;
+    /// A session key was on its way from one account to another.
+    KeyInFlight;
+    /// A minted token ended the oldest of its account and platform.
+    TokenEvicted;
+    /// A platform asked for a token that was minted for another one.
+    TokenOfAnotherPlatform;
+    /// A round was past its horizon, and was still in memory when it was asked for.
+    RoundPastHorizon;
+    /// A round whose platform was not known was claimed by the first record about it.
+    RoundClaimed;
+    /// A round was found under the scope that its platform had before.
+    RoundOfOtherScope;
+    /// A bet was refused since its round has as many as it may have.
+    BetsFull;
+    /// A transaction was refused since its round has as many as it may have.
+    RoundFull;
+    /// A rollback that finds no bet was not remembered, since its round is full.
+    CancellationDropped;
+    /// A bet was rolled back before it came, and then came.
+    CancelledBet;
+    /// `strict_rounds`: a rollback in a round that has winnings.
+    StrictRollback;
+    /// `strict_rounds`: winnings in a round whose bets were all rolled back.
+    StrictWin;
+    /// `remember_refusals_ms`: a bet that was refused came again in time.
+    RefusalRemembered;
+    /// `unknown_rollback = 0`: the rollback of a bet that is not there succeeded.
+    UnknownRollbackSucceeded;
+    /// A frozen account's round was settled.
+    FrozenSettled;
+    /// A round was settled in a game that is not offered.
+    WithdrawnGameSettled;
+    /// Settings changed, and what was past the old horizon was forgotten.
+    HorizonMoved;
+    /// The sums of a period that has not begun, or began by another clock, were taken over.
+    SumsTakenOver;
+    /// A snapshot left out what is past the horizon.
+    ImageForgot;
+    /// A day turned in a domain that has a time zone.
+    CalendarTurned;
+    /// A recovery found a write that a crash tore.
+    TornTail;
+    /// A recovery found a segment's header that a crash tore.
+    TornHeader;
+    /// A record of older rules was applied by its receipt.
+    OldRules;
+}
+
+static COUNTS: [AtomicU64; Mark::ALL.len()] = [const { AtomicU64::new(0) }; Mark::ALL.len()];
+
+/// The branch is taken.
+pub fn hit(mark: Mark) {
+    COUNTS[mark as usize].fetch_add(1, Ordering::Relaxed);
+}
+
+/// How often the branch was taken since the process began.
+pub fn hits(mark: Mark) -> u64 {
+    COUNTS[mark as usize].load(Ordering::Relaxed)
+}

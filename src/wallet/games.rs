@@ -1,0 +1,108 @@
+//! The games of the transactions that are remembered, each kept once however many transactions name it. One that no
+//! transaction names is forgotten, so that they are never more than the transactions.
+
+use hashbrown::HashTable;
+use slab::Slab;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// A game's number in its wallet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct GameIndex(u32);
+
+impl GameIndex {
+    /// No game: of transactions outside of rounds, and of those of version 0.1.0.
+    pub(super) const NONE: Self = Self(u32::MAX);
+}
+
+#[derive(Debug)]
+struct Game {
+    id: Box<str>,
+    /// Transactions and rounds that name it.
+    named: u32,
+}
+
+/// The games of a wallet.
+#[derive(Debug, Default)]
+pub(super) struct Games {
+    by_place: Slab<Game>,
+    by_id: HashTable<u32>,
+}
+
+fn hash(id: &str) -> u64 {
+    xxh3_64_with_seed(id.as_bytes(), 0)
+}
+
+impl Games {
+    /// The number of a game; `None` where nothing names it.
+    pub(super) fn find(&self, id: &str) -> Option<GameIndex> {
+        self.by_id.find(hash(id), |at| *self.by_place[*at as usize].id == *id).map(|at| GameIndex(*at))
+    }
+
+    /// One more names this game. An empty id is no game.
+    pub(super) fn take(&mut self, id: &str) -> GameIndex {
+        if id.is_empty() {
+            return GameIndex::NONE;
+        }
+        if let Some(known) = self.find(id) {
+            self.again(known);
+            return known;
+        }
+        let at = self.by_place.insert(Game { id: id.into(), named: 1 }) as u32;
+        let games = &self.by_place;
+        self.by_id.insert_unique(hash(id), at, |at| hash(&games[*at as usize].id));
+        GameIndex(at)
+    }
+
+    /// One more names a game that is named already.
+    pub(super) fn again(&mut self, game: GameIndex) {
+        if game != GameIndex::NONE {
+            self.by_place[game.0 as usize].named += 1;
+        }
+    }
+
+    /// One names it no more.
+    pub(super) fn give_back(&mut self, game: GameIndex) {
+        if game == GameIndex::NONE {
+            return;
+        }
+        let known = &mut self.by_place[game.0 as usize];
+        known.named -= 1;
+        if known.named > 0 {
+            return;
+        }
+        let Game { id, .. } = self.by_place.remove(game.0 as usize);
+        match self.by_id.find_entry(hash(&id), |at| *at == game.0) {
+            Ok(entry) => drop(entry.remove()),
+            Err(_) => unreachable!("a game is in its table"),
+        }
+    }
+
+    /// The id; empty of none.
+    pub(super) fn id(&self, game: GameIndex) -> &str {
+        if game == GameIndex::NONE { "" } else { &self.by_place[game.0 as usize].id }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_game_is_kept_while_it_is_named() {
+        let mut games = Games::default();
+        let first = games.take("11588");
+        assert_eq!((games.take("11588"), games.id(first)), (first, "11588"));
+        let other = games.take("g2");
+        assert_ne!(first, other);
+        games.again(other);
+        games.give_back(first);
+        assert_eq!(games.find("11588"), Some(first));
+        games.give_back(first);
+        assert_eq!((games.find("11588"), games.by_place.len()), (None, 1));
+        games.give_back(other);
+        games.give_back(other);
+        assert_eq!((games.find("g2"), games.by_place.len(), games.by_id.len()), (None, 0, 0));
+        assert_eq!((games.take(""), games.id(GameIndex::NONE)), (GameIndex::NONE, ""));
+        games.give_back(GameIndex::NONE);
+    }
+}
