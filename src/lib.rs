@@ -21,7 +21,7 @@
 //! | [`recovery`] | wallets out of what was stored; pure | `journal`, `wallet`, `shard`, `limits` |
 //! | [`calendar`] | when days, weeks and months begin in a time zone | `wallet` |
 //! | [`config`] | arguments and file to one `Config` | `api`, `wallet`, `net`, `calendar`, `clock`, `limits` |
-//! | [`data`] | a data directory, opened whole | `recovery`, `storage`, `journal`, `wallet`, `shard`, `config`, `clock` |
+//! | [`data`] | a data directory, opened whole | `recovery`, `storage`, `journal`, `wallet`, `shard`, `config`, `calendar`, `clock` |
 //! | [`doctor`] | what the machine offers and lacks | `config`, `net`, `clock`, `limits` |
 //! | [`inspect`] | `verify`, `explain`, `export` | `storage`, `recovery`, `journal`, `shard`, `wallet`, `config`, `clock`, `limits` |
 //! | [`server`] | pins the cores, joins them, drains them | all |
