@@ -302,7 +302,7 @@ fn encode(criterion: &mut Criterion) {
             bencher.iter(|| {
                 body.clear();
                 out.clear();
-                let status = api::encode(call, black_box(&outcome), &mut body);
+                let status = api::encode(call, black_box(&outcome), false, &mut body);
                 http::write_reply(&mut out, &date, &Reply::json(status, &body));
                 out.len()
             });

@@ -31,7 +31,8 @@ use crate::storage::manifest::Manifest;
 use crate::storage::segments::End;
 use crate::wallet::account::{AccountRef, Profile};
 use crate::wallet::amount::Amount;
-use crate::wallet::{Catalog, Millis, Wallet};
+use crate::wallet::settings::Settings;
+use crate::wallet::{Catalog, Millis, PlatformKey, Wallet};
 
 /// A shard that is ready to serve.
 #[derive(Debug)]
@@ -126,6 +127,8 @@ pub struct Opening {
     pub catalog: Arc<Catalog>,
     /// The domains' time zones.
     pub zones: Zones,
+    /// The platforms in the order of the configuration: data of version 0.1.0 names them by their places in it.
+    pub platforms: Vec<PlatformKey>,
     /// Made-up accounts.
     pub demo: Option<Demo>,
     /// The system clock, milliseconds since 1970.
@@ -136,6 +139,15 @@ pub struct Opening {
     pub stream: u64,
     /// The directory was made by this start.
     pub is_made: bool,
+}
+
+impl Opening {
+    /// What is to be journaled of the configuration, at a time.
+    fn settings(&self, now_ms: Millis) -> Settings {
+        let mut settings = self.catalog.settings();
+        settings.set_calendars(self.zones.at(now_ms));
+        settings
+    }
 }
 
 /// Opens the directory at `path` for a server: holds it, recovers what is in it, writes it to a new generation where the

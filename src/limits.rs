@@ -405,12 +405,12 @@ const _: () = {
     assert!(SESSION_TOKEN_CHARS_MAX <= SESSION_TOKEN_REQUEST_CHARS_MAX);
     assert!(SESSIONS_REMEMBERED_MAX > SESSIONS_PER_ACCOUNT_MAX, "an expired one is there to make way");
     assert!(TOKEN_AHEAD_MS < TOKEN_LIFE_MS);
+    assert!(ROUND_TRANSACTIONS_MAX <= u16::MAX as usize, "a round counts its bets in 16 bits");
     assert!(
         CLOCK_OFFSET_MS_MAX <= TOKEN_AHEAD_MS,
         "a token that is made by the system clock is good while it is followed"
     );
     assert!(CLOCK_OFFSET_MS_MAX < CLOCK_AHEAD_MS_MIN && CLOCK_AHEAD_MS_MIN <= CLOCK_AHEAD_MS_MAX);
-    assert!(ROUND_TRANSACTIONS_MAX <= u16::MAX as usize, "a round counts its bets in 16 bits");
     assert!(JOURNAL_BLOCK_BYTES.is_power_of_two());
     assert!(SEGMENT_BYTES.is_multiple_of(JOURNAL_BLOCK_BYTES));
     assert!(

@@ -469,8 +469,7 @@ impl Driver {
             self.listeners.clear();
             if self.open == 0 && !drain.left {
                 drain.left = true;
-                self.shard.journal_renewals();
-                self.shard.mesh().leave();
+                self.shard.leave();
             }
         }
         Ok(())

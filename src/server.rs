@@ -149,6 +149,7 @@ fn open_data(config: &Config, partition: Partition, is_made: bool, clock: &Clock
         partition,
         catalog: Arc::new(config.catalog.clone()),
         zones: config.zones.clone(),
+        platforms: config.platforms.iter().map(|platform| platform.key).collect(),
         demo: config.demo,
         now_ms: clock.now().wall_ms,
         confirmed: config.confirmed,

@@ -14,6 +14,7 @@ use crate::storage::directory::DataDirectory;
 use crate::storage::manifest::Manifest;
 use crate::storage::segments::End;
 use crate::wallet::image::AccountImage;
+use crate::wallet::settings::Settings;
 use crate::wallet::{Millis, Rules, Wallet};
 
 /// The segment that a new generation begins with.
@@ -148,12 +149,23 @@ impl State {
         let latest_ms = recovered.iter().map(|shard| shard.now_ms).max().unwrap_or(0);
         let now_ms = rebased_ms.unwrap_or(latest_ms);
         let wallets = recovered.into_iter().map(|shard| shard.wallet).collect();
+        let mut unnamed = None;
         let change = |account: &mut AccountImage| {
             if let Some(rebased_ms) = rebased_ms {
                 account.clamp(rebased_ms);
             }
+            if let Err(number) = account.name_platforms(&opening.platforms) {
+                unnamed = unnamed.max(Some(number));
+            }
         };
         let wallets = recovery::deal(wallets, opening.partition, latest_ms, change)?;
+        if let Some(number) = unnamed {
+            return Err(Error::Other(format!(
+                "the data names platforms by their places in the configuration, as version 0.1.0 did, and has rounds or \
+                 credits of platform {number}: the configuration has {}. Give all of them, in the order that they had",
+                opening.platforms.len()
+            )));
+        }
         let mut state = Self::blank(directory, opening, found.generation + 1)?;
         for shard in &mut state.shards {
             shard.last = Point { sequence, hash: RecordHash::START };
@@ -173,7 +185,7 @@ impl State {
         let now_ms = self.shards.iter().map(|shard| shard.now_ms).fold(opening.now_ms, Millis::max);
         // What the demo changes is in no journal; a snapshot of it follows.
         let journaled = !self.is_new && opening.demo.is_none();
-        let changed = self.configure(opening, now_ms, journaled)?;
+        let changed = self.configure(&opening.settings(now_ms), now_ms, journaled)?;
         if let Some(demo) = opening.demo {
             let added = self.put_demo(opening.partition, demo, now_ms);
             if !self.is_new && (changed || added) {
@@ -203,12 +215,10 @@ impl State {
 
     /// Sets what is to hold from now on, and says whether that was a change. Where it is `journaled`, a change of it is;
     /// or else a snapshot follows.
-    fn configure(&mut self, opening: &Opening, now_ms: Millis, journaled: bool) -> Result<bool, Error> {
-        let mut settings = opening.catalog.settings();
-        settings.set_calendars(opening.zones.at(now_ms));
+    fn configure(&mut self, settings: &Settings, now_ms: Millis, journaled: bool) -> Result<bool, Error> {
         let mut any = false;
         for (shard, wallet) in self.shards.iter_mut().zip(&mut self.wallets) {
-            let changed = wallet.configure(now_ms, &settings).map_err(recovery::Error::Currency)?;
+            let changed = wallet.configure(now_ms, settings).map_err(recovery::Error::Currency)?;
             any |= changed;
             if changed && journaled {
                 shard.journal.configure(now_ms, wallet.settings());

@@ -53,6 +53,22 @@ pub struct AccountImage {
 }
 
 impl AccountImage {
+    /// Gives platforms their keys, where version 0.1.0 had stored their places in its configuration: `keys` are in the
+    /// order of the configuration.
+    ///
+    /// # Errors
+    /// The number, from 1, of a platform that `keys` does not have.
+    pub fn name_platforms(&mut self, keys: &[PlatformKey]) -> Result<(), usize> {
+        let of_rounds = self.rounds.iter_mut().map(|round| &mut round.platform);
+        for bytes in of_rounds.chain(self.outside.iter_mut().map(|outside| &mut outside.platform)) {
+            if let Some(place) = PlatformKey::from_bytes(*bytes).and_then(PlatformKey::place) {
+                let place = usize::from(place);
+                *bytes = keys.get(place).ok_or(place + 1)?.bytes();
+            }
+        }
+        Ok(())
+    }
+
     /// Brings every time that is later than `now_ms` back to it, where a journal was written under a clock that was
     /// ahead. What is remembered for a time is remembered for that long from now; the order of what happened stays. Sums
     /// of a day, week or month that has not begun are taken over into the current one by whoever asks next, since they
@@ -247,24 +263,39 @@ mod tests {
     #[test]
     fn times_to_come_are_brought_back_and_sums_are_kept() {
         // The day, its Monday, and the first of its month.
-        let current = [20_782, 20_780, 20_758].map(|day| day * DAY_MS);
+        let days = |days: [u64; 3]| days.map(|day| day * DAY_MS);
+        let current = days([20_782, 20_780, 20_758]);
         check([NOW - 1, NOW], current, [NOW - 1, NOW], current);
-        let earlier = [20_770, 20_766, 20_758].map(|day| day * DAY_MS);
-        check([NOW - 9 * DAY_MS, NOW - 1], earlier, [NOW - 9 * DAY_MS, NOW - 1], earlier);
+        let before = days([20_770, 20_766, 20_758]);
+        check([NOW - 9 * DAY_MS, NOW - 1], before, [NOW - 9 * DAY_MS, NOW - 1], before);
         check([NOW - 1, NOW + 1], current, [NOW - 1, NOW], current);
         // Eight days on, in the next week and the next month.
-        let later = [20_790, 20_787, 20_788].map(|day| day * DAY_MS);
+        let later = days([20_790, 20_787, 20_788]);
         check([NOW + 8 * DAY_MS, NOW + 8 * DAY_MS + 1], later, [NOW, NOW], [NOW; 3]);
-        // Later in the week alone.
-        check(
-            [NOW + 1, NOW + 2],
-            [later[0], current[1], current[2]],
-            [NOW, NOW],
-            [NOW, current[1], current[2]],
-        );
+        // Later on the day, and in the week, alone.
+        let [_, monday, first] = current;
+        check([NOW + 1, NOW + 2], [20_784 * DAY_MS, monday, first], [NOW, NOW], [NOW, monday, first]);
         check([Millis::MAX; 2], [Millis::MAX; 3], [NOW; 2], [NOW; 3]);
         let mut none = AccountImage::default();
         none.clamp(0);
         assert_eq!(none, AccountImage::default());
+    }
+
+    #[test]
+    fn platforms_of_version_0_1_0_get_their_keys() {
+        let [first, second] = ["L100", "L200"].map(|key| PlatformKey::new(key).unwrap());
+        let image = |platforms: [PlatformKey; 3]| {
+            let mut image = account([1, 2], [0; 3]);
+            image.rounds[0].platform = platforms[0].bytes();
+            image.outside[0].platform = platforms[1].bytes();
+            image.outside[1].platform = platforms[2].bytes();
+            image
+        };
+        let places = [PlatformKey::at_place(1), PlatformKey::at_place(0), PlatformKey::NONE];
+        let mut named = image(places);
+        assert_eq!(named.name_platforms(&[first, second]), Ok(()));
+        assert_eq!(named, image([second, first, PlatformKey::NONE]));
+        assert_eq!(named.name_platforms(&[]), Ok(()), "what has a key keeps it");
+        assert_eq!(image(places).name_platforms(&[first]), Err(2));
     }
 }

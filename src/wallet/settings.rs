@@ -50,7 +50,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Gives these domains their calendars, by name. What is none of these settings' domains is passed over.
+    /// Gives the domains of these names their calendars; the others keep what they have.
     pub fn set_calendars(&mut self, calendars: impl IntoIterator<Item = (CompactString, Calendar)>) {
         for (name, calendar) in calendars {
             if let Some(domain) = self.domains.iter_mut().find(|domain| domain.name == name) {

@@ -210,6 +210,7 @@ pub(crate) const ROWS: [Row; 22] = [
     Row {
         module: "config",
         may: &[
+            "crate::api::Manners",
             "crate::api::Platform",
             "crate::calendar",
             "crate::clock::start::Confirmed",
