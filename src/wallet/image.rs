@@ -71,7 +71,8 @@ impl AccountImage {
 
     /// Brings every time that is later than `now_ms` back to it, where a journal was written under a clock that was
     /// ahead. What is remembered for a time is remembered for that long from now; the order of what happened stays. Sums
-    /// of a day, week or month that has not begun are those of the current one: a limit is not escaped by it.
+    /// of a day, week or month that has not begun are taken over into the current one by whoever asks next, since they
+    /// seem to begin in it: a limit is not escaped by it.
     pub fn clamp(&mut self, now_ms: Millis) {
         let back = |ms: &mut Millis| *ms = (*ms).min(now_ms);
         for session in &mut self.sessions {

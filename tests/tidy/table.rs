@@ -265,6 +265,7 @@ pub(crate) const ROWS: [Row; 22] = [
     Row {
         module: "data",
         may: &[
+            "crate::calendar::Zones",
             "crate::clock::start",
             "crate::config::Demo",
             "crate::journal",
