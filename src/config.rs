@@ -21,6 +21,8 @@ pub use self::args::ExportFormat;
 use self::args::{Args, ServeArgs, Task};
 use self::file::File;
 use crate::api::{Manners, Platform};
+use crate::calendar::Zones;
+use crate::clock::start::Confirmed;
 use crate::limits;
 use crate::net::Timeouts;
 use crate::storage::directory::PROBE;
@@ -60,6 +62,8 @@ pub struct Config {
     pub cores: Vec<usize>,
     /// Domains, games, token policy and session times.
     pub catalog: Catalog,
+    /// The domains' time zones.
+    pub zones: Zones,
     /// The platforms.
     pub platforms: Vec<Platform>,
     /// Bearer token of the operator's account routes; without one they answer 401.
@@ -70,6 +74,8 @@ pub struct Config {
     pub storing: Storing,
     /// Made-up accounts to start with (protocol §7).
     pub demo: Option<Demo>,
+    /// What the operator says of the time at this start.
+    pub confirmed: Confirmed,
 }
 
 impl Config {
@@ -287,11 +293,17 @@ fn serve(args: ServeArgs) -> Result<Config, Error> {
         data: data_dir(args.data.or(file.data).unwrap_or_else(|| DATA.into()))?,
         cores: place(&args.placement)?,
         catalog,
+        zones: file.zones,
         platforms,
         operator_token: file.operator_token,
         timeouts: file.timeouts,
         storing: file.storing,
         demo: args.demo.then(|| Demo { accounts: args.demo_accounts.unwrap_or(DEMO_ACCOUNTS) }),
+        confirmed: match (args.after_pause, args.rebase_clock) {
+            (true, _) => Confirmed::Pause,
+            (false, true) => Confirmed::Rebase,
+            (false, false) => Confirmed::Nothing,
+        },
     };
     check_listeners(&config)?;
     Ok(config)
@@ -351,6 +363,7 @@ fn demo_file() -> File {
         }],
         own_policies: vec![None],
         catalog: Catalog::new(vec![domain], ["11588".to_owned()]),
+        zones: Zones::default(),
         timeouts: Timeouts::default(),
         storing: Storing::default(),
     }

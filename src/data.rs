@@ -17,6 +17,8 @@ use files::SnapshotSink;
 pub use marks::ShardMark;
 use state::{Reason, State};
 
+use crate::calendar::Zones;
+use crate::clock::start::{self, Confirmed, Decision, Start};
 use crate::config::Demo;
 use crate::journal::snapshot::{SnapshotHeader, WriteError};
 use crate::journal::{Journal, Mark, Point};
@@ -29,7 +31,8 @@ use crate::storage::manifest::Manifest;
 use crate::storage::segments::End;
 use crate::wallet::account::{AccountRef, Profile};
 use crate::wallet::amount::Amount;
-use crate::wallet::{Catalog, Millis, Wallet};
+use crate::wallet::settings::Settings;
+use crate::wallet::{Catalog, Millis, PlatformKey, Wallet};
 
 /// A shard that is ready to serve.
 #[derive(Debug)]
@@ -122,21 +125,37 @@ pub struct Opening {
     pub partition: Partition,
     /// What is served.
     pub catalog: Arc<Catalog>,
+    /// The domains' time zones.
+    pub zones: Zones,
+    /// The platforms in the order of the configuration: data of version 0.1.0 names them by their places in it.
+    pub platforms: Vec<PlatformKey>,
     /// Made-up accounts.
     pub demo: Option<Demo>,
-    /// The time of day, milliseconds since 1970.
+    /// The system clock, milliseconds since 1970.
     pub now_ms: Millis,
+    /// What the operator says of it.
+    pub confirmed: Confirmed,
     /// Random bits, for a new generation.
     pub stream: u64,
     /// The directory was made by this start.
     pub is_made: bool,
 }
 
+impl Opening {
+    /// What is to be journaled of the configuration, at a time.
+    fn settings(&self, now_ms: Millis) -> Settings {
+        let mut settings = self.catalog.settings();
+        settings.set_calendars(self.zones.at(now_ms));
+        settings
+    }
+}
+
 /// Opens the directory at `path` for a server: holds it, recovers what is in it, writes it to a new generation where the
 /// number of shards has changed or an older version has written it, and puts demo accounts in that are missing.
 ///
 /// # Errors
-/// Where another process holds it, where something is missing or damaged, and where it is not what is to be served.
+/// Where another process holds it, where something is missing or damaged, where it is not what is to be served, and where
+/// the system clock can't be believed.
 pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
     let directory = DataDirectory::lock(path)?;
     let (mut notes, mut replayed) = (Vec::new(), 0);
@@ -152,15 +171,17 @@ pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
             let unfinished = directory.unfinished_after(found.generation)?;
             let recovered = recover_all(&directory, found, &mut notes)?;
             replayed = recovered.iter().map(|(shard, _)| shard.replayed).sum();
+            let Decision { rebases, note, .. } = decide(&recovered, opening)?;
+            notes.extend(note);
             directory.close_to_others()?;
             remove(&directory, &unfinished, &mut notes)?;
             let reasons = Reason::all(&found, opening.partition);
-            if reasons.is_empty() {
+            if reasons.is_empty() && !rebases {
                 State::known(&directory, found, recovered)?
             } else {
                 notes.extend(reasons.iter().map(ToString::to_string));
                 let recovered = recovered.into_iter().map(|(shard, _)| shard).collect();
-                State::dealt(&directory, found, recovered, opening, |_| ())?
+                State::dealt(&directory, found, recovered, opening, rebases)?
             }
         }
     };
@@ -216,6 +237,18 @@ fn remove(directory: &DataDirectory, generations: &[u64], notes: &mut Vec<String
         }
     }
     Ok(())
+}
+
+/// Whether the system clock can be believed beside what was recovered.
+fn decide(recovered: &[Found], opening: &Opening) -> Result<Decision, Error> {
+    let start = Start {
+        system_ms: opening.now_ms,
+        journal_ms: recovered.iter().map(|(shard, _)| shard.now_ms).max().filter(|ms| *ms > 0),
+        retention_ms: opening.catalog.retention_ms,
+        is_demo: opening.demo.is_some(),
+        confirmed: opening.confirmed,
+    };
+    start::decide(&start).map_err(Error::Other)
 }
 
 /// A shard as it was, and its mark with its count; `None` in data of format version 1.

@@ -3,6 +3,7 @@
 
 mod housekeeper;
 mod memory;
+mod timekeeper;
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -19,6 +20,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use housekeeper::{Housekeeper, Kept};
+use timekeeper::Timekeeper;
 
 use crate::api::Api;
 use crate::clock::Clock;
@@ -97,18 +99,21 @@ pub fn run(config: Config) -> Result<(), Failure> {
         mesh: Arc::new(mesh),
         registry: Arc::new(Registry::new(shards, net::METRIC_NAMES)),
         readiness: Arc::new(Readiness::default()),
+        clock: Clock::start(),
         connections: limits::CONNECTIONS_MAX.min(open_files) as u32,
     };
-    let Data { directory, shards: data, notes, .. } = open_data(&config, partition, is_made)?;
+    let Data { directory, shards: data, notes, .. } = open_data(&config, partition, is_made, &shared.clock)?;
     for note in notes {
         let _ = writeln!(io::stderr(), "purser: note: {note}");
     }
+    data.iter().for_each(|shard| shared.clock.begin_at(shard.now_ms));
     let config = Arc::new(config);
     let kept: Vec<Kept> = data.iter().map(Kept::of).collect();
     let readiness = Arc::clone(&shared.readiness);
     let mut housekeeper = Housekeeper::new(directory, kept.clone(), &config.storing, readiness);
     housekeeper.look_at_the_disk();
     leave_cores(&config.cores);
+    Timekeeper::start(shared.clock.clone(), Arc::clone(&shared.registry), Arc::clone(&shared.readiness));
     let listeners = platform.sockets.into_iter().zip(operator.sockets);
     let parts = data.into_iter().zip(&kept).zip(listeners);
     let parts = parts.map(|((data, kept), listeners)| (data, Arc::clone(&kept.progress), listeners));
@@ -137,21 +142,24 @@ pub fn run(config: Config) -> Result<(), Failure> {
 type Executors = Vec<ExecutorJoinHandle<()>>;
 
 /// Opens the data directory: recovers what is in it.
-fn open_data(config: &Config, partition: Partition, is_made: bool) -> Result<Data, Failure> {
+fn open_data(config: &Config, partition: Partition, is_made: bool, clock: &Clock) -> Result<Data, Failure> {
     let mut stream = [0; 8];
     getrandom::fill(&mut stream).map_err(|error| Failure::start(format!("no random bits: {error}")))?;
     let opening = Opening {
         partition,
         catalog: Arc::new(config.catalog.clone()),
+        zones: config.zones.clone(),
+        platforms: config.platforms.iter().map(|platform| platform.key).collect(),
         demo: config.demo,
-        now_ms: Clock::start().now().wall_ms,
+        now_ms: clock.now().wall_ms,
+        confirmed: config.confirmed,
         stream: u64::from_ne_bytes(stream),
         is_made,
     };
-    let clock = Clock::start();
+    let began_us = clock.mono_us();
     let data = data::open(&config.data, &opening).map_err(|error| Failure::start(error.to_string()))?;
     if data.replayed > 0 {
-        let seconds = clock.mono_us() as f64 / 1e6;
+        let seconds = (clock.mono_us() - began_us) as f64 / 1e6;
         let _ =
             writeln!(io::stderr(), "purser: {} records were applied again in {seconds:.2} s", data.replayed);
     }
@@ -291,6 +299,7 @@ struct Shared {
     mesh: Arc<Mesh>,
     registry: Arc<Registry>,
     readiness: Arc<Readiness>,
+    clock: Clock,
     connections: u32,
 }
 
@@ -343,7 +352,9 @@ impl Plan {
             // The housekeeper says more of it before anything is served.
             shared.readiness.set_read_only(Some(ReadOnly::Files));
         }
-        let core = Core::new(id, shared.mesh.partition(), wallet, journal);
+        let mut core = Core::new(id, shared.mesh.partition(), wallet, journal);
+        let zones = config.zones.clone();
+        core.keep_calendars(Box::new(move |now_ms| zones.at(now_ms)));
         let mut shard = Shard::new(core, shared.mesh, metrics, now_ms);
         shard.set_flusher(Flusher::new(segments, progress));
         shard.set_read_only(shared.readiness.is_read_only());
@@ -354,6 +365,7 @@ impl Plan {
             shard,
             registry: shared.registry,
             readiness: shared.readiness,
+            clock: shared.clock,
             timeouts: config.timeouts,
             seed,
         });

@@ -17,12 +17,15 @@ use toml::de::{DeTable, Deserializer};
 
 use super::{Error, Storing, TOKEN_POLICIES, address, reason, token_policy};
 use crate::api::Platform;
+use crate::calendar::Zones;
 use crate::limits;
 use crate::net::Timeouts;
 use crate::wallet::{Catalog, Currency, Domain, TokenPolicy};
 use platforms::{RawPlatform, platforms};
 
 mod platforms;
+
+mod zones;
 
 /// What the file says. `None` where it leaves the matter to the defaults.
 pub(super) struct File {
@@ -35,6 +38,7 @@ pub(super) struct File {
     /// The policy of session tokens that each of them has of its own, in their order.
     pub(super) own_policies: Vec<Option<TokenPolicy>>,
     pub(super) catalog: Catalog,
+    pub(super) zones: Zones,
     pub(super) timeouts: Timeouts,
     pub(super) storing: Storing,
 }
@@ -66,6 +70,7 @@ struct RawFile {
 struct RawDomain {
     name: Spanned<String>,
     currency: Spanned<String>,
+    time_zone: Option<Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -165,6 +170,7 @@ impl File {
             platforms,
             own_policies,
             catalog,
+            zones: zones::of(&source, &raw.domain)?,
             timeouts,
             storing: storing(&source, &raw.storage)?,
         })

@@ -81,6 +81,7 @@ fn refusals() {
     check("serve", "give --config FILE, or --demo");
     check("serve --demo-accounts 1", "--demo-accounts is of use with --demo alone");
     check("serve --demo --demo-accounts 10000001", "10000001 is not in 0..=10000000");
+    check("serve --demo --after-pause --rebase-clock", "cannot be used with '--rebase-clock'");
     check("serve --demo --config x.toml", "--demo and --config exclude each other");
     check("serve --config /nowhere/x.toml", "/nowhere/x.toml can't be read: No such file or directory");
     check("serve --config /", "can't be read: Is a directory");
@@ -115,6 +116,17 @@ fn refusals_of_what_the_file_holds() {
     let open = "serve --config FILE --operator-listen 0.0.0.0:1";
     check(open, &without_token, "set operator_token in the file");
     check(&open.replace("0.0.0.0", "192.0.2.1"), &without_token, "192.0.2.1:1 can be reached from elsewhere");
+}
+
+#[test]
+fn what_the_operator_says_of_the_time() {
+    #[track_caller]
+    fn check(arguments: &str, expect: Confirmed) {
+        assert_eq!(served(purser(arguments)).confirmed, expect);
+    }
+    check("serve --demo", Confirmed::Nothing);
+    check("serve --demo --after-pause", Confirmed::Pause);
+    check("serve --demo --rebase-clock", Confirmed::Rebase);
 }
 
 #[test]

@@ -14,7 +14,8 @@ use crate::storage::directory::DataDirectory;
 use crate::storage::manifest::Manifest;
 use crate::storage::segments::End;
 use crate::wallet::image::AccountImage;
-use crate::wallet::{Catalog, Millis, Rules, Wallet};
+use crate::wallet::settings::Settings;
+use crate::wallet::{Millis, Rules, Wallet};
 
 /// The segment that a new generation begins with.
 const FIRST_SEGMENT: u32 = 1;
@@ -134,20 +135,37 @@ impl State {
         Ok(state)
     }
 
-    /// What was recovered, in a new generation: dealt to the shards that are asked for, each account after `change` has
-    /// seen it. What was found is left as it is until the manifest names the new one.
+    /// What was recovered, in a new generation: dealt to the shards that are asked for. Where that `rebases` it, no time in
+    /// it is later than the system clock's. What was found is left as it is until the manifest names the new one.
     pub(super) fn dealt(
         directory: &DataDirectory,
         found: Manifest,
         recovered: Vec<Recovered>,
         opening: &Opening,
-        change: impl FnMut(&mut AccountImage),
+        rebases: bool,
     ) -> Result<Self, Error> {
         // Sequences go on, so that the order of what happened can be told across the change.
         let sequence = recovered.iter().map(|shard| shard.tail.last.sequence).max().unwrap_or(0);
-        let now_ms = recovered.iter().map(|shard| shard.now_ms).max().unwrap_or(0);
+        let latest_ms = recovered.iter().map(|shard| shard.now_ms).max().unwrap_or(0);
+        let now_ms = if rebases { opening.now_ms } else { latest_ms };
         let wallets = recovered.into_iter().map(|shard| shard.wallet).collect();
-        let wallets = recovery::deal(wallets, opening.partition, now_ms, change)?;
+        let mut unnamed = None;
+        let change = |account: &mut AccountImage| {
+            if rebases {
+                account.clamp(now_ms);
+            }
+            if let Err(number) = account.name_platforms(&opening.platforms) {
+                unnamed = unnamed.max(Some(number));
+            }
+        };
+        let wallets = recovery::deal(wallets, opening.partition, latest_ms, change)?;
+        if let Some(number) = unnamed {
+            return Err(Error::Other(format!(
+                "the data names platforms by their places in the configuration, as version 0.1.0 did, and has rounds or \
+                 credits of platform {number}: the configuration has {}. Give all of them, in the order that they had",
+                opening.platforms.len()
+            )));
+        }
         let mut state = Self::blank(directory, opening, found.generation + 1)?;
         for shard in &mut state.shards {
             shard.last = Point { sequence, hash: RecordHash::START };
@@ -167,7 +185,7 @@ impl State {
         let now_ms = self.shards.iter().map(|shard| shard.now_ms).fold(opening.now_ms, Millis::max);
         // What the demo changes is in no journal; a snapshot of it follows.
         let journaled = !self.is_new && opening.demo.is_none();
-        let changed = self.configure(&opening.catalog, now_ms, journaled)?;
+        let changed = self.configure(&opening.settings(now_ms), now_ms, journaled)?;
         if let Some(demo) = opening.demo {
             let added = self.put_demo(opening.partition, demo, now_ms);
             if !self.is_new && (changed || added) {
@@ -197,11 +215,10 @@ impl State {
 
     /// Sets what is to hold from now on, and says whether that was a change. Where it is `journaled`, a change of it is;
     /// or else a snapshot follows.
-    fn configure(&mut self, catalog: &Catalog, now_ms: Millis, journaled: bool) -> Result<bool, Error> {
-        let settings = catalog.settings();
+    fn configure(&mut self, settings: &Settings, now_ms: Millis, journaled: bool) -> Result<bool, Error> {
         let mut any = false;
         for (shard, wallet) in self.shards.iter_mut().zip(&mut self.wallets) {
-            let changed = wallet.configure(now_ms, &settings).map_err(recovery::Error::Currency)?;
+            let changed = wallet.configure(now_ms, settings).map_err(recovery::Error::Currency)?;
             any |= changed;
             if changed && journaled {
                 shard.journal.configure(now_ms, wallet.settings());

@@ -1,6 +1,6 @@
 //! Whether the process serves, as all its cores and `/readyz` see it.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 const STARTING: u8 = 0;
 const SERVING: u8 = 1;
@@ -38,6 +38,8 @@ pub struct Readiness {
     state: AtomicU8,
     /// A [`ReadOnly`], or 0.
     read_only: AtomicU8,
+    /// The system clock is too far from the wallet's time.
+    is_apart: AtomicBool,
 }
 
 impl Readiness {
@@ -65,6 +67,16 @@ impl Readiness {
     /// Whether nothing may be changed.
     pub fn is_read_only(&self) -> bool {
         self.read_only.load(Ordering::Relaxed) != 0
+    }
+
+    /// The system clock is too far from the wallet's time to be followed; or it no longer is.
+    pub fn set_apart(&self, is_apart: bool) {
+        self.is_apart.store(is_apart, Ordering::Relaxed);
+    }
+
+    /// Whether it is.
+    pub fn is_apart(&self) -> bool {
+        self.is_apart.load(Ordering::Relaxed)
     }
 
     /// Why it is not ready; `None` where it is.

@@ -136,7 +136,7 @@ fn keys_that_are_unknown_missing_or_of_the_wrong_type() {
     check(
         "currency = \"GBP\"",
         "currenzy = \"GBP\"",
-        ":29: unknown field `currenzy`, expected `name` or `currency`",
+        ":29: unknown field `currenzy`, expected one of `name`, `currency`, `time_zone`",
     );
     check(
         "session_idle_ms = 5",
@@ -266,6 +266,16 @@ fn platforms_with_a_fault() {
 
 #[test]
 fn domains_with_a_fault() {
+    check(
+        "currency = \"KWD\"",
+        "currency = \"KWD\"\ntime_zone = \"Europe/Atlantis\"",
+        ":34: the time zone \"Europe/Atlantis\" is not one of IANA's database, such as \"Europe/Stockholm\"",
+    );
+    check(
+        "currency = \"KWD\"",
+        "currency = \"KWD\"\ntime_zone = 2",
+        ":34: invalid type: integer `2`, expected a string",
+    );
     check("\"KWD\"", "\"kwd\"", ":33: ISO 4217 has no currency \"kwd\", such as \"GBP\"");
     check(
         "name = \"casino\"",
