@@ -7,7 +7,8 @@
 //! - `auditor`: a second implementation of the protocol, which judges every answer, and what a crash has left.
 //! - `disk`: a shard's disk, and what a crash may do to it. `cluster`: the shards, and how they start.
 //! - `flights`: requests under way between those who ask, the machine and the auditor.
-//! - `run`: who does what next. `crash`: the crash, and what is looked at after it.
+//! - `run`: who does what next. `fill`: a round that is filled to its bounds. `crash`: the crash, and what is looked at
+//!   after it.
 //!
 //! A seed and a number of steps are the whole of a run: the same ones give the same run, on any machine.
 
@@ -15,6 +16,7 @@ pub(crate) mod auditor;
 mod cluster;
 mod crash;
 mod disk;
+mod fill;
 mod flights;
 mod run;
 pub(crate) mod workload;
@@ -144,11 +146,13 @@ fn say(bar: &ProgressBar, line: &str) {
 }
 
 fn line(counts: &Counts) -> String {
-    let Counts { steps, requests, answers, crashes, torn, recoveries, deals, folds, flips } = counts;
+    let Counts { steps, requests, answers, crashes, torn, recoveries, deals, folds, flips, changes, days } =
+        counts;
     let Answers { done, refused, unavailable } = answers;
     format!(
         "{steps} steps, {requests} requests, {done} done, {refused} refused, {unavailable} unavailable, \
-         {crashes} crashes, {torn} torn writes, {recoveries} recoveries, {deals} deals, {folds} folds, {flips} flips"
+         {crashes} crashes, {torn} torn writes, {recoveries} recoveries, {deals} deals, {folds} folds, {flips} flips, {changes} changes of the \
+         configuration, {days} days"
     )
 }
 
@@ -164,6 +168,8 @@ fn add(total: &mut Counts, counts: &Counts) {
     total.deals += counts.deals;
     total.folds += counts.folds;
     total.flips += counts.flips;
+    total.changes += counts.changes;
+    total.days += counts.days;
 }
 
 #[cfg(test)]

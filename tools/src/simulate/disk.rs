@@ -11,8 +11,9 @@ use purser::journal::snapshot::{Sink, Source};
 use purser::journal::{Buffer, Group, Origin, Place, SegmentSource, TornTail};
 use purser::limits::JOURNAL_BLOCK_BYTES;
 use purser::recovery::{self, Error, FoldError, Recovered, SealedSegment};
-use purser::wallet::Sequence;
+use purser::wallet::{Sequence, Wallet};
 
+use super::cluster::images;
 use super::workload::Chance;
 
 /// What a disk writes whole or not at all.
@@ -243,10 +244,37 @@ impl Disk {
             FoldError::Recovery(error) => format!("A fold can't read what was written: {error}."),
             FoldError::Snapshot(error) => format!("A fold can't write: {error:?}."),
         })?;
+        let replayed = self.replay(self.snapshot(), &sealed)?;
+        let refolded = self.replay(Some((snapshot_name(header.covers.sequence), Bytes(&snapshot))), &[])?;
+        let of = |wallet: &Wallet| images([wallet].into_iter(), header.now_ms);
+        let (is, should) = (of(&refolded), of(&replayed));
+        if refolded.settings() != replayed.settings() || is != should {
+            let id = should.iter().find(|(id, image)| is.get(*id) != Some(image)).map(|(id, _)| id.clone());
+            let id = id.unwrap_or_default();
+            return Err(format!(
+                "A fold has made of\n  {:?}\n  (replayed)\n  {:?}\n  at {}, with {:?} of {:?}.",
+                should.get(&id),
+                is.get(&id),
+                header.now_ms,
+                refolded.settings(),
+                replayed.settings()
+            ));
+        }
         let covered = sealed.into_iter().rev().collect();
         let covers = header.covers.sequence;
         self.fold = Some(Fold { covers, unfinished: Some(snapshot), superseded: true, covered });
         Ok(true)
+    }
+
+    /// The wallet of a snapshot and these segments after it.
+    fn replay(&self, snapshot: Option<(String, Bytes<'_>)>, segments: &[u32]) -> Result<Wallet, String> {
+        let segments = segments.iter().map(|number| SegmentSource {
+            number: *number,
+            name: segment_name(*number),
+            read: |_| Ok(Buffer::clone(&self.segments[number].bytes)),
+        });
+        let recovered = recovery::recover(self.origin, snapshot, segments);
+        recovered.map(|recovered| recovered.wallet).map_err(|error| format!("A fold can't be read: {error}."))
     }
 
     fn sealed(&self, number: u32) -> SealedSegment {

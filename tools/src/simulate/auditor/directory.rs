@@ -4,9 +4,10 @@
 //! requests of other accounts go on in between. So where another account has done something with a key while a
 //! request was under way, both answers are right.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use compact_str::CompactString;
+use purser::wallet::account::AccountHash;
 use purser::wallet::operation::Operation;
 
 /// An event that is still under way.
@@ -16,6 +17,8 @@ const UNDER_WAY: u64 = u64::MAX;
 pub(super) struct Directory {
     /// By key, and then by account: when it last logged in or out by this key, or used it.
     busy: BTreeMap<String, BTreeMap<String, Busy>>,
+    /// By key: accounts whose claim of it was not seen to go.
+    held: BTreeMap<String, BTreeSet<String>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,8 +49,32 @@ impl Directory {
         self.busy(key, account).last_event = event;
     }
 
-    /// Nothing is under way any more.
+    /// The account's session by this key has started.
+    pub(super) fn hold(&mut self, key: &str, account: &str) {
+        self.held.entry(key.to_owned()).or_default().insert(account.to_owned());
+    }
+
+    /// The account's claim of the key is gone.
+    pub(super) fn let_go(&mut self, key: &str, account: AccountHash) {
+        if let Some(accounts) = self.held.get_mut(key) {
+            accounts.retain(|held| AccountHash::of(held) != account);
+        }
+    }
+
+    /// Whether another account's claim of the key may still be there, though its session is over.
+    pub(super) fn lingers(&self, key: &str, account: &str) -> bool {
+        self.held.get(key).is_some_and(|accounts| accounts.iter().any(|held| held != account))
+    }
+
+    /// The account with this hash that holds the key.
+    pub(super) fn holder(&self, key: &str, account: AccountHash) -> Option<&str> {
+        let accounts = self.held.get(key)?;
+        accounts.iter().find(|held| AccountHash::of(held.as_str()) == account).map(String::as_str)
+    }
+
+    /// Nothing is under way any more, and who holds what is to be seen.
     pub(super) fn crashed(&mut self, event: u64) {
+        self.held.clear();
         for busy in self.busy.values_mut().flat_map(BTreeMap::values_mut) {
             if busy.under_way > 0 {
                 *busy = Busy { under_way: 0, last_event: event };
