@@ -71,6 +71,8 @@ struct Ledger {
     in_doubt: bool,
     /// The times that may be stored; the last are those that hold. A start's are stored before anybody is answered.
     times: Vec<Times>,
+    /// As it was before it was forgotten by a start's times, as long as that may not be stored.
+    before_start: Option<Account>,
 }
 
 /// A request that is not answered and acknowledged yet.
@@ -210,6 +212,7 @@ impl Auditor {
         assert!(entry.told.is_some(), "an answer comes before its acknowledgement");
         entry.acknowledged = true;
         ledger.times.drain(..ledger.times.len().saturating_sub(1));
+        ledger.before_start = None;
         while ledger.log.front().is_some_and(|entry| entry.acknowledged) {
             let entry = ledger.log.pop_front().expect("it is in front");
             apply(&mut ledger.settled, &entry.ask(&self.rules));
@@ -287,9 +290,15 @@ impl Auditor {
                 shown.was
             ));
         }
+        // Where the last start's times were lost, so was everything after them.
+        let lost = ledger.before_start.is_some() && stored.last() != Some(&shown.was);
+        if lost {
+            ledger.settled = ledger.before_start.take();
+            ledger.log.clear();
+        }
         let mut search = Search { before, rules, now_ms, crashed_ms, shown, ways: 0 };
         let log = ledger.log.make_contiguous();
-        let Some(found) = search.run(ledger.settled.clone(), log) else {
+        let Some((before_start, found)) = search.run(ledger.settled.clone(), log) else {
             let requests: Vec<String> = log.iter().map(describe).collect();
             return Err(format!(
                 "At {now_ms}, after the crash at {crashed_ms}, {account} is\n  {shown:?},\n  which nothing explains \
@@ -304,7 +313,9 @@ impl Auditor {
         }
         let mut times = vec![shown.was, rules.times];
         times.dedup();
-        *ledger = Ledger { settled: found.clone(), tip: found, log: VecDeque::new(), in_doubt: false, times };
+        let before_start = before_start.filter(|_| times.len() > 1);
+        let (settled, log) = (found.clone(), VecDeque::new());
+        *ledger = Ledger { settled, tip: found, log, in_doubt: false, times, before_start };
         Ok(())
     }
 

@@ -80,6 +80,9 @@ pub(super) struct Search<'a> {
     pub(super) ways: u32,
 }
 
+/// An account before a start and after it.
+type Found = (Option<Account>, Option<Account>);
+
 impl Entry {
     pub(super) fn ask<'a>(&'a self, rules: &'a Rules) -> Ask<'a> {
         Ask {
@@ -110,14 +113,14 @@ impl Entry {
 }
 
 impl Search<'_> {
-    /// The account that explains what is shown; `None` where there is none.
-    pub(super) fn run(&mut self, settled: Option<Account>, entries: &[Entry]) -> Option<Option<Account>> {
+    /// The account that explains what is shown, before the start and after it; `None` where there is none.
+    pub(super) fn run(&mut self, settled: Option<Account>, entries: &[Entry]) -> Option<Found> {
         self.walk(settled, entries)
     }
 
     /// What was done is tried first, so that of several explanations the first is that of a journal which lost
     /// its end.
-    fn walk(&mut self, mut way: Option<Account>, entries: &[Entry]) -> Option<Option<Account>> {
+    fn walk(&mut self, mut way: Option<Account>, entries: &[Entry]) -> Option<Found> {
         self.ways += 1;
         if self.ways > WAYS_MAX {
             return None;
@@ -144,11 +147,11 @@ impl Search<'_> {
     }
 
     /// Whether the account at the end of a way is what is shown.
-    fn fits(&self, mut state: Option<Account>) -> Option<Option<Account>> {
+    fn fits(&self, mut state: Option<Account>) -> Option<Found> {
         let (now_ms, Shown { view, lines, complete_from, traces, was }) = (self.now_ms, self.shown);
         let Some(account) = &mut state else {
             return (*view == refused_operator(OperatorRefusal::NoAccount) && lines.is_empty())
-                .then_some(None);
+                .then_some((None, None));
         };
         let Outcome::Account(shown) = view else {
             return None;
@@ -156,6 +159,7 @@ impl Search<'_> {
         if !self.settle_sessions(account, shown) {
             return None;
         }
+        let before = account.clone();
         account.restart(now_ms, *was, self.rules.times);
         let operation = Operation::GetAccount {
             account: purser::wallet::account::AccountRef::new(CompactString::from(account.id.as_str())),
@@ -174,7 +178,7 @@ impl Search<'_> {
         let rest = account.traces() == *traces
             && account.forgotten + 1 == *complete_from
             && account.lines(0, lines) == *lines;
-        (as_shown && rest).then_some(state)
+        (as_shown && rest).then_some((Some(before), state))
     }
 
     /// Sets each session's last use to one that a crash may leave, and that is shown. Those that are not remembered must
