@@ -21,8 +21,11 @@ pub use self::args::ExportFormat;
 use self::args::{Args, ServeArgs, Task};
 use self::file::File;
 use crate::api::Platform;
+use crate::calendar::Zones;
+use crate::clock::start::Confirmed;
 use crate::limits;
 use crate::net::Timeouts;
+use crate::storage::directory::PROBE;
 use crate::wallet::{Catalog, Currency, Dialect, Domain, PlatformKey, TokenPolicy};
 
 mod args;
@@ -59,6 +62,8 @@ pub struct Config {
     pub cores: Vec<usize>,
     /// Domains, games, token policy and session times.
     pub catalog: Catalog,
+    /// The domains' time zones.
+    pub zones: Zones,
     /// The platforms.
     pub platforms: Vec<Platform>,
     /// Bearer token of the operator's account routes; without one they answer 401.
@@ -69,6 +74,8 @@ pub struct Config {
     pub storing: Storing,
     /// Made-up accounts to start with (protocol §7).
     pub demo: Option<Demo>,
+    /// What the operator says of the time at this start.
+    pub confirmed: Confirmed,
 }
 
 impl Config {
@@ -287,11 +294,17 @@ fn serve(args: ServeArgs) -> Result<Config, Error> {
         data: data_dir(args.data.or(file.data).unwrap_or_else(|| DATA.into()))?,
         cores: place(&args.placement)?,
         catalog,
+        zones: file.zones,
         platforms,
         operator_token: file.operator_token,
         timeouts: file.timeouts,
         storing: file.storing,
         demo: args.demo.then(|| Demo { accounts: args.demo_accounts.unwrap_or(DEMO_ACCOUNTS) }),
+        confirmed: match (args.after_pause, args.rebase_clock) {
+            (true, _) => Confirmed::Pause,
+            (false, true) => Confirmed::Rebase,
+            (false, false) => Confirmed::Nothing,
+        },
     };
     check_listeners(&config)?;
     Ok(config)
@@ -349,6 +362,7 @@ fn demo_file() -> File {
             dialect: Dialect::default(),
         }],
         catalog: Catalog::new(vec![domain], ["11588".to_owned()]),
+        zones: Zones::default(),
         timeouts: Timeouts::default(),
         storing: Storing::default(),
     }
@@ -384,28 +398,49 @@ pub(crate) fn reason(error: &io::Error) -> String {
 }
 
 /// Makes the data directory ready: creates it where it is missing, for its owner alone, and proves that files
-/// can be written in it. A server that finds this out with its first write has promised too much by then.
+/// can be written in it. A server that finds this out with its first write has promised too much by then. One that was
+/// there may be on a disk that is full or takes no writes: balances can be told of it. Returns whether it was created.
 ///
 /// # Errors
 /// A sentence that names the directory and the reason.
-pub fn prepare_data_dir(path: &Path) -> Result<(), Error> {
+pub fn prepare_data_dir(path: &Path) -> Result<bool, Error> {
     let refused = |what: &str, e: &io::Error| {
         Error::refused(format!("the data directory {} {what}: {}", path.display(), reason(e)))
     };
-    if path.metadata().is_ok_and(|found| !found.is_dir()) {
+    let found = path.metadata();
+    if found.as_ref().is_ok_and(|found| !found.is_dir()) {
         return Err(Error::refused(format!("the data directory {} is not a directory", path.display())));
     }
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(|e| refused("can't be created", &e))?;
-    probe(path).map_err(|e| refused("can't be written to", &e))
+    if found.is_err() {
+        create(path).map_err(|e| refused("can't be created", &e))?;
+    }
+    match probe(path) {
+        Err(e) if found.is_err() || !is_for_want_of_room(&e) => Err(refused("can't be written to", &e)),
+        _ => Ok(found.is_err()),
+    }
+}
+
+fn is_for_want_of_room(error: &io::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
+}
+
+/// Creates a directory and those above it, each durable.
+fn create(path: &Path) -> io::Result<()> {
+    let above = path.parent().map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above });
+    if let Some(above) = above.filter(|above| !above.exists()) {
+        create(above)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+        _ => {}
+    }
+    above.map_or(Ok(()), |above| fs::File::open(above)?.sync_all())
 }
 
 /// Writes a small file and removes it again.
 fn probe(dir: &Path) -> io::Result<()> {
-    let path = dir.join(format!(".purser-probe-{}", std::process::id()));
+    let path = dir.join(format!("{PROBE}{}", std::process::id()));
     // A file of this name can only be what a killed process of the same number has left. It is removed, never
     // opened, so that a link of that name leads nowhere.
     match fs::remove_file(&path) {

@@ -1,9 +1,12 @@
-//! A data directory, opened whole: all shards recovered, dealt anew where their number has changed, and folded while
-//! they are served.
+//! A data directory, opened whole: all shards recovered, written to a new generation where that is needed, and folded
+//! while they are served.
 //!
-//! `storage` has the files, `journal` their bytes, `recovery` the wallets; what is here joins them.
+//! `storage` has the files, `journal` their bytes, `recovery` the wallets; what is here joins them. A start that refuses
+//! has changed nothing; one that is killed has left what the next one can go on from.
 
 mod files;
+mod marks;
+mod state;
 
 use std::fmt;
 use std::path::Path;
@@ -11,18 +14,25 @@ use std::sync::Arc;
 
 pub use files::ShardFiles;
 use files::SnapshotSink;
+pub use marks::ShardMark;
+use state::{Reason, State};
 
+use crate::calendar::Zones;
+use crate::clock::start::{self, Confirmed, Decision, Start};
 use crate::config::Demo;
 use crate::journal::snapshot::{SnapshotHeader, WriteError};
-use crate::journal::{Journal, Origin, Place, Point, RecordHash};
+use crate::journal::{Journal, Mark, Point};
 use crate::recovery::{self, FoldError, Recovered};
 use crate::shard::partition::{Partition, ShardId};
 use crate::storage::FileError;
 use crate::storage::directory::DataDirectory;
+use crate::storage::generations::{REMEDY, check_generation};
 use crate::storage::manifest::Manifest;
+use crate::storage::segments::End;
 use crate::wallet::account::{AccountRef, Profile};
 use crate::wallet::amount::Amount;
-use crate::wallet::{Catalog, Millis, Rules, Wallet};
+use crate::wallet::settings::Settings;
+use crate::wallet::{Catalog, Millis, PlatformKey, Wallet};
 
 /// A shard that is ready to serve.
 #[derive(Debug)]
@@ -31,12 +41,14 @@ pub struct ShardStart {
     pub wallet: Wallet,
     /// Its journal; it may hold a record already.
     pub journal: Journal,
-    /// Where the next group goes.
-    pub next: Place,
-    /// The segment before that one's, where there is one.
-    pub before: Option<u32>,
+    /// The last record that is durable.
+    pub last: Point,
+    /// Where its journal ends.
+    pub end: End,
     /// Its files.
     pub files: ShardFiles,
+    /// Its mark.
+    pub mark: ShardMark,
     /// The time that its journal has come to, milliseconds since 1970.
     pub now_ms: Millis,
 }
@@ -113,208 +125,154 @@ pub struct Opening {
     pub partition: Partition,
     /// What is served.
     pub catalog: Arc<Catalog>,
+    /// The domains' time zones.
+    pub zones: Zones,
+    /// The platforms in the order of the configuration: data of version 0.1.0 names them by their places in it.
+    pub platforms: Vec<PlatformKey>,
     /// Made-up accounts.
     pub demo: Option<Demo>,
-    /// The time of day, milliseconds since 1970.
+    /// The system clock, milliseconds since 1970.
     pub now_ms: Millis,
+    /// What the operator says of it.
+    pub confirmed: Confirmed,
     /// Random bits, for a new generation.
     pub stream: u64,
+    /// The directory was made by this start.
+    pub is_made: bool,
 }
 
-/// Opens the directory at `path` for a server: holds it, recovers what is in it, deals it anew where the number of
-/// shards has changed, and puts demo accounts in that are missing.
+impl Opening {
+    /// What is to be journaled of the configuration, at a time.
+    fn settings(&self, now_ms: Millis) -> Settings {
+        let mut settings = self.catalog.settings();
+        settings.set_calendars(self.zones.at(now_ms));
+        settings
+    }
+}
+
+/// Opens the directory at `path` for a server: holds it, recovers what is in it, writes it to a new generation where the
+/// number of shards has changed or an older version has written it, and puts demo accounts in that are missing.
 ///
 /// # Errors
-/// Where another process holds it, where it is damaged, and where it is not what is to be served.
+/// Where another process holds it, where something is missing or damaged, where it is not what is to be served, and where
+/// the system clock can't be believed.
 pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
     let directory = DataDirectory::lock(path)?;
-    let found = Manifest::read(path)?;
-    if let Some(found) = found.filter(|found| found.demo != opening.demo.is_some()) {
+    let (mut notes, mut replayed) = (Vec::new(), 0);
+    let state = match find(&directory, opening)? {
+        None => {
+            let was = if opening.is_made { "was not there" } else { "was empty" };
+            notes.push(format!("the data directory {} {was}: new data are begun in it", path.display()));
+            State::first(&directory, opening, false)?
+        }
+        Some(found) if found.generation == 0 => State::first(&directory, opening, true)?,
+        Some(found) => {
+            check_generation(path, &found)?;
+            let unfinished = directory.unfinished_after(found.generation)?;
+            let recovered = recover_all(&directory, found, &mut notes)?;
+            replayed = recovered.iter().map(|(shard, _)| shard.replayed).sum();
+            let Decision { rebases, note, .. } = decide(&recovered, opening)?;
+            notes.extend(note);
+            directory.close_to_others()?;
+            remove(&directory, &unfinished, &mut notes)?;
+            let reasons = Reason::all(&found, opening.partition);
+            if reasons.is_empty() && !rebases {
+                State::known(&directory, found, recovered)?
+            } else {
+                notes.extend(reasons.iter().map(ToString::to_string));
+                let recovered = recovered.into_iter().map(|(shard, _)| shard).collect();
+                State::dealt(&directory, found, recovered, opening, rebases)?
+            }
+        }
+    };
+    let generation = state.manifest.generation;
+    let shards = state.finish(&directory, opening).inspect_err(|_| {
+        // On a full disk it would keep the room that others need. Where it can't be removed the next start does it.
+        if Manifest::read(path)
+            .is_ok_and(|manifest| manifest.is_some_and(|held| held.generation < generation))
+        {
+            let _ = directory.remove_generation(generation);
+        }
+    })?;
+    let earlier: Vec<u64> =
+        directory.generations()?.into_iter().filter(|earlier| *earlier < generation).collect();
+    remove(&directory, &earlier, &mut notes)?;
+    Ok(Data { directory, shards, notes, replayed })
+}
+
+/// What is in the directory; `None` where nothing is, or only what has nothing to do with data.
+fn find(directory: &DataDirectory, opening: &Opening) -> Result<Option<Manifest>, Error> {
+    let path = directory.path();
+    let Some(found) = Manifest::read(path)? else {
+        if directory.is_empty()? {
+            return Ok(None);
+        }
+        let manifest = Manifest::path(path);
+        return Err(Error::Other(format!(
+            "can't use {}: it is missing, and the directory is not empty: {REMEDY}. For new data give an empty directory",
+            manifest.display()
+        )));
+    };
+    if found.generation > 0 && found.demo != opening.demo.is_some() {
         let (holds, asked) = if found.demo { ("demo data", "other") } else { ("other data", "demo") };
         let path = path.display();
         return Err(Error::Other(format!(
             "the data directory {path} holds {holds}, and {asked} data are to be served: give another --data"
         )));
     }
-    let (mut notes, mut replayed) = (Vec::new(), 0);
-    let partition = opening.partition;
-    let mut state = match found {
-        None => State::blank(&directory, opening, 1)?,
-        Some(found) => {
-            let recovered = recover_all(&directory, found, &mut notes)?;
-            replayed = recovered.iter().map(|shard| shard.replayed).sum();
-            if usize::from(found.shards) == partition.shards() {
-                State::known(&directory, found, recovered)?
-            } else {
-                let (before, now) = (found.shards, partition.shards());
-                notes.push(format!("the accounts of {before} shards are dealt anew, to {now}"));
-                State::dealt(&directory, found, recovered, opening)?
-            }
+    Ok(Some(found))
+}
+
+/// Removes generations that do not hold, as far as there is room for that.
+fn remove(directory: &DataDirectory, generations: &[u64], notes: &mut Vec<String>) -> Result<(), Error> {
+    for generation in generations {
+        match directory.remove_generation(*generation) {
+            Ok(true) => {}
+            Ok(false) => notes.push(format!(
+                "generation {generation} is left in {}: files are in it that this program has not made",
+                directory.path().display()
+            )),
+            Err(error) if error.is_for_want_of_room() => {}
+            Err(error) => return Err(error.into()),
         }
+    }
+    Ok(())
+}
+
+/// Whether the system clock can be believed beside what was recovered.
+fn decide(recovered: &[Found], opening: &Opening) -> Result<Decision, Error> {
+    let start = Start {
+        system_ms: opening.now_ms,
+        journal_ms: recovered.iter().map(|(shard, _)| shard.now_ms).max().filter(|ms| *ms > 0),
+        retention_ms: opening.catalog.retention_ms,
+        is_demo: opening.demo.is_some(),
+        confirmed: opening.confirmed,
     };
-    let now_ms = state.shards.iter().map(|shard| shard.now_ms).fold(opening.now_ms, Millis::max);
-    // What the demo changes is in no journal; a snapshot of it follows.
-    let journaled = !state.anew && opening.demo.is_none();
-    let changed = state.configure(&opening.catalog, now_ms, journaled)?;
-    if let Some(demo) = opening.demo {
-        state.anew |= changed | put_demo(&mut state.wallets, partition, demo, now_ms);
-    }
-    if state.anew {
-        state.write_snapshots(now_ms)?;
-    }
-    if found != Some(state.manifest) {
-        state.manifest.write(path)?;
-    }
-    directory.remove_other_generations(state.manifest.generation)?;
-    recovery::claim_keys(&mut state.wallets, partition, now_ms);
-    let shards = state.shards.into_iter().zip(state.wallets);
-    let shards = shards.map(|(shard, mut wallet)| {
-        wallet.open(Arc::clone(&opening.catalog));
-        let Prepared { journal, next, before, files, now_ms } = shard;
-        ShardStart { wallet, journal, next, before, files, now_ms }
-    });
-    Ok(Data { directory, shards: shards.collect(), notes, replayed })
+    start::decide(&start).map_err(Error::Other)
 }
 
-/// A shard on its way to serve, without its wallet.
-struct Prepared {
-    journal: Journal,
-    next: Place,
-    before: Option<u32>,
-    files: ShardFiles,
-    now_ms: Millis,
-}
-
-/// All shards on their way.
-struct State {
-    manifest: Manifest,
-    wallets: Vec<Wallet>,
-    shards: Vec<Prepared>,
-    /// The wallets hold what no journal has: they are to be snapshots before anything is served.
-    anew: bool,
-}
-
-impl State {
-    /// Shards that hold nothing, of a new generation.
-    fn blank(directory: &DataDirectory, opening: &Opening, generation: u64) -> Result<Self, Error> {
-        let shards = opening.partition.shards();
-        let demo = opening.demo.is_some();
-        let manifest = Manifest { generation, stream: opening.stream, shards: shards as u16, demo };
-        // A generation that was begun and never used may have files in it.
-        directory.remove_other_generations(generation - 1)?;
-        let prepared = (0..manifest.shards).map(|shard| {
-            let files = ShardFiles::new(directory.shard(generation, shard)?, origin(manifest, shard));
-            Ok(Prepared {
-                journal: Journal::new(files.origin, Point::START),
-                next: Place { segment: 1, offset: 0 },
-                before: None,
-                files,
-                now_ms: 0,
-            })
-        });
-        let prepared = prepared.collect::<Result<Vec<_>, FileError>>()?;
-        let wallets = (0..shards).map(|_| Wallet::to_replay()).collect();
-        Ok(Self { manifest, wallets, shards: prepared, anew: true })
-    }
-
-    /// The shards as they were.
-    fn known(
-        directory: &DataDirectory,
-        manifest: Manifest,
-        recovered: Vec<Recovered>,
-    ) -> Result<Self, Error> {
-        let mut state = Self { manifest, wallets: Vec::new(), shards: Vec::new(), anew: false };
-        for (shard, recovered) in (0..).zip(recovered) {
-            let Recovered { wallet, tail, now_ms, .. } = recovered;
-            let files =
-                ShardFiles::new(directory.shard(manifest.generation, shard)?, origin(manifest, shard));
-            files.directory.remove_unfinished()?;
-            if let Some(torn) = &tail.torn {
-                files.directory.cut_segment(torn.segment, torn.offset)?;
-            }
-            state.wallets.push(wallet);
-            let journal = Journal::new(files.origin, tail.last);
-            let before = tail.closed.last().map(|segment| segment.number);
-            state.shards.push(Prepared { journal, next: tail.next, before, files, now_ms });
-        }
-        Ok(state)
-    }
-
-    /// The accounts of other shards, dealt to new ones of a generation of their own.
-    fn dealt(
-        directory: &DataDirectory,
-        found: Manifest,
-        recovered: Vec<Recovered>,
-        opening: &Opening,
-    ) -> Result<Self, Error> {
-        let mut state = Self::blank(directory, opening, found.generation + 1)?;
-        // Sequences go on, so that the order of what happened can be told across the change.
-        let sequence = recovered.iter().map(|shard| shard.tail.last.sequence).max().unwrap_or(0);
-        let now_ms = recovered.iter().map(|shard| shard.now_ms).max().unwrap_or(0);
-        for shard in &mut state.shards {
-            shard.journal = Journal::new(shard.files.origin, Point { sequence, hash: RecordHash::START });
-            shard.now_ms = now_ms;
-        }
-        let wallets = recovered.into_iter().map(|shard| shard.wallet).collect();
-        state.wallets = recovery::deal(wallets, opening.partition, now_ms)?;
-        Ok(state)
-    }
-
-    /// Sets what is to hold from now on, and says whether that was a change. Where it is `journaled`, a change of it is;
-    /// or else a snapshot follows.
-    fn configure(&mut self, catalog: &Catalog, now_ms: Millis, journaled: bool) -> Result<bool, Error> {
-        let settings = catalog.settings();
-        let mut any = false;
-        for (shard, wallet) in self.shards.iter_mut().zip(&mut self.wallets) {
-            let changed = wallet.configure(now_ms, &settings).map_err(recovery::Error::Currency)?;
-            any |= changed;
-            if changed && journaled {
-                shard.journal.configure(now_ms, wallet.settings());
-                shard.now_ms = now_ms;
-            }
-        }
-        Ok(any)
-    }
-
-    /// Writes a snapshot of every shard, and removes what it has made superfluous.
-    fn write_snapshots(&mut self, now_ms: Millis) -> Result<(), Error> {
-        for (shard, wallet) in self.shards.iter_mut().zip(&self.wallets) {
-            shard.now_ms = now_ms;
-            let header = SnapshotHeader {
-                origin: shard.files.origin,
-                covers: shard.journal.last(),
-                now_ms,
-                rules: Rules::V2,
-            };
-            let sink = SnapshotSink(shard.files.directory.create_snapshot(header.covers.sequence)?);
-            recovery::write_snapshot(sink, header, wallet)?.0.publish()?;
-            shard.files.directory.remove_snapshots_before(header.covers.sequence)?;
-        }
-        Ok(())
-    }
-}
-
-fn origin(manifest: Manifest, shard: u16) -> Origin {
-    Origin { stream: manifest.stream, shard, shards: manifest.shards }
-}
+/// A shard as it was, and its mark with its count; `None` in data of format version 1.
+type Found = (Recovered, Option<(Mark, u64)>);
 
 /// Recovers all shards of a generation, each on a thread of its own.
 fn recover_all(
     directory: &DataDirectory,
     manifest: Manifest,
     notes: &mut Vec<String>,
-) -> Result<Vec<Recovered>, Error> {
-    let files = (0..manifest.shards).map(|shard| {
-        Ok(ShardFiles::new(directory.shard(manifest.generation, shard)?, origin(manifest, shard)))
-    });
-    let files = files.collect::<Result<Vec<_>, FileError>>()?;
-    let recovered: Vec<Result<Recovered, Error>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = files.iter().map(|files| scope.spawn(|| Ok(files.recover()?))).collect();
+) -> Result<Vec<Found>, Error> {
+    let files: Vec<ShardFiles> =
+        (0..manifest.shards).map(|shard| ShardFiles::of(directory, manifest, shard)).collect();
+    let recover = |files: &ShardFiles| -> Result<Found, Error> {
+        let mark = if manifest.has_marks() { Some(files.mark()?) } else { None };
+        Ok((files.recover(mark.map(|(mark, _)| mark))?, mark))
+    };
+    let recovered: Vec<Result<Found, Error>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = files.iter().map(|files| scope.spawn(|| recover(files))).collect();
         let joined = threads.into_iter().map(|thread| thread.join().expect("a recovery does not panic"));
         joined.collect()
     });
     let recovered = recovered.into_iter().collect::<Result<Vec<_>, _>>()?;
-    for (shard, recovered) in recovered.iter().enumerate() {
+    for (shard, (recovered, _)) in recovered.iter().enumerate() {
         if let Some(torn) = &recovered.tail.torn {
             notes.push(format!(
                 "shard {shard}: the last write, which nobody was told of, was torn by a crash and is cut: {}, byte {}: {}",

@@ -80,6 +80,7 @@ pub fn examine(args: &DoctorArgs) -> Report {
             judge::open_files(probe::open_files(), shards),
             judge::direct_io(&args.data, &probe::direct_io(&args.data)),
             judge::cores(&args.cores),
+            judge::clock(&probe::clock()),
         ],
     }
 }

@@ -22,10 +22,12 @@ pub use verify::verify;
 
 use progress::Progress;
 
-use crate::journal::snapshot::Source;
-use crate::journal::{Buffer, Origin, SegmentSource};
+use crate::journal::snapshot::{SnapshotReader, Source};
+use crate::journal::{Buffer, Known, Mark, Origin, Point, SegmentSource};
+use crate::limits;
 use crate::recovery::{self, Recovered, SnapshotSource};
 use crate::storage::FileError;
+use crate::storage::generations;
 use crate::storage::look::{Opened, OpenedFile, OpenedSegment, OpenedShard, look};
 use crate::storage::manifest::Manifest;
 
@@ -86,12 +88,19 @@ impl From<io::Error> for Error {
 
 /// Opens the data directory at `path`.
 fn open(path: &Path) -> Result<Opened, Error> {
-    let opened = match look(path) {
-        Err(error) if error.error.kind() == ErrorKind::NotADirectory => None,
-        opened => opened?,
-    };
-    let path = path.display();
-    opened.ok_or_else(|| Error::NoData(format!("there are no data in {path}: no server has served from it")))
+    let shown = path.display();
+    if !path.is_dir() {
+        return Err(Error::NoData(format!("there are no data in {shown}: no server has served from it")));
+    }
+    if let Some(opened) = look(path)? {
+        return Ok(opened);
+    }
+    Err(Error::Failed(match Manifest::read(path)? {
+        Some(_) => format!("there are no data in {shown}: a server was started there, and has not served"),
+        None => {
+            format!("{}: it is missing, so that there are no data in {shown}", Manifest::path(path).display())
+        }
+    }))
 }
 
 fn origin(manifest: Manifest, shard: usize) -> Origin {
@@ -101,22 +110,62 @@ fn origin(manifest: Manifest, shard: usize) -> Origin {
 /// A snapshot as the journal reads it.
 struct SnapshotBytes<'a> {
     file: &'a OpenedFile,
-    progress: &'a Progress,
+    at: u64,
+    progress: Option<&'a Progress>,
 }
 
 impl Source for SnapshotBytes<'_> {
     type Error = FileError;
 
     fn read(&mut self, room: &mut [u8]) -> Result<usize, FileError> {
-        let read = self.file.read(room)?;
-        self.progress.add(read as u64);
-        Ok(read)
+        let read = self.file.read_at(room, self.at)? as u64;
+        self.at += read;
+        if let Some(progress) = self.progress {
+            progress.add(read);
+        }
+        Ok(read as usize)
     }
 }
 
-fn snapshot<'a>(shard: &'a OpenedShard, progress: &'a Progress) -> Option<SnapshotSource<SnapshotBytes<'a>>> {
+fn snapshot<'a>(
+    shard: &'a OpenedShard,
+    progress: Option<&'a Progress>,
+) -> Option<SnapshotSource<SnapshotBytes<'a>>> {
     let file = shard.snapshot.as_ref()?;
-    Some((file.path.display().to_string(), SnapshotBytes { file, progress }))
+    Some((file.path.display().to_string(), SnapshotBytes { file, at: 0, progress }))
+}
+
+/// What the shard's mark said before its files were opened; `None` in data of format version 1.
+fn mark(shard: &OpenedShard, origin: Origin) -> Result<Option<Mark>, recovery::Error<FileError>> {
+    let Some(bytes) = &shard.mark else { return Ok(None) };
+    let name = shard.directory.mark().display().to_string();
+    let mut mark = Mark::read(&name, bytes, origin);
+    for _ in 1..limits::MARK_TRIES {
+        if mark.is_ok() {
+            break;
+        }
+        // A server writes one half at a time, and may have written both while they were read.
+        let again = shard.directory.read_mark().map_err(recovery::Error::Caller)?;
+        mark = Mark::read(&name, &again, origin);
+    }
+    mark.map(|(mark, _)| Some(mark)).map_err(recovery::Error::Damage)
+}
+
+/// What is known of a shard's journal, where its segments are there.
+fn known(shard: &OpenedShard, origin: Origin) -> Result<Known, recovery::Error<FileError>> {
+    let mark = mark(shard, origin)?;
+    let Some((name, source)) = snapshot(shard, None) else {
+        return Ok(Known { mark, ..Point::START.into() });
+    };
+    let known = SnapshotReader::header_of(&name, source, origin)?.known(mark);
+    match known.missing(&shard.numbers()) {
+        None => Ok(known),
+        Some(number) => {
+            let path = shard.directory.segment(number);
+            let missing = generations::missing(&path, "records that are in no snapshot are in it");
+            Err(recovery::Error::Caller(missing))
+        }
+    }
 }
 
 /// The segments of a shard; one is read when it is asked for.
@@ -137,10 +186,30 @@ fn segments<'a>(
 }
 
 /// Recovers a shard as a server does.
+///
+/// Where a server has begun to write after the mark of a clean stop was read, what it writes is no damage: the files are
+/// opened once more then, with what the mark says now.
 fn recover(
     shard: &OpenedShard,
     origin: Origin,
     progress: &Progress,
 ) -> Result<Recovered, recovery::Error<FileError>> {
-    recovery::recover(origin, snapshot(shard, progress), segments(shard, progress))
+    let recovered = recover_once(shard, origin, progress);
+    let was_changed = || {
+        let now = shard.directory.read_mark();
+        shard.mark.as_ref().is_some_and(|before| now.is_ok_and(|now| now[..] != before[..]))
+    };
+    if recovered.is_ok() || !was_changed() {
+        return recovered;
+    }
+    recover_once(&shard.reopen().map_err(recovery::Error::Caller)?, origin, progress)
+}
+
+fn recover_once(
+    shard: &OpenedShard,
+    origin: Origin,
+    progress: &Progress,
+) -> Result<Recovered, recovery::Error<FileError>> {
+    let known = known(shard, origin)?;
+    recovery::recover(origin, snapshot(shard, Some(progress)), segments(shard, progress), known.mark)
 }

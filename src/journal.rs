@@ -9,12 +9,14 @@
 //! what is damaged at the very end is a write that a crash tore, and nobody was told of it: it is reported and cut.
 //! What is damaged with anything behind it was promised to somebody, and is an error.
 //!
-//! A [snapshot] is the state at one record, so that replay starts there and older segments can go.
+//! A [mark] beside the journal names a record that is durable, so that an end that is missing is told from one that was
+//! never written. A [snapshot] is the state at one record, so that replay starts there and older segments can go.
 
 mod bytes;
 mod damage;
 mod entry;
 mod group;
+pub mod mark;
 pub mod reader;
 pub mod record;
 mod replay;
@@ -28,6 +30,7 @@ mod writer;
 pub use damage::{Damage, Fault};
 pub use entry::Change;
 pub use group::Group;
+pub use mark::{Known, Mark};
 pub use replay::{Place, Position, ReplayError, SegmentRange, SegmentSource, Tail, TornTail, replay};
 pub use writer::Journal;
 

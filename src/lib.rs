@@ -16,17 +16,20 @@
 //! | [`storage`] | the data directory; bytes to segment files | `journal`, `limits` |
 //! | [`shard`] | who owns what, the lanes between cores, the way to the disk | `wallet`, `journal`, `storage`, `clock`, `metrics`, `limits` |
 //! | [`net`] | the ring driver and its connections | `http`, `api`, `shard`, `wallet`, `clock`, `metrics`, `limits` |
-//! | [`clock`], [`metrics`] | the only reader of time; counters | nothing |
+//! | [`clock`] | the only reader of time | `limits` |
+//! | [`metrics`] | counters | nothing |
 //! | [`recovery`] | wallets out of what was stored; pure | `journal`, `wallet`, `shard`, `limits` |
-//! | [`config`] | arguments and file to one `Config` | `api`, `wallet`, `net`, `limits` |
-//! | [`data`] | a data directory, opened whole | `recovery`, `storage`, `journal`, `wallet`, `shard`, `config` |
-//! | [`doctor`] | what the machine offers and lacks | `config`, `net`, `limits` |
+//! | [`calendar`] | when days, weeks and months begin in a time zone | `wallet` |
+//! | [`config`] | arguments and file to one `Config` | `api`, `wallet`, `net`, `calendar`, `clock`, `limits` |
+//! | [`data`] | a data directory, opened whole | `recovery`, `storage`, `journal`, `wallet`, `shard`, `config`, `clock` |
+//! | [`doctor`] | what the machine offers and lacks | `config`, `net`, `clock`, `limits` |
 //! | [`inspect`] | `verify`, `explain`, `export` | `storage`, `recovery`, `journal`, `shard`, `wallet`, `config`, `clock`, `limits` |
 //! | [`server`] | pins the cores, joins them, drains them | all |
 //!
 //! `tests/tidy.rs` reads the `use` lines and holds the table.
 
 pub mod api;
+pub mod calendar;
 pub mod clock;
 pub mod config;
 pub mod data;

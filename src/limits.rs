@@ -330,6 +330,20 @@ pub const PROGRESS_AFTER_MS: u64 = 1_000;
 /// Size of a manifest, which is six short lines.
 pub const MANIFEST_BYTES_MAX: usize = KIB;
 
+/// Size of a shard's mark, which is two blocks.
+pub const MARK_BYTES_MAX: usize = 2 * JOURNAL_BLOCK_BYTES;
+
+/// How often a mark is read before it is taken for damaged. A server overwrites one half of it at a time, and both within
+/// one reading only where it stops or starts.
+pub const MARK_TRIES: usize = 4;
+
+/// Rest before a fold that failed is tried again; it doubles with each failure.
+pub const FOLD_RETRY_MS: u64 = 1_000;
+
+/// Upper bound of that rest. A fold reads whole segments; what keeps it from success is a full disk or damage, which wait
+/// for somebody.
+pub const FOLD_RETRY_MS_MAX: u64 = 10 * 60 * 1_000;
+
 /// Time after which a segment that could not be prepared is tried again: the disk is full, or away.
 pub const SEGMENT_RETRY_MS: u64 = 1_000;
 
@@ -338,6 +352,24 @@ pub const SEGMENT_POLL_MS: u64 = 10;
 
 /// What is added to the nice value of the thread that prepares segments: it gives way to the executors.
 pub const SEGMENT_NICE: i32 = 10;
+
+// ── Time ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// How fast the wallet's time is brought towards the system clock, parts per million: what the kernel's NTP allows a
+/// clock, so that one which NTP keeps is never lost. Half a second is made up for in a quarter of an hour.
+pub const CLOCK_SLEW_PPM: u64 = 500;
+
+/// How far the system clock may be from the wallet's time, and behind the journal at a start. What is more is no drift:
+/// it is not followed, or refused. As far as a wrapped token may be ahead, [`TOKEN_AHEAD_MS`]: up to there a token that
+/// another machine made is good.
+pub const CLOCK_OFFSET_MS_MAX: u64 = 5 * 1_000;
+
+/// How far the system clock may be ahead of the journal's last record at a start, and less than that where half the
+/// retention is less. A wrong clock forgets no more than a part of what is remembered then.
+pub const CLOCK_AHEAD_MS_MAX: u64 = 7 * 24 * 3_600 * 1_000;
+
+/// That bound is never less, so that a server that remembers a second or two can be restarted.
+pub const CLOCK_AHEAD_MS_MIN: u64 = 60 * 1_000;
 
 // ── Metrics ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -374,6 +406,11 @@ const _: () = {
     assert!(SESSIONS_REMEMBERED_MAX > SESSIONS_PER_ACCOUNT_MAX, "an expired one is there to make way");
     assert!(TOKEN_AHEAD_MS < TOKEN_LIFE_MS);
     assert!(ROUND_TRANSACTIONS_MAX <= u16::MAX as usize, "a round counts its bets in 16 bits");
+    assert!(
+        CLOCK_OFFSET_MS_MAX <= TOKEN_AHEAD_MS,
+        "a token that is made by the system clock is good while it is followed"
+    );
+    assert!(CLOCK_OFFSET_MS_MAX < CLOCK_AHEAD_MS_MIN && CLOCK_AHEAD_MS_MIN <= CLOCK_AHEAD_MS_MAX);
     assert!(JOURNAL_BLOCK_BYTES.is_power_of_two());
     assert!(SEGMENT_BYTES.is_multiple_of(JOURNAL_BLOCK_BYTES));
     assert!(

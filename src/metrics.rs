@@ -6,7 +6,7 @@
 mod histogram;
 
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use histogram::{Histogram, Seconds};
 
@@ -208,6 +208,8 @@ pub struct Registry {
     names: Names,
     shards: Vec<std::sync::Arc<ShardMetrics>>,
     heap: LastHeap,
+    /// What the system clock was ahead of the wallet's time at the last look, nanoseconds.
+    clock_offset_ns: AtomicI64,
 }
 
 /// The allocator's bytes as they were last looked at. Written by whoever looks.
@@ -222,7 +224,7 @@ impl Registry {
     /// Metrics for this many shards.
     pub fn new(shards: usize, names: Names) -> Self {
         let shards = (0..shards).map(|_| std::sync::Arc::new(ShardMetrics::new(names))).collect();
-        Self { names, shards, heap: LastHeap::default() }
+        Self { names, shards, heap: LastHeap::default(), clock_offset_ns: AtomicI64::new(0) }
     }
 
     /// The allocator's bytes at the last look; none before the first.
@@ -236,6 +238,11 @@ impl Registry {
         self.heap.used.set(heap.used);
         self.heap.free.set(heap.free);
         self.heap.looks.add(1);
+    }
+
+    /// A look at the system clock has found it this far ahead of the wallet's time; one thread looks.
+    pub fn set_clock_offset(&self, ns: i64) {
+        self.clock_offset_ns.store(ns, Ordering::Relaxed);
     }
 
     /// The metrics that shard `index` writes.
@@ -270,6 +277,10 @@ impl Registry {
             shard.connections_open.get()
         });
         self.write_imbalance(out, "purser_accounts_imbalance", "accounts", |shard| shard.accounts.get());
+        let name = "purser_clock_offset_seconds";
+        head(out, name, "gauge", "What the system clock is ahead of the wallet's time.");
+        let offset = self.clock_offset_ns.load(Ordering::Relaxed) as f64 / 1e9;
+        line(out, format_args!("{name} {offset:.6}"));
         write_memory(out, memory);
     }
 
@@ -404,76 +415,4 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MEMORY: Memory = Memory { heap: Some(Heap { used: 5_000, free: 300 }), resident: Some(8_192) };
-
-    const NAMES: Names =
-        Names { calls: &["balance", "http"], answers: &["0", "-5", "404"], stages: &["frame", "lane"] };
-
-    #[track_caller]
-    fn check(registry: &Registry, expect: &str) {
-        let mut text = String::new();
-        registry.write(MEMORY, &mut text);
-        assert!(text.lines().any(|line| line == expect), "no line {expect:?} in\n{text}");
-    }
-
-    #[test]
-    fn what_was_counted_is_shown() {
-        let registry = Registry::new(2, NAMES);
-        let shard = registry.shard(1);
-        shard.answered(0, 1);
-        shard.answered(0, 1);
-        shard.took(0, 25, 3);
-        shard.took(0, 26, 1);
-        shard.took(0, 60_000_000, 1);
-        shard.stage_took(0, 100);
-        shard.stage_took(0, 101);
-        shard.stage_took(0, 7_000_000_000);
-        shard.connected();
-        shard.connected();
-        shard.disconnected();
-        shard.busy(1_500_000);
-        shard.set_holdings(Holdings { accounts: 30, session_keys: 20, tokens: 10, rounds: 5 });
-        registry.shard(0).set_holdings(Holdings { accounts: 10, ..Holdings::default() });
-        shard.group_durable(100, 4_096, 250);
-        check(&registry, "purser_requests_total{shard=\"1\",call=\"balance\",code=\"-5\"} 2");
-        check(&registry, "purser_request_seconds_bucket{shard=\"1\",call=\"balance\",le=\"0.000025\"} 3");
-        check(&registry, "purser_request_seconds_bucket{shard=\"1\",call=\"balance\",le=\"0.000050\"} 4");
-        check(&registry, "purser_request_seconds_bucket{shard=\"1\",call=\"balance\",le=\"10.000000\"} 4");
-        check(&registry, "purser_request_seconds_bucket{shard=\"1\",call=\"balance\",le=\"+Inf\"} 5");
-        check(&registry, "purser_request_seconds_count{shard=\"1\",call=\"balance\"} 5");
-        check(&registry, "purser_request_seconds_sum{shard=\"1\",call=\"balance\"} 60.000101");
-        check(&registry, "purser_stage_seconds_bucket{shard=\"1\",stage=\"frame\",le=\"0.000000100\"} 1");
-        check(&registry, "purser_stage_seconds_bucket{shard=\"1\",stage=\"frame\",le=\"0.000000250\"} 2");
-        check(&registry, "purser_stage_seconds_bucket{shard=\"1\",stage=\"frame\",le=\"0.100000000\"} 2");
-        check(&registry, "purser_stage_seconds_bucket{shard=\"1\",stage=\"frame\",le=\"+Inf\"} 3");
-        check(&registry, "purser_stage_seconds_count{shard=\"1\",stage=\"frame\"} 3");
-        check(&registry, "purser_stage_seconds_sum{shard=\"1\",stage=\"frame\"} 7.000000201");
-        check(&registry, "purser_heap_bytes{state=\"used\"} 5000");
-        check(&registry, "purser_heap_bytes{state=\"free\"} 300");
-        check(&registry, "purser_resident_bytes 8192");
-        check(&registry, "purser_connections{shard=\"1\"} 1");
-        check(&registry, "purser_connections_accepted_total{shard=\"1\"} 2");
-        check(&registry, "purser_core_seconds_total{shard=\"1\",state=\"busy\"} 1.500000");
-        check(&registry, "purser_session_tokens{shard=\"1\"} 10");
-        check(&registry, "purser_rounds{shard=\"1\"} 5");
-        check(&registry, "purser_journal_records_total{shard=\"1\"} 100");
-        check(&registry, "purser_journal_seconds_total{shard=\"1\"} 0.000250");
-        check(&registry, "purser_accounts_imbalance 0.5000");
-        check(&registry, "purser_connections_imbalance 1.0000");
-    }
-
-    #[test]
-    fn what_never_occurred_and_nobody_tells_of_is_left_out() {
-        let mut text = String::new();
-        let registry = Registry::new(1, NAMES);
-        registry.shard(0).stage_took(1, 5);
-        registry.write(Memory::default(), &mut text);
-        for absent in ["purser_heap_bytes", "purser_resident_bytes", "stage=\"frame\"", "call=\"balance\""] {
-            assert!(!text.contains(absent), "{absent} in\n{text}");
-        }
-        assert!(text.contains("stage=\"lane\""), "{text}");
-    }
-}
+mod tests;

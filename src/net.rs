@@ -89,6 +89,8 @@ pub struct Parts {
     pub registry: Arc<Registry>,
     /// The state of the process.
     pub readiness: Arc<Readiness>,
+    /// The clock of the process.
+    pub clock: Clock,
     /// The connections' time-outs.
     pub timeouts: Timeouts,
     /// Seed of the core's random bits, from the system.
@@ -177,11 +179,11 @@ impl Driver {
     /// # Errors
     /// What the kernel says of the eventfd.
     pub fn new(parts: Parts) -> io::Result<Self> {
-        let Parts { listeners: [platform, operator], ring, api, shard, registry, readiness, timeouts, seed } =
+        let Parts { listeners: [platform, operator], ring, api, shard, registry, readiness, clock, .. } =
             parts;
+        let Parts { timeouts, seed, .. } = parts;
         let metrics = registry.shard(shard.id().index());
-        let clock = Clock::start();
-        let stages = Stages::new(shard.id(), clock, Arc::clone(&metrics));
+        let stages = Stages::new(shard.id(), clock.clone(), Arc::clone(&metrics));
         ring.register_eventfd(shard.mesh().eventfd(shard.id()).as_fd())?;
         let listener = |socket, service| Listener { socket, service, armed: false };
         Ok(Self {
@@ -193,8 +195,8 @@ impl Driver {
             unfinished: Vec::new(),
             desk: Desk::new(api, registry, stages, Arc::clone(&metrics), Arc::clone(&readiness), seed),
             shard,
+            marked_us: clock.mono_us(),
             clock,
-            marked_us: 0,
             timeouts,
             metrics,
             readiness,

@@ -6,12 +6,16 @@
 //!
 //! Pure: bytes come from the caller, so that the server, the inspection and the simulator recover in one way.
 
+mod words;
+
 use std::fmt;
 
 use crate::journal::reader::ReadError;
 use crate::journal::record::Record;
 use crate::journal::snapshot::{Sink, SnapshotHeader, SnapshotReader, SnapshotWriter, Source, WriteError};
-use crate::journal::{Buffer, Change, Damage, Origin, Point, Position, SegmentSource, Tail, replay};
+use crate::journal::{
+    Buffer, Change, Damage, Fault, Known, Mark, Origin, Point, Position, SegmentSource, Tail, replay,
+};
 use crate::shard::partition::Partition;
 use crate::wallet::account::{AccountHash, KeyHash, Slot};
 use crate::wallet::image::AccountImage;
@@ -116,7 +120,8 @@ impl fmt::Display for Mismatch {
 /// A snapshot that is to be read: the name of its file, and its bytes.
 pub type SnapshotSource<S> = (String, S);
 
-/// Recovers a shard: the snapshot, where there is one, and every record after it.
+/// Recovers a shard: the snapshot, where there is one, and every record after it. `mark` is what the shard's mark says,
+/// where it has one.
 ///
 /// # Errors
 /// What is damaged or does not come out as it did.
@@ -124,16 +129,21 @@ pub fn recover<S, R, E>(
     origin: Origin,
     snapshot: Option<SnapshotSource<S>>,
     segments: impl IntoIterator<Item = SegmentSource<R>>,
+    mark: Option<Mark>,
 ) -> Result<Recovered, Error<E>>
 where
     S: Source<Error = E>,
     R: FnOnce(Buffer) -> Result<Buffer, E>,
 {
     let mut wallet = Wallet::to_replay();
-    let (mut from, mut snapshot_ms) = (Point::START, 0);
+    let (mut known, mut snapshot_ms) = (Known { mark, ..Point::START.into() }, 0);
     if let Some((name, source)) = snapshot {
         let header = restore(&mut wallet, &name, source, origin)?;
-        (from, snapshot_ms) = (header.covers, header.now_ms);
+        (known, snapshot_ms) = (header.known(mark), header.now_ms);
+        if mark.is_some() && known.next_segment.is_none() {
+            let fault = Fault::Bytes("the snapshot does not say which segment follows it".into());
+            return Err(Error::Damage(Damage { file: name, offset: 0, fault }));
+        }
     }
     let mut replayed = 0;
     let segments = segments.into_iter().map(|SegmentSource { number, name, read }| SegmentSource {
@@ -141,13 +151,13 @@ where
         name,
         read: |room| read(room).map_err(Error::Caller),
     });
-    let tail = replay(origin, segments, from, |position, now_ms, change, receipt| {
+    let tail = replay(origin, segments, known, |position, now_ms, change, receipt| {
         replayed += 1;
         again(&mut wallet, position, now_ms, &change, &receipt)
     });
     let tail = tail.map_err(flatten)?;
     let now_ms = tail.now_ms.max(snapshot_ms);
-    Ok(Recovered { wallet, tail, now_ms, snapshot: from.sequence, replayed })
+    Ok(Recovered { wallet, tail, now_ms, snapshot: known.from.sequence, replayed })
 }
 
 /// An error of the replay, whose callback has errors of this module.
@@ -174,7 +184,7 @@ pub fn again<E>(
         Change::Operation(operation) => {
             let stamp = Stamp { now_ms, sequence: position.sequence };
             wallet.replay(position.rules, stamp, operation, receipt).map_err(|mismatch| {
-                let (change, was, is) = (format!("{operation:?}"), *receipt, mismatch.is);
+                let (change, was, is) = (words::of(operation), *receipt, mismatch.is);
                 Error::Mismatch(Box::new(Mismatch { position, change, was, is }))
             })?;
         }
@@ -221,11 +231,17 @@ pub fn write_snapshot<W: Sink>(
     writer.finish()
 }
 
-/// Deals the accounts of these wallets anew, as they are at `now_ms`, to the shards of `partition`.
+/// Deals the accounts of these wallets anew, as they are at `now_ms`, to the shards of `partition`, each after `change`
+/// has seen it.
 ///
 /// # Errors
 /// None that a recovered wallet has: an account that is there twice, or a domain of two currencies.
-pub fn deal<E>(wallets: Vec<Wallet>, partition: Partition, now_ms: Millis) -> Result<Vec<Wallet>, Error<E>> {
+pub fn deal<E>(
+    wallets: Vec<Wallet>,
+    partition: Partition,
+    now_ms: Millis,
+    mut change: impl FnMut(&mut AccountImage),
+) -> Result<Vec<Wallet>, Error<E>> {
     let mut dealt: Vec<Wallet> = (0..partition.shards()).map(|_| Wallet::to_replay()).collect();
     for wallet in &wallets {
         for new in &mut dealt {
@@ -234,7 +250,8 @@ pub fn deal<E>(wallets: Vec<Wallet>, partition: Partition, now_ms: Millis) -> Re
     }
     for wallet in wallets {
         for (slot, places) in wallet.by_slot() {
-            let accounts: Vec<AccountImage> = wallet.images(now_ms, &places).collect();
+            let mut accounts: Vec<AccountImage> = wallet.images(now_ms, &places).collect();
+            accounts.iter_mut().for_each(&mut change);
             restore_accounts(&mut dealt[partition.owner(slot).index()], &accounts)?;
         }
     }
@@ -285,8 +302,13 @@ where
     let from = old.as_ref().map_or(Point::START, |reader| reader.header().covers);
     let index = Index::of(origin, segments, from)?;
     let before = old.as_ref().map_or(0, |reader| reader.header().now_ms);
+    let next_segment = match (segments.last(), &old) {
+        (Some(segment), _) => segment.number + 1,
+        (None, Some(reader)) => reader.header().next_segment,
+        (None, None) => 1,
+    };
     let now_ms = index.now_ms.max(before);
-    let header = SnapshotHeader { origin, covers: index.last, now_ms, rules: Rules::V2 };
+    let header = SnapshotHeader { origin, covers: index.last, now_ms, rules: Rules::V2, next_segment };
     let start = old.as_ref().map_or_else(Settings::default, |reader| reader.settings().clone());
     let mut settings = Wallet::to_replay();
     settings.configure(before, &start).map_err(|changed| FoldError::Recovery(Error::from(changed)))?;

@@ -3,22 +3,24 @@
 
 mod housekeeper;
 mod memory;
+mod timekeeper;
 
 use std::fmt;
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::panic;
-use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, mpsc};
 
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+use rustix::fs::Mode;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{sched_getaffinity, sched_setaffinity};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use housekeeper::Housekeeper;
+use housekeeper::{Housekeeper, Kept};
+use timekeeper::Timekeeper;
 
 use crate::api::Api;
 use crate::clock::Clock;
@@ -26,12 +28,12 @@ use crate::config::{self, Config};
 use crate::data::{self, Data, Opening, ShardStart};
 use crate::limits;
 use crate::metrics::Registry;
-use crate::net::readiness::Readiness;
+use crate::net::readiness::{ReadOnly, Readiness};
 use crate::net::ring::{Ring, Sizes};
 use crate::net::{self, Driver, Parts};
 use crate::shard::Shard;
 use crate::shard::core::Core;
-use crate::shard::flush::Flusher;
+use crate::shard::flush::{Flusher, Progress};
 use crate::shard::mesh::Mesh;
 use crate::shard::partition::{Partition, ShardId};
 use crate::storage::segments::{Segments, Trouble};
@@ -75,7 +77,10 @@ impl std::error::Error for Failure {}
 /// Where the server can't start: the listeners, the data directory, io_uring. Once it serves, a broken ring or a
 /// journal that can't be written ends the process with code 74.
 pub fn run(config: Config) -> Result<(), Failure> {
-    config::prepare_data_dir(&config.data).map_err(|error| Failure::start(error.to_string()))?;
+    // What is made from here on is for the owner alone.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    let prepared = config::prepare_data_dir(&config.data);
+    let is_made = prepared.map_err(|error| Failure::start(error.to_string()))?;
     // The ring's file table may not be larger than this.
     let open_files = usize::try_from(raise(Resource::Nofile)).unwrap_or(usize::MAX);
     raise(Resource::Memlock);
@@ -94,26 +99,27 @@ pub fn run(config: Config) -> Result<(), Failure> {
         mesh: Arc::new(mesh),
         registry: Arc::new(Registry::new(shards, net::METRIC_NAMES)),
         readiness: Arc::new(Readiness::default()),
+        clock: Clock::start(),
         connections: limits::CONNECTIONS_MAX.min(open_files) as u32,
     };
-    let Data { directory, shards: data, notes, .. } = open_data(&config, partition)?;
+    let Data { directory, shards: data, notes, .. } = open_data(&config, partition, is_made, &shared.clock)?;
     for note in notes {
         let _ = writeln!(io::stderr(), "purser: note: {note}");
     }
+    data.iter().for_each(|shard| shared.clock.begin_at(shard.now_ms));
     let config = Arc::new(config);
-    let (reserve_mib, at_least) = (config.storing.reserve_mib, config.storing.snapshot_segments);
-    let mut housekeeper = Housekeeper::new(directory, reserve_mib, Arc::clone(&shared.readiness));
-    let currents: Vec<Arc<AtomicU32>> = data.iter().map(|_| Arc::default()).collect();
-    for (shard, current) in data.iter().zip(&currents) {
-        housekeeper.add(shard.files.clone(), Arc::clone(current), at_least);
-    }
+    let kept: Vec<Kept> = data.iter().map(Kept::of).collect();
+    let readiness = Arc::clone(&shared.readiness);
+    let mut housekeeper = Housekeeper::new(directory, kept.clone(), &config.storing, readiness);
     housekeeper.look_at_the_disk();
     leave_cores(&config.cores);
+    Timekeeper::start(shared.clock.clone(), Arc::clone(&shared.registry), Arc::clone(&shared.readiness));
     let listeners = platform.sockets.into_iter().zip(operator.sockets);
-    let parts = data.into_iter().zip(currents).zip(listeners);
-    let parts = parts.map(|((data, current), listeners)| (data, current, listeners));
+    let parts = data.into_iter().zip(&kept).zip(listeners);
+    let parts = parts.map(|((data, kept), listeners)| (data, Arc::clone(&kept.progress), listeners));
     let (executors, troubles) = start(&config, &shared, parts)?;
     housekeeper.watch(troubles);
+    housekeeper.look_at_the_disk();
     shared.readiness.serve();
     housekeeper.start();
     memory::watch(Arc::clone(&shared.registry));
@@ -126,34 +132,42 @@ pub fn run(config: Config) -> Result<(), Failure> {
     for executor in executors {
         executor.join().map_err(|error| Failure { sentence: error.to_string(), exit_code: EXIT_IO })?;
     }
+    for error in kept.iter().filter_map(|kept| kept.stop().err()) {
+        // The next start reads as much as after a crash.
+        let _ = writeln!(io::stderr(), "purser: note: {error}");
+    }
     Ok(())
 }
 
 type Executors = Vec<ExecutorJoinHandle<()>>;
 
 /// Opens the data directory: recovers what is in it.
-fn open_data(config: &Config, partition: Partition) -> Result<Data, Failure> {
+fn open_data(config: &Config, partition: Partition, is_made: bool, clock: &Clock) -> Result<Data, Failure> {
     let mut stream = [0; 8];
     getrandom::fill(&mut stream).map_err(|error| Failure::start(format!("no random bits: {error}")))?;
     let opening = Opening {
         partition,
         catalog: Arc::new(config.catalog.clone()),
+        zones: config.zones.clone(),
+        platforms: config.platforms.iter().map(|platform| platform.key).collect(),
         demo: config.demo,
-        now_ms: Clock::start().now().wall_ms,
+        now_ms: clock.now().wall_ms,
+        confirmed: config.confirmed,
         stream: u64::from_ne_bytes(stream),
+        is_made,
     };
-    let clock = Clock::start();
+    let began_us = clock.mono_us();
     let data = data::open(&config.data, &opening).map_err(|error| Failure::start(error.to_string()))?;
     if data.replayed > 0 {
-        let seconds = clock.mono_us() as f64 / 1e6;
+        let seconds = (clock.mono_us() - began_us) as f64 / 1e6;
         let _ =
             writeln!(io::stderr(), "purser: {} records were applied again in {seconds:.2} s", data.replayed);
     }
     Ok(data)
 }
 
-/// What one shard is given: its data, where it tells the segment that it writes, and its listeners.
-type Part = (ShardStart, Arc<AtomicU32>, (TcpListener, TcpListener));
+/// What one shard is given: its data, where it tells how far its journal has come, and its listeners.
+type Part = (ShardStart, Arc<Progress>, (TcpListener, TcpListener));
 
 /// Starts the shards, each on its core, and waits until all of them accept.
 fn start(
@@ -169,11 +183,11 @@ fn start(
     let partition = shared.mesh.partition();
     let (started, start) = mpsc::channel();
     let mut executors = Executors::new();
-    for (index, (core, (data, current, listeners))) in config.cores.iter().zip(parts).enumerate() {
+    for (index, (core, (data, progress, listeners))) in config.cores.iter().zip(parts).enumerate() {
         let plan = Plan {
             id: partition.shard(index),
             data,
-            current,
+            progress,
             listeners: [listeners.0, listeners.1],
             shared: shared.clone(),
             config: Arc::clone(config),
@@ -285,6 +299,7 @@ struct Shared {
     mesh: Arc<Mesh>,
     registry: Arc<Registry>,
     readiness: Arc<Readiness>,
+    clock: Clock,
     connections: u32,
 }
 
@@ -292,7 +307,7 @@ struct Shared {
 struct Plan {
     id: ShardId,
     data: ShardStart,
-    current: Arc<AtomicU32>,
+    progress: Arc<Progress>,
     listeners: [TcpListener; 2],
     shared: Shared,
     config: Arc<Config>,
@@ -317,8 +332,8 @@ impl Plan {
     }
 
     fn driver(self) -> Result<(Driver, Trouble), String> {
-        let Self { id, data, current, listeners, shared, config, .. } = self;
-        let ShardStart { wallet, journal, next, before, files, now_ms } = data;
+        let Self { id, data, progress, listeners, shared, config, .. } = self;
+        let ShardStart { wallet, journal, end, files, mark, now_ms, .. } = data;
         let sentence = |error: io::Error| config::reason(&error);
         let ring = Ring::new(Sizes::server(shared.connections)).map_err(sentence)?;
         let metrics = shared.registry.shard(id.index());
@@ -328,12 +343,20 @@ impl Plan {
         let mesh = Arc::clone(&shared.mesh);
         // The core may be parked while a group waits for the next segment.
         let ready = move || mesh.signal(id);
-        let segments = Segments::open(files.directory, next, before, length, ready);
+        let from = progress.get();
+        let begin = move || mark.begin(from.last, from.segment());
+        let segments = Segments::open(files.directory, end, length, begin, ready);
         let segments = segments.map_err(|error| error.to_string())?;
         let trouble = segments.trouble();
-        let core = Core::new(id, shared.mesh.partition(), wallet, journal);
+        if trouble.get().is_some() {
+            // The housekeeper says more of it before anything is served.
+            shared.readiness.set_read_only(Some(ReadOnly::Files));
+        }
+        let mut core = Core::new(id, shared.mesh.partition(), wallet, journal);
+        let zones = config.zones.clone();
+        core.keep_calendars(Box::new(move |now_ms| zones.at(now_ms)));
         let mut shard = Shard::new(core, shared.mesh, metrics, now_ms);
-        shard.set_flusher(Flusher::new(segments, current));
+        shard.set_flusher(Flusher::new(segments, progress));
         shard.set_read_only(shared.readiness.is_read_only());
         let driver = Driver::new(Parts {
             listeners,
@@ -342,6 +365,7 @@ impl Plan {
             shard,
             registry: shared.registry,
             readiness: shared.readiness,
+            clock: shared.clock,
             timeouts: config.timeouts,
             seed,
         });

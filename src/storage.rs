@@ -7,8 +7,10 @@
 
 pub mod directory;
 mod file;
+pub mod generations;
 pub mod look;
 pub mod manifest;
+pub mod mark;
 mod preparer;
 pub mod segments;
 #[cfg(test)]

@@ -11,7 +11,7 @@ use purser::shard::partition::Partition;
 use purser::wallet::account::{AccountRef, KeyHash, Profile};
 use purser::wallet::amount::Amount;
 use purser::wallet::token::TOKEN_CHARS;
-use purser::wallet::{Catalog, Currency, Domain, PlatformId, TokenPolicy, Wallet};
+use purser::wallet::{Catalog, Currency, Dialect, Domain, PlatformKey, Wallet};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
@@ -26,7 +26,7 @@ pub(crate) const PLAYERS: usize = 100;
 
 /// A wallet with this many demo accounts, one live session each.
 pub(crate) fn wallet(accounts: usize) -> Wallet {
-    let platform = PlatformId::new(0).expect("the first");
+    let platform = PlatformKey::new("L100").expect("it has four characters");
     let currency = Currency::from_code("GBP").expect("a listed currency");
     let domain = Domain::new("default".into(), currency, [platform]);
     let profile = Profile::of(*b"GB");
@@ -45,8 +45,13 @@ pub(crate) fn wallet(accounts: usize) -> Wallet {
 
 /// The API of one platform, with the demo's credentials.
 pub(crate) fn api() -> Api {
-    let platform = Platform { key: "L100".into(), user: "admin".into(), password: "admin".into() };
-    Api::new(vec![platform], None, TokenPolicy::SingleUse)
+    let platform = Platform {
+        key: PlatformKey::new("L100").expect("it has four characters"),
+        user: "admin".into(),
+        password: "admin".into(),
+        dialect: Dialect::default(),
+    };
+    Api::new(vec![platform], None)
 }
 
 /// The generator that a core draws its tokens from.

@@ -112,12 +112,14 @@ fn after_scheme<'a>(field: &'a [u8], scheme: &str) -> Option<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wallet::platform::{Dialect, PlatformKey};
 
     fn platforms(credentials: &[(&str, &str)]) -> Credentials {
         let platform = |(user, password): &(&str, &str)| Platform {
-            key: "L100".into(),
+            key: PlatformKey::new("L100").unwrap(),
             user: (*user).into(),
             password: (*password).into(),
+            dialect: Dialect::default(),
         };
         Credentials::new(&credentials.iter().map(platform).collect::<Vec<_>>())
     }
@@ -225,7 +227,12 @@ mod tests {
 
     #[test]
     fn secrets_are_not_printed() {
-        let platform = Platform { key: "L100".into(), user: "admin".into(), password: "hush".into() };
+        let platform = Platform {
+            key: PlatformKey::new("L100").unwrap(),
+            user: "admin".into(),
+            password: "hush".into(),
+            dialect: Dialect::default(),
+        };
         assert!(!format!("{platform:?}").contains("hush"));
         assert_eq!(format!("{:?}", Secret::new(b"hush").unwrap()), "Secret");
     }

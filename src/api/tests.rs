@@ -14,8 +14,8 @@ use std::borrow::Cow;
 
 use super::{Api, Call, Decoded, Platform};
 use crate::http::{Method, Request, Status};
-use crate::wallet::catalog::PlatformId;
 use crate::wallet::operation::Operation;
+use crate::wallet::platform::{Dialect, PlatformKey};
 use crate::wallet::token::TokenPolicy;
 
 /// `admin:admin`.
@@ -28,12 +28,13 @@ const RANDOM: u128 = 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef;
 
 fn api(token_policy: TokenPolicy) -> Api {
     let platform = |key: &str, user: &str, password: &str| Platform {
-        key: key.into(),
+        key: PlatformKey::new(key).unwrap(),
         user: user.into(),
         password: password.into(),
+        dialect: Dialect { token_policy, ..Dialect::default() },
     };
     let platforms = vec![platform("L100", "admin", "admin"), platform("M2é", "other", "secret")];
-    Api::new(platforms, Some("demo".into()), token_policy)
+    Api::new(platforms, Some("demo".into()))
 }
 
 fn request<'a>(
@@ -63,12 +64,12 @@ fn operator<'a>(request: &Request<'a>) -> Decoded<'a> {
     api(TokenPolicy::SingleUse).operator(request, &mut || RANDOM)
 }
 
-fn first_platform() -> PlatformId {
-    PlatformId::new(0).unwrap()
+fn first_platform() -> PlatformKey {
+    PlatformKey::new("L100").unwrap()
 }
 
-fn second_platform() -> PlatformId {
-    PlatformId::new(1).unwrap()
+fn second_platform() -> PlatformKey {
+    PlatformKey::new("M2é").unwrap()
 }
 
 fn taken(call: Call, operation: Operation<&'static str>) -> Decoded<'static> {

@@ -110,6 +110,14 @@ pub(super) struct ServeArgs {
     /// Accounts of the demo [default: 10000]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(..=i64::from(limits::DEMO_ACCOUNTS_MAX)))]
     pub(super) demo_accounts: Option<u32>,
+
+    /// Start although the clock is far ahead of the journal's last record: nothing was written for that long
+    #[arg(long, conflicts_with = "rebase_clock")]
+    pub(super) after_pause: bool,
+
+    /// Start although the clock is behind the journal, which was written under one that was ahead: bring its times back
+    #[arg(long)]
+    pub(super) rebase_clock: bool,
 }
 
 /// Which cores, and how many shards on them; the same for every command that concerns shards.

@@ -17,9 +17,12 @@ use toml::de::{DeTable, Deserializer};
 
 use super::{Error, Storing, TOKEN_POLICIES, address, reason, token_policy};
 use crate::api::Platform;
+use crate::calendar::Zones;
 use crate::limits;
 use crate::net::Timeouts;
 use crate::wallet::{Catalog, Currency, Dialect, Domain, PlatformKey, TokenPolicy};
+
+mod zones;
 
 /// What the file says. `None` where it leaves the matter to the defaults.
 pub(super) struct File {
@@ -30,6 +33,7 @@ pub(super) struct File {
     pub(super) session_token: Option<TokenPolicy>,
     pub(super) platforms: Vec<Platform>,
     pub(super) catalog: Catalog,
+    pub(super) zones: Zones,
     pub(super) timeouts: Timeouts,
     pub(super) storing: Storing,
 }
@@ -70,6 +74,7 @@ struct RawPlatform {
 struct RawDomain {
     name: Spanned<String>,
     currency: Spanned<String>,
+    time_zone: Option<Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -168,6 +173,7 @@ impl File {
             session_token: session_token(&source, raw.session_token.as_ref())?,
             platforms,
             catalog,
+            zones: zones::of(&source, &raw.domain)?,
             timeouts,
             storing: storing(&source, &raw.storage)?,
         })

@@ -54,6 +54,15 @@ fn served(result: Result<Command, Error>) -> Config {
     }
 }
 
+/// Every platform has this policy, in the catalog and where requests are decoded.
+#[track_caller]
+fn check_policy(config: &Config, policy: TokenPolicy) {
+    for platform in &config.platforms {
+        assert_eq!(platform.dialect.token_policy, policy);
+        assert_eq!(config.catalog.dialect(platform.key), Some(platform.dialect));
+    }
+}
+
 #[test]
 fn refusals() {
     #[track_caller]
@@ -80,6 +89,7 @@ fn refusals() {
     check("serve", "give --config FILE, or --demo");
     check("serve --demo-accounts 1", "--demo-accounts is of use with --demo alone");
     check("serve --demo --demo-accounts 10000001", "10000001 is not in 0..=10000000");
+    check("serve --demo --after-pause --rebase-clock", "cannot be used with '--rebase-clock'");
     check("serve --demo --config x.toml", "--demo and --config exclude each other");
     check("serve --config /nowhere/x.toml", "/nowhere/x.toml can't be read: No such file or directory");
     check("serve --config /", "can't be read: Is a directory");
@@ -117,6 +127,17 @@ fn refusals_of_what_the_file_holds() {
 }
 
 #[test]
+fn what_the_operator_says_of_the_time() {
+    #[track_caller]
+    fn check(arguments: &str, expect: Confirmed) {
+        assert_eq!(served(purser(arguments)).confirmed, expect);
+    }
+    check("serve --demo", Confirmed::Nothing);
+    check("serve --demo --after-pause", Confirmed::Pause);
+    check("serve --demo --rebase-clock", Confirmed::Rebase);
+}
+
+#[test]
 fn control_characters_stay_on_the_line() {
     let sentence = fault(from_args(["purser", "serve", "--config", "/no\nwhere\u{1b}"]));
     assert!(sentence.contains(r"/no\nwhere\u{1b} can't be read"), "{sentence}");
@@ -133,16 +154,19 @@ fn what_the_demo_serves() {
     assert_eq!(config.timeouts, Timeouts::default());
     assert_eq!(config.demo, Some(Demo { accounts: 10_000 }));
     let [platform] = &config.platforms[..] else { panic!("one platform") };
-    assert_eq!((&*platform.key, &*platform.user, &*platform.password), ("L100", "admin", "admin"));
+    assert_eq!(
+        (&*platform.key.to_string(), &*platform.user, &*platform.password),
+        ("L100", "admin", "admin")
+    );
     let domain = config.catalog.domain("default").unwrap();
     assert_eq!(domain.currency.code(), "GBP");
-    assert!(domain.serves(PlatformId::new(0).unwrap()));
+    assert!(domain.serves(platform.key));
     assert!(config.catalog.has_game("11588"));
-    assert_eq!(config.catalog.token_policy, TokenPolicy::SingleUse);
+    check_policy(&config, TokenPolicy::SingleUse);
 
     let config = served(purser("serve --demo --demo-accounts 0 --session-token wrapped --listen [::1]:0"));
     assert_eq!(config.demo, Some(Demo { accounts: 0 }));
-    assert_eq!(config.catalog.token_policy, TokenPolicy::Wrapped);
+    check_policy(&config, TokenPolicy::Wrapped);
     assert_eq!(config.listen.to_string(), "[::1]:0");
 }
 
@@ -154,7 +178,7 @@ fn the_command_line_wins_over_the_file() {
         assert_eq!(config.listen.to_string(), listen);
         assert_eq!(config.operator_listen.to_string(), operator);
         assert_eq!(config.data, Path::new(data));
-        assert_eq!(config.catalog.token_policy, policy);
+        check_policy(&config, policy);
         assert_eq!(config.operator_token.as_deref(), Some("s3cret"));
         assert_eq!(config.timeouts, Timeouts { send_ms: 7, ..Timeouts::default() });
         assert_eq!(config.demo, None);
@@ -196,7 +220,7 @@ fn defaults_where_neither_says_anything() {
     assert_eq!(config.listen, LISTEN);
     assert_eq!(config.operator_listen, OPERATOR_LISTEN);
     assert_eq!(config.data, Path::new(DATA));
-    assert_eq!(config.catalog.token_policy, TokenPolicy::SingleUse);
+    check_policy(&config, TokenPolicy::SingleUse);
     assert_eq!(config.operator_token, None);
     assert_eq!(config.cores, cores::allowed().unwrap());
 }
@@ -243,9 +267,10 @@ fn doctors_arguments() {
 #[test]
 fn data_directories() {
     #[track_caller]
-    fn check(path: &Path, expect: Result<(), &str>) {
+    fn check(path: &Path, expect: Result<bool, &str>) {
         match (prepare_data_dir(path), expect) {
-            (Ok(()), Ok(())) => {
+            (Ok(made), Ok(expect)) => {
+                assert_eq!(made, expect, "whether it was made");
                 assert_eq!(path.read_dir().unwrap().count(), 0, "the probe is removed");
             }
             (Err(error), Err(part)) => {
@@ -257,13 +282,13 @@ fn data_directories() {
     }
     let root = tempfile::tempdir().unwrap();
     let new = root.path().join("a/b");
-    check(&new, Ok(()));
+    check(&new, Ok(true));
     assert_eq!(new.metadata().unwrap().permissions().mode() & 0o777, 0o700);
-    check(&new, Ok(()));
+    check(&new, Ok(false));
     // What a killed process left is in nobody's way, be it a link to somewhere else.
     let target = root.path().join("target");
     std::os::unix::fs::symlink(&target, new.join(format!(".purser-probe-{}", std::process::id()))).unwrap();
-    check(&new, Ok(()));
+    check(&new, Ok(false));
     assert!(!target.exists());
 
     let file = root.path().join("file");

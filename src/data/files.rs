@@ -3,11 +3,14 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 
-use crate::journal::snapshot::{Sink, Source};
-use crate::journal::{Buffer, Origin, SegmentSource};
+use crate::journal::snapshot::{Sink, SnapshotReader, Source};
+use crate::journal::{Buffer, Mark, Origin, SegmentSource};
+use crate::limits;
 use crate::recovery::{self, Recovered, SealedSegment, SnapshotSource};
 use crate::storage::FileError;
-use crate::storage::directory::{ShardDirectory, SnapshotFile};
+use crate::storage::directory::{DataDirectory, ShardDirectory, SnapshotFile};
+use crate::storage::generations;
+use crate::storage::manifest::Manifest;
 
 /// A shard's files, and whose they are.
 #[derive(Clone, Debug)]
@@ -19,9 +22,10 @@ pub struct ShardFiles {
 }
 
 impl ShardFiles {
-    /// The files in `directory`, of `origin`.
-    pub const fn new(directory: ShardDirectory, origin: Origin) -> Self {
-        Self { directory, origin }
+    /// The files of a shard of the generation that the manifest names.
+    pub fn of(directory: &DataDirectory, manifest: Manifest, shard: u16) -> Self {
+        let origin = Origin { stream: manifest.stream, shard, shards: manifest.shards };
+        Self { directory: directory.shard(manifest.generation, shard), origin }
     }
 
     /// The newest snapshot, opened; `None` where there is none.
@@ -35,19 +39,37 @@ impl ShardFiles {
         Ok(Some((name.clone(), SnapshotFileSource { file, name })))
     }
 
-    /// Recovers the shard.
+    /// What the shard's mark says, and its count.
     ///
     /// # Errors
-    /// What is damaged, or does not come out as it did.
-    pub fn recover(&self) -> Result<Recovered, recovery::Error<FileError>> {
-        let snapshot = self.snapshot().map_err(recovery::Error::Caller)?;
-        let numbers = self.directory.segments().map_err(recovery::Error::Caller)?;
+    /// Where it can't be read, or is damaged.
+    pub fn mark(&self) -> Result<(Mark, u64), recovery::Error<FileError>> {
+        let bytes = self.directory.read_mark().map_err(recovery::Error::Caller)?;
+        let name = self.directory.mark().display().to_string();
+        Mark::read(&name, &bytes, self.origin).map_err(recovery::Error::Damage)
+    }
+
+    /// Recovers the shard, whose mark says this; `None` in data of format version 1, which have no marks.
+    ///
+    /// # Errors
+    /// What is missing, or damaged, or does not come out as it did.
+    pub fn recover(&self, mark: Option<Mark>) -> Result<Recovered, recovery::Error<FileError>> {
+        let caller = recovery::Error::Caller;
+        let numbers = self.directory.segments().map_err(caller)?;
+        if let Some((name, source)) = self.snapshot().map_err(caller)? {
+            let header = SnapshotReader::header_of(&name, source, self.origin)?;
+            if let Some(number) = header.known(mark).missing(&numbers) {
+                let path = self.directory.segment(number);
+                return Err(caller(generations::missing(&path, "records that are in no snapshot are in it")));
+            }
+        }
+        let snapshot = self.snapshot().map_err(caller)?;
         let segments = numbers.into_iter().map(|number| SegmentSource {
             number,
             name: self.directory.segment(number).display().to_string(),
-            read: move |room| self.directory.read_segment(number, room),
+            read: move |room| self.directory.read_segment(number, limits::SEGMENT_BYTES as u64, room),
         });
-        recovery::recover(self.origin, snapshot, segments)
+        recovery::recover(self.origin, snapshot, segments, mark)
     }
 
     /// These segments, read.
@@ -59,7 +81,7 @@ impl ShardFiles {
             Ok(SealedSegment {
                 number: *number,
                 name: self.directory.segment(*number).display().to_string(),
-                bytes: self.directory.read_segment(*number, Buffer::new())?,
+                bytes: self.directory.read_segment(*number, limits::SEGMENT_BYTES as u64, Buffer::new())?,
             })
         };
         numbers.iter().map(segment).collect()

@@ -6,7 +6,7 @@ use std::path::Path;
 use rustix::io::Errno;
 
 use super::Finding;
-use super::probe::{DirectIo, Limit, RingFault};
+use super::probe::{ClockFound, DirectIo, Limit, RingFault};
 use crate::config::cores::ranges;
 use crate::config::reason;
 use crate::limits;
@@ -199,6 +199,29 @@ pub(super) fn cores(cores: &[usize]) -> Finding {
     } else {
         Finding::ok(CHECK, found)
     }
+}
+
+/// A reading of the clock that is a system call takes longer than this, nanoseconds; one of the vDSO takes 25 to 60.
+const READING_NS_MAX: u64 = 150;
+
+/// 2026-01-01, milliseconds since 1970: this program is younger, and so is the time.
+const PROGRAM_MS: u64 = 1_767_225_600_000;
+
+/// The clock. Whether it is right nobody can tell but NTP, which there is no one way to ask.
+pub(super) fn clock(found: &ClockFound) -> Finding {
+    const CHECK: &str = "clock";
+    let ClockFound { now_ms, reading_ns, source } = found;
+    let source = source.as_deref().unwrap_or("of unknown source");
+    if *now_ms < PROGRAM_MS {
+        let found = format!("it says {} s after 1970", now_ms / 1_000);
+        return Finding::warn(CHECK, found, "set it, and have NTP keep it: chrony, systemd-timesyncd");
+    }
+    let found = format!("a reading takes {reading_ns} ns ({source})");
+    if *reading_ns > READING_NS_MAX {
+        let remedy = "let the kernel read it without a system call: clocksource=tsc, or kvm-clock in a guest";
+        return Finding::warn(CHECK, found, remedy);
+    }
+    Finding::ok(CHECK, found)
 }
 
 #[cfg(test)]

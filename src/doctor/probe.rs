@@ -11,6 +11,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
+use crate::clock::Clock;
 use crate::limits;
 use crate::net::ring::{Ring, Sizes};
 
@@ -195,6 +196,32 @@ fn write_block(path: &Path) -> io::Result<()> {
     let block = Block([0x70; 4096]);
     file.write_all(&block.0)?;
     file.sync_data()
+}
+
+/// The clock of the machine.
+pub(super) struct ClockFound {
+    /// The system clock, milliseconds since 1970.
+    pub(super) now_ms: u64,
+    /// What the server's reading of the time takes, nanoseconds.
+    pub(super) reading_ns: u64,
+    /// What the kernel reads it from, such as `tsc`; `None` where it does not say.
+    pub(super) source: Option<String>,
+}
+
+/// Reads the clock, as often as it takes to see what that costs. The best of some rounds counts: others may have the core.
+pub(super) fn clock() -> ClockFound {
+    const ROUNDS: usize = 10;
+    const READINGS: u64 = 1_000;
+    let clock = Clock::start();
+    let round = || {
+        let before_ns = clock.mono_ns();
+        let last_ns = (0..READINGS).map(|_| clock.now().mono_ns).max().unwrap_or(0);
+        last_ns.saturating_sub(before_ns) / READINGS
+    };
+    let reading_ns = std::iter::repeat_with(round).take(ROUNDS).min().unwrap_or(0);
+    let source = fs::read_to_string("/sys/devices/system/clocksource/clocksource0/current_clocksource");
+    let source = source.ok().map(|name| name.trim().to_owned());
+    ClockFound { now_ms: clock.now().wall_ms, reading_ns, source }
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@ use std::io::{IsTerminal as _, Write};
 use std::path::Path;
 
 use super::progress::Progress;
-use super::{Error, open, origin, segments, snapshot, words};
+use super::{Error, known, open, origin, segments, snapshot, words};
 use crate::config::ExplainArgs;
 use crate::journal::reader::ReadError;
 use crate::journal::snapshot::{SnapshotHeader, SnapshotReader};
-use crate::journal::{Change, Origin, Point, Position, SegmentSource, replay};
+use crate::journal::{Change, Known, Origin, Point, Position, SegmentSource, replay};
 use crate::recovery::{self, again};
 use crate::shard::partition::Partition;
 use crate::storage::FileError;
@@ -74,7 +74,7 @@ struct Story<'a, W> {
 
 impl<W: Write> Story<'_, W> {
     /// Tells of the account as the snapshot has it, and returns where the records go on.
-    fn begin(&mut self, shard: &OpenedShard, origin: Origin, progress: &Progress) -> Result<Point, Error> {
+    fn begin(&mut self, shard: &OpenedShard, origin: Origin, progress: &Progress) -> Result<Known, Error> {
         let account = words::plain(self.account.id());
         let found = self.in_snapshot(shard, origin, progress)?;
         if self.args.transaction.is_none() {
@@ -84,7 +84,7 @@ impl<W: Write> Story<'_, W> {
             if self.args.transaction.is_none() {
                 writeln!(self.out, "no snapshot")?;
             }
-            return Ok(Point::START);
+            return Ok(Point::START.into());
         };
         self.now_ms = header.now_ms;
         let path = shard.snapshot.as_ref().map(|file| file.path.as_path());
@@ -104,7 +104,7 @@ impl<W: Write> Story<'_, W> {
                 }
             }
         }
-        Ok(header.covers)
+        Ok(known(shard, origin)?)
     }
 
     /// Puts the account into the wallet as the snapshot has it.
@@ -115,7 +115,7 @@ impl<W: Write> Story<'_, W> {
         progress: &Progress,
     ) -> Result<Option<(SnapshotHeader, Option<AccountImage>)>, Error> {
         let damaged = |error: ReadError<FileError>| recovery::Error::from(error);
-        let Some((name, source)) = snapshot(shard, progress) else { return Ok(None) };
+        let Some((name, source)) = snapshot(shard, Some(progress)) else { return Ok(None) };
         let mut reader = SnapshotReader::open(&name, source, origin).map_err(damaged)?;
         self.wallet
             .configure(reader.header().now_ms, reader.settings())
@@ -164,7 +164,7 @@ impl<W: Write> Story<'_, W> {
         &mut self,
         shard: &OpenedShard,
         origin: Origin,
-        from: Point,
+        from: Known,
         progress: &Progress,
     ) -> Result<(), Error> {
         let segments = segments(shard, progress).map(|SegmentSource { number, name, read }| SegmentSource {

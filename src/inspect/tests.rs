@@ -17,7 +17,7 @@ const CANCELLED: u8 = 7;
 
 const NOW_MS: u64 = 1_700_000_000_000;
 
-fn transaction(number: u32, kind: u8, amount: i64, balance_after: i64) -> TransactionImage {
+fn transaction(number: u64, kind: u8, amount: i64, balance_after: i64) -> TransactionImage {
     TransactionImage { id: format!("t-{number}"), kind, amount, balance_after, number, ..Default::default() }
 }
 

@@ -77,6 +77,22 @@ pub enum Fault {
         /// The snapshot's last.
         covered: Sequence,
     },
+    /// The journal ends before the record that its mark names, which was durable.
+    Lost {
+        /// Its last record.
+        last: Sequence,
+        /// The mark's record.
+        marked: Sequence,
+        /// What stands where the journal ends.
+        what: String,
+    },
+    /// The journal was left by a clean stop, and what stands at its end is no group.
+    AfterStop(String),
+    /// The journal is not the one that the mark was made of.
+    Unmarked {
+        /// The record that both have, and that is not the same.
+        at: Sequence,
+    },
     /// The journal is not the one that the snapshot was made of.
     Diverged {
         /// The record that both have, and that is not the same.
@@ -121,6 +137,14 @@ impl fmt::Display for Fault {
             Self::Short { last, covered } => {
                 write!(f, "the journal ends with record {last}, and the snapshot covers {covered}")
             }
+            Self::Lost { last, marked, what } => write!(
+                f,
+                "the journal ends here with record {last} ({what}), and its mark says that record {marked} was durable"
+            ),
+            Self::AfterStop(what) => {
+                write!(f, "{what}, and the server was stopped in order: nothing can have been torn")
+            }
+            Self::Unmarked { at } => write!(f, "record {at} is not the one that the mark names"),
             Self::Diverged { at } => write!(f, "record {at} is not the one that the snapshot was made after"),
             Self::CutShort => f.write_str("it ends too early"),
             Self::TooLong => f.write_str("it goes on behind its end"),

@@ -45,6 +45,8 @@ pub struct Group {
     pub last: Sequence,
     /// The hash of the record before the first.
     pub previous: RecordHash,
+    /// The hash of the last record.
+    pub hash: RecordHash,
     origin: Origin,
 }
 
@@ -52,6 +54,11 @@ impl Group {
     /// Bytes of its records.
     pub(super) fn record_bytes(&self) -> usize {
         bytes::u32_at(&self.bytes, BYTES_AT) as usize
+    }
+
+    /// What lies before the group after this one.
+    pub const fn end(&self) -> Point {
+        Point { sequence: self.last, hash: self.hash }
     }
 
     /// The block that a segment begins with whose first group this is: its header.
@@ -95,11 +102,11 @@ impl Filling {
         self.now_ms = now_ms;
     }
 
-    /// The group of these records.
+    /// The group of these records; `hash` is the last one's.
     ///
     /// # Panics
     /// Where there are none.
-    pub(super) fn seal(mut self, origin: Origin) -> Group {
+    pub(super) fn seal(mut self, origin: Origin, hash: RecordHash) -> Group {
         assert!(self.records > 0, "a group has a record");
         let record_bytes = self.record_bytes();
         let group = &mut self.bytes;
@@ -119,6 +126,7 @@ impl Filling {
             first,
             last: self.before.sequence + u64::from(self.records),
             previous: self.before.hash,
+            hash,
             origin,
         }
     }

@@ -10,7 +10,7 @@ use super::group::{self, ReadGroup};
 use super::record::Record;
 use super::segment::{self, SegmentHeader};
 use super::{Damage, Fault, Origin, Point, bytes};
-use crate::limits::JOURNAL_BLOCK_BYTES;
+use crate::limits::{JOURNAL_BLOCK_BYTES, JOURNAL_WRITE_BYTES_MAX};
 use crate::wallet::Rules;
 
 /// A segment's bytes.
@@ -91,7 +91,7 @@ impl<'a> Segment<'a> {
         }
         // The first write is the header and the group behind it; parts of it may be there without the others.
         match self.sign_from(2 * JOURNAL_BLOCK_BYTES) {
-            None => Ok(Opening::Torn),
+            None => self.check_tear(0).map(|()| Opening::Torn),
             Some(offset) => {
                 let what = "the segment's header is not there".into();
                 Err(self.not_the_last(0, what, self.name, offset))
@@ -159,9 +159,31 @@ impl<'a> Segment<'a> {
             return Ok(End::Zeros);
         }
         match self.sign_from(at + JOURNAL_BLOCK_BYTES) {
-            None => Ok(End::Torn(what.into())),
+            None => self.check_tear(at).map(|()| End::Torn(what.into())),
             Some(offset) => Err(self.not_the_last(at as u64, what.into(), self.name, offset)),
         }
+    }
+
+    /// Checks that what stands at `at` is no longer than one write.
+    fn check_tear(&self, at: usize) -> Result<(), Damage> {
+        let behind = at + JOURNAL_WRITE_BYTES_MAX;
+        match self.rest(behind).iter().position(|byte| *byte != 0) {
+            None => Ok(()),
+            Some(offset) => {
+                let what = format!(
+                    "this is no group, it goes on from byte {at}, and is longer than one write, so that no crash has left it"
+                );
+                Err(self.damage((behind + offset) as u64, Fault::Bytes(what)))
+            }
+        }
+    }
+
+    /// The offset of the first byte that is not zero.
+    pub fn first_used(&self) -> Option<u64> {
+        if bytes::is_zero(self.bytes) {
+            return None;
+        }
+        self.bytes.iter().position(|byte| *byte != 0).map(|at| at as u64)
     }
 
     fn sign_from(&self, at: usize) -> Option<u64> {

@@ -4,8 +4,9 @@ use super::entry::Change;
 use super::reader::{End, Opening, ReadError, Segment};
 use super::record::Record;
 use super::segment::SegmentHeader;
-use super::{Buffer, Damage, Fault, Origin, Point};
+use super::{Buffer, Damage, Fault, Known, Origin, Point};
 use crate::limits::JOURNAL_BLOCK_BYTES;
+use crate::marks;
 use crate::wallet::outcome::Receipt;
 use crate::wallet::{Millis, Rules, Sequence};
 
@@ -83,25 +84,26 @@ pub struct Tail {
 
 /// Reads `segments`, all that there are, in the order of their numbers, and gives each record after `from` to `each`.
 ///
-/// `from` is where a snapshot was made, or [`Point::START`]. Records up to there are read and checked where they are
-/// still there, and not given to `each`.
+/// `known` is where a snapshot was made, or [`Point::START`]; and what else is known. Records up to the snapshot are read
+/// and checked where they are still there, and not given to `each`.
 ///
 /// # Errors
-/// Where anything but the very last write is not as it was written; where the journal is not the one that goes on
-/// after `from`; and the first error of `each` or of a segment's `read`.
+/// Where anything but the very last write is not as it was written, or what is torn is longer than one write; where the
+/// journal is not the one that goes on after the snapshot; where it ends before its mark, or is torn after a clean stop;
+/// and the first error of `each` or of a segment's `read`.
 ///
 /// # Panics
 /// Where the segments are not in order.
 pub fn replay<R, E>(
     origin: Origin,
     segments: impl IntoIterator<Item = SegmentSource<R>>,
-    from: Point,
+    known: impl Into<Known>,
     mut each: impl FnMut(Position, Millis, Change<'_>, Receipt) -> Result<(), E>,
 ) -> Result<Tail, ReplayError<E>>
 where
     R: FnOnce(Buffer) -> Result<Buffer, E>,
 {
-    let mut replay = Replay::new(from);
+    let mut replay = Replay::new(known.into());
     let mut spare = Buffer::new();
     for source in segments {
         let bytes = (source.read)(spare).map_err(ReadError::Caller)?;
@@ -109,7 +111,7 @@ where
         replay.segment(source.number, &segment, &mut each)?;
         spare = bytes;
     }
-    Ok(replay.finish()?)
+    Ok(replay.finish(origin)?)
 }
 
 /// Where a journal ended.
@@ -120,7 +122,7 @@ struct Over {
 }
 
 struct Replay {
-    from: Point,
+    known: Known,
     /// `None` before the first record, or the first header.
     last: Option<Point>,
     now_ms: Millis,
@@ -131,12 +133,14 @@ struct Replay {
     /// Where the journal ended, and what is there. Nothing of it may come after that.
     over: Option<Over>,
     torn: Option<TornTail>,
+    /// Where the last segment that was read ends, and its file.
+    end: (String, u64),
 }
 
 impl Replay {
-    const fn new(from: Point) -> Self {
+    const fn new(known: Known) -> Self {
         Self {
-            from,
+            known,
             last: None,
             now_ms: 0,
             before: None,
@@ -144,6 +148,7 @@ impl Replay {
             closed: Vec::new(),
             over: None,
             torn: None,
+            end: (String::new(), 0),
         }
     }
 
@@ -161,7 +166,7 @@ impl Replay {
             }
         }
         if let Some(over) = &self.over {
-            return match segment.sign() {
+            return match segment.sign().or_else(|| segment.first_used()) {
                 None => Ok(()),
                 Some(offset) => {
                     let later = segment.name.into();
@@ -177,6 +182,7 @@ impl Replay {
                 Ok(())
             }
             Opening::Torn => {
+                marks::hit(marks::Mark::TornHeader);
                 self.tear(number, segment, 0, "the segment's header is not there".into());
                 Ok(())
             }
@@ -193,7 +199,7 @@ impl Replay {
 
     /// Checks that a segment whose first record comes after `start` is the one that is to follow.
     fn follow(&mut self, segment: &Segment<'_>, start: Point) -> Result<(), Damage> {
-        let from = self.from;
+        let from = self.known.from;
         let fault = match self.last {
             None if start.sequence > from.sequence => {
                 Fault::Gap { first: start.sequence + 1, covered: from.sequence }
@@ -221,13 +227,17 @@ impl Replay {
         header: &SegmentHeader,
         each: &mut impl FnMut(Position, Millis, Change<'_>, Receipt) -> Result<(), E>,
     ) -> Result<(), ReadError<E>> {
-        let (from, rules) = (self.from, header.rules);
+        let (from, rules) = (self.known.from, header.rules);
+        let mark = self.known.mark.map(|mark| mark.last);
         let mut now_ms = self.now_ms;
         let read = segment.read(rules, header.before, |offset, record| {
             let link = record.link();
             now_ms = link.now_ms;
             if link.sequence == from.sequence && record.hash() != from.hash {
                 return Err(segment.damage(offset, Fault::Diverged { at: from.sequence }).into());
+            }
+            if mark.is_some_and(|mark| mark.sequence == link.sequence && mark.hash != record.hash()) {
+                return Err(segment.damage(offset, Fault::Unmarked { at: link.sequence }).into());
             }
             if link.sequence <= from.sequence {
                 return Ok(());
@@ -242,8 +252,12 @@ impl Replay {
         let (last, offset, end) = read.map_err(flatten)?;
         (self.last, self.now_ms) = (Some(last), now_ms);
         self.closed.push(SegmentRange { number, last: last.sequence });
+        self.end = (segment.name.into(), offset);
         match end {
-            End::Torn(what) => self.tear(number, segment, offset, what),
+            End::Torn(what) => {
+                marks::hit(marks::Mark::TornTail);
+                self.tear(number, segment, offset, what);
+            }
             End::Zeros if offset as usize + JOURNAL_BLOCK_BYTES > segment.bytes.len() => self.next = None,
             End::Zeros => self.next = Some(Place { segment: number, offset }),
         }
@@ -260,16 +274,42 @@ impl Replay {
         self.over = Some(Over { file: segment.name.into(), offset, what: what.into() });
     }
 
-    fn finish(mut self) -> Result<Tail, Damage> {
-        let last = self.last.unwrap_or(self.from);
+    fn finish(mut self, origin: Origin) -> Result<Tail, Damage> {
+        let Known { from, next_segment, .. } = self.known;
+        let last = self.last.unwrap_or(from);
+        self.check_mark(last, origin)?;
         let (number, file) = self.before.unwrap_or_default();
-        let next = self.next.unwrap_or(Place { segment: number + 1, offset: 0 });
-        if last.sequence < self.from.sequence {
-            let fault = Fault::Short { last: last.sequence, covered: self.from.sequence };
+        let number = next_segment.unwrap_or(0).max(number + 1);
+        let next = self.next.unwrap_or(Place { segment: number, offset: 0 });
+        if last.sequence < from.sequence {
+            let fault = Fault::Short { last: last.sequence, covered: from.sequence };
             return Err(Damage { file, offset: next.offset, fault });
         }
         self.closed.retain(|closed| closed.number != next.segment);
         Ok(Tail { last, now_ms: self.now_ms, next, closed: self.closed, torn: self.torn })
+    }
+
+    /// Checks that the journal reaches its mark, and that nothing is torn where there was a clean stop.
+    fn check_mark(&mut self, last: Point, origin: Origin) -> Result<(), Damage> {
+        let Some(mark) = self.known.mark else { return Ok(()) };
+        let (file, offset, what) = match self.over.take() {
+            Some(Over { file, offset, what }) => (file, offset, what),
+            None if self.end.0.is_empty() => {
+                (format!("the journal of shard {}", origin.shard), 0, String::new())
+            }
+            None => (std::mem::take(&mut self.end.0), self.end.1, "zeros follow".into()),
+        };
+        let from = self.known.from;
+        let fault = if mark.last.sequence == from.sequence && mark.last.hash != from.hash {
+            Fault::Unmarked { at: from.sequence }
+        } else if mark.last.sequence > last.sequence {
+            Fault::Lost { last: last.sequence, marked: mark.last.sequence, what }
+        } else if let (Some(torn), Some(_)) = (&self.torn, mark.stopped) {
+            Fault::AfterStop(torn.what.clone())
+        } else {
+            return Ok(());
+        };
+        Err(Damage { file, offset, fault })
     }
 }
 

@@ -9,7 +9,7 @@
 //! | 0–7 | magic |
 //! | 8–11, 12–15 | format version, version of the wallet's rules |
 //! | 16–23, 24–25, 26–27 | stream, shard, number of shards |
-//! | 28–31 | zero |
+//! | 28–31 | the first segment that is not in it; zero in data of version 0.1.0, which do not say |
 //! | 32–39, 40–47 | sequence that it covers, and the time, milliseconds since 1970 |
 //! | 48–63 | hash of that record |
 //! | 64–111 | zero |
@@ -33,7 +33,9 @@ use rkyv::{Archive, Serialize};
 use super::entry::{ArchivedStoredSettings, StoredSettings};
 use super::reader::ReadError;
 use super::record::ALIGNMENT;
-use super::{Buffer, Damage, Fault, Origin, Point, RecordHash, bytes, rules_of, v1, versions_of};
+use super::{
+    Buffer, Damage, Fault, Known, Mark, Origin, Point, RecordHash, bytes, rules_of, v1, versions_of,
+};
 use crate::limits;
 use crate::wallet::account::Slot;
 use crate::wallet::image::AccountImage;
@@ -49,11 +51,11 @@ const RULES_AT: usize = 12;
 const STREAM_AT: usize = 16;
 const SHARD_AT: usize = 24;
 const SHARDS_AT: usize = 26;
-const ZERO_AT: usize = 28;
+const NEXT_SEGMENT_AT: usize = 28;
 const SEQUENCE_AT: usize = 32;
 const TIME_AT: usize = 40;
 const HASH_AT: usize = 48;
-const ZERO_AGAIN_AT: usize = 64;
+const ZERO_AT: usize = 64;
 const CHECKSUM_AT: usize = HEADER_BYTES - bytes::CHECKSUM_BYTES;
 
 const FRAME_BYTES: usize = 64;
@@ -104,6 +106,8 @@ pub struct SnapshotHeader {
     pub now_ms: Millis,
     /// The rules that the records before it were applied by.
     pub rules: Rules,
+    /// The first segment with records that are not in it, or to come; 0 where that is not said.
+    pub next_segment: u32,
 }
 
 impl SnapshotHeader {
@@ -116,6 +120,7 @@ impl SnapshotHeader {
         bytes::put(&mut header, STREAM_AT, self.origin.stream.to_le_bytes());
         bytes::put(&mut header, SHARD_AT, self.origin.shard.to_le_bytes());
         bytes::put(&mut header, SHARDS_AT, self.origin.shards.to_le_bytes());
+        bytes::put(&mut header, NEXT_SEGMENT_AT, self.next_segment.to_le_bytes());
         bytes::put(&mut header, SEQUENCE_AT, self.covers.sequence.to_le_bytes());
         bytes::put(&mut header, TIME_AT, self.now_ms.to_le_bytes());
         bytes::put(&mut header, HASH_AT, self.covers.hash.bits().to_le_bytes());
@@ -133,8 +138,7 @@ impl SnapshotHeader {
             return Err(Fault::Bytes("the snapshot's header has a wrong checksum".into()));
         }
         let rules = rules_of(bytes::u32_at(header, FORMAT_AT), bytes::u32_at(header, RULES_AT))?;
-        let unknown = [&header[ZERO_AT..SEQUENCE_AT], &header[ZERO_AGAIN_AT..CHECKSUM_AT]];
-        if !unknown.iter().all(|bytes| bytes::is_zero(bytes)) {
+        if !bytes::is_zero(&header[ZERO_AT..CHECKSUM_AT]) {
             return Err(Fault::Bytes("the snapshot's header is none that this version writes".into()));
         }
         Ok(Self {
@@ -149,7 +153,16 @@ impl SnapshotHeader {
             },
             now_ms: bytes::u64_at(header, TIME_AT),
             rules,
+            next_segment: bytes::u32_at(header, NEXT_SEGMENT_AT),
         })
+    }
+}
+
+impl SnapshotHeader {
+    /// What is known of the journal that follows it, with what its `mark` says.
+    pub fn known(&self, mark: Option<Mark>) -> Known {
+        let next_segment = (self.next_segment > 0).then_some(self.next_segment);
+        Known { from: self.covers, next_segment, mark }
     }
 }
 
@@ -308,17 +321,27 @@ pub struct SnapshotReader<S> {
 }
 
 impl<S: Source> SnapshotReader<S> {
-    /// Reads header and settings. `name` is the file's, for what is reported.
+    /// Reads the header alone. `name` is the file's, for what is reported.
     ///
     /// # Errors
-    /// Where it is no snapshot of this journal, or of a version that is not this one's, or damaged, or can't be read.
-    pub fn open(name: &str, source: S, origin: Origin) -> Result<Self, ReadError<S::Error>> {
+    /// As of [`SnapshotReader::open`].
+    pub fn header_of(name: &str, source: S, origin: Origin) -> Result<SnapshotHeader, ReadError<S::Error>> {
+        Ok(Self::begin(name, source, origin)?.header)
+    }
+
+    fn begin(name: &str, source: S, origin: Origin) -> Result<Self, ReadError<S::Error>> {
         let mut reader = Self {
             source,
             name: name.into(),
             offset: 0,
             previous: 0,
-            header: SnapshotHeader { origin, covers: Point::START, now_ms: 0, rules: Rules::V2 },
+            header: SnapshotHeader {
+                origin,
+                covers: Point::START,
+                now_ms: 0,
+                rules: Rules::V2,
+                next_segment: 0,
+            },
             settings: Settings::default(),
             slot: 0,
             sections: 0,
@@ -335,6 +358,15 @@ impl<S: Source> SnapshotReader<S> {
         reader.previous = bytes::u128_at(&reader.frame, CHECKSUM_AT);
         reader.offset = HEADER_BYTES as u64;
         reader.frame.clear();
+        Ok(reader)
+    }
+
+    /// Reads header and settings. `name` is the file's, for what is reported.
+    ///
+    /// # Errors
+    /// Where it is no snapshot of this journal, or of a version that is not this one's, or damaged, or can't be read.
+    pub fn open(name: &str, source: S, origin: Origin) -> Result<Self, ReadError<S::Error>> {
+        let mut reader = Self::begin(name, source, origin)?;
         reader.next_frame()?;
         if bytes::u32_at(&reader.frame, FRAME_KIND_AT) != SETTINGS {
             return Err(reader.wrong("the snapshot's settings are not there").into());

@@ -1,18 +1,19 @@
 use std::convert::Infallible;
 
 use super::reader::ReadError;
-use super::{Buffer, Damage, Group, Journal, Origin, Point, SegmentSource, Tail, replay};
+use super::{Buffer, Damage, Group, Journal, Known, Origin, Point, SegmentSource, Tail, replay};
 use crate::limits::JOURNAL_BLOCK_BYTES;
 use crate::wallet::account::{AccountRef, Date, Gender, Profile, Status};
 use crate::wallet::amount::{Amount, Money};
-use crate::wallet::catalog::PlatformId;
 use crate::wallet::currency::Currency;
 use crate::wallet::operation::{Direction, Operation, Play, PlayKind};
 use crate::wallet::outcome::Receipt;
+use crate::wallet::platform::{PlatformKey, RoundScope};
 use crate::wallet::restriction::{ByPeriod, Restrictions};
-use crate::wallet::settings::Settings;
+use crate::wallet::settings::{Calendar, DomainSettings, Settings};
 
 mod damages;
+mod marks;
 mod records;
 mod snapshots;
 mod writing;
@@ -29,8 +30,8 @@ pub(super) fn amount(minor_units: i64) -> Amount {
     Amount::from_minor(minor_units).unwrap()
 }
 
-fn platform() -> PlatformId {
-    PlatformId::new(63).unwrap()
+fn platform() -> PlatformKey {
+    PlatformKey::new("日本国😀").unwrap()
 }
 
 /// A bet with this transaction's id.
@@ -42,6 +43,7 @@ pub(super) fn bet(transaction: &str) -> Operation<&str> {
         session: Some("20fbd3b9-eef2-49cd-9976-50f0d34e7f7c"),
         session_checked: true,
         round: "d5a5ff3a-6d63-4a16-a5a4-a67dc7b2d6c5",
+        scope: RoundScope::Game,
         transaction,
         original: None,
         game: "11588",
@@ -58,11 +60,19 @@ pub(super) fn receipt() -> Receipt {
 }
 
 pub(super) fn settings() -> Settings {
-    let domain = |name: &str, code: &str| (name.into(), Currency::from_code(code).unwrap());
+    let domain = |name: &str, code: &str, calendar| DomainSettings {
+        name: name.into(),
+        currency: Currency::from_code(code).unwrap(),
+        calendar,
+    };
+    let calendar = Calendar { starts_ms: [3 << 40, 2 << 40, 1 << 40], until_ms: u64::MAX };
     Settings {
         session_idle_ms: 1_800_000,
         retention_ms: u64::MAX,
-        domains: vec![domain("default", "GBP"), domain("a domain with a name that is long", "JPY")],
+        domains: vec![
+            domain("default", "GBP", None),
+            domain("a domain with a name that is long", "JPY", Some(calendar)),
+        ],
     }
 }
 
@@ -74,6 +84,7 @@ pub(super) fn operations() -> Vec<Operation<&'static str>> {
     let least = Play {
         kind: PlayKind::Win,
         session: None,
+        scope: RoundScope::Platform,
         currency: None,
         amount: Amount::ZERO,
         starts_round: false,
@@ -105,6 +116,7 @@ pub(super) fn operations() -> Vec<Operation<&'static str>> {
             platform: platform(),
             account: account(),
             round: "r",
+            scope: RoundScope::Platform,
             game: "a game's id of fifty characters, or nearly so many",
             currency: Some(gbp()),
             details: Some("{}"),
@@ -127,12 +139,14 @@ pub(super) fn operations() -> Vec<Operation<&'static str>> {
             direction: Direction::In,
             transaction: "d",
             amount: money("10.01"),
+            currency: None,
         },
         Operation::Transfer {
             account: account(),
             direction: Direction::Out,
             transaction: "w",
             amount: money("1e3"),
+            currency: None,
         },
         Operation::SetLimits { account: account(), limits: Box::new(limits) },
         Operation::SetLimits { account: account(), limits: Box::new(Restrictions::none()) },
@@ -178,7 +192,10 @@ pub(super) fn read_after(from: Point, segments: &[&[u8]]) -> Result<(Vec<u64>, T
 }
 
 /// As [`read_after`], with the segments' numbers.
-pub(super) fn read_numbered(from: Point, segments: &[(u32, &[u8])]) -> Result<(Vec<u64>, Tail), Damage> {
+pub(super) fn read_numbered(
+    from: impl Into<Known>,
+    segments: &[(u32, &[u8])],
+) -> Result<(Vec<u64>, Tail), Damage> {
     let sources = segments.iter().map(|(number, bytes)| SegmentSource {
         number: *number,
         name: format!("segment {number}"),

@@ -125,6 +125,6 @@ impl Journal {
 
     fn seal(&mut self) -> Group {
         let next = Filling::new(self.spare.pop().unwrap_or_default(), self.last);
-        std::mem::replace(&mut self.filling, next).seal(self.origin)
+        std::mem::replace(&mut self.filling, next).seal(self.origin, self.last.hash)
     }
 }

@@ -82,6 +82,9 @@ fn column_of_status(status: Status) -> usize {
     ERROR_CODES + at
 }
 
+/// What `/readyz` answers while the system clock is not followed: the server serves, and by its own time.
+const READY_BUT_APART: &str = r#"{"Status":"ok","Reason":"The system clock is too far from the wallet's time, and is not followed: see purser_clock_offset_seconds."}"#;
+
 /// What a core needs to answer requests, apart from its shard.
 pub(super) struct Desk {
     pub(super) api: Api,
@@ -281,6 +284,7 @@ impl Desk {
             (Probe::Readyz, Some(reason)) => {
                 return self.refuse(Status::Unavailable, None, Some(reason), connection, omit_body, replies);
             }
+            (Probe::Readyz, None) if self.readiness.is_apart() => (ContentType::Json, READY_BUT_APART),
             (Probe::Healthz | Probe::Readyz, _) => (ContentType::Json, r#"{"Status":"ok"}"#),
             (Probe::Metrics, _) => {
                 let memory = Memory { heap: self.registry.heap(), resident: memory::resident() };

@@ -6,11 +6,40 @@ const STARTING: u8 = 0;
 const SERVING: u8 = 1;
 const STOPPING: u8 = 2;
 
+/// Why nothing may be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ReadOnly {
+    /// There is less room on the disk than is to be kept.
+    NearlyFull = 1,
+    /// The file system takes no writes.
+    FileSystem = 2,
+    /// A file that the journal needs can't be made or written.
+    Files = 3,
+}
+
+impl ReadOnly {
+    const ALL: [Self; 3] = [Self::NearlyFull, Self::FileSystem, Self::Files];
+
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::NearlyFull => "The disk is nearly full: balances are told, and nothing is changed.",
+            Self::FileSystem => "The file system is read-only: balances are told, and nothing is changed.",
+            Self::Files => {
+                "A file can't be written, and standard error says which: balances are told, and nothing is changed."
+            }
+        }
+    }
+}
+
 /// The state of the process. Written by `server`, read by every core.
 #[derive(Debug, Default)]
 pub struct Readiness {
     state: AtomicU8,
-    read_only: AtomicBool,
+    /// A [`ReadOnly`], or 0.
+    read_only: AtomicU8,
+    /// The system clock is too far from the wallet's time.
+    is_apart: AtomicBool,
 }
 
 impl Readiness {
@@ -30,23 +59,33 @@ impl Readiness {
         self.state.load(Ordering::Relaxed) == STOPPING
     }
 
-    /// Lets nothing be changed any more, since the disk is nearly full; or lets it be changed again.
-    pub fn set_read_only(&self, read_only: bool) {
-        self.read_only.store(read_only, Ordering::Relaxed);
+    /// Lets nothing be changed any more; or lets it be changed again.
+    pub fn set_read_only(&self, why: Option<ReadOnly>) {
+        self.read_only.store(why.map_or(0, |why| why as u8), Ordering::Relaxed);
     }
 
     /// Whether nothing may be changed.
     pub fn is_read_only(&self) -> bool {
-        self.read_only.load(Ordering::Relaxed)
+        self.read_only.load(Ordering::Relaxed) != 0
+    }
+
+    /// The system clock is too far from the wallet's time to be followed; or it no longer is.
+    pub fn set_apart(&self, is_apart: bool) {
+        self.is_apart.store(is_apart, Ordering::Relaxed);
+    }
+
+    /// Whether it is.
+    pub fn is_apart(&self) -> bool {
+        self.is_apart.load(Ordering::Relaxed)
     }
 
     /// Why it is not ready; `None` where it is.
     pub fn reason(&self) -> Option<&'static str> {
         match self.state.load(Ordering::Relaxed) {
-            SERVING if self.is_read_only() => {
-                Some("The disk is nearly full: balances are told, and nothing is changed.")
+            SERVING => {
+                let why = self.read_only.load(Ordering::Relaxed);
+                ReadOnly::ALL.into_iter().find(|known| *known as u8 == why).map(ReadOnly::reason)
             }
-            SERVING => None,
             STARTING => Some("The server is starting."),
             _ => Some("The server is stopping."),
         }

@@ -1,49 +1,103 @@
-//! What is looked after beside the shards: the room on the disk, and the snapshots. One thread, which gives way to them.
+//! What is looked after beside the shards: on one thread the directory, the room on its disk, and the marks, once a
+//! second; on another, which gives way to the shards, the snapshots, which may take longer.
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
 
-use crate::data::{self, ShardFiles};
+use super::EXIT_IO;
+use crate::config::Storing;
+use crate::data::{self, ShardFiles, ShardMark, ShardStart};
 use crate::limits;
-use crate::net::readiness::Readiness;
-use crate::storage::directory::DataDirectory;
+use crate::net::readiness::{ReadOnly, Readiness};
+use crate::shard::flush::Progress;
+use crate::storage::FileError;
+use crate::storage::directory::{DataDirectory, Hold};
 use crate::storage::segments::Trouble;
+
+/// A shard as it is seen from beside its core.
+#[derive(Clone)]
+pub(super) struct Kept {
+    files: ShardFiles,
+    mark: ShardMark,
+    pub(super) progress: Arc<Progress>,
+}
+
+impl Kept {
+    pub(super) fn of(start: &ShardStart) -> Self {
+        let progress = Arc::new(Progress::new(start.last, start.end.next));
+        Self { files: start.files.clone(), mark: start.mark.clone(), progress }
+    }
+
+    /// Marks where the journal has come to.
+    fn note(&self) -> Result<(), FileError> {
+        let reached = self.progress.get();
+        self.mark.note(reached.last, reached.segment())
+    }
+
+    /// Marks that nothing follows; the shard has ended, and so has the thread that makes its segments.
+    pub(super) fn stop(&self) -> Result<(), FileError> {
+        let reached = self.progress.get();
+        if !reached.is_over {
+            return Ok(());
+        }
+        let last_file = self.files.directory.segments()?.last().copied().unwrap_or(0);
+        self.mark.stop(reached.last, reached.segment(), last_file)
+    }
+}
 
 /// The housekeeper of a server. It holds the data directory for as long as the process lives.
 pub(super) struct Housekeeper {
     directory: DataDirectory,
     reserve_bytes: u64,
     readiness: Arc<Readiness>,
-    shards: Vec<Folding>,
+    shards: Vec<Kept>,
+    at_least: u32,
     troubles: Vec<Trouble>,
+    /// What keeps a mark from being written.
+    mark_trouble: Option<String>,
     /// What was last said of the disk.
     said: Option<String>,
+    /// What was last said of the hold on the directory.
+    said_of_hold: Option<String>,
 }
 
 /// A shard whose segments are folded.
 struct Folding {
-    files: ShardFiles,
-    /// The segment that is written.
-    current: Arc<AtomicU32>,
+    kept: Kept,
     at_least: u32,
-    /// It could not be folded, and was complained of.
-    failed: bool,
+    /// What keeps it from being folded, which was complained of.
+    failed: Option<String>,
+    /// Rest before the next try after a failure.
+    rest_ms: u64,
+    /// It is not tried before this.
+    not_before: Option<Instant>,
 }
 
 impl Housekeeper {
-    pub(super) fn new(directory: DataDirectory, reserve_mib: u64, readiness: Arc<Readiness>) -> Self {
+    /// Segments of a shard are folded once there are `storing.snapshot_segments` so many before the one that is written.
+    pub(super) fn new(
+        directory: DataDirectory,
+        shards: Vec<Kept>,
+        storing: &Storing,
+        readiness: Arc<Readiness>,
+    ) -> Self {
+        let reserve_mib = storing.reserve_mib;
         let reserve_bytes = reserve_mib.saturating_mul(1024 * 1024);
-        Self { directory, reserve_bytes, readiness, shards: Vec::new(), troubles: Vec::new(), said: None }
-    }
-
-    /// Folds a shard's segments once there are `at_least` so many before the `current` one.
-    pub(super) fn add(&mut self, files: ShardFiles, current: Arc<AtomicU32>, at_least: u32) {
-        self.shards.push(Folding { files, current, at_least, failed: false });
+        Self {
+            directory,
+            reserve_bytes,
+            readiness,
+            shards,
+            at_least: storing.snapshot_segments,
+            troubles: Vec::new(),
+            mark_trouble: None,
+            said: None,
+            said_of_hold: None,
+        }
     }
 
     /// Looks at what keeps shards from making their next segments ready, too.
@@ -51,54 +105,125 @@ impl Housekeeper {
         self.troubles = troubles;
     }
 
-    /// Lets nothing be changed where the disk is nearly full, or lets it be changed again.
+    /// Lets nothing be changed where the disk is nearly full or takes no writes, or lets it be changed again.
     pub(super) fn look_at_the_disk(&mut self) {
         let trouble = self.trouble();
-        self.readiness.set_read_only(trouble.is_some());
+        self.readiness.set_read_only(trouble.as_ref().map(|(why, _)| *why));
+        let trouble = trouble.map(|(_, trouble)| trouble);
         if self.said == trouble {
             return;
         }
-        let sentence = match &trouble {
+        say(&match &trouble {
             Some(trouble) => format!("{trouble}: nothing is changed any more, and balances are told"),
             None => "the disk has room again: changes are let in".to_owned(),
-        };
-        let _ = writeln!(io::stderr(), "purser: {sentence}");
+        });
         self.said = trouble;
     }
 
-    fn trouble(&self) -> Option<String> {
+    fn trouble(&self) -> Option<(ReadOnly, String)> {
+        let path = self.directory.path().display();
         // Where the room can't be told, a write that fails will tell it.
-        if self.directory.free_bytes().is_ok_and(|free| free < self.reserve_bytes) {
-            let (mib, path) = (self.reserve_bytes >> 20, self.directory.path().display());
-            return Some(format!("less than {mib} MiB are free on the disk of {path}"));
+        if let Ok(room) = self.directory.room() {
+            if room.is_read_only {
+                return Some((ReadOnly::FileSystem, format!("the file system of {path} is read-only")));
+            }
+            if room.free_bytes < self.reserve_bytes {
+                let mib = self.reserve_bytes >> 20;
+                return Some((
+                    ReadOnly::NearlyFull,
+                    format!("less than {mib} MiB are free on the disk of {path}"),
+                ));
+            }
         }
-        self.troubles.iter().find_map(Trouble::get)
+        let trouble = self.troubles.iter().find_map(Trouble::get).or_else(|| self.mark_trouble.clone());
+        trouble.map(|trouble| (ReadOnly::Files, trouble))
+    }
+
+    /// Another server may start where the directory or its lock is not ours any more.
+    fn look_at_the_directory(&mut self) {
+        let path = self.directory.path().display().to_string();
+        let said = match self.directory.look_after() {
+            Ok(Hold::Held) => None,
+            Ok(Hold::PutBack) => {
+                say(&format!("the lock file of {path} was gone, or another one, and was put back"));
+                None
+            }
+            Ok(Hold::Lost) => end(&format!(
+                "{path} is not the directory any more that this server serves from: it was moved or replaced"
+            )),
+            Ok(Hold::Taken) => end(&format!("another process holds the lock file of {path}")),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(sentence) = said.as_ref().filter(|_| said != self.said_of_hold) {
+            say(&format!("the data directory can't be looked after: {sentence}"));
+        }
+        self.said_of_hold = said;
+    }
+
+    fn write_marks(&mut self) {
+        let failed = self.shards.iter().find_map(|shard| shard.note().err());
+        self.mark_trouble = failed.map(|error| error.to_string());
     }
 
     /// Goes on for as long as the process lives.
     #[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
     pub(super) fn start(mut self) {
+        let mut folding: Vec<Folding> =
+            self.shards.iter().map(|kept| Folding::new(kept.clone(), self.at_least)).collect();
+        std::thread::spawn(move || {
+            loop {
+                rest();
+                self.look_at_the_directory();
+                self.write_marks();
+                self.look_at_the_disk();
+            }
+        });
         std::thread::spawn(move || {
             // Nice values are each thread's own. That it can't be set only costs the shards some time.
             let _ = setpriority_process(Some(gettid()), limits::HOUSEKEEPER_NICE);
             loop {
-                std::thread::sleep(Duration::from_millis(limits::SWEEP_INTERVAL_MS));
-                self.look_at_the_disk();
-                self.shards.iter_mut().for_each(Folding::fold);
+                rest();
+                folding.iter_mut().for_each(Folding::fold);
             }
         });
     }
 }
 
+fn rest() {
+    std::thread::sleep(Duration::from_millis(limits::SWEEP_INTERVAL_MS));
+}
+
 impl Folding {
-    fn fold(&mut self) {
-        let folded = data::fold(&self.files, self.current.load(Ordering::Acquire), self.at_least);
-        if let Err(error) = &folded
-            && !self.failed
-        {
-            // The journal has everything; it only grows.
-            let _ = writeln!(io::stderr(), "purser: no snapshot could be made: {error}");
-        }
-        self.failed = folded.is_err();
+    const fn new(kept: Kept, at_least: u32) -> Self {
+        Self { kept, at_least, failed: None, rest_ms: limits::FOLD_RETRY_MS, not_before: None }
     }
+
+    fn fold(&mut self) {
+        if self.not_before.is_some_and(|time| Instant::now() < time) {
+            return;
+        }
+        let current = self.kept.progress.get().next.segment;
+        let folded = data::fold(&self.kept.files, current, self.at_least);
+        let Err(error) = folded.map_err(|error| error.to_string()) else {
+            (self.failed, self.rest_ms, self.not_before) = (None, limits::FOLD_RETRY_MS, None);
+            return;
+        };
+        self.not_before = Instant::now().checked_add(Duration::from_millis(self.rest_ms));
+        self.rest_ms = (self.rest_ms * 2).min(limits::FOLD_RETRY_MS_MAX);
+        if self.failed.as_ref() != Some(&error) {
+            // The journal has everything; it only grows.
+            say(&format!("no snapshot could be made: {error}"));
+        }
+        self.failed = Some(error);
+    }
+}
+
+fn say(sentence: &str) {
+    // A closed standard error is no reason to stop serving.
+    let _ = writeln!(io::stderr(), "purser: {sentence}");
+}
+
+fn end(sentence: &str) -> ! {
+    say(sentence);
+    std::process::exit(i32::from(EXIT_IO));
 }

@@ -163,11 +163,7 @@ impl Core {
         let Almanac(Some(calendars)) = &self.almanac else { return };
         marks::hit(Mark::CalendarTurned);
         let mut settings = self.wallet.settings().clone();
-        for (name, calendar) in calendars(now_ms) {
-            if let Some(domain) = settings.domains.iter_mut().find(|domain| domain.name == name) {
-                domain.calendar = Some(calendar);
-            }
-        }
+        settings.set_calendars(calendars(now_ms));
         let changed = self.wallet.configure(now_ms, &settings).expect("no currency has changed");
         if changed {
             self.journal.configure(now_ms, self.wallet.settings());

@@ -3,11 +3,10 @@
 //! The driver hands a group over at the end of a turn, has its write carried out, and goes on with its requests; the
 //! next group fills meanwhile.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::Clock;
-use crate::journal::Group;
+use crate::journal::{Group, Place, Point};
 use crate::storage::FileError;
 use crate::storage::segments::{Segments, Write};
 
@@ -19,11 +18,48 @@ struct Given {
     writing: bool,
 }
 
+/// How far a shard's journal has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// The last record that is durable.
+    pub last: Point,
+    /// Where the next group goes. The segments before its own take no further group.
+    pub next: Place,
+    /// The shard has ended, and no write was under way: nothing follows.
+    pub is_over: bool,
+}
+
+impl Reached {
+    /// The segment that the last durable record is in, unless a fold has removed it; 0 before the first.
+    pub const fn segment(&self) -> u32 {
+        if self.next.offset == 0 { self.next.segment - 1 } else { self.next.segment }
+    }
+}
+
+/// What other threads see of a shard's journal. Its core writes it once per group.
+#[derive(Debug)]
+pub struct Progress(Mutex<Reached>);
+
+impl Progress {
+    /// A journal that goes on after `last` at `next`.
+    pub const fn new(last: Point, next: Place) -> Self {
+        Self(Mutex::new(Reached { last, next, is_over: false }))
+    }
+
+    /// How far it has come.
+    pub fn get(&self) -> Reached {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Reached)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
 /// The writer of a shard's journal. Lives on the shard's core.
 pub struct Flusher {
     segments: Segments,
-    /// The number of the segment that is written, for other threads; those before it take no further group.
-    current: Arc<AtomicU32>,
+    progress: Arc<Progress>,
     given: Option<Given>,
     clock: Clock,
 }
@@ -35,10 +71,10 @@ impl std::fmt::Debug for Flusher {
 }
 
 impl Flusher {
-    /// A writer at the end of `segments`. `current` is told the number of the segment that is written.
-    pub fn new(segments: Segments, current: Arc<AtomicU32>) -> Self {
-        current.store(segments.place().segment, Ordering::Release);
-        Self { segments, current, given: None, clock: Clock::start() }
+    /// A writer at the end of `segments`, which other threads see by `progress`.
+    pub fn new(segments: Segments, progress: Arc<Progress>) -> Self {
+        assert_eq!(progress.get().next, segments.place(), "it goes on where the journal ends");
+        Self { segments, progress, given: None, clock: Clock::start() }
     }
 
     /// Whether no group is on its way.
@@ -75,12 +111,23 @@ impl Flusher {
         let given = self.given.take().filter(|given| given.writing);
         let Given { group, since_us, .. } = given.expect("its write was begun");
         self.segments.written(&group);
-        self.current.store(self.segments.place().segment, Ordering::Release);
+        self.progress.set(|reached| {
+            reached.last = group.end();
+            reached.next = self.segments.place();
+        });
         (group, self.clock.mono_us().saturating_sub(since_us))
     }
 
     /// What is said of a write or a sync that failed.
     pub fn failed(&self, error: std::io::Error) -> FileError {
         FileError { action: "write", path: self.segments.path(), error }
+    }
+}
+
+/// A write that is under way when the shard ends may come to the disk in part.
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        let is_over = self.given.as_ref().is_none_or(|given| !given.writing);
+        self.progress.set(|reached| reached.is_over = is_over);
     }
 }

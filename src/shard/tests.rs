@@ -15,8 +15,8 @@ use crate::limits::{LANE_BURST, lane_requests_max};
 use crate::metrics::{Memory, Names, Registry};
 use crate::wallet::account::{AccountRef, KeyHash, Profile, Slot, Status};
 use crate::wallet::operation::Operation;
-use crate::wallet::outcome::{Balance, ErrorCode, OperatorRefusal, Redeemed};
-use crate::wallet::{Catalog, Currency, Domain, PlatformId, TokenPolicy};
+use crate::wallet::outcome::{Balance, ErrorCode, OperatorRefusal, Redeemed, Why};
+use crate::wallet::{Catalog, Currency, Domain, PlatformKey, TokenPolicy};
 
 type Op = Operation<CompactString>;
 type Told = Outcome<CompactString>;
@@ -37,12 +37,16 @@ struct Cluster {
     disk: bool,
 }
 
+fn platform() -> PlatformKey {
+    PlatformKey::new("L100").unwrap()
+}
+
 impl Cluster {
     fn new(shards: usize) -> Self {
         let currency = Currency::from_code("GBP").unwrap();
-        let domain = Domain::new("default".into(), currency, PlatformId::new(0));
+        let domain = Domain::new("default".into(), currency, [platform()]);
         let mut catalog = Catalog::new(vec![domain], ["11588".to_owned()]);
-        catalog.token_policy = TokenPolicy::Wrapped;
+        catalog.set_token_policy(TokenPolicy::Wrapped);
         let catalog = Arc::new(catalog);
         let partition = Partition::new(shards);
         let mesh = Arc::new(Mesh::new(partition).unwrap());
@@ -187,7 +191,7 @@ fn get(id: &str) -> Op {
 }
 
 fn balance(id: &str) -> Op {
-    Operation::Balance { platform: PlatformId::new(0).unwrap(), account: account(id), game: None }
+    Operation::Balance { platform: platform(), account: account(id), game: None }
 }
 
 fn open(id: &str, key: &str) -> Op {
@@ -199,12 +203,16 @@ fn close(id: &str, key: &str) -> Op {
 }
 
 fn redeem(key: &str) -> Op {
-    Operation::RedeemWrapped { platform: PlatformId::new(0).unwrap(), key: key.into(), minted_ms: START_MS }
+    Operation::RedeemWrapped { platform: platform(), key: key.into(), minted_ms: START_MS }
 }
 
 const NO_ACCOUNT: Told = Outcome::OperatorRefused(OperatorRefusal::NoAccount);
 const CREATED: Told = Outcome::AccountPut { created: true };
-const REFUSED_3: Told = Outcome::Refused { code: ErrorCode::SessionNotFound, balance: None };
+const fn refused(code: ErrorCode) -> Told {
+    Outcome::Refused { code, why: Why(""), balance: None }
+}
+
+const REFUSED_3: Told = Outcome::Refused { code: ErrorCode::SessionNotFound, why: Why(""), balance: None };
 
 fn empty_balance() -> Told {
     let (currency, cash) = (Currency::from_code("GBP").unwrap(), crate::wallet::amount::Amount::ZERO);
@@ -236,7 +244,7 @@ fn outcomes_come_back_to_who_waits() {
         for (number, (at, owner, keys)) in ways.enumerate() {
             let (id, key) = (cluster.account(owner, number), cluster.key(keys, number));
             let mut check = |operation: &Op, expect: &Told| cluster.check(at, operation, expect);
-            check(&balance(&id), &Outcome::Refused { code: ErrorCode::AccountNotFound, balance: None });
+            check(&balance(&id), &refused(ErrorCode::AccountNotFound));
             check(&get(&id), &NO_ACCOUNT);
             check(&open(&id, &key), &NO_ACCOUNT);
             check(&redeem(&key), &REFUSED_3);
@@ -452,9 +460,12 @@ fn time_does_not_go_back() {
     cluster.check(0, &open(&id, &key), &opened(&key));
     cluster.now_ms -= 5_000;
     for at in 0..2 {
-        let platform = PlatformId::new(0).unwrap();
-        let create =
-            Operation::CreateToken { platform, account: account(&id), game: "11588".into(), entropy: 0 };
+        let create = Operation::CreateToken {
+            platform: platform(),
+            account: account(&id),
+            game: "11588".into(),
+            entropy: 0,
+        };
         cluster.check(at, &create, &Outcome::WrappedToken { key: key.as_str().into(), minted_ms: START_MS });
     }
 }

@@ -1,54 +1,125 @@
-//! The data directory: who holds it, what is in it, and what of it can go.
+//! The data directory: who holds it, and what is in it.
 //!
 //! ```text
 //! purser.lock                          held while a server runs; its process id
 //! manifest                             which generation holds
+//! gen-3/unfinished                     as long as nothing was served from this generation
+//! gen-3/shard-0/mark                   how far the journal is known to reach
 //! gen-3/shard-0/segment-00000017.journal
 //! gen-3/shard-0/snapshot-00000000000a83f1
 //! ```
 //!
 //! All of this blocks, and is called before serving starts, or from a thread beside the executors.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, StatVfsMountFlags};
 
 use super::file::{self, FileError};
+use super::manifest;
 use crate::journal::Buffer;
 use crate::limits;
 
 const LOCK: &str = "purser.lock";
 
+/// How the names of files begin that a server makes to see whether it can.
+pub const PROBE: &str = ".purser-probe-";
+
 /// A data directory that this process holds; it is let go when this is dropped.
 #[derive(Debug)]
 pub struct DataDirectory {
     path: PathBuf,
-    _lock: File,
+    /// Locked, so that nobody else serves from it, whatever becomes of the lock file.
+    held: File,
+    /// Locked too: an older version looks at nothing else. `None` where there is no room for it.
+    lock: Option<File>,
+}
+
+/// What became of a directory that was held.
+#[derive(Debug)]
+pub enum Hold {
+    /// It is held.
+    Held,
+    /// The lock file was not there, or another one, and was put back.
+    PutBack,
+    /// Something else is at its path, or nothing: another server may serve from there.
+    Lost,
+    /// Another process holds the lock file at its path.
+    Taken,
+}
+
+/// The room on a file system.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Bytes that may still be written.
+    pub free_bytes: u64,
+    /// It takes no writes at all.
+    pub is_read_only: bool,
 }
 
 impl DataDirectory {
-    /// Takes hold of a directory, which is made where it is not there.
+    /// Takes hold of a directory.
     ///
     /// # Errors
-    /// Where another process holds it, or it can't be made.
+    /// Where another process holds it, or it is not there.
     pub fn lock(path: &Path) -> Result<Self, FileError> {
-        fs::create_dir_all(path).map_err(FileError::of("create", path))?;
-        let lock = path.join(LOCK);
-        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock);
-        let mut held = options.map_err(FileError::of("open", &lock))?;
-        if let Err(error) = rustix::fs::flock(&held, FlockOperation::NonBlockingLockExclusive) {
-            if error != rustix::io::Errno::WOULDBLOCK {
-                return Err(FileError::of_errno("lock", &lock)(error));
-            }
-            return Err(in_use(path, &mut held));
+        let held = File::open(path).map_err(FileError::of("open", path))?;
+        if !flock(&held, path)? {
+            return Err(in_use(path));
         }
-        held.set_len(0)
-            .and_then(|()| held.seek(SeekFrom::Start(0)))
-            .and_then(|_| writeln!(held, "{}", std::process::id()))
-            .map_err(FileError::of("write", &lock))?;
-        Ok(Self { path: path.to_owned(), _lock: held })
+        let lock = match Self::lock_file(path) {
+            Ok(lock) => Some(lock.ok_or_else(|| in_use(path))?),
+            Err(error) if error.is_for_want_of_room() => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { path: path.to_owned(), held, lock })
+    }
+
+    /// Locks the lock file, which is made where it is not there; `None` where another process has.
+    fn lock_file(directory: &Path) -> Result<Option<File>, FileError> {
+        let path = directory.join(LOCK);
+        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let mut lock = match options {
+            // A file that can't be written can be locked all the same.
+            Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => File::open(&path).or(Err(error)),
+            opened => opened,
+        }
+        .map_err(FileError::of("open", &path))?;
+        if !flock(&lock, &path)? {
+            return Ok(None);
+        }
+        let told = lock
+            .set_len(0)
+            .and_then(|()| lock.seek(SeekFrom::Start(0)))
+            .and_then(|_| writeln!(lock, "{}", std::process::id()));
+        // Whoever is refused is told less then.
+        drop(told);
+        Ok(Some(lock))
+    }
+
+    /// Looks whether the directory and its lock file are still what is at their paths, and puts the lock file back.
+    ///
+    /// # Errors
+    /// Where that can't be told, or the lock file can't be put back.
+    pub fn look_after(&mut self) -> Result<Hold, FileError> {
+        if !is_at(&self.held, &self.path)? {
+            return Ok(Hold::Lost);
+        }
+        if let Some(lock) = &self.lock
+            && is_at(lock, &self.path.join(LOCK))?
+        {
+            return Ok(Hold::Held);
+        }
+        match Self::lock_file(&self.path)? {
+            None => Ok(Hold::Taken),
+            Some(lock) => {
+                self.lock = Some(lock);
+                Ok(Hold::PutBack)
+            }
+        }
     }
 
     /// Where it is.
@@ -56,49 +127,103 @@ impl DataDirectory {
         &self.path
     }
 
-    /// The directory of a shard, which is made where it is not there.
+    /// Whether nothing is in it that anybody could miss.
     ///
     /// # Errors
-    /// Where it can't be made.
-    pub fn shard(&self, generation: u64, shard: u16) -> Result<ShardDirectory, FileError> {
-        let directory = ShardDirectory::of(&self.path, generation, shard);
-        file::make_directory(file::parent(&directory.path))?;
-        file::make_directory(&directory.path)?;
-        Ok(directory)
+    /// Where it can't be read.
+    pub fn is_empty(&self) -> Result<bool, FileError> {
+        let is_nothing = |name: &String| {
+            [LOCK, "lost+found"].contains(&name.as_str())
+                || *name == format!("{}{}", manifest::NAME, file::TEMPORARY)
+                || name.starts_with(PROBE)
+        };
+        // A name that is no UTF-8 is something.
+        let all = fs::read_dir(&self.path).map_err(FileError::of("read", &self.path))?.count();
+        let names = file::names(&self.path)?;
+        Ok(names.len() == all && names.iter().all(is_nothing))
     }
 
-    /// Removes every generation but this one: those before it, and one that was begun and never held.
+    /// Makes the directory's own name durable, in the directory that it is in.
     ///
     /// # Errors
-    /// Where one can't be removed.
-    pub fn remove_other_generations(&self, generation: u64) -> Result<(), FileError> {
-        for name in names(&self.path)? {
-            let other = name.strip_prefix("gen-").and_then(|number| number.parse::<u64>().ok());
-            if other.is_some_and(|other| other != generation) {
-                let path = self.path.join(name);
-                fs::remove_dir_all(&path).map_err(FileError::of("remove", &path))?;
+    /// Where that can't be synced.
+    pub fn sync_name(&self) -> Result<(), FileError> {
+        let path = fs::canonicalize(&self.path).map_err(FileError::of("find", &self.path))?;
+        file::sync_directory(file::parent(&path))
+    }
+
+    /// Takes the rights to the directory, and to what this program made in it, from all but the owner.
+    ///
+    /// # Errors
+    /// Where somebody else has rights to the directory, and they can't be taken.
+    pub fn close_to_others(&self) -> Result<(), FileError> {
+        close(&self.path)?;
+        for generation in self.generations()? {
+            let path = self.generation(generation);
+            let _ = close(&path);
+            for shard in (0..limits::SHARDS_MAX).map(|shard| self.shard(generation, shard as u16)) {
+                // Who can't enter the directory above it can't come here.
+                let _ = close(&shard.path);
             }
         }
-        file::sync_directory(&self.path)
+        Ok(())
     }
 
-    /// Bytes that may still be written to its file system.
+    /// The directory of a shard, which need not be there.
+    pub fn shard(&self, generation: u64, shard: u16) -> ShardDirectory {
+        ShardDirectory::of(&self.path, generation, shard)
+    }
+
+    /// The room on its file system.
     ///
     /// # Errors
     /// Where the file system doesn't say.
-    pub fn free_bytes(&self) -> Result<u64, FileError> {
-        let space = rustix::fs::statvfs(&self.path).map_err(FileError::of_errno("look at", &self.path))?;
-        Ok(space.f_bavail.saturating_mul(space.f_frsize))
+    pub fn room(&self) -> Result<Room, FileError> {
+        let space = rustix::fs::fstatvfs(&self.held).map_err(FileError::of_errno("look at", &self.path))?;
+        Ok(Room {
+            free_bytes: space.f_bavail.saturating_mul(space.f_frsize),
+            is_read_only: space.f_flag.contains(StatVfsMountFlags::RDONLY),
+        })
+    }
+}
+
+/// `false` where another process has locked it.
+fn flock(file: &File, path: &Path) -> Result<bool, FileError> {
+    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(FileError::of_errno("lock", path)(error)),
+    }
+}
+
+/// Whether the file at `path` is this one.
+fn is_at(file: &File, path: &Path) -> Result<bool, FileError> {
+    let ours = file.metadata().map_err(FileError::of("look at", path))?;
+    match fs::metadata(path) {
+        Ok(found) => Ok((found.dev(), found.ino()) == (ours.dev(), ours.ino())),
+        Err(error) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) => Ok(false),
+        Err(error) => Err(FileError::of("look at", path)(error)),
     }
 }
 
 /// The sentence for a directory that another process holds.
-fn in_use(path: &Path, lock: &mut File) -> FileError {
+fn in_use(path: &Path) -> FileError {
     let mut holder = String::new();
-    let known = lock.take(32).read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
+    let read = File::open(path.join(LOCK)).and_then(|lock| lock.take(32).read_to_string(&mut holder));
+    let known = read.is_ok() && !holder.trim().is_empty();
     let who = if known { format!("process {}", holder.trim()) } else { "another process".into() };
     let error = io::Error::new(ErrorKind::WouldBlock, format!("{who} uses it"));
     FileError { action: "use the data directory", path: path.to_owned(), error }
+}
+
+/// Takes the rights to a directory from all but its owner.
+fn close(path: &Path) -> Result<(), FileError> {
+    let mode = fs::metadata(path).map_err(FileError::of("look at", path))?.mode();
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    let closed = fs::set_permissions(path, Permissions::from_mode(mode & 0o7700));
+    closed.map_err(FileError::of("take the rights of others to", path))
 }
 
 /// The files of one shard.
@@ -120,12 +245,12 @@ impl ShardDirectory {
 
     /// The file of a segment.
     pub fn segment(&self, number: u32) -> PathBuf {
-        self.path.join(format!("segment-{number:08}.journal"))
+        self.path.join(segment_name(number))
     }
 
     /// The file of a snapshot that covers the records up to `sequence`.
     pub fn snapshot(&self, sequence: u64) -> PathBuf {
-        self.path.join(format!("snapshot-{sequence:016x}"))
+        self.path.join(snapshot_name(sequence))
     }
 
     /// The numbers of its segments, in order.
@@ -133,8 +258,8 @@ impl ShardDirectory {
     /// # Errors
     /// Where the directory can't be read.
     pub fn segments(&self) -> Result<Vec<u32>, FileError> {
-        let number = |name: &str| name.strip_prefix("segment-")?.strip_suffix(".journal")?.parse().ok();
-        let mut numbers: Vec<u32> = names(&self.path)?.iter().filter_map(|name| number(name)).collect();
+        let mut numbers: Vec<u32> =
+            file::names(&self.path)?.iter().filter_map(|name| segment_number(name)).collect();
         numbers.sort_unstable();
         Ok(numbers)
     }
@@ -144,18 +269,26 @@ impl ShardDirectory {
     /// # Errors
     /// Where the directory can't be read.
     pub fn snapshots(&self) -> Result<Vec<u64>, FileError> {
-        let sequence = |name: &str| u64::from_str_radix(name.strip_prefix("snapshot-")?, 16).ok();
-        let mut sequences: Vec<u64> = names(&self.path)?.iter().filter_map(|name| sequence(name)).collect();
+        let mut sequences: Vec<u64> =
+            file::names(&self.path)?.iter().filter_map(|name| snapshot_sequence(name)).collect();
         sequences.sort_unstable();
         Ok(sequences)
     }
 
-    /// Reads a segment whole, into `room`.
+    /// Reads a segment of this length whole, into `room`.
     ///
     /// # Errors
-    /// Where it can't be read, or is longer than any.
-    pub fn read_segment(&self, number: u32, room: Buffer) -> Result<Buffer, FileError> {
-        file::read_whole(&self.segment(number), limits::SEGMENT_BYTES as u64, room)
+    /// Where it can't be read, or has another length.
+    pub fn read_segment(&self, number: u32, segment_bytes: u64, room: Buffer) -> Result<Buffer, FileError> {
+        file::read_exactly(&self.segment(number), segment_bytes, room)
+    }
+
+    /// Makes a segment that nothing is in, durable.
+    ///
+    /// # Errors
+    /// Where there is no room for it.
+    pub fn create_segment(&self, number: u32, segment_bytes: u64) -> Result<(), FileError> {
+        file::create_zeros(&self.segment(number), segment_bytes)
     }
 
     /// Cuts a torn write off: from `offset` on the segment is zeros, durable. Until then nothing may be written, as
@@ -175,7 +308,7 @@ impl ShardDirectory {
     pub fn remove_segments(&self, numbers: &[u32]) -> Result<(), FileError> {
         assert!(numbers.is_sorted(), "the oldest goes first");
         for number in numbers {
-            remove(&self.segment(*number))?;
+            file::remove(&self.segment(*number))?;
             file::sync_directory(&self.path)?;
         }
         Ok(())
@@ -198,7 +331,7 @@ impl ShardDirectory {
         let path = self.snapshot(sequence);
         let temporary = file::temporary(&path);
         let file = File::create(&temporary).map_err(FileError::of("create", &temporary))?;
-        Ok(SnapshotFile { file, temporary, path, unsynced_bytes: 0 })
+        Ok(SnapshotFile { is_published: false, file, temporary, path, unsynced_bytes: 0 })
     }
 
     /// Removes the snapshots before `sequence`.
@@ -207,26 +340,53 @@ impl ShardDirectory {
     /// Where one can't be removed.
     pub fn remove_snapshots_before(&self, sequence: u64) -> Result<(), FileError> {
         for before in self.snapshots()?.into_iter().filter(|before| *before < sequence) {
-            remove(&self.snapshot(before))?;
+            file::remove(&self.snapshot(before))?;
         }
         file::sync_directory(&self.path)
     }
 
-    /// Removes what an earlier process began and did not finish.
+    /// Removes what an earlier process began and did not finish; not where there is no room even for that.
     ///
     /// # Errors
     /// Where something can't be removed.
     pub fn remove_unfinished(&self) -> Result<(), FileError> {
-        for name in names(&self.path)?.iter().filter(|name| name.ends_with(file::TEMPORARY)) {
-            remove(&self.path.join(name))?;
+        for name in file::names(&self.path)?.iter().filter(|name| is_unfinished(name)) {
+            file::unless_for_want_of_room(file::remove(&self.path.join(name)))?;
         }
-        file::sync_directory(&self.path)
+        file::unless_for_want_of_room(file::sync_directory(&self.path))
     }
 }
 
-/// A snapshot that is being written. Dropped before it is published, it is no snapshot.
+fn segment_name(number: u32) -> String {
+    format!("segment-{number:08}.journal")
+}
+
+/// The number of the segment whose name this is.
+pub(super) fn segment_number(name: &str) -> Option<u32> {
+    let number = name.strip_prefix("segment-")?.strip_suffix(".journal")?.parse().ok()?;
+    (segment_name(number) == name).then_some(number)
+}
+
+fn snapshot_name(sequence: u64) -> String {
+    format!("snapshot-{sequence:016x}")
+}
+
+/// What the snapshot covers whose name this is.
+pub(super) fn snapshot_sequence(name: &str) -> Option<u64> {
+    let sequence = u64::from_str_radix(name.strip_prefix("snapshot-")?, 16).ok()?;
+    (snapshot_name(sequence) == name).then_some(sequence)
+}
+
+/// Whether a file of a shard was begun and not finished.
+pub(super) fn is_unfinished(name: &str) -> bool {
+    let whole = name.strip_suffix(file::TEMPORARY);
+    whole.is_some_and(|name| name == "mark" || name.starts_with("segment-") || name.starts_with("snapshot-"))
+}
+
+/// A snapshot that is being written. Dropped before it is published, it is gone.
 #[derive(Debug)]
 pub struct SnapshotFile {
+    is_published: bool,
     file: File,
     temporary: PathBuf,
     path: PathBuf,
@@ -253,22 +413,19 @@ impl SnapshotFile {
     ///
     /// # Errors
     /// Where it can't be synced or renamed.
-    pub fn publish(self) -> Result<(), FileError> {
+    pub fn publish(mut self) -> Result<(), FileError> {
         self.file.sync_all().map_err(FileError::of("sync", &self.temporary))?;
-        file::publish(&self.temporary, &self.path)
+        file::publish(&self.temporary, &self.path)?;
+        self.is_published = true;
+        Ok(())
     }
 }
 
-fn remove(path: &Path) -> Result<(), FileError> {
-    fs::remove_file(path).map_err(FileError::of("remove", path))
-}
-
-/// The names in a directory, those that are UTF-8.
-fn names(path: &Path) -> Result<Vec<String>, FileError> {
-    let entries = fs::read_dir(path).map_err(FileError::of("read", path))?;
-    let mut names = Vec::new();
-    for entry in entries {
-        names.extend(entry.map_err(FileError::of("read", path))?.file_name().into_string());
+impl Drop for SnapshotFile {
+    fn drop(&mut self) {
+        if !self.is_published {
+            // A start removes it too.
+            let _ = fs::remove_file(&self.temporary);
+        }
     }
-    Ok(names)
 }

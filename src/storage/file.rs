@@ -39,6 +39,25 @@ impl FileError {
     }
 }
 
+impl FileError {
+    /// Whether there was no room for it, or the file system takes no writes: it may succeed later, and nothing is broken.
+    pub fn is_for_want_of_room(&self) -> bool {
+        use ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        matches!(self.error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
+    }
+}
+
+/// What came of something that a server can do without as long as there is no room for it.
+///
+/// # Errors
+/// Where it failed for another reason.
+pub(super) fn unless_for_want_of_room(done: Result<(), FileError>) -> Result<(), FileError> {
+    match done {
+        Err(error) if error.is_for_want_of_room() => Ok(()),
+        done => done,
+    }
+}
+
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "can't {} {}: {}", self.action, self.path.display(), self.error)
@@ -105,29 +124,83 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// # Errors
 /// Where it can't be read, or has more than `bytes_max`.
 pub(super) fn read_whole(path: &Path, bytes_max: u64, room: Buffer) -> Result<Buffer, FileError> {
-    let mut file = File::open(path).map_err(FileError::of("open", path))?;
-    let length = file.metadata().map_err(FileError::of("look at", path))?.len();
+    let (file, length) = open(path)?;
     if length > bytes_max {
         return Err(FileError::invalid(path, format!("it has {length} bytes, and {bytes_max} at most")));
     }
+    read(file, path, length, room)
+}
+
+/// The same for a file that has `length` bytes.
+///
+/// # Errors
+/// Where it can't be read, or has another length.
+pub(super) fn read_exactly(path: &Path, length: u64, room: Buffer) -> Result<Buffer, FileError> {
+    let (file, found) = open(path)?;
+    check_length(path, found, length)?;
+    read(file, path, length, room)
+}
+
+/// # Errors
+/// Where a segment has another length than it was made with: no crash does that.
+pub(super) fn check_length(path: &Path, found: u64, length: u64) -> Result<(), FileError> {
+    if found == length {
+        return Ok(());
+    }
+    Err(FileError::invalid(path, format!("it ends at byte {found}, and a segment has {length} bytes")))
+}
+
+fn open(path: &Path) -> Result<(File, u64), FileError> {
+    let file = File::open(path).map_err(FileError::of("open", path))?;
+    let length = file.metadata().map_err(FileError::of("look at", path))?.len();
+    Ok((file, length))
+}
+
+fn read(mut file: File, path: &Path, length: u64, room: Buffer) -> Result<Buffer, FileError> {
     let mut bytes = room;
     bytes.resize(length as usize, 0);
     file.read_exact(&mut bytes).map_err(FileError::of("read", path))?;
     Ok(bytes)
 }
 
+/// Removes a file; that it is not there is as good.
+pub(super) fn remove(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(FileError::of("remove", path)),
+    }
+}
+
+/// The names in a directory, those that are UTF-8.
+pub(super) fn names(path: &Path) -> Result<Vec<String>, FileError> {
+    let entries = fs::read_dir(path).map_err(FileError::of("read", path))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry.map_err(FileError::of("read", path))?.file_name().into_string());
+    }
+    Ok(names)
+}
+
 /// Creates a file of `length` zeros under its final name, durable. They are written: an extent that the file system
 /// only knows to be zeros costs every sync half as much again.
 pub(super) fn create_zeros(path: &Path, length: u64) -> Result<(), FileError> {
     let temporary = temporary(path);
-    let file = File::create(&temporary).map_err(FileError::of("create", &temporary))?;
+    let made = write_zeros(&temporary, length).and_then(|()| publish(&temporary, path));
+    if made.is_err() {
+        // What there was room for would keep the room from others.
+        let _ = fs::remove_file(&temporary);
+    }
+    made
+}
+
+fn write_zeros(path: &Path, length: u64) -> Result<(), FileError> {
+    let file = File::create(path).map_err(FileError::of("create", path))?;
     match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, length) {
         // There are file systems that can't. The zeros take the same room.
         Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {}
-        Err(error) => return Err(FileError::of_errno("allocate", &temporary)(error)),
+        Err(error) => return Err(FileError::of_errno("allocate", path)(error)),
     }
-    fill_zeros(&file, &temporary, 0, length)?;
-    publish(&temporary, path)
+    fill_zeros(&file, path, 0, length)
 }
 
 /// Overwrites a file with zeros from `offset` to its end, durable.

@@ -9,12 +9,13 @@
 //! the last.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read as _};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use super::directory::ShardDirectory;
-use super::file::FileError;
+use super::file::{self, FileError};
+use super::generations;
 use super::manifest::Manifest;
 use crate::journal::{Buffer, Place};
 use crate::limits;
@@ -33,6 +34,8 @@ pub struct Opened {
 pub struct OpenedShard {
     /// Where they are.
     pub directory: ShardDirectory,
+    /// The mark as it was before the other files were opened; `None` in data of format version 1.
+    pub mark: Option<Buffer>,
     /// The newest snapshot, where there is one.
     pub snapshot: Option<OpenedFile>,
     /// The segments, in the order of their numbers.
@@ -70,33 +73,40 @@ enum Stage {
     Unused,
 }
 
-/// Opens the data directory at `path` without taking hold of it or changing anything; `None` where there is none, or
-/// nothing in it.
+/// Opens the data directory at `path` without taking hold of it or changing anything; `None` where it has no manifest, or
+/// nothing was served from it yet.
 ///
 /// # Errors
-/// Where a file can't be opened, the manifest is damaged, or files move faster than they are opened.
+/// Where something is missing, or can't be opened; where the manifest is damaged, or files move faster than they are
+/// opened.
 pub fn look(path: &Path) -> Result<Option<Opened>, FileError> {
     let mut tries = 1;
     loop {
-        let Some(manifest) = Manifest::read(path)? else { return Ok(None) };
-        if !(1..=limits::SHARDS_MAX).contains(&usize::from(manifest.shards)) {
-            return Err(FileError::invalid(path, format!("its manifest says {} shards", manifest.shards)));
-        }
-        let shards = (0..manifest.shards)
-            .map(|shard| OpenedShard::open(ShardDirectory::of(path, manifest.generation, shard)))
-            .collect::<Result<Vec<_>, _>>();
-        match shards {
+        let Some(manifest) = Manifest::read(path)?.filter(|manifest| manifest.generation > 0) else {
+            return Ok(None);
+        };
+        match open_all(path, &manifest) {
             Ok(shards) => return Ok(Some(Opened { manifest, shards })),
-            Err(error) if error.error.kind() == ErrorKind::NotFound && tries < limits::LOOK_TRIES => {
-                tries += 1;
-            }
-            Err(error) => return Err(error),
+            // A server may remove what it has folded, or a generation that it has left, between the looks at them.
+            Err(error) if tries == limits::LOOK_TRIES => return Err(error),
+            Err(_) => tries += 1,
         }
     }
 }
 
+fn open_all(path: &Path, manifest: &Manifest) -> Result<Vec<OpenedShard>, FileError> {
+    generations::check_generation(path, manifest)?;
+    let shards = (0..manifest.shards).map(|shard| {
+        let directory = ShardDirectory::of(path, manifest.generation, shard);
+        OpenedShard::open(directory, manifest.has_marks())
+    });
+    shards.collect()
+}
+
 impl OpenedShard {
-    fn open(directory: ShardDirectory) -> Result<Self, FileError> {
+    fn open(directory: ShardDirectory, has_mark: bool) -> Result<Self, FileError> {
+        // It comes first: what it says is durable is in the files that are opened after it.
+        let mark = if has_mark { Some(directory.read_mark()?) } else { None };
         let newest = directory.snapshots()?.pop();
         let snapshot = newest.map(|sequence| OpenedFile::open(directory.snapshot(sequence))).transpose()?;
         let numbers = directory.segments()?;
@@ -118,7 +128,20 @@ impl OpenedShard {
             }
             segment.stage = Stage::Unused;
         }
-        Ok(Self { directory, snapshot, segments })
+        Ok(Self { directory, mark, snapshot, segments })
+    }
+
+    /// Opens the shard's files once more: a server has changed what was read of them.
+    ///
+    /// # Errors
+    /// Where one can't be opened.
+    pub fn reopen(&self) -> Result<Self, FileError> {
+        Self::open(self.directory.clone(), self.mark.is_some())
+    }
+
+    /// The numbers of its segments, in order.
+    pub fn numbers(&self) -> Vec<u32> {
+        self.segments.iter().map(|segment| segment.number).collect()
     }
 
     /// The length of all its files.
@@ -143,13 +166,9 @@ impl OpenedSegment {
     /// Reads it whole, into `room`. What began after it was opened is not in it.
     ///
     /// # Errors
-    /// Where it can't be read, or is longer than any.
+    /// Where it can't be read, or has not the length of a segment.
     pub fn read(&self, room: Buffer) -> Result<Buffer, FileError> {
-        let most = limits::SEGMENT_BYTES as u64;
-        if self.file.bytes > most {
-            let what = format!("it has {} bytes, and {most} at most", self.file.bytes);
-            return Err(FileError::invalid(&self.file.path, what));
-        }
+        file::check_length(&self.file.path, self.file.bytes, limits::SEGMENT_BYTES as u64)?;
         let mut bytes = room;
         bytes.resize(self.file.bytes as usize, 0);
         match self.stage {
@@ -198,13 +217,13 @@ impl OpenedFile {
         Ok(Self { path, bytes, file })
     }
 
-    /// Reads on, and says how many bytes; 0 at the end alone.
+    /// Reads some bytes at this offset, and says how many; 0 at the end alone.
     ///
     /// # Errors
     /// Where it can't be read.
-    pub fn read(&self, room: &mut [u8]) -> Result<usize, FileError> {
+    pub fn read_at(&self, room: &mut [u8], at: u64) -> Result<usize, FileError> {
         loop {
-            match (&self.file).read(room) {
+            match self.file.read_at(room, at) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 read => return read.map_err(FileError::of("read", &self.path)),
             }
@@ -231,13 +250,17 @@ mod tests {
     use super::*;
     use crate::storage::directory::DataDirectory;
 
-    const BYTES: usize = 2 * limits::FILE_STEP_BYTES + limits::JOURNAL_BLOCK_BYTES;
+    const BYTES: u64 = limits::SEGMENT_BYTES as u64;
 
     /// A data directory of one shard with these segments: the first byte of each, and the last.
     fn directory(segments: &[(u8, u8)]) -> (tempfile::TempDir, ShardDirectory) {
         let dir = tempfile::tempdir().unwrap();
-        Manifest { generation: 1, stream: 7, shards: 1, demo: false }.write(dir.path()).unwrap();
-        let shard = DataDirectory::lock(dir.path()).unwrap().shard(1, 0).unwrap();
+        Manifest::new(1, 7, 1, false).write(dir.path()).unwrap();
+        let data = DataDirectory::lock(dir.path()).unwrap();
+        data.begin_generation(1).unwrap();
+        let shard = data.make_shard(1, 0).unwrap();
+        shard.create_mark(b"mark").unwrap();
+        shard.create_snapshot(0).unwrap().publish().unwrap();
         for (number, (first, last)) in (1..).zip(segments) {
             write(&shard, number, *first, *last);
         }
@@ -245,15 +268,17 @@ mod tests {
     }
 
     fn write(shard: &ShardDirectory, number: u32, first: u8, last: u8) {
-        let mut bytes = vec![0; BYTES];
-        (bytes[0], bytes[BYTES - 1]) = (first, last);
-        fs::write(shard.segment(number), bytes).unwrap();
+        let options = File::options().write(true).create(true).truncate(false).open(shard.segment(number));
+        let file = options.unwrap();
+        file.set_len(BYTES).unwrap();
+        file.write_all_at(&[first], 0).unwrap();
+        file.write_all_at(&[last], BYTES - 1).unwrap();
     }
 
     /// The first and the last byte of each segment, as they are read.
     fn read(shard: &OpenedShard) -> Vec<(u8, u8)> {
         let read = shard.segments.iter().map(|segment| segment.read(Buffer::new()).unwrap());
-        read.map(|bytes| (bytes[0], bytes[BYTES - 1])).collect()
+        read.map(|bytes| (bytes[0], bytes[BYTES as usize - 1])).collect()
     }
 
     fn opened(dir: &Path) -> OpenedShard {
@@ -288,7 +313,7 @@ mod tests {
         files.remove_segments(&[1, 2]).unwrap();
         assert_eq!(read(&shard), [(1, 1), (2, 2)]);
         let mut room = [0; 8];
-        assert_eq!(shard.snapshot.unwrap().read(&mut room).unwrap(), 5);
+        assert_eq!(shard.snapshot.unwrap().read_at(&mut room, 0).unwrap(), 5);
         assert_eq!(opened(dir.path()).segments.len(), 0);
     }
 
@@ -296,11 +321,21 @@ mod tests {
     fn what_is_not_there_is_not_made() {
         let dir = tempfile::tempdir().unwrap();
         assert!(look(dir.path()).unwrap().is_none());
-        Manifest { generation: 4, stream: 7, shards: 2, demo: false }.write(dir.path()).unwrap();
+        Manifest::new(0, 7, 2, false).write(dir.path()).unwrap();
+        assert!(look(dir.path()).unwrap().is_none());
+        Manifest::new(4, 7, 2, false).write(dir.path()).unwrap();
         let error = look(dir.path()).unwrap_err().to_string();
-        assert!(error.contains("gen-4/shard-0"), "{error}");
+        assert!(error.contains("gen-4: it is missing, and the manifest names it"), "{error}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-        Manifest { generation: 4, stream: 7, shards: 0, demo: false }.write(dir.path()).unwrap();
-        assert!(look(dir.path()).unwrap_err().to_string().contains("its manifest says 0 shards"));
+        Manifest::new(4, 7, 0, false).write(dir.path()).unwrap();
+        assert!(look(dir.path()).unwrap_err().to_string().contains("it says 0 shards"));
+    }
+
+    #[test]
+    fn a_segment_that_is_cut_is_not_read() {
+        let (dir, files) = directory(&[(1, 1)]);
+        File::options().write(true).open(files.segment(1)).unwrap().set_len(BYTES - 1).unwrap();
+        let error = opened(dir.path()).segments[0].read(Buffer::new()).unwrap_err().to_string();
+        assert!(error.contains("it ends at byte 67108863, and a segment has 67108864 bytes"), "{error}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -11,15 +11,21 @@ use crate::journal::Buffer;
 use crate::limits;
 
 /// Version of the manifest's form and of the layout of the directory.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
+
+/// The version of 0.1.0, whose shards have no marks, and whose snapshots do not name the segment that follows.
+const FORMAT_VERSION_WITHOUT_MARKS: u32 = 1;
 
 /// The name of its file.
-const NAME: &str = "manifest";
+pub(super) const NAME: &str = "manifest";
 
 /// What a data directory holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Manifest {
-    /// The generation that holds; data that is dealt anew to another number of shards is the next one.
+    /// Version of the layout of the directory: 2, or 1 where version 0.1.0 has written it.
+    pub format: u32,
+    /// The generation that holds; data that is dealt anew to another number of shards is the next one. 0 where the first
+    /// was begun, and nothing was served.
     pub generation: u64,
     /// The random number of its journals.
     pub stream: u64,
@@ -30,6 +36,21 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// A manifest of this version's format.
+    pub const fn new(generation: u64, stream: u64, shards: u16, demo: bool) -> Self {
+        Self { format: FORMAT_VERSION, generation, stream, shards, demo }
+    }
+
+    /// Whether each shard has a mark, and each snapshot names the segment that follows it.
+    pub const fn has_marks(&self) -> bool {
+        self.format > FORMAT_VERSION_WITHOUT_MARKS
+    }
+
+    /// Where the manifest of a data directory is.
+    pub fn path(directory: &Path) -> PathBuf {
+        directory.join(NAME)
+    }
+
     /// Reads the manifest of a data directory; `None` where it has none, so nothing is in it yet.
     ///
     /// # Errors
@@ -52,9 +73,9 @@ impl Manifest {
     }
 
     fn to_text(self) -> String {
-        let Self { generation, stream, shards, demo } = self;
+        let Self { format, generation, stream, shards, demo } = self;
         let mut text = format!(
-            "purser {FORMAT_VERSION}\ngeneration {generation}\nstream {stream:016x}\nshards {shards}\ndemo {demo}\n"
+            "purser {format}\ngeneration {generation}\nstream {stream:016x}\nshards {shards}\ndemo {demo}\n"
         );
         let checksum = xxh3_128(text.as_bytes());
         writeln!(text, "checksum {checksum:032x}").expect("text is written to memory");
@@ -67,24 +88,30 @@ fn parse(bytes: &[u8]) -> Result<Manifest, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8")?;
     let format = text.strip_prefix("purser ").and_then(|rest| rest.lines().next());
     let format = format.ok_or("it is no manifest")?;
-    if format != FORMAT_VERSION.to_string() {
+    let known = [FORMAT_VERSION_WITHOUT_MARKS, FORMAT_VERSION];
+    let Some(format) = known.into_iter().find(|known| known.to_string() == format) else {
         return Err(format!(
-            "it has format version {format}, and this program reads version {FORMAT_VERSION}"
+            "it has format version {format}, and this program reads versions up to {FORMAT_VERSION}"
         ));
-    }
+    };
     let mut lines = text.lines();
     let mut member = |name: &str| {
         let line = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.ok_or(format!("it has no {name}"))
     };
-    let number = |text: &str| text.parse::<u64>().map_err(|error| error.to_string());
+    let number = |text: &str| text.parse::<u64>().map_err(|_| "a number in it is none".to_owned());
     let manifest = Manifest {
+        format,
         generation: number(member("generation")?)?,
-        stream: u64::from_str_radix(member("stream")?, 16).map_err(|error| error.to_string())?,
-        shards: u16::try_from(number(member("shards")?)?).map_err(|error| error.to_string())?,
+        stream: u64::from_str_radix(member("stream")?, 16)
+            .map_err(|_| "a number in it is none".to_owned())?,
+        shards: u16::try_from(number(member("shards")?)?).map_err(|_| "a number in it is none".to_owned())?,
         demo: member("demo")? == "true",
     };
     // What it says, written again, is what was written: that is the checksum too.
+    if !(1..=limits::SHARDS_MAX).contains(&usize::from(manifest.shards)) {
+        return Err(format!("it says {} shards", manifest.shards));
+    }
     if manifest.to_text() != text {
         return Err("it is not as it was written: its checksum is another one".into());
     }

@@ -1,8 +1,9 @@
-//! The thread that makes segments ready, one ahead of the writing.
+//! The thread that makes segments ready: the one that a start goes on in, and then one ahead of the writing.
 //!
 //! A segment is allocated and filled with zeros before it is used, which takes as long as writing it: far too long for
-//! an executor, and for a group that waits. The thread gives way to the executors and is not bound to the core of the
-//! one that started it.
+//! an executor, and for a group that waits. So does what comes before the first write after a start: cutting what a
+//! crash tore, and syncing what was read. The thread gives way to the executors and is not bound to the core of the one
+//! that started it.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +14,7 @@ use super::directory::ShardDirectory;
 use super::file::{self, FileError};
 use crate::limits;
 
-/// What keeps the next segment from being made ready; seen from any core.
+/// What keeps a shard from writing, or will soon; seen from any core.
 #[derive(Clone, Debug, Default)]
 pub struct Trouble(Arc<Mutex<Option<String>>>);
 
@@ -28,68 +29,87 @@ impl Trouble {
     }
 }
 
+/// What is to be done before the first write after a start.
+pub(super) type Begin = Box<dyn FnMut() -> Result<(), FileError> + Send>;
+
+/// What the thread is asked for.
+enum Job {
+    /// To make ready what is there.
+    Begin(Begin),
+    /// To make a segment.
+    Make(u32),
+}
+
 /// The thread's other end.
 #[derive(Debug)]
 pub(super) struct Preparer {
     /// `None` once it is to end.
-    wanted: Option<Sender<u32>>,
-    ready: Receiver<u32>,
+    jobs: Option<Sender<Job>>,
+    done: Receiver<Result<(), FileError>>,
     trouble: Trouble,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Preparer {
-    /// Starts the thread. `on_ready` is called on it each time that a segment is.
+    /// Starts the thread. `on_done` is called on it each time that what was asked for is done.
     pub(super) fn start(
         directory: ShardDirectory,
         segment_bytes: u64,
-        on_ready: impl Fn() + Send + 'static,
+        on_done: impl Fn() + Send + 'static,
     ) -> Result<Self, FileError> {
-        let (wanted, wants) = channel();
-        let (readies, ready) = channel();
+        let (jobs, asked) = channel();
+        let (dones, done) = channel();
         let trouble = Trouble::default();
-        let (of, at) = (trouble.clone(), directory.path().to_owned());
+        let at = directory.path().to_owned();
+        let worker = Worker { directory, segment_bytes, asked, done: dones, trouble: trouble.clone() };
         let thread = Builder::new()
             .name("segments".into())
-            .spawn(move || prepare(&directory, segment_bytes, &wants, &readies, &of, on_ready))
+            .spawn(move || worker.work(on_done))
             .map_err(FileError::of("start a thread for", &at))?;
-        Ok(Self { wanted: Some(wanted), ready, trouble, thread: Some(thread) })
+        Ok(Self { jobs: Some(jobs), done, trouble, thread: Some(thread) })
     }
 
-    /// Asks for a segment; the one that was asked for before has been made ready.
+    /// Asks for what comes before the first write.
+    pub(super) fn begin(&self, begin: Begin) {
+        self.ask(Job::Begin(begin));
+    }
+
+    /// Asks for a segment; what was asked for before is done.
     pub(super) fn want(&self, number: u32) {
-        let wanted = self.wanted.as_ref().expect("it ends when it is dropped");
-        // The thread ends before that only where it panicked, which `is_ready` tells.
-        let _ = wanted.send(number);
+        self.ask(Job::Make(number));
     }
 
-    /// Whether the segment that was asked for is ready.
+    fn ask(&self, job: Job) {
+        let jobs = self.jobs.as_ref().expect("it ends when it is dropped");
+        // The thread ends before that only where it panicked, or failed for good, which `is_done` tells.
+        let _ = jobs.send(job);
+    }
+
+    /// Whether what was asked for is done.
+    ///
+    /// # Errors
+    /// Where it failed for good.
     ///
     /// # Panics
     /// Where the thread has.
-    pub(super) fn is_ready(&self, number: u32) -> bool {
-        match self.ready.try_recv() {
-            Ok(ready) => {
-                assert_eq!(ready, number, "one segment is asked for at a time");
-                true
-            }
-            Err(TryRecvError::Empty) => false,
+    pub(super) fn is_done(&self) -> Result<bool, FileError> {
+        match self.done.try_recv() {
+            Ok(done) => done.map(|()| true),
+            Err(TryRecvError::Empty) => Ok(false),
             Err(TryRecvError::Disconnected) => panic!("the thread that prepares segments has panicked"),
         }
     }
 
-    /// Waits for the segment that was asked for.
+    /// Waits until what was asked for is done; `false` where something keeps it from that, which is tried again.
     ///
     /// # Errors
-    /// What keeps it from being made ready.
-    pub(super) fn wait(&self, number: u32) -> Result<(), String> {
+    /// Where it failed for good.
+    pub(super) fn wait(&self) -> Result<bool, FileError> {
         loop {
-            match self.ready.recv_timeout(Duration::from_millis(limits::SEGMENT_POLL_MS)) {
-                Ok(ready) => {
-                    assert_eq!(ready, number, "one segment is asked for at a time");
-                    return Ok(());
-                }
-                Err(RecvTimeoutError::Timeout) => self.trouble.get().map_or(Ok(()), Err)?,
+            match self.done.recv_timeout(Duration::from_millis(limits::SEGMENT_POLL_MS)) {
+                Ok(done) => return done.map(|()| true),
+                Err(RecvTimeoutError::Timeout) if self.trouble.get().is_some() => return Ok(false),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
                     panic!("the thread that prepares segments has panicked")
                 }
@@ -105,36 +125,67 @@ impl Preparer {
 /// The thread may be about to give a file its name. Whoever opens the directory next must not meet that.
 impl Drop for Preparer {
     fn drop(&mut self) {
-        self.wanted = None;
+        self.jobs = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-/// What the thread does.
-fn prepare(
-    directory: &ShardDirectory,
+/// The thread.
+struct Worker {
+    directory: ShardDirectory,
     segment_bytes: u64,
-    wants: &Receiver<u32>,
-    ready: &Sender<u32>,
-    trouble: &Trouble,
-    on_ready: impl Fn(),
-) {
-    give_way();
-    while let Ok(number) = wants.recv() {
-        while let Err(error) = file::create_zeros(&directory.segment(number), segment_bytes) {
-            trouble.set(Some(error.to_string()));
-            let retry = Duration::from_millis(limits::SEGMENT_RETRY_MS);
-            if wants.recv_timeout(retry) == Err(RecvTimeoutError::Disconnected) {
+    asked: Receiver<Job>,
+    done: Sender<Result<(), FileError>>,
+    trouble: Trouble,
+}
+
+impl Worker {
+    fn work(self, on_done: impl Fn()) {
+        give_way();
+        while let Ok(mut job) = self.asked.recv() {
+            let done = loop {
+                match self.carry_out(&mut job) {
+                    Err(error) if may_be_tried_again(&job, &error) => {
+                        self.trouble.set(Some(error.to_string()))
+                    }
+                    done => break done,
+                }
+                let retry = Duration::from_millis(limits::SEGMENT_RETRY_MS);
+                if matches!(self.asked.recv_timeout(retry), Err(RecvTimeoutError::Disconnected)) {
+                    return;
+                }
+            };
+            let failed = done.as_ref().err().map(ToString::to_string);
+            let ends = failed.is_some();
+            self.trouble.set(failed);
+            if self.done.send(done).is_err() {
+                return;
+            }
+            on_done();
+            if ends {
+                // What is asked for further is not done. Whoever waits has the error; the other end is not gone yet.
+                while self.asked.recv().is_ok() {}
                 return;
             }
         }
-        trouble.set(None);
-        if ready.send(number).is_err() {
-            return;
+    }
+
+    fn carry_out(&self, job: &mut Job) -> Result<(), FileError> {
+        match job {
+            Job::Begin(begin) => begin(),
+            Job::Make(number) => file::create_zeros(&self.directory.segment(*number), self.segment_bytes),
         }
-        on_ready();
+    }
+}
+
+/// A segment that could not be made is made anew from its beginning. But a sync of what is there that failed has lost
+/// what it was to keep, and one that succeeds later says nothing.
+fn may_be_tried_again(job: &Job, error: &FileError) -> bool {
+    match job {
+        Job::Make(_) => true,
+        Job::Begin(_) => error.action != "sync" || error.is_for_want_of_room(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! are used, so that a sync has no metadata to write, and a reader knows the end from a tear.
 
 use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -13,21 +14,31 @@ use rustix::fs::OFlags;
 
 use super::directory::ShardDirectory;
 use super::file::FileError;
-use super::preparer::Preparer;
 pub use super::preparer::Trouble;
+use super::preparer::{Begin, Preparer};
 use crate::journal::{Group, Place};
 use crate::limits;
+
+/// Where a journal was found to end.
+#[derive(Clone, Copy, Debug)]
+pub struct End {
+    /// Where the next group goes.
+    pub next: Place,
+    /// The segment before that one's, where there is one.
+    pub before: Option<u32>,
+    /// A write was torn at `next`, and is to be cut.
+    pub is_torn: bool,
+}
 
 /// The segments of a shard, open at their end. Lives on the shard's core.
 #[derive(Debug)]
 pub struct Segments {
     directory: ShardDirectory,
-    file: File,
+    /// The file that is written, and its length in bytes; `None` before the first write.
+    file: Option<(File, u64)>,
     number: u32,
     /// Where the next group goes.
     offset: u64,
-    /// Bytes of the file.
-    length: u64,
     /// Bytes of the files that are made.
     segment_bytes: u64,
     preparer: Preparer,
@@ -47,21 +58,21 @@ pub struct Write<'a> {
 }
 
 impl Segments {
-    /// Opens the segment that the next group goes to, and begins to make ready the one after it. `next` is what a replay
-    /// found, and `before` the segment before it, where there is one; a torn write was cut by
-    /// [`ShardDirectory::cut_segment`]. What the replay read is durable when this returns: it may have been written by a
-    /// process that ended before it was. For the start: it waits for the disk.
+    /// Goes on where a replay has found the `end`. Before the first write, on a thread beside, a torn write is cut; what
+    /// the replay read is made durable, since it may have been written by a process that ended before it was; the segment
+    /// is made where it is not there; and `begin` is called. While the disk takes no writes that is tried again, and
+    /// [`Segments::trouble`] says why. For the start: it waits until that was done or has failed.
     ///
     /// `segment_bytes` is the length of the segments that are made, usually [`limits::SEGMENT_BYTES`]. `ready` is called
     /// on another thread when a segment is.
     ///
     /// # Errors
-    /// Where the segment can't be opened, made or synced.
+    /// Where what was read can't be synced, so that it is not known to be there.
     pub fn open(
         directory: ShardDirectory,
-        next: Place,
-        before: Option<u32>,
+        end: End,
         segment_bytes: u64,
+        begin: impl FnMut() -> Result<(), FileError> + Send + 'static,
         ready: impl Fn() + Send + 'static,
     ) -> Result<Self, FileError> {
         assert!(
@@ -69,32 +80,15 @@ impl Segments {
             "a segment is whole blocks"
         );
         let preparer = Preparer::start(directory.clone(), segment_bytes, ready)?;
-        if next.offset == 0 {
-            // There is nothing in it: a new one takes its place, of the length that is wanted now.
-            preparer.want(next.segment);
-            preparer.wait(next.segment).map_err(|trouble| FileError::invalid(directory.path(), trouble))?;
+        let Place { segment: number, offset } = end.next;
+        preparer.begin(make_ready(directory.clone(), end, segment_bytes, begin));
+        let is_ready = preparer.wait()?;
+        let mut segments =
+            Self { directory, file: None, number, offset, segment_bytes, preparer, unsure: false };
+        if is_ready {
+            segments.go_to(number)?;
         }
-        // Of the segments before it, that one alone can have a write that was not synced.
-        if next.offset == 0
-            && let Some(before) = before
-        {
-            let path = directory.segment(before);
-            sync(&open(&path)?.0, &path)?;
-        }
-        let path = directory.segment(next.segment);
-        let (file, length) = open(&path)?;
-        sync(&file, &path)?;
-        preparer.want(next.segment + 1);
-        Ok(Self {
-            directory,
-            file,
-            number: next.segment,
-            offset: next.offset,
-            length,
-            segment_bytes,
-            preparer,
-            unsure: false,
-        })
+        Ok(segments)
     }
 
     /// The write that makes `group` durable. `None` where it does not fit in the segment, and the next is not ready yet:
@@ -108,7 +102,13 @@ impl Segments {
     /// Where the write before is not known to be durable: nothing may follow it.
     pub fn write(&mut self, group: &Group) -> Result<Option<Write<'_>>, FileError> {
         assert!(!self.unsure, "one write is under way, and it is the last");
-        if self.offset + self.room_for(group) > self.length {
+        if self.file.is_none() {
+            if !self.preparer.is_done()? {
+                return Ok(None);
+            }
+            self.go_to(self.number)?;
+        }
+        if self.offset + self.room_for(group) > self.length() {
             let room = self.segment_bytes - limits::JOURNAL_BLOCK_BYTES as u64;
             assert!(group.bytes.len() as u64 <= room, "a group fits in a segment");
             if !self.go_on_to_next()? {
@@ -117,7 +117,8 @@ impl Segments {
         }
         self.unsure = true;
         let header = (self.offset == 0).then(|| Box::new(group.segment_header(self.number)));
-        Ok(Some(Write { file: self.file.as_fd(), offset: self.offset, header }))
+        let (file, _) = self.file.as_ref().expect("it was opened");
+        Ok(Some(Write { file: file.as_fd(), offset: self.offset, header }))
     }
 
     /// The write of `group` is durable.
@@ -147,16 +148,62 @@ impl Segments {
         (header + group.bytes.len()) as u64
     }
 
+    /// Bytes of the file that is written.
+    fn length(&self) -> u64 {
+        self.file.as_ref().map_or(0, |(_, length)| *length)
+    }
+
     /// `false` where it is not ready.
     fn go_on_to_next(&mut self) -> Result<bool, FileError> {
-        let next = self.number + 1;
-        if !self.preparer.is_ready(next) {
+        if !self.preparer.is_done()? {
             return Ok(false);
         }
-        let (file, length) = open(&self.directory.segment(next))?;
-        (self.file, self.number, self.offset, self.length) = (file, next, 0, length);
-        self.preparer.want(next + 1);
+        self.go_to(self.number + 1)?;
+        self.offset = 0;
         Ok(true)
+    }
+
+    /// Opens a segment that is ready, and begins to make ready the one after it.
+    fn go_to(&mut self, number: u32) -> Result<(), FileError> {
+        self.file = Some(open(&self.directory.segment(number))?);
+        self.number = number;
+        self.preparer.want(number + 1);
+        Ok(())
+    }
+}
+
+/// What is done before the first write after a start.
+fn make_ready(
+    directory: ShardDirectory,
+    end: End,
+    segment_bytes: u64,
+    mut begin: impl FnMut() -> Result<(), FileError> + Send + 'static,
+) -> Begin {
+    Box::new(move || {
+        let End { next: Place { segment, offset }, before, is_torn } = end;
+        let path = directory.segment(segment);
+        if is_torn {
+            directory.cut_segment(segment, offset)?;
+        } else if offset == 0 && length_of(&path)? != Some(segment_bytes) {
+            // There is nothing in it: a new one takes its place. One of this length was read, and is zeros.
+            directory.create_segment(segment, segment_bytes)?;
+        }
+        // Of the segments before it, that one alone can have a write that was not synced.
+        if offset == 0
+            && let Some(before) = before
+        {
+            sync(&directory.segment(before))?;
+        }
+        sync(&path)?;
+        begin()
+    })
+}
+
+fn length_of(path: &Path) -> Result<Option<u64>, FileError> {
+    match path.metadata() {
+        Ok(found) => Ok(Some(found.len())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FileError::of("look at", path)(error)),
     }
 }
 
@@ -169,6 +216,7 @@ fn open(path: &Path) -> Result<(File, u64), FileError> {
     Ok((file, length / limits::JOURNAL_BLOCK_BYTES as u64 * limits::JOURNAL_BLOCK_BYTES as u64))
 }
 
-fn sync(file: &File, path: &Path) -> Result<(), FileError> {
+fn sync(path: &Path) -> Result<(), FileError> {
+    let file = File::open(path).map_err(FileError::of("open", path))?;
     file.sync_data().map_err(FileError::of("sync", path))
 }

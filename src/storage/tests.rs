@@ -4,9 +4,10 @@ use std::os::unix::fs::FileExt;
 use std::sync::mpsc;
 
 use super::FileError;
-use super::directory::{DataDirectory, ShardDirectory};
+use super::directory::{DataDirectory, Hold, ShardDirectory};
+use super::generations;
 use super::manifest::Manifest;
-use super::segments::Segments;
+use super::segments::{End, Segments};
 use crate::journal::reader::ReadError;
 use crate::journal::{Group, Journal, Origin, Point, SegmentSource, Tail, replay};
 use crate::limits::JOURNAL_BLOCK_BYTES;
@@ -23,7 +24,8 @@ const SEGMENT_BYTES: u64 = 4 * BLOCK;
 fn directory() -> (tempfile::TempDir, DataDirectory, ShardDirectory) {
     let temporary = tempfile::tempdir().unwrap();
     let data = DataDirectory::lock(temporary.path()).unwrap();
-    let shard = data.shard(1, 0).unwrap();
+    data.begin_generation(1).unwrap();
+    let shard = data.make_shard(1, 0).unwrap();
     (temporary, data, shard)
 }
 
@@ -32,7 +34,7 @@ fn read_back(shard: &ShardDirectory, from: Point) -> (usize, Tail) {
     let sources = shard.segments().unwrap().into_iter().map(|number| SegmentSource {
         number,
         name: shard.segment(number).display().to_string(),
-        read: move |room| shard.read_segment(number, room),
+        read: move |room| shard.read_segment(number, SEGMENT_BYTES, room),
     });
     let mut records = 0;
     let tail = replay::<_, FileError>(ORIGIN, sources, from, |_, _, _, _| {
@@ -48,12 +50,22 @@ fn read_back(shard: &ShardDirectory, from: Point) -> (usize, Tail) {
 
 /// The segments, and what tells that another is ready.
 fn open(shard: &ShardDirectory, tail: &Tail) -> (Segments, mpsc::Receiver<()>) {
+    open_after(shard, tail, || Ok(()))
+}
+
+/// The same, where `begin` comes before the first write.
+fn open_after(
+    shard: &ShardDirectory,
+    tail: &Tail,
+    begin: impl FnMut() -> Result<(), FileError> + Send + 'static,
+) -> (Segments, mpsc::Receiver<()>) {
     let before = tail.closed.last().map(|segment| segment.number);
+    let end = End { next: tail.next, before, is_torn: tail.torn.is_some() };
     let (ready, readies) = mpsc::channel();
     let ready = move || {
         let _ = ready.send(());
     };
-    (Segments::open(shard.clone(), tail.next, before, SEGMENT_BYTES, ready).unwrap(), readies)
+    (Segments::open(shard.clone(), end, SEGMENT_BYTES, begin, ready).unwrap(), readies)
 }
 
 /// What the ring does: a direct write, from memory that it may begin at, and a sync.
@@ -139,9 +151,8 @@ fn a_torn_write_is_cut_and_written_over() {
     let tail = read_back(&shard, Point::START).1;
     let torn = tail.torn.clone().expect("it is torn");
     assert_eq!((torn.segment, torn.offset, tail.last), (1, 2 * BLOCK, journal.last()));
-    shard.cut_segment(torn.segment, torn.offset).unwrap();
-    assert_eq!(read_back(&shard, Point::START), (1, Tail { torn: None, ..tail.clone() }));
     let mut segments = open(&shard, &tail);
+    assert_eq!(read_back(&shard, Point::START), (1, Tail { torn: None, ..tail }));
     write(&mut segments, &mut journal, 4);
     assert_eq!(read_back(&shard, Point::START).1.last, journal.last());
 }
@@ -172,6 +183,8 @@ fn a_segment_that_can_not_be_made_is_waited_for() {
 fn a_directory_is_held_by_one() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("data");
+    DataDirectory::lock(&path).unwrap_err();
+    fs::create_dir(&path).unwrap();
     let held = DataDirectory::lock(&path).unwrap();
     let refused = DataDirectory::lock(&path).unwrap_err().to_string();
     assert!(refused.contains(path.to_str().unwrap()), "{refused}");
@@ -185,8 +198,9 @@ fn a_manifest_is_read_as_it_was_written_or_not_at_all() {
     let (temporary, data, _) = directory();
     assert_eq!(Manifest::read(data.path()).unwrap(), None);
     for manifest in [
-        Manifest { generation: 1, stream: 0, shards: 1, demo: true },
-        Manifest { generation: u64::MAX, stream: u64::MAX, shards: 64, demo: false },
+        Manifest::new(1, 0, 1, true),
+        Manifest { format: 1, ..Manifest::new(0, 7, 2, true) },
+        Manifest::new(u64::MAX, u64::MAX, 64, false),
     ] {
         manifest.write(data.path()).unwrap();
         assert_eq!(Manifest::read(data.path()).unwrap(), Some(manifest));
@@ -202,9 +216,9 @@ fn a_manifest_is_read_as_it_was_written_or_not_at_all() {
         fs::write(&path, &written[..at]).unwrap();
         Manifest::read(data.path()).unwrap_err();
     }
-    fs::write(&path, "purser 2\nwhatever\n").unwrap();
+    fs::write(&path, "purser 3\nwhatever\n").unwrap();
     let error = Manifest::read(data.path()).unwrap_err().to_string();
-    assert!(error.contains("version 2") && error.contains("version 1"), "{error}");
+    assert!(error.contains("version 3") && error.contains("up to 2"), "{error}");
 }
 
 #[test]
@@ -217,26 +231,179 @@ fn a_snapshot_has_its_name_when_it_is_whole() {
         snapshot.write(b" written").unwrap();
         snapshot.publish().unwrap();
     }
-    drop(shard.create_snapshot(9).unwrap());
-    assert_eq!(shard.snapshots().unwrap(), [3, 7, 0xa83f1]);
-    assert_eq!(fs::read(shard.snapshot(7)).unwrap(), b"what was written");
+    let unfinished = shard.create_snapshot(9).unwrap();
     let names = || fs::read_dir(shard.path()).unwrap().count();
     assert_eq!(names(), 4);
-    shard.remove_unfinished().unwrap();
+    drop(unfinished);
     assert_eq!(names(), 3);
+    // As a process that was killed leaves it; and what no server has made.
+    for left in ["snapshot-0000000000000009.new", "segment-00000009.journal.new", "mark.new", "notes.new"] {
+        fs::write(shard.path().join(left), "left").unwrap();
+    }
+    assert_eq!(shard.snapshots().unwrap(), [3, 7, 0xa83f1]);
+    assert_eq!(fs::read(shard.snapshot(7)).unwrap(), b"what was written");
+    shard.remove_unfinished().unwrap();
+    assert!(fs::exists(shard.path().join("notes.new")).unwrap());
+    assert_eq!(names(), 4);
     shard.remove_snapshots_before(0xa83f1).unwrap();
     assert_eq!(shard.snapshots().unwrap(), [0xa83f1]);
     let missing = shard.open_snapshot(3).unwrap_err().to_string();
     assert!(missing.contains("snapshot-0000000000000003"), "{missing}");
 }
 
+/// Everything below a directory, by its name.
+fn below(path: &std::path::Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(path).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            names.extend(below(&entry.path()).into_iter().map(|below| format!("{name}/{below}")));
+        }
+        names.push(name);
+    }
+    names.sort();
+    names
+}
+
 #[test]
-fn generations_that_do_not_hold_go() {
+fn what_a_generation_is_made_of_goes_and_nothing_else() {
+    let (temporary, data, shard) = directory();
+    shard.create_segment(1, SEGMENT_BYTES).unwrap();
+    shard.create_snapshot(7).unwrap().publish().unwrap();
+    shard.create_mark(b"mark").unwrap();
+    data.make_shard(1, 1).unwrap();
+    fs::create_dir(temporary.path().join("gen-01")).unwrap();
+    fs::write(shard.path().join("segment-1.journal"), "of somebody else").unwrap();
+    assert!(!data.remove_generation(1).unwrap());
+    let left = [
+        "gen-01",
+        "gen-1",
+        "gen-1/shard-0",
+        "gen-1/shard-0/segment-1.journal",
+        "gen-1/unfinished",
+        "purser.lock",
+    ];
+    assert_eq!(below(temporary.path()), left);
+    fs::remove_file(shard.path().join("segment-1.journal")).unwrap();
+    assert!(data.remove_generation(1).unwrap());
+    assert_eq!(below(temporary.path()), ["gen-01", "purser.lock"]);
+}
+
+#[test]
+fn a_later_generation_is_one_that_nothing_was_served_from() {
     let (temporary, data, _) = directory();
-    data.shard(2, 1).unwrap();
-    data.shard(3, 0).unwrap();
-    data.remove_other_generations(2).unwrap();
-    let there = |name: &str| temporary.path().join(name).exists();
-    assert!(!there("gen-1") && there("gen-2/shard-1") && !there("gen-3"));
-    assert!(data.free_bytes().unwrap() > 0);
+    data.begin_generation(2).unwrap();
+    fs::create_dir(temporary.path().join("gen-5")).unwrap();
+    assert_eq!(data.unfinished_after(0).unwrap(), [1, 2, 5]);
+    assert_eq!(data.unfinished_after(1).unwrap(), [2, 5]);
+    data.make_shard(2, 0).unwrap();
+    data.finish_generation(2).unwrap();
+    assert_eq!(data.unfinished_after(2).unwrap(), [5]);
+    let error = data.unfinished_after(1).unwrap_err().to_string();
+    assert!(error.contains("gen-2: it is later than generation 1"), "{error}");
+    data.begin_generation(2).unwrap_err();
+}
+
+#[test]
+fn what_the_manifest_names_has_to_be_there() {
+    let (temporary, data, shard) = directory();
+    let manifest = Manifest::new(1, 7, 2, false);
+    let check = |expect: &str| {
+        let error = generations::check_generation(temporary.path(), &manifest).unwrap_err().to_string();
+        assert!(error.contains(expect) && error.contains("from a backup"), "{expect}: {error}");
+    };
+    check("gen-1/shard-0: it is empty");
+    shard.create_mark(b"mark").unwrap();
+    check("gen-1/shard-0: it has no snapshot");
+    shard.create_snapshot(0).unwrap().publish().unwrap();
+    check("gen-1/shard-1: it is missing");
+    data.make_shard(1, 1).unwrap().create_snapshot(0).unwrap().publish().unwrap();
+    check("gen-1/shard-1/mark: it is missing");
+    let without = Manifest { format: 1, ..manifest };
+    generations::check_generation(temporary.path(), &without).unwrap();
+    data.shard(1, 1).create_mark(b"mark").unwrap();
+    generations::check_generation(temporary.path(), &manifest).unwrap();
+}
+
+#[test]
+fn a_directory_is_empty_where_nothing_could_be_missed() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = DataDirectory::lock(temporary.path()).unwrap();
+    fs::create_dir(temporary.path().join("lost+found")).unwrap();
+    for of_ours in ["manifest.new", ".purser-probe-77"] {
+        fs::write(temporary.path().join(of_ours), "").unwrap();
+    }
+    assert!(data.is_empty().unwrap());
+    for other in ["manifest", "gen-1", "a file"] {
+        fs::write(temporary.path().join(other), "").unwrap();
+        assert!(!data.is_empty().unwrap(), "{other}");
+        fs::remove_file(temporary.path().join(other)).unwrap();
+    }
+    assert!(data.is_empty().unwrap() && data.room().unwrap().free_bytes > 0);
+}
+
+#[test]
+fn the_hold_on_a_directory_is_looked_after() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("data");
+    fs::create_dir(&path).unwrap();
+    let mut held = DataDirectory::lock(&path).unwrap();
+    let lock = path.join("purser.lock");
+    assert!(matches!(held.look_after().unwrap(), Hold::Held));
+    fs::remove_file(&lock).unwrap();
+    let refused = DataDirectory::lock(&path).unwrap_err().to_string();
+    assert!(refused.contains("another process uses it"), "{refused}");
+    assert!(matches!(held.look_after().unwrap(), Hold::PutBack));
+    assert!(matches!(held.look_after().unwrap(), Hold::Held));
+    // As a program does that looks at the lock file alone.
+    fs::remove_file(&lock).unwrap();
+    let taken = File::create(&lock).unwrap();
+    rustix::fs::flock(&taken, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+    assert!(matches!(held.look_after().unwrap(), Hold::Taken));
+    drop(taken);
+    fs::rename(&path, temporary.path().join("away")).unwrap();
+    assert!(matches!(held.look_after().unwrap(), Hold::Lost));
+    fs::create_dir(&path).unwrap();
+    assert!(matches!(held.look_after().unwrap(), Hold::Lost));
+    DataDirectory::lock(&path).unwrap();
+}
+
+/// What was read has to be durable, and so has what says that the shard writes, before anything is written.
+#[test]
+fn nothing_is_written_before_the_start_has_begun() {
+    let (_temporary, _data, shard) = directory();
+    let mut journal = Journal::new(ORIGIN, Point::START);
+    let (allow, allowed) = mpsc::channel();
+    let begin = move || match allowed.try_recv() {
+        Ok(()) => Ok(()),
+        Err(_) => Err(FileError {
+            action: "write",
+            path: "the mark".into(),
+            error: std::io::ErrorKind::ReadOnlyFilesystem.into(),
+        }),
+    };
+    let mut segments = open_after(&shard, &read_back(&shard, Point::START).1, begin);
+    let trouble = segments.0.trouble();
+    assert!(trouble.get().expect("it can't begin").contains("the mark"));
+    let group = group(&mut journal);
+    assert!(segments.0.write(&group).unwrap().is_none());
+    allow.send(()).unwrap();
+    write_group(&mut segments, &group);
+    assert_eq!(trouble.get(), None);
+    assert_eq!(read_back(&shard, Point::START).1.last, journal.last());
+}
+
+/// A sync that failed has lost what it was to keep.
+#[test]
+fn a_start_that_can_not_sync_what_it_read_is_over() {
+    let (_temporary, _data, shard) = directory();
+    let begin = || {
+        let error = std::io::Error::other("a bad sector");
+        Err(FileError { action: "sync", path: "the mark".into(), error })
+    };
+    let tail = read_back(&shard, Point::START).1;
+    let end = End { next: tail.next, before: None, is_torn: false };
+    let failed = Segments::open(shard, end, SEGMENT_BYTES, begin, || ()).unwrap_err().to_string();
+    assert!(failed.contains("can't sync the mark: a bad sector"), "{failed}");
 }

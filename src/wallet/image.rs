@@ -2,6 +2,7 @@
 
 use rkyv::{Archive, Deserialize, Serialize};
 
+use super::Millis;
 use super::outcome::LineKind;
 use super::platform::PlatformKey;
 use super::rounds::Kind;
@@ -49,6 +50,48 @@ pub struct AccountImage {
     pub outside: Vec<TransactionImage>,
     /// The latest alerts: time in milliseconds since 1970, and members.
     pub alerts: Vec<(u64, String)>,
+}
+
+impl AccountImage {
+    /// Gives platforms their keys, where version 0.1.0 had stored their places in its configuration: `keys` are in the
+    /// order of the configuration.
+    ///
+    /// # Errors
+    /// The number, from 1, of a platform that `keys` does not have.
+    pub fn name_platforms(&mut self, keys: &[PlatformKey]) -> Result<(), usize> {
+        let of_rounds = self.rounds.iter_mut().map(|round| &mut round.platform);
+        for bytes in of_rounds.chain(self.outside.iter_mut().map(|outside| &mut outside.platform)) {
+            if let Some(place) = PlatformKey::from_bytes(*bytes).and_then(PlatformKey::place) {
+                let place = usize::from(place);
+                *bytes = keys.get(place).ok_or(place + 1)?.bytes();
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings every time that is later than `now_ms` back to it, where a journal was written under a clock that was
+    /// ahead. What is remembered for a time is remembered for that long from now; the order of what happened stays. Sums
+    /// of a day, week or month that has not begun are those of the current one: a limit is not escaped by it.
+    pub fn clamp(&mut self, now_ms: Millis) {
+        let back = |ms: &mut Millis| *ms = (*ms).min(now_ms);
+        for session in &mut self.sessions {
+            back(&mut session.started_ms);
+            back(&mut session.used_ms);
+        }
+        for sum in self.sums.iter_mut().flatten() {
+            back(&mut sum.from_ms);
+        }
+        for round in &mut self.rounds {
+            back(&mut round.last_ms);
+        }
+        let of_rounds = self.rounds.iter_mut().flat_map(|round| &mut round.transactions);
+        for transaction in of_rounds.chain(&mut self.outside) {
+            back(&mut transaction.at_ms);
+        }
+        for (at_ms, _) in &mut self.alerts {
+            back(at_ms);
+        }
+    }
 }
 
 /// A session.
@@ -164,4 +207,77 @@ pub struct TransactionImage {
     pub game: Option<String>,
     /// Of a rollback: the place of its bet in the round.
     pub original: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY_MS: Millis = 24 * 3_600 * 1_000;
+
+    /// Wednesday 2026-11-25, noon.
+    const NOW: Millis = 20_782 * DAY_MS + DAY_MS / 2;
+
+    fn transaction(at_ms: Millis) -> TransactionImage {
+        TransactionImage { id: "t".into(), amount: 100, at_ms, number: 1, ..TransactionImage::default() }
+    }
+
+    /// An account, all of whose times are these.
+    fn account(at_ms: [Millis; 2], from_days: [u32; 3]) -> AccountImage {
+        let [first, last] = at_ms;
+        let sum = |from_day| SumImage { from_day, staked: 500, won: 200 };
+        AccountImage {
+            id: "default/anna".into(),
+            cash: 1_000,
+            version: 7,
+            sessions: vec![SessionImage {
+                key: "k".into(),
+                serial: 1,
+                endless: false,
+                started_ms: first,
+                used_ms: last,
+            }],
+            sums: Some(from_days.map(sum)),
+            rounds: vec![RoundImage {
+                id: "r".into(),
+                state: 2,
+                staked: 100,
+                last_ms: last,
+                transactions: vec![transaction(first), transaction(last)],
+                ..RoundImage::default()
+            }],
+            outside: vec![transaction(first), transaction(last)],
+            alerts: vec![(first, "{}".into()), (last, "{}".into())],
+            ..AccountImage::default()
+        }
+    }
+
+    #[track_caller]
+    fn check(at_ms: [Millis; 2], from_days: [u32; 3], expect_ms: [Millis; 2], expect_days: [u32; 3]) {
+        let mut image = account(at_ms, from_days);
+        image.clamp(NOW);
+        assert_eq!(image, account(expect_ms, expect_days));
+    }
+
+    #[test]
+    fn times_to_come_are_brought_back_and_sums_are_kept() {
+        // The day, its Monday, and the first of its month.
+        let current = [20_782, 20_780, 20_758];
+        check([NOW - 1, NOW], current, [NOW - 1, NOW], current);
+        check(
+            [NOW - 9 * DAY_MS, NOW - 1],
+            [20_770, 20_766, 20_758],
+            [NOW - 9 * DAY_MS, NOW - 1],
+            [20_770, 20_766, 20_758],
+        );
+        check([NOW - 1, NOW + 1], current, [NOW - 1, NOW], current);
+        // Eight days on, in the next week and the next month.
+        check([NOW + 8 * DAY_MS, NOW + 8 * DAY_MS + 1], [20_790, 20_787, 20_788], [NOW, NOW], current);
+        // Later on the day, and in the week, alone.
+        check([NOW + 1, NOW + 2], [20_784, 20_780, 20_758], [NOW, NOW], current);
+        check([Millis::MAX; 2], [u32::MAX; 3], [NOW; 2], current);
+        let mut none = AccountImage::default();
+        none.clamp(0);
+        assert_eq!(none, AccountImage::default());
+    }
 }

@@ -1,57 +1,33 @@
 //! Game rounds (protocol §4): bets, wins, rollbacks, voids, and the end.
 //!
-//! Each call climbs the protocol's ladder in its order: account, a transaction that is known, session, frozen,
-//! currency, game, round, limits, funds. What follows the last rung changes the state. Only a bet is asked whether its
-//! player may play and its game is offered: a round that was begun is settled, whatever happened since.
+//! A call finds its account and its round, climbs the ladder, and then changes the state: a transaction is recorded
+//! and its money moves, or nothing does.
 
-use xxhash_rust::xxh3::xxh3_64_with_seed;
-
-use super::account::{KeyHash, Status};
+use super::account::KeyHash;
 use super::amount::Amount;
 use super::games::GameIndex;
-use super::ledger::{AccountIndex, Place, RefusedBet};
+use super::ladder::{NO_SESSION, Verdict};
+use super::ledger::{AccountIndex, Place};
 use super::operation::{Operation, Play, PlayKind};
 use super::outcome::{Effect, ErrorCode, Outcome, Receipt, Why};
 use super::platform::RoundScope;
 use super::platforms::PlatformIndex;
 use super::rounds::{Fate, Kind, NO_ORIGINAL, Round, RoundIndex, RoundKey, RoundState, Transaction};
 use super::{Millis, Rules, Stamp, Wallet, because, refused};
-use crate::limits;
 use crate::marks::{self, Mark};
-
-/// What a call that has climbed its ladder does.
-enum Verdict {
-    /// It is done: the transaction is recorded, and this much moves.
-    Do {
-        /// Of a rollback: the place of its bet, and whether this one is what takes it back.
-        original: Option<(u32, bool)>,
-    },
-    /// The bet to roll back is not there: its id is cancelled, and the answer is -8.
-    Cancel,
-    /// It was done before.
-    Known,
-    /// Refused, with the funds.
-    Refuse(ErrorCode, &'static str),
-    /// Refused, and nothing is told of the account.
-    Deny(ErrorCode, &'static str),
-    /// Winnings whose session is not this account's: is it another's?
-    AskForHolder,
-}
-
-use Verdict::Refuse;
 
 /// Where a request about a round arrives.
 #[derive(Clone, Copy)]
-struct At {
-    account: AccountIndex,
-    platform: PlatformIndex,
+pub(super) struct At {
+    pub(super) account: AccountIndex,
+    pub(super) platform: PlatformIndex,
     /// The round, where the account has it.
-    round: Option<RoundIndex>,
+    pub(super) round: Option<RoundIndex>,
 }
 
 const NO_BET: &str =
     "OriginalBetGameRoundTransactionID names no bet of this round; it is cancelled, should it come.";
-const NO_ROUND: &str = "GameRoundID names no round.";
+pub(super) const NO_ROUND: &str = "GameRoundID names no round.";
 
 impl Wallet {
     pub(super) fn play<'a>(
@@ -93,7 +69,7 @@ impl Wallet {
                     (ErrorCode::TransactionNotFound, NO_BET)
                 }
             }
-            Refuse(code, why) => {
+            Verdict::Refuse(code, why) => {
                 self.remember_refusal(stamp.now_ms, play, at, (code, why));
                 (code, why)
             }
@@ -159,182 +135,6 @@ impl Wallet {
             let nobodys = RoundKey { platform: PlatformIndex::NONE, ..plain };
             self.rounds.has_any_unclaimed().then(|| find(nobodys))?
         })
-    }
-
-    /// Climbs the ladder.
-    fn judge(&self, stamp: Stamp, play: &Play<&str>, at: At) -> Verdict {
-        let At { account: index, platform, round } = at;
-        let account = self.accounts.get(index);
-        let currency = self.books.get(account.domain()).currency();
-        let round = round.map(|round| self.rounds.get(round));
-        if let Some(known) = round.and_then(|round| known(round, play, play.currency == Some(currency))) {
-            return known;
-        }
-        if let Some(refusal) = self.remembered_refusal(stamp.now_ms, play, at) {
-            return refusal;
-        }
-        if let Some(refusal) = self.judge_session(stamp.now_ms, play, index) {
-            return refusal;
-        }
-        let frozen = account.status() == Status::Frozen;
-        if frozen && play.kind == PlayKind::Bet {
-            return Refuse(ErrorCode::AccountFrozen, because::FROZEN);
-        }
-        if play.currency != Some(currency) {
-            return Refuse(ErrorCode::CurrencyMismatch, because::CURRENCY);
-        }
-        let offered = self.offers(play.game);
-        if !offered && play.kind == PlayKind::Bet {
-            return Refuse(ErrorCode::GameNotFound, because::NO_GAME);
-        }
-        if frozen {
-            marks::hit(Mark::FrozenSettled);
-        }
-        if !offered {
-            marks::hit(Mark::WithdrawnGameSettled);
-        }
-        if round.is_none() && play.kind != PlayKind::Void && !self.has_room_for_a_round() {
-            return Refuse(ErrorCode::Unknown, "The server remembers as many rounds as it can.");
-        }
-        let strict = self.platforms.dialect(platform).strict_rounds;
-        let holds = account.cash().checked_add(play.amount).is_some();
-        match play.kind {
-            PlayKind::Bet => self.judge_bet(stamp, play, index, round),
-            PlayKind::Win | PlayKind::Void if !holds => Refuse(ErrorCode::NotCompleted, because::TOO_MUCH),
-            PlayKind::Win => judge_win(play, round, strict),
-            PlayKind::Void => judge_void(play, round),
-            PlayKind::Rollback => match judge_rollback(play, round, strict) {
-                Verdict::Do { original: Some((_, true)) } if !holds => {
-                    Refuse(ErrorCode::NotCompleted, because::TOO_MUCH)
-                }
-                verdict => verdict,
-            },
-        }
-    }
-
-    /// The rung of the session: of a bet it must be live and this account's, of winnings not another's.
-    fn judge_session(&self, now_ms: Millis, play: &Play<&str>, index: AccountIndex) -> Option<Verdict> {
-        let account = self.accounts.get(index);
-        let horizon = self.session_horizon(now_ms);
-        let session = play.session.and_then(|key| account.session_at(|session| &*session.key == key));
-        let session = session.map(|at| &account.sessions[at]);
-        let remembered = session.filter(|session| !horizon.is_past(session));
-        if session.is_some() && remembered.is_none() {
-            marks::hit(Mark::SessionPastHorizon);
-        }
-        match play.kind {
-            // A record of older rules had one.
-            PlayKind::Bet if self.rules == Rules::V1 => None,
-            PlayKind::Bet => match remembered {
-                None => Some(Verdict::Deny(ErrorCode::SessionNotFound, NO_SESSION)),
-                Some(session) if !horizon.is_live(session) => {
-                    Some(Refuse(ErrorCode::SessionNotFound, "The session has expired."))
-                }
-                Some(_) => None,
-            },
-            PlayKind::Win if play.session.is_some() && remembered.is_none() && !play.session_checked => {
-                Some(Verdict::AskForHolder)
-            }
-            _ => None,
-        }
-    }
-
-    /// The last rungs of a bet: round, limits, funds.
-    fn judge_bet(
-        &self,
-        stamp: Stamp,
-        play: &Play<&str>,
-        index: AccountIndex,
-        round: Option<&Round>,
-    ) -> Verdict {
-        let account = self.accounts.get(index);
-        match round.map_or(RoundState::Unopened, |round| round.state) {
-            RoundState::Unopened if !play.starts_round => {
-                return Refuse(
-                    ErrorCode::RoundNotFound,
-                    "GameRoundID names no round, and StartRound is false.",
-                );
-            }
-            RoundState::Closed if play.starts_round => {
-                return Refuse(ErrorCode::NotCompleted, "The round has ended, and StartRound is true.");
-            }
-            _ => {}
-        }
-        if round.is_some_and(|round| round.is_full_of_bets() || round.is_full()) {
-            marks::hit(Mark::BetsFull);
-            return Refuse(ErrorCode::NotCompleted, "The round has as many bets as it may have.");
-        }
-        let staked = round.map_or(Amount::ZERO, |round| round.staked);
-        if staked.checked_add(play.amount).is_none() {
-            return Refuse(ErrorCode::NotCompleted, "The bets of the round come to too much.");
-        }
-        if let Some(activity) = account.activity() {
-            let limits = &activity.limits;
-            if limits.stake.is_some_and(|limit| play.amount > limit) {
-                return Refuse(ErrorCode::StakeLimit, "Amount is over the player's limit for one bet.");
-            }
-            let periods = self.books.get(account.domain()).periods(self.periods);
-            if let Some((code, why)) = activity.sums.broken(periods, limits, play.amount) {
-                return Refuse(code, why);
-            }
-            let session = play.session.and_then(|key| account.session_at(|session| &*session.key == key));
-            let started_ms = session.map_or(stamp.now_ms, |at| account.sessions[at].started_ms);
-            let length_ms = limits.session_minutes.map(|minutes| u64::from(minutes) * 60_000);
-            if length_ms.is_some_and(|length_ms| stamp.now_ms.saturating_sub(started_ms) >= length_ms) {
-                return Refuse(ErrorCode::SessionLengthLimit, "The session is as long as the player allows.");
-            }
-        }
-        if account.cash() < play.amount {
-            return Refuse(ErrorCode::InsufficientFunds, "The account holds less than Amount.");
-        }
-        Verdict::Do { original: None }
-    }
-
-    // ── Refusals that are remembered (protocol §4, `remember_refusals_ms`) ──────────────────────────────────
-
-    /// The refusal of this bet that still holds.
-    fn remembered_refusal(&self, now_ms: Millis, play: &Play<&str>, at: At) -> Option<Verdict> {
-        let activity = self.accounts.get(at.account).activity()?;
-        if play.kind != PlayKind::Bet || activity.refusals.is_empty() {
-            return None;
-        }
-        let bet = bet_hash(play, at.platform);
-        let refusal = activity.refusals.iter().find(|known| known.bet == bet && now_ms < known.until_ms)?;
-        marks::hit(Mark::RefusalRemembered);
-        Some(Refuse(refusal.code, refusal.why.0))
-    }
-
-    fn remember_refusal(
-        &mut self,
-        now_ms: Millis,
-        play: &Play<&str>,
-        at: At,
-        (code, why): (ErrorCode, &'static str),
-    ) {
-        let remembered_ms = self.platforms.dialect(at.platform).remember_refusals_ms;
-        let lasts = matches!(
-            code,
-            ErrorCode::InsufficientFunds
-                | ErrorCode::StakeLimit
-                | ErrorCode::WagerLimit
-                | ErrorCode::LossLimit
-                | ErrorCode::SessionLengthLimit
-        );
-        if remembered_ms == 0 || !lasts {
-            return;
-        }
-        let bet = bet_hash(play, at.platform);
-        let refusals = &mut self.accounts.get_mut(at.account).activity_mut().refusals;
-        refusals.retain(|known| now_ms < known.until_ms);
-        // What is refused since it was refused before is refused until the same time.
-        if refusals.iter().any(|known| known.bet == bet) {
-            return;
-        }
-        if refusals.len() == limits::REFUSALS_REMEMBERED_MAX {
-            refusals.pop_front();
-        }
-        let until_ms = now_ms.saturating_add(remembered_ms);
-        refusals.push_back(RefusedBet { bet, until_ms, code, why: Why(why) });
     }
 
     /// Records the transaction and moves its money.
@@ -560,85 +360,4 @@ impl Wallet {
         play.session_checked = true;
         Outcome::Next(Box::new(Operation::Play(play)))
     }
-}
-
-/// A hash of all that a bet is known by.
-fn bet_hash(play: &Play<&str>, platform: PlatformIndex) -> u64 {
-    let game = if play.scope == RoundScope::Game { play.game } else { "" };
-    let of_round = xxh3_64_with_seed(play.round.as_bytes(), u64::from(platform.number()));
-    let of_game = xxh3_64_with_seed(game.as_bytes(), of_round);
-    xxh3_64_with_seed(play.transaction.as_bytes(), of_game)
-}
-
-const NO_SESSION: &str = "GatewaySessionToken names no session of this account.";
-
-/// What is to be said of a transaction that is known, or of a bet that was cancelled before it came.
-fn known(round: &Round, play: &Play<&str>, same_currency: bool) -> Option<Verdict> {
-    if play.kind == PlayKind::Bet && round.find(Kind::Cancelled, play.transaction).is_some() {
-        marks::hit(Mark::CancelledBet);
-        return Some(Refuse(ErrorCode::NotCompleted, "The bet was rolled back before it came."));
-    }
-    let at = round.find(Kind::Play(play.kind), play.transaction)?;
-    let known = &round.transactions[at];
-    let original = round.transactions.get(known.original as usize).map(|bet| &*bet.id);
-    let same = same_currency && known.amount == play.amount && original == play.original;
-    Some(match known.fate {
-        Fate::Stands | Fate::MovedNothing if same => Verdict::Known,
-        Fate::RolledBack if same => Refuse(ErrorCode::NotCompleted, "The bet was rolled back."),
-        _ => Refuse(ErrorCode::NotCompleted, because::OTHER_CONTENTS),
-    })
-}
-
-fn full() -> Verdict {
-    marks::hit(Mark::RoundFull);
-    Refuse(ErrorCode::NotCompleted, "The round has as many transactions as it may have.")
-}
-
-fn judge_win(play: &Play<&str>, round: Option<&Round>, strict: bool) -> Verdict {
-    if round.is_some_and(Round::is_full) {
-        return full();
-    }
-    if strict && play.amount > Amount::ZERO && round.is_some_and(Round::is_rolled_back) {
-        marks::hit(Mark::StrictWin);
-        return Refuse(ErrorCode::NotCompleted, "All bets of the round were rolled back.");
-    }
-    Verdict::Do { original: None }
-}
-
-fn judge_rollback(play: &Play<&str>, round: Option<&Round>, strict: bool) -> Verdict {
-    let original = play.original.expect("a rollback names its bet");
-    let bet = round.and_then(|round| Some((round, round.find(Kind::Play(PlayKind::Bet), original)?)));
-    let Some((round, at)) = bet else { return Verdict::Cancel };
-    let bet = &round.transactions[at];
-    if bet.amount != play.amount {
-        return Refuse(ErrorCode::NotCompleted, "Amount is not the stake of the bet.");
-    }
-    if strict && round.has_winnings() {
-        marks::hit(Mark::StrictRollback);
-        return Refuse(ErrorCode::NotCompleted, "The round has winnings.");
-    }
-    if round.is_full() {
-        return full();
-    }
-    let takes_back = bet.fate != Fate::RolledBack;
-    if takes_back && !gives_back(round, play.amount) {
-        return Refuse(ErrorCode::NotCompleted, GIVES_TOO_MUCH);
-    }
-    Verdict::Do { original: Some((at as u32, takes_back)) }
-}
-
-fn judge_void(play: &Play<&str>, round: Option<&Round>) -> Verdict {
-    match round {
-        None | Some(Round { state: RoundState::Unopened, .. }) => Refuse(ErrorCode::RoundNotFound, NO_ROUND),
-        Some(round) if round.is_full() => full(),
-        Some(round) if !gives_back(round, play.amount) => Refuse(ErrorCode::NotCompleted, GIVES_TOO_MUCH),
-        Some(_) => Verdict::Do { original: None },
-    }
-}
-
-const GIVES_TOO_MUCH: &str = "The round would give back more than its bets.";
-
-/// Whether the round may give this much back: never more than was staked (protocol §4, voidbet).
-fn gives_back(round: &Round, amount: Amount) -> bool {
-    round.returned.checked_add(amount).is_some_and(|returned| returned <= round.staked)
 }

@@ -50,6 +50,15 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Gives the domains of these names their calendars; the others keep what they have.
+    pub fn set_calendars(&mut self, calendars: impl IntoIterator<Item = (CompactString, Calendar)>) {
+        for (name, calendar) in calendars {
+            if let Some(domain) = self.domains.iter_mut().find(|domain| domain.name == name) {
+                domain.calendar = Some(calendar);
+            }
+        }
+    }
+
     /// The domain of this name.
     pub fn domain(&self, name: &str) -> Option<&DomainSettings> {
         self.domains.iter().find(|domain| domain.name == name)

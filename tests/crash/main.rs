@@ -20,6 +20,7 @@ mod kills;
 #[allow(dead_code, reason = "the tests of serving use the rest")]
 mod message;
 mod operation;
+#[allow(dead_code, reason = "the tests of wrong clocks use the rest")]
 mod process;
 mod random;
 mod sessions;

@@ -1,5 +1,6 @@
 //! A server on a data directory that outlives it.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
@@ -27,6 +28,8 @@ pub(crate) struct Home {
     arguments: Vec<&'static str>,
     /// Limit of a file's length, KiB.
     file_kib: Option<u32>,
+    /// Variables of the environment.
+    variables: Vec<(&'static str, OsString)>,
 }
 
 impl Home {
@@ -38,6 +41,7 @@ impl Home {
             file: Some(configuration(&[("default", "GBP")], "")),
             arguments: Vec::new(),
             file_kib: None,
+            variables: Vec::new(),
         }
     }
 
@@ -68,6 +72,17 @@ impl Home {
         self.file_kib = kib;
     }
 
+    /// The environment has this variable from now on.
+    pub(crate) fn set(&mut self, name: &'static str, value: impl Into<OsString>) {
+        self.variables.push((name, value.into()));
+    }
+
+    /// The server is given this argument from now on, or no longer.
+    pub(crate) fn argue(&mut self, argument: &'static str, is_given: bool) {
+        self.arguments.retain(|known| *known != argument);
+        self.arguments.extend(is_given.then_some(argument));
+    }
+
     pub(crate) fn data(&self) -> PathBuf {
         self.dir.path().join("data")
     }
@@ -81,6 +96,7 @@ impl Home {
         command.arg(env!("CARGO_BIN_EXE_purser"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0", "--shards"]);
         command.arg(shards.to_string()).arg("--data").arg(self.data()).args(&self.arguments);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         if let Some(text) = &self.file {
             let path = self.dir.path().join("purser.toml");
             fs::write(&path, text).expect("the file is written");

@@ -384,7 +384,11 @@ mod tests {
             &["1: crate::net::connection::Connection"],
         );
 
-        check("src/clock.rs", "use crate::limits;", &["1: crate::limits"]);
+        check("src/clock.rs", "use crate::metrics::Registry;", &["1: crate::metrics::Registry"]);
+        check("src/clock/start.rs", "use crate::wallet::Millis;", &["1: crate::wallet::Millis"]);
+        check("src/calendar.rs", "use crate::wallet::Wallet;", &["1: crate::wallet::Wallet"]);
+        check("src/wallet/x.rs", "use jiff::Timestamp;", &["1: jiff::Timestamp"]);
+        check("src/wallet/x.rs", "use crate::calendar::Zone;", &["1: crate::calendar::Zone"]);
         check("src/metrics.rs", "use crate::api::Call;", &["1: crate::api::Call"]);
         check("src/metrics.rs", "use std::time::Instant;", &["1: std::time::Instant"]);
         check("src/config/x.rs", "use crate::wallet::Wallet;", &["1: crate::wallet::Wallet"]);
@@ -407,10 +411,10 @@ mod tests {
 
     #[test]
     fn a_finding_says_where_what_and_why() {
-        let source = Source::new("src/clock.rs", "\n\nuse crate::limits;");
+        let source = Source::new("src/clock.rs", "\n\nuse crate::wallet;");
         assert_eq!(
             World::read().check(&source)[0].to_string(),
-            "src/clock.rs:3: import of crate::limits: clock may not import it (the only reader of time reads nothing else)"
+            "src/clock.rs:3: import of crate::wallet: clock may not import it (the only reader of time reads nothing else; jiff writes times in words)"
         );
     }
 

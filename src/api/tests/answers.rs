@@ -7,7 +7,7 @@ use super::*;
 use crate::wallet::account::{Date, Gender, Slot, Status as AccountStatus};
 use crate::wallet::amount::Amount;
 use crate::wallet::currency::Currency;
-use crate::wallet::outcome::{Balance, ErrorCode, Extras, OperatorRefusal, Outcome, Redeemed};
+use crate::wallet::outcome::{Balance, ErrorCode, Extras, OperatorRefusal, Outcome, Redeemed, Why};
 use crate::wallet::token::TokenId;
 
 pub(super) fn balance(code: &str, minor_units: i64, version: u64) -> Balance {
@@ -189,7 +189,7 @@ fn refusals() {
             r#"{"ErrorCode":-15,"Balance":{"CurrencyCode":"JPY","CashFunds":100,"BonusFunds":0,"FundsPriority":"Unknown","Version":2}}"#,
         ),
     ] {
-        check(Call::RedeemToken, Outcome::Refused { code, balance }, Status::Ok, expect);
+        check(Call::RedeemToken, Outcome::Refused { code, why: Why(""), balance }, Status::Ok, expect);
         if balance.is_none() {
             let mut body = Vec::new();
             encode_refusal(code, &mut body);
@@ -239,10 +239,11 @@ fn operators_refusals() {
         (OperatorRefusal::NoSession, Status::NotFound, "The account has no such session."),
         (OperatorRefusal::KeyTaken, Status::Conflict, "The session key belongs to another account."),
         (
-            OperatorRefusal::TooManySessions,
-            Status::Conflict,
-            "The account has as many live sessions as it may have.",
+            OperatorRefusal::TryAgain,
+            Status::Unavailable,
+            "The session key is on its way from one account to another: ask again.",
         ),
+        (OperatorRefusal::WrongCurrency, Status::BadRequest, "CurrencyCode is not the account's currency."),
         (
             OperatorRefusal::ShardFull,
             Status::Unavailable,

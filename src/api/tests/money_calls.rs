@@ -36,7 +36,7 @@ fn check_transfer(body: &str, expect: Result<(&'static str, &str), &'static str>
             Ok((transaction, amount)) => {
                 let account = AccountRef::new("default/admin");
                 let amount = money(amount);
-                taken(call, Operation::Transfer { account, direction, transaction, amount })
+                taken(call, Operation::Transfer { account, direction, transaction, amount, currency: None })
             }
             Err(detail) => bad(detail),
         };
@@ -167,7 +167,7 @@ fn session_minutes() {
 // ── GET …/{player}/transactions ──────────────────────────────────────────────────────────────────────────
 
 #[track_caller]
-fn check_statement(query: Option<&str>, expect: Result<(u32, u16), &'static str>) {
+fn check_statement(query: Option<&str>, expect: Result<(u64, u16), &'static str>) {
     for method in [Method::Get, Method::Head] {
         let expect = match expect {
             Ok((after, limit)) => {
@@ -187,7 +187,7 @@ fn get_statement() {
     check_statement(Some(""), Ok((0, LINES)));
     check_statement(Some("after=7"), Ok((7, LINES)));
     check_statement(Some("limit=7"), Ok((0, 7)));
-    check_statement(Some("limit=1000&after=4294967295"), Ok((u32::MAX, 1_000)));
+    check_statement(Some("limit=1000&after=4294967295"), Ok((u32::MAX.into(), 1_000)));
     check_statement(Some("after=007&&x=1&x=1&y&=&%zz=1&%61"), Ok((7, LINES)));
     check_statement(Some("%61fter=%37&Limit=0"), Ok((7, LINES)));
 

@@ -101,7 +101,7 @@ fn account_calls_need_the_token() {
 
 #[test]
 fn without_a_token_configured_account_calls_are_closed() {
-    let api = Api::new(Vec::new(), None, TokenPolicy::SingleUse);
+    let api = Api::new(Vec::new(), None);
     let ask =
         |path, authorization| api.operator(&request(Method::Get, path, authorization, ""), &mut || RANDOM);
     let closed = Decoded::Http {

@@ -107,7 +107,7 @@ fn the_second_platform_has_its_own_key() {
 
 #[test]
 fn without_platforms_nobody_is_served() {
-    let api = Api::new(Vec::new(), None, TokenPolicy::SingleUse);
+    let api = Api::new(Vec::new(), None);
     let asked = request(Method::Post, BALANCE, Some(ADMIN), GOOD);
     assert_eq!(api.platform(&asked, &mut || RANDOM), MALFORMED);
 }

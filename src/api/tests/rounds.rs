@@ -7,6 +7,7 @@ use crate::wallet::amount::Amount;
 use crate::wallet::currency::Currency;
 use crate::wallet::operation::{Play, PlayKind};
 use crate::wallet::outcome::ErrorCode;
+use crate::wallet::platform::RoundScope;
 
 pub(super) const CALLS: [(Call, &str); 7] = [
     (Call::PlaceBet, "/v1.0/gameround/placebet"),
@@ -131,6 +132,7 @@ pub(super) fn base(which: usize) -> Operation<&'static str> {
     let (platform, currency) = (first_platform(), Currency::from_code("GBP"));
     let amount = Amount::from_minor(100).unwrap();
     let play = |kind| Play {
+        scope: RoundScope::Platform,
         kind,
         platform,
         account: account.clone(),
@@ -153,9 +155,15 @@ pub(super) fn base(which: usize) -> Operation<&'static str> {
         Call::AwardWinnings => Operation::Play(Play { starts_round: true, ..play(PlayKind::Win) }),
         Call::RollbackBet => Operation::Play(Play { original: Some("t-0"), ..play(PlayKind::Rollback) }),
         Call::VoidBet => Operation::Play(play(PlayKind::Void)),
-        Call::EndRound => {
-            Operation::EndRound { platform, account, round: "r-1", game: "11588", currency, details: None }
-        }
+        Call::EndRound => Operation::EndRound {
+            platform,
+            account,
+            round: "r-1",
+            scope: RoundScope::Platform,
+            game: "11588",
+            currency,
+            details: None,
+        },
         Call::Credit => {
             Operation::Credit { platform, account, transaction: "a-1", kind: "600", currency, amount }
         }

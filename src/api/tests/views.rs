@@ -11,6 +11,7 @@ use crate::wallet::operation::PlayKind;
 use crate::wallet::outcome::{
     AccountView, AlertView, LineKind, Outcome, RoundView, SessionView, Statement, StatementLine,
 };
+use crate::wallet::platform::PlatformKey;
 use crate::wallet::restriction::{ByPeriod, Restrictions};
 
 fn minor(minor_units: i64) -> Amount {
@@ -141,11 +142,14 @@ fn transfers() {
     }
 }
 
-fn line(number: u32, kind: LineKind) -> StatementLine {
+fn line(number: u64, kind: LineKind) -> StatementLine {
     StatementLine {
         number,
         kind,
+        platform: PlatformKey::NONE,
         round: None,
+        game: None,
+        original: None,
         transaction: "t".into(),
         amount: minor(100),
         moved_nothing: false,
@@ -158,7 +162,7 @@ fn line(number: u32, kind: LineKind) -> StatementLine {
 #[track_caller]
 fn check_statement(lines: Vec<StatementLine>, more: bool, expect: &str) {
     let currency = Currency::from_code("GBP").unwrap();
-    let statement = Statement { currency, lines, more };
+    let statement = Statement { currency, lines, more, complete_from: 1 };
     check(Call::GetStatement, Outcome::Statement(Box::new(statement)), Status::Ok, expect);
 }
 
@@ -173,14 +177,14 @@ fn statements() {
                 round: Some("r".into()),
                 moved_nothing: true,
                 at_ms: 1_623_064_576_216,
-                ..line(u32::MAX, LineKind::Play(PlayKind::Rollback))
+                ..line(u64::MAX, LineKind::Play(PlayKind::Rollback))
             },
         ],
         true,
         concat!(
             r#"{"Transactions":[{"Number":1,"Type":"placebet","GameRoundID":"r\"","TransactionID":"t","Amount":1.00,"#,
             r#""CurrencyCode":"GBP","BalanceAfter":9.00,"At":"1970-01-01T00:00:00.000Z","RolledBack":true},"#,
-            r#"{"Number":4294967295,"Type":"rollbackbet","GameRoundID":"r","TransactionID":"t","Amount":1.00,"#,
+            r#"{"Number":18446744073709551615,"Type":"rollbackbet","GameRoundID":"r","TransactionID":"t","Amount":1.00,"#,
             r#""CurrencyCode":"GBP","BalanceAfter":9.00,"At":"2021-06-07T11:16:16.216Z","MovedNothing":true}],"More":true}"#,
         ),
     );

@@ -67,9 +67,9 @@ fn a_whole_file() {
     assert_eq!(file.operator_token.unwrap(), "token==");
     assert_eq!(file.session_token, Some(TokenPolicy::Wrapped));
     let [first, second] = &file.platforms[..] else { panic!("two platforms") };
-    assert_eq!((&*first.key, &*first.user, &*first.password), ("L100", "user1", "a password"));
-    assert_eq!((&*second.key, &*second.user, &*second.password), ("L200", "user2", "pass:word"));
-    let (one, two) = (PlatformId::new(0).unwrap(), PlatformId::new(1).unwrap());
+    assert_eq!((&*first.key.to_string(), &*first.user, &*first.password), ("L100", "user1", "a password"));
+    assert_eq!((&*second.key.to_string(), &*second.user, &*second.password), ("L200", "user2", "pass:word"));
+    let (one, two) = (first.key, second.key);
     let default = file.catalog.domain("default").unwrap();
     assert_eq!((default.currency.code(), default.serves(one), default.serves(two)), ("GBP", true, false));
     let casino = file.catalog.domain("casino").unwrap();
@@ -110,7 +110,7 @@ fn keys_that_are_unknown_missing_or_of_the_wrong_type() {
     check(
         "currency = \"GBP\"",
         "currenzy = \"GBP\"",
-        ":22: unknown field `currenzy`, expected `name` or `currency`",
+        ":22: unknown field `currenzy`, expected one of `name`, `currency`, `time_zone`",
     );
     check(
         "session_idle_ms = 5",
@@ -200,6 +200,16 @@ fn platforms_with_a_fault() {
 
 #[test]
 fn domains_with_a_fault() {
+    check(
+        "currency = \"KWD\"",
+        "currency = \"KWD\"\ntime_zone = \"Europe/Atlantis\"",
+        ":27: the time zone \"Europe/Atlantis\" is not one of IANA's database, such as \"Europe/Stockholm\"",
+    );
+    check(
+        "currency = \"KWD\"",
+        "currency = \"KWD\"\ntime_zone = 2",
+        ":27: invalid type: integer `2`, expected a string",
+    );
     check("\"KWD\"", "\"kwd\"", ":26: ISO 4217 has no currency \"kwd\", such as \"GBP\"");
     check(
         "name = \"casino\"",

@@ -109,3 +109,20 @@ fn shards_and_cores() {
     check(&cores(&[0, 0]), Warn, "0 for 2 shards", "--shards 1");
     check(&cores(&[2, 0, 2]), Warn, "0,2 for 3 shards", "--shards 2");
 }
+
+#[test]
+fn clocks() {
+    let now_ms = 1_795_608_000_000;
+    let found =
+        |now_ms, reading_ns, source: &str| ClockFound { now_ms, reading_ns, source: Some(source.into()) };
+    check(&clock(&found(now_ms, 28, "tsc")), Fine, "a reading takes 28 ns (tsc)", "");
+    check(&clock(&found(now_ms, 150, "kvm-clock")), Fine, "150 ns (kvm-clock)", "");
+    check(&clock(&found(now_ms, 151, "hpet")), Warn, "151 ns (hpet)", "clocksource=tsc");
+    check(
+        &clock(&ClockFound { source: None, ..found(now_ms, 1_000, "") }),
+        Warn,
+        "of unknown source",
+        "kvm-clock",
+    );
+    check(&clock(&found(86_400_000, 28, "tsc")), Warn, "it says 86400 s after 1970", "NTP");
+}

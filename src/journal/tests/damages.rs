@@ -269,8 +269,8 @@ fn other_versions_and_other_journals_are_refused() {
         check_damage(read_after(Point::START, &[&changed]), 1, 0)
     };
     assert!(matches!(changed(0, b'x'), Fault::Magic { .. }));
-    assert_eq!(changed(8, 9), Fault::Format { found: 9, expected: 1 });
-    assert_eq!(changed(12, 8), Fault::Rules { found: 8, expected: 1 });
+    assert_eq!(changed(8, 9), Fault::Format { found: 9, expected: 2 });
+    assert_eq!(changed(12, 8), Fault::Rules { found: 8, expected: 2 });
     assert!(changed(12, 8).to_string().contains("version 8"), "{}", changed(12, 8));
     for at in [16, 24, 26] {
         assert!(matches!(changed(at, 77), Fault::Origin { expected: ORIGIN, .. }));

@@ -2,15 +2,17 @@ use super::{ORIGIN, aligned, bet, operations, receipt, settings};
 use crate::journal::record::{Link, Record};
 use crate::journal::{Change, Journal, Point, RecordHash, bytes};
 use crate::limits;
+use crate::wallet::Rules;
 use crate::wallet::account::AccountRef;
 use crate::wallet::operation::{Operation, Play};
+use crate::wallet::settings::DomainSettings;
 
 const LINK: Link = Link { sequence: 42, now_ms: 1 << 41, previous: RecordHash::from_bits(7 << 100) };
 
 #[track_caller]
 fn check_read(written: &[u8], expect: &Change<'_>) {
     let buffer = aligned(written);
-    let record = Record::read(&buffer).unwrap();
+    let record = Record::read(Rules::V2, &buffer).unwrap();
     assert_eq!(record.change().as_ref(), Ok(expect));
     assert_eq!(record.change().unwrap().slot(), expect.slot());
     assert_eq!(record.bytes(), written.len());
@@ -25,7 +27,7 @@ fn what_is_written_reads_back() {
         let hash = Record::write(&mut written, LINK, &operation, &receipt());
         check_read(&written, &Change::Operation(operation));
         let buffer = aligned(&written);
-        let record = Record::read(&buffer).unwrap();
+        let record = Record::read(Rules::V2, &buffer).unwrap();
         assert_eq!((record.hash(), record.receipt()), (hash, Ok(receipt())));
     }
     let mut written = Vec::new();
@@ -77,14 +79,14 @@ fn no_byte_makes_a_reader_panic() {
             for flip in [1, 0x40, 0x80, 0xff] {
                 let mut damaged = aligned(&written);
                 damaged[at] ^= flip;
-                assert!(Record::read(&damaged).is_err(), "byte {at}");
+                assert!(Record::read(Rules::V2, &damaged).is_err(), "byte {at}");
                 let checksum = bytes::checksum(&damaged[bytes::CHECKSUM_BYTES..]);
                 bytes::put(&mut damaged, 0, checksum.to_le_bytes());
-                if let Ok(record) = Record::read(&damaged) {
+                if let Ok(record) = Record::read(Rules::V2, &damaged) {
                     let _ = (record.change(), record.receipt());
                 }
             }
-            assert!(Record::read(&aligned(&written[..at])).is_err(), "cut at {at}");
+            assert!(Record::read(Rules::V2, &aligned(&written[..at])).is_err(), "cut at {at}");
         }
     }
 }
@@ -94,14 +96,15 @@ fn no_byte_makes_a_reader_panic() {
 fn the_largest_record_fits() {
     let details = format!("{{\"Data\":\"{}\"}}", "\\u0001".repeat(limits::BODY_BYTES_MAX - 100));
     let account = AccountRef::new("default/admin");
-    let platform = crate::wallet::PlatformId::new(0).unwrap();
+    let platform = crate::wallet::PlatformKey::new("😀😀😀😀").unwrap();
     let mut written = Vec::new();
     Record::write(&mut written, LINK, &Operation::Alert { platform, account, details: &details }, &receipt());
 
     let mut all = settings();
-    let (_, currency) = all.domains[0].clone();
+    let last = all.domains[1].clone();
     let name = |at: usize| format!("{at:04}{}", "𝄞".repeat(limits::DOMAIN_CHARS_MAX - 4));
-    all.domains = (0..limits::DOMAINS_MAX).map(|at| (name(at).into(), currency)).collect();
+    all.domains =
+        (0..limits::DOMAINS_MAX).map(|at| DomainSettings { name: name(at).into(), ..last.clone() }).collect();
     let mut written = Vec::new();
     Record::write_settings(&mut written, LINK, &all);
     check_read(&written, &Change::Configure(all));

@@ -5,11 +5,14 @@ use crate::journal::{Damage, Fault, Origin, Point, RecordHash};
 use crate::wallet::account::Slot;
 use crate::wallet::image::{AccountImage, RoundImage, SessionImage, SumImage, TransactionImage};
 use crate::wallet::settings::Settings;
+use crate::wallet::{PlatformKey, Rules};
 
 const HEADER: SnapshotHeader = SnapshotHeader {
     origin: ORIGIN,
     covers: Point { sequence: 99, hash: RecordHash::from_bits(u128::MAX / 3) },
     now_ms: 1 << 41,
+    rules: Rules::V2,
+    next_segment: 9,
 };
 
 impl Sink for Vec<u8> {
@@ -44,6 +47,8 @@ fn account(id: &str) -> AccountImage {
         balance_after: i64::MAX,
         at_ms: 5,
         number: 7,
+        platform: PlatformKey::at_place(3).bytes(),
+        game: Some("11588".into()),
         original: Some(0),
     };
     AccountImage {
@@ -62,7 +67,7 @@ fn account(id: &str) -> AccountImage {
             used_ms: 2,
         }],
         limits: [Some(1), None, Some(3), None, None, None, Some(7)],
-        sums: Some([SumImage { from_day: 1, staked: i128::MAX, won: -1 }; 3]),
+        sums: Some([SumImage { from_ms: 1, staked: i128::MAX, won: -1 }; 3]),
         rounds: vec![RoundImage {
             id: "r".into(),
             state: 1,

@@ -1,5 +1,6 @@
 //! Promotional payments, alerts, deposits and withdrawals (protocol §4, §6).
 
+use super::settings::{CurrencyChanged, DomainSettings};
 use super::*;
 
 fn credit<'a>(account: &'a str, id: &'a str, minor: i64, currency: &str) -> Operation<&'a str> {
@@ -18,7 +19,7 @@ fn done(reference: &str, minor: i64, version: u64) -> Outcome<&str> {
 }
 
 fn refused_at<'a>(code: ErrorCode, minor: i64, version: u64) -> Outcome<&'a str> {
-    Outcome::Refused { code, balance: Some(funds("GBP", minor, version)) }
+    Outcome::Refused { code, why: Why(""), balance: Some(funds("GBP", minor, version)) }
 }
 
 #[test]
@@ -120,17 +121,25 @@ fn a_domain_keeps_its_currency() {
     let settings = |domains: &[(&str, &str)]| Settings {
         domains: domains
             .iter()
-            .map(|(name, code)| (CompactString::from(*name), Currency::from_code(code).unwrap()))
+            .map(|(name, code)| DomainSettings {
+                name: CompactString::from(*name),
+                currency: Currency::from_code(code).unwrap(),
+                calendar: None,
+            })
             .collect(),
         ..Settings::default()
     };
     let before = story.wallet.settings().clone();
-    assert_eq!(story.wallet.configure(&settings(&[("default", "GBP")])), Ok(false), "none is forgotten");
+    assert_eq!(
+        story.wallet.configure(START_MS, &settings(&[("default", "GBP")])),
+        Ok(false),
+        "none is forgotten"
+    );
     assert_eq!(*story.wallet.settings(), before);
-    let changed = story.wallet.configure(&settings(&[("new", "EUR"), ("default", "EUR")]));
+    let changed = story.wallet.configure(START_MS, &settings(&[("new", "EUR"), ("default", "EUR")]));
     let is = Currency::from_code("EUR").unwrap();
     assert_eq!(changed, Err(CurrencyChanged { domain: "default".into(), was: gbp, is }));
     assert_eq!(*story.wallet.settings(), before);
-    assert_eq!(story.wallet.configure(&settings(&[("new", "EUR")])), Ok(true));
+    assert_eq!(story.wallet.configure(START_MS, &settings(&[("new", "EUR")])), Ok(true));
     assert_eq!(story.wallet.settings().domains.len(), 3);
 }

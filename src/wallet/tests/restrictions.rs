@@ -51,6 +51,7 @@ impl Restricted {
     fn play(&mut self, kind: PlayKind, id: &str, minor: i64, original: Option<&str>) -> i8 {
         // The session is to be live, and where it began is to stay.
         let play = Play {
+            scope: RoundScope::Platform,
             kind,
             platform: platform(PLATFORM),
             account: AccountRef::new(ADMIN),

@@ -16,16 +16,19 @@ fn the_statement_and_the_open_rounds() {
     }
     let ended = play("end s").as_deref().map(|text| CompactString::from(*text));
     table.story.outcome(&ended.as_deref());
-    let line = |number: u32, kind, round: &str, transaction: &str, amount, balance_after| StatementLine {
+    let line = |number: u64, kind, round: &str, transaction: &str, amount, balance_after| StatementLine {
         number,
         kind: LineKind::Play(kind),
+        platform: platform(PLATFORM),
         round: Some(round.into()),
+        game: Some(GAME.into()),
         transaction: transaction.into(),
+        original: (kind == PlayKind::Rollback).then(|| "a".into()),
         amount: Amount::from_minor(amount).unwrap(),
         moved_nothing: false,
         rolled_back: false,
         balance_after: Amount::from_minor(balance_after).unwrap(),
-        at_ms: START_MS + u64::from(number) - 2,
+        at_ms: START_MS + number - 2,
     };
     let mut lines = vec![
         line(2, PlayKind::Bet, "r", "a", 100, 900),
@@ -39,7 +42,7 @@ fn the_statement_and_the_open_rounds() {
     let currency = Currency::from_code("GBP").unwrap();
     let mut check = |after, limit, expect: &[StatementLine], more| {
         let operation = Operation::GetStatement { account: AccountRef::new(ADMIN), after, limit };
-        let expect = Statement { currency, lines: expect.to_vec(), more };
+        let expect = Statement { currency, lines: expect.to_vec(), more, complete_from: 1 };
         table.story.check(&operation, &Outcome::Statement(Box::new(expect)));
     };
     check(1, 10, &lines, false);
@@ -57,18 +60,18 @@ fn the_statement_and_the_open_rounds() {
 
     // The end of `s` is what its retention counts from.
     table.story.later(limits::RETENTION_MS);
-    check_numbers(&mut table.story, &[2, 3]);
+    check_numbers(&mut table.story, &[2, 3], 7);
     sweep(&mut table.story);
-    check_numbers(&mut table.story, &[2, 3]);
+    check_numbers(&mut table.story, &[2, 3], 7);
 }
 
-/// The statement has the transactions of these numbers.
+/// The statement has the transactions of these numbers, and all of them from the last number on.
 #[track_caller]
-fn check_numbers(story: &mut Story, expect: &[u32]) {
+fn check_numbers(story: &mut Story, expect: &[u64], complete_from: u64) {
     let operation = Operation::GetStatement { account: AccountRef::new(ADMIN), after: 0, limit: 1_000 };
     let Outcome::Statement(statement) = story.outcome(&operation) else { panic!("no statement") };
-    let numbers: Vec<u32> = statement.lines.iter().map(|line| line.number).collect();
-    assert_eq!(numbers, expect);
+    let numbers: Vec<u64> = statement.lines.iter().map(|line| line.number).collect();
+    assert_eq!((&numbers[..], statement.complete_from), (expect, complete_from));
 }
 
 #[test]

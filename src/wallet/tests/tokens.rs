@@ -2,26 +2,49 @@
 
 use super::*;
 use crate::wallet::account::Slot;
+use crate::wallet::ledger::AccountIndex;
+use crate::wallet::platforms::PlatformIndex;
+use crate::wallet::tokens::{Token, Tokens};
 
 #[test]
 fn outstanding_tokens_are_bounded_and_expire() {
     let mut story = Story::new(TokenPolicy::SingleUse);
     story.login(ADMIN, KEY);
-    for entropy in 0..limits::TOKENS_MAX as u128 {
-        story.token(entropy);
-    }
-    let most = limits::TOKENS_MAX as u128;
-    story.check(&create(PLATFORM, ADMIN, GAME, most), &refusal(ErrorCode::Unknown));
-    let slot = AccountHash::of(ADMIN).slot();
-    story.check(&redeem(PLATFORM, TokenId::new(slot, 17)), &redeemed(KEY));
-    story.token(most);
-    story.check(&create(PLATFORM, ADMIN, GAME, most + 1), &refusal(ErrorCode::Unknown));
+    let most = limits::TOKENS_PER_ACCOUNT_MAX as u128;
+    let tokens: Vec<TokenId> = (0..=most).map(|entropy| story.token(entropy)).collect();
+    // The oldest made way for the last one, and nothing else did.
+    story.check(&redeem(PLATFORM, tokens[0]), &refusal(ErrorCode::SessionNotFound));
+    story.check(&redeem(PLATFORM, tokens[1]), &redeemed(KEY));
+    assert_eq!(story.wallet.tokens(), limits::TOKENS_PER_ACCOUNT_MAX - 1);
     story.later(limits::TOKEN_LIFE_MS);
     story.token(most + 1);
-    for _ in 0..limits::TOKENS_MAX / limits::SWEEP_ACCOUNTS {
-        story.wallet.sweep(story.now_ms, |_| true);
-    }
+    sweep(&mut story);
     assert_eq!(story.wallet.tokens(), 1);
+}
+
+/// Where a shard holds all the tokens that it may, the platform that has most of them loses its oldest.
+#[test]
+fn a_platform_that_mints_without_end_ends_no_tokens_of_another() {
+    let mut tokens = Tokens::default();
+    let token = |platform: u16, number: usize| Token {
+        random: u128::from(platform) << 64 | number as u128,
+        account: AccountIndex::new(number % 1_000_000),
+        platform: PlatformIndex::from_number(platform),
+        session: 0,
+        expires_ms: START_MS + limits::TOKEN_LIFE_MS,
+    };
+    let quiet: Vec<Token> = (0..10).map(|number| token(1, number)).collect();
+    for token in &quiet {
+        assert!(tokens.mint(START_MS, *token));
+    }
+    for number in 0..limits::TOKENS_MAX + 5 {
+        assert!(tokens.mint(START_MS, token(2, number)));
+    }
+    assert_eq!(tokens.len(), limits::TOKENS_MAX);
+    let is_there = |token: &Token| tokens.get(START_MS, token.random).is_some();
+    assert!(quiet.iter().all(is_there));
+    let oldest = (0..).find(|number| is_there(&token(2, *number)));
+    assert_eq!(oldest, Some(quiet.len() + 5));
 }
 
 #[test]

@@ -170,6 +170,13 @@ impl Cluster {
         }
     }
 
+    /// The process ends as it should: what was to be journaled later is, and everything is durable.
+    pub(super) fn stop(&mut self) {
+        self.shards.iter_mut().for_each(Shard::journal_renewals);
+        self.sync();
+        self.disks.iter_mut().for_each(Disk::stop);
+    }
+
     /// Everything in memory is gone.
     pub(super) fn crash(&mut self, chance: &mut Chance) {
         self.shards.clear();
@@ -254,7 +261,7 @@ impl Cluster {
     fn go_on(&mut self, recovered: Vec<Recovered>) -> (Vec<Journal>, Vec<Wallet>) {
         let shards = self.disks.iter_mut().zip(recovered);
         let shards = shards.map(|(disk, recovered)| {
-            disk.go_on(recovered.tail.next, recovered.tail.torn.as_ref());
+            disk.go_on(&recovered.tail);
             (Journal::new(disk.origin(), recovered.tail.last), recovered.wallet)
         });
         shards.unzip()
@@ -275,7 +282,7 @@ impl Cluster {
         self.disks = (0..shards).map(disk).collect();
         let journals = self.disks.iter().map(|disk| Journal::new(disk.origin(), point)).collect();
         let before = recovered.into_iter().map(|shard| shard.wallet).collect();
-        let wallets = recovery::deal(before, partition, now_ms);
+        let wallets = recovery::deal(before, partition, now_ms, |_| ());
         Ok((journals, wallets.map_err(|error: Error<()>| format!("{error:?}"))?))
     }
 
@@ -291,10 +298,11 @@ impl Cluster {
                 covers: journal.last(),
                 now_ms,
                 rules: purser::wallet::Rules::V2,
+                next_segment: disk.next_segment(),
             };
             let written = recovery::write_snapshot(Written(Vec::new()), header, wallet);
             let Written(snapshot) = written.map_err(|error| format!("A snapshot fails: {error:?}."))?;
-            disk.publish(header.covers.sequence, snapshot);
+            disk.publish(header.covers, snapshot);
         }
         Ok(())
     }

@@ -44,7 +44,17 @@ impl Run {
     pub(super) fn crash(&mut self) -> Result<(), String> {
         self.settle()?;
         self.counts.crashes += 1;
+        // Now and then it is stopped as it should be, and then nothing may be lost.
+        let stops = self.chance.percent(15);
+        if stops {
+            self.drain()?;
+            self.cluster.stop();
+            self.settle()?;
+        }
         let mut before = Before { at_ms: self.now_ms, images: self.cluster.images(self.now_ms) };
+        if stops {
+            before.at_ms = u64::MAX;
+        }
         let unsettled: BTreeSet<&str> = self.flights.accounts();
         before.images.retain(|id, _| !unsettled.contains(id.as_str()));
         for at in 0..self.cluster.shards.len() {
@@ -65,7 +75,7 @@ impl Run {
         let away_ms = self.chance.below(most_ms);
         self.now_ms += self.grained(away_ms);
         if self.chance.percent(30) {
-            self.flip()?;
+            self.harm()?;
         }
         let was = self.cluster.disks.len();
         while self.chance.percent(15) {
@@ -96,23 +106,20 @@ impl Run {
         Ok(started)
     }
 
-    /// A bit has turned on a disk: a recovery must say so, and where. Then it turns back.
-    fn flip(&mut self) -> Result<(), String> {
+    /// A disk has been harmed: a recovery must say so, and where. Then it is healed.
+    fn harm(&mut self) -> Result<(), String> {
         let at = self.chance.index(self.cluster.disks.len());
         let disk = &mut self.cluster.disks[at];
-        let Some(flip) = disk.flip(&mut self.chance) else { return Ok(()) };
-        self.counts.flips += 1;
+        let Some(harm) = disk.harm(&mut self.chance) else { return Ok(()) };
+        self.counts.harms += 1;
         let recovered = disk.recover();
-        disk.turn(&flip);
-        match recovered {
-            Err(Error::Damage(damage))
-                if damage.file == flip.file && flip.within.contains(&(damage.offset as usize)) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(format!("{flip:?} was found, and as another damage: {error}.")),
-            Ok(recovered) => Err(format!("{flip:?} was not found: {:?}.", recovered.tail)),
-        }
+        let judged = match recovered {
+            Err(Error::Damage(damage)) if harm.is(&damage.file, damage.offset) => Ok(()),
+            Err(error) => Err(format!("{harm:?} was found, and as another damage: {error}.")),
+            Ok(recovered) => Err(format!("{harm:?} was not found: {:?}.", recovered.tail)),
+        };
+        disk.heal(harm);
+        judged
     }
 
     /// Shows the auditor every account, and looks at what no call shows.

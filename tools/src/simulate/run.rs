@@ -71,7 +71,7 @@ pub(super) struct Counts {
     pub(super) recoveries: u64,
     pub(super) deals: u64,
     pub(super) folds: u64,
-    pub(super) flips: u64,
+    pub(super) harms: u64,
     /// Starts that were configured otherwise than the last one.
     pub(super) changes: u64,
     /// Days that have passed.

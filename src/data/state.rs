@@ -1,0 +1,253 @@
+//! The shards of a directory on their way to serve: as they were, or in a new generation.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Demo, Error, Found, Opening, ShardFiles, ShardMark, ShardStart, SnapshotSink, put_demo};
+use crate::journal::snapshot::SnapshotHeader;
+use crate::journal::{Journal, Place, Point, RecordHash};
+use crate::limits;
+use crate::recovery::{self, Recovered};
+use crate::shard::partition::Partition;
+use crate::storage::FileError;
+use crate::storage::directory::DataDirectory;
+use crate::storage::manifest::Manifest;
+use crate::storage::segments::End;
+use crate::wallet::image::AccountImage;
+use crate::wallet::settings::Settings;
+use crate::wallet::{Millis, Rules, Wallet};
+
+/// The segment that a new generation begins with.
+const FIRST_SEGMENT: u32 = 1;
+
+/// Why what was found is written to a new generation.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reason {
+    /// It was written by an older version.
+    Format(u32),
+    /// It is of another number of shards.
+    Shards(u16, usize),
+}
+
+impl Reason {
+    /// All that hold for what the manifest says.
+    pub(super) fn all(found: &Manifest, partition: Partition) -> Vec<Self> {
+        let (before, now) = (found.shards, partition.shards());
+        let format = (!found.has_marks()).then_some(Self::Format(found.format));
+        let shards = (usize::from(before) != now).then_some(Self::Shards(before, now));
+        format.into_iter().chain(shards).collect()
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Format(format) => {
+                write!(f, "the data of format version {format} are written anew, in this version's")
+            }
+            Self::Shards(before, now) => {
+                write!(f, "the accounts of {before} shards are dealt anew, to {now}")
+            }
+        }
+    }
+}
+
+/// A shard on its way to serve, without its wallet.
+pub(super) struct Prepared {
+    journal: Journal,
+    last: Point,
+    end: End,
+    files: ShardFiles,
+    /// `None` in a generation that is not whole yet.
+    mark: Option<ShardMark>,
+    now_ms: Millis,
+}
+
+/// All shards on their way.
+pub(super) struct State {
+    pub(super) manifest: Manifest,
+    /// The manifest does not name this generation yet.
+    is_new: bool,
+    wallets: Vec<Wallet>,
+    shards: Vec<Prepared>,
+}
+
+impl State {
+    /// The shards of a directory that nothing was served from; where that `is_begun`, the manifest says so.
+    pub(super) fn first(directory: &DataDirectory, opening: &Opening, is_begun: bool) -> Result<Self, Error> {
+        directory.close_to_others()?;
+        if !is_begun {
+            let (shards, demo) = (opening.partition.shards() as u16, opening.demo.is_some());
+            Manifest::new(0, opening.stream, shards, demo).write(directory.path())?;
+        }
+        directory.sync_name()?;
+        for unfinished in directory.unfinished_after(0)? {
+            directory.remove_generation(unfinished)?;
+        }
+        Self::blank(directory, opening, 1)
+    }
+
+    /// Shards that hold nothing, of a new generation.
+    fn blank(directory: &DataDirectory, opening: &Opening, generation: u64) -> Result<Self, Error> {
+        let shards = opening.partition.shards();
+        let manifest = Manifest::new(generation, opening.stream, shards as u16, opening.demo.is_some());
+        directory.begin_generation(generation)?;
+        let prepared = (0..manifest.shards).map(|shard| {
+            directory.make_shard(generation, shard)?;
+            let files = ShardFiles::of(directory, manifest, shard);
+            Ok(Prepared {
+                journal: Journal::new(files.origin, Point::START),
+                last: Point::START,
+                end: End { next: Place { segment: FIRST_SEGMENT, offset: 0 }, before: None, is_torn: false },
+                files,
+                mark: None,
+                now_ms: 0,
+            })
+        });
+        let prepared = prepared.collect::<Result<Vec<_>, FileError>>()?;
+        let wallets = (0..shards).map(|_| Wallet::to_replay()).collect();
+        Ok(Self { manifest, is_new: true, wallets, shards: prepared })
+    }
+
+    /// The shards as they were.
+    pub(super) fn known(
+        directory: &DataDirectory,
+        manifest: Manifest,
+        recovered: Vec<Found>,
+    ) -> Result<Self, Error> {
+        let mut state = Self { manifest, is_new: false, wallets: Vec::new(), shards: Vec::new() };
+        for (shard, (recovered, mark)) in (0..).zip(recovered) {
+            let Recovered { wallet, tail, now_ms, .. } = recovered;
+            let files = ShardFiles::of(directory, manifest, shard);
+            files.directory.remove_unfinished()?;
+            let mark = mark.map(|(said, count)| ShardMark::found(&files.directory, said, count));
+            let before = tail.closed.last().map(|segment| segment.number);
+            state.wallets.push(wallet);
+            state.shards.push(Prepared {
+                journal: Journal::new(files.origin, tail.last),
+                last: tail.last,
+                end: End { next: tail.next, before, is_torn: tail.torn.is_some() },
+                files,
+                mark,
+                now_ms,
+            });
+        }
+        Ok(state)
+    }
+
+    /// What was recovered, in a new generation: dealt to the shards that are asked for. Where that `rebases` it, no time in
+    /// it is later than the system clock's. What was found is left as it is until the manifest names the new one.
+    pub(super) fn dealt(
+        directory: &DataDirectory,
+        found: Manifest,
+        recovered: Vec<Recovered>,
+        opening: &Opening,
+        rebases: bool,
+    ) -> Result<Self, Error> {
+        // Sequences go on, so that the order of what happened can be told across the change.
+        let sequence = recovered.iter().map(|shard| shard.tail.last.sequence).max().unwrap_or(0);
+        let latest_ms = recovered.iter().map(|shard| shard.now_ms).max().unwrap_or(0);
+        let now_ms = if rebases { opening.now_ms } else { latest_ms };
+        let wallets = recovered.into_iter().map(|shard| shard.wallet).collect();
+        let mut unnamed = None;
+        let change = |account: &mut AccountImage| {
+            if rebases {
+                account.clamp(now_ms);
+            }
+            if let Err(number) = account.name_platforms(&opening.platforms) {
+                unnamed = unnamed.max(Some(number));
+            }
+        };
+        let wallets = recovery::deal(wallets, opening.partition, latest_ms, change)?;
+        if let Some(number) = unnamed {
+            return Err(Error::Other(format!(
+                "the data names platforms by their places in the configuration, as version 0.1.0 did, and has rounds or \
+                 credits of platform {number}: the configuration has {}. Give all of them, in the order that they had",
+                opening.platforms.len()
+            )));
+        }
+        let mut state = Self::blank(directory, opening, found.generation + 1)?;
+        for shard in &mut state.shards {
+            shard.last = Point { sequence, hash: RecordHash::START };
+            shard.journal = Journal::new(shard.files.origin, shard.last);
+            shard.now_ms = now_ms;
+        }
+        state.wallets = wallets;
+        Ok(state)
+    }
+
+    /// Sets what is to hold from now on, writes what is in no journal, and makes the manifest name it.
+    pub(super) fn finish(
+        mut self,
+        directory: &DataDirectory,
+        opening: &Opening,
+    ) -> Result<Vec<ShardStart>, Error> {
+        let now_ms = self.shards.iter().map(|shard| shard.now_ms).fold(opening.now_ms, Millis::max);
+        // What the demo changes is in no journal; a snapshot of it follows.
+        let journaled = !self.is_new && opening.demo.is_none();
+        let changed = self.configure(&opening.settings(now_ms), now_ms, journaled)?;
+        if let Some(demo) = opening.demo {
+            let added = self.put_demo(opening.partition, demo, now_ms);
+            if !self.is_new && (changed || added) {
+                self.write_snapshots(now_ms)?;
+            }
+        }
+        if self.is_new {
+            self.write_snapshots(now_ms)?;
+            self.write_beginnings()?;
+            self.manifest.write(directory.path())?;
+        }
+        directory.finish_generation(self.manifest.generation)?;
+        recovery::claim_keys(&mut self.wallets, opening.partition, now_ms);
+        let shards = self.shards.into_iter().zip(self.wallets);
+        let shards = shards.map(|(shard, mut wallet)| {
+            wallet.open(Arc::clone(&opening.catalog));
+            let Prepared { journal, last, end, files, mark, now_ms } = shard;
+            let mark = mark.expect("each shard has one, or has got one");
+            ShardStart { wallet, journal, last, end, files, mark, now_ms }
+        });
+        Ok(shards.collect())
+    }
+
+    fn put_demo(&mut self, partition: Partition, demo: Demo, now_ms: Millis) -> bool {
+        put_demo(&mut self.wallets, partition, demo, now_ms)
+    }
+
+    /// Sets what is to hold from now on, and says whether that was a change. Where it is `journaled`, a change of it is;
+    /// or else a snapshot follows.
+    fn configure(&mut self, settings: &Settings, now_ms: Millis, journaled: bool) -> Result<bool, Error> {
+        let mut any = false;
+        for (shard, wallet) in self.shards.iter_mut().zip(&mut self.wallets) {
+            let changed = wallet.configure(now_ms, settings).map_err(recovery::Error::Currency)?;
+            any |= changed;
+            if changed && journaled {
+                shard.journal.configure(now_ms, wallet.settings());
+                shard.now_ms = now_ms;
+            }
+        }
+        Ok(any)
+    }
+
+    /// Writes a snapshot of every shard, and removes what it has made superfluous.
+    fn write_snapshots(&mut self, now_ms: Millis) -> Result<(), Error> {
+        for (shard, wallet) in self.shards.iter_mut().zip(&self.wallets) {
+            shard.now_ms = now_ms;
+            let (origin, covers) = (shard.files.origin, shard.journal.last());
+            let next_segment = shard.end.next.segment;
+            let header = SnapshotHeader { origin, covers, now_ms, rules: Rules::V2, next_segment };
+            let sink = SnapshotSink(shard.files.directory.create_snapshot(header.covers.sequence)?);
+            recovery::write_snapshot(sink, header, wallet)?.0.publish()?;
+            shard.files.directory.remove_snapshots_before(header.covers.sequence)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the first segment and the mark of every shard.
+    fn write_beginnings(&mut self) -> Result<(), Error> {
+        for Prepared { files, mark, last, .. } in &mut self.shards {
+            files.directory.create_segment(FIRST_SEGMENT, limits::SEGMENT_BYTES as u64)?;
+            *mark = Some(ShardMark::create(&files.directory, files.origin, *last, FIRST_SEGMENT)?);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! Bets that were refused for the player's sake, and are refused again for a while (protocol §4,
+//! `remember_refusals_ms`): a platform that repeats a bet hears what it heard, though the funds have come since.
+//!
+//! They live in memory alone: nothing moved, and a start may forget them.
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::ladder::Verdict;
+use super::ledger::RefusedBet;
+use super::operation::{Play, PlayKind};
+use super::outcome::{ErrorCode, Why};
+use super::platform::RoundScope;
+use super::platforms::PlatformIndex;
+use super::play::At;
+use super::{Millis, Wallet};
+use crate::limits;
+use crate::marks::{self, Mark};
+
+impl Wallet {
+    /// The refusal of this bet that still holds.
+    pub(super) fn remembered_refusal(&self, now_ms: Millis, play: &Play<&str>, at: At) -> Option<Verdict> {
+        let activity = self.accounts.get(at.account).activity()?;
+        if play.kind != PlayKind::Bet || activity.refusals.is_empty() {
+            return None;
+        }
+        let bet = bet_hash(play, at.platform);
+        let refusal = activity.refusals.iter().find(|known| known.bet == bet && now_ms < known.until_ms)?;
+        marks::hit(Mark::RefusalRemembered);
+        Some(Verdict::Refuse(refusal.code, refusal.why.0))
+    }
+
+    pub(super) fn remember_refusal(
+        &mut self,
+        now_ms: Millis,
+        play: &Play<&str>,
+        at: At,
+        (code, why): (ErrorCode, &'static str),
+    ) {
+        let remembered_ms = self.platforms.dialect(at.platform).remember_refusals_ms;
+        let lasts = matches!(
+            code,
+            ErrorCode::InsufficientFunds
+                | ErrorCode::StakeLimit
+                | ErrorCode::WagerLimit
+                | ErrorCode::LossLimit
+                | ErrorCode::SessionLengthLimit
+        );
+        if remembered_ms == 0 || !lasts {
+            return;
+        }
+        let bet = bet_hash(play, at.platform);
+        let refusals = &mut self.accounts.get_mut(at.account).activity_mut().refusals;
+        refusals.retain(|known| now_ms < known.until_ms);
+        // What is refused since it was refused before is refused until the same time.
+        if refusals.iter().any(|known| known.bet == bet) {
+            return;
+        }
+        if refusals.len() == limits::REFUSALS_REMEMBERED_MAX {
+            refusals.pop_front();
+        }
+        let until_ms = now_ms.saturating_add(remembered_ms);
+        refusals.push_back(RefusedBet { bet, until_ms, code, why: Why(why) });
+    }
+}
+
+/// A hash of all that a bet is known by.
+fn bet_hash(play: &Play<&str>, platform: PlatformIndex) -> u64 {
+    let game = if play.scope == RoundScope::Game { play.game } else { "" };
+    let of_round = xxh3_64_with_seed(play.round.as_bytes(), u64::from(platform.number()));
+    let of_game = xxh3_64_with_seed(game.as_bytes(), of_round);
+    xxh3_64_with_seed(play.transaction.as_bytes(), of_game)
+}

@@ -1,0 +1,159 @@
+//! What is forgotten, and when: it follows from the time and the records, and not from when a sweep came by.
+
+use super::rounds::{Table, play};
+use super::settings::{Calendar, DomainSettings};
+use super::*;
+
+const RETENTION_MS: Millis = limits::RETENTION_MS;
+
+/// The settings with another retention.
+fn retention(story: &Story, retention_ms: u64) -> Settings {
+    Settings { retention_ms, ..story.wallet.settings().clone() }
+}
+
+#[test]
+fn images_leave_out_what_is_past_the_horizon() {
+    let mut table = Table::new();
+    for asked in ["bet r a 100 start close", "bet s a 100 start", "rollback t x 1 of=never"] {
+        table.story.outcome(&play(asked).as_deref());
+    }
+    let rounds = |story: &Story, now_ms| {
+        let image = images(&story.wallet, now_ms).swap_remove(0);
+        let ids: Vec<String> = image.rounds.iter().map(|round| round.id.clone()).collect();
+        (ids, image.sessions.len(), image.outside.len(), image.forgotten)
+    };
+    let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+    let over_ms = START_MS + RETENTION_MS;
+    assert_eq!(rounds(&table.story, over_ms - 1), (ids(&["r", "s", "t"]), 0, 1, 0));
+    // The opening deposit had number 1, the bet of `r` number 2; an open round is remembered for ever.
+    assert_eq!(rounds(&table.story, over_ms), (ids(&["s"]), 0, 0, 2));
+    let session_ms = START_MS + IDLE_MS + limits::SESSION_REMEMBERED_MS;
+    assert_eq!(rounds(&table.story, session_ms - 1).1, 1);
+    assert_eq!(rounds(&table.story, session_ms).1, 0);
+    assert_eq!(table.story.wallet.rounds(), 3, "and all of it is still in memory");
+    table.story.later(RETENTION_MS);
+    sweep(&mut table.story);
+    assert_eq!(table.story.wallet.rounds(), 1);
+    assert_eq!(rounds(&table.story, over_ms), (ids(&["s"]), 0, 0, 2));
+}
+
+/// A longer retention does not bring back what was over by the shorter one: live, it may have left memory.
+#[test]
+fn a_longer_retention_brings_nothing_back() {
+    for sweeps in [false, true] {
+        let mut table = Table::new();
+        let story = &mut table.story;
+        let short = retention(story, 1_000);
+        assert_eq!(story.wallet.configure(story.now_ms, &short), Ok(true));
+        assert!(matches!(story.outcome(&play("bet r a 100 start close").as_deref()), Outcome::Done { .. }));
+        story.later(1_000);
+        if sweeps {
+            sweep(story);
+        }
+        let long = retention(story, RETENTION_MS);
+        assert_eq!(story.wallet.configure(story.now_ms, &long), Ok(true));
+        // The round is begun anew: a closed one would refuse it.
+        assert!(matches!(story.outcome(&play("bet r b 100 start").as_deref()), Outcome::Done { .. }));
+        let image = images(&story.wallet, story.now_ms).swap_remove(0);
+        assert_eq!((image.rounds.len(), image.rounds[0].transactions.len(), image.forgotten), (1, 1, 2));
+        std::mem::forget(table);
+    }
+}
+
+#[test]
+fn a_round_begins_anew_after_its_retention() {
+    let mut table = Table::new();
+    table.check("bet r a 100 start close", (0, Some(900)));
+    table.story.later(RETENTION_MS - 1);
+    table.check("win r w 5", (0, Some(905)));
+    table.story.later(RETENTION_MS - 1);
+    table.check("bet r b 100 start key=none", (-3, None));
+    table.check("win r w 5", (0, Some(905)));
+    table.story.later(1);
+    table.check("void r v 1", (-14, Some(905)));
+    table.check("win r w 5", (0, Some(910)));
+    table.check("rollback r x 100 of=a", (-8, Some(910)));
+}
+
+#[test]
+fn a_statement_says_where_it_begins() {
+    let mut table = Table::new();
+    for asked in ["bet open a 100 start", "bet r a 100 start close", "win open b 5"] {
+        table.story.outcome(&play(asked).as_deref());
+        table.story.later(1);
+    }
+    let statement = Operation::GetStatement { account: AccountRef::new(ADMIN), after: 0, limit: 10 };
+    let check = |story: &mut Story, expect: (&[u64], u64)| {
+        let Outcome::Statement(told) = story.outcome(&statement) else { panic!() };
+        let numbers: Vec<u64> = told.lines.iter().map(|line| line.number).collect();
+        assert_eq!((&numbers[..], told.complete_from), expect);
+    };
+    check(&mut table.story, (&[1, 2, 3, 4], 1));
+    table.story.later(RETENTION_MS);
+    check(&mut table.story, (&[2, 4], 4));
+    sweep(&mut table.story);
+    check(&mut table.story, (&[2, 4], 4));
+}
+
+#[test]
+fn limits_count_by_the_domains_own_day() {
+    const HOUR_MS: Millis = 3_600_000;
+    let mut table = Table::new();
+    let story = &mut table.story;
+    // A day that ends half an hour from now, in a week and a month that go on.
+    let calendar = |starts_ms, until_ms| Some(Calendar { starts_ms, until_ms });
+    let settings = |story: &Story, calendar| {
+        let mut settings = story.wallet.settings().clone();
+        let domain: &mut DomainSettings =
+            settings.domains.iter_mut().find(|domain| domain.name == "default").unwrap();
+        domain.calendar = calendar;
+        settings
+    };
+    let midnight_ms = START_MS + HOUR_MS / 2;
+    let before = calendar([midnight_ms - 24 * HOUR_MS, START_MS - 9 * HOUR_MS, 0], midnight_ms);
+    let after = calendar([midnight_ms, START_MS - 9 * HOUR_MS, 0], midnight_ms + 24 * HOUR_MS);
+    assert_eq!(story.wallet.calendars_until(), Millis::MAX);
+    story.wallet.configure(story.now_ms, &settings(story, before)).unwrap();
+    assert_eq!(story.wallet.calendars_until(), midnight_ms);
+    let money = |text| Money::parse(text);
+    let limits = Restrictions {
+        wager: restriction::ByPeriod { day: money("3"), week: money("4"), month: None },
+        ..Restrictions::none()
+    };
+    story.outcome(&Operation::SetLimits { account: AccountRef::new(ADMIN), limits: Box::new(limits) });
+    let bet = |story: &mut Story, id: &str, minor: u32, code: i8| {
+        let asked = format!("bet r {id} {minor} start");
+        let is = match story.outcome(&play(&asked).as_deref()) {
+            Outcome::Done { .. } => 0,
+            Outcome::Refused { code, .. } => code.number(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(is, code, "{asked}");
+    };
+    bet(story, "a", 300, 0);
+    bet(story, "b", 1, -11);
+    story.later(HOUR_MS / 2);
+    story.login(ADMIN, KEY);
+    story.wallet.configure(story.now_ms, &settings(story, after)).unwrap();
+    bet(story, "b", 100, 0);
+    bet(story, "c", 1, -11);
+    // Where days begin earlier from now on, what was counted stays counted.
+    let earlier = calendar([START_MS, START_MS - 10 * HOUR_MS, 0], midnight_ms + 23 * HOUR_MS);
+    story.wallet.configure(story.now_ms, &settings(story, earlier)).unwrap();
+    bet(story, "d", 1, -11);
+    std::mem::forget(table);
+}
+
+/// Two keys of one account with one hash, one in 2^64 pairs: after a start each has its claim.
+#[test]
+fn keys_of_one_hash_are_released_one_by_one() {
+    let mut story = Story::new(TokenPolicy::SingleUse);
+    let (key, account) = (KeyHash::of("k"), AccountHash::of(ADMIN));
+    assert!(story.wallet.adopt_key(key, account));
+    assert!(story.wallet.adopt_key(key, account));
+    for left in [1, 0] {
+        let release = Operation::ReleaseKey { key: "k", account, answer: operation::Released::Swept };
+        assert_eq!(story.outcome(&release), Outcome::Silent);
+        assert_eq!(story.wallet.session_keys(), left);
+    }
+}

@@ -1,0 +1,102 @@
+//! A journal that was written under a clock that was ahead, and is brought back.
+
+use std::process::Command;
+
+use crate::machine::{DAY, Machine, wait_until};
+use crate::player::Player;
+use crate::process::{Home, Process};
+
+/// A limit of 10.00 a day, a week and a month.
+const LIMITED: [(Player, &str); 3] = [
+    (Player("default/day"), r#"{"Wager":{"Day":10.00}}"#),
+    (Player("default/week"), r#"{"Wager":{"Week":10.00}}"#),
+    (Player("default/month"), r#"{"Loss":{"Month":10.00}}"#),
+];
+
+/// A directory whose journal is 40 days ahead of the clock. Each player has lost 8.00 then.
+#[track_caller]
+fn ahead(shards: usize, sections: &str) -> Machine {
+    let mut home = Home::new();
+    home.configure(&[("default", "GBP")], sections);
+    let mut machine = Machine::new(home);
+    let process = machine.home.start(shards);
+    for (player, limits) in LIMITED {
+        player.join(&process, limits);
+    }
+    assert_eq!(process.stop(), "");
+    machine.set_clock(40 * DAY);
+    machine.home.argue("--after-pause", true);
+    let process = machine.home.start(shards);
+    for (player, _) in LIMITED {
+        process.operate(&format!("POST {}/sessions", player.0), &session(player), 201);
+        assert_eq!(player.bet(&process, "ahead", "8.00"), 0);
+    }
+    process.kill();
+    machine.home.argue("--after-pause", false);
+    machine.set_clock(0);
+    machine
+}
+
+fn session(player: Player) -> String {
+    format!(r#"{{"SessionKey":"{}"}}"#, player.key())
+}
+
+#[track_caller]
+fn check_all_hold(process: &Process, pounds: &str) {
+    LIMITED.iter().for_each(|(player, _)| player.check_holds(process, pounds));
+}
+
+#[test]
+fn a_journal_that_ran_ahead_is_brought_back() {
+    for (before, now) in [(2, 2), (2, 1)] {
+        let mut machine = ahead(before, "");
+        let sentence = machine.home.refusal(now);
+        assert!(sentence.contains(" days later") && sentence.contains("--rebase-clock"), "{sentence}");
+        machine.home.argue("--rebase-clock", true);
+        let process = machine.home.start(now);
+        assert!(process.notes.contains("is brought back to the system clock's"), "{}", process.notes);
+        check_all_hold(&process, "92.00");
+        for (player, _) in LIMITED {
+            // A repeat is known, and what was staked counts.
+            assert_eq!(player.bet(&process, "ahead", "8.00"), 0);
+            let code = player.bet(&process, "over", "3.00");
+            assert!([-11, -12].contains(&code), "{player:?}: {code}");
+            assert_eq!(player.bet(&process, "within", "2.00"), 0);
+            let times = player.statement(&process);
+            assert!(times.is_sorted() && times.len() == 3, "{times:?}");
+            let now_ms = machine.right_ms();
+            assert!(times.iter().all(|at_ms| *at_ms <= now_ms), "{times:?} are after {now_ms}");
+        }
+        process.kill();
+        // It is done: nothing is to be brought back any more, with the flag and without.
+        let process = machine.home.start(now);
+        assert!(process.notes.contains("nothing was to do"), "{}", process.notes);
+        check_all_hold(&process, "90.00");
+        assert_eq!(process.stop(), "");
+        machine.home.argue("--rebase-clock", false);
+        let process = machine.home.start(now);
+        assert_eq!(process.notes, "");
+        check_all_hold(&process, "90.00");
+        assert_eq!(process.stop(), "");
+        let verified = Command::new(env!("CARGO_BIN_EXE_purser"))
+            .arg("verify")
+            .arg("--data")
+            .arg(machine.home.data())
+            .output();
+        let verified = verified.expect("it runs");
+        assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    }
+}
+
+#[test]
+fn what_was_brought_back_is_remembered_from_now_and_forgotten() {
+    let mut machine = ahead(2, "\n[rounds]\nretention_ms = 4000\n\n[timeouts]\nsession_idle_ms = 4000\n");
+    machine.home.argue("--rebase-clock", true);
+    let process = machine.home.start(2);
+    let (player, _) = LIMITED[0];
+    assert_eq!(player.end(&process, "ahead"), 0, "it is remembered");
+    wait_until("the round is forgotten", || player.end(&process, "ahead") == -14);
+    wait_until("the session idles out", || !player.has_session(&process));
+    check_all_hold(&process, "92.00");
+    assert_eq!(process.stop(), "");
+}
