@@ -10,13 +10,13 @@ mod simulate;
 
 #[derive(Debug, Parser)]
 #[command(version)]
-struct Arguments {
+struct Program {
     #[command(flatten)]
     simulate: simulate::Arguments,
 }
 
 fn main() -> ExitCode {
-    let Arguments { simulate } = Arguments::parse();
+    let Program { simulate } = Program::parse();
     simulate::run(simulate).unwrap_or_else(|sentence| {
         let _ = writeln!(std::io::stderr(), "{sentence}");
         ExitCode::from(2)

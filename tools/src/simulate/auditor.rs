@@ -176,20 +176,11 @@ impl Auditor {
     fn end(&mut self, operation: &Operation<CompactString>) {
         self.event += 1;
         self.directory.end(operation, self.event);
-        if let Operation::CloseSession { account, key } = operation
-            && self.tip(account.id()).and_then(|tip| tip.session(key)).is_none()
-        {
-            self.directory.let_go(key, account.hash());
-        }
     }
 
-    /// The machine has given back an account's claim of a session's key, at a time.
-    pub(crate) fn released(&mut self, now_ms: u64, key: &str, account: AccountHash) {
-        let Some(holder) = self.directory.holder(key, account) else { return };
-        let session = self.tip(holder).and_then(|tip| tip.session(key));
-        if session.is_none_or(|session| session.is_past(now_ms, &self.rules)) {
-            self.directory.let_go(key, account);
-        }
+    /// The machine has given back a claim of a session's key, since the account's session is over.
+    pub(crate) fn released(&mut self, key: &str, account: AccountHash) {
+        self.directory.let_go(key, account);
     }
 
     /// Somebody has seen the answer to a request: from now on its effect is there, whatever happens.
@@ -407,6 +398,11 @@ impl Auditor {
             shown: false,
         };
         let ledger = self.ledgers.entry(account.to_owned()).or_default();
+        if let (Operation::OpenSession { key, .. }, Some(tip)) = (&*entry.operation, &ledger.tip)
+            && tip.session(key).is_none_or(|session| session.is_past(now_ms, &self.rules))
+        {
+            self.directory.hold(key, account);
+        }
         let answer = apply(&mut ledger.tip, &entry.ask(&self.rules));
         if let (Operation::CreateToken { entropy, .. }, Outcome::Token(_)) = (&*entry.operation, &answer) {
             self.tokens.insert(*entropy, account.to_owned());
@@ -415,9 +411,6 @@ impl Auditor {
             (Operation::Play(play), Outcome::Done { .. }) if play.kind == PlayKind::Bet => {
                 let key = play.session.as_ref().expect("a bet has a session");
                 self.directory.used(key, account, self.event);
-            }
-            (Operation::OpenSession { key, .. }, Outcome::SessionOpened { .. }) => {
-                self.directory.hold(key, account);
             }
             (_, Outcome::Redeemed(redeemed)) => self.directory.used(&redeemed.key, account, self.event),
             _ => {}

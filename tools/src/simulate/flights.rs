@@ -113,9 +113,13 @@ impl Flights {
     /// A sentence, where nobody has asked for it, or it should have come out otherwise.
     pub(super) fn applied(&mut self, auditor: &mut Auditor, applied: Applied) -> Result<(), String> {
         let Applied { now_ms, operation, outcome } = applied;
-        if let Operation::ReleaseKey { key, account, answer: Released::Swept | Released::Freed } = &operation {
-            auditor.released(now_ms, key, *account);
+        let over = |answer| matches!(answer, Released::Swept | Released::Freed | Released::Closed);
+        if let Operation::ReleaseKey { key, account, answer } = &operation
+            && over(*answer)
+        {
+            auditor.released(key, *account);
         }
+        if let Ok(k) = std::env::var("TRACE_KEY") { if format!("{operation:?}").contains(&k) { eprintln!("{now_ms} {operation:?} -> {outcome:?}"); } }
         let goes_on = match (&outcome, &operation) {
             (Outcome::Silent, _) => return Ok(()),
             (Outcome::Next(_), Operation::StartSession { .. } | Operation::CloseSession { .. }) => {

@@ -337,6 +337,10 @@ impl Run {
         let most_ms = self.chance.weighted(&LEAPS_MS);
         let ms = self.chance.below(most_ms);
         self.now_ms += self.grained(ms);
+        // Keys of sessions that are over by now, and were not swept yet.
+        for _ in 0..self.chance.below(4) {
+            self.queue.push_back(Rc::new(self.workload.open_any()));
+        }
         Ok(())
     }
 

@@ -248,6 +248,12 @@ impl Workload {
         operation
     }
 
+    /// A login of any player by any player's key.
+    pub(crate) fn open_any(&mut self) -> Operation<CompactString> {
+        let who = self.chance.index(self.world.players.len());
+        Operation::OpenSession { account: self.account(who), key: self.any_key() }
+    }
+
     /// Logins by new keys; the first comes now.
     fn open_many(&mut self, who: usize) -> Operation<CompactString> {
         for _ in 0..self.chance.below(MANY_MAX) {

@@ -4,7 +4,7 @@
 //! requests of other accounts go on in between. So where another account has done something with a key while a
 //! request was under way, both answers are right.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use compact_str::CompactString;
 use purser::wallet::account::AccountHash;
@@ -17,8 +17,8 @@ const UNDER_WAY: u64 = u64::MAX;
 pub(super) struct Directory {
     /// By key, and then by account: when it last logged in or out by this key, or used it.
     busy: BTreeMap<String, BTreeMap<String, Busy>>,
-    /// By key: accounts whose claim of it was not seen to go.
-    held: BTreeMap<String, BTreeSet<String>>,
+    /// By key, and then by account: sessions that were begun by it and whose claim was not seen to go.
+    held: BTreeMap<String, BTreeMap<String, u32>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,27 +49,24 @@ impl Directory {
         self.busy(key, account).last_event = event;
     }
 
-    /// The account's session by this key has started.
+    /// A session of the account has started by this key, where there was none.
     pub(super) fn hold(&mut self, key: &str, account: &str) {
-        self.held.entry(key.to_owned()).or_default().insert(account.to_owned());
+        *self.held.entry(key.to_owned()).or_default().entry(account.to_owned()).or_default() += 1;
     }
 
-    /// The account's claim of the key is gone.
+    /// A claim of the account's is gone.
     pub(super) fn let_go(&mut self, key: &str, account: AccountHash) {
         if let Some(accounts) = self.held.get_mut(key) {
-            accounts.retain(|held| AccountHash::of(held) != account);
+            accounts.retain(|held, claims| {
+                *claims -= u32::from(AccountHash::of(held.as_str()) == account);
+                *claims > 0
+            });
         }
     }
 
     /// Whether another account's claim of the key may still be there, though its session is over.
     pub(super) fn lingers(&self, key: &str, account: &str) -> bool {
-        self.held.get(key).is_some_and(|accounts| accounts.iter().any(|held| held != account))
-    }
-
-    /// The account with this hash that holds the key.
-    pub(super) fn holder(&self, key: &str, account: AccountHash) -> Option<&str> {
-        let accounts = self.held.get(key)?;
-        accounts.iter().find(|held| AccountHash::of(held.as_str()) == account).map(String::as_str)
+        self.held.get(key).is_some_and(|accounts| accounts.keys().any(|held| held != account))
     }
 
     /// Nothing is under way any more, and who holds what is to be seen.

@@ -1,5 +1,6 @@
 //! What may happen to files while nobody writes them: a bit turns, a file is gone, or its end is. A recovery must say so.
 
+use std::fmt;
 use std::ops::Range;
 
 use purser::journal::Buffer;
@@ -10,7 +11,6 @@ use super::{Disk, Kept, Segment, segment_name, snapshot_name};
 use crate::simulate::workload::Chance;
 
 /// Harm that was done, which a recovery must find.
-#[derive(Debug)]
 pub(in crate::simulate) struct Harm {
     /// What was done.
     kind: Kind,
@@ -36,12 +36,10 @@ enum Undo {
     Snapshot(Sequence, Vec<u8>),
 }
 
-impl std::fmt::Debug for Undo {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Segment(number, _) | Self::Bytes(number, _) => write!(f, "Segment({number})"),
-            Self::Snapshot(covers, _) => write!(f, "Snapshot({covers})"),
-        }
+impl fmt::Display for Harm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, file, within, .. } = self;
+        write!(f, "{kind:?} {file}, {within:?}")
     }
 }
 
@@ -166,10 +164,9 @@ impl Disk {
         let before = Buffer::clone(&file.bytes);
         match kind {
             Kind::Truncated => file.bytes.resize(from, 0),
+            // A group ends in zeros.
+            _ if before[from..group.end].iter().all(|byte| *byte == 0) => return None,
             _ => file.bytes[from..].fill(0),
-        }
-        if file.bytes[..] == before[..] {
-            return None;
         }
         Some(Harm { kind, file: segment_name(*number), within: None, undo: Undo::Bytes(*number, before) })
     }
