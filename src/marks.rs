@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! marks {
-    ($($(#[$doc:meta])* $mark:ident;)*) => {
+    ($($(#[$doc:meta])* $mark:ident $(in $test:literal)?;)*) => {
         /// A branch that matters.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
@@ -20,6 +20,14 @@ macro_rules! marks {
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$mark => stringify!($mark),)*
+                }
+            }
+
+            /// The test that reaches it, where the simulator can't.
+            pub const fn test(self) -> Option<&'static str> {
+                match self {
+                    $($(Self::$mark => Some($test),)?)*
+                    _ => None,
                 }
             }
         }
@@ -44,7 +52,7 @@ marks! {
     /// A round was past its horizon, and was still in memory when it was asked for.
     RoundPastHorizon;
     /// A round whose platform was not known was claimed by the first record about it.
-    RoundClaimed;
+    RoundClaimed in "wallet::tests: rounds of version 0.1.0";
     /// A round was found under the scope that its platform had before.
     RoundOfOtherScope;
     /// A bet was refused since its round has as many as it may have.
@@ -80,7 +88,7 @@ marks! {
     /// A recovery found a segment's header that a crash tore.
     TornHeader;
     /// A record of older rules was applied by its receipt.
-    OldRules;
+    OldRules in "wallet::tests: rounds of version 0.1.0";
 }
 
 static COUNTS: [AtomicU64; Mark::ALL.len()] = [const { AtomicU64::new(0) }; Mark::ALL.len()];

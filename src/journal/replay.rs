@@ -6,6 +6,7 @@ use super::record::Record;
 use super::segment::SegmentHeader;
 use super::{Buffer, Damage, Fault, Known, Origin, Point};
 use crate::limits::JOURNAL_BLOCK_BYTES;
+use crate::marks;
 use crate::wallet::outcome::Receipt;
 use crate::wallet::{Millis, Rules, Sequence};
 
@@ -181,6 +182,7 @@ impl Replay {
                 Ok(())
             }
             Opening::Torn => {
+                marks::hit(marks::Mark::TornHeader);
                 self.tear(number, segment, 0, "the segment's header is not there".into());
                 Ok(())
             }
@@ -252,7 +254,10 @@ impl Replay {
         self.closed.push(SegmentRange { number, last: last.sequence });
         self.end = (segment.name.into(), offset);
         match end {
-            End::Torn(what) => self.tear(number, segment, offset, what),
+            End::Torn(what) => {
+                marks::hit(marks::Mark::TornTail);
+                self.tear(number, segment, offset, what);
+            }
             End::Zeros if offset as usize + JOURNAL_BLOCK_BYTES > segment.bytes.len() => self.next = None,
             End::Zeros => self.next = Some(Place { segment: number, offset }),
         }

@@ -49,6 +49,8 @@ pub struct Core {
     journal: Journal,
     /// The last change that is on stable storage.
     durable: Sequence,
+    /// The last change of the settings. Every outcome depends on it.
+    configured: Sequence,
     /// When the first day ends by a calendar of a domain's own; milliseconds since 1970.
     calendars_until_ms: Millis,
     almanac: Almanac,
@@ -79,7 +81,9 @@ impl Core {
     pub fn new(id: ShardId, partition: Partition, wallet: Wallet, journal: Journal) -> Self {
         let durable = journal.taken_sequence();
         let (almanac, watch) = (Almanac(None), Watch(None));
-        Self { id, partition, wallet, journal, durable, calendars_until_ms: Millis::MAX, almanac, watch }
+        let configured = journal.last_sequence();
+        let calendars_until_ms = Millis::MAX;
+        Self { id, partition, wallet, journal, durable, configured, calendars_until_ms, almanac, watch }
     }
 
     /// Asks `calendars` for the next day's calendar when a domain's day has ended. Without it every domain goes by UTC.
@@ -163,6 +167,7 @@ impl Core {
         let changed = self.wallet.configure(now_ms, &settings).expect("no currency has changed");
         if changed {
             self.journal.configure(now_ms, self.wallet.settings());
+            self.configured = self.journal.last_sequence();
         }
         self.calendars_until_ms = self.wallet.calendars_until().max(now_ms + 1);
     }
@@ -182,7 +187,7 @@ impl Core {
         if now_ms >= self.calendars_until_ms {
             self.turn_calendars(now_ms);
         }
-        let mut after = 0;
+        let mut after = self.configured;
         let mut next = match self.apply(now_ms, operation, &mut after) {
             Outcome::Next(next) => next,
             outcome => {

@@ -11,7 +11,7 @@ use purser::wallet::account::{AccountRef, KeyHash, Profile};
 use purser::wallet::amount::Amount;
 use purser::wallet::operation::{Operation, Play, PlayKind};
 use purser::wallet::outcome::{Effect, Outcome};
-use purser::wallet::{Catalog, Currency, Domain, PlatformId, Stamp, Wallet};
+use purser::wallet::{Catalog, Currency, Domain, PlatformKey, RoundScope, Stamp, Wallet};
 
 /// Arguments of `tools footprint`.
 #[derive(Debug, clap::Args)]
@@ -35,7 +35,7 @@ const START_MS: u64 = 1_764_000_000_000;
 /// A sentence, where the process's memory can't be told.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let Arguments { transactions, per_round, accounts } = *arguments;
-    let platform = PlatformId::new(0).expect("the first");
+    let platform = PlatformKey::new("L100").expect("it is short");
     let currency = Currency::from_code("GBP");
     let domain = Domain::new("default".into(), currency.expect("ISO 4217 has it"), [platform]);
     let mut wallet = Wallet::new(Arc::new(Catalog::new(vec![domain], ["11588".into()])));
@@ -67,6 +67,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
             session: Some(session.as_str()),
             session_checked: true,
             round: &round,
+            scope: RoundScope::Platform,
             transaction: &transaction,
             original: None,
             game: "11588",

@@ -7,7 +7,8 @@
 //! - `auditor`: a second implementation of the protocol, which judges every answer, and what a crash has left.
 //! - `disk`: a shard's disk, and what a crash may do to it. `cluster`: the shards, and how they start.
 //! - `flights`: requests under way between those who ask, the machine and the auditor.
-//! - `run`: who does what next. `crash`: the crash, and what is looked at after it.
+//! - `run`: who does what next. `fill`: a round that is filled to its bounds. `crash`: the crash, and what is looked at
+//!   after it.
 //!
 //! A seed and a number of steps are the whole of a run: the same ones give the same run, on any machine.
 
@@ -15,6 +16,7 @@ pub(crate) mod auditor;
 mod cluster;
 mod crash;
 mod disk;
+mod fill;
 mod flights;
 mod run;
 pub(crate) mod workload;
@@ -27,6 +29,7 @@ use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use purser::clock::Clock;
+use purser::marks::{self, Mark};
 
 use flights::Answers;
 use run::{Counts, Run};
@@ -52,6 +55,9 @@ pub(crate) struct Arguments {
     /// Shards at every start; without it each start may have another number.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=cluster::SHARDS_MAX as u64))]
     shards: Option<u64>,
+    /// Say how often each branch that matters was taken, and fail where one never was
+    #[arg(long)]
+    marks: bool,
 }
 
 thread_local! {
@@ -96,7 +102,26 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let seeds = arguments.seeds;
     say(&bar, &format!("total of {} seeds: {}", seeds - failed, line(&total)));
     say(&bar, &format!("{failed} of {seeds} seeds failed; {seconds:.1} s, {rate:.0} steps/s"));
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { EXIT_FAILED.into() })
+    let missed = if arguments.marks { say_marks(&bar) } else { 0 };
+    Ok(if failed == 0 && missed == 0 { ExitCode::SUCCESS } else { EXIT_FAILED.into() })
+}
+
+/// Says how often each mark was hit, and returns how many never were.
+fn say_marks(bar: &ProgressBar) -> usize {
+    let mut missed = 0;
+    for mark in Mark::ALL {
+        let name = mark.name();
+        match (marks::hits(mark), mark.test()) {
+            (0, None) => {
+                missed += 1;
+                say(bar, &format!("{name}: NEVER"));
+            }
+            (0, Some(test)) => say(bar, &format!("{name}: not here, but in {test}")),
+            (hits, _) => say(bar, &format!("{name}: {hits}")),
+        }
+    }
+    say(bar, &format!("{missed} of {} marks were never reached", Mark::ALL.len()));
+    missed
 }
 
 fn play(seed: u64, arguments: Arguments, bar: &ProgressBar) -> Result<Counts, (u64, String)> {
@@ -144,11 +169,13 @@ fn say(bar: &ProgressBar, line: &str) {
 }
 
 fn line(counts: &Counts) -> String {
-    let Counts { steps, requests, answers, crashes, torn, recoveries, deals, folds, flips } = counts;
+    let Counts { steps, requests, answers, crashes, torn, recoveries, deals, folds, harms, changes, days } =
+        counts;
     let Answers { done, refused, unavailable } = answers;
     format!(
         "{steps} steps, {requests} requests, {done} done, {refused} refused, {unavailable} unavailable, \
-         {crashes} crashes, {torn} torn writes, {recoveries} recoveries, {deals} deals, {folds} folds, {flips} flips"
+         {crashes} crashes, {torn} torn writes, {recoveries} recoveries, {deals} deals, {folds} folds, {harms} harms, {changes} changes of the \
+         configuration, {days} days"
     )
 }
 
@@ -163,7 +190,9 @@ fn add(total: &mut Counts, counts: &Counts) {
     total.recoveries += counts.recoveries;
     total.deals += counts.deals;
     total.folds += counts.folds;
-    total.flips += counts.flips;
+    total.harms += counts.harms;
+    total.changes += counts.changes;
+    total.days += counts.days;
 }
 
 #[cfg(test)]

@@ -25,15 +25,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use compact_str::CompactString;
+use purser::wallet::account::AccountHash;
 use purser::wallet::operation::{Operation, PlayKind};
-use purser::wallet::outcome::{ErrorCode, OperatorRefusal, Outcome, StatementLine};
+use purser::wallet::outcome::{ErrorCode, OperatorRefusal, Outcome};
 
+pub(crate) use account::RoundKey;
 use account::{Account, Foreign, apply};
 use directory::Directory;
-use recovery::{Entry, Search, Shown};
-pub(crate) use recovery::{Trace, Traces};
-pub(crate) use rules::{Answer, Brand, Rules};
-use rules::{refused, refused_operator};
+pub(crate) use period::Zone;
+use recovery::{Entry, Search};
+pub(crate) use recovery::{Shown, Trace, Traces};
+pub(crate) use rules::{Answer, Brand, Rules, Times};
+use rules::{is_refused, refused, refused_operator};
 
 /// A request that the auditor was told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +46,8 @@ pub(crate) struct RequestId(u64);
 #[derive(Clone, Debug)]
 pub(crate) struct Auditor {
     rules: Rules,
+    /// Those that held before the last start.
+    before: Rules,
     ledgers: BTreeMap<String, Ledger>,
     /// The account of each single-use token that was minted since the last crash.
     tokens: BTreeMap<u128, String>,
@@ -64,6 +69,10 @@ struct Ledger {
     log: VecDeque<Entry>,
     /// A crash has come, and it was not shown since.
     in_doubt: bool,
+    /// The times that may be stored; the last are those that hold. A start's are stored before anybody is answered.
+    times: Vec<Times>,
+    /// As it was before it was forgotten by a start's times, as long as that may not be stored.
+    before_start: Option<Account>,
 }
 
 /// A request that is not answered and acknowledged yet.
@@ -76,12 +85,15 @@ struct Request {
     account: Option<String>,
     /// What it must be answered, where it was applied and not answered yet.
     demanded: Option<Answer>,
+    /// Another account's login, which its answer shows: the account, and the request.
+    shows: Option<(String, u64)>,
 }
 
 impl Auditor {
     /// An auditor of a machine without accounts.
     pub(crate) fn new(rules: Rules) -> Self {
         Self {
+            before: rules.clone(),
             rules,
             ledgers: BTreeMap::new(),
             tokens: BTreeMap::new(),
@@ -105,7 +117,8 @@ impl Auditor {
         let id = RequestId(self.event);
         let operation = Rc::new(operation.clone());
         let (sent_ms, sent_event) = (now_ms, self.event);
-        self.requests.insert(id, Request { operation, sent_ms, sent_event, account: None, demanded: None });
+        let (account, demanded, shows) = (None, None, None);
+        self.requests.insert(id, Request { operation, sent_ms, sent_event, account, demanded, shows });
         id
     }
 
@@ -144,14 +157,13 @@ impl Auditor {
             Some(demanded)
         } else if matches!(
             told,
-            Outcome::Unavailable | Outcome::Refused { code: ErrorCode::Unknown, balance: None }
+            Outcome::Unavailable | Outcome::Refused { code: ErrorCode::Unknown, balance: None, .. }
         ) {
             None
         } else {
             Some(self.demand(id, now_ms, told))
         };
-        self.event += 1;
-        self.directory.end(&operation, self.event);
+        self.end(&operation);
         match demanded {
             Some(demanded) if demanded != *told => Err(format!(
                 "At {now_ms}, {operation:?}\n  was answered {told:?}\n  and should be {demanded:?}."
@@ -160,12 +172,29 @@ impl Auditor {
         }
     }
 
+    /// A request has its answer.
+    fn end(&mut self, operation: &Operation<CompactString>) {
+        self.event += 1;
+        self.directory.end(operation, self.event);
+    }
+
+    /// The machine has given back a claim of a session's key, since the account's session is over.
+    pub(crate) fn released(&mut self, key: &str, account: AccountHash) {
+        self.directory.let_go(key, account);
+    }
+
     /// Somebody has seen the answer to a request: from now on its effect is there, whatever happens.
     ///
     /// # Panics
     /// Where the request was not answered.
     pub(crate) fn acknowledged(&mut self, id: RequestId) {
         let request = self.requests.remove(&id).expect("what is acknowledged was sent, once");
+        if let Some((holder, login)) = &request.shows
+            && let Some(ledger) = self.ledgers.get_mut(holder)
+            && let Some(entry) = ledger.log.iter_mut().find(|entry| entry.request == *login)
+        {
+            entry.shown = true;
+        }
         let Some(account) = request.account else {
             return;
         };
@@ -173,6 +202,8 @@ impl Auditor {
         let entry = ledger.log.iter_mut().find(|entry| entry.request == id.0).expect("it is in the log");
         assert!(entry.told.is_some(), "an answer comes before its acknowledgement");
         entry.acknowledged = true;
+        ledger.times.drain(..ledger.times.len().saturating_sub(1));
+        ledger.before_start = None;
         while ledger.log.front().is_some_and(|entry| entry.acknowledged) {
             let entry = ledger.log.pop_front().expect("it is in front");
             apply(&mut ledger.settled, &entry.ask(&self.rules));
@@ -204,8 +235,7 @@ impl Auditor {
         let nobody = Outcome::Silent;
         let demanded = self.demand(request, now_ms, &nobody);
         self.set_told(request, &demanded);
-        self.event += 1;
-        self.directory.end(operation, self.event);
+        self.end(operation);
         self.acknowledged(request);
         demanded
     }
@@ -227,40 +257,56 @@ impl Auditor {
         in_doubt.map(|(account, _)| CompactString::from(account)).collect()
     }
 
-    /// The recovered machine shows an account: its answer to `GetAccount`, and all lines of its statement, none
-    /// where there is no such account. What no call shows, and answers still depend on, is in `traces`.
+    /// The machine has started with these rules. Those before held until then.
+    pub(crate) fn restarted(&mut self, rules: Rules) {
+        self.before = std::mem::replace(&mut self.rules, rules);
+    }
+
+    /// The recovered machine shows an account.
     ///
     /// # Errors
     /// A sentence, where something that was acknowledged is not there, or something is there that was not asked for.
     ///
     /// # Panics
     /// Where the account is not one of [`Auditor::probes`].
-    pub(crate) fn recovered(
-        &mut self,
-        now_ms: u64,
-        account: &str,
-        view: &Answer,
-        lines: &[StatementLine],
-        traces: &Traces,
-    ) -> Result<(), String> {
+    pub(crate) fn recovered(&mut self, now_ms: u64, account: &str, shown: &Shown) -> Result<(), String> {
         let ledger = self.ledgers.get_mut(account).expect("an account that was asked for");
         assert!(ledger.in_doubt, "an account is shown once after a crash");
-        let shown = Shown { now_ms, crashed_ms: self.crashed_ms, view, lines, traces };
-        let mut search = Search { rules: &self.rules, shown: &shown, ways: 0 };
+        let (before, rules, crashed_ms) = (&self.before, &self.rules, self.crashed_ms);
+        let known = [before.times];
+        let stored = if ledger.times.is_empty() { &known[..] } else { &ledger.times };
+        if !stored.contains(&shown.was) {
+            return Err(format!(
+                "At {now_ms}, {account} was kept by {:?}, and should be by {stored:?}.",
+                shown.was
+            ));
+        }
+        // Where the last start's times were lost, so was everything after them.
+        let lost = ledger.before_start.is_some() && stored.last() != Some(&shown.was);
+        if lost {
+            ledger.settled = ledger.before_start.take();
+            ledger.log.clear();
+        }
+        let mut search = Search { before, rules, now_ms, crashed_ms, shown, ways: 0 };
         let log = ledger.log.make_contiguous();
-        let Some(found) = search.run(ledger.settled.clone(), log) else {
+        let Some((before_start, found)) = search.run(ledger.settled.clone(), log) else {
             let requests: Vec<String> = log.iter().map(describe).collect();
             return Err(format!(
-                "At {now_ms}, after the crash at {crashed}, {account} is\n  {view:?}\n  with {lines:?}\n  and {traces:?},\n  which \
-                 nothing explains ({ways} ways tried) of what was settled,\n  {settled:?}\n  and what was under \
-                 way,\n  {requests}",
-                crashed = self.crashed_ms,
+                "At {now_ms}, after the crash at {crashed_ms}, {account} is\n  {shown:?},\n  which nothing explains \
+                 ({ways} ways tried) of what was settled,\n  {settled:?}\n  and what was under way,\n  {requests}",
                 ways = search.ways,
                 settled = ledger.settled,
                 requests = requests.join("\n  "),
             ));
         };
-        *ledger = Ledger { settled: found.clone(), tip: found, log: VecDeque::new(), in_doubt: false };
+        for session in found.iter().flat_map(|account| &account.sessions) {
+            self.directory.hold(&session.key, account);
+        }
+        let mut times = vec![shown.was, rules.times];
+        times.dedup();
+        let before_start = before_start.filter(|_| times.len() > 1);
+        let (settled, log) = (found.clone(), VecDeque::new());
+        *ledger = Ledger { settled, tip: found, log, in_doubt: false, times, before_start };
         Ok(())
     }
 
@@ -272,7 +318,13 @@ impl Auditor {
                 let taken = self.taken(id, now_ms, account.id(), key);
                 let refusal = refused_operator(OperatorRefusal::KeyTaken);
                 if taken == Foreign::Surely || taken == Foreign::Maybe && *told == refusal {
+                    self.shows(id, account.id(), key);
                     return refusal;
+                }
+                let later = refused_operator(OperatorRefusal::TryAgain);
+                let on_its_way = taken == Foreign::Maybe || self.directory.lingers(key, account.id());
+                if *told == later && on_its_way {
+                    return later;
                 }
                 self.apply(id, now_ms, account.id(), Foreign::No, Some(told))
             }
@@ -281,7 +333,14 @@ impl Auditor {
                     .session
                     .as_ref()
                     .map_or(Foreign::No, |key| self.live_elsewhere(id, now_ms, play.account.id(), key));
-                self.apply(id, now_ms, play.account.id(), foreign, Some(told))
+                let answer = self.apply(id, now_ms, play.account.id(), foreign, Some(told));
+                if foreign == Foreign::Surely
+                    && is_refused(Some(&answer), ErrorCode::AccountNotFound)
+                    && let Some(key) = &play.session
+                {
+                    self.shows(id, play.account.id(), key);
+                }
+                answer
             }
             Operation::RedeemToken { token, .. } => match self.tokens.get(&token.random()).cloned() {
                 None => refused(ErrorCode::SessionNotFound),
@@ -298,7 +357,10 @@ impl Auditor {
     fn demand_wrapped(&mut self, id: RequestId, now_ms: u64, key: &str, told: &Answer) -> Answer {
         let unknown = refused(ErrorCode::SessionNotFound);
         let sent_event = self.requests[&id].sent_event;
-        let holds = |account: &&str| self.tip(account).is_some_and(|tip| tip.session(key).is_some());
+        let holds = |account: &&str| {
+            let session = self.tip(account).and_then(|tip| tip.session(key));
+            session.is_some_and(|session| !session.is_past(now_ms, &self.rules))
+        };
         let holders: Vec<&str> = self.directory.accounts(key).filter(holds).collect();
         let busy = self.directory.accounts(key).any(|a| self.directory.touched_since(key, a, sent_event));
         if busy && *told == unknown {
@@ -333,8 +395,14 @@ impl Auditor {
             foreign,
             told: told.cloned(),
             acknowledged: false,
+            shown: false,
         };
         let ledger = self.ledgers.entry(account.to_owned()).or_default();
+        if let (Operation::OpenSession { key, .. }, Some(tip)) = (&*entry.operation, &ledger.tip)
+            && tip.session(key).is_none_or(|session| session.is_past(now_ms, &self.rules))
+        {
+            self.directory.hold(key, account);
+        }
         let answer = apply(&mut ledger.tip, &entry.ask(&self.rules));
         if let (Operation::CreateToken { entropy, .. }, Outcome::Token(_)) = (&*entry.operation, &answer) {
             self.tokens.insert(*entropy, account.to_owned());
@@ -368,19 +436,33 @@ impl Auditor {
         session.is_some_and(|session| session.is_live(now_ms, &self.rules))
     }
 
+    /// The answer to a request shows that another account holds this key: which login does it come of?
+    fn shows(&mut self, id: RequestId, account: &str, key: &str) {
+        let mut holders = self.directory.accounts(key).filter(|other| {
+            *other != account && self.tip(other).is_some_and(|tip| tip.session(key).is_some())
+        });
+        // Where there may be several, which of them it was is not known.
+        let (Some(holder), None) = (holders.next(), holders.next()) else { return };
+        let is_login = |entry: &&Entry| match &*entry.operation {
+            Operation::OpenSession { key: by, .. } => by == key,
+            _ => false,
+        };
+        let login = self.ledgers[holder].log.iter().rfind(is_login).map(|entry| entry.request);
+        let shows = login.map(|login| (holder.to_owned(), login));
+        self.requests.get_mut(&id).expect("it is under way").shows = shows;
+    }
+
     /// Whether another account holds a session's key, since a request went out.
     fn taken(&self, id: RequestId, now_ms: u64, account: &str, key: &str) -> Foreign {
         let sent_event = self.requests[&id].sent_event;
         let mut taken = Foreign::No;
         for other in self.directory.accounts(key).filter(|other| *other != account) {
             let busy = self.directory.touched_since(key, other, sent_event);
-            match self.tip(other).and_then(|tip| tip.session(key)) {
-                Some(session) if !busy && !session.may_be_forgotten(now_ms, &self.rules) => {
-                    return Foreign::Surely;
-                }
-                Some(_) => taken = Foreign::Maybe,
-                None if busy => taken = Foreign::Maybe,
-                None => {}
+            let session = self.tip(other).and_then(|tip| tip.session(key));
+            match session.filter(|session| !session.is_past(now_ms, &self.rules)) {
+                Some(_) if !busy => return Foreign::Surely,
+                None if !busy => {}
+                _ => taken = Foreign::Maybe,
             }
         }
         taken
@@ -394,7 +476,7 @@ impl Auditor {
         for other in self.directory.accounts(key).filter(|other| *other != account) {
             let busy = self.directory.touched_since(key, other, sent_event);
             let live = [sent_ms, now_ms].map(|at_ms| self.is_live(other, key, at_ms));
-            if live == [true, true] && !busy && own.is_none() {
+            if live == [true, true] && !busy && own.is_none_or(|own| own.is_past(now_ms, &self.rules)) {
                 return Foreign::Surely;
             }
             if busy || live.contains(&true) {
@@ -402,7 +484,7 @@ impl Auditor {
             }
         }
         match own {
-            Some(session) if !session.may_be_forgotten(now_ms, &self.rules) => Foreign::No,
+            Some(session) if !session.is_past(now_ms, &self.rules) => Foreign::No,
             _ => foreign,
         }
     }

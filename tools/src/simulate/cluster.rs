@@ -12,16 +12,18 @@ use compact_str::CompactString;
 use purser::journal::snapshot::SnapshotHeader;
 use purser::journal::{Journal, Origin, Point, RecordHash};
 use purser::metrics::{Names, Registry};
-use purser::recovery::{self, Error};
+use purser::recovery::{self, Error, Recovered};
 use purser::shard::Shard;
 use purser::shard::core::Core;
 use purser::shard::mesh::Mesh;
 use purser::shard::partition::Partition;
+use purser::wallet::account::AccountHash;
 use purser::wallet::image::AccountImage;
 use purser::wallet::operation::Operation;
-use purser::wallet::{Catalog, Sequence, Wallet};
+use purser::wallet::settings::{Calendar, Settings};
+use purser::wallet::{Catalog, Domain, Sequence, Wallet};
 
-use super::auditor::Answer;
+use super::auditor::{Answer, Rules, Times, Zone};
 use super::disk::{Disk, Written};
 use super::workload::Chance;
 
@@ -55,10 +57,24 @@ pub(super) struct Sizes {
     pub(super) segment_bytes: usize,
 }
 
+/// What a start has found, and made of it.
+pub(super) struct Started {
+    pub(super) cores: Vec<Core>,
+    /// The times that were stored, by the shards that there were.
+    was: Vec<Times>,
+}
+
+impl Started {
+    /// The times that held for an account until this start, as they were stored.
+    pub(super) fn was(&self, account: &str) -> Times {
+        let before = Partition::new(self.was.len());
+        self.was[before.owner(AccountHash::of(account).slot()).index()]
+    }
+}
+
 /// The shards and their disks.
 #[derive(Debug)]
 pub(super) struct Cluster {
-    catalog: Arc<Catalog>,
     sizes: Sizes,
     registry: Registry,
     pub(super) disks: Vec<Disk>,
@@ -71,11 +87,10 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// A machine that has not been started, with empty disks for so many shards.
-    pub(super) fn new(catalog: Catalog, shards: usize, sizes: Sizes, chance: &mut Chance) -> Self {
+    pub(super) fn new(shards: usize, sizes: Sizes, chance: &mut Chance) -> Self {
         let stream = chance.next();
         let disk = |shard| Disk::new(origin(stream, shard, shards), sizes.segment_bytes);
         Self {
-            catalog: Arc::new(catalog),
             sizes,
             registry: Registry::new(SHARDS_MAX, Names { calls: &["any"], answers: &["any"], stages: &[] }),
             disks: (0..shards).map(disk).collect(),
@@ -155,6 +170,13 @@ impl Cluster {
         }
     }
 
+    /// The process ends as it should: what was to be journaled later is, and everything is durable.
+    pub(super) fn stop(&mut self) {
+        self.shards.iter_mut().for_each(Shard::journal_renewals);
+        self.sync();
+        self.disks.iter_mut().for_each(Disk::stop);
+    }
+
     /// Everything in memory is gone.
     pub(super) fn crash(&mut self, chance: &mut Chance) {
         self.shards.clear();
@@ -165,9 +187,19 @@ impl Cluster {
         }
     }
 
-    /// All accounts that the shards have, by their ids.
-    pub(super) fn images(&self) -> BTreeMap<String, AccountImage> {
-        images(self.shards.iter().map(Shard::wallet))
+    /// All accounts that the shards have, as they are at a time.
+    pub(super) fn images(&self, now_ms: u64) -> BTreeMap<String, AccountImage> {
+        images(self.shards.iter().map(Shard::wallet), now_ms)
+    }
+
+    /// Session keys that the shards' directories have.
+    pub(super) fn session_keys(&self) -> usize {
+        self.shards.iter().map(|shard| shard.wallet().session_keys()).sum()
+    }
+
+    /// The shard that owns what a request is about.
+    pub(super) fn owner(&self, operation: &Operation<CompactString>) -> usize {
+        Partition::new(self.shards.len()).owner(operation.slot()).index()
     }
 
     /// Starts the process, with so many shards.
@@ -178,38 +210,36 @@ impl Cluster {
         &mut self,
         now_ms: u64,
         shards: usize,
+        rules: &Rules,
         chance: &mut Chance,
-    ) -> Result<Vec<Core>, String> {
+    ) -> Result<Started, String> {
         let recovered = self.disks.iter().map(Disk::recover).collect::<Result<Vec<_>, _>>();
         let recovered = recovered.map_err(|error| format!("A recovery fails: {error}."))?;
         self.torn += recovered.iter().filter(|shard| shard.tail.torn.is_some()).count() as u64;
+        let was = recovered.iter().map(|shard| times(shard.wallet.settings())).collect();
         let partition = Partition::new(shards);
-        let settings = self.catalog.settings();
-        let blank = recovered.iter().all(|shard| shard.wallet.settings().domains.is_empty());
-        let mut journals = Vec::new();
-        let mut wallets = Vec::new();
-        let same = shards == self.disks.len();
-        if same {
-            for (disk, recovered) in self.disks.iter_mut().zip(recovered) {
-                disk.go_on(recovered.tail.next, recovered.tail.torn.as_ref());
-                journals.push(Journal::new(disk.origin(), recovered.tail.last));
-                wallets.push(recovered.wallet);
-            }
-        } else {
-            let sequence = recovered.iter().map(|shard| shard.tail.last.sequence).max().unwrap_or(0);
-            let point = Point { sequence, hash: RecordHash::START };
-            let stream = chance.next();
-            let disk = |shard| Disk::new(origin(stream, shard, shards), self.sizes.segment_bytes);
-            self.disks = (0..shards).map(disk).collect();
-            journals.extend(self.disks.iter().map(|disk| Journal::new(disk.origin(), point)));
-            let before = recovered.into_iter().map(|shard| shard.wallet).collect();
-            wallets =
-                recovery::deal(before, partition, |_| ()).map_err(|error: Error<()>| format!("{error:?}"))?;
+        let catalog = Arc::new(catalog(rules));
+        let zones = zones(rules);
+        let mut settings = catalog.settings();
+        for (name, calendar) in calendars(&zones, now_ms) {
+            let domain = settings.domains.iter_mut().find(|domain| domain.name == name);
+            domain.expect("a zone is a domain's").calendar = Some(calendar);
         }
-        for wallet in &mut wallets {
-            let changed = wallet.configure(&settings).map_err(|changed| format!("{changed:?}"))?;
-            if changed != blank {
-                return Err("The settings are not as they were.".into());
+        let blank = recovered.iter().all(|shard| shard.wallet.settings().domains.is_empty());
+        let same = shards == self.disks.len();
+        let (mut journals, mut wallets) = if same {
+            self.go_on(recovered)
+        } else {
+            self.deal(recovered, partition, now_ms, chance)?
+        };
+        for (journal, wallet) in journals.iter_mut().zip(&mut wallets) {
+            let before = wallet.settings().clone();
+            let changed = wallet.configure(now_ms, &settings).map_err(|changed| format!("{changed:?}"))?;
+            if changed != (before != *wallet.settings()) {
+                return Err(format!("{before:?} were followed by {settings:?}, and changed is {changed}."));
+            }
+            if changed && same && !blank {
+                journal.configure(now_ms, wallet.settings());
             }
         }
         if blank || !same {
@@ -218,10 +248,42 @@ impl Cluster {
         recovery::claim_keys(&mut wallets, partition, now_ms);
         let parts = wallets.into_iter().zip(journals).enumerate();
         let core = |(index, (mut wallet, journal)): (usize, (Wallet, Journal))| {
-            wallet.open(Arc::clone(&self.catalog));
-            Core::new(partition.shard(index), partition, wallet, journal)
+            wallet.open(Arc::clone(&catalog));
+            let mut core = Core::new(partition.shard(index), partition, wallet, journal);
+            let zones = zones.clone();
+            core.keep_calendars(Box::new(move |now_ms| calendars(&zones, now_ms)));
+            core
         };
-        Ok(parts.map(core).collect())
+        Ok(Started { cores: parts.map(core).collect(), was })
+    }
+
+    /// The same shards as before.
+    fn go_on(&mut self, recovered: Vec<Recovered>) -> (Vec<Journal>, Vec<Wallet>) {
+        let shards = self.disks.iter_mut().zip(recovered);
+        let shards = shards.map(|(disk, recovered)| {
+            disk.go_on(&recovered.tail);
+            (Journal::new(disk.origin(), recovered.tail.last), recovered.wallet)
+        });
+        shards.unzip()
+    }
+
+    /// Other shards than before, each with a disk of its own.
+    fn deal(
+        &mut self,
+        recovered: Vec<Recovered>,
+        partition: Partition,
+        now_ms: u64,
+        chance: &mut Chance,
+    ) -> Result<(Vec<Journal>, Vec<Wallet>), String> {
+        let sequence = recovered.iter().map(|shard| shard.tail.last.sequence).max().unwrap_or(0);
+        let point = Point { sequence, hash: RecordHash::START };
+        let (stream, shards) = (chance.next(), partition.shards());
+        let disk = |shard| Disk::new(origin(stream, shard, shards), self.sizes.segment_bytes);
+        self.disks = (0..shards).map(disk).collect();
+        let journals = self.disks.iter().map(|disk| Journal::new(disk.origin(), point)).collect();
+        let before = recovered.into_iter().map(|shard| shard.wallet).collect();
+        let wallets = recovery::deal(before, partition, now_ms, |_| ());
+        Ok((journals, wallets.map_err(|error: Error<()>| format!("{error:?}"))?))
     }
 
     fn write_snapshots(
@@ -231,12 +293,16 @@ impl Cluster {
         now_ms: u64,
     ) -> Result<(), String> {
         for ((disk, journal), wallet) in self.disks.iter_mut().zip(journals).zip(wallets) {
-            let next_segment = disk.next_segment();
-            let header =
-                SnapshotHeader { origin: disk.origin(), covers: journal.last(), now_ms, next_segment };
+            let header = SnapshotHeader {
+                origin: disk.origin(),
+                covers: journal.last(),
+                now_ms,
+                rules: purser::wallet::Rules::V2,
+                next_segment: disk.next_segment(),
+            };
             let written = recovery::write_snapshot(Written(Vec::new()), header, wallet);
             let Written(snapshot) = written.map_err(|error| format!("A snapshot fails: {error:?}."))?;
-            disk.publish(header.covers.sequence, snapshot);
+            disk.publish(header.covers, snapshot);
         }
         Ok(())
     }
@@ -263,12 +329,15 @@ fn origin(stream: u64, shard: usize, shards: usize) -> Origin {
     Origin { stream, shard: shard as u16, shards: shards as u16 }
 }
 
-/// All accounts of these wallets, by their ids.
-pub(super) fn images<'w>(wallets: impl Iterator<Item = &'w Wallet>) -> BTreeMap<String, AccountImage> {
+/// All accounts of these wallets, by their ids, as they are at a time.
+pub(super) fn images<'w>(
+    wallets: impl Iterator<Item = &'w Wallet>,
+    now_ms: u64,
+) -> BTreeMap<String, AccountImage> {
     let mut images = BTreeMap::new();
     for wallet in wallets {
         for (_, places) in wallet.by_slot() {
-            images.extend(wallet.images(&places).map(|image| (image.id.clone(), image)));
+            images.extend(wallet.images(now_ms, &places).map(|image| (image.id.clone(), image)));
         }
     }
     images
@@ -277,4 +346,42 @@ pub(super) fn images<'w>(wallets: impl Iterator<Item = &'w Wallet>) -> BTreeMap<
 /// Session keys that the images say are remembered.
 pub(super) fn session_keys(images: &BTreeMap<String, AccountImage>) -> BTreeSet<&str> {
     images.values().flat_map(|image| image.sessions.iter().map(|session| session.key.as_str())).collect()
+}
+
+/// The times of a machine's settings.
+const fn times(settings: &Settings) -> Times {
+    Times { session_idle_ms: settings.session_idle_ms, retention_ms: settings.retention_ms }
+}
+
+/// The machine's settings of these times.
+pub(super) fn settings_of(times: Times) -> Settings {
+    let Times { session_idle_ms, retention_ms } = times;
+    Settings { session_idle_ms, retention_ms, ..Settings::default() }
+}
+
+/// The machine's configuration, of the auditor's.
+fn catalog(rules: &Rules) -> Catalog {
+    let domains = rules
+        .domains
+        .iter()
+        .map(|(name, brand)| Domain::new(name.clone(), brand.currency, brand.platforms.iter().copied()));
+    let mut catalog = Catalog::new(domains.collect(), rules.games.iter().cloned());
+    let served: Vec<_> = catalog.platforms().map(|(platform, _)| platform).collect();
+    for platform in served {
+        catalog.set_dialect(platform, rules.dialect(platform));
+    }
+    catalog.token_life_ms = rules.token_life_ms;
+    catalog.session_idle_ms = rules.times.session_idle_ms;
+    catalog.retention_ms = rules.times.retention_ms;
+    catalog
+}
+
+/// The domains whose days don't begin at midnight UTC.
+fn zones(rules: &Rules) -> Vec<(CompactString, Zone)> {
+    let zones = rules.domains.iter().filter(|(_, brand)| brand.zone != Zone::Utc);
+    zones.map(|(name, brand)| (CompactString::from(name), brand.zone)).collect()
+}
+
+fn calendars(zones: &[(CompactString, Zone)], now_ms: u64) -> Vec<(CompactString, Calendar)> {
+    zones.iter().filter_map(|(name, zone)| Some((name.clone(), zone.calendar(now_ms)?))).collect()
 }

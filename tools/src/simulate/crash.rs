@@ -3,20 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use compact_str::CompactString;
-use purser::limits;
 use purser::recovery::Error;
 use purser::shard::core::{Core, Step};
 use purser::wallet::account::AccountRef;
-use purser::wallet::image::AccountImage;
+use purser::wallet::PlatformKey;
+use purser::wallet::image::{AccountImage, RoundImage};
 use purser::wallet::operation::Operation;
 use purser::wallet::outcome::{Outcome, StatementLine};
 
-use super::auditor::{Answer, Trace, Traces};
-use super::cluster::{SHARDS_MAX, images, session_keys};
+use super::auditor::{Answer, RoundKey, Shown, Trace, Traces};
+use super::cluster::{SHARDS_MAX, Started, images, session_keys, settings_of};
 use super::run::Run;
+use super::world::World;
 
-/// Time from a crash to the next start, at most.
-const AWAY_MS: u64 = 10_000;
+const DAY_MS: u64 = 24 * 3_600 * 1_000;
+
+/// Time from a crash to the next start, at most, each with its weight.
+const AWAY_MS: [(u32, u64); 3] = [(90, 10_000), (8, 3 * DAY_MS), (2, 60 * DAY_MS)];
+
+/// Time within which a session's renewal is stored (protocol §5).
+const RENEWAL_STORED_MS: u64 = 60_000;
 
 /// Lines of a page of the statement that an account is shown by.
 const PAGE_LINES: u16 = 1_000;
@@ -24,8 +30,11 @@ const PAGE_LINES: u16 = 1_000;
 /// In a snapshot, the kind of a cancelled bet.
 const CANCELLED: u8 = 7;
 
-/// In a snapshot, the state of an open round.
-const OPEN: u8 = 1;
+/// The accounts before a crash that had nothing under way.
+struct Before {
+    at_ms: u64,
+    images: BTreeMap<String, AccountImage>,
+}
 
 impl Run {
     /// The process dies, and starts again.
@@ -35,8 +44,19 @@ impl Run {
     pub(super) fn crash(&mut self) -> Result<(), String> {
         self.settle()?;
         self.counts.crashes += 1;
-        let before = self.cluster.images();
-        let unsettled: BTreeSet<String> = self.flights.accounts().into_iter().map(str::to_owned).collect();
+        // Now and then it is stopped as it should be, and then nothing may be lost.
+        let stops = self.chance.percent(15);
+        if stops {
+            self.drain()?;
+            self.cluster.stop();
+            self.settle()?;
+        }
+        let mut before = Before { at_ms: self.now_ms, images: self.cluster.images(self.now_ms) };
+        if stops {
+            before.at_ms = u64::MAX;
+        }
+        let unsettled: BTreeSet<&str> = self.flights.accounts();
+        before.images.retain(|id, _| !unsettled.contains(id.as_str()));
         for at in 0..self.cluster.shards.len() {
             // Most crashes come while something is written.
             if self.chance.percent(80) {
@@ -51,10 +71,11 @@ impl Run {
                 self.queue.push_back(request);
             }
         }
-        let away_ms = self.chance.below(AWAY_MS);
+        let most_ms = self.chance.weighted(&AWAY_MS);
+        let away_ms = self.chance.below(most_ms);
         self.now_ms += self.grained(away_ms);
         if self.chance.percent(30) {
-            self.flip()?;
+            self.harm()?;
         }
         let was = self.cluster.disks.len();
         while self.chance.percent(15) {
@@ -66,56 +87,57 @@ impl Run {
         let shards = if deals { 1 + self.chance.index(SHARDS_MAX) } else { self.shards.unwrap_or(was) };
         self.counts.recoveries += 1;
         self.counts.deals += u64::from(shards != was);
-        let mut cores = self.start(shards)?;
-        self.look(&mut cores, &before, &unsettled)?;
-        self.cluster.open(cores, self.now_ms);
+        let mut started = self.start(shards)?;
+        self.auditor.restarted(self.rules.clone());
+        self.workload.restarted(self.rules.clone());
+        self.look(&mut started, before)?;
+        self.cluster.open(started.cores, self.now_ms);
+        (self.swept_ms, self.synced_ms) = (self.now_ms, self.now_ms);
         Ok(())
     }
 
-    fn start(&mut self, shards: usize) -> Result<Vec<Core>, String> {
-        let cores = self.cluster.start(self.now_ms, shards, &mut self.chance)?;
+    /// Starts the process, as it is configured now.
+    fn start(&mut self, shards: usize) -> Result<Started, String> {
+        let before = self.rules.clone();
+        World::redraw(&mut self.rules, &mut self.chance);
+        self.counts.changes += u64::from(before != self.rules);
+        let started = self.cluster.start(self.now_ms, shards, &self.rules, &mut self.chance)?;
         self.counts.torn += self.cluster.take_torn();
-        Ok(cores)
+        Ok(started)
     }
 
-    /// A bit has turned on a disk: a recovery must say so, and where. Then it turns back.
-    fn flip(&mut self) -> Result<(), String> {
+    /// A disk has been harmed: a recovery must say so, and where. Then it is healed.
+    fn harm(&mut self) -> Result<(), String> {
         let at = self.chance.index(self.cluster.disks.len());
         let disk = &mut self.cluster.disks[at];
-        let Some(flip) = disk.flip(&mut self.chance) else { return Ok(()) };
-        self.counts.flips += 1;
+        let Some(harm) = disk.harm(&mut self.chance) else { return Ok(()) };
+        self.counts.harms += 1;
         let recovered = disk.recover();
-        disk.turn(&flip);
-        match recovered {
-            Err(Error::Damage(damage))
-                if damage.file == flip.file && flip.within.contains(&(damage.offset as usize)) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(format!("{flip:?} was found, and as another damage: {error}.")),
-            Ok(recovered) => Err(format!("{flip:?} was not found: {:?}.", recovered.tail)),
-        }
+        let judged = match recovered {
+            Err(Error::Damage(damage)) if harm.is(&damage.file, damage.offset) => Ok(()),
+            Err(error) => Err(format!("{harm} was found, and as another damage: {error}.")),
+            Ok(recovered) => Err(format!("{harm} was not found: {:?}.", recovered.tail)),
+        };
+        disk.heal(harm);
+        judged
     }
 
     /// Shows the auditor every account, and looks at what no call shows.
-    fn look(
-        &mut self,
-        cores: &mut [Core],
-        before: &BTreeMap<String, AccountImage>,
-        unsettled: &BTreeSet<String>,
-    ) -> Result<(), String> {
-        let after = images(cores.iter().map(Core::wallet));
+    fn look(&mut self, started: &mut Started, before: Before) -> Result<(), String> {
+        let now_ms = self.now_ms;
+        let after = images(started.cores.iter().map(Core::wallet), now_ms);
         let mut held: BTreeMap<String, i128> = BTreeMap::new();
         for account in self.auditor.probes() {
-            let (view, lines) = show(cores, self.now_ms, &account)?;
+            let (view, lines, complete_from) = show(&mut started.cores, now_ms, &account)?;
             if let Outcome::Account(shown) = &view {
                 let (domain, _) = account.split_once('/').ok_or("An account has no domain.")?;
                 *held.entry(domain.to_owned()).or_default() += i128::from(shown.balance.cash.minor());
             }
-            let traces = after.get(account.as_str()).map(|image| self.traces(image)).unwrap_or_default();
-            self.auditor.recovered(self.now_ms, &account, &view, &lines, &traces)?;
+            let traces = after.get(account.as_str()).map(traces).unwrap_or_default();
+            let shown = Shown { view, lines, complete_from, traces, was: started.was(&account) };
+            self.auditor.recovered(now_ms, &account, &shown)?;
         }
-        for core in cores.iter() {
+        for core in &started.cores {
             for (domain, _, total) in core.wallet().totals() {
                 *held.entry(domain.to_owned()).or_default() -= total;
             }
@@ -123,47 +145,59 @@ impl Run {
         if let Some((domain, left)) = held.iter().find(|(_, left)| **left != 0) {
             return Err(format!("The books of {domain} say {left} less than its players hold."));
         }
-        let directory: usize = cores.iter().map(|core| core.wallet().session_keys()).sum();
+        let directory: usize = started.cores.iter().map(|core| core.wallet().session_keys()).sum();
         if directory != session_keys(&after).len() {
             return Err(format!("The directory has {directory} keys, and the sessions have others."));
         }
-        for (id, was) in before.iter().filter(|(id, _)| !unsettled.contains(*id)) {
-            let (was, is) = (self.lasting(was), after.get(id).map(|image| self.lasting(image)));
-            if is.as_ref() != Some(&was) {
+        let settings = settings_of(self.rules.times);
+        for (id, mut was) in before.images {
+            was.forget(now_ms, &settings_of(started.was(&id)));
+            was.forget(now_ms, &settings);
+            let Some(mut is) = after.get(&id).cloned() else {
+                return Err(format!("{id} was settled before the crash, and is gone."));
+            };
+            forget_renewals(&mut was, &mut is, before.at_ms);
+            if is != was {
                 return Err(format!("{id} was settled before the crash,\n  {was:?},\n  and is\n  {is:?}."));
             }
         }
         Ok(())
     }
+}
 
-    fn traces(&self, image: &AccountImage) -> Traces {
-        let rounds = self.lasting(image).rounds.into_iter();
-        let trace = rounds.map(|round| {
-            let cancelled = round.transactions.into_iter().filter(|known| known.kind == CANCELLED);
-            (round.id, Trace { last_ms: round.last_ms, cancelled: cancelled.map(|known| known.id).collect() })
-        });
-        Traces {
-            rounds: trace.collect(),
-            sessions: image.sessions.iter().map(|session| session.key.clone()).collect(),
-        }
-    }
+/// Leaves out the sessions whose last use a crash may have lost; the auditor has judged what is left of them.
+fn forget_renewals(was: &mut AccountImage, is: &mut AccountImage, crashed_ms: u64) {
+    let lost: BTreeSet<String> = was
+        .sessions
+        .extract_if(.., |session| session.used_ms + RENEWAL_STORED_MS > crashed_ms)
+        .map(|session| session.key)
+        .collect();
+    is.sessions.retain(|session| !lost.contains(&session.key));
+}
 
-    /// What of an account no sweep forgets, and no crash.
-    fn lasting(&self, image: &AccountImage) -> AccountImage {
-        let mut image = image.clone();
-        let remembered = |at_ms: u64| self.now_ms < at_ms + self.rules.retention_ms;
-        image.rounds.retain(|round| round.state == OPEN || remembered(round.last_ms));
-        image.outside.retain(|outside| remembered(outside.at_ms));
-        let session_ms = self.rules.session_idle_ms + limits::SESSION_REMEMBERED_MS;
-        image.sessions.retain(|session| self.now_ms < session.started_ms + session_ms);
-        // Its last use may be lost, within a minute.
-        image.sessions.iter_mut().for_each(|session| session.used_ms = 0);
-        image
+fn traces(image: &AccountImage) -> Traces {
+    let trace = |round: &RoundImage| {
+        let cancelled = round.transactions.iter().filter(|known| known.kind == CANCELLED);
+        let key = RoundKey {
+            platform: PlatformKey::from_bytes(round.platform).expect("it was a key when it was stored"),
+            round: round.id.as_str().into(),
+            game: round.by_game.then(|| round.game.as_str().into()),
+        };
+        let trace = Trace {
+            last_ms: round.last_ms,
+            game: round.game.as_str().into(),
+            cancelled: cancelled.map(|known| known.id.as_str().into()).collect(),
+        };
+        (key, trace)
+    };
+    Traces {
+        rounds: image.rounds.iter().map(trace).collect(),
+        sessions: image.sessions.iter().map(|session| (session.key.clone(), session.used_ms)).collect(),
     }
 }
 
-/// An account, and all lines of its statement.
-fn show(cores: &mut [Core], now_ms: u64, account: &str) -> Result<(Answer, Vec<StatementLine>), String> {
+/// An account, all lines of its statement, and the number from which that is complete.
+fn show(cores: &mut [Core], now_ms: u64, account: &str) -> Result<(Answer, Vec<StatementLine>, u64), String> {
     let id = AccountRef::new(account);
     let view = ask(cores, now_ms, &Operation::GetAccount { account: id.clone() })?;
     let mut lines: Vec<StatementLine> = Vec::new();
@@ -171,16 +205,16 @@ fn show(cores: &mut [Core], now_ms: u64, account: &str) -> Result<(Answer, Vec<S
         let after = lines.last().map_or(0, |line| line.number);
         let page = Operation::GetStatement { account: id.clone(), after, limit: PAGE_LINES };
         let Outcome::Statement(page) = ask(cores, now_ms, &page)? else {
-            return Ok((view, lines));
+            return Ok((view, lines, 1));
         };
         lines.extend(page.lines);
         if !page.more {
-            return Ok((view, lines));
+            return Ok((view, lines, page.complete_from));
         }
     }
 }
 
-/// Asks the account's core, whose state is durable as it was just recovered.
+/// Asks the account's core, whose state is durable as it was just recovered, but for the settings of this start.
 fn ask(cores: &mut [Core], now_ms: u64, operation: &Operation<&str>) -> Result<Answer, String> {
     let owner = cores[0].owner(operation).index();
     let (core, mut answer, mut after) = (&mut cores[owner], None, 0);
@@ -189,7 +223,7 @@ fn ask(cores: &mut [Core], now_ms: u64, operation: &Operation<&str>) -> Result<A
         after = seen;
     });
     match answer {
-        Some(answer) if matches!(step, Step::Done) && after <= core.durable() => Ok(answer),
+        Some(answer) if matches!(step, Step::Done) && after <= core.durable() + 1 => Ok(answer),
         answer => Err(format!("What was recovered is not durable, or not answered: {answer:?}.")),
     }
 }

@@ -1,18 +1,23 @@
 //! A virtual disk for each shard: segments and snapshots as bytes, and what a crash may do to them.
 //!
 //! A group goes where `storage` puts it. What is synced is on the platter; of a write that is under way when a crash
-//! comes, any of its blocks may be there, and one of them in part: blocks tear between sectors.
+//! comes, any of its blocks may be there, and one of them in part: blocks tear between sectors. `harm` is what happens to
+//! a disk that is not to be trusted.
+
+pub(super) mod harm;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::ops::Range;
 
 use purser::journal::snapshot::{Sink, Source};
-use purser::journal::{Buffer, Group, Origin, Place, SegmentSource, TornTail};
+use purser::journal::mark::Mark;
+use purser::journal::{Buffer, Group, Origin, Place, Point, SegmentSource, Tail};
 use purser::limits::JOURNAL_BLOCK_BYTES;
 use purser::recovery::{self, Error, FoldError, Recovered, SealedSegment};
-use purser::wallet::Sequence;
+use purser::wallet::{Sequence, Wallet};
 
+use super::cluster::images;
 use super::workload::Chance;
 
 /// What a disk writes whole or not at all.
@@ -21,12 +26,24 @@ const SECTOR_BYTES: usize = 512;
 /// Sectors of a block.
 const SECTORS: usize = JOURNAL_BLOCK_BYTES / SECTOR_BYTES;
 
+/// Of so many groups one leaves the mark behind.
+const GROUPS_PER_LATE_MARK: u64 = 3;
+
 /// A segment file.
 #[derive(Debug)]
 struct Segment {
     bytes: Buffer,
-    /// Where groups are that are there for good.
-    groups: Vec<Range<usize>>,
+    /// Groups that are there for good.
+    groups: Vec<Kept>,
+}
+
+/// A group that is there for good.
+#[derive(Clone, Debug)]
+struct Kept {
+    /// Where it is.
+    at: Range<usize>,
+    /// Its last record.
+    last: Sequence,
 }
 
 /// A group on its way to the platter.
@@ -51,24 +68,6 @@ struct Fold {
     covered: Vec<u32>,
 }
 
-/// A bit of what was promised to somebody, which has turned.
-#[derive(Debug)]
-pub(super) struct Flip {
-    /// The file.
-    pub(super) file: String,
-    /// The group or header that the bit is in.
-    pub(super) within: Range<usize>,
-    place: FlipPlace,
-    byte: usize,
-    bit: u8,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum FlipPlace {
-    Segment(u32),
-    Snapshot(Sequence),
-}
-
 /// The disk of one shard.
 #[derive(Debug)]
 pub(super) struct Disk {
@@ -78,6 +77,10 @@ pub(super) struct Disk {
     snapshots: BTreeMap<Sequence, Vec<u8>>,
     /// Where the next group goes, if it fits.
     next: Place,
+    /// What is known to be durable, outside of the journal.
+    mark: Option<Mark>,
+    /// The last record that is durable.
+    end: Point,
     write: Option<Write>,
     fold: Option<Fold>,
 }
@@ -91,6 +94,8 @@ impl Disk {
             segments: BTreeMap::new(),
             snapshots: BTreeMap::new(),
             next: Place { segment: 1, offset: 0 },
+            mark: None,
+            end: Point::START,
             write: None,
             fold: None,
         }
@@ -158,9 +163,24 @@ impl Disk {
         let file = self.segments.get_mut(&segment).expect("it was made");
         let end = offset + bytes.len();
         file.bytes[offset..end].copy_from_slice(&bytes);
-        file.groups.push(end - group.bytes.len()..end);
+        file.groups.push(Kept { at: end - group.bytes.len()..end, last: group.last });
         self.next = Place { segment, offset: end as u64 };
+        self.end = group.end();
+        // The mark is behind now and then.
+        if !group.last.is_multiple_of(GROUPS_PER_LATE_MARK) {
+            self.mark = Some(Mark { origin: self.origin, last: group.end(), segment, stopped: None });
+        }
         group
+    }
+
+    /// The process ends as it should, with everything durable.
+    pub(super) fn stop(&mut self) {
+        assert!(self.write.is_none(), "everything is durable");
+        let segment = self.mark.map_or(0, |mark| mark.segment);
+        let used = self.segments.iter().rfind(|(_, file)| !file.groups.is_empty());
+        let segment = used.map_or(segment, |(number, _)| *number);
+        let stopped = Some(self.segments.last_key_value().map_or(0, |(number, _)| *number));
+        self.mark = Some(Mark { origin: self.origin, last: self.end, segment, stopped });
     }
 
     /// The power fails: of the write under way, any blocks are there.
@@ -189,7 +209,7 @@ impl Disk {
         }
         let end = offset + bytes.len();
         if file.bytes[offset..end] == bytes[..] {
-            file.groups.push(end - group.bytes.len()..end);
+            file.groups.push(Kept { at: end - group.bytes.len()..end, last: group.last });
         }
     }
 
@@ -203,7 +223,7 @@ impl Disk {
             name: segment_name(*number),
             read: |_| Ok(Buffer::clone(&file.bytes)),
         });
-        recovery::recover(self.origin, self.snapshot(), segments, None)
+        recovery::recover(self.origin, self.snapshot(), segments, self.mark)
     }
 
     fn snapshot(&self) -> Option<(String, Bytes<'_>)> {
@@ -212,12 +232,15 @@ impl Disk {
     }
 
     /// Goes on where a recovery has found the end, without the write that was torn there.
-    pub(super) fn go_on(&mut self, next: Place, torn: Option<&TornTail>) {
-        self.next = next;
-        if let Some(torn) = torn {
+    pub(super) fn go_on(&mut self, tail: &Tail) {
+        (self.next, self.end) = (tail.next, tail.last);
+        if let Some(mark) = &mut self.mark {
+            mark.stopped = None;
+        }
+        if let Some(torn) = &tail.torn {
             let file = self.segments.get_mut(&torn.segment).expect("it was read");
             let offset = torn.offset as usize;
-            assert!(file.groups.last().is_none_or(|group| group.end <= offset), "what was whole is not cut");
+            assert!(file.groups.last().is_none_or(|group| group.at.end <= offset), "what was whole is not cut");
             file.bytes[offset..].fill(0);
         }
     }
@@ -228,9 +251,10 @@ impl Disk {
     }
 
     /// Takes in a snapshot that was written whole, in place of all before it.
-    pub(super) fn publish(&mut self, covers: Sequence, snapshot: Vec<u8>) {
+    pub(super) fn publish(&mut self, covers: Point, snapshot: Vec<u8>) {
+        self.end = covers;
         self.snapshots.clear();
-        self.snapshots.insert(covers, snapshot);
+        self.snapshots.insert(covers.sequence, snapshot);
     }
 
     /// Begins to fold the sealed segments into a snapshot. `false` where there are none, or a fold is under way.
@@ -248,10 +272,37 @@ impl Disk {
             FoldError::Recovery(error) => format!("A fold can't read what was written: {error}."),
             FoldError::Snapshot(error) => format!("A fold can't write: {error:?}."),
         })?;
+        let replayed = self.replay(self.snapshot(), &sealed)?;
+        let refolded = self.replay(Some((snapshot_name(header.covers.sequence), Bytes(&snapshot))), &[])?;
+        let of = |wallet: &Wallet| images([wallet].into_iter(), header.now_ms);
+        let (is, should) = (of(&refolded), of(&replayed));
+        if refolded.settings() != replayed.settings() || is != should {
+            let id = should.iter().find(|(id, image)| is.get(*id) != Some(image)).map(|(id, _)| id.clone());
+            let id = id.unwrap_or_default();
+            return Err(format!(
+                "A fold has made of\n  {:?}\n  (replayed)\n  {:?}\n  at {}, with {:?} of {:?}.",
+                should.get(&id),
+                is.get(&id),
+                header.now_ms,
+                refolded.settings(),
+                replayed.settings()
+            ));
+        }
         let covered = sealed.into_iter().rev().collect();
         let covers = header.covers.sequence;
         self.fold = Some(Fold { covers, unfinished: Some(snapshot), superseded: true, covered });
         Ok(true)
+    }
+
+    /// The wallet of a snapshot and these segments after it.
+    fn replay(&self, snapshot: Option<(String, Bytes<'_>)>, segments: &[u32]) -> Result<Wallet, String> {
+        let segments = segments.iter().map(|number| SegmentSource {
+            number: *number,
+            name: segment_name(*number),
+            read: |_| Ok(Buffer::clone(&self.segments[number].bytes)),
+        });
+        let recovered = recovery::recover(self.origin, snapshot, segments, None);
+        recovered.map(|recovered| recovered.wallet).map_err(|error| format!("A fold can't be read: {error}."))
     }
 
     fn sealed(&self, number: u32) -> SealedSegment {
@@ -276,43 +327,6 @@ impl Disk {
         }
     }
 
-    /// Turns a bit of the snapshot, of a segment's header, or of a group that has another after it; `None` where
-    /// there is no such thing.
-    ///
-    /// The last group of all is left as it is: a bit that turns in it looks like a write that a crash tore, and no
-    /// reader can tell the two apart.
-    pub(super) fn flip(&mut self, chance: &mut Chance) -> Option<Flip> {
-        let mut places = Vec::new();
-        for (number, file) in self.segments.iter().filter(|(_, file)| !file.groups.is_empty()) {
-            places.push((FlipPlace::Segment(*number), 0..JOURNAL_BLOCK_BYTES));
-            places.extend(file.groups.iter().map(|group| (FlipPlace::Segment(*number), group.clone())));
-        }
-        places.pop();
-        if let Some((covers, bytes)) = self.snapshots.last_key_value() {
-            places.push((FlipPlace::Snapshot(*covers), 0..bytes.len()));
-        }
-        if places.is_empty() {
-            return None;
-        }
-        let (place, within) = places.swap_remove(chance.index(places.len()));
-        let byte = within.start + chance.index(within.len());
-        let file = match place {
-            FlipPlace::Segment(number) => segment_name(number),
-            FlipPlace::Snapshot(covers) => snapshot_name(covers),
-        };
-        let flip = Flip { file, within, place, byte, bit: chance.below(8) as u8 };
-        self.turn(&flip);
-        Some(flip)
-    }
-
-    /// Turns the bit again.
-    pub(super) fn turn(&mut self, flip: &Flip) {
-        let bytes: &mut [u8] = match flip.place {
-            FlipPlace::Segment(number) => &mut self.segments.get_mut(&number).expect("it was chosen").bytes,
-            FlipPlace::Snapshot(covers) => self.snapshots.get_mut(&covers).expect("it was chosen"),
-        };
-        bytes[flip.byte] ^= 1 << flip.bit;
-    }
 }
 
 fn segment_name(number: u32) -> String {

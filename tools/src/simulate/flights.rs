@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use compact_str::CompactString;
 use purser::wallet::operation::{Operation, Play, Released};
-use purser::wallet::outcome::{ErrorCode, Outcome};
+use purser::wallet::outcome::{ErrorCode, OperatorRefusal, Outcome};
 
 use super::auditor::{Answer, Auditor, RequestId};
 use super::cluster::{Applied, Told};
@@ -23,6 +23,8 @@ enum Stage {
     Sent,
     /// It was applied to its account, and the directory of keys is still to be told.
     Applied,
+    /// It has found a key whose session is over, and the directory is still to be told.
+    Freeing,
     Answered(Answer),
 }
 
@@ -111,25 +113,36 @@ impl Flights {
     /// A sentence, where nobody has asked for it, or it should have come out otherwise.
     pub(super) fn applied(&mut self, auditor: &mut Auditor, applied: Applied) -> Result<(), String> {
         let Applied { now_ms, operation, outcome } = applied;
-        let last_of_several = matches!(operation, Operation::ReleaseKey { .. });
-        let goes_on = match outcome {
-            Outcome::Silent => return Ok(()),
-            Outcome::Next(_)
-                if !matches!(operation, Operation::StartSession { .. } | Operation::CloseSession { .. }) =>
-            {
-                return Ok(());
+        let over = |answer| matches!(answer, Released::Swept | Released::Freed | Released::Closed);
+        if let Operation::ReleaseKey { key, account, answer } = &operation
+            && over(*answer)
+        {
+            auditor.released(key, *account);
+        }
+        if let Ok(k) = std::env::var("TRACE_KEY") { if format!("{operation:?}").contains(&k) { eprintln!("{now_ms} {operation:?} -> {outcome:?}"); } }
+        let goes_on = match (&outcome, &operation) {
+            (Outcome::Silent, _) => return Ok(()),
+            (Outcome::Next(_), Operation::StartSession { .. } | Operation::CloseSession { .. }) => {
+                Some(Stage::Applied)
             }
-            Outcome::Next(_) => true,
-            _ => false,
+            (Outcome::Next(_), Operation::CheckClaim { .. }) => Some(Stage::Freeing),
+            (Outcome::Next(_), _) => return Ok(()),
+            _ => None,
         };
-        let from = if last_of_several { Stage::Applied } else { Stage::Sent };
+        let from = match operation {
+            Operation::ReleaseKey { answer: Released::Freed, .. } => Stage::Freeing,
+            Operation::ReleaseKey { .. } => Stage::Applied,
+            _ => Stage::Sent,
+        };
         let is_its = |flight: &&mut Flight| flight.stage == from && is_step_of(&operation, &flight.request);
         let Some(flight) = self.flights.iter_mut().find(is_its) else {
             return Err(format!("Nobody has asked for what came out as {outcome:?}:\n  {operation:?}."));
         };
-        if goes_on {
-            flight.stage = Stage::Applied;
-            auditor.applied(flight.id, now_ms);
+        if let Some(stage) = goes_on {
+            if stage == Stage::Applied {
+                auditor.applied(flight.id, now_ms);
+            }
+            flight.stage = stage;
             return Ok(());
         }
         let judged = auditor.answered(flight.id, now_ms, &outcome);
@@ -199,9 +212,14 @@ impl Flights {
         let Flight { id, stage, .. } = self.flights.remove(at);
         auditor.acknowledged(id);
         let count = match stage {
-            Stage::Answered(Outcome::Refused { code: ErrorCode::Unknown, .. } | Outcome::Unavailable)
+            Stage::Answered(
+                Outcome::Refused { code: ErrorCode::Unknown, .. }
+                | Outcome::OperatorRefused(OperatorRefusal::TryAgain)
+                | Outcome::Unavailable,
+            )
             | Stage::Sent
-            | Stage::Applied => &mut self.answers.unavailable,
+            | Stage::Applied
+            | Stage::Freeing => &mut self.answers.unavailable,
             Stage::Answered(Outcome::Refused { .. } | Outcome::OperatorRefused(_)) => {
                 &mut self.answers.refused
             }
@@ -253,6 +271,14 @@ fn is_step_of(step: &Operation<CompactString>, request: &Operation<CompactString
         (Operation::StartSession { account, key }, Operation::OpenSession { account: of, key: by }) => {
             account == of && key == by
         }
+        (
+            Operation::CheckClaim { account, key, .. },
+            Operation::OpenSession { account: of, key: by },
+        ) => account == of && key == by,
+        (
+            Operation::ReleaseKey { key, answer: Released::Freed, .. },
+            Operation::OpenSession { key: by, .. },
+        ) => key == by,
         (
             Operation::ReleaseKey { key, account, answer },
             Operation::OpenSession { account: of, key: by }

@@ -3,10 +3,8 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use purser::wallet::{Catalog, Domain, TokenPolicy};
-
 use super::auditor::{Auditor, Rules};
-use super::cluster::{Cluster, SHARDS_MAX, Sizes};
+use super::cluster::{Cluster, SHARDS_MAX, Sizes, session_keys};
 use super::flights::{Answers, Flights, Request};
 use super::workload::{Chance, Step, Workload};
 use super::world::World;
@@ -35,6 +33,15 @@ const LATE_STEPS: u64 = 150;
 /// Rounds in which everything that is under way is answered.
 const DRAIN_ROUNDS: usize = 10_000;
 
+/// How far the clock leaps, at most: a machine that slept. Each with its weight.
+const LEAPS_MS: [(u32, u64); 3] = [(70, 10 * 60_000), (25, 26 * 3_600_000), (5, 9 * 24 * 3_600_000)];
+
+/// Of so many seeds the players of one fill a round...
+const SEEDS_PER_FILLED: u64 = 40;
+
+/// ... at this step, so that not much comes after it: what is long is slow.
+const FILLED_AT_STEP: u64 = 4_500;
+
 /// What a step does.
 #[derive(Clone, Copy, Debug)]
 enum Act {
@@ -48,6 +55,7 @@ enum Act {
     Repeat,
     Fill,
     Free,
+    Leap,
     Crash,
     Pace,
 }
@@ -63,14 +71,19 @@ pub(super) struct Counts {
     pub(super) recoveries: u64,
     pub(super) deals: u64,
     pub(super) folds: u64,
-    pub(super) flips: u64,
+    pub(super) harms: u64,
+    /// Starts that were configured otherwise than the last one.
+    pub(super) changes: u64,
+    /// Days that have passed.
+    pub(super) days: u64,
 }
 
 /// A seed's run.
 pub(super) struct Run {
+    seed: u64,
     pub(super) chance: Chance,
     pub(super) rules: Rules,
-    workload: Workload,
+    pub(super) workload: Workload,
     pub(super) auditor: Auditor,
     pub(super) flights: Flights,
     pub(super) cluster: Cluster,
@@ -79,8 +92,8 @@ pub(super) struct Run {
     pub(super) now_ms: u64,
     /// Times are multiples of it, so that some requests come at the very end of a time.
     grain_ms: u64,
-    swept_ms: u64,
-    synced_ms: u64,
+    pub(super) swept_ms: u64,
+    pub(super) synced_ms: u64,
     /// Since when the disks are full.
     pub(super) full_ms: Option<u64>,
     /// How often shards are polled, and disks served, among a hundred steps or so.
@@ -100,24 +113,18 @@ impl Run {
     pub(super) fn new(seed: u64, shards: Option<usize>) -> Result<Self, String> {
         // The workload draws from the seed itself.
         let mut chance = Chance::new(!seed);
-        let policy = if chance.percent(50) { TokenPolicy::SingleUse } else { TokenPolicy::Wrapped };
-        let mut rules = World::rules(policy);
+        let rules = World::draw(&mut chance);
         let grain_ms = [1, 1_000, 10_000][chance.index(3)];
-        if chance.percent(50) {
-            rules.retention_ms = [120_000, 3_600_000][chance.index(2)];
-        }
-        if chance.percent(30) {
-            rules.session_idle_ms = 120_000;
-        }
         let players = 3 + chance.index(12);
         let sizes = Sizes {
             lane_requests: 2 + chance.index(12),
             segment_bytes: [16, 32, 64][chance.index(3)] * 1_024,
         };
         let count = shards.unwrap_or(1 + chance.index(SHARDS_MAX));
-        let cluster = Cluster::new(catalog(&rules), count, sizes, &mut chance);
+        let cluster = Cluster::new(count, sizes, &mut chance);
         let mut run = Self {
-            workload: Workload::new(seed, World::new(players), policy),
+            seed,
+            workload: Workload::new(seed, World::new(players), rules.clone()),
             auditor: Auditor::new(rules.clone()),
             flights: Flights::default(),
             queue: VecDeque::new(),
@@ -134,8 +141,8 @@ impl Run {
             rules,
             cluster,
         };
-        let cores = run.cluster.start(run.now_ms, count, &mut run.chance)?;
-        run.cluster.open(cores, run.now_ms);
+        let started = run.cluster.start(run.now_ms, count, &run.rules, &mut run.chance)?;
+        run.cluster.open(started.cores, run.now_ms);
         Ok(run)
     }
 
@@ -150,6 +157,9 @@ impl Run {
             self.ask()?;
             return self.drain();
         }
+        if self.counts.steps == FILLED_AT_STEP && self.seed.is_multiple_of(SEEDS_PER_FILLED) {
+            return self.fill_round(self.seed.is_multiple_of(2 * SEEDS_PER_FILLED));
+        }
         let (poll, disk) = self.pace;
         let acts = [
             (7_000, Act::Ask),
@@ -162,6 +172,7 @@ impl Run {
             (60, Act::Repeat),
             (10, Act::Fill),
             (100, Act::Free),
+            (30, Act::Leap),
             (40, Act::Crash),
             (50, Act::Pace),
         ];
@@ -182,6 +193,7 @@ impl Run {
             Act::Fill if self.full_ms.is_none() => self.fill()?,
             Act::Free if self.full_ms.is_some() => self.free()?,
             Act::Fill | Act::Free => {}
+            Act::Leap => self.leap()?,
             Act::Crash => self.crash()?,
             Act::Pace => {
                 self.pace = ([3, 25, 60][self.chance.index(3)], [1, 8, 60][self.chance.index(3)]);
@@ -197,8 +209,24 @@ impl Run {
     pub(super) fn finish(&mut self) -> Result<Counts, String> {
         self.queue.clear();
         self.drain()?;
+        self.look_at_directory()?;
         self.crash()?;
-        Ok(Counts { answers: self.flights.answers, ..self.counts })
+        let days = (self.now_ms - START_MS) / (24 * 3_600 * 1_000);
+        Ok(Counts { answers: self.flights.answers, days, ..self.counts })
+    }
+
+    /// Once everything is swept, the directory has the keys of the sessions and no other.
+    fn look_at_directory(&mut self) -> Result<(), String> {
+        let images = self.cluster.images(self.now_ms);
+        let sessions = session_keys(&images).len();
+        for _ in 0..DRAIN_ROUNDS {
+            if self.cluster.session_keys() == sessions {
+                return Ok(());
+            }
+            self.sweep()?;
+            self.drain()?;
+        }
+        Err(format!("The directory has {} keys, and {sessions} sessions have one.", self.cluster.session_keys()))
     }
 
     /// Tells the auditor what has happened.
@@ -223,24 +251,30 @@ impl Run {
                 Step::Ask(operation) => Some(Rc::new(operation)),
             },
         };
+        // What waited since before a start is asked as its platform asks now.
+        let request = request.and_then(|request| self.rules.asked(&request));
         match request {
-            Some(request) if self.flights.may_send(&request) => self.send(&request),
-            Some(request) => self.queue.push_back(request),
+            Some(request) if !self.flights.may_send(&request) => self.queue.push_back(request),
+            Some(request) => self.send(&request),
             None => {}
         }
         Ok(())
     }
 
     fn send(&mut self, request: &Request) {
-        self.counts.requests += 1;
         let at = self.chance.index(self.cluster.shards.len());
-        let step = self.counts.steps;
-        let waiter = self.flights.send(&mut self.auditor, self.now_ms, step, at, request);
-        self.cluster.submit(at, self.now_ms, waiter, request);
+        self.send_to(at, request);
         // The answer may be lost on its way, and so its request comes again.
         if self.chance.percent(2) {
             self.queue.push_back(Rc::clone(request));
         }
+    }
+
+    pub(super) fn send_to(&mut self, at: usize, request: &Request) {
+        self.counts.requests += 1;
+        let step = self.counts.steps;
+        let waiter = self.flights.send(&mut self.auditor, self.now_ms, step, at, request);
+        self.cluster.submit(at, self.now_ms, waiter, request);
     }
 
     fn serve_disk(&mut self, at: usize) -> Result<(), String> {
@@ -293,6 +327,23 @@ impl Run {
         self.sync()
     }
 
+    /// The clock leaps ahead. What is due by then is not done yet, and what was due before is.
+    fn leap(&mut self) -> Result<(), String> {
+        if self.full_ms.is_some() {
+            self.free()?;
+        }
+        self.cluster.shards.iter_mut().for_each(purser::shard::Shard::journal_renewals);
+        self.sync()?;
+        let most_ms = self.chance.weighted(&LEAPS_MS);
+        let ms = self.chance.below(most_ms);
+        self.now_ms += self.grained(ms);
+        // Keys of sessions that are over by now, and were not swept yet.
+        for _ in 0..self.chance.below(4) {
+            self.queue.push_back(Rc::new(self.workload.open_any()));
+        }
+        Ok(())
+    }
+
     /// Time passes.
     fn wait(&mut self, ms: u64) -> Result<(), String> {
         let end_ms = self.now_ms + self.grained(ms);
@@ -323,7 +374,7 @@ impl Run {
     }
 
     /// Brings everything that is under way to its end.
-    fn drain(&mut self) -> Result<(), String> {
+    pub(super) fn drain(&mut self) -> Result<(), String> {
         if self.full_ms.is_some() {
             self.free()?;
         }
@@ -339,18 +390,4 @@ impl Run {
         }
         Err(format!("Requests are not answered: {:?}.", self.flights))
     }
-}
-
-/// The machine's configuration, of the auditor's.
-fn catalog(rules: &Rules) -> Catalog {
-    let domains = rules
-        .domains
-        .iter()
-        .map(|(name, brand)| Domain::new(name.clone(), brand.currency, brand.platforms.iter().copied()));
-    let mut catalog = Catalog::new(domains.collect(), rules.games.iter().cloned());
-    catalog.token_policy = rules.token_policy;
-    catalog.token_life_ms = rules.token_life_ms;
-    catalog.session_idle_ms = rules.session_idle_ms;
-    catalog.retention_ms = rules.retention_ms;
-    catalog
 }

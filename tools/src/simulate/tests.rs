@@ -17,8 +17,8 @@ fn the_machine_is_as_it_should_be() {
     for seed in 1..=8 {
         super::add(&mut counts, &check(seed, None));
     }
-    let Counts { requests, crashes, torn, recoveries, deals, folds, flips, .. } = counts;
-    let seen = [requests, crashes, torn, recoveries, deals, folds, flips];
+    let Counts { requests, crashes, torn, recoveries, deals, folds, harms, .. } = counts;
+    let seen = [requests, crashes, torn, recoveries, deals, folds, harms];
     assert!(seen.iter().all(|count| *count > 0), "all of it happens: {counts:?}");
     assert!(counts.answers.done > counts.answers.unavailable);
 }

@@ -16,11 +16,12 @@ use purser::limits;
 use purser::wallet::account::{AccountRef, Status};
 use purser::wallet::operation::{Operation, PlayKind};
 use purser::wallet::token::TokenId;
-use purser::wallet::{Currency, PlatformId, TokenPolicy};
+use purser::wallet::{Currency, PlatformKey, TokenPolicy};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
-use super::world::{GAMES, Player, World, currency, platform};
+use super::auditor::Rules;
+use super::world::{GAMES, Player, World, any_platform, currency};
 use play::Rounds;
 
 /// What happens next.
@@ -37,11 +38,14 @@ pub(crate) enum Step {
 pub(crate) struct Workload {
     chance: Chance,
     world: World,
-    token_policy: TokenPolicy,
+    /// The configuration by which the next request is asked.
+    rules: Rules,
     /// One for each player of the world.
     guesses: Vec<Guess>,
     /// What comes before anything is drawn. At first most players get an account, funds and a session.
     next: VecDeque<Operation<CompactString>>,
+    /// Session keys that the operator has drawn.
+    drawn_keys: u32,
 }
 
 /// What the workload believes of a player.
@@ -52,7 +56,7 @@ struct Guess {
     frozen: bool,
     limited: bool,
     rounds: Rounds,
-    tokens: VecDeque<TokenId>,
+    tokens: VecDeque<(PlatformKey, TokenId)>,
     /// What was asked lately and may be asked again.
     recent: VecDeque<Operation<CompactString>>,
     /// Ids that were given out.
@@ -63,7 +67,7 @@ struct Guess {
 const RECENT_MAX: usize = 24;
 
 /// The calls, each with its weight.
-const CALLS: [(u32, Call); 19] = [
+const CALLS: [(u32, Call); 21] = [
     (300, Call::Play(PlayKind::Bet)),
     (150, Call::Play(PlayKind::Win)),
     (90, Call::Play(PlayKind::Rollback)),
@@ -83,6 +87,8 @@ const CALLS: [(u32, Call); 19] = [
     (8, Call::PutAccount),
     (50, Call::OpenSession),
     (20, Call::CloseSession),
+    (4, Call::OpenMany),
+    (3, Call::MintMany),
 ];
 
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +109,10 @@ enum Call {
     PutAccount,
     OpenSession,
     CloseSession,
+    /// A player on many devices, one login after the other.
+    OpenMany,
+    /// A platform that asks for tokens and redeems none.
+    MintMany,
 }
 
 const SECOND_MS: u64 = 1_000;
@@ -110,30 +120,44 @@ const MINUTE_MS: u64 = 60 * SECOND_MS;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
-/// Waits: weight, shortest, longest. The rare long ones let sessions idle out, periods turn, and rounds be forgotten.
+/// Waits: weight, shortest, longest. The long ones let sessions idle out and be forgotten, periods turn, and rounds be
+/// forgotten: some months in a few thousand steps.
 const WAITS: [(u32, (u64, u64)); 7] = [
     (6_500, (0, 20)),
-    (3_200, (20, SECOND_MS)),
-    (250, (SECOND_MS, 90 * SECOND_MS)),
-    (25, (MINUTE_MS, 40 * MINUTE_MS)),
-    (12, (HOUR_MS, 12 * HOUR_MS)),
-    (9, (DAY_MS, 3 * DAY_MS)),
-    (4, (7 * DAY_MS, 32 * DAY_MS)),
+    (2_700, (20, SECOND_MS)),
+    (350, (SECOND_MS, 90 * SECOND_MS)),
+    (150, (MINUTE_MS, 40 * MINUTE_MS)),
+    (120, (HOUR_MS, 12 * HOUR_MS)),
+    (60, (DAY_MS, 3 * DAY_MS)),
+    (40, (7 * DAY_MS, 40 * DAY_MS)),
 ];
+
+/// Logins of a player on many devices, or tokens of a platform that redeems none, at most.
+const MANY_MAX: u64 = limits::SESSIONS_PER_ACCOUNT_MAX as u64 + 8;
 
 impl Workload {
     /// The workload of a seed.
-    pub(crate) fn new(seed: u64, world: World, token_policy: TokenPolicy) -> Self {
+    pub(crate) fn new(seed: u64, world: World, rules: Rules) -> Self {
         let guess = |player: &Player| Guess { keys: vec![None; player.keys.len()], ..Guess::default() };
         let guesses = world.players.iter().map(guess).collect();
         let chance = Chance::new(seed);
-        let mut workload = Self { chance, world, token_policy, guesses, next: VecDeque::new() };
+        let mut workload = Self { chance, world, rules, guesses, next: VecDeque::new(), drawn_keys: 0 };
         // The last player comes later, where anybody is put.
         for who in 0..workload.world.players.len().saturating_sub(1) {
             let opening = workload.open_player(who);
             workload.next.extend(opening);
         }
         workload
+    }
+
+    /// From now on requests are asked by these rules.
+    pub(crate) fn restarted(&mut self, rules: Rules) {
+        self.rules = rules;
+    }
+
+    /// The first player, who has an account from the beginning.
+    pub(super) fn first_player(&self) -> &Player {
+        &self.world.players[0]
     }
 
     /// What happens next, at a time that does not go back.
@@ -150,14 +174,14 @@ impl Workload {
         let mut call = self.chance.weighted(&CALLS);
         // A player who can't play is soon helped, so that most can; one with many keys is there for the logins.
         let guess = &self.guesses[who];
-        let plays = matches!(call, Call::Play(PlayKind::Bet) | Call::CreateToken);
+        let plays = matches!(call, Call::Play(PlayKind::Bet) | Call::CreateToken | Call::MintMany);
         let logged_out = self.live_key(who, now_ms).is_none();
         if guess.frozen && self.chance.percent(30) {
             call = Call::SetStatus;
         } else if guess.limited && self.chance.percent(10) {
             call = Call::SetLimits;
         } else if logged_out && plays && self.chance.percent(92)
-            || guess.keys.len() > limits::SESSIONS_PER_ACCOUNT_MAX && self.chance.percent(70)
+            || guess.keys.len() > limits::SESSIONS_PER_ACCOUNT_MAX && self.chance.percent(50)
         {
             call = Call::OpenSession;
         }
@@ -193,6 +217,8 @@ impl Workload {
                 let key = self.key_to_open(who);
                 Operation::OpenSession { account: self.account(who), key }
             }
+            Call::OpenMany => self.open_many(who),
+            Call::MintMany => self.mint_many(who),
             Call::CloseSession => {
                 let key = self.key_to_use(who, now_ms);
                 Operation::CloseSession { account: self.account(who), key }
@@ -222,30 +248,73 @@ impl Workload {
         operation
     }
 
-    fn create_token(&mut self, who: usize) -> Operation<CompactString> {
+    /// A login of any player by any player's key.
+    pub(crate) fn open_any(&mut self) -> Operation<CompactString> {
+        let who = self.chance.index(self.world.players.len());
+        Operation::OpenSession { account: self.account(who), key: self.any_key() }
+    }
+
+    /// Logins by new keys; the first comes now.
+    fn open_many(&mut self, who: usize) -> Operation<CompactString> {
+        for _ in 0..self.chance.below(MANY_MAX) {
+            let operation = self.open_drawn(who);
+            self.next.push_back(operation);
+        }
+        self.open_drawn(who)
+    }
+
+    fn open_drawn(&mut self, who: usize) -> Operation<CompactString> {
+        self.drawn_keys += 1;
+        let account = AccountRef::new(self.world.players[who].id.as_str().into());
+        Operation::OpenSession { account, key: format!("drawn-{}", self.drawn_keys).into() }
+    }
+
+    /// Tokens that are not redeemed yet; the first comes now.
+    fn mint_many(&mut self, who: usize) -> Operation<CompactString> {
+        let platform = self.platform(who);
+        for _ in 0..self.chance.below(MANY_MAX) {
+            let operation = self.mint(who, platform);
+            self.note(0, &operation);
+            self.next.push_back(operation);
+        }
+        self.mint(who, platform)
+    }
+
+    fn mint(&mut self, who: usize, platform: PlatformKey) -> Operation<CompactString> {
         let entropy = u128::from(self.chance.next()) << 64 | u128::from(self.chance.next());
-        let (platform, account) = (self.platform(who), self.account(who));
-        if self.token_policy == TokenPolicy::SingleUse && self.chance.percent(60) {
+        Operation::CreateToken { platform, account: self.account(who), game: self.game(), entropy }
+    }
+
+    fn create_token(&mut self, who: usize) -> Operation<CompactString> {
+        let platform = self.platform(who);
+        let operation = self.mint(who, platform);
+        if let Operation::CreateToken { account, entropy, .. } = &operation
+            && self.rules.dialect(platform).token_policy == TokenPolicy::SingleUse
+            && self.chance.percent(60)
+        {
             // At once, as platforms do; another time it comes later, or never.
-            let token = TokenId::new(account.hash().slot(), entropy);
+            let token = TokenId::new(account.hash().slot(), *entropy);
             self.next.push_back(Operation::RedeemToken { platform, token });
         }
-        Operation::CreateToken { platform, account, game: self.game(), entropy }
+        operation
     }
 
     fn redeem(&mut self, who: usize, now_ms: u64) -> Operation<CompactString> {
         let platform = self.platform(who);
-        if self.token_policy == TokenPolicy::Wrapped {
+        if self.rules.dialect(platform).token_policy == TokenPolicy::Wrapped {
             let age_ms = self.chance.below(70 * SECOND_MS);
             let minted_ms = (now_ms + 7 * SECOND_MS).saturating_sub(age_ms);
             return Operation::RedeemWrapped { platform, key: self.key_to_use(who, now_ms), minted_ms };
         }
         let at = self.chance.index_of(&self.guesses[who].tokens);
         let any = at.map(|at| self.guesses[who].tokens[at]);
-        // Mostly the newest, and mostly once.
+        // Mostly the newest, mostly once, and mostly by the platform that asked for it.
         let token = if self.chance.percent(20) { any } else { self.guesses[who].tokens.pop_back() };
         match token.filter(|_| !self.chance.percent(5)) {
-            Some(token) => Operation::RedeemToken { platform, token },
+            Some((of, token)) => {
+                let platform = if self.chance.percent(15) { platform } else { of };
+                Operation::RedeemToken { platform, token }
+            }
             // One that nobody has minted.
             None if self.chance.percent(5) => {
                 let slot = self.account(who).hash().slot();
@@ -275,9 +344,9 @@ impl Workload {
         let guess = &mut self.guesses[who];
         let place = |key: &CompactString| players[who].keys.iter().position(|own| own == key.as_str());
         match operation {
-            Operation::CreateToken { account, entropy, .. } => {
-                guess.tokens.push_back(TokenId::new(account.hash().slot(), *entropy));
-                if guess.tokens.len() > 4 {
+            Operation::CreateToken { platform, account, entropy, .. } => {
+                guess.tokens.push_back((*platform, TokenId::new(account.hash().slot(), *entropy)));
+                if guess.tokens.len() > limits::TOKENS_PER_ACCOUNT_MAX + 4 {
                     guess.tokens.pop_front();
                 }
                 return;
@@ -324,12 +393,16 @@ impl Workload {
     }
 
     /// A platform that the player's domain is served to, mostly.
-    fn platform(&mut self, who: usize) -> PlatformId {
-        if self.chance.percent(2) { platform(self.chance.index(2)) } else { self.world.players[who].platform }
+    fn platform(&mut self, who: usize) -> PlatformKey {
+        if self.chance.percent(1) {
+            return any_platform(&mut self.chance);
+        }
+        let platforms = &self.world.players[who].platforms;
+        platforms[self.chance.index(platforms.len())]
     }
 
     fn game(&mut self) -> CompactString {
-        if self.chance.percent(2) {
+        if self.chance.percent(1) {
             return "404".into();
         }
         GAMES[self.chance.index(GAMES.len())].into()
@@ -343,10 +416,15 @@ impl Workload {
         }
     }
 
-    /// A new id, or one of a few that were used already.
+    /// A new id, or one of a few that were used already: by another platform, in another round, or by another call.
     fn id(&mut self, who: usize) -> CompactString {
-        if self.chance.percent(10) {
-            return format!("id-{}", self.chance.below(4)).into();
+        match self.chance.below(100) {
+            0..8 => return format!("id-{}", self.chance.below(4)).into(),
+            8..25 => {
+                let ids = self.guesses[who].ids;
+                return format!("id-{}", ids.saturating_sub(self.chance.below(6) as u32)).into();
+            }
+            _ => {}
         }
         self.guesses[who].ids += 1;
         format!("id-{}", self.guesses[who].ids).into()

@@ -1,18 +1,19 @@
 //! An account as the protocol describes it, and the operator's calls on it (protocol §6).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use compact_str::CompactString;
 use purser::limits;
-use purser::wallet::Currency;
 use purser::wallet::account::{Profile, Status};
 use purser::wallet::amount::{Amount, Money};
 use purser::wallet::operation::{Direction, Operation, PlayKind};
 use purser::wallet::outcome::{AlertView, Balance, ErrorCode, LineKind, OperatorRefusal, Outcome};
 use purser::wallet::restriction::Restrictions;
+use purser::wallet::{Currency, PlatformKey, RoundScope};
 
-use super::period;
-use super::rules::{Answer, CASH_MINOR_MAX, Rules, amount, minor, minor_of_money, refused, refused_operator};
+use super::rules::{
+    Answer, CASH_MINOR_MAX, Rules, Times, WORDS, amount, minor, minor_of_money, refused, refused_operator,
+};
 use super::session::{Session, Token};
 
 /// What a transaction is.
@@ -35,15 +36,29 @@ impl Kind {
     }
 }
 
+/// What a round is known by, within its account (protocol §4, Identity).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RoundKey {
+    /// Whose it is.
+    pub(crate) platform: PlatformKey,
+    /// `GameRoundID`.
+    pub(crate) round: CompactString,
+    /// `GameID`, where it is a part of the round's identity.
+    pub(crate) game: Option<CompactString>,
+}
+
 /// A transaction that was done. Money is in minor units, here and below.
 #[derive(Clone, Debug)]
 pub(super) struct Transaction {
     pub(super) kind: Kind,
-    pub(super) round: Option<String>,
-    pub(super) id: String,
+    /// Nobody where the operator asked.
+    pub(super) platform: PlatformKey,
+    pub(super) round: Option<RoundKey>,
+    pub(super) game: Option<CompactString>,
+    pub(super) id: CompactString,
     pub(super) amount: i128,
     /// Of a rollback: the id of its bet.
-    pub(super) original: Option<String>,
+    pub(super) original: Option<CompactString>,
     pub(super) moved_nothing: bool,
     pub(super) rolled_back: bool,
     pub(super) balance_after: i128,
@@ -65,24 +80,39 @@ pub(super) enum RoundState {
 pub(super) struct Round {
     pub(super) state: RoundState,
     pub(super) orphan: bool,
+    /// The game of its first transaction, or of the first bet that was cancelled in it.
+    pub(super) game: CompactString,
+    /// Its place among the account's rounds, in the order in which they were first named.
+    pub(super) place: u64,
     pub(super) staked: i128,
     pub(super) returned: i128,
+    pub(super) bets: usize,
+    /// Bets that were not rolled back.
+    pub(super) bets_standing: usize,
+    /// It has a win above zero.
+    pub(super) has_winnings: bool,
     /// Its last transaction, its end, or the last bet that was cancelled in it.
     pub(super) last_ms: u64,
-    /// The number of the transaction that opened it.
-    pub(super) opened_by: u32,
-    /// It was known by a cancelled bet before.
-    pub(super) was_unopened: bool,
     /// Numbers of transactions by kind and id.
-    pub(super) known: BTreeMap<(PlayKind, String), u32>,
+    pub(super) known: BTreeMap<(PlayKind, CompactString), u64>,
     /// Ids of bets that were rolled back before they came.
-    pub(super) cancelled: BTreeSet<String>,
+    pub(super) cancelled: BTreeSet<CompactString>,
+}
+
+/// A bet that was refused, and stays so for a while.
+#[derive(Clone, Debug)]
+pub(super) struct Refusal {
+    pub(super) round: RoundKey,
+    pub(super) bet: CompactString,
+    pub(super) code: ErrorCode,
+    pub(super) until_ms: u64,
 }
 
 /// Bets and wins of one period.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sum {
-    pub(super) from_day: u64,
+    /// When the period began, milliseconds since 1970.
+    pub(super) from_ms: u64,
     pub(super) staked: i128,
     pub(super) won: i128,
 }
@@ -103,12 +133,20 @@ pub(super) struct Account {
     /// Logins so far; a token belongs to one of them.
     pub(super) logins: u64,
     pub(super) tokens: BTreeMap<u128, Token>,
-    pub(super) rounds: BTreeMap<String, Round>,
-    /// Numbers of transactions outside of rounds, by kind and id.
-    pub(super) outside: BTreeMap<(Kind, String), u32>,
+    /// Tokens so far.
+    pub(super) minted: u64,
+    pub(super) rounds: BTreeMap<RoundKey, Round>,
+    /// Rounds so far.
+    pub(super) places: u64,
+    /// Oldest first. A restart forgets them.
+    pub(super) refusals: VecDeque<Refusal>,
+    /// Numbers of transactions outside of rounds, by kind, platform and id.
+    pub(super) outside: BTreeMap<(Kind, PlatformKey, CompactString), u64>,
     /// All transactions that are remembered, by number.
-    pub(super) transactions: BTreeMap<u32, Transaction>,
-    pub(super) last_number: u32,
+    pub(super) transactions: BTreeMap<u64, Transaction>,
+    pub(super) last_number: u64,
+    /// The largest number of a transaction that was forgotten.
+    pub(super) forgotten: u64,
     /// Oldest first, those that are shown.
     pub(super) alerts: Vec<AlertView>,
     /// Nothing is to be forgotten before this.
@@ -145,7 +183,7 @@ pub(super) struct Ask<'a> {
 /// On steps that the machine asks itself for: they are not requests.
 pub(super) fn apply(state: &mut Option<Account>, ask: &Ask<'_>) -> Answer {
     if let Some(account) = state.as_mut() {
-        account.forget(ask.now_ms, ask.rules.retention_ms);
+        account.forget(ask.now_ms, ask.rules.times);
     }
     match ask.operation {
         Operation::Balance { .. }
@@ -198,11 +236,15 @@ fn for_platform(state: Option<&mut Account>, ask: &Ask<'_>) -> Answer {
             account.refuse(ErrorCode::GameNotFound)
         }
         Operation::Balance { .. } => Outcome::Balance(account.balance()),
-        Operation::CreateToken { game, entropy, .. } => account.create_token(ask, game, *entropy),
+        Operation::CreateToken { game, entropy, .. } => {
+            account.create_token(ask, platform, game, *entropy)
+        }
         Operation::Play(play) => account.play(ask, play),
-        Operation::EndRound { round, game, currency, .. } => account.end_round(ask, round, game, *currency),
+        Operation::EndRound { round, game, currency, .. } => {
+            account.end_round(ask, platform, round, game, *currency)
+        }
         Operation::Credit { transaction, currency, amount, .. } => {
-            account.credit(ask, transaction, *currency, minor(*amount))
+            account.credit(ask, platform, transaction, *currency, minor(*amount))
         }
         Operation::Alert { details, .. } => {
             account.alerts.push(AlertView { at_ms: ask.now_ms, details: details.clone() });
@@ -224,11 +266,14 @@ fn for_operator(account: &mut Account, ask: &Ask<'_>) -> Answer {
             Outcome::StatusSet(*status)
         }
         Operation::SetLimits { limits, .. } => account.set_limits(**limits),
+        Operation::Transfer { currency: Some(currency), .. } if *currency != account.currency => {
+            refused_operator(OperatorRefusal::WrongCurrency)
+        }
         Operation::Transfer { direction, transaction, amount, .. } => {
             account.transfer(ask, *direction, transaction, *amount)
         }
         Operation::OpenSession { key, .. } => account.open_session(ask, key),
-        Operation::CloseSession { key, .. } => account.close_session(ask, key),
+        Operation::CloseSession { key, .. } => account.close_session(key),
         other => panic!("not a request, but a step of one: {other:?}"),
     }
 }
@@ -253,10 +298,14 @@ fn put(state: &mut Option<Account>, ask: &Ask<'_>, id: &str, profile: &Profile) 
         sessions: Vec::new(),
         logins: 0,
         tokens: BTreeMap::new(),
+        minted: 0,
         rounds: BTreeMap::new(),
+        places: 0,
+        refusals: VecDeque::new(),
         outside: BTreeMap::new(),
         transactions: BTreeMap::new(),
         last_number: 0,
+        forgotten: 0,
         alerts: Vec::new(),
         forget_at_ms: 0,
     });
@@ -270,7 +319,7 @@ impl Account {
 
     /// A refusal with the funds.
     pub(super) fn refuse(&self, code: ErrorCode) -> Answer {
-        Outcome::Refused { code, balance: Some(self.balance()) }
+        Outcome::Refused { code, why: WORDS, balance: Some(self.balance()) }
     }
 
     /// Changes the funds; a change of nothing is none (protocol §1, `Version`).
@@ -286,40 +335,93 @@ impl Account {
     }
 
     /// Remembers a transaction under the next number.
-    pub(super) fn record(&mut self, transaction: Transaction) -> u32 {
+    pub(super) fn record(&mut self, transaction: Transaction) -> u64 {
         self.last_number += 1;
         self.transactions.insert(self.last_number, transaction);
         self.last_number
     }
 
-    /// The sums of the current periods; those of periods that have passed begin anew.
-    pub(super) fn current_sums(&mut self, now_ms: u64) -> &mut [Sum; 3] {
-        for (sum, from_day) in self.sums.iter_mut().zip(period::starts(now_ms)) {
-            if sum.from_day != from_day {
-                *sum = Sum { from_day, staked: 0, won: 0 };
+    /// The sums of the current periods. Those of periods that have passed begin anew; those of a period that begins
+    /// later than the current one, since the domain's days begin at another hour now, are of the current one.
+    pub(super) fn current_sums(&mut self, ask: &Ask<'_>) -> &mut [Sum; 3] {
+        let zone = ask.rules.zone(&self.id);
+        for (sum, from_ms) in self.sums.iter_mut().zip(zone.starts_ms(ask.now_ms)) {
+            if sum.from_ms < from_ms {
+                *sum = Sum { from_ms, staked: 0, won: 0 };
             }
+            sum.from_ms = from_ms;
         }
         &mut self.sums
     }
 
-    /// Forgets what is past its time (protocol §4, Idempotency).
-    fn forget(&mut self, now_ms: u64, retention_ms: u64) {
+    /// The key of the round that a platform's request names, where the account has it. A platform whose scope was
+    /// changed still finds what it began under the other one.
+    pub(super) fn find(&self, ask: &Ask<'_>, platform: PlatformKey, round: &str, game: &str) -> Option<RoundKey> {
+        let key = |game: Option<&str>| RoundKey { platform, round: round.into(), game: game.map(Into::into) };
+        let (plain, by_game) = (key(None), key(Some(game)));
+        match ask.rules.dialect(platform).round_scope {
+            RoundScope::Platform if self.rounds.contains_key(&plain) => Some(plain),
+            _ if self.rounds.contains_key(&by_game) => Some(by_game),
+            RoundScope::Platform => None,
+            RoundScope::Game => self.rounds.get(&plain).filter(|found| found.game == game).map(|_| plain),
+        }
+    }
+
+    /// The round that a platform's request names; a new one where the account has it not.
+    pub(super) fn find_or_make(
+        &mut self,
+        ask: &Ask<'_>,
+        platform: PlatformKey,
+        round: &str,
+        game: &str,
+    ) -> (RoundKey, &mut Round) {
+        let key = self.find(ask, platform, round, game).unwrap_or_else(|| {
+            let by_game = ask.rules.dialect(platform).round_scope == RoundScope::Game;
+            RoundKey { platform, round: round.into(), game: by_game.then(|| game.into()) }
+        });
+        let places = &mut self.places;
+        let round = self.rounds.entry(key.clone()).or_insert_with(|| {
+            *places += 1;
+            Round { game: game.into(), place: *places, ..Round::default() }
+        });
+        (key, round)
+    }
+
+    /// Forgets what is past its time (protocol §4, Idempotency; §3).
+    pub(super) fn forget(&mut self, now_ms: u64, times: Times) {
+        self.sessions.retain(|session| !times.is_session_past(session.used_ms(), now_ms));
         if now_ms < self.forget_at_ms {
             return;
         }
-        let passed = |last_ms: u64| now_ms >= last_ms + retention_ms;
+        let passed = |last_ms: u64| times.has_passed(last_ms, now_ms);
         self.rounds.retain(|_, round| round.state == RoundState::Open || !passed(round.last_ms));
         let (rounds, transactions) = (&self.rounds, &mut self.transactions);
-        transactions.retain(|_, transaction| match &transaction.round {
-            Some(round) => rounds.contains_key(round),
-            None => !passed(transaction.at_ms),
+        let mut forgotten = self.forgotten;
+        transactions.retain(|number, transaction| {
+            let kept = match &transaction.round {
+                Some(round) => rounds.contains_key(round),
+                None => !passed(transaction.at_ms),
+            };
+            forgotten = if kept { forgotten } else { forgotten.max(*number) };
+            kept
         });
+        self.forgotten = forgotten;
         self.outside.retain(|_, number| transactions.contains_key(number));
         // What comes from now on passes after the retention, too.
         let rounds = self.rounds.values().filter(|round| round.state != RoundState::Open);
         let of_rounds = rounds.map(|round| round.last_ms);
         let outside = self.outside.values().map(|number| self.transactions[number].at_ms);
-        self.forget_at_ms = of_rounds.chain(outside).min().unwrap_or(now_ms) + retention_ms;
+        self.forget_at_ms = of_rounds.chain(outside).min().unwrap_or(now_ms) + times.retention_ms;
+    }
+
+    /// A restart: what is past its time by what held before is forgotten for good, and other times hold now.
+    pub(super) fn restart(&mut self, now_ms: u64, was: Times, is: Times) {
+        self.tokens.clear();
+        self.refusals.clear();
+        for times in [was, is] {
+            self.forget_at_ms = 0;
+            self.forget(now_ms, times);
+        }
     }
 
     fn set_limits(&mut self, limits: Restrictions<Money>) -> Answer {
@@ -341,7 +443,8 @@ impl Account {
             Direction::In => (Kind::Deposit, asked),
             Direction::Out => (Kind::Withdrawal, -asked),
         };
-        if let Some(number) = self.outside.get(&(kind, id.to_owned())) {
+        let platform = PlatformKey::NONE;
+        if let Some(number) = self.outside.get(&(kind, platform, id.into())) {
             return if self.transactions[number].amount == asked {
                 Outcome::Transferred(self.balance())
             } else {
@@ -357,13 +460,20 @@ impl Account {
         if self.cash + by > CASH_MINOR_MAX {
             return refused_operator(OperatorRefusal::TooMuch);
         }
-        self.pay(ask, kind, id, asked, by);
+        self.pay(ask, kind, platform, id, asked, by);
         Outcome::Transferred(self.balance())
     }
 
-    fn credit(&mut self, ask: &Ask<'_>, id: &str, currency: Option<Currency>, asked: i128) -> Answer {
+    fn credit(
+        &mut self,
+        ask: &Ask<'_>,
+        platform: PlatformKey,
+        id: &str,
+        currency: Option<Currency>,
+        asked: i128,
+    ) -> Answer {
         let same_currency = currency == Some(self.currency);
-        if let Some(number) = self.outside.get(&(Kind::Credit, id.to_owned())) {
+        if let Some(number) = self.outside.get(&(Kind::Credit, platform, id.into())) {
             let same = same_currency && self.transactions[number].amount == asked;
             return if same { self.done(id, None) } else { self.refuse(ErrorCode::NotCompleted) };
         }
@@ -374,17 +484,19 @@ impl Account {
         if full || self.cash + asked > CASH_MINOR_MAX {
             return self.refuse(ErrorCode::NotCompleted);
         }
-        self.pay(ask, Kind::Credit, id, asked, asked);
+        self.pay(ask, Kind::Credit, platform, id, asked, asked);
         self.done(id, None)
     }
 
     /// A transaction outside of rounds.
-    fn pay(&mut self, ask: &Ask<'_>, kind: Kind, id: &str, asked: i128, by: i128) {
+    fn pay(&mut self, ask: &Ask<'_>, kind: Kind, platform: PlatformKey, id: &str, asked: i128, by: i128) {
         self.move_funds(by);
         let number = self.record(Transaction {
             kind,
+            platform,
             round: None,
-            id: id.to_owned(),
+            game: None,
+            id: id.into(),
             amount: asked,
             original: None,
             moved_nothing: false,
@@ -393,7 +505,7 @@ impl Account {
             at_ms: ask.now_ms,
             event: ask.event,
         });
-        self.outside.insert((kind, id.to_owned()), number);
+        self.outside.insert((kind, platform, id.into()), number);
     }
 
     /// The success of a transaction, now or before.

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use compact_str::CompactString;
+use purser::wallet::account::AccountHash;
 use purser::wallet::operation::Operation;
 
 /// An event that is still under way.
@@ -16,6 +17,8 @@ const UNDER_WAY: u64 = u64::MAX;
 pub(super) struct Directory {
     /// By key, and then by account: when it last logged in or out by this key, or used it.
     busy: BTreeMap<String, BTreeMap<String, Busy>>,
+    /// By key, and then by account: sessions that were begun by it and whose claim was not seen to go.
+    held: BTreeMap<String, BTreeMap<String, u32>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,8 +49,29 @@ impl Directory {
         self.busy(key, account).last_event = event;
     }
 
-    /// Nothing is under way any more.
+    /// A session of the account has started by this key, where there was none.
+    pub(super) fn hold(&mut self, key: &str, account: &str) {
+        *self.held.entry(key.to_owned()).or_default().entry(account.to_owned()).or_default() += 1;
+    }
+
+    /// A claim of the account's is gone.
+    pub(super) fn let_go(&mut self, key: &str, account: AccountHash) {
+        if let Some(accounts) = self.held.get_mut(key) {
+            accounts.retain(|held, claims| {
+                *claims -= u32::from(AccountHash::of(held.as_str()) == account);
+                *claims > 0
+            });
+        }
+    }
+
+    /// Whether another account's claim of the key may still be there, though its session is over.
+    pub(super) fn lingers(&self, key: &str, account: &str) -> bool {
+        self.held.get(key).is_some_and(|accounts| accounts.keys().any(|held| held != account))
+    }
+
+    /// Nothing is under way any more, and who holds what is to be seen.
     pub(super) fn crashed(&mut self, event: u64) {
+        self.held.clear();
         for busy in self.busy.values_mut().flat_map(BTreeMap::values_mut) {
             if busy.under_way > 0 {
                 *busy = Busy { under_way: 0, last_event: event };

@@ -2,13 +2,12 @@
 
 use compact_str::CompactString;
 use purser::limits;
-use purser::wallet::Currency;
 use purser::wallet::account::Status;
 use purser::wallet::operation::{Play, PlayKind};
 use purser::wallet::outcome::{ErrorCode, Outcome};
+use purser::wallet::{Currency, PlatformKey};
 
-use super::account::{Account, Ask, Foreign, Kind, Round, RoundState, Transaction};
-use super::period;
+use super::account::{Account, Ask, Foreign, Kind, Refusal, Round, RoundKey, RoundState, Transaction};
 use super::rules::{Answer, CASH_MINOR_MAX, is_refused, minor, refused};
 
 const MINUTE_MS: u64 = 60_000;
@@ -25,16 +24,21 @@ impl Account {
         if let Some(answer) = self.known(ask, play) {
             return answer;
         }
+        if let Some(code) = self.remembered_refusal(ask, play) {
+            return self.refuse(code);
+        }
         if let Some(answer) = self.session_refusal(ask, play) {
             return answer;
         }
-        if self.status == Status::Frozen && play.kind != PlayKind::Win {
+        // Whatever happened to the player or the game since, a round that was begun is settled.
+        let bet = play.kind == PlayKind::Bet;
+        if self.status == Status::Frozen && bet {
             return self.refuse(ErrorCode::AccountFrozen);
         }
         if play.currency != Some(self.currency) {
             return self.refuse(ErrorCode::CurrencyMismatch);
         }
-        if !ask.rules.games.contains(play.game.as_str()) {
+        if !ask.rules.games.contains(play.game.as_str()) && bet {
             return self.refuse(ErrorCode::GameNotFound);
         }
         let deed = match play.kind {
@@ -44,7 +48,16 @@ impl Account {
             PlayKind::Void => self.void(ask, play),
         };
         match deed {
-            Err(code) => self.refuse(code),
+            // The cancellation is left in either case.
+            Err(ErrorCode::TransactionNotFound)
+                if ask.rules.dialect(play.platform).unknown_rollback_succeeds =>
+            {
+                self.done_play(play)
+            }
+            Err(code) => {
+                self.remember_refusal(ask, play, code);
+                self.refuse(code)
+            }
             Ok(deed) => {
                 self.enter(ask, play, &deed);
                 self.done_play(play)
@@ -58,13 +71,12 @@ impl Account {
 
     /// The answer to a transaction that was done before, and to a bet that was cancelled before it came.
     fn known(&self, ask: &Ask<'_>, play: &Play<CompactString>) -> Option<Answer> {
-        let id = play.transaction.to_string();
-        let round = self.rounds.get(play.round.as_str())?;
-        if let Some(number) = round.known.get(&(play.kind, id)) {
+        let round = self.round_of(ask, play)?;
+        if let Some(number) = round.known.get(&(play.kind, play.transaction.clone())) {
             let before = &self.transactions[number];
             let same = before.amount == minor(play.amount)
                 && play.currency == Some(self.currency)
-                && before.original.as_deref() == play.original.as_deref();
+                && before.original == play.original;
             // It may have come by another connection, while this one was asking for the session.
             let overtaken = before.event > ask.sent_event && ask.foreign != Foreign::No;
             return Some(if overtaken && is_refused(ask.told, ErrorCode::AccountNotFound) {
@@ -78,7 +90,47 @@ impl Account {
         if play.kind != PlayKind::Bet {
             return None;
         }
-        round.cancelled.contains(play.transaction.as_str()).then(|| self.refuse(ErrorCode::NotCompleted))
+        round.cancelled.contains(&play.transaction).then(|| self.refuse(ErrorCode::NotCompleted))
+    }
+
+    /// What a bet is known by, whether its round is there or not.
+    fn bet_key(ask: &Ask<'_>, play: &Play<CompactString>) -> RoundKey {
+        let by_game =
+            ask.rules.dialect(play.platform).round_scope == purser::wallet::RoundScope::Game;
+        RoundKey {
+            platform: play.platform,
+            round: play.round.clone(),
+            game: by_game.then(|| play.game.clone()),
+        }
+    }
+
+    fn remembered_refusal(&self, ask: &Ask<'_>, play: &Play<CompactString>) -> Option<ErrorCode> {
+        if play.kind != PlayKind::Bet || self.refusals.is_empty() {
+            return None;
+        }
+        let round = Self::bet_key(ask, play);
+        let is_it = |known: &&Refusal| {
+            known.bet == play.transaction && known.round == round && ask.now_ms < known.until_ms
+        };
+        self.refusals.iter().find(is_it).map(|known| known.code)
+    }
+
+    /// A bet that was refused for funds or a limit stays refused, where its platform wants it so.
+    fn remember_refusal(&mut self, ask: &Ask<'_>, play: &Play<CompactString>, code: ErrorCode) {
+        let remembered_ms = ask.rules.dialect(play.platform).remember_refusals_ms;
+        if remembered_ms == 0 || !matches!(code.number(), -2 | -13..=-10) {
+            return;
+        }
+        self.refusals.retain(|known| ask.now_ms < known.until_ms);
+        if self.refusals.len() == limits::REFUSALS_REMEMBERED_MAX {
+            self.refusals.pop_front();
+        }
+        self.refusals.push_back(Refusal {
+            round: Self::bet_key(ask, play),
+            bet: play.transaction.clone(),
+            code,
+            until_ms: ask.now_ms + remembered_ms,
+        });
     }
 
     fn session_refusal(&self, ask: &Ask<'_>, play: &Play<CompactString>) -> Option<Answer> {
@@ -89,13 +141,7 @@ impl Account {
                 let Some(session) = self.sessions.iter().find(|session| session.key == key.as_str()) else {
                     return Some(unknown);
                 };
-                if session.is_live(ask.now_ms, ask.rules) {
-                    None
-                } else if session.may_be_forgotten(ask.now_ms, ask.rules) && ask.told == Some(&unknown) {
-                    Some(unknown)
-                } else {
-                    Some(self.refuse(ErrorCode::SessionNotFound))
-                }
+                (!session.is_live(ask.now_ms, ask.rules)).then(|| self.refuse(ErrorCode::SessionNotFound))
             }
             PlayKind::Win => {
                 let foreign = match ask.foreign {
@@ -109,22 +155,28 @@ impl Account {
         }
     }
 
-    /// The round, where it is known by more than cancelled bets.
-    fn opened(&self, round: &str) -> Option<&Round> {
-        self.rounds.get(round).filter(|round| round.state != RoundState::Unopened)
+    /// The round that a request names, where the account remembers anything of it.
+    fn round_of(&self, ask: &Ask<'_>, play: &Play<CompactString>) -> Option<&Round> {
+        self.find(ask, play.platform, &play.round, &play.game).map(|key| &self.rounds[&key])
     }
 
-    fn has_room(&self, round: &str) -> bool {
-        self.opened(round).is_none_or(|round| round.known.len() < limits::ROUND_TRANSACTIONS_MAX)
+    /// The round, where it is known by more than cancelled bets.
+    fn opened(&self, ask: &Ask<'_>, play: &Play<CompactString>) -> Option<&Round> {
+        self.round_of(ask, play).filter(|round| round.state != RoundState::Unopened)
+    }
+
+    fn has_room(&self, ask: &Ask<'_>, play: &Play<CompactString>) -> bool {
+        self.round_of(ask, play).is_none_or(Round::has_room)
     }
 
     fn bet(&mut self, ask: &Ask<'_>, play: &Play<CompactString>) -> Result<Deed, ErrorCode> {
-        match self.opened(&play.round).map(|round| round.state) {
+        match self.opened(ask, play).map(|round| round.state) {
             None if !play.starts_round => return Err(ErrorCode::RoundNotFound),
             Some(RoundState::Closed) if play.starts_round => return Err(ErrorCode::NotCompleted),
             _ => {}
         }
-        if !self.has_room(&play.round) {
+        let takes = |round: &Round| round.has_room() && round.bets < limits::ROUND_BETS_MAX;
+        if !self.round_of(ask, play).is_none_or(takes) {
             return Err(ErrorCode::NotCompleted);
         }
         let stake = minor(play.amount);
@@ -132,14 +184,16 @@ impl Account {
         if stake > self.cash {
             return Err(ErrorCode::InsufficientFunds);
         }
-        for sum in self.current_sums(ask.now_ms) {
+        for sum in self.current_sums(ask) {
             sum.staked += stake;
         }
         let key = play.session.as_ref().expect("a bet has a session");
         let session = self.sessions.iter_mut().find(|session| session.key == key.as_str());
         session.expect("its session was looked at").uses = vec![ask.now_ms];
-        let round = self.rounds.entry(play.round.to_string()).or_default();
+        let (_, round) = self.find_or_make(ask, play.platform, &play.round, &play.game);
         round.staked += stake;
+        round.bets += 1;
+        round.bets_standing += 1;
         Ok(Deed { by: -stake, moved_nothing: false })
     }
 
@@ -154,7 +208,7 @@ impl Account {
         if over(0, limits.stake) {
             return Err(ErrorCode::StakeLimit);
         }
-        let sums = *self.current_sums(ask.now_ms);
+        let sums = *self.current_sums(ask);
         for (sum, limit) in sums.iter().zip(limits.wager.into_array()) {
             if over(sum.staked, limit) {
                 return Err(ErrorCode::WagerLimit);
@@ -177,38 +231,50 @@ impl Account {
 
     fn win(&mut self, ask: &Ask<'_>, play: &Play<CompactString>) -> Result<Deed, ErrorCode> {
         let won = minor(play.amount);
-        if !self.has_room(&play.round) || self.cash + won > CASH_MINOR_MAX {
+        if !self.has_room(ask, play) || self.cash + won > CASH_MINOR_MAX {
             return Err(ErrorCode::NotCompleted);
         }
-        for sum in self.current_sums(ask.now_ms) {
+        let taken_back = |round: &Round| round.bets > 0 && round.bets_standing == 0;
+        let strict = ask.rules.dialect(play.platform).strict_rounds;
+        if strict && won > 0 && self.round_of(ask, play).is_some_and(taken_back) {
+            return Err(ErrorCode::NotCompleted);
+        }
+        for sum in self.current_sums(ask) {
             sum.won += won;
         }
-        if self.opened(&play.round).is_none() {
-            self.rounds.entry(play.round.to_string()).or_default().orphan = !play.starts_round;
+        let opens = self.opened(ask, play).is_none();
+        let (_, round) = self.find_or_make(ask, play.platform, &play.round, &play.game);
+        round.has_winnings |= won > 0;
+        if opens {
+            round.orphan = !play.starts_round;
         }
         Ok(Deed { by: won, moved_nothing: false })
     }
 
     fn rollback(&mut self, ask: &Ask<'_>, play: &Play<CompactString>) -> Result<Deed, ErrorCode> {
-        let original = play.original.as_ref().expect("a rollback names its bet").to_string();
-        let bet = self.rounds.get(play.round.as_str());
-        let bet = bet.and_then(|round| round.known.get(&(PlayKind::Bet, original.clone())).copied());
-        let Some(number) = bet else {
-            self.cancel(ask, &play.round, original);
+        let original = play.original.clone().expect("a rollback names its bet");
+        let bet = (PlayKind::Bet, original);
+        let found = self.round_of(ask, play).and_then(|round| Some((round, *round.known.get(&bet)?)));
+        let Some((round, number)) = found else {
+            let (_, original) = bet;
+            self.cancel(ask, play, original);
             return Err(ErrorCode::TransactionNotFound);
         };
+        let strict = ask.rules.dialect(play.platform).strict_rounds;
+        if strict && round.has_winnings || !round.has_room() {
+            return Err(ErrorCode::NotCompleted);
+        }
         let bet = self.transactions[&number].clone();
-        if bet.amount != minor(play.amount) || !self.has_room(&play.round) {
+        if bet.amount != minor(play.amount) {
             return Err(ErrorCode::NotCompleted);
         }
         if bet.rolled_back {
             return Ok(Deed { by: 0, moved_nothing: true });
         }
-        self.give_back(&play.round, bet.amount)?;
+        self.give_back(ask, play, bet.amount)?.bets_standing -= 1;
         self.transactions.get_mut(&number).expect("it was found").rolled_back = true;
-        let placed_in = period::starts(bet.at_ms);
-        for (sum, from_day) in self.current_sums(ask.now_ms).iter_mut().zip(placed_in) {
-            if sum.from_day == from_day {
+        for sum in self.current_sums(ask) {
+            if bet.at_ms >= sum.from_ms {
                 // A void may have taken out a part of it.
                 sum.staked = (sum.staked - bet.amount).max(0);
             }
@@ -216,62 +282,69 @@ impl Account {
         Ok(Deed { by: bet.amount, moved_nothing: false })
     }
 
-    /// Remembers that a bet is not to be taken any more.
-    fn cancel(&mut self, ask: &Ask<'_>, round: &str, bet: String) {
-        let round = self.rounds.entry(round.to_owned()).or_default();
-        round.was_unopened |= round.state == RoundState::Unopened;
-        if round.cancelled.insert(bet) {
+    /// Remembers that a bet is not to be taken any more. A full round takes none anyway.
+    fn cancel(&mut self, ask: &Ask<'_>, play: &Play<CompactString>, bet: CompactString) {
+        let (_, round) = self.find_or_make(ask, play.platform, &play.round, &play.game);
+        if round.has_room() && round.cancelled.insert(bet) {
             round.last_ms = ask.now_ms;
         }
     }
 
     fn void(&mut self, ask: &Ask<'_>, play: &Play<CompactString>) -> Result<Deed, ErrorCode> {
-        if self.opened(&play.round).is_none() {
+        if self.opened(ask, play).is_none() {
             return Err(ErrorCode::RoundNotFound);
         }
-        if !self.has_room(&play.round) {
+        if !self.has_room(ask, play) {
             return Err(ErrorCode::NotCompleted);
         }
         let voided = minor(play.amount);
-        self.give_back(&play.round, voided)?;
-        for sum in self.current_sums(ask.now_ms) {
+        self.give_back(ask, play, voided)?;
+        for sum in self.current_sums(ask) {
             sum.staked = (sum.staked - voided).max(0);
         }
         Ok(Deed { by: voided, moved_nothing: false })
     }
 
     /// Counts stake that goes back to the player: never more than the round has taken.
-    fn give_back(&mut self, round: &str, returned: i128) -> Result<(), ErrorCode> {
+    fn give_back(
+        &mut self,
+        ask: &Ask<'_>,
+        play: &Play<CompactString>,
+        returned: i128,
+    ) -> Result<&mut Round, ErrorCode> {
         let overflows = self.cash + returned > CASH_MINOR_MAX;
-        let round = self.rounds.get_mut(round).expect("its round was found");
+        let key = self.find(ask, play.platform, &play.round, &play.game).expect("its round was found");
+        let round = self.rounds.get_mut(&key).expect("it was found");
         if overflows || round.returned + returned > round.staked {
             return Err(ErrorCode::NotCompleted);
         }
         round.returned += returned;
-        Ok(())
+        Ok(round)
     }
 
     /// Moves the funds, and remembers the transaction in its round.
     fn enter(&mut self, ask: &Ask<'_>, play: &Play<CompactString>, deed: &Deed) {
         self.move_funds(deed.by);
+        let (key, _) = self.find_or_make(ask, play.platform, &play.round, &play.game);
         let number = self.record(Transaction {
             kind: Kind::Play(play.kind),
-            round: Some(play.round.to_string()),
-            id: play.transaction.to_string(),
+            platform: play.platform,
+            round: Some(key.clone()),
+            game: Some(play.game.clone()),
+            id: play.transaction.clone(),
             amount: minor(play.amount),
-            original: play.original.as_ref().map(ToString::to_string),
+            original: play.original.clone(),
             moved_nothing: deed.moved_nothing,
             rolled_back: false,
             balance_after: self.cash,
             at_ms: ask.now_ms,
             event: ask.event,
         });
-        let round = self.rounds.entry(play.round.to_string()).or_default();
+        let round = self.rounds.get_mut(&key).expect("it was made");
         if round.state == RoundState::Unopened {
             round.state = RoundState::Open;
-            round.opened_by = number;
         }
-        round.known.insert((play.kind, play.transaction.to_string()), number);
+        round.known.insert((play.kind, play.transaction.clone()), number);
         round.last_ms = ask.now_ms;
         if play.ends_round {
             round.state = RoundState::Closed;
@@ -281,21 +354,17 @@ impl Account {
     pub(super) fn end_round(
         &mut self,
         ask: &Ask<'_>,
+        platform: PlatformKey,
         round: &str,
         game: &str,
         currency: Option<Currency>,
     ) -> Answer {
-        if self.status == Status::Frozen {
-            return self.refuse(ErrorCode::AccountFrozen);
-        }
         if currency != Some(self.currency) {
             return self.refuse(ErrorCode::CurrencyMismatch);
         }
-        if !ask.rules.games.contains(game) {
-            return self.refuse(ErrorCode::GameNotFound);
-        }
-        let Some(round) = self.rounds.get_mut(round).filter(|round| round.state != RoundState::Unopened)
-        else {
+        let key = self.find(ask, platform, round, game);
+        let round = key.and_then(|key| self.rounds.get_mut(&key));
+        let Some(round) = round.filter(|round| round.state != RoundState::Unopened) else {
             return self.refuse(ErrorCode::RoundNotFound);
         };
         if round.state == RoundState::Open {
@@ -303,5 +372,12 @@ impl Account {
             round.last_ms = ask.now_ms;
         }
         Outcome::Noted(self.balance())
+    }
+}
+
+impl Round {
+    /// Whether it takes a further transaction, or a further bet that is cancelled before it comes.
+    fn has_room(&self) -> bool {
+        self.known.len() + self.cancelled.len() < limits::ROUND_TRANSACTIONS_MAX
     }
 }

@@ -5,20 +5,20 @@
 //! and once without, until the account comes out as the recovered machine shows it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use compact_str::CompactString;
 use purser::wallet::operation::Operation;
 use purser::wallet::outcome::{AccountView, ErrorCode, OperatorRefusal, Outcome, StatementLine};
 
-use super::account::{Account, Ask, Foreign, Round, apply};
-use super::rules::{Answer, Rules, is_refused, refused_operator};
-use super::session::Session;
+use super::account::{Account, Ask, Foreign, Round, RoundKey, apply};
+use super::rules::{Answer, Rules, Times, is_refused, refused_operator};
 
 /// A request that was applied, and what became of its answer.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) request: u64,
-    pub(super) operation: std::rc::Rc<Operation<CompactString>>,
+    pub(super) operation: Rc<Operation<CompactString>>,
     pub(super) now_ms: u64,
     pub(super) event: u64,
     pub(super) sent_event: u64,
@@ -27,24 +27,32 @@ pub(super) struct Entry {
     pub(super) told: Option<Answer>,
     /// Somebody has been told.
     pub(super) acknowledged: bool,
+    /// Another account was told what only this explains.
+    pub(super) shown: bool,
 }
 
 /// What the recovered machine shows of an account.
-pub(super) struct Shown<'a> {
-    pub(super) now_ms: u64,
-    pub(super) crashed_ms: u64,
-    pub(super) view: &'a Answer,
-    pub(super) lines: &'a [StatementLine],
-    pub(super) traces: &'a Traces,
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    /// Its answer to `GetAccount`.
+    pub(crate) view: Answer,
+    /// All lines of its statement, none where there is no such account.
+    pub(crate) lines: Vec<StatementLine>,
+    /// The number from which that is complete.
+    pub(crate) complete_from: u64,
+    /// What no call shows.
+    pub(crate) traces: Traces,
+    /// The times that held until the start, as they were stored.
+    pub(crate) was: Times,
 }
 
 /// What no call shows of an account, and answers still depend on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Traces {
-    /// The rounds that it remembers, by their ids.
-    pub(crate) rounds: BTreeMap<String, Trace>,
-    /// Keys of the sessions that it remembers, live or expired.
-    pub(crate) sessions: BTreeSet<String>,
+    /// The rounds that it remembers.
+    pub(crate) rounds: BTreeMap<RoundKey, Trace>,
+    /// The sessions that it remembers, live or expired: when each was used last, by its key.
+    pub(crate) sessions: BTreeMap<String, u64>,
 }
 
 /// What no call shows of a round, or not of every round.
@@ -52,18 +60,28 @@ pub(crate) struct Traces {
 pub(crate) struct Trace {
     /// Its last transaction, its end, or the last bet that was cancelled in it, milliseconds since 1970.
     pub(crate) last_ms: u64,
+    /// The game of its first transaction.
+    pub(crate) game: CompactString,
     /// Ids of bets that were rolled back before they came.
-    pub(crate) cancelled: BTreeSet<String>,
+    pub(crate) cancelled: BTreeSet<CompactString>,
 }
 
 /// Ways that are tried before the search is given up.
 const WAYS_MAX: u32 = 100_000;
 
 pub(super) struct Search<'a> {
+    /// By which the requests were answered.
+    pub(super) before: &'a Rules,
+    /// By which the account is shown.
     pub(super) rules: &'a Rules,
-    pub(super) shown: &'a Shown<'a>,
+    pub(super) now_ms: u64,
+    pub(super) crashed_ms: u64,
+    pub(super) shown: &'a Shown,
     pub(super) ways: u32,
 }
+
+/// An account before a start and after it.
+type Found = (Option<Account>, Option<Account>);
 
 impl Entry {
     pub(super) fn ask<'a>(&'a self, rules: &'a Rules) -> Ask<'a> {
@@ -95,14 +113,14 @@ impl Entry {
 }
 
 impl Search<'_> {
-    /// The account that explains what is shown; `None` where there is none.
-    pub(super) fn run(&mut self, settled: Option<Account>, entries: &[Entry]) -> Option<Option<Account>> {
+    /// The account that explains what is shown, before the start and after it; `None` where there is none.
+    pub(super) fn run(&mut self, settled: Option<Account>, entries: &[Entry]) -> Option<Found> {
         self.walk(settled, entries)
     }
 
     /// What was done is tried first, so that of several explanations the first is that of a journal which lost
     /// its end.
-    fn walk(&mut self, mut way: Option<Account>, entries: &[Entry]) -> Option<Option<Account>> {
+    fn walk(&mut self, mut way: Option<Account>, entries: &[Entry]) -> Option<Found> {
         self.ways += 1;
         if self.ways > WAYS_MAX {
             return None;
@@ -111,8 +129,8 @@ impl Search<'_> {
             if entry.shows_nothing() {
                 continue;
             }
-            let without = (!entry.acknowledged).then(|| way.clone());
-            let answer = apply(&mut way, &entry.ask(self.rules));
+            let without = (!entry.acknowledged && !entry.shown).then(|| way.clone());
+            let answer = apply(&mut way, &entry.ask(self.before));
             let as_told = entry.told.as_ref().is_none_or(|told| *told == answer);
             match without {
                 None if as_told => {}
@@ -129,19 +147,20 @@ impl Search<'_> {
     }
 
     /// Whether the account at the end of a way is what is shown.
-    fn fits(&self, mut state: Option<Account>) -> Option<Option<Account>> {
-        let Shown { now_ms, crashed_ms, view, lines, traces } = *self.shown;
+    fn fits(&self, mut state: Option<Account>) -> Option<Found> {
+        let (now_ms, Shown { view, lines, complete_from, traces, was }) = (self.now_ms, self.shown);
         let Some(account) = &mut state else {
             return (*view == refused_operator(OperatorRefusal::NoAccount) && lines.is_empty())
-                .then_some(None);
+                .then_some((None, None));
         };
         let Outcome::Account(shown) = view else {
             return None;
         };
-        account.tokens.clear();
-        if !settle_sessions(account, shown, &traces.sessions, now_ms, crashed_ms, self.rules) {
+        if !self.settle_sessions(account, shown) {
             return None;
         }
+        let before = account.clone();
+        account.restart(now_ms, *was, self.rules.times);
         let operation = Operation::GetAccount {
             account: purser::wallet::account::AccountRef::new(CompactString::from(account.id.as_str())),
         };
@@ -156,53 +175,43 @@ impl Search<'_> {
         };
         let as_shown = apply(&mut state, &ask) == *view;
         let account = state.as_ref()?;
-        (as_shown && account.traces().rounds == traces.rounds && account.lines(0, lines) == lines)
-            .then_some(state)
+        let rest = account.traces() == *traces
+            && account.forgotten + 1 == *complete_from
+            && account.lines(0, lines) == *lines;
+        (as_shown && rest).then_some((Some(before), state))
+    }
+
+    /// Sets each session's last use to one that a crash may leave, and that is shown. Those that are not remembered must
+    /// have been able to be forgotten.
+    fn settle_sessions(&self, account: &mut Account, shown: &AccountView) -> bool {
+        let (now_ms, remembered) = (self.now_ms, &self.shown.traces.sessions);
+        let all = [self.shown.was, self.rules.times];
+        for session in &mut account.sessions {
+            session.forget_uses(self.crashed_ms);
+            let past = |used_ms: &u64| all.iter().any(|times| times.is_session_past(*used_ms, now_ms));
+            match remembered.get(&session.key) {
+                Some(used) => session.uses.retain(|used_ms| used_ms == used),
+                None => session.uses.retain(past),
+            }
+            let view = shown.sessions.iter().find(|view| view.key == session.key);
+            let as_viewed = view.is_none_or(|view| session.uses == [view.used_ms]);
+            if session.uses.is_empty() || !as_viewed {
+                return false;
+            }
+            session.uses = vec![session.used_ms()];
+        }
+        true
     }
 }
 
 impl Account {
-    /// What no call shows of its rounds.
+    /// What no call shows of it.
     pub(super) fn traces(&self) -> Traces {
-        let trace = |(id, round): (&String, &Round)| {
-            (id.clone(), Trace { last_ms: round.last_ms, cancelled: round.cancelled.clone() })
+        let trace = |(key, round): (&RoundKey, &Round)| {
+            let (game, cancelled) = (round.game.clone(), round.cancelled.clone());
+            (key.clone(), Trace { last_ms: round.last_ms, game, cancelled })
         };
-        Traces {
-            rounds: self.rounds.iter().map(trace).collect(),
-            sessions: self.sessions.iter().map(|session| session.key.clone()).collect(),
-        }
+        let sessions = self.sessions.iter().map(|session| (session.key.clone(), session.used_ms()));
+        Traces { rounds: self.rounds.iter().map(trace).collect(), sessions: sessions.collect() }
     }
-}
-
-/// Sets each session's last use to one that a crash may leave and that is shown. Those that are not shown must have
-/// been able to expire, and those that are not remembered to be forgotten.
-fn settle_sessions(
-    account: &mut Account,
-    shown: &AccountView,
-    remembered: &BTreeSet<String>,
-    now_ms: u64,
-    crashed_ms: u64,
-    rules: &Rules,
-) -> bool {
-    let known = |key: &String| account.sessions.iter().any(|session| session.key == *key);
-    if !remembered.iter().all(known) {
-        return false;
-    }
-    let forgotten = |session: &Session| !remembered.contains(&session.key);
-    if account.sessions.iter().any(|session| forgotten(session) && !session.may_be_forgotten(now_ms, rules)) {
-        return false;
-    }
-    account.sessions.retain(|session| !forgotten(session));
-    for session in &mut account.sessions {
-        session.forget_uses(crashed_ms);
-        match shown.sessions.iter().find(|view| view.key == session.key) {
-            Some(view) => session.uses.retain(|used_ms| *used_ms == view.used_ms),
-            None => session.uses.retain(|used_ms| now_ms.saturating_sub(*used_ms) >= rules.session_idle_ms),
-        }
-        if session.uses.is_empty() {
-            return false;
-        }
-        session.unsure = false;
-    }
-    true
 }

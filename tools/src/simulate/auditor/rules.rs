@@ -1,11 +1,16 @@
 //! What the configuration says that answers depend on, and the small words that all the rules use.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use compact_str::CompactString;
+use purser::limits;
 use purser::wallet::amount::{Amount, Money};
-use purser::wallet::outcome::{ErrorCode, OperatorRefusal, Outcome};
-use purser::wallet::{Currency, PlatformId, TokenPolicy};
+use purser::wallet::operation::{Operation, Play};
+use purser::wallet::outcome::{ErrorCode, OperatorRefusal, Outcome, Why};
+use purser::wallet::{Currency, Dialect, PlatformKey, TokenPolicy};
+
+use super::period::Zone;
 
 /// What a request is answered.
 pub(crate) type Answer = Outcome<CompactString>;
@@ -17,29 +22,50 @@ const AMOUNT_MINOR_MAX: i128 = 1_000_000_000_000_000;
 pub(super) const CASH_MINOR_MAX: i128 = i64::MAX as i128;
 
 /// One brand of the operator.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Brand {
     /// The currency of all its accounts.
     pub(crate) currency: Currency,
     /// The platforms that it is served to.
-    pub(crate) platforms: Vec<PlatformId>,
+    pub(crate) platforms: Vec<PlatformKey>,
+    /// Where its days begin.
+    pub(crate) zone: Zone,
+}
+
+/// For how long things are remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Times {
+    /// Idle time of a session, milliseconds.
+    pub(crate) session_idle_ms: u64,
+    /// Time that a closed round is remembered after its last transaction, milliseconds.
+    pub(crate) retention_ms: u64,
+}
+
+impl Times {
+    /// Whether a session that was used last at `used_ms` is not remembered any more: it expired a day ago.
+    pub(super) const fn is_session_past(self, used_ms: u64, now_ms: u64) -> bool {
+        now_ms.saturating_sub(used_ms) >= self.session_idle_ms + limits::SESSION_REMEMBERED_MS
+    }
+
+    /// Whether what was touched last at `last_ms` is past the retention.
+    pub(super) const fn has_passed(self, last_ms: u64, now_ms: u64) -> bool {
+        now_ms >= last_ms + self.retention_ms
+    }
 }
 
 /// The configuration that an auditor judges by.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rules {
     /// Domains by name.
     pub(crate) domains: BTreeMap<String, Brand>,
     /// The games that the operator offers.
     pub(crate) games: BTreeSet<String>,
-    /// How session tokens are made.
-    pub(crate) token_policy: TokenPolicy,
+    /// What each platform speaks (protocol §4, Dialects).
+    pub(crate) dialects: BTreeMap<PlatformKey, Dialect>,
     /// Life of a session token, milliseconds.
     pub(crate) token_life_ms: u64,
-    /// Idle time of a session, milliseconds.
-    pub(crate) session_idle_ms: u64,
-    /// Time that a closed round is remembered after its last transaction, milliseconds.
-    pub(crate) retention_ms: u64,
+    /// For how long things are remembered.
+    pub(crate) times: Times,
 }
 
 impl Rules {
@@ -50,8 +76,44 @@ impl Rules {
     }
 
     /// Whether the account's domain is known and served to `platform`.
-    pub(super) fn serves(&self, platform: PlatformId, account: &str) -> bool {
+    pub(crate) fn serves(&self, platform: PlatformKey, account: &str) -> bool {
         self.brand(account).is_some_and(|brand| brand.platforms.contains(&platform))
+    }
+
+    /// What the platform speaks.
+    pub(crate) fn dialect(&self, platform: PlatformKey) -> Dialect {
+        self.dialects.get(&platform).copied().unwrap_or_default()
+    }
+
+    /// The request as its platform makes it under these rules; `None` where it does not make such a one any more.
+    pub(crate) fn asked(&self, request: &Rc<Operation<CompactString>>) -> Option<Rc<Operation<CompactString>>> {
+        let (scope, wanted) = match &**request {
+            Operation::Play(Play { platform, scope, .. }) | Operation::EndRound { platform, scope, .. } => {
+                (*scope, self.dialect(*platform).round_scope)
+            }
+            Operation::RedeemToken { platform, .. } => {
+                let single_use = self.dialect(*platform).token_policy == TokenPolicy::SingleUse;
+                return single_use.then(|| Rc::clone(request));
+            }
+            Operation::RedeemWrapped { platform, .. } => {
+                let wrapped = self.dialect(*platform).token_policy == TokenPolicy::Wrapped;
+                return wrapped.then(|| Rc::clone(request));
+            }
+            _ => return Some(Rc::clone(request)),
+        };
+        if scope == wanted {
+            return Some(Rc::clone(request));
+        }
+        let mut asked = Operation::clone(request);
+        if let Operation::Play(Play { scope, .. }) | Operation::EndRound { scope, .. } = &mut asked {
+            *scope = wanted;
+        }
+        Some(Rc::new(asked))
+    }
+
+    /// Where the days of the account's domain begin.
+    pub(super) fn zone(&self, account: &str) -> Zone {
+        self.brand(account).map_or(Zone::Utc, |brand| brand.zone)
     }
 }
 
@@ -83,9 +145,12 @@ pub(super) fn minor_of_money(money: Money, currency: Currency) -> Option<i128> {
     (minor <= AMOUNT_MINOR_MAX).then_some(minor)
 }
 
+/// The words of a refusal: they decide nothing, and two are equal whatever they say.
+pub(super) const WORDS: Why = Why("");
+
 /// A refusal of a platform's call, without funds.
 pub(super) const fn refused(code: ErrorCode) -> Answer {
-    Outcome::Refused { code, balance: None }
+    Outcome::Refused { code, why: WORDS, balance: None }
 }
 
 /// A refusal of the operator's call.

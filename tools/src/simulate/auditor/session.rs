@@ -4,7 +4,7 @@ use purser::limits;
 use purser::wallet::account::{AccountHash, Status};
 use purser::wallet::outcome::{ErrorCode, Extras, OperatorRefusal, Outcome, Redeemed};
 use purser::wallet::token::TokenId;
-use purser::wallet::{PlatformId, TokenPolicy};
+use purser::wallet::{PlatformKey, TokenPolicy};
 
 use super::account::{Account, Ask};
 use super::rules::{Answer, Rules, refused, refused_operator};
@@ -21,9 +21,6 @@ pub(super) struct Session {
     pub(super) started_ms: u64,
     /// Its last use at the end; before it those that a crash may set it back to. Growing, never empty.
     pub(super) uses: Vec<u64>,
-    /// It may be forgotten, though its time has not come: an expired session makes way where there are many, and a
-    /// crash may have taken it.
-    pub(super) unsure: bool,
 }
 
 /// A single-use token that was minted and not redeemed.
@@ -31,6 +28,10 @@ pub(super) struct Session {
 pub(super) struct Token {
     /// The login that it stands for.
     pub(super) login: u64,
+    /// The platform that asked for it.
+    pub(super) platform: PlatformKey,
+    /// Its place among the account's tokens.
+    pub(super) place: u64,
     pub(super) expires_ms: u64,
 }
 
@@ -40,13 +41,12 @@ impl Session {
     }
 
     pub(super) fn is_live(&self, now_ms: u64, rules: &Rules) -> bool {
-        now_ms.saturating_sub(self.used_ms()) < rules.session_idle_ms
+        now_ms.saturating_sub(self.used_ms()) < rules.times.session_idle_ms
     }
 
-    /// Whether the machine may have forgotten it. When it sweeps is its own affair.
-    pub(super) fn may_be_forgotten(&self, now_ms: u64, rules: &Rules) -> bool {
-        let remembered_ms = rules.session_idle_ms + limits::SESSION_REMEMBERED_MS;
-        self.unsure || now_ms.saturating_sub(self.uses[0]) >= remembered_ms
+    /// Whether it expired so long ago that it is not remembered any more.
+    pub(super) fn is_past(&self, now_ms: u64, rules: &Rules) -> bool {
+        rules.times.is_session_past(self.used_ms(), now_ms)
     }
 
     /// A use that reaches stable storage later than its answer reaches the platform.
@@ -67,17 +67,21 @@ impl Account {
         self.sessions.iter().find(|session| session.key == key)
     }
 
+    /// A login. A 17th live session ends the one that was used least recently, and of more than 32 that are remembered
+    /// the expired one that was used least recently is forgotten; of several that were used at one time it is the
+    /// oldest login.
     pub(super) fn open_session(&mut self, ask: &Ask<'_>, key: &str) -> Answer {
-        let live = |session: &&Session| session.is_live(ask.now_ms, ask.rules);
-        let others = self.sessions.iter().filter(|session| session.key != key);
-        if others.filter(live).count() >= limits::SESSIONS_PER_ACCOUNT_MAX {
-            return refused_operator(OperatorRefusal::TooManySessions);
-        }
         self.sessions.retain(|session| session.key != key);
+        let is_live = |session: &Session| session.is_live(ask.now_ms, ask.rules);
+        if self.sessions.iter().filter(|session| is_live(session)).count() >= limits::SESSIONS_PER_ACCOUNT_MAX {
+            self.end_least_recent(is_live);
+        }
         if self.sessions.len() >= limits::SESSIONS_REMEMBERED_MAX {
-            for session in &mut self.sessions {
-                session.unsure |= !session.is_live(ask.now_ms, ask.rules);
-            }
+            self.end_least_recent(|session| !is_live(session));
+        }
+        // What a login ends depends on the last use of every session, so those are stored before it.
+        for session in &mut self.sessions {
+            session.uses = vec![session.used_ms()];
         }
         self.logins += 1;
         self.sessions.push(Session {
@@ -85,22 +89,31 @@ impl Account {
             login: self.logins,
             started_ms: ask.now_ms,
             uses: vec![ask.now_ms],
-            unsure: false,
         });
         Outcome::SessionOpened { key: key.into() }
     }
 
-    pub(super) fn close_session(&mut self, ask: &Ask<'_>, key: &str) -> Answer {
-        let none = refused_operator(OperatorRefusal::NoSession);
-        let Some(session) = self.session(key) else {
-            return none;
-        };
-        let forgotten = session.may_be_forgotten(ask.now_ms, ask.rules) && ask.told == Some(&none);
-        self.sessions.retain(|session| session.key != key);
-        if forgotten { none } else { Outcome::SessionClosed }
+    fn end_least_recent(&mut self, is: impl Fn(&Session) -> bool) {
+        let those = self.sessions.iter().filter(|session| is(session));
+        let least = those.min_by_key(|session| (session.used_ms(), session.login)).map(|session| session.login);
+        self.sessions.retain(|session| Some(session.login) != least);
     }
 
-    pub(super) fn create_token(&mut self, ask: &Ask<'_>, game: &str, entropy: u128) -> Answer {
+    pub(super) fn close_session(&mut self, key: &str) -> Answer {
+        if self.session(key).is_none() {
+            return refused_operator(OperatorRefusal::NoSession);
+        }
+        self.sessions.retain(|session| session.key != key);
+        Outcome::SessionClosed
+    }
+
+    pub(super) fn create_token(
+        &mut self,
+        ask: &Ask<'_>,
+        platform: PlatformKey,
+        game: &str,
+        entropy: u128,
+    ) -> Answer {
         let newest = self.sessions.iter().rfind(|session| session.is_live(ask.now_ms, ask.rules));
         let Some(newest) = newest else {
             return refused(ErrorCode::AccountNotFound);
@@ -111,22 +124,30 @@ impl Account {
         if !ask.rules.games.contains(game) {
             return self.refuse(ErrorCode::GameNotFound);
         }
-        match ask.rules.token_policy {
+        match ask.rules.dialect(platform).token_policy {
             TokenPolicy::Wrapped => {
                 Outcome::WrappedToken { key: newest.key.as_str().into(), minted_ms: ask.now_ms }
             }
             TokenPolicy::SingleUse => {
                 let expires_ms = ask.now_ms + ask.rules.token_life_ms;
+                let login = newest.login;
                 self.tokens.retain(|_, token| ask.now_ms < token.expires_ms);
-                self.tokens.insert(entropy, Token { login: newest.login, expires_ms });
+                let own = self.tokens.iter().filter(|(_, token)| token.platform == platform);
+                if own.clone().count() >= limits::TOKENS_PER_ACCOUNT_MAX {
+                    let oldest = own.min_by_key(|(_, token)| token.place).map(|(random, _)| *random);
+                    self.tokens.remove(&oldest.expect("there are some"));
+                }
+                self.minted += 1;
+                self.tokens.insert(entropy, Token { login, platform, place: self.minted, expires_ms });
                 Outcome::Token(TokenId::new(AccountHash::of(&self.id).slot(), entropy))
             }
         }
     }
 
-    pub(super) fn redeem(&mut self, ask: &Ask<'_>, platform: PlatformId, token: TokenId) -> Answer {
+    pub(super) fn redeem(&mut self, ask: &Ask<'_>, platform: PlatformKey, token: TokenId) -> Answer {
         let minted = self.tokens.get(&token.random()).copied();
-        let Some(minted) = minted.filter(|minted| ask.now_ms < minted.expires_ms) else {
+        let valid = |minted: &Token| ask.now_ms < minted.expires_ms && minted.platform == platform;
+        let Some(minted) = minted.filter(valid) else {
             return refused(ErrorCode::SessionNotFound);
         };
         let here = token.slot() == AccountHash::of(&self.id).slot();
@@ -144,7 +165,7 @@ impl Account {
     pub(super) fn redeem_wrapped(
         &mut self,
         ask: &Ask<'_>,
-        platform: PlatformId,
+        platform: PlatformKey,
         key: &str,
         minted_ms: u64,
     ) -> Answer {

@@ -1,10 +1,9 @@
 //! What the operator is shown of an account (protocol §6).
 
-use compact_str::CompactString;
 use purser::limits;
 use purser::wallet::outcome::{AccountView, Outcome, RoundView, SessionView, Statement, StatementLine};
 
-use super::account::{Account, Ask, Round, RoundState};
+use super::account::{Account, Ask, Round, RoundKey, RoundState};
 use super::rules::{Answer, amount};
 
 impl Account {
@@ -15,19 +14,12 @@ impl Account {
             started_ms: session.started_ms,
             used_ms: session.used_ms(),
         });
-        let mut open: Vec<(&String, &Round)> =
+        let mut open: Vec<(&RoundKey, &Round)> =
             self.rounds.iter().filter(|(_, round)| round.state == RoundState::Open).collect();
-        open.sort_by_key(|(_, round)| round.opened_by);
+        open.sort_by_key(|(_, round)| round.place);
         let open_rounds_count = open.len();
-        // The protocol does not say how old a round is that was a cancelled bet first.
-        let order_is_told = open_rounds_count <= limits::OPEN_ROUNDS_SHOWN_MAX
-            && open.iter().any(|(_, round)| round.was_unopened);
-        let mut open_rounds: Vec<RoundView> =
-            open.into_iter().take(limits::OPEN_ROUNDS_SHOWN_MAX).map(|(id, round)| show(id, round)).collect();
-        if let (true, Some(Outcome::Account(told))) = (order_is_told, ask.told) {
-            let place = |view: &RoundView| told.open_rounds.iter().position(|round| round.id == view.id);
-            open_rounds.sort_by_key(place);
-        }
+        let open_rounds = open.into_iter().take(limits::OPEN_ROUNDS_SHOWN_MAX);
+        let open_rounds = open_rounds.map(|(key, round)| show(&key.round, round)).collect();
         Outcome::Account(Box::new(AccountView {
             id: self.id.as_str().into(),
             profile: self.profile.clone(),
@@ -41,7 +33,7 @@ impl Account {
         }))
     }
 
-    pub(super) fn statement(&self, ask: &Ask<'_>, after: u32, limit: u16) -> Answer {
+    pub(super) fn statement(&self, ask: &Ask<'_>, after: u64, limit: u16) -> Answer {
         let told: &[StatementLine] = match ask.told {
             Some(Outcome::Statement(told)) => &told.lines,
             _ => &[],
@@ -49,11 +41,16 @@ impl Account {
         let mut lines = self.lines(after, told);
         let more = lines.len() > usize::from(limit);
         lines.truncate(usize::from(limit));
-        Outcome::Statement(Box::new(Statement { currency: self.currency, lines, more }))
+        Outcome::Statement(Box::new(Statement {
+            currency: self.currency,
+            lines,
+            more,
+            complete_from: self.forgotten + 1,
+        }))
     }
 
     /// All transactions after this number, oldest first, to be held against the lines that were told.
-    pub(super) fn lines(&self, after: u32, told: &[StatementLine]) -> Vec<StatementLine> {
+    pub(super) fn lines(&self, after: u64, told: &[StatementLine]) -> Vec<StatementLine> {
         let remembered = self.transactions.range(after.saturating_add(1)..);
         let lines = remembered.enumerate().map(|(at, (number, transaction))| {
             // Whether what moves an amount of zero moves nothing is a matter of words.
@@ -61,8 +58,11 @@ impl Account {
             StatementLine {
                 number: *number,
                 kind: transaction.kind.line(),
-                round: transaction.round.as_deref().map(CompactString::from),
-                transaction: transaction.id.as_str().into(),
+                platform: transaction.platform,
+                round: transaction.round.as_ref().map(|key| key.round.clone()),
+                game: transaction.game.clone(),
+                transaction: transaction.id.clone(),
+                original: transaction.original.clone(),
                 amount: amount(transaction.amount),
                 moved_nothing: words.map_or(transaction.moved_nothing, |line| line.moved_nothing),
                 rolled_back: transaction.rolled_back,

@@ -34,6 +34,7 @@ impl Workload {
                 direction: Direction::In,
                 transaction: "opening".into(),
                 amount: self.money(who, opening),
+                currency: None,
             },
             Operation::OpenSession { account, key: player.keys[0].as_str().into() },
         ])
@@ -69,7 +70,9 @@ impl Workload {
                 self.money(who, amount)
             }
         };
-        Operation::Transfer { account: self.account(who), direction, transaction: self.id(who), amount }
+        let (account, transaction) = (self.account(who), self.id(who));
+        let currency = if self.chance.percent(50) { None } else { self.currency(who) };
+        Operation::Transfer { account, direction, transaction, amount, currency }
     }
 
     pub(super) fn set_status(&mut self, who: usize) -> Operation<CompactString> {
@@ -130,6 +133,6 @@ impl Workload {
             1 => 1,
             _ => limits::STATEMENT_LINES,
         };
-        Operation::GetStatement { account: self.account(who), after: asked as u32, limit: limit as u16 }
+        Operation::GetStatement { account: self.account(who), after: asked, limit: limit as u16 }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use compact_str::CompactString;
 use purser::limits;
 use purser::wallet::amount::Amount;
+use purser::wallet::{PlatformKey, RoundScope};
 use purser::wallet::operation::{Operation, Play, PlayKind};
 
 use super::Workload;
@@ -30,18 +31,29 @@ pub(super) struct Rounds {
     early: VecDeque<Bet>,
 }
 
-/// A round. Number 0 is none.
-#[derive(Clone, Copy, Debug, Default)]
+/// A round, of a platform and its game; another one of the same number is another one's. Number 0 is none.
+#[derive(Clone, Debug, Default)]
 struct Guessed {
     number: u32,
+    platform: Option<PlatformKey>,
+    game: CompactString,
     started: bool,
 }
 
 #[derive(Clone, Debug)]
 struct Bet {
+    platform: PlatformKey,
+    game: CompactString,
     round: CompactString,
     id: CompactString,
     amount: Amount,
+}
+
+impl Bet {
+    fn of(play: &Play<CompactString>, id: CompactString, amount: Amount) -> Self {
+        let (platform, game, round) = (play.platform, play.game.clone(), play.round.clone());
+        Self { platform, game, round, id, amount }
+    }
 }
 
 fn name(number: u32) -> CompactString {
@@ -68,16 +80,15 @@ impl Workload {
                 play.starts_round = self.chance.percent(15);
                 play.ends_round = self.chance.percent(40);
                 let at = self.pick_round(who);
-                let round = &mut self.guesses[who].rounds.current[at];
-                play.round = name(round.number);
-                round.started = true;
+                self.put(who, at, &mut play);
+                self.guesses[who].rounds.current[at].started = true;
                 self.ending(who, at, play.ends_round);
             }
             PlayKind::Rollback => self.rollback(who, &mut play),
             PlayKind::Void => {
                 play.ends_round = self.chance.percent(10);
                 if let Some(bet) = self.recent_bet(who).filter(|_| !self.chance.percent(10)) {
-                    play.round = bet.round;
+                    (play.platform, play.game, play.round) = (bet.platform, bet.game, bet.round);
                     // Mostly a part of it; a few of them add up to more than there is.
                     let part = self.chance.below(bet.amount.minor() as u64 + 1);
                     play.amount = Amount::from_minor(part as i64).expect("it is not negative");
@@ -89,24 +100,25 @@ impl Workload {
 
     pub(super) fn end_round(&mut self, who: usize) -> Operation<CompactString> {
         let at = self.pick_round(who);
-        let round = name(self.guesses[who].rounds.current[at].number);
+        let mut play = self.blank(who, PlayKind::Void);
+        self.put(who, at, &mut play);
         self.ending(who, at, true);
-        let (platform, account) = (self.platform(who), self.account(who));
-        let (game, currency) = (self.game(), self.currency(who));
-        Operation::EndRound { platform, account, round, game, currency, details: self.details() }
+        let Play { platform, account, round, scope, game, currency, details, .. } = play;
+        Operation::EndRound { platform, account, round, scope, game, currency, details }
     }
 
     /// A transaction in one of the player's current rounds, with a new id.
     fn blank(&mut self, who: usize, kind: PlayKind) -> Play<CompactString> {
         let at = self.pick_round(who);
-        let round = name(self.guesses[who].rounds.current[at].number);
-        Play {
+        let mut play = Play {
             kind,
             platform: self.platform(who),
             account: self.account(who),
             session: None,
             session_checked: false,
-            round,
+            round: CompactString::default(),
+            // It is set as the request goes out.
+            scope: RoundScope::Platform,
             transaction: self.id(who),
             original: None,
             game: self.game(),
@@ -115,6 +127,22 @@ impl Workload {
             starts_round: false,
             ends_round: false,
             details: self.details(),
+        };
+        self.put(who, at, &mut play);
+        play
+    }
+
+    /// Puts a transaction into one of the player's current rounds; now and then into another platform's or game's round of
+    /// the same id.
+    fn put(&mut self, who: usize, at: usize, play: &mut Play<CompactString>) {
+        let (other_platform, other_game) = (self.chance.percent(5), self.chance.percent(5));
+        let round = &self.guesses[who].rounds.current[at];
+        play.round = name(round.number);
+        if !other_platform && let Some(platform) = round.platform {
+            play.platform = platform;
+        }
+        if !other_game {
+            play.game = round.game.clone();
         }
     }
 
@@ -122,18 +150,19 @@ impl Workload {
         if self.chance.percent(25)
             && let Some(early) = self.guesses[who].rounds.early.pop_front()
         {
+            (play.platform, play.game) = (early.platform, early.game);
             (play.round, play.transaction, play.amount) = (early.round, early.id, early.amount);
             play.starts_round = self.chance.percent(50);
             return;
         }
         let at = self.pick_round(who);
-        let round = self.guesses[who].rounds.current[at];
-        play.round = name(round.number);
-        play.starts_round = self.chance.percent(if round.started { 10 } else { 95 });
+        self.put(who, at, play);
+        let started = self.guesses[who].rounds.current[at].started;
+        play.starts_round = self.chance.percent(if started { 10 } else { 95 });
         play.ends_round = self.chance.percent(15);
         let rounds = &mut self.guesses[who].rounds;
         rounds.current[at].started = true;
-        let bet = Bet { round: play.round.clone(), id: play.transaction.clone(), amount: play.amount };
+        let bet = Bet::of(play, play.transaction.clone(), play.amount);
         rounds.bets.push_back(bet);
         if rounds.bets.len() > BETS_MAX {
             rounds.bets.pop_front();
@@ -147,11 +176,15 @@ impl Workload {
         let bet = match bet.filter(|_| !self.chance.percent(15)) {
             Some(bet) => bet,
             None => {
-                let early = Bet { round: play.round.clone(), id: self.id(who), amount: self.amount() };
+                let early = Bet::of(play, self.id(who), self.amount());
                 self.guesses[who].rounds.early.push_back(early.clone());
                 early
             }
         };
+        (play.platform, play.game) = (bet.platform, bet.game);
+        if self.chance.percent(5) {
+            play.platform = self.platform(who);
+        }
         (play.round, play.original) = (bet.round, Some(bet.id));
         if !self.chance.percent(10) {
             play.amount = bet.amount;
@@ -172,10 +205,19 @@ impl Workload {
         at
     }
 
+    /// A round of one of the player's platforms, in any game: a new one, or one of the same id as another's.
     fn begin_round(&mut self, who: usize, at: usize) {
+        let (same, platform, game) = (self.chance.percent(40), self.platform(who), self.game());
+        let beside = self.chance.index(ROUNDS);
         let rounds = &mut self.guesses[who].rounds;
-        rounds.count += 1;
-        rounds.current[at] = Guessed { number: rounds.count, started: false };
+        let other = rounds.current[beside].number;
+        let number = if same && other > 0 {
+            other
+        } else {
+            rounds.count += 1;
+            rounds.count
+        };
+        rounds.current[at] = Guessed { number, platform: Some(platform), game, started: false };
     }
 
     /// After its end most rounds are left alone, and some are not.

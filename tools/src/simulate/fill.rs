@@ -1,0 +1,92 @@
+//! A round that is filled to its bounds: more requests than a run has steps, so they come all at once.
+
+use std::rc::Rc;
+
+use compact_str::CompactString;
+use purser::limits::{ROUND_BETS_MAX, ROUND_TRANSACTIONS_MAX};
+use purser::wallet::RoundScope;
+use purser::wallet::account::{AccountRef, Status};
+use purser::wallet::amount::{Amount, Money};
+use purser::wallet::operation::{Direction, Operation, Play, PlayKind};
+use purser::wallet::restriction::Restrictions;
+
+use super::run::Run;
+
+/// Requests that go out together.
+const TOGETHER: usize = 50;
+
+impl Run {
+    /// The first player bets until its round takes no further bet, and where it is to be filled wholly, wins until it
+    /// takes nothing. A few more of each kind come after that.
+    ///
+    /// # Errors
+    /// A sentence, where the machine is not as it should be.
+    pub(super) fn fill_round(&mut self, wholly: bool) -> Result<(), String> {
+        self.drain()?;
+        let player = self.workload.first_player();
+        let (account, currency) = (AccountRef::new(CompactString::from(player.id.as_str())), player.currency);
+        let Some(platform) = player.platforms.iter().find(|key| self.rules.serves(**key, account.id())) else {
+            return Ok(());
+        };
+        let Some(game) = self.rules.games.first() else { return Ok(()) };
+        let mut blank = Play {
+            kind: PlayKind::Bet,
+            platform: *platform,
+            account: account.clone(),
+            session: Some("key-of-filler".into()),
+            session_checked: false,
+            round: "filled".into(),
+            scope: RoundScope::Platform,
+            transaction: CompactString::default(),
+            original: None,
+            game: game.as_str().into(),
+            currency: Some(currency),
+            amount: Amount::from_minor(1).expect("it is not negative"),
+            starts_round: true,
+            ends_round: false,
+            details: None,
+        };
+        self.ask_all(
+            [
+                Operation::SetStatus { account: account.clone(), status: Status::Active },
+                Operation::SetLimits { account: account.clone(), limits: Box::new(Restrictions::none()) },
+                Operation::Transfer {
+                    account: account.clone(),
+                    direction: Direction::In,
+                    transaction: "of-filler".into(),
+                    amount: Money::parse("1000").expect("it is a number"),
+                    currency: None,
+                },
+                Operation::OpenSession { account, key: "key-of-filler".into() },
+            ]
+            .into_iter(),
+        )?;
+        let numbered = |blank: &Play<CompactString>, number: usize| {
+            Operation::Play(Play { transaction: format!("f-{number}").into(), ..blank.clone() })
+        };
+        self.ask_all((0..ROUND_BETS_MAX + 2).map(|number| numbered(&blank, number)))?;
+        (blank.kind, blank.amount) = (PlayKind::Win, Amount::ZERO);
+        let wins = if wholly { ROUND_TRANSACTIONS_MAX - ROUND_BETS_MAX + 2 } else { 2 };
+        self.ask_all((0..wins).map(|number| numbered(&blank, number)))?;
+        blank.kind = PlayKind::Rollback;
+        for original in ["f-0", "not-there"] {
+            blank.original = Some(original.into());
+            self.ask_all([numbered(&blank, 0)].into_iter())?;
+        }
+        (blank.kind, blank.original) = (PlayKind::Void, None);
+        self.ask_all([numbered(&blank, 0)].into_iter())
+    }
+
+    fn ask_all(&mut self, requests: impl Iterator<Item = Operation<CompactString>>) -> Result<(), String> {
+        for (number, request) in requests.enumerate() {
+            if let Some(request) = self.rules.asked(&Rc::new(request)) {
+                let at = self.cluster.owner(&request);
+                self.send_to(at, &request);
+            }
+            if number % TOGETHER == TOGETHER - 1 {
+                self.drain()?;
+            }
+        }
+        self.drain()
+    }
+}
