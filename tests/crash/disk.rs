@@ -10,7 +10,7 @@ use purser::shard::partition::Partition;
 use purser::wallet::account::AccountRef;
 use tempfile::TempDir;
 
-use crate::files::{await_mark, await_names, contents, used_segments};
+use crate::files::{await_mark, await_names, contents, names, used_segments};
 use crate::fill::{create_fillers, fill_segments};
 use crate::message::{balance, create_token, get, redeem_token};
 use crate::operation::Operation;
@@ -208,6 +208,45 @@ fn changes_wait_for_the_next_segment() {
     home.start(2).check(&balance(ACCOUNTS[0]), &told(10 + DEPOSITS, 1 + DEPOSITS));
 }
 
+/// A fold that fails is said once, tried again, and leaves nothing behind.
+#[test]
+fn a_fold_that_fails_is_tried_again() {
+    let mut home = Home::new();
+    let process = home.start(1);
+    create(&process, ACCOUNTS[0]);
+    create_fillers(&process);
+    assert_eq!(process.stop(), "");
+    fill_segments(&home.data());
+    let process = home.start(1);
+    let mut client = process.client();
+    for id in 1..=40 {
+        let pay = Operation::Credit { id, minor: 100 }.request(ACCOUNTS[0]);
+        assert!(client.ask(&pay).body.starts_with(r#"{"ErrorCode":0,"#));
+    }
+    await_names(&home.data(), "the segment after the next", |names| {
+        names.iter().any(|name| name.ends_with("segment-00000003.journal"))
+    });
+    assert_eq!(process.stop(), "");
+
+    home.configure(&[("default", "GBP")], "\n[storage]\nsnapshot_segments = 1\n");
+    home.limit_files(Some(1024));
+    let mut process = home.start(1);
+    let said = process.next_line();
+    assert!(
+        said.starts_with("purser: no snapshot could be made: ") && said.contains("File too large"),
+        "{said}"
+    );
+    let is_left = |names: &[String]| names.iter().any(|name| name.ends_with(".new"));
+    assert!(!is_left(&names(&home.data())), "{:?}", names(&home.data()));
+    process.limit_files(None);
+    await_names(&home.data(), "the fold", |names| {
+        !names.iter().any(|name| name.ends_with("segment-00000001.journal")) && !is_left(names)
+    });
+    process.check(&balance(ACCOUNTS[0]), &told(50, 41));
+    assert_eq!(process.stop(), "", "it is not said again");
+    home.verify(0);
+}
+
 /// A small file system of its own, which is unmounted when the test is done with it.
 struct Mounted {
     dir: TempDir,
@@ -329,7 +368,7 @@ fn a_read_only_file_system_is_served_from() {
 
 #[test]
 fn a_full_disk_is_served_from() {
-    for (shards, is_stopped) in [(1, false), (2, true)] {
+    for (shards, is_stopped) in [(1, false), (1, true), (2, true)] {
         let Some((disk, mut home)) = on_a_disk(600, shards, is_stopped) else { return };
         // What was made ready is not there: the journal can't go on for long.
         if !is_stopped {
@@ -353,6 +392,23 @@ fn a_disk_without_room_for_a_segment_is_served_from() {
     fs::remove_file(home.data().join("gen-1/shard-0/segment-00000002.journal")).expect("it was made ready");
     let other = disk.fill();
     check_until(&home, 1, "A file can't be written", || fs::remove_file(other).expect("it is there"));
+}
+
+/// Where the next segment was made ready there is room for changes, however full the disk is.
+#[test]
+fn what_was_made_ready_is_used_on_a_full_disk() {
+    for is_stopped in [true, false] {
+        let Some((disk, home)) = on_a_disk(600, 1, is_stopped) else { return };
+        disk.fill();
+        let process = home.start(1);
+        process.await_ready(200);
+        assert_eq!(process.notes, "");
+        for account in ACCOUNTS {
+            await_taken(&process, &Operation::Credit { id: 1, minor: 100 }.request(account));
+        }
+        assert_eq!(process.stop(), "");
+        home.verify(0);
+    }
 }
 
 /// What has to be written before anything is served is refused, and takes no room.

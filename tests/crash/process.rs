@@ -320,6 +320,14 @@ impl Process {
         self.child.wait().expect("it has ended")
     }
 
+    /// What it says next.
+    #[track_caller]
+    pub(crate) fn next_line(&mut self) -> String {
+        let mut line = String::new();
+        assert!(matches!(self.stderr.read_line(&mut line), Ok(1..)), "it says nothing");
+        line
+    }
+
     /// What it said after it began to serve; it has ended.
     pub(crate) fn last_words(&mut self) -> String {
         let mut said = String::new();

@@ -170,6 +170,27 @@ fn all_of_it_works_beside_a_server() {
     server.stop();
 }
 
+/// What a mark says when it is read may be over when the files are.
+#[test]
+fn verify_works_beside_starts_and_stops() {
+    let (_dir, data) = played(2);
+    std::thread::scope(|threads| {
+        let serving = threads.spawn(|| {
+            for round in 0..4 {
+                let server = Server::start(&data, 2);
+                play(&server, 4 + round);
+                if round % 2 == 0 {
+                    server.stop();
+                }
+            }
+        });
+        while !serving.is_finished() {
+            check_contains(&check("verify", &data, &[], 0), "ok: 2 shards");
+        }
+    });
+    check("verify", &data, &[], 0);
+}
+
 /// Where there is no directory the arguments are wrong; a directory without data has lost them.
 #[test]
 fn there_are_no_data() {
