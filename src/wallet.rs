@@ -276,7 +276,7 @@ impl Wallet {
             Operation::Credit { .. } => self.credit(stamp, operation, effect),
             Operation::Alert { .. } => self.alert(stamp, operation, effect),
             Operation::FindHolder { play } => self.find_holder(play),
-            Operation::CheckHolder { holder, play } => self.check_holder(now_ms, *holder, play),
+            Operation::CheckHolder { holder, play } => self.check_holder(now_ms, *holder, play, effect),
             Operation::PutAccount { account, profile } => self.put_account(stamp, account, profile, effect),
             Operation::GetAccount { account } => self.get_account(now_ms, account, effect),
             Operation::SetStatus { account, status } => self.set_status(stamp, account, *status, effect),

@@ -318,6 +318,8 @@ impl Wallet {
                 round.state = RoundState::Closed;
                 // A repeat of its transactions must still find them for a while (protocol §4, Idempotency).
                 round.last_ms = stamp.now_ms;
+                let activity = self.accounts.get_mut(index).activity_mut();
+                activity.oldest_ms = activity.oldest_ms.min(stamp.now_ms);
                 self.claim_round(at, platform);
                 self.note(stamp, index, effect);
             }
@@ -347,13 +349,16 @@ impl Wallet {
         now_ms: u64,
         holder: super::account::AccountHash,
         play: &Play<&'a str>,
+        effect: &mut Effect,
     ) -> Outcome<&'a str> {
         let key = play.session.expect("a holder is looked for by its session");
         let idle_ms = self.settings.session_idle_ms;
         let holds = |found: &super::Account| {
             found.session_at(|session| &*session.key == key && session.is_live(now_ms, idle_ms)).is_some()
         };
-        if self.accounts.find_hash(holder, holds).is_some() {
+        if let Some(index) = self.accounts.find_hash(holder, holds) {
+            // The session may have begun a moment ago, and is not durable yet.
+            effect.seen = self.accounts.get(index).changed;
             return refused(ErrorCode::AccountNotFound, "GatewaySessionToken is another account's session.");
         }
         let mut play = play.map(|text| (*text).into());

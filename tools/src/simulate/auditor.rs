@@ -180,7 +180,8 @@ impl Auditor {
 
     /// The machine has given back a claim of a session's key, since the account's session is over.
     pub(crate) fn released(&mut self, key: &str, account: AccountHash) {
-        self.directory.let_go(key, account);
+        self.event += 1;
+        self.directory.let_go(key, account, self.event);
     }
 
     /// Somebody has seen the answer to a request: from now on its effect is there, whatever happens.

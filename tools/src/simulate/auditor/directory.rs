@@ -55,13 +55,16 @@ impl Directory {
     }
 
     /// A claim of the account's is gone.
-    pub(super) fn let_go(&mut self, key: &str, account: AccountHash) {
-        if let Some(accounts) = self.held.get_mut(key) {
-            accounts.retain(|held, claims| {
-                *claims -= u32::from(AccountHash::of(held.as_str()) == account);
-                *claims > 0
-            });
+    pub(super) fn let_go(&mut self, key: &str, account: AccountHash, event: u64) {
+        let Some(accounts) = self.held.get_mut(key) else { return };
+        let holder = accounts.iter_mut().find(|(held, _)| AccountHash::of(held.as_str()) == account);
+        let Some((holder, claims)) = holder else { return };
+        *claims -= 1;
+        let (holder, over) = (holder.clone(), *claims == 0);
+        if over {
+            accounts.remove(&holder);
         }
+        self.used(key, &holder, event);
     }
 
     /// Whether another account's claim of the key may still be there, though its session is over.

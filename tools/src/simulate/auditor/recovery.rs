@@ -194,7 +194,7 @@ impl Search<'_> {
                 None => session.uses.retain(past),
             }
             let view = shown.sessions.iter().find(|view| view.key == session.key);
-            let as_viewed = view.is_none_or(|view| session.uses == [view.used_ms]);
+            let as_viewed = view.is_none_or(|view| session.uses.last() == Some(&view.used_ms));
             if session.uses.is_empty() || !as_viewed {
                 return false;
             }

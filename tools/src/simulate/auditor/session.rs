@@ -73,7 +73,10 @@ impl Account {
     pub(super) fn open_session(&mut self, ask: &Ask<'_>, key: &str) -> Answer {
         self.sessions.retain(|session| session.key != key);
         let is_live = |session: &Session| session.is_live(ask.now_ms, ask.rules);
-        if self.sessions.iter().filter(|session| is_live(session)).count() >= limits::SESSIONS_PER_ACCOUNT_MAX {
+        // More than so many are live where the idle time was raised since.
+        while self.sessions.iter().filter(|session| is_live(session)).count()
+            >= limits::SESSIONS_PER_ACCOUNT_MAX
+        {
             self.end_least_recent(is_live);
         }
         if self.sessions.len() >= limits::SESSIONS_REMEMBERED_MAX {
