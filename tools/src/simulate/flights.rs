@@ -119,7 +119,11 @@ impl Flights {
         {
             auditor.released(key, *account);
         }
-        if let Ok(k) = std::env::var("TRACE_KEY") { if format!("{operation:?}").contains(&k) { eprintln!("{now_ms} {operation:?} -> {outcome:?}"); } }
+        if let Ok(k) = std::env::var("TRACE_KEY") {
+            if format!("{operation:?}").contains(&k) {
+                eprintln!("{now_ms} {operation:?} -> {outcome:?}");
+            }
+        }
         let goes_on = match (&outcome, &operation) {
             (Outcome::Silent, _) => return Ok(()),
             (Outcome::Next(_), Operation::StartSession { .. } | Operation::CloseSession { .. }) => {
@@ -271,10 +275,9 @@ fn is_step_of(step: &Operation<CompactString>, request: &Operation<CompactString
         (Operation::StartSession { account, key }, Operation::OpenSession { account: of, key: by }) => {
             account == of && key == by
         }
-        (
-            Operation::CheckClaim { account, key, .. },
-            Operation::OpenSession { account: of, key: by },
-        ) => account == of && key == by,
+        (Operation::CheckClaim { account, key, .. }, Operation::OpenSession { account: of, key: by }) => {
+            account == of && key == by
+        }
         (
             Operation::ReleaseKey { key, answer: Released::Freed, .. },
             Operation::OpenSession { key: by, .. },

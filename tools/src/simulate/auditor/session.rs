@@ -73,7 +73,8 @@ impl Account {
     pub(super) fn open_session(&mut self, ask: &Ask<'_>, key: &str) -> Answer {
         self.sessions.retain(|session| session.key != key);
         let is_live = |session: &Session| session.is_live(ask.now_ms, ask.rules);
-        if self.sessions.iter().filter(|session| is_live(session)).count() >= limits::SESSIONS_PER_ACCOUNT_MAX {
+        if self.sessions.iter().filter(|session| is_live(session)).count() >= limits::SESSIONS_PER_ACCOUNT_MAX
+        {
             self.end_least_recent(is_live);
         }
         if self.sessions.len() >= limits::SESSIONS_REMEMBERED_MAX {
@@ -95,7 +96,8 @@ impl Account {
 
     fn end_least_recent(&mut self, is: impl Fn(&Session) -> bool) {
         let those = self.sessions.iter().filter(|session| is(session));
-        let least = those.min_by_key(|session| (session.used_ms(), session.login)).map(|session| session.login);
+        let least =
+            those.min_by_key(|session| (session.used_ms(), session.login)).map(|session| session.login);
         self.sessions.retain(|session| Some(session.login) != least);
     }
 

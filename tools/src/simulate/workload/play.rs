@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use compact_str::CompactString;
 use purser::limits;
 use purser::wallet::amount::Amount;
-use purser::wallet::{PlatformKey, RoundScope};
 use purser::wallet::operation::{Operation, Play, PlayKind};
+use purser::wallet::{PlatformKey, RoundScope};
 
 use super::Workload;
 
