@@ -81,7 +81,6 @@ pub(crate) const ROWS: [Row; 23] = [
             "crate::limits",
             "crate::wallet::account",
             "crate::wallet::amount",
-            "crate::wallet::catalog",
             "crate::wallet::currency",
             "crate::wallet::operation",
             "crate::wallet::outcome",
