@@ -419,7 +419,7 @@ impl<W: Copy> Shard<W> {
     }
 
     /// Journals what was to be journaled later.
-    fn journal_renewals(&mut self) {
+    pub fn journal_renewals(&mut self) {
         if !self.read_only {
             self.core.journal_renewals(self.now_ms, Millis::MAX, usize::MAX);
         }
