@@ -18,7 +18,7 @@ use purser::wallet::account::AccountRef;
 use purser::wallet::amount::Amount;
 use purser::wallet::operation::{Operation, Play, PlayKind};
 use purser::wallet::outcome::{Balance, Effect, Outcome, Receipt, Redeemed};
-use purser::wallet::{Currency, PlatformId, Stamp, Wallet};
+use purser::wallet::{Currency, PlatformKey, RoundScope, Stamp, Wallet};
 use rand_chacha::rand_core::Rng as _;
 use support::{
     ACCOUNTS, PLAYERS, PurePath, START_MS, account_id, balance_request, bet_request, create_request, draw,
@@ -184,11 +184,12 @@ fn applied<'a>(wallet: &'a mut Wallet, operation: &Operation<&'a str>) -> Outcom
 fn bet<'a>(account: AccountRef<&'a str>, session: &'a str, round: &'a str) -> Operation<&'a str> {
     Operation::Play(Play {
         kind: PlayKind::Bet,
-        platform: PlatformId::new(0).expect("the first"),
+        platform: PlatformKey::new("L100").expect("it has four characters"),
         account,
         session: Some(session),
         session_checked: false,
         round,
+        scope: RoundScope::Platform,
         transaction: "bet-1",
         original: None,
         game: "11588",
@@ -225,7 +226,7 @@ fn append(criterion: &mut Criterion) {
 
 fn apply(criterion: &mut Criterion, scale: &Scale) {
     let mut group = criterion.benchmark_group("apply");
-    let platform = PlatformId::new(0).expect("the first");
+    let platform = PlatformKey::new("L100").expect("it has four characters");
     for accounts in scale.accounts() {
         let mut wallet = wallet(accounts);
         let ids: Vec<String> = shuffled(accounts).into_iter().map(account_id).collect();
@@ -302,7 +303,7 @@ fn encode(criterion: &mut Criterion) {
             bencher.iter(|| {
                 body.clear();
                 out.clear();
-                let status = api::encode(call, black_box(&outcome), &mut body);
+                let status = api::encode(call, black_box(&outcome), false, &mut body);
                 http::write_reply(&mut out, &date, &Reply::json(status, &body));
                 out.len()
             });

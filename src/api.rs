@@ -27,6 +27,7 @@ use std::fmt;
 
 pub use call::Call;
 pub use encode::{encode, encode_error, encode_refusal};
+pub use members::Fault;
 
 use crate::http::{Method, Request, Status};
 use crate::wallet::operation::Operation;
@@ -43,8 +44,19 @@ pub struct Platform {
     pub user: String,
     /// Password of its credentials.
     pub password: String,
-    /// How it speaks.
+    /// How it speaks, as far as the wallet decides by it and its calls are read by it.
     pub dialect: Dialect,
+    /// How it is answered.
+    pub manners: Manners,
+}
+
+/// How a platform is answered where public specifications disagree (protocol §4, Dialects) and the wallet has no say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Manners {
+    /// Refusals say why, in `ErrorDescription`.
+    pub describe_errors: bool,
+    /// Wrong credentials are answered 401, and not 200 with `ErrorCode` -6.
+    pub unauthorized_401: bool,
 }
 
 impl fmt::Debug for Platform {
@@ -69,15 +81,18 @@ pub struct Api {
 struct Caller {
     key: PlatformKey,
     dialect: Dialect,
+    manners: Manners,
 }
 
 /// A request, decoded.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Decoded<'a> {
-    /// For the wallet. Its strings are the request's own bytes, unless they were written with escapes.
-    Operation(Call, Operation<Cow<'a, str>>),
-    /// Refused before it reached the wallet: HTTP 200 with this code and no `Balance` ([`encode_refusal`]).
-    Refused(Call, ErrorCode),
+    /// For the wallet. Its strings are the request's own bytes, unless they were written with escapes. A refusal says
+    /// why where the flag is set.
+    Operation(Call, Operation<Cow<'a, str>>, bool),
+    /// Refused before it reached the wallet: HTTP 200 with this code and no `Balance` ([`encode_refusal`]); and what is
+    /// wrong, where it may be told.
+    Refused(Call, ErrorCode, Option<Fault>),
     /// An answer that speaks of HTTP, or of an operator's fault ([`encode_error`]).
     Http {
         /// The status.
@@ -85,13 +100,15 @@ pub enum Decoded<'a> {
         /// The methods that the path has, for `Allow`; with 405 alone (RFC 9110 §15.5.6).
         allow: Option<&'static str>,
         /// A sentence in place of the status's own.
-        detail: Option<&'static str>,
+        detail: Option<Cow<'static, str>>,
     },
+    /// 204: `OPTIONS` of the server, which has these methods.
+    Options(&'static str),
     /// A question about the process, for the caller to answer.
     Probe(Probe),
 }
 
-/// What `GET` of the operator listener may ask of the process itself (protocol §6). None needs a token.
+/// What `GET` may ask of the process itself (protocol §1, §6). None needs credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe {
     /// `/healthz`: it is alive.
@@ -105,16 +122,19 @@ pub enum Probe {
 impl Api {
     /// An API for these platforms. Without an `operator_token` the operator's calls are answered 401.
     ///
-    /// # Panics Where there are more platforms than `PLATFORMS_MAX`, or credentials or a token longer than
+    /// # Panics
+    /// Where there are more platforms than `PLATFORMS_MAX`, or credentials or a token longer than
     /// `CREDENTIALS_BYTES_MAX` (`limits`); `config` refuses them, and two platforms with the same
     /// credentials.
     pub fn new(platforms: Vec<Platform>, operator_token: Option<String>) -> Self {
+        let caller = |Platform { key, dialect, manners, .. }: &Platform| Caller {
+            key: *key,
+            dialect: *dialect,
+            manners: *manners,
+        };
         Self {
             credentials: Credentials::new(&platforms),
-            callers: platforms
-                .iter()
-                .map(|platform| Caller { key: platform.key, dialect: platform.dialect })
-                .collect(),
+            callers: platforms.iter().map(caller).collect(),
             operator_token: operator_token
                 .map(|token| Secret::new(token.as_bytes()).expect("config's bound")),
         }
@@ -124,19 +144,42 @@ impl Api {
     /// generator; it is called once, and only for a call that is taken and needs them.
     pub fn platform<'a>(&self, request: &Request<'a>, entropy: &mut dyn FnMut() -> u128) -> Decoded<'a> {
         let Some(route) = decode::ROUTES.iter().find(|route| route.path == request.path) else {
-            return Decoded::status(Status::NotFound);
+            let probes = &PROBES[..PLATFORM_PROBES];
+            let decoded = about_the_server(request, probes, "GET, HEAD, OPTIONS, POST");
+            return decoded.unwrap_or(Decoded::status(Status::NotFound));
         };
         if request.method != Method::Post {
             return Decoded::not_allowed("POST");
         }
         let Some(at) = self.credentials.find(request.authorization) else {
-            return Decoded::Refused(route.call, ErrorCode::NotAuthentic);
+            return self.wrong_credentials(route.call, request.authorization);
         };
-        let Caller { key: platform, dialect } = self.callers[at];
+        let Caller { key: platform, dialect, manners: Manners { describe_errors, .. } } = self.callers[at];
         match (route.decode)(decode::Asked { platform, dialect, body: request.body, entropy }) {
-            Ok(operation) => Decoded::Operation(route.call, operation),
-            Err(code) => Decoded::Refused(route.call, code),
+            Ok(operation) => Decoded::Operation(route.call, operation, describe_errors),
+            Err(decode::Refusal { code, fault }) => {
+                Decoded::Refused(route.call, code, describe_errors.then_some(fault))
+            }
         }
+    }
+
+    /// Nobody has these credentials. Whom the user name belongs to decides how that is told; what is told is that alone,
+    /// and never which half was wrong.
+    #[cold]
+    fn wrong_credentials(&self, call: Call, authorization: Option<&[u8]>) -> Decoded<'static> {
+        let all = |has: fn(&Manners) -> bool| {
+            !self.callers.is_empty() && self.callers.iter().all(|caller| has(&caller.manners))
+        };
+        let is_401 = match self.credentials.find_user(authorization) {
+            Some(at) => self.callers[at].manners.unauthorized_401,
+            None => all(|manners| manners.unauthorized_401),
+        };
+        if is_401 {
+            return Decoded::status(Status::Unauthorized);
+        }
+        let fault = Fault::Sentence(Status::Unauthorized.sentence());
+        let description = all(|manners| manners.describe_errors).then_some(fault);
+        Decoded::Refused(call, ErrorCode::NotAuthentic, description)
     }
 
     /// Decodes a request of the operator listener (protocol §6). `entropy` as in [`Api::platform`].
@@ -152,7 +195,7 @@ impl Decoded<'_> {
     }
 
     /// An HTTP status with a sentence that says more.
-    const fn because(status: Status, detail: &'static str) -> Self {
+    const fn because(status: Status, detail: Cow<'static, str>) -> Self {
         Self::Http { status, allow: None, detail: Some(detail) }
     }
 
@@ -160,6 +203,32 @@ impl Decoded<'_> {
     const fn not_allowed(allow: &'static str) -> Self {
         Self::Http { status: Status::MethodNotAllowed, allow: Some(allow), detail: None }
     }
+}
+
+/// Questions about the process, by their paths; the platforms' listener takes the first two.
+const PROBES: [(&str, Probe); 3] =
+    [("/healthz", Probe::Healthz), ("/readyz", Probe::Readyz), ("/metrics", Probe::Metrics)];
+
+/// Probes of the platforms' listener: what a load balancer asks. The metrics are the operator's.
+const PLATFORM_PROBES: usize = 2;
+
+/// A request that is about the process and not about a wallet: a probe, or `OPTIONS` of the whole server, which has these
+/// `methods` (RFC 9110 §9.3.7). `None` where it is neither.
+fn about_the_server(
+    request: &Request<'_>,
+    probes: &[(&str, Probe)],
+    methods: &'static str,
+) -> Option<Decoded<'static>> {
+    match (request.method, request.path) {
+        (Method::Options, "*") => return Some(Decoded::Options(methods)),
+        (Method::Options, "/") => return Some(Decoded::Options("OPTIONS")),
+        _ => {}
+    }
+    let (_, probe) = probes.iter().find(|(path, _)| *path == request.path)?;
+    Some(match request.method {
+        Method::Get | Method::Head => Decoded::Probe(*probe),
+        _ => Decoded::not_allowed("GET, HEAD"),
+    })
 }
 
 #[cfg(test)]

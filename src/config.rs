@@ -20,7 +20,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 pub use self::args::ExportFormat;
 use self::args::{Args, ServeArgs, Task};
 use self::file::File;
-use crate::api::Platform;
+use crate::api::{Manners, Platform};
 use crate::calendar::Zones;
 use crate::clock::start::Confirmed;
 use crate::limits;
@@ -282,10 +282,9 @@ fn serve(args: ServeArgs) -> Result<Config, Error> {
     };
 
     let (mut catalog, mut platforms) = (file.catalog, file.platforms);
-    for platform in &mut platforms {
-        if let Some(policy) = args.session_token.or(file.session_token) {
-            platform.dialect.token_policy = policy;
-        }
+    let server_policy = args.session_token.or(file.session_token).unwrap_or_default();
+    for (platform, own) in platforms.iter_mut().zip(file.own_policies) {
+        platform.dialect.token_policy = own.unwrap_or(server_policy);
         catalog.set_dialect(platform.key, platform.dialect);
     }
     let config = Config {
@@ -360,7 +359,9 @@ fn demo_file() -> File {
             user: "admin".into(),
             password: "admin".into(),
             dialect: Dialect::default(),
+            manners: Manners { describe_errors: true, ..Manners::default() },
         }],
+        own_policies: vec![None],
         catalog: Catalog::new(vec![domain], ["11588".to_owned()]),
         zones: Zones::default(),
         timeouts: Timeouts::default(),
@@ -435,7 +436,11 @@ fn create(path: &Path) -> io::Result<()> {
         Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
         _ => {}
     }
-    above.map_or(Ok(()), |above| fs::File::open(above)?.sync_all())
+    match above.map_or(Ok(()), |above| fs::File::open(above)?.sync_all()) {
+        // Who may not read it can't sync it so; `storage` finds another way.
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        synced => synced,
+    }
 }
 
 /// Writes a small file and removes it again.

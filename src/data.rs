@@ -171,7 +171,7 @@ pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
             let unfinished = directory.unfinished_after(found.generation)?;
             let recovered = recover_all(&directory, found, &mut notes)?;
             replayed = recovered.iter().map(|(shard, _)| shard.replayed).sum();
-            let Decision { rebases, note, .. } = decide(&recovered, opening)?;
+            let Decision { begin_ms, rebases, note } = decide(&recovered, opening)?;
             notes.extend(note);
             directory.close_to_others()?;
             remove(&directory, &unfinished, &mut notes)?;
@@ -181,7 +181,7 @@ pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
             } else {
                 notes.extend(reasons.iter().map(ToString::to_string));
                 let recovered = recovered.into_iter().map(|(shard, _)| shard).collect();
-                State::dealt(&directory, found, recovered, opening, rebases)?
+                State::dealt(&directory, found, recovered, opening, rebases.then_some(begin_ms))?
             }
         }
     };

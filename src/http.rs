@@ -23,8 +23,8 @@
 //!    (400), a long target (414), a bad or foreign version (400, 505), a bad field line (400), one field line
 //!    or one byte too many (431).
 //! 2. Then in the whole head: malformed (400) before not implemented (501) before an expectation that is
-//!    not known (417) before a body that is too large (413). What is malformed goes first, because nothing
-//!    that such a head says can be relied on.
+//!    not known (417) before a content coding (415) before a body that is too large (413). What is malformed
+//!    goes first, because nothing that such a head says can be relied on.
 //! 3. Then in the chunked coding, the first in the order of the bytes.
 //!
 //! Reading in order:
@@ -45,6 +45,7 @@ mod status;
 mod target;
 
 pub use frame::Framer;
+pub use head::asks_head;
 pub use request::{Framed, Method, Request};
 pub use response::{Connection, ContentType, Date, Reply, write_reply};
 pub use status::Status;

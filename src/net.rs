@@ -274,6 +274,8 @@ impl Driver {
         self.ring.give_way();
         self.desk.now = self.clock.now();
         self.desk.date.refresh(self.desk.now.wall_ms / 1_000);
+        // At once: what is let in after the disk is known to take no writes would wait for it.
+        self.shard.set_read_only(self.readiness.is_read_only());
         let mut worked = self.start_accepting()?;
         worked |= self.go_on();
         for _ in 0..EVENTS_PER_TURN {
@@ -419,7 +421,6 @@ impl Driver {
     }
 
     fn on_tick(&mut self) {
-        self.shard.set_read_only(self.readiness.is_read_only());
         self.shard.sweep(self.desk.now.wall_ms);
         for connection in self.connections.iter_mut().flatten() {
             if connection.on_time(&self.timeouts, &mut self.desk) {
@@ -469,8 +470,7 @@ impl Driver {
             self.listeners.clear();
             if self.open == 0 && !drain.left {
                 drain.left = true;
-                self.shard.journal_renewals();
-                self.shard.mesh().leave();
+                self.shard.leave();
             }
         }
         Ok(())

@@ -10,6 +10,7 @@ pub mod core;
 pub mod flush;
 pub mod mesh;
 pub mod partition;
+pub mod waiting;
 
 use std::collections::VecDeque;
 use std::io;
@@ -22,6 +23,7 @@ use self::core::{Core, Step};
 use flush::Flusher;
 use mesh::{Mesh, Reply, Request};
 use partition::ShardId;
+use waiting::Waiting;
 
 use crate::journal::Group;
 use crate::limits;
@@ -57,13 +59,7 @@ struct Deferred {
     operation: Operation<CompactString>,
 }
 
-/// A message to another shard that shows a change which is not durable yet.
-#[derive(Debug)]
-struct Held {
-    after: Sequence,
-    message: Message,
-}
-
+/// A message to another shard.
 #[derive(Debug)]
 enum Message {
     Reply { to: ShardId, reply: Reply },
@@ -81,10 +77,12 @@ pub struct Shard<W> {
     at: Vec<usize>,
     lane_requests_max: usize,
     deferred: VecDeque<Deferred>,
-    /// In the order in which they came up.
-    held: VecDeque<Held>,
+    /// Messages that show a change which is not durable yet.
+    held: Waiting<Message>,
     /// Nothing is let in that needs the journal.
     read_only: bool,
+    /// It takes no connections any more, and serves the other shards until they have left too.
+    left: bool,
     /// None where a test or the simulator is the disk.
     flusher: Option<Flusher>,
     /// Shards that were sent something since the last [`Shard::flush`], one bit each.
@@ -108,8 +106,9 @@ impl<W: Copy> Shard<W> {
             at,
             lane_requests_max,
             deferred: VecDeque::new(),
-            held: VecDeque::new(),
+            held: Waiting::default(),
             read_only: false,
+            left: false,
             flusher: None,
             sent_to: 0,
             now_ms,
@@ -160,11 +159,10 @@ impl<W: Copy> Shard<W> {
     /// The group is on stable storage: what waited for it goes out.
     pub fn on_durable(&mut self, group: Group) {
         self.core.on_durable(group);
-        while self.held.front().is_some_and(|held| held.after <= self.core.durable()) {
-            match self.held.pop_front().map(|held| held.message) {
-                Some(Message::Reply { to, reply }) => self.reply(to, reply),
-                Some(Message::Step { to, ticket, operation }) => self.send_or_defer(to, ticket, operation),
-                None => unreachable!("it was looked at"),
+        while let Some((_, message)) = self.held.pop(self.core.durable()) {
+            match message {
+                Message::Reply { to, reply } => self.reply(to, reply),
+                Message::Step { to, ticket, operation } => self.send_or_defer(to, ticket, operation),
             }
         }
     }
@@ -266,7 +264,7 @@ impl<W: Copy> Shard<W> {
         if after <= self.core.durable() {
             self.send_or_defer(to, ticket, operation);
         } else {
-            self.held.push_back(Held { after, message: Message::Step { to, ticket, operation } });
+            self.held.push(after, Message::Step { to, ticket, operation });
         }
     }
 
@@ -314,6 +312,9 @@ impl<W: Copy> Shard<W> {
         }
         if worked {
             self.metrics.set_lanes(self.at.iter().sum::<usize>() as u64);
+            if self.left {
+                self.journal_renewals();
+            }
         }
         worked
     }
@@ -339,7 +340,7 @@ impl<W: Copy> Shard<W> {
             if after <= self.core.durable() {
                 self.reply(peer, reply);
             } else {
-                self.held.push_back(Held { after, message: Message::Reply { to: peer, reply } });
+                self.held.push(after, Message::Reply { to: peer, reply });
             }
         }
         true
@@ -409,7 +410,15 @@ impl<W: Copy> Shard<W> {
         }
     }
 
-    /// Journals what was to be journaled later, before the process ends.
+    /// Says, once, that this core has no connection left and takes no more. What was to be journaled later is journaled
+    /// now, and so is what it takes in for the other shards from now on: the process ends when all have left.
+    pub fn leave(&mut self) {
+        self.left = true;
+        self.journal_renewals();
+        self.mesh.leave();
+    }
+
+    /// Journals what was to be journaled later.
     pub fn journal_renewals(&mut self) {
         if !self.read_only {
             self.core.journal_renewals(self.now_ms, Millis::MAX, usize::MAX);

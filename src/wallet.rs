@@ -20,6 +20,7 @@
 
 pub mod account;
 pub mod amount;
+mod because;
 mod books;
 pub mod catalog;
 pub mod currency;
@@ -391,19 +392,6 @@ impl Wallet {
 
 const fn refused<S>(code: ErrorCode, why: &'static str) -> Outcome<S> {
     Outcome::Refused { code, why: Why(why), balance: None }
-}
-
-/// Sentences of refusals that several calls share. Each names the member that a platform's engineer should look at.
-mod because {
-    pub(super) const NO_ACCOUNT: &str =
-        "OperatorAccountID names no account, or one whose domain is not served to this platform.";
-    pub(super) const FROZEN: &str = "The account is frozen.";
-    pub(super) const NO_GAME: &str = "GameID names no game that is offered.";
-    pub(super) const CURRENCY: &str = "CurrencyCode is not the account's currency.";
-    pub(super) const TOO_MUCH: &str = "With Amount the account would hold more than an account can.";
-    pub(super) const OTHER_CONTENTS: &str = "The transaction's id was used before with other contents.";
-    pub(super) const NO_TOKEN: &str =
-        "SessionToken is unknown, expired, was redeemed before, or was made for another platform.";
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use purser::api::{self, Api, Decoded, Platform};
+use purser::api::{self, Api, Decoded, Manners, Platform};
 use purser::http::{self, Date, Framed, Framer, Reply};
 use purser::journal::{Journal, Origin, Point};
 use purser::shard::core::{Core, Step};
@@ -50,6 +50,7 @@ pub(crate) fn api() -> Api {
         user: "admin".into(),
         password: "admin".into(),
         dialect: Dialect::default(),
+        manners: Manners::default(),
     };
     Api::new(vec![platform], None)
 }
@@ -187,12 +188,12 @@ impl PurePath {
         let Framed::Complete { request, consumed } = framer.frame(input) else {
             panic!("not a request: {}", input.escape_ascii());
         };
-        let Decoded::Operation(call, operation) = api.platform(&request, &mut || draw(entropy)) else {
+        let Decoded::Operation(call, operation, _) = api.platform(&request, &mut || draw(entropy)) else {
             panic!("refused: {}", input.escape_ascii());
         };
         let step = core.step(now_ms, &operation.as_deref(), |outcome, _| {
             body.clear();
-            let status = api::encode(call, outcome, body);
+            let status = api::encode(call, outcome, false, body);
             http::write_reply(out, date, &Reply::json(status, body));
         });
         assert!(matches!(step, Step::Done), "one shard goes on with nothing elsewhere");

@@ -70,6 +70,8 @@ impl Secret {
 #[derive(Clone, Debug)]
 pub(super) struct Credentials {
     known: Vec<Secret>,
+    /// Their user names alone.
+    users: Vec<Secret>,
 }
 
 impl Credentials {
@@ -77,29 +79,47 @@ impl Credentials {
     /// Where there are too many platforms, or one whose credentials are too long.
     pub(super) fn new(platforms: &[Platform]) -> Self {
         assert!(platforms.len() <= limits::PLATFORMS_MAX);
-        let secret = |platform: &Platform| {
-            let text = format!("{}:{}", platform.user, platform.password);
-            Secret::new(text.as_bytes()).expect("config's bound")
-        };
-        Self { known: platforms.iter().map(secret).collect() }
+        let secret = |text: &str| Secret::new(text.as_bytes()).expect("config's bound");
+        let whole = |platform: &Platform| secret(&format!("{}:{}", platform.user, platform.password));
+        Self {
+            known: platforms.iter().map(whole).collect(),
+            users: platforms.iter().map(|platform| secret(&platform.user)).collect(),
+        }
     }
 
     /// The place of the platform that `authorization` names: `Basic` and its `user:password` in base64 (RFC 7617 §2).
     pub(super) fn find(&self, authorization: Option<&[u8]>) -> Option<usize> {
-        let encoded = after_scheme(authorization?, "Basic")?;
-        let mut block = [0; BYTES];
-        let length = STANDARD.decode_slice(encoded, &mut block).ok()?;
-        // The decoder works in steps of eight bytes and promises nothing of those past the end.
-        block[length..].fill(0);
-        let presented = Secret::of_block(&block, length);
-
-        let nobody = limits::PLATFORMS_MAX as u64;
-        let mut found = nobody;
-        for (index, known) in (0..).zip(&self.known) {
-            found.conditional_assign(&index, known.equals(&presented));
-        }
-        (found != nobody).then_some(found as usize)
+        let (block, length) = presented(authorization)?;
+        place_of(&Secret::of_block(&block, length), &self.known)
     }
+
+    /// The place of the platform whose user name `authorization` has, whatever its password is.
+    pub(super) fn find_user(&self, authorization: Option<&[u8]>) -> Option<usize> {
+        let (block, length) = presented(authorization)?;
+        // A user name has no colon, and a password may have (RFC 7617 §2).
+        let end = block[..length].iter().position(|byte| *byte == b':')?;
+        place_of(&Secret::new(&block[..end])?, &self.users)
+    }
+}
+
+/// The `user:password` that a `Basic` field has in base64 (RFC 7617 §2), padded with zeros, and its length.
+fn presented(authorization: Option<&[u8]>) -> Option<([u8; BYTES], usize)> {
+    let encoded = after_scheme(authorization?, "Basic")?;
+    let mut block = [0; BYTES];
+    let length = STANDARD.decode_slice(encoded, &mut block).ok()?;
+    // The decoder works in steps of eight bytes and promises nothing of those past the end.
+    block[length..].fill(0);
+    Some((block, length))
+}
+
+/// The place of `presented` among those that are known. Compares it with each, wherever it is found.
+fn place_of(presented: &Secret, known: &[Secret]) -> Option<usize> {
+    let nobody = limits::PLATFORMS_MAX as u64;
+    let mut found = nobody;
+    for (index, known) in (0..).zip(known) {
+        found.conditional_assign(&index, known.equals(presented));
+    }
+    (found != nobody).then_some(found as usize)
 }
 
 /// What follows the scheme in an `Authorization` field; the scheme's case is free (RFC 9110 §11.1, §11.4).
@@ -110,16 +130,18 @@ fn after_scheme<'a>(field: &'a [u8], scheme: &str) -> Option<&'a [u8]> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use super::super::Manners;
     use super::*;
     use crate::wallet::platform::{Dialect, PlatformKey};
 
     fn platforms(credentials: &[(&str, &str)]) -> Credentials {
         let platform = |(user, password): &(&str, &str)| Platform {
-            key: PlatformKey::new("L100").unwrap(),
+            key: PlatformKey::new("L100").expect("four characters"),
             user: (*user).into(),
             password: (*password).into(),
             dialect: Dialect::default(),
+            manners: Manners::default(),
         };
         Credentials::new(&credentials.iter().map(platform).collect::<Vec<_>>())
     }
@@ -132,7 +154,8 @@ mod tests {
         assert_eq!(known.find(Some(field)), expect, "{}", field.escape_ascii());
     }
 
-    fn basic(user_and_password: impl AsRef<[u8]>) -> Vec<u8> {
+    /// The field that names a platform by its user and password.
+    pub(in crate::api) fn basic(user_and_password: impl AsRef<[u8]>) -> Vec<u8> {
         format!("Basic {}", STANDARD.encode(user_and_password)).into_bytes()
     }
 
@@ -189,6 +212,28 @@ mod tests {
     }
 
     #[test]
+    fn a_user_is_found_without_the_password() {
+        let known = platforms(&[("admin", "admin"), ("other", "a:b"), ("é", "c")]);
+        for (text, expect) in [
+            ("admin:", Some(0)),
+            ("admin:x:y", Some(0)),
+            ("other:a:b", Some(1)),
+            ("é:é", Some(2)),
+            ("admin", None),
+            ("Admin:admin", None),
+            ("admin :x", None),
+            ("admi:nadmin", None),
+            (":admin", None),
+            ("", None),
+        ] {
+            let found = known.find_user(Some(&basic(text)));
+            assert_eq!(found, expect, "{text}");
+        }
+        assert!(known.find_user(None).is_none());
+        assert!(known.find_user(Some(b"Bearer YWRtaW46YWRtaW4=")).is_none());
+    }
+
+    #[test]
     fn nobody_is_found_without_a_field_or_a_platform() {
         assert!(platforms(&[("admin", "admin")]).find(None).is_none());
         assert!(platforms(&[]).find(Some(b"Basic YWRtaW46YWRtaW4=")).is_none());
@@ -228,10 +273,11 @@ mod tests {
     #[test]
     fn secrets_are_not_printed() {
         let platform = Platform {
-            key: PlatformKey::new("L100").unwrap(),
+            key: PlatformKey::new("L100").expect("four characters"),
             user: "admin".into(),
             password: "hush".into(),
             dialect: Dialect::default(),
+            manners: Manners::default(),
         };
         assert!(!format!("{platform:?}").contains("hush"));
         assert_eq!(format!("{:?}", Secret::new(b"hush").unwrap()), "Secret");

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::members::{Object, object, read};
+use super::members::{Fault, Object, Unknown, object, read};
 use super::{Call, forms};
 use crate::limits;
 use crate::wallet::account::AccountRef;
+use crate::wallet::amount::{Amount, Money};
+use crate::wallet::currency::Currency;
 use crate::wallet::operation::Operation;
 use crate::wallet::outcome::ErrorCode;
 use crate::wallet::platform::{Dialect, PlatformKey};
@@ -16,11 +18,24 @@ pub(super) struct Route {
     /// The path, without a query.
     pub(super) path: &'static str,
     pub(super) call: Call,
-    /// Reads the body. An error is what the platform is told.
+    /// Reads the body.
     pub(super) decode: for<'a> fn(Asked<'_, 'a>) -> Decode<'a>,
 }
 
-type Decode<'a> = Result<Operation<Cow<'a, str>>, ErrorCode>;
+type Decode<'a> = Result<Operation<Cow<'a, str>>, Refusal>;
+
+/// What the platform is told in place of an outcome.
+pub(super) struct Refusal {
+    pub(super) code: ErrorCode,
+    pub(super) fault: Fault,
+}
+
+impl<F: Into<Fault>> From<F> for Refusal {
+    /// A body that is not well formed.
+    fn from(fault: F) -> Self {
+        Self { code: ErrorCode::NotAuthentic, fault: fault.into() }
+    }
+}
 
 /// The calls, the most frequent first.
 pub(super) const ROUTES: [Route; 10] = [
@@ -85,8 +100,15 @@ macro_rules! enveloped {
 mod extras;
 mod rounds;
 
-/// The longest `Timestamp`: seven digits of fraction.
-const TIMESTAMP_CHARS_MAX: usize = "2021-06-07T11:16:16.1234567Z".len();
+/// The longest `Timestamp`: nine digits of fraction, and an offset.
+const TIMESTAMP_CHARS_MAX: usize = "2021-06-07T11:16:16.123456789+02:00".len();
+
+const TIMESTAMP: &str = "Timestamp must be a date-time of RFC 3339, with Z or an offset.";
+const PLATFORM_KEY: &str = "PlatformKey is not the calling platform's.";
+const NO_TOKEN: Refusal = Refusal {
+    code: ErrorCode::SessionNotFound,
+    fault: Fault::Sentence("SessionToken is not a known token."),
+};
 
 enveloped! {
     /// Members of `balance`.
@@ -116,15 +138,25 @@ enveloped! {
 }
 
 /// Reads a call's members, and checks the envelope: the form of the body first, then whose key it names.
-fn members<'a, T: Object<'a> + Enveloped>(asked: &Asked<'_, 'a>) -> Result<T, ErrorCode> {
-    let members: T = read(asked.body).map_err(|_| ErrorCode::NotAuthentic)?;
+fn members<'a, T: Object<'a> + Enveloped>(asked: &Asked<'_, 'a>) -> Result<T, Refusal> {
+    let members: T = read(asked.body, Unknown::Ignored)?;
     if !forms::is_timestamp(members.timestamp()) {
-        return Err(ErrorCode::NotAuthentic);
+        return Err(TIMESTAMP.into());
     }
     if PlatformKey::new(members.platform_key()) != Some(asked.platform) {
-        return Err(ErrorCode::NotAuthentic);
+        return Err(PLATFORM_KEY.into());
     }
     Ok(members)
+}
+
+/// The amount of `member` in the currency that the request names. One that ISO 4217 does not have is for the wallet to
+/// refuse (-9): nothing can be said of its minor units.
+fn amount(member: &'static str, currency: Option<Currency>, money: Money) -> Result<Amount, Fault> {
+    let Some(currency) = currency else { return Ok(Amount::ZERO) };
+    money.in_minor_units(currency).ok_or_else(|| match money.has_decimals_within(currency.minor_digits()) {
+        true => Fault::TooLarge(member, currency),
+        false => Fault::Decimals(member, currency),
+    })
 }
 
 fn balance<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
@@ -146,11 +178,11 @@ fn redeem_token<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     // A text that is no token of the policy is an unknown token, not a malformed request (protocol §3).
     match asked.dialect.token_policy {
         TokenPolicy::SingleUse => {
-            let token = TokenId::parse(&token).ok_or(ErrorCode::SessionNotFound)?;
+            let token = TokenId::parse(&token).ok_or(NO_TOKEN)?;
             Ok(Operation::RedeemToken { platform: asked.platform, token })
         }
         TokenPolicy::Wrapped => {
-            let (key, minted_ms) = wrapped(token).ok_or(ErrorCode::SessionNotFound)?;
+            let (key, minted_ms) = wrapped(token).ok_or(NO_TOKEN)?;
             Ok(Operation::RedeemWrapped { platform: asked.platform, key, minted_ms })
         }
     }

@@ -16,11 +16,12 @@ use crate::wallet::currency::Currency;
 use crate::wallet::outcome::{Balance, ErrorCode, Extras, OperatorRefusal, Outcome, Redeemed};
 use crate::wallet::token::{TOKEN_CHARS, TokenId};
 
-/// Appends the body of the answer to `call` and says the answer's status.
+/// Appends the body of the answer to `call` and says the answer's status. A platform's refusal says why where `describe` is
+/// set.
 ///
 /// # Panics
 /// On [`Outcome::Next`] and [`Outcome::Silent`], which are the shards' own and answer nobody.
-pub fn encode(call: Call, outcome: &Outcome<&str>, body: &mut Vec<u8>) -> Status {
+pub fn encode(call: Call, outcome: &Outcome<&str>, describe: bool, body: &mut Vec<u8>) -> Status {
     match outcome {
         Outcome::Balance(balance) | Outcome::Noted(balance) => {
             body.extend_from_slice(b"{\"ErrorCode\":0,\"Balance\":");
@@ -31,11 +32,13 @@ pub fn encode(call: Call, outcome: &Outcome<&str>, body: &mut Vec<u8>) -> Status
         Outcome::WrappedToken { key, minted_ms } => write_wrapped_token(key, *minted_ms, body),
         Outcome::Redeemed(redeemed) => write_redeemed(redeemed, body),
         Outcome::Done { reference, staked, balance } => write_done(reference, *staked, balance, body),
-        Outcome::Refused { code, balance: None, .. } => encode_refusal(*code, body),
-        Outcome::Refused { code, balance: Some(balance), .. } => {
+        Outcome::Refused { code, why, balance } => {
             write_error_code(*code, body);
-            body.extend_from_slice(b",\"Balance\":");
-            write_balance(balance, body);
+            write_description(describe.then_some(why.0), body);
+            if let Some(balance) = balance {
+                body.extend_from_slice(b",\"Balance\":");
+                write_balance(balance, body);
+            }
             body.push(b'}');
         }
         Outcome::AccountPut { created } => {
@@ -64,7 +67,7 @@ pub fn encode(call: Call, outcome: &Outcome<&str>, body: &mut Vec<u8>) -> Status
         Outcome::SessionClosed => body.extend_from_slice(b"{}"),
         Outcome::OperatorRefused(refusal) => return refuse_operator(*refusal, body),
         Outcome::Unavailable => match call.caller() {
-            Caller::Platform => encode_refusal(ErrorCode::Unknown, body),
+            Caller::Platform => encode_refusal(ErrorCode::Unknown, describe.then_some(UNAVAILABLE), body),
             Caller::Operator => {
                 encode_error(Status::Unavailable, None, body);
                 return Status::Unavailable;
@@ -75,10 +78,17 @@ pub fn encode(call: Call, outcome: &Outcome<&str>, body: &mut Vec<u8>) -> Status
     Status::Ok
 }
 
-/// Appends the body of a platform's refusal without funds: `{"ErrorCode":-6}`. Its status is 200.
-pub fn encode_refusal(code: ErrorCode, body: &mut Vec<u8>) {
+/// Appends the body of a platform's refusal without funds: `{"ErrorCode":-6}`, with `why` as its `ErrorDescription` where
+/// that is told. Its status is 200.
+pub fn encode_refusal(code: ErrorCode, why: Option<&str>, body: &mut Vec<u8>) {
     write_error_code(code, body);
+    write_description(why, body);
     body.push(b'}');
+}
+
+/// `ErrorDescription`, right behind the code that it is about. A sentence alone, so without the point at its end.
+fn write_description(why: Option<&str>, body: &mut Vec<u8>) {
+    write_optional(b",\"ErrorDescription\":", why.map(|why| why.trim_end_matches('.')), body);
 }
 
 /// Appends the body of an HTTP error: `{"Error":"…"}` with `detail`, or else the status's own sentence.
@@ -87,6 +97,8 @@ pub fn encode_error(status: Status, detail: Option<&str>, body: &mut Vec<u8>) {
     write_string(detail.unwrap_or_else(|| status.sentence()), body);
     body.push(b'}');
 }
+
+const UNAVAILABLE: &str = "The wallet can't answer now, and nothing was changed";
 
 fn refuse_operator(refusal: OperatorRefusal, body: &mut Vec<u8>) -> Status {
     let (status, sentence) = match refusal {

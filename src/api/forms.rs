@@ -3,35 +3,61 @@
 use crate::wallet::account::Date;
 
 /// Digits of a second's fraction that a `Timestamp` may have (protocol §1).
-const FRACTION_DIGITS_MAX: usize = 7;
+const FRACTION_DIGITS_MAX: usize = 9;
 
-/// Whether `text` is `YYYY-MM-DDTHH:MM:SS[.fffffff]Z`, of a day that the calendar has (protocol §1).
-///
-/// A leap second, `23:59:60`, is a time of UTC like any other.
+const MINUTES_PER_DAY: i32 = 24 * 60;
+
+/// Whether `text` is a date-time of RFC 3339 §5.6 with at most nine digits of fraction, of a day that the calendar has
+/// (protocol §1).
 pub(super) fn is_timestamp(text: &str) -> bool {
-    let Some((day, rest)) = text.as_bytes().split_first_chunk::<10>() else { return false };
-    let Some((&[b'T', h0, h1, b':', m0, m1, b':', s0, s1], rest)) = rest.split_first_chunk::<9>() else {
-        return false;
-    };
-    let time = (two_digits(h0, h1), two_digits(m0, m1), two_digits(s0, s1));
-    let is_time = match time {
-        (Some(hour), Some(minute), Some(second)) => {
-            (hour < 24 && minute < 60 && second < 60) || (hour, minute, second) == (23, 59, 60)
-        }
-        _ => false,
-    };
-    is_time && date(day).is_some() && is_fraction_and_zone(rest)
+    read_timestamp(text.as_bytes()).is_some()
 }
 
-/// `Z`, or a point, one to seven digits and `Z`.
-fn is_fraction_and_zone(text: &[u8]) -> bool {
-    match text {
-        b"Z" => true,
-        [b'.', digits @ .., b'Z'] => {
-            (1..=FRACTION_DIGITS_MAX).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
+fn read_timestamp(text: &[u8]) -> Option<()> {
+    let (day, rest) = text.split_first_chunk::<10>()?;
+    let date = date(day)?;
+    let (&[b'T' | b't', h0, h1, b':', m0, m1, b':', s0, s1], rest) = rest.split_first_chunk::<9>()? else {
+        return None;
+    };
+    let (minutes, second) = (minutes_of_day([h0, h1, m0, m1])?, two_digits(s0, s1)?);
+    let offset = match after_fraction(rest)? {
+        b"Z" | b"z" => 0,
+        &[sign @ (b'+' | b'-'), h0, h1, b':', m0, m1] => {
+            let minutes = minutes_of_day([h0, h1, m0, m1])?;
+            if sign == b'+' { minutes } else { -minutes }
         }
-        _ => false,
+        _ => return None,
+    };
+    match second {
+        0..60 => Some(()),
+        60 => is_end_of_month(date, minutes - offset).then_some(()),
+        _ => None,
     }
+}
+
+/// Minutes from midnight to an hour and a minute; `None` where they are none.
+fn minutes_of_day([h0, h1, m0, m1]: [u8; 4]) -> Option<i32> {
+    let (hour, minute) = (two_digits(h0, h1)?, two_digits(m0, m1)?);
+    (hour < 24 && minute < 60).then(|| i32::from(hour) * 60 + i32::from(minute))
+}
+
+/// What stands behind a point and one to nine digits, or behind nothing.
+fn after_fraction(text: &[u8]) -> Option<&[u8]> {
+    let Some(fraction) = text.strip_prefix(b".") else { return Some(text) };
+    let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (1..=FRACTION_DIGITS_MAX).contains(&digits).then(|| &fraction[digits..])
+}
+
+/// Whether the minute that is this many after `date`'s midnight, in UTC, is a month's last: the one that a leap second can
+/// end (RFC 3339 §5.7, Appendix D).
+fn is_end_of_month(date: Date, utc_minutes: i32) -> bool {
+    let has = |days: u8| Date::new(date.year, date.month, date.day + days).is_some();
+    utc_minutes.rem_euclid(MINUTES_PER_DAY) == MINUTES_PER_DAY - 1
+        && match utc_minutes.div_euclid(MINUTES_PER_DAY) {
+            -1 => date.day == 1,
+            0 => !has(1),
+            _ => has(1) && !has(2),
+        }
 }
 
 /// The date in `YYYY-MM-DD`, or in `YYYY-MM-DDT00:00:00` as `redeemtoken` writes it (protocol §3).
@@ -139,7 +165,30 @@ mod tests {
         check_timestamp("2000-02-29T23:59:59.9Z", true);
         check_timestamp("0001-01-01T00:00:00Z", true);
         check_timestamp("9999-12-31T23:59:59.9999999Z", true);
+        check_timestamp("2021-06-07t11:16:16z", true);
+        check_timestamp("2021-06-07T11:16:16.123456789Z", true);
+        check_timestamp("2021-06-07T11:16:16+02:00", true);
+        check_timestamp("2021-06-07T11:16:16.123456789-23:59", true);
+        check_timestamp("2021-06-07T11:16:16-00:00", true);
+    }
+
+    #[test]
+    fn leap_seconds_end_a_month_of_utc() {
         check_timestamp("2016-12-31T23:59:60Z", true);
+        check_timestamp("2012-06-30T23:59:60.999Z", true);
+        check_timestamp("1990-12-31T15:59:60-08:00", true);
+        check_timestamp("2017-01-01T01:59:60+02:00", true);
+        check_timestamp("2016-12-30T23:59:60-00:01", false);
+        check_timestamp("2016-12-31T00:00:60-23:59", true);
+        check_timestamp("2016-12-30T23:59:60-23:59", false);
+        check_timestamp("2016-12-30T23:58:60-24:00", false);
+        check_timestamp("2016-12-31T23:59:60+02:00", false);
+        check_timestamp("2016-12-30T23:59:60Z", false);
+        check_timestamp("2021-06-07T11:16:60Z", false);
+        check_timestamp("2016-12-31T23:58:60Z", false);
+        check_timestamp("2016-12-31T23:59:61Z", false);
+        check_timestamp("2024-02-29T23:59:60Z", true);
+        check_timestamp("2024-02-28T23:59:60Z", false);
     }
 
     #[test]
@@ -150,19 +199,24 @@ mod tests {
         check_timestamp("2021-06-07T11:16:16", false);
         check_timestamp("2021-06-07T11:16Z", false);
         check_timestamp("2021-06-07T11:16:16.Z", false);
-        check_timestamp("2021-06-07T11:16:16.12345678Z", false);
+        check_timestamp("2021-06-07T11:16:16.1234567891Z", false);
         check_timestamp("2021-06-07T11:16:16.12a4Z", false);
         check_timestamp("2021-06-07T11:16:16,5Z", false);
-        check_timestamp("2021-06-07T11:16:16+00:00", false);
-        check_timestamp("2021-06-07T11:16:16z", false);
-        check_timestamp("2021-06-07t11:16:16Z", false);
+        check_timestamp("2021-06-07T11:16:16+0000", false);
+        check_timestamp("2021-06-07T11:16:16+00", false);
+        check_timestamp("2021-06-07T11:16:16+24:00", false);
+        check_timestamp("2021-06-07T11:16:16+00:60", false);
+        check_timestamp("2021-06-07T11:16:16+1:00", false);
+        check_timestamp("2021-06-07T11:16:16.+01:00", false);
+        check_timestamp("2021-06-07T11:16:16 +01:00", false);
+        check_timestamp("2021-06-07T11:16:16\u{2212}01:00", false);
+        check_timestamp("2021-06-07T11:16:16+01:00Z", false);
         check_timestamp("2021-06-07 11:16:16Z", false);
         check_timestamp(" 2021-06-07T11:16:16Z", false);
         check_timestamp("2021-06-07T11:16:16Z ", false);
         check_timestamp("2021-06-07T11:16:16ZZ", false);
         check_timestamp("2021-06-07T24:00:00Z", false);
         check_timestamp("2021-06-07T11:60:16Z", false);
-        check_timestamp("2021-06-07T11:16:60Z", false);
         check_timestamp("2021-13-07T11:16:16Z", false);
         check_timestamp("2021-00-07T11:16:16Z", false);
         check_timestamp("2021-06-00T11:16:16Z", false);

@@ -4,24 +4,27 @@
 //! call from a list of rows, so that a member's name, bound and need stand in one place. A string is borrowed
 //! from the request unless it was written with escapes.
 //!
-//! Where sonic-rs 0.5 is laxer than the protocol, this reader closes the gap:
+//! Where sonic-rs 0.5 is laxer or stricter than the protocol, this reader closes the gap:
 //!
 //! - Its own skipping (`IgnoredAny`, and any wrong type met by `deserialize_str` or `deserialize_map`)
 //!   recurses once per bracket without a bound, so 64 KiB of `[` would overflow the stack; and it takes `\u`
-//!   with any four bytes, and lone surrogates. So no value is ever skipped by it: [`Skip`] walks unknown
-//!   values through `deserialize_any`, which parses every string and number in full, and counts the depth
-//!   itself; and a known member is read through `deserialize_any` too, which fails at a bracket instead of
+//!   with any four bytes, and lone surrogates. Walking an unknown value through `deserialize_any` instead makes
+//!   an `f64` of each number, and a number may be of any size. So the first unknown member has the whole body
+//!   read by [`json::is_json`], without recursion and without a value; of a body that has passed, the parser may
+//!   skip what it likes. A known member is read through `deserialize_any`, which fails at a bracket instead of
 //!   reading past it.
 //! - Repeated members are serde's business, not the parser's. Here a known member has a slot that fills once,
 //!   and the names of unknown ones are kept and compared, all after their escapes are resolved.
-//! - UTF-8 is checked up front for the whole body, so that no part of it escapes the check.
+//! - UTF-8 is checked up front for the whole body, so that no part of it escapes the check. A byte order mark
+//!   before the object, which RFC 8259 §8.1 lets a reader ignore, is taken off there.
 //! - A number with a point reaches a visitor as an `f64`. So money is read from the number's own text, which
 //!   [`Number`] asks for; and it looks at the byte before that text, since the parser takes it out of a string
 //!   as well.
 //!
-//! What stays: a number in an unknown member must fit an `f64` (RFC 8259 §6 lets a reader set its range), and
-//! inside an unknown value an object may repeat a member.
+//! What stays: inside an unknown value an object may repeat a member.
 
+mod fault;
+mod json;
 mod rows;
 mod visitors;
 
@@ -29,11 +32,13 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use compact_str::CompactString;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use smallvec::SmallVec;
 
+pub use fault::Fault;
 pub(super) use rows::{bound, member, object, sentences};
-use visitors::{Flag, Name, Nested, Number, Skip, Text};
+use visitors::{Flag, Name, Nested, Number, Text};
 
 use crate::limits;
 use crate::wallet::amount::Money;
@@ -43,14 +48,36 @@ pub(super) const NOT_AN_OBJECT: &str = "The body is not a well-formed JSON objec
 const TOO_MANY_MEMBERS: &str = "The body has too many members.";
 const UNKNOWN_REPEATED: &str = "The body has an unknown member twice.";
 
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// Open brackets of a body: its own, and those of an unknown member's value.
+const DEPTH_MAX: usize = 1 + limits::JSON_DEPTH_MAX;
+
+const _: () = assert!(DEPTH_MAX <= json::DEPTH_MAX);
+
 /// Names of unknown members that are kept without an allocation.
 const UNKNOWN_INLINE: usize = 16;
+
+/// What becomes of a member that a call does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unknown {
+    /// It is passed over: a platform may send more than this version knows.
+    Ignored,
+    /// The body is refused: what the operator has misspelt must not be taken for left out.
+    Refused,
+}
 
 /// A body while it is read.
 pub(super) struct Reading<'de> {
     text: &'de str,
+    unknown: Unknown,
+    /// The whole body was found to be JSON, so that the parser may skip a value.
+    is_json: bool,
     /// What is wrong, should the parser find an error now. It outlives the parser's own error.
     fault: &'static str,
+    /// The name of the member that the call does not know, where that is what is wrong.
+    unknown_name: Option<CompactString>,
 }
 
 impl Reading<'_> {
@@ -78,13 +105,17 @@ pub(super) trait Object<'de>: Sized {
 /// Reads `body` as one JSON object and nothing after it.
 ///
 /// # Errors
-/// One sentence that names the member at fault, or [`NOT_AN_OBJECT`].
-pub(super) fn read<'de, T: Object<'de>>(body: &'de [u8]) -> Result<T, &'static str> {
+/// What is wrong with it; one sentence, which names the member at fault where there is one.
+pub(super) fn read<'de, T: Object<'de>>(body: &'de [u8], unknown: Unknown) -> Result<T, Fault> {
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     let text = str::from_utf8(body).map_err(|_| NOT_AN_OBJECT)?;
-    let mut reading = Reading { text, fault: NOT_AN_OBJECT };
+    let mut reading = Reading { text, unknown, is_json: false, fault: NOT_AN_OBJECT, unknown_name: None };
     let mut json = sonic_rs::Deserializer::from_str(text);
     let object = json.deserialize_any(Whole { reading: &mut reading, object: PhantomData });
-    let object = object.map_err(|_| reading.fault)?;
+    let object = object.map_err(|_| match reading.unknown_name {
+        Some(name) => Fault::Unknown(name),
+        None => Fault::Sentence(reading.fault),
+    })?;
     json.end().map_err(|_| NOT_AN_OBJECT)?;
     Ok(object)
 }
@@ -287,13 +318,27 @@ impl<'de> Others<'de> {
     }
 
     /// Skips an unknown member's value, and keeps its name.
+    ///
+    /// # Errors
+    /// Where unknown members are refused, or the body is not JSON.
     pub(super) fn skip<A: MapAccess<'de>>(
         &mut self,
         name: Cow<'de, str>,
         map: &mut A,
+        reading: &mut Reading<'de>,
     ) -> Result<(), A::Error> {
+        if reading.unknown == Unknown::Refused {
+            reading.unknown_name = Some(fault::shortened(&name));
+            return Err(reading.refuse(NOT_AN_OBJECT));
+        }
+        if !reading.is_json {
+            reading.is_json = json::is_json(reading.text, DEPTH_MAX);
+            if !reading.is_json {
+                return Err(reading.refuse(NOT_AN_OBJECT));
+            }
+        }
         self.names.push(name);
-        map.next_value_seed(Skip { depth_left: limits::JSON_DEPTH_MAX })
+        map.next_value::<IgnoredAny>().map(drop)
     }
 
     /// Checks that no unknown member came twice.

@@ -8,12 +8,13 @@ use std::borrow::Cow;
 use compact_str::CompactString;
 
 use super::credentials::Secret;
-use super::members::{fits, object, read};
-use super::{Call, Decoded, Probe, forms};
+use super::members::{Fault, Object, Unknown, fits, object};
+use super::{Call, Decoded, PROBES, about_the_server, forms, members};
 use crate::http::{Method, Request, Status};
 use crate::limits;
 use crate::wallet::account::{AccountRef, Gender, Profile, Status as AccountStatus};
 use crate::wallet::amount::Money;
+use crate::wallet::currency::Currency;
 use crate::wallet::operation::{Direction, Operation};
 use crate::wallet::restriction::{ByPeriod, Restrictions};
 
@@ -37,7 +38,7 @@ struct Row {
     decode: for<'a> fn(Asked<'_, 'a>) -> Decode<'a>,
 }
 
-type Decode<'a> = Result<Operation<Cow<'a, str>>, &'static str>;
+type Decode<'a> = Result<Operation<Cow<'a, str>>, Fault>;
 
 const ROUTES: [Route; 8] = [
     Route {
@@ -93,9 +94,6 @@ const ROUTES: [Route; 8] = [
     },
 ];
 
-const PROBES: [(&str, Probe); 3] =
-    [("/healthz", Probe::Healthz), ("/readyz", Probe::Readyz), ("/metrics", Probe::Metrics)];
-
 /// A request whose token is good.
 struct Asked<'s, 'a> {
     path: Path<'a>,
@@ -119,29 +117,25 @@ pub(super) fn decode<'a>(
     request: &Request<'a>,
     entropy: &mut dyn FnMut() -> u128,
 ) -> Decoded<'a> {
-    let method = if request.method == Method::Head { Method::Get } else { request.method };
-    if let Some((_, probe)) = PROBES.iter().find(|(path, _)| *path == request.path) {
-        return if method == Method::Get {
-            Decoded::Probe(*probe)
-        } else {
-            Decoded::not_allowed("GET, HEAD")
-        };
+    if let Some(decoded) = about_the_server(request, &PROBES, "DELETE, GET, HEAD, OPTIONS, POST, PUT") {
+        return decoded;
     }
     let Some((path, route)) = find(request.path) else {
         return Decoded::status(Status::NotFound);
     };
+    let method = if request.method == Method::Head { Method::Get } else { request.method };
     let Some(row) = route.methods.iter().find(|row| row.method == method) else {
         return Decoded::not_allowed(route.allow);
     };
     let Some(token) = token else {
-        return Decoded::because(Status::Unauthorized, "No operator token is configured.");
+        return Decoded::because(Status::Unauthorized, "No operator token is configured.".into());
     };
     if !token.is_bearer(request.authorization) {
         return Decoded::status(Status::Unauthorized);
     }
     match (row.decode)(Asked { path, query: request.query, body: request.body, entropy }) {
-        Ok(operation) => Decoded::Operation(row.call, operation),
-        Err(detail) => Decoded::because(Status::BadRequest, detail),
+        Ok(operation) => Decoded::Operation(row.call, operation, false),
+        Err(fault) => Decoded::because(Status::BadRequest, fault.sentence()),
     }
 }
 
@@ -169,7 +163,16 @@ const SLASH: &str = "The domain or the player in the path has a slash in it.";
 const EMPTY: &str = "The domain or the player in the path is empty.";
 const ACCOUNT_TOO_LONG: &str = "The account's id, domain/player, is too long.";
 const KEY_LENGTH: &str = "The session key in the path is empty or too long.";
+const PLAYER_DOTS: &str = "The domain or the player in the path is . or .., which no path can name.";
+const KEY_DOTS: &str = "The session key in the path is . or .., which no path can name.";
 const KEY_CONTROL: &str = "SessionKey has a control character in it.";
+const SESSION_KEY_DOTS: &str = "SessionKey is . or .., which no path can name.";
+
+/// Whether `segment` is what clients and proxies take out of a path, written with escapes or without (RFC 3986 §5.2.4,
+/// §6.2.2.2): nothing of that name could be reached.
+fn is_dots(segment: &str) -> bool {
+    matches!(segment, "." | "..")
+}
 
 impl<'a> Path<'a> {
     /// The account that the path names.
@@ -177,6 +180,9 @@ impl<'a> Path<'a> {
         let (domain, player) = (unescape(self.domain)?, unescape(self.player)?);
         if domain.is_empty() || player.is_empty() {
             return Err(EMPTY);
+        }
+        if is_dots(&domain) || is_dots(&player) {
+            return Err(PLAYER_DOTS);
         }
         // A slash in a domain would name another account than its path says.
         if domain.contains('/') || player.contains('/') {
@@ -192,7 +198,11 @@ impl<'a> Path<'a> {
     /// The session key that the path names. It may hold a slash, written `%2F`: a key is the operator's own.
     fn key(self) -> Result<Cow<'a, str>, &'static str> {
         let key = unescape(self.key.unwrap_or_default())?;
-        if fits(&key, limits::SESSION_KEY_CHARS_MAX) { Ok(key) } else { Err(KEY_LENGTH) }
+        match &*key {
+            key if !fits(key, limits::SESSION_KEY_CHARS_MAX) => Err(KEY_LENGTH),
+            key if is_dots(key) => Err(KEY_DOTS),
+            _ => Ok(key),
+        }
     }
 }
 
@@ -250,6 +260,7 @@ object! {
     TransferBody {
         transaction: required "TransactionID" <= limits::ID_CHARS_MAX;
         amount: required_money "Amount";
+        currency: optional "CurrencyCode" <= limits::CURRENCY_CODE_CHARS_MAX;
     } checked {}
 }
 
@@ -272,6 +283,12 @@ object! {
     } checked {}
 }
 
+/// Reads a body. A member that the call does not know is refused: a slip of spelling must not take away what it would
+/// have set.
+fn read<'de, T: Object<'de>>(body: &'de [u8]) -> Result<T, Fault> {
+    members::read(body, Unknown::Refused)
+}
+
 fn get_account<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     Ok(Operation::GetAccount { account: asked.path.account()? })
 }
@@ -281,14 +298,14 @@ fn put_account<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     let body: AccountBody<'_> = read(asked.body)?;
     let country: [u8; 2] = body.country.as_bytes().try_into().map_err(|_| COUNTRY)?;
     if !country.iter().all(u8::is_ascii_uppercase) {
-        return Err(COUNTRY);
+        return Err(COUNTRY.into());
     }
     let born = body.born.map(|text| forms::date_of_birth(&text).ok_or(BORN)).transpose()?;
     let gender = match body.gender.as_deref() {
         None => None,
         Some("M") => Some(Gender::Male),
         Some("F") => Some(Gender::Female),
-        Some(_) => return Err(GENDER),
+        Some(_) => return Err(GENDER.into()),
     };
     let profile = Profile {
         country,
@@ -304,6 +321,7 @@ fn put_account<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
 const COUNTRY: &str = "CountryCode must be two capital letters (ISO 3166).";
 const BORN: &str = "DateOfBirth must be a day of the calendar, YYYY-MM-DD.";
 const GENDER: &str = "Gender must be M or F.";
+const CURRENCY: &str = "CurrencyCode is not a currency of ISO 4217.";
 const STATUS: &str = "Status must be active or frozen.";
 
 fn set_status<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
@@ -312,7 +330,7 @@ fn set_status<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     let status = match &*status {
         "active" => AccountStatus::Active,
         "frozen" => AccountStatus::Frozen,
-        _ => return Err(STATUS),
+        _ => return Err(STATUS.into()),
     };
     Ok(Operation::SetStatus { account, status })
 }
@@ -322,7 +340,8 @@ fn open_session<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     let key = if asked.body.is_empty() { None } else { read::<SessionBody<'_>>(asked.body)?.key };
     let key = match key {
         // It could not be written in the path of a logout.
-        Some(key) if key.chars().any(char::is_control) => return Err(KEY_CONTROL),
+        Some(key) if key.chars().any(char::is_control) => return Err(KEY_CONTROL.into()),
+        Some(key) if is_dots(&key) => return Err(SESSION_KEY_DOTS.into()),
         Some(key) => key,
         None => Cow::Owned(uuid((asked.entropy)())),
     };
@@ -343,8 +362,9 @@ fn withdraw<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
 
 fn transfer<'a>(asked: Asked<'_, 'a>, direction: Direction) -> Decode<'a> {
     let account = asked.path.account()?;
-    let TransferBody { transaction, amount, .. } = read(asked.body)?;
-    Ok(Operation::Transfer { account, direction, transaction, amount, currency: None })
+    let TransferBody { transaction, amount, currency, .. } = read(asked.body)?;
+    let currency = currency.map(|code| Currency::from_code(&code).ok_or(CURRENCY)).transpose()?;
+    Ok(Operation::Transfer { account, direction, transaction, amount, currency })
 }
 
 fn set_limits<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
@@ -375,16 +395,16 @@ const SESSION_MINUTES: &str = "SessionMinutes must be a whole number of minutes,
 fn get_statement<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     let account = asked.path.account()?;
     let after = parameter(asked.query, "after", AFTER)?;
-    let limit = parameter(asked.query, "limit", LIMIT)?.unwrap_or(limits::STATEMENT_LINES as u32);
-    if !(1..=limits::STATEMENT_LINES_MAX as u32).contains(&limit) {
-        return Err(LIMIT.wrong);
+    let limit = parameter(asked.query, "limit", LIMIT)?.unwrap_or(limits::STATEMENT_LINES as u64);
+    if !(1..=limits::STATEMENT_LINES_MAX as u64).contains(&limit) {
+        return Err(LIMIT.wrong.into());
     }
     let limit = u16::try_from(limit).expect("the bound on a page's lines");
-    Ok(Operation::GetStatement { account, after: after.unwrap_or(0).into(), limit })
+    Ok(Operation::GetStatement { account, after: after.unwrap_or(0), limit })
 }
 
 const AFTER: Sentences = Sentences {
-    wrong: "The query's after must be a whole number, from 0 to 4294967295.",
+    wrong: "The query's after must be a whole number, from 0 to 18446744073709551615.",
     repeated: "The query has after twice.",
 };
 const LIMIT: Sentences = Sentences {
@@ -400,7 +420,7 @@ struct Sentences {
 
 /// The number that `query` gives to `name`: `name=7`, parted from others by `&`. Others are not looked at, and
 /// neither is what can't be decoded to a name.
-fn parameter(query: Option<&str>, name: &str, sentences: Sentences) -> Result<Option<u32>, &'static str> {
+fn parameter(query: Option<&str>, name: &str, sentences: Sentences) -> Result<Option<u64>, &'static str> {
     let mut found = None;
     for pair in query.unwrap_or_default().split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));

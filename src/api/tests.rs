@@ -3,6 +3,7 @@
 mod amounts;
 mod answers;
 mod bodies;
+mod manners;
 mod money_calls;
 mod operator;
 mod platform;
@@ -12,10 +13,10 @@ mod views;
 
 use std::borrow::Cow;
 
-use super::{Api, Call, Decoded, Platform};
+use super::{Api, Call, Decoded, Manners, Platform};
 use crate::http::{Method, Request, Status};
 use crate::wallet::operation::Operation;
-use crate::wallet::platform::{Dialect, PlatformKey};
+use crate::wallet::platform::{Dialect, PlatformKey, RoundScope};
 use crate::wallet::token::TokenPolicy;
 
 /// `admin:admin`.
@@ -28,10 +29,11 @@ const RANDOM: u128 = 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef;
 
 fn api(token_policy: TokenPolicy) -> Api {
     let platform = |key: &str, user: &str, password: &str| Platform {
-        key: PlatformKey::new(key).unwrap(),
+        key: PlatformKey::new(key).expect("a key"),
         user: user.into(),
         password: password.into(),
         dialect: Dialect { token_policy, ..Dialect::default() },
+        manners: Manners::default(),
     };
     let platforms = vec![platform("L100", "admin", "admin"), platform("M2é", "other", "secret")];
     Api::new(platforms, Some("demo".into()))
@@ -73,7 +75,7 @@ fn second_platform() -> PlatformKey {
 }
 
 fn taken(call: Call, operation: Operation<&'static str>) -> Decoded<'static> {
-    Decoded::Operation(call, operation.map(|text| Cow::Borrowed(*text)))
+    Decoded::Operation(call, operation.map(|text| Cow::Borrowed(*text)), false)
 }
 
 fn http(status: Status) -> Decoded<'static> {

@@ -20,7 +20,10 @@ use crate::api::Platform;
 use crate::calendar::Zones;
 use crate::limits;
 use crate::net::Timeouts;
-use crate::wallet::{Catalog, Currency, Dialect, Domain, PlatformKey, TokenPolicy};
+use crate::wallet::{Catalog, Currency, Domain, TokenPolicy};
+use platforms::{RawPlatform, platforms};
+
+mod platforms;
 
 mod zones;
 
@@ -32,6 +35,8 @@ pub(super) struct File {
     pub(super) operator_token: Option<String>,
     pub(super) session_token: Option<TokenPolicy>,
     pub(super) platforms: Vec<Platform>,
+    /// The policy of session tokens that each of them has of its own, in their order.
+    pub(super) own_policies: Vec<Option<TokenPolicy>>,
     pub(super) catalog: Catalog,
     pub(super) zones: Zones,
     pub(super) timeouts: Timeouts,
@@ -58,15 +63,6 @@ struct RawFile {
     rounds: RawRounds,
     #[serde(default)]
     storage: RawStorage,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPlatform {
-    key: Spanned<String>,
-    user: Spanned<String>,
-    password: Spanned<Secret>,
-    domains: Spanned<Vec<Spanned<String>>>,
 }
 
 #[derive(Deserialize)]
@@ -104,7 +100,7 @@ struct RawStorage {
 const TOP_KEYS: [&str; 6] = ["listen", "operator_listen", "data", "operator_token", "session_token", "games"];
 
 /// A string that no message repeats. serde's own complaint about a password without quotes would print it.
-struct Secret(String);
+pub(super) struct Secret(String);
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -156,7 +152,7 @@ impl File {
         let raw = RawFile::deserialize(Deserializer::from(table)).map_err(|e| source.syntax(&e))?;
 
         let (domains, domain_places) = domains(&source, &raw.domain)?;
-        let (platforms, served) = platforms(&source, &raw.platform, &domain_places)?;
+        let (platforms, own_policies, served) = platforms(&source, &raw.platform, &domain_places)?;
         let domains = domains
             .into_iter()
             .zip(served)
@@ -172,6 +168,7 @@ impl File {
             operator_token: operator_token(&source, raw.operator_token.as_ref())?,
             session_token: session_token(&source, raw.session_token.as_ref())?,
             platforms,
+            own_policies,
             catalog,
             zones: zones::of(&source, &raw.domain)?,
             timeouts,
@@ -204,7 +201,7 @@ impl Source<'_> {
 
     /// What the TOML reader or serde has found, in words of this file where theirs are of Rust's types.
     fn syntax(&self, error: &toml::de::Error) -> Error {
-        let mut sentence = error.message().replace("expected i64", "expected a whole number of milliseconds");
+        let mut sentence = error.message().replace("expected i64", "expected a whole number");
         if let Some(length) = sentence.find(", expected nothing") {
             sentence.truncate(length);
         }
@@ -282,6 +279,11 @@ fn domains<'a>(source: &Source<'_>, raw: &'a [RawDomain]) -> Result<Domains<'a>,
     for domain in raw {
         let name = domain.name.get_ref();
         check_text(source, "domain name", &domain.name, limits::DOMAIN_CHARS_MAX)?;
+        if matches!(name.as_str(), "." | "..") {
+            let sentence =
+                format!("the domain name {name:?} can't be named in a path, where its accounts are");
+            return Err(source.fault(domain.name.span(), sentence));
+        }
         if name.contains('/') {
             let sentence = format!("the domain name {name:?} has a slash, which ends it in an account's id");
             return Err(source.fault(domain.name.span(), sentence));
@@ -296,96 +298,6 @@ fn domains<'a>(source: &Source<'_>, raw: &'a [RawDomain]) -> Result<Domains<'a>,
     }
     let places = domains.iter().enumerate().map(|(place, (name, _))| (*name, place)).collect();
     Ok((domains, places))
-}
-
-/// The platforms, and by the domain's place the platforms that it is served to.
-type Platforms = (Vec<Platform>, Vec<Vec<PlatformKey>>);
-
-fn platforms(
-    source: &Source<'_>,
-    raw: &[RawPlatform],
-    domains: &BTreeMap<&str, usize>,
-) -> Result<Platforms, Error> {
-    if raw.is_empty() {
-        return Err(source.lacking("no [[platform]] is defined; without one nobody could call"));
-    }
-    let (mut keys, mut users) = (Distinct::new("platform key"), Distinct::new("platform user"));
-    let mut platforms = Vec::with_capacity(raw.len());
-    let mut served = vec![Vec::new(); domains.len()];
-    if let Some(past) = raw.get(limits::PLATFORMS_MAX) {
-        let sentence = format!("more than {} platforms", limits::PLATFORMS_MAX);
-        return Err(source.fault(past.key.span(), sentence));
-    }
-    for platform in raw {
-        check_text(source, "platform key", &platform.key, limits::PLATFORM_KEY_CHARS_MAX)?;
-        let key =
-            PlatformKey::new(platform.key.get_ref()).expect("its length was checked, and its characters");
-        keys.add(source, &platform.key)?;
-        check_credentials(source, platform)?;
-        users.add(source, &platform.user)?;
-        for at in served_domains(source, platform, domains)? {
-            served[at].push(key);
-        }
-        platforms.push(Platform {
-            key,
-            user: platform.user.get_ref().clone(),
-            password: platform.password.get_ref().0.clone(),
-            dialect: Dialect::default(),
-        });
-    }
-    Ok((platforms, served))
-}
-
-/// What Basic authentication can carry (RFC 7617 §2) and the server compares.
-fn check_credentials(source: &Source<'_>, platform: &RawPlatform) -> Result<(), Error> {
-    let (user, password) = (platform.user.get_ref(), platform.password.get_ref().as_ref());
-    check_text(source, "platform user", &platform.user, limits::CREDENTIALS_BYTES_MAX)?;
-    if user.contains(':') {
-        let sentence =
-            format!("the platform user {user:?} has a colon, which ends it in Basic authentication");
-        return Err(source.fault(platform.user.span(), sentence));
-    }
-    if password.is_empty() {
-        return Err(source.fault(platform.password.span(), "the platform's password is empty"));
-    }
-    if password.contains(char::is_control) {
-        let sentence = "the platform's password has a control character in it";
-        return Err(source.fault(platform.password.span(), sentence));
-    }
-    let bytes = user.len() + ":".len() + password.len();
-    if bytes > limits::CREDENTIALS_BYTES_MAX {
-        let max = limits::CREDENTIALS_BYTES_MAX;
-        let sentence =
-            format!("user, colon and password have {bytes} bytes together; at most {max} are allowed");
-        return Err(source.fault(platform.password.span(), sentence));
-    }
-    Ok(())
-}
-
-/// The places of the domains that a platform is served.
-fn served_domains(
-    source: &Source<'_>,
-    platform: &RawPlatform,
-    domains: &BTreeMap<&str, usize>,
-) -> Result<Vec<usize>, Error> {
-    let key = platform.key.get_ref();
-    if platform.domains.get_ref().is_empty() {
-        let sentence = format!("the platform {key:?} has no domains, so that it could call for no account");
-        return Err(source.fault(platform.domains.span(), sentence));
-    }
-    let mut names = Distinct::new("domain name");
-    let mut places = Vec::with_capacity(platform.domains.get_ref().len());
-    for name in platform.domains.get_ref() {
-        let place = domains.get(name.get_ref().as_str()).ok_or_else(|| {
-            let name_text = name.get_ref();
-            let sentence =
-                format!("the platform {key:?} names the domain {name_text:?}, which no [[domain]] defines");
-            source.fault(name.span(), sentence)
-        })?;
-        names.add(source, name)?;
-        places.push(*place);
-    }
-    Ok(places)
 }
 
 fn games(source: &Source<'_>, raw: &[Spanned<String>]) -> Result<Vec<String>, Error> {

@@ -1,6 +1,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
+use crate::api::Manners;
 
 /// A file that has nothing wrong.
 const FILE: &str = r#"
@@ -51,15 +52,6 @@ fn served(result: Result<Command, Error>) -> Config {
         Ok(Command::Serve(config)) => *config,
         Ok(_) => panic!("another command"),
         Err(error) => panic!("{error}"),
-    }
-}
-
-/// Every platform has this policy, in the catalog and where requests are decoded.
-#[track_caller]
-fn check_policy(config: &Config, policy: TokenPolicy) {
-    for platform in &config.platforms {
-        assert_eq!(platform.dialect.token_policy, policy);
-        assert_eq!(config.catalog.dialect(platform.key), Some(platform.dialect));
     }
 }
 
@@ -143,6 +135,16 @@ fn control_characters_stay_on_the_line() {
     assert!(sentence.contains(r"/no\nwhere\u{1b} can't be read"), "{sentence}");
 }
 
+/// The policies of session tokens, as the platforms' calls are read and as the wallet knows them, which is the same.
+#[track_caller]
+fn policies(config: &Config) -> Vec<TokenPolicy> {
+    for platform in &config.platforms {
+        let known = config.catalog.platforms().find(|(key, _)| *key == platform.key);
+        assert_eq!(known, Some((platform.key, platform.dialect)));
+    }
+    config.platforms.iter().map(|platform| platform.dialect.token_policy).collect()
+}
+
 #[test]
 fn what_the_demo_serves() {
     let config = served(purser("serve --demo --shards 3"));
@@ -154,19 +156,18 @@ fn what_the_demo_serves() {
     assert_eq!(config.timeouts, Timeouts::default());
     assert_eq!(config.demo, Some(Demo { accounts: 10_000 }));
     let [platform] = &config.platforms[..] else { panic!("one platform") };
-    assert_eq!(
-        (&*platform.key.to_string(), &*platform.user, &*platform.password),
-        ("L100", "admin", "admin")
-    );
+    let l100 = PlatformKey::new("L100").unwrap();
+    assert_eq!((platform.key, &*platform.user, &*platform.password), (l100, "admin", "admin"));
+    assert_eq!(platform.manners, Manners { describe_errors: true, unauthorized_401: false });
     let domain = config.catalog.domain("default").unwrap();
     assert_eq!(domain.currency.code(), "GBP");
-    assert!(domain.serves(platform.key));
+    assert!(domain.platforms.contains(&l100));
     assert!(config.catalog.has_game("11588"));
-    check_policy(&config, TokenPolicy::SingleUse);
+    assert_eq!(policies(&config), [TokenPolicy::SingleUse]);
 
     let config = served(purser("serve --demo --demo-accounts 0 --session-token wrapped --listen [::1]:0"));
     assert_eq!(config.demo, Some(Demo { accounts: 0 }));
-    check_policy(&config, TokenPolicy::Wrapped);
+    assert_eq!(policies(&config), [TokenPolicy::Wrapped]);
     assert_eq!(config.listen.to_string(), "[::1]:0");
 }
 
@@ -178,7 +179,7 @@ fn the_command_line_wins_over_the_file() {
         assert_eq!(config.listen.to_string(), listen);
         assert_eq!(config.operator_listen.to_string(), operator);
         assert_eq!(config.data, Path::new(data));
-        check_policy(&config, policy);
+        assert_eq!(policies(&config), [policy]);
         assert_eq!(config.operator_token.as_deref(), Some("s3cret"));
         assert_eq!(config.timeouts, Timeouts { send_ms: 7, ..Timeouts::default() });
         assert_eq!(config.demo, None);
@@ -201,6 +202,28 @@ fn the_command_line_wins_over_the_file() {
     );
 }
 
+/// A platform's own policy stands above the server's, wherever that comes from.
+#[test]
+fn a_platforms_tokens_are_its_own_matter() {
+    let second = r#"
+[[platform]]
+key = "L200"
+user = "second"
+password = "second"
+domains = ["default"]
+session_token = "POLICY"
+"#;
+    for (own, expect) in [("single-use", TokenPolicy::SingleUse), ("wrapped", TokenPolicy::Wrapped)] {
+        let file = format!("{FILE}{}", second.replace("POLICY", own));
+        for (flag, server) in
+            [("", TokenPolicy::Wrapped), (" --session-token single-use", TokenPolicy::SingleUse)]
+        {
+            let config = served(purser_with(&format!("serve --config FILE{flag}"), &file));
+            assert_eq!(policies(&config), [server, expect], "{own}{flag}");
+        }
+    }
+}
+
 #[test]
 fn the_file_in_the_papers() {
     let paper = include_str!("../../docs/configuration.md");
@@ -220,7 +243,7 @@ fn defaults_where_neither_says_anything() {
     assert_eq!(config.listen, LISTEN);
     assert_eq!(config.operator_listen, OPERATOR_LISTEN);
     assert_eq!(config.data, Path::new(DATA));
-    check_policy(&config, TokenPolicy::SingleUse);
+    assert_eq!(policies(&config), [TokenPolicy::SingleUse]);
     assert_eq!(config.operator_token, None);
     assert_eq!(config.cores, cores::allowed().unwrap());
 }

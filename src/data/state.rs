@@ -135,24 +135,24 @@ impl State {
         Ok(state)
     }
 
-    /// What was recovered, in a new generation: dealt to the shards that are asked for. Where that `rebases` it, no time in
-    /// it is later than the system clock's. What was found is left as it is until the manifest names the new one.
+    /// What was recovered, in a new generation: dealt to the shards that are asked for, and brought back to `rebased_ms`
+    /// where that is given: no time in it is later. What was found is left as it is until the manifest names the new one.
     pub(super) fn dealt(
         directory: &DataDirectory,
         found: Manifest,
         recovered: Vec<Recovered>,
         opening: &Opening,
-        rebases: bool,
+        rebased_ms: Option<Millis>,
     ) -> Result<Self, Error> {
         // Sequences go on, so that the order of what happened can be told across the change.
         let sequence = recovered.iter().map(|shard| shard.tail.last.sequence).max().unwrap_or(0);
         let latest_ms = recovered.iter().map(|shard| shard.now_ms).max().unwrap_or(0);
-        let now_ms = if rebases { opening.now_ms } else { latest_ms };
+        let now_ms = rebased_ms.unwrap_or(latest_ms);
         let wallets = recovered.into_iter().map(|shard| shard.wallet).collect();
         let mut unnamed = None;
         let change = |account: &mut AccountImage| {
-            if rebases {
-                account.clamp(now_ms);
+            if let Some(rebased_ms) = rebased_ms {
+                account.clamp(rebased_ms);
             }
             if let Err(number) = account.name_platforms(&opening.platforms) {
                 unnamed = unnamed.max(Some(number));

@@ -88,6 +88,14 @@ pub(super) fn empty_lines(input: &[u8]) -> usize {
     input.iter().take_while(|&&byte| byte == b'\r' || byte == b'\n').count()
 }
 
+/// Whether the message that begins `input` is known to ask with `HEAD`, whatever is wrong with the rest of it. No answer to
+/// it has a body (RFC 9110 §9.3.2): a client would take that for the next answer.
+pub fn asks_head(input: &[u8]) -> bool {
+    let window = &input[..input.len().min(HEAD_BYTES_MAX)];
+    let begun = empty_lines(window);
+    begun <= EMPTY_LINES_BYTES_MAX && window[begun..].starts_with(b"HEAD ")
+}
+
 /// Reads the head at the start of `input`; `None` where it is not complete. Looks at no more than
 /// [`HEAD_BYTES_MAX`] bytes.
 ///
@@ -168,6 +176,8 @@ struct Fields<'a> {
     keep_alive: bool,
     expects_continue: bool,
     expects_else: bool,
+    /// The content is in a coding other than `identity`.
+    encoded: bool,
 }
 
 impl<'a> Fields<'a> {
@@ -193,6 +203,9 @@ impl<'a> Fields<'a> {
             }
             14 if name.eq_ignore_ascii_case("content-length") => {
                 self.repeated |= self.content_length.replace(value).is_some();
+            }
+            16 if name.eq_ignore_ascii_case("content-encoding") => {
+                self.encoded |= field::members(value).any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
             }
             17 if name.eq_ignore_ascii_case("transfer-encoding") => self.codings = self.codings.and(value),
             _ => {}
@@ -253,6 +266,9 @@ fn judge(parsed: &httparse::Request<'_, '_>, window: &[u8], bytes: usize) -> Res
     // In HTTP/1.0 there are no expectations (RFC 9110 §10.1.1).
     if is_1_1 && fields.expects_else {
         return Err(Status::ExpectationFailed);
+    }
+    if fields.encoded {
+        return Err(Status::UnsupportedMediaType);
     }
     let body = match framing {
         Framing::Length(length) if length > BODY_BYTES_MAX as u64 => return Err(Status::ContentTooLarge),

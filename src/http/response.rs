@@ -102,8 +102,8 @@ pub struct Reply<'a> {
     pub content_type: ContentType,
     /// The methods of the path, comma-separated; an answer of 405 must have it (RFC 9110 §15.5.6).
     pub allow: Option<&'static str>,
-    /// Whether to ask for the operator's token; an answer of 401 must (RFC 9110 §15.5.2).
-    pub www_authenticate: bool,
+    /// How credentials are asked for; an answer of 401 must (RFC 9110 §15.5.2).
+    pub challenge: Option<&'static str>,
     /// What becomes of the connection.
     pub connection: Connection,
     /// The body.
@@ -119,7 +119,7 @@ impl<'a> Reply<'a> {
             status,
             content_type: ContentType::Json,
             allow: None,
-            www_authenticate: false,
+            challenge: None,
             connection: Connection::Default,
             body,
             omit_body: false,
@@ -131,7 +131,7 @@ impl<'a> Reply<'a> {
             && self.content_type == ContentType::Json
             && self.connection == Connection::Default
             && self.allow.is_none()
-            && !self.www_authenticate
+            && self.challenge.is_none()
     }
 }
 
@@ -141,6 +141,9 @@ pub fn write_reply(out: &mut Vec<u8>, date: &Date, reply: &Reply<'_>) {
         out.extend_from_slice(&date.usual_head);
     } else {
         write_head(out, date, reply);
+        if reply.status == Status::NoContent {
+            return;
+        }
     }
     let mut room = [0; LENGTH_LINE_BYTES];
     out.extend_from_slice(length_line(reply.body.len(), &mut room));
@@ -155,20 +158,29 @@ fn write_head(out: &mut Vec<u8>, date: &Date, reply: &Reply<'_>) {
     let digits = [code / 100, code / 10 % 10, code % 10].map(|digit| b'0' + digit as u8);
     let mut put = |parts: [&[u8]; 3]| parts.iter().for_each(|part| out.extend_from_slice(part));
     put([b"HTTP/1.1 ", &digits, b" "]);
-    put([reply.status.reason().as_bytes(), b"\r\nContent-Type: ", reply.content_type.value().as_bytes()]);
-    put([b"\r\nDate: ", date.value(), b"\r\n"]);
+    put([reply.status.reason().as_bytes(), b"\r\n", b""]);
+    // An answer of 204 ends with its head, and a length in it would be a fault (RFC 9110 §8.6, §15.3.5).
+    let has_content = reply.status != Status::NoContent;
+    if has_content {
+        put([b"Content-Type: ", reply.content_type.value().as_bytes(), b"\r\n"]);
+    }
+    put([b"Date: ", date.value(), b"\r\n"]);
     if let Some(methods) = reply.allow {
         put([b"Allow: ", methods.as_bytes(), b"\r\n"]);
     }
-    if reply.www_authenticate {
-        out.extend_from_slice(b"WWW-Authenticate: Bearer realm=\"operator\"\r\n");
+    if let Some(challenge) = reply.challenge {
+        put([b"WWW-Authenticate: ", challenge.as_bytes(), b"\r\n"]);
+    }
+    if reply.status == Status::UnsupportedMediaType {
+        // The fault was the coding, and this is the one that would have done (RFC 9110 §15.5.16).
+        out.extend_from_slice(b"Accept-Encoding: identity\r\n");
     }
     out.extend_from_slice(match reply.connection {
         Connection::Default => b"",
         Connection::KeepAlive => b"Connection: keep-alive\r\n",
         Connection::Close => b"Connection: close\r\n",
     });
-    out.extend_from_slice(b"Content-Length: ");
+    out.extend_from_slice(if has_content { b"Content-Length: " } else { b"\r\n" });
 }
 
 /// Room for the digits of any length and the two line ends after them.
@@ -240,12 +252,25 @@ mod tests {
              Content-Length: 2\n\n{}",
         );
         check(
-            Reply { status: Status::Ok, www_authenticate: true, ..error },
-            "HTTP/1.1 200 OK\nContent-Type: application/json\n<date>\n\
-             WWW-Authenticate: Bearer realm=\"operator\"\nContent-Length: 2\n\n{}",
+            Reply { status: Status::UnsupportedMediaType, ..error },
+            "HTTP/1.1 415 Unsupported Media Type\nContent-Type: application/json\n<date>\n\
+             Accept-Encoding: identity\nContent-Length: 2\n\n{}",
         );
         check(
-            Reply { status: Status::Unauthorized, www_authenticate: true, ..error },
+            Reply { status: Status::NoContent, allow: Some("OPTIONS"), body: b"", ..error },
+            "HTTP/1.1 204 No Content\n<date>\nAllow: OPTIONS\n\n",
+        );
+        check(
+            Reply { status: Status::NoContent, connection: Connection::Close, omit_body: true, ..error },
+            "HTTP/1.1 204 No Content\n<date>\nConnection: close\n\n",
+        );
+        check(
+            Reply { status: Status::Ok, challenge: Some("Basic realm=\"wallet\""), ..error },
+            "HTTP/1.1 200 OK\nContent-Type: application/json\n<date>\n\
+             WWW-Authenticate: Basic realm=\"wallet\"\nContent-Length: 2\n\n{}",
+        );
+        check(
+            Reply { status: Status::Unauthorized, challenge: Some("Bearer realm=\"operator\""), ..error },
             "HTTP/1.1 401 Unauthorized\nContent-Type: application/json\n<date>\n\
              WWW-Authenticate: Bearer realm=\"operator\"\nContent-Length: 2\n\n{}",
         );

@@ -8,6 +8,8 @@ pub enum Status {
     Ok = 200,
     /// The resource of a PUT or POST was made.
     Created = 201,
+    /// There is nothing to be told: the answer to `OPTIONS`, which has no body.
+    NoContent = 204,
     /// The message is malformed, or could be read in two ways.
     BadRequest = 400,
     /// The operator's token is missing or wrong.
@@ -24,6 +26,8 @@ pub enum Status {
     ContentTooLarge = 413,
     /// The request target is past its bound.
     UriTooLong = 414,
+    /// The body is in a content coding, such as gzip.
+    UnsupportedMediaType = 415,
     /// An expectation other than `100-continue`.
     ExpectationFailed = 417,
     /// Well formed, and can't be carried out.
@@ -49,6 +53,7 @@ impl Status {
         match self {
             Self::Ok => "OK",
             Self::Created => "Created",
+            Self::NoContent => "No Content",
             Self::BadRequest => "Bad Request",
             Self::Unauthorized => "Unauthorized",
             Self::NotFound => "Not Found",
@@ -57,6 +62,7 @@ impl Status {
             Self::Conflict => "Conflict",
             Self::ContentTooLarge => "Content Too Large",
             Self::UriTooLong => "URI Too Long",
+            Self::UnsupportedMediaType => "Unsupported Media Type",
             Self::ExpectationFailed => "Expectation Failed",
             Self::Unprocessable => "Unprocessable Content",
             Self::HeadTooLarge => "Request Header Fields Too Large",
@@ -71,6 +77,7 @@ impl Status {
         match self {
             Self::Ok => "The request was carried out.",
             Self::Created => "The resource was created.",
+            Self::NoContent => "There is nothing to be told.",
             Self::BadRequest => "The request is not a well-formed HTTP message.",
             Self::Unauthorized => "The credentials are missing or wrong.",
             Self::NotFound => "There is nothing at this path.",
@@ -79,6 +86,7 @@ impl Status {
             Self::Conflict => "The request contradicts what is already there.",
             Self::ContentTooLarge => "The body of the request is too large.",
             Self::UriTooLong => "The target of the request is too long.",
+            Self::UnsupportedMediaType => "The only content coding known here is identity.",
             Self::ExpectationFailed => "The only expectation known here is 100-continue.",
             Self::Unprocessable => "The request is well formed but can't be carried out.",
             Self::HeadTooLarge => "The head of the request is too large or has too many fields.",
@@ -107,6 +115,7 @@ mod tests {
     fn statuses_have_their_registered_names() {
         check(Status::Ok, 200, "OK");
         check(Status::Created, 201, "Created");
+        check(Status::NoContent, 204, "No Content");
         check(Status::BadRequest, 400, "Bad Request");
         check(Status::Unauthorized, 401, "Unauthorized");
         check(Status::NotFound, 404, "Not Found");
@@ -115,6 +124,7 @@ mod tests {
         check(Status::Conflict, 409, "Conflict");
         check(Status::ContentTooLarge, 413, "Content Too Large");
         check(Status::UriTooLong, 414, "URI Too Long");
+        check(Status::UnsupportedMediaType, 415, "Unsupported Media Type");
         check(Status::ExpectationFailed, 417, "Expectation Failed");
         check(Status::Unprocessable, 422, "Unprocessable Content");
         check(Status::HeadTooLarge, 431, "Request Header Fields Too Large");

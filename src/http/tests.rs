@@ -280,6 +280,39 @@ fn expectations() {
 }
 
 #[test]
+fn content_codings() {
+    check_fields("Content-Encoding: identity\nContent-Length: 2", "{}", "Post /a {}");
+    check_fields("Content-Encoding:\nContent-Encoding: Identity, identity", "", "Post /a");
+    check_fields("content-encoding: gzip\nContent-Length: 2", "", "415");
+    check_fields("Content-Encoding: identity, br\nTransfer-Encoding: chunked", "", "415");
+    check_fields("Content-Encoding: identity\nContent-Encoding: gzip", "", "415");
+    check_fields("Content-Encoding: gzip;q=1", "", "415");
+    check_fields("Expect: 100-continue\nContent-Encoding: gzip\nContent-Length: 2", "", "415");
+    check("POST / HTTP/1.0\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n", "415");
+    // The transfer coding is another thing, and so is what the client would take.
+    check_fields("Accept-Encoding: gzip", "", "Post /a");
+}
+
+#[test]
+fn a_head_is_known_by_its_method() {
+    use super::asks_head;
+    for (input, expect) in [
+        ("HEAD / HTTP/1.1\r\nHost: h\r\n", true),
+        ("HEAD ", true),
+        ("\r\n\r\nHEAD /\0", true),
+        ("HEAD", false),
+        ("HEADER / HTTP/1.1\r\n", false),
+        ("head / HTTP/1.1\r\n", false),
+        ("HEAD\t/ HTTP/1.1\r\n", false),
+        ("\r\n\r\n\nHEAD / HTTP/1.1\r\n", false),
+        ("GET /HEAD HTTP/1.1\r\nHEAD / HTTP/1.1\r\n", false),
+        ("", false),
+    ] {
+        assert_eq!(asks_head(input.as_bytes()), expect, "{input:?}");
+    }
+}
+
+#[test]
 fn leave_to_send_is_given_once() {
     let message = b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}";
     let head = &message[..message.len() - 2];
@@ -354,6 +387,10 @@ fn the_first_fault_is_named() {
     check("BREW / HTTP/1.1\r\nHost: h\r\nExpect: x\r\n\r\n", "501");
     check_fields("Transfer-Encoding: gzip\nExpect: x", "", "501");
     check_fields("Content-Length: 65537\nExpect: x", "", "417");
+    check_fields("Content-Encoding: gzip\nExpect: x", "", "417");
+    check_fields("Content-Encoding: gzip\nContent-Length: 65537", "", "415");
+    check_fields("Content-Encoding: gzip\nTransfer-Encoding: gzip", "", "501");
+    check_fields("Content-Encoding: gzip\nContent-Length: x", "", "400");
     check_fields("Content-Length: 65537\nAuthorization: a\nAuthorization: a", "", "400");
     check("BREW / HTTP/1.1\r\nHost: h\r\nContent-Length: 65537\r\n\r\n", "501");
 }

@@ -292,12 +292,12 @@ impl Replay {
     /// Checks that the journal reaches its mark, and that nothing is torn where there was a clean stop.
     fn check_mark(&mut self, last: Point, origin: Origin) -> Result<(), Damage> {
         let Some(mark) = self.known.mark else { return Ok(()) };
-        let (file, offset, what) = match self.over.take() {
-            Some(Over { file, offset, what }) => (file, offset, what),
-            None if self.end.0.is_empty() => {
-                (format!("the journal of shard {}", origin.shard), 0, String::new())
-            }
-            None => (std::mem::take(&mut self.end.0), self.end.1, "zeros follow".into()),
+        let (file, offset, what) = match (self.over.take(), self.end.0.is_empty()) {
+            (Some(over), _) if self.torn.is_some() => (over.file, over.offset, over.what),
+            // What a segment that is not used says is no more than that.
+            (_, false) => (std::mem::take(&mut self.end.0), self.end.1, "zeros follow".into()),
+            (Some(over), true) => (over.file, over.offset, over.what),
+            (None, true) => (format!("the journal of shard {}", origin.shard), 0, "it has no segment".into()),
         };
         let from = self.known.from;
         let fault = if mark.last.sequence == from.sequence && mark.last.hash != from.hash {

@@ -3,13 +3,13 @@
 
 use std::io;
 
-use super::desk::{Desk, Service};
+use super::desk::{Desk, HttpAnswer, Service};
 use super::pool::Pool;
-use super::replies::Replies;
+use super::replies::{Form, Replies};
 use super::ring::{ConnectionId, Ring};
 use super::stages::Stages;
 use super::{Timeouts, Waiter, markers};
-use crate::http::{self, Framed, Framer, Request, Status};
+use crate::http::{self, Framed, Framer, Method, Request, Status};
 use crate::limits;
 use crate::shard::Shard;
 use crate::wallet::Sequence;
@@ -165,7 +165,8 @@ impl Connection {
                 }
                 Framed::Reject(status) => {
                     self.phase = Phase::Ending;
-                    desk.refuse(status, None, None, http::Connection::Close, false, &mut self.replies);
+                    let omit_body = http::asks_head(&input[at..]);
+                    refuse(status, omit_body, desk, &mut self.replies);
                     return input.len();
                 }
                 Framed::Complete { request, consumed } => {
@@ -175,7 +176,8 @@ impl Connection {
                     let connection = persistence(&request, desk.is_stopping());
                     let place = self.replies.next_place();
                     let waiter = Waiter { connection: self.id, place, request: number };
-                    if desk.answer(self.service, waiter, &request, connection, &mut self.replies, shard) {
+                    let form = Form { connection, omit_body: request.method == Method::Head };
+                    if desk.answer(self.service, waiter, &request, form, &mut self.replies, shard) {
                         self.barrier = Some(place);
                     }
                     let took_place = self.replies.next_place() != place;
@@ -295,8 +297,8 @@ impl Connection {
             (Wait::Request, Phase::Open) => self.end_idle(),
             (Wait::RestOfRequest, Phase::Open) => {
                 self.phase = Phase::Ending;
-                self.backlog = Vec::new();
-                desk.refuse(Status::Timeout, None, None, http::Connection::Close, false, &mut self.replies);
+                let omit_body = http::asks_head(&std::mem::take(&mut self.backlog));
+                refuse(Status::Timeout, omit_body, desk, &mut self.replies);
             }
             _ => self.abort(),
         }
@@ -381,6 +383,11 @@ impl Connection {
             Wait::RestOfRequest
         }
     }
+}
+
+/// Answers a message that can't be framed. The connection ends with it.
+fn refuse(status: Status, omit_body: bool, desk: &mut Desk, replies: &mut Replies) {
+    desk.refuse(HttpAnswer::of(status), Form { connection: http::Connection::Close, omit_body }, replies);
 }
 
 /// What the answer says of its connection (RFC 9112 §9.3).

@@ -1,6 +1,5 @@
 //! What a core needs to answer a request, whatever connection it came on.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rand_chacha::ChaCha20Rng;
@@ -8,14 +7,15 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::pool::Pool;
 use super::readiness::Readiness;
-use super::replies::{Expected, Replies};
+use super::replies::{Expected, Form, Replies};
 use super::ring::ConnectionId;
 use super::stages::{self, Stage, Stages};
 use super::{Waiter, markers, memory};
-use crate::api::{self, Api, Call, Decoded, Probe};
+use crate::api::{self, Api, Call, Decoded, Fault, Probe};
 use crate::clock::Now;
-use crate::http::{self, ContentType, Date, Method, Reply, Request, Status};
+use crate::http::{self, ContentType, Date, Reply, Request, Status};
 use crate::metrics::{Memory, Names, Registry, ShardMetrics};
+use crate::shard::waiting::Waiting;
 use crate::shard::{Shard, Submitted};
 use crate::wallet::Sequence;
 use crate::wallet::outcome::{ErrorCode, Outcome};
@@ -29,15 +29,45 @@ pub(super) enum Service {
     Operator,
 }
 
+impl Service {
+    /// How it asks for credentials.
+    const fn challenge(self) -> &'static str {
+        match self {
+            Self::Platform => "Basic realm=\"wallet\"",
+            Self::Operator => "Bearer realm=\"operator\"",
+        }
+    }
+}
+
+/// An answer that speaks of HTTP.
+#[derive(Clone, Copy)]
+pub(super) struct HttpAnswer<'a> {
+    pub(super) status: Status,
+    /// For `Allow`.
+    pub(super) allow: Option<&'static str>,
+    /// For `WWW-Authenticate`.
+    pub(super) challenge: Option<&'static str>,
+    /// In place of the status's own sentence.
+    pub(super) detail: Option<&'a str>,
+}
+
+impl HttpAnswer<'_> {
+    /// An answer of this status, and nothing further.
+    pub(super) const fn of(status: Status) -> Self {
+        Self { status, allow: None, challenge: None, detail: None }
+    }
+}
+
 /// The row of the metrics for answers that speak of HTTP alone, after the calls.
 const HTTP_ROW: usize = Call::ALL.len();
 
 /// Columns of the metrics: each `ErrorCode` by its negated number, then each status.
 const ERROR_CODES: usize = 16;
 
-const STATUSES: [Status; 16] = [
+const STATUSES: [Status; 18] = [
     Status::Ok,
     Status::Created,
+    Status::NoContent,
     Status::BadRequest,
     Status::Unauthorized,
     Status::NotFound,
@@ -46,6 +76,7 @@ const STATUSES: [Status; 16] = [
     Status::Conflict,
     Status::ContentTooLarge,
     Status::UriTooLong,
+    Status::UnsupportedMediaType,
     Status::ExpectationFailed,
     Status::Unprocessable,
     Status::HeadTooLarge,
@@ -66,8 +97,8 @@ const CALL_NAMES: [&str; HTTP_ROW + 1] = {
 
 const ANSWER_NAMES: [&str; ERROR_CODES + STATUSES.len()] = [
     "0", "-1", "-2", "-3", "-4", "-5", "-6", "-7", "-8", "-9", "-10", "-11", "-12", "-13", "-14", "-15",
-    "200", "201", "400", "401", "404", "405", "408", "409", "413", "414", "417", "422", "431", "501", "503",
-    "505",
+    "200", "201", "204", "400", "401", "404", "405", "408", "409", "413", "414", "415", "417", "422", "431",
+    "501", "503", "505",
 ];
 
 /// The names of what a core counts.
@@ -101,13 +132,12 @@ pub(super) struct Desk {
     body: Vec<u8>,
     /// Requests of this turn that were answered within it, by call.
     tally: [u64; Call::ALL.len()],
-    /// Answers that wait for a change to be durable, in the order in which they were given.
-    undurable: VecDeque<Undurable>,
+    /// Answers that wait for a change to be durable.
+    undurable: Waiting<Undurable>,
 }
 
 /// An answer that waits for a change to be durable.
 struct Undurable {
-    after: Sequence,
     waiter: Waiter,
     call: Call,
     arrived_us: u64,
@@ -135,7 +165,7 @@ impl Desk {
             now: Now::default(),
             body: Vec::new(),
             tally: [0; Call::ALL.len()],
-            undurable: VecDeque::new(),
+            undurable: Waiting::default(),
         }
     }
 
@@ -151,7 +181,7 @@ impl Desk {
         service: Service,
         waiter: Waiter,
         request: &Request<'_>,
-        connection: http::Connection,
+        form: Form,
         replies: &mut Replies,
         shard: &mut Shard<Waiter>,
     ) -> bool {
@@ -162,10 +192,10 @@ impl Desk {
             Service::Operator => self.api.operator(request, &mut draw),
         };
         self.stages.lap(waiter.request, Stage::Decode);
-        let omit_body = request.method == Method::Head;
         match decoded {
-            Decoded::Operation(call, operation) => {
-                let expected = Expected { call, connection, omit_body, arrived_us: self.now.mono_us() };
+            Decoded::Operation(call, operation, describe) => {
+                let arrived_us = self.now.mono_us();
+                let expected = Expected { call, form, describe, arrived_us };
                 markers::request_decoded(waiter.request, call.index());
                 let durable = shard.durable();
                 let submitted =
@@ -177,8 +207,7 @@ impl Desk {
                         if after == 0 {
                             self.tally[call.index()] += 1;
                         } else {
-                            let arrived_us = expected.arrived_us;
-                            self.undurable.push_back(Undurable { after, waiter, call, arrived_us });
+                            self.undurable.push(after, Undurable { waiter, call, arrived_us });
                         }
                         let out = replies.next(after, &mut self.pool);
                         write_outcome(&mut self.body, &self.date, &self.metrics, &expected, outcome, out);
@@ -193,24 +222,26 @@ impl Desk {
                     return operation.may_go_on();
                 }
             }
-            Decoded::Refused(call, code) => {
+            Decoded::Refused(call, code, fault) => {
                 markers::request_decoded(waiter.request, call.index());
-                self.tally[call.index()] += 1;
-                self.metrics.answered(call.index(), column_of_code(code));
-                self.body.clear();
-                api::encode_refusal(code, &mut self.body);
-                let reply = Reply { connection, omit_body, ..Reply::json(Status::Ok, &self.body) };
-                http::write_reply(replies.next(0, &mut self.pool), &self.date, &reply);
+                self.refuse_call(call, code, fault.as_ref(), form, replies);
                 self.stages.lap(waiter.request, Stage::Encode);
                 markers::reply_encoded(waiter.request, call.index(), self.body.len());
             }
             Decoded::Http { status, allow, detail } => {
                 self.stages.leave_out(waiter.request);
-                self.refuse(status, allow, detail, connection, omit_body, replies);
+                let challenge = (status == Status::Unauthorized).then(|| service.challenge());
+                let answer = HttpAnswer { status, allow, challenge, detail: detail.as_deref() };
+                self.refuse(answer, form, replies);
+            }
+            Decoded::Options(methods) => {
+                self.stages.leave_out(waiter.request);
+                let allow = Some(methods);
+                self.refuse(HttpAnswer { allow, ..HttpAnswer::of(Status::NoContent) }, form, replies);
             }
             Decoded::Probe(probe) => {
                 self.stages.leave_out(waiter.request);
-                self.probe(probe, connection, omit_body, replies);
+                self.probe(probe, form, replies);
             }
         }
         false
@@ -233,7 +264,7 @@ impl Desk {
             if after == 0 {
                 metrics.took(call.index(), now.mono_us().saturating_sub(arrived_us), 1);
             } else {
-                undurable.push_back(Undurable { after, waiter, call, arrived_us });
+                undurable.push(after, Undurable { waiter, call, arrived_us });
             }
             write_outcome(body, date, metrics, expected, outcome, out);
             stages.lap(waiter.request, Stage::Encode);
@@ -244,10 +275,7 @@ impl Desk {
     /// What was changed up to `durable` is on stable storage. `tell` is given each connection that has an answer which
     /// waited for it.
     pub(super) fn on_durable(&mut self, durable: Sequence, mut tell: impl FnMut(&mut Pool, ConnectionId)) {
-        while self.undurable.front().is_some_and(|waiting| waiting.after <= durable) {
-            let Some(Undurable { after, waiter, call, arrived_us }) = self.undurable.pop_front() else {
-                return;
-            };
+        while let Some((after, Undurable { waiter, call, arrived_us })) = self.undurable.pop(durable) {
             self.stages.lap(waiter.request, Stage::Journal);
             markers::request_durable(waiter.request, call.index(), after);
             self.metrics.took(call.index(), self.now.mono_us().saturating_sub(arrived_us), 1);
@@ -255,34 +283,42 @@ impl Desk {
         }
     }
 
-    /// Writes an answer that speaks of HTTP.
-    pub(super) fn refuse(
+    /// Writes the answer to a platform's call that did not reach the wallet.
+    fn refuse_call(
         &mut self,
-        status: Status,
-        allow: Option<&'static str>,
-        detail: Option<&'static str>,
-        connection: http::Connection,
-        omit_body: bool,
+        call: Call,
+        code: ErrorCode,
+        fault: Option<&Fault>,
+        form: Form,
         replies: &mut Replies,
     ) {
-        self.metrics.answered(HTTP_ROW, column_of_status(status));
+        self.tally[call.index()] += 1;
+        self.metrics.answered(call.index(), column_of_code(code));
         self.body.clear();
-        api::encode_error(status, detail, &mut self.body);
-        let reply = Reply {
-            allow,
-            www_authenticate: status == Status::Unauthorized,
-            connection,
-            omit_body,
-            ..Reply::json(status, &self.body)
-        };
+        api::encode_refusal(code, fault.map(Fault::sentence).as_deref(), &mut self.body);
+        let Form { connection, omit_body } = form;
+        let reply = Reply { connection, omit_body, ..Reply::json(Status::Ok, &self.body) };
         http::write_reply(replies.next(0, &mut self.pool), &self.date, &reply);
     }
 
-    fn probe(&mut self, probe: Probe, connection: http::Connection, omit_body: bool, replies: &mut Replies) {
+    /// Writes an answer that speaks of HTTP.
+    pub(super) fn refuse(&mut self, answer: HttpAnswer<'_>, form: Form, replies: &mut Replies) {
+        let Form { connection, omit_body } = form;
+        let HttpAnswer { status, allow, challenge, detail } = answer;
+        self.metrics.answered(HTTP_ROW, column_of_status(status));
+        self.body.clear();
+        api::encode_error(status, detail, &mut self.body);
+        let reply = Reply { allow, challenge, connection, omit_body, ..Reply::json(status, &self.body) };
+        http::write_reply(replies.next(0, &mut self.pool), &self.date, &reply);
+    }
+
+    fn probe(&mut self, probe: Probe, form: Form, replies: &mut Replies) {
         let mut text = String::new();
         let (content_type, body) = match (probe, self.readiness.reason()) {
             (Probe::Readyz, Some(reason)) => {
-                return self.refuse(Status::Unavailable, None, Some(reason), connection, omit_body, replies);
+                let detail = Some(reason);
+                let answer = HttpAnswer { detail, ..HttpAnswer::of(Status::Unavailable) };
+                return self.refuse(answer, form, replies);
             }
             (Probe::Readyz, None) if self.readiness.is_apart() => (ContentType::Json, READY_BUT_APART),
             (Probe::Healthz | Probe::Readyz, _) => (ContentType::Json, r#"{"Status":"ok"}"#),
@@ -293,6 +329,7 @@ impl Desk {
             }
         };
         self.metrics.answered(HTTP_ROW, column_of_status(Status::Ok));
+        let Form { connection, omit_body } = form;
         let reply = Reply { connection, omit_body, content_type, ..Reply::json(Status::Ok, body.as_bytes()) };
         http::write_reply(replies.next(0, &mut self.pool), &self.date, &reply);
     }
@@ -315,13 +352,13 @@ fn write_outcome(
     out: &mut Vec<u8>,
 ) {
     body.clear();
-    let status = api::encode(expected.call, outcome, body);
+    let status = api::encode(expected.call, outcome, expected.describe, body);
     let column = match platform_code(outcome) {
         Some(code) if status == Status::Ok => column_of_code(code),
         _ => column_of_status(status),
     };
     metrics.answered(expected.call.index(), column);
-    let Expected { connection, omit_body, .. } = *expected;
+    let Form { connection, omit_body } = expected.form;
     http::write_reply(out, date, &Reply { connection, omit_body, ..Reply::json(status, body) });
 }
 

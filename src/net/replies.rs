@@ -10,15 +10,24 @@ use crate::api::Call;
 use crate::http;
 use crate::wallet::Sequence;
 
+/// How an answer is written, whatever it says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    /// What it says of the connection.
+    pub(super) connection: http::Connection,
+    /// It leaves its body out, since `HEAD` asked.
+    pub(super) omit_body: bool,
+}
+
 /// What an answer needs to know of its request, once the request's bytes are gone.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expected {
     /// The call.
     pub(super) call: Call,
-    /// What the answer says of the connection.
-    pub(super) connection: http::Connection,
-    /// The request was `HEAD`.
-    pub(super) omit_body: bool,
+    /// How the answer is written.
+    pub(super) form: Form,
+    /// A refusal says why.
+    pub(super) describe: bool,
     /// When its last byte came, microseconds of the core's clock.
     pub(super) arrived_us: u64,
 }
@@ -156,8 +165,8 @@ mod tests {
     fn expected() -> Expected {
         Expected {
             call: Call::Balance,
-            connection: http::Connection::Default,
-            omit_body: false,
+            form: Form { connection: http::Connection::Default, omit_body: false },
+            describe: false,
             arrived_us: 0,
         }
     }

@@ -22,6 +22,7 @@
 
 mod buffers;
 mod event;
+mod waking;
 mod write;
 
 use std::io;
@@ -185,20 +186,6 @@ impl Ring {
     /// Places of the file table: connections that can be open at a time.
     pub fn capacity(&self) -> usize {
         self.files.len()
-    }
-
-    /// Registers the eventfd that tells of completions while [`Ring::notify`] is on.
-    ///
-    /// # Errors
-    /// What the kernel says.
-    pub fn register_eventfd(&self, eventfd: BorrowedFd<'_>) -> io::Result<()> {
-        self.uring.submitter().register_eventfd(eventfd.as_raw_fd())
-    }
-
-    /// Turns the eventfd's signals on before the core parks, and off while it is busy.
-    pub fn notify(&mut self, on: bool) {
-        let completion = self.uring.completion();
-        if on { completion.enable_eventfd() } else { completion.disable_eventfd() }
     }
 
     /// Accepts from `listener` until it is stopped; `number`, of the caller's choice, comes back with each event.
@@ -453,7 +440,9 @@ impl Ring {
         assert!(file.generation == connection.generation, "a completion of a connection that was closed");
         if kind == Kind::Receive as u8 {
             file.receiving = false;
-            return Some(Event::Received { connection, received: received(entry) });
+            let buffer = cqueue::buffer_select(entry.flags());
+            let received = received(result(entry), buffer, &mut self.buffers);
+            return Some(Event::Received { connection, received });
         }
         if kind == Kind::Shutdown as u8 {
             file.shutting_down = false;

@@ -50,3 +50,35 @@ const fn call(operation: &Operation<&str>) -> &'static str {
         _ => "a call",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wallet::account::{AccountRef, Profile};
+    use crate::wallet::amount::Money;
+
+    #[track_caller]
+    fn check(operation: &Operation<&str>, expect: &str) {
+        assert_eq!(of(operation), expect);
+    }
+
+    #[test]
+    fn a_sentence_about_damage_has_no_secret() {
+        let account = || AccountRef::new("default/anna");
+        let key = "20fbd3b9-eef2-49cd-9976-50f0d34e7f7c";
+        check(&Operation::StartSession { account: account(), key }, r#"a login of "default/anna""#);
+        check(&Operation::CloseSession { account: account(), key }, r#"a logout of "default/anna""#);
+        let renewal = Operation::RenewSession { account: account(), key, used_ms: 7 };
+        check(&renewal, r#"the renewal of a session of "default/anna""#);
+        let profile = Box::new(Profile::of(*b"GB"));
+        check(&Operation::PutAccount { account: account(), profile }, r#"the profile of "default/anna""#);
+        let deposit = Operation::Transfer {
+            account: account(),
+            direction: Direction::In,
+            transaction: "d-1",
+            currency: None,
+            amount: Money::parse("1").expect("an amount"),
+        };
+        check(&deposit, r#"a deposit of "default/anna", transaction "d-1""#);
+    }
+}

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
@@ -71,10 +71,10 @@ struct Folding {
     at_least: u32,
     /// What keeps it from being folded, which was complained of.
     failed: Option<String>,
-    /// Rest before the next try after a failure.
+    /// How long the next try after a failure is put off.
     rest_ms: u64,
-    /// It is not tried before this.
-    not_before: Option<Instant>,
+    /// How long it is still put off.
+    left_ms: u64,
 }
 
 impl Housekeeper {
@@ -195,20 +195,22 @@ fn rest() {
 
 impl Folding {
     const fn new(kept: Kept, at_least: u32) -> Self {
-        Self { kept, at_least, failed: None, rest_ms: limits::FOLD_RETRY_MS, not_before: None }
+        Self { kept, at_least, failed: None, rest_ms: limits::FOLD_RETRY_MS, left_ms: 0 }
     }
 
+    /// Folds it, once in [`limits::SWEEP_INTERVAL_MS`].
     fn fold(&mut self) {
-        if self.not_before.is_some_and(|time| Instant::now() < time) {
+        self.left_ms = self.left_ms.saturating_sub(limits::SWEEP_INTERVAL_MS);
+        if self.left_ms > 0 {
             return;
         }
         let current = self.kept.progress.get().next.segment;
         let folded = data::fold(&self.kept.files, current, self.at_least);
         let Err(error) = folded.map_err(|error| error.to_string()) else {
-            (self.failed, self.rest_ms, self.not_before) = (None, limits::FOLD_RETRY_MS, None);
+            (self.failed, self.rest_ms) = (None, limits::FOLD_RETRY_MS);
             return;
         };
-        self.not_before = Instant::now().checked_add(Duration::from_millis(self.rest_ms));
+        self.left_ms = self.rest_ms;
         self.rest_ms = (self.rest_ms * 2).min(limits::FOLD_RETRY_MS_MAX);
         if self.failed.as_ref() != Some(&error) {
             // The journal has everything; it only grows.

@@ -149,7 +149,13 @@ impl DataDirectory {
     /// Where that can't be synced.
     pub fn sync_name(&self) -> Result<(), FileError> {
         let path = fs::canonicalize(&self.path).map_err(FileError::of("find", &self.path))?;
-        file::sync_directory(file::parent(&path))
+        match file::sync_directory(file::parent(&path)) {
+            // Who may not read that directory can make all of its file system durable.
+            Err(error) if error.error.kind() == ErrorKind::PermissionDenied => {
+                rustix::fs::syncfs(&self.held).map_err(FileError::of_errno("sync", &self.path))
+            }
+            synced => synced,
+        }
     }
 
     /// Takes the rights to the directory, and to what this program made in it, from all but the owner.
@@ -158,12 +164,17 @@ impl DataDirectory {
     /// Where somebody else has rights to the directory, and they can't be taken.
     pub fn close_to_others(&self) -> Result<(), FileError> {
         close(&self.path)?;
+        // Who can't enter the directory can't come to what is in it. So this is for when it is copied.
+        for name in [LOCK, manifest::NAME] {
+            let _ = close(&self.path.join(name));
+        }
         for generation in self.generations()? {
-            let path = self.generation(generation);
-            let _ = close(&path);
+            let _ = close(&self.generation(generation));
             for shard in (0..limits::SHARDS_MAX).map(|shard| self.shard(generation, shard as u16)) {
-                // Who can't enter the directory above it can't come here.
                 let _ = close(&shard.path);
+                for name in file::names(&shard.path).unwrap_or_default() {
+                    let _ = close(&shard.path.join(name));
+                }
             }
         }
         Ok(())
@@ -216,7 +227,7 @@ fn in_use(path: &Path) -> FileError {
     FileError { action: "use the data directory", path: path.to_owned(), error }
 }
 
-/// Takes the rights to a directory from all but its owner.
+/// Takes the rights to a file or a directory from all but its owner.
 fn close(path: &Path) -> Result<(), FileError> {
     let mode = fs::metadata(path).map_err(FileError::of("look at", path))?.mode();
     if mode & 0o077 == 0 {
@@ -350,8 +361,9 @@ impl ShardDirectory {
     /// # Errors
     /// Where something can't be removed.
     pub fn remove_unfinished(&self) -> Result<(), FileError> {
-        for name in file::names(&self.path)?.iter().filter(|name| is_unfinished(name)) {
-            file::unless_for_want_of_room(file::remove(&self.path.join(name)))?;
+        let unfinished = file::names(&self.path)?.into_iter().filter(|name| is_unfinished(name));
+        for path in unfinished.map(|name| self.path.join(name)).filter(|path| path.is_file()) {
+            file::unless_for_want_of_room(file::remove(&path))?;
         }
         file::unless_for_want_of_room(file::sync_directory(&self.path))
     }

@@ -150,6 +150,15 @@ pub(super) fn check_length(path: &Path, found: u64, length: u64) -> Result<(), F
     Err(FileError::invalid(path, format!("it ends at byte {found}, and a segment has {length} bytes")))
 }
 
+/// The length of a file; `None` where there is none.
+pub(super) fn length_of(path: &Path) -> Result<Option<u64>, FileError> {
+    match path.metadata() {
+        Ok(found) => Ok(Some(found.len())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FileError::of("look at", path)(error)),
+    }
+}
+
 fn open(path: &Path) -> Result<(File, u64), FileError> {
     let file = File::open(path).map_err(FileError::of("open", path))?;
     let length = file.metadata().map_err(FileError::of("look at", path))?.len();

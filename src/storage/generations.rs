@@ -49,7 +49,8 @@ impl DataDirectory {
         for later in &later {
             let path = self.generation(*later);
             let names = file::names(&path)?;
-            if !names.is_empty() && !names.iter().any(|name| name == UNFINISHED) {
+            let is_begun = names.iter().all(|name| name.starts_with(UNFINISHED));
+            if !is_begun && !names.iter().any(|name| name == UNFINISHED) {
                 return Err(FileError::invalid(
                     &path,
                     format!(

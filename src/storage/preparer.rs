@@ -36,8 +36,8 @@ pub(super) type Begin = Box<dyn FnMut() -> Result<(), FileError> + Send>;
 enum Job {
     /// To make ready what is there.
     Begin(Begin),
-    /// To make a segment.
-    Make(u32),
+    /// To make a segment; one that is there and was read to be zeros is kept.
+    Make { number: u32, may_be_there: bool },
 }
 
 /// The thread's other end.
@@ -74,9 +74,9 @@ impl Preparer {
         self.ask(Job::Begin(begin));
     }
 
-    /// Asks for a segment; what was asked for before is done.
-    pub(super) fn want(&self, number: u32) {
-        self.ask(Job::Make(number));
+    /// Asks for a segment; what was asked for before is done. Where it `may_be_there`, one of the full length is zeros.
+    pub(super) fn want(&self, number: u32, may_be_there: bool) {
+        self.ask(Job::Make { number, may_be_there });
     }
 
     fn ask(&self, job: Job) {
@@ -175,7 +175,14 @@ impl Worker {
     fn carry_out(&self, job: &mut Job) -> Result<(), FileError> {
         match job {
             Job::Begin(begin) => begin(),
-            Job::Make(number) => file::create_zeros(&self.directory.segment(*number), self.segment_bytes),
+            Job::Make { number, may_be_there } => {
+                let path = self.directory.segment(*number);
+                if *may_be_there && file::length_of(&path)? == Some(self.segment_bytes) {
+                    // The process that made it may have ended before its name was durable.
+                    return file::sync_directory(self.directory.path());
+                }
+                file::create_zeros(&path, self.segment_bytes)
+            }
         }
     }
 }
@@ -184,7 +191,7 @@ impl Worker {
 /// what it was to keep, and one that succeeds later says nothing.
 fn may_be_tried_again(job: &Job, error: &FileError) -> bool {
     match job {
-        Job::Make(_) => true,
+        Job::Make { .. } => true,
         Job::Begin(_) => error.action != "sync" || error.is_for_want_of_room(),
     }
 }

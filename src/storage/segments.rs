@@ -5,7 +5,6 @@
 //! are used, so that a sync has no metadata to write, and a reader knows the end from a tear.
 
 use std::fs::{File, OpenOptions};
-use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -13,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::directory::ShardDirectory;
-use super::file::FileError;
+use super::file::{self, FileError};
 pub use super::preparer::Trouble;
 use super::preparer::{Begin, Preparer};
 use crate::journal::{Group, Place};
@@ -37,6 +36,8 @@ pub struct Segments {
     /// The file that is written, and its length in bytes; `None` before the first write.
     file: Option<(File, u64)>,
     number: u32,
+    /// The segment that the start went on in.
+    first: u32,
     /// Where the next group goes.
     offset: u64,
     /// Bytes of the files that are made.
@@ -83,8 +84,16 @@ impl Segments {
         let Place { segment: number, offset } = end.next;
         preparer.begin(make_ready(directory.clone(), end, segment_bytes, begin));
         let is_ready = preparer.wait()?;
-        let mut segments =
-            Self { directory, file: None, number, offset, segment_bytes, preparer, unsure: false };
+        let mut segments = Self {
+            directory,
+            file: None,
+            number,
+            first: number,
+            offset,
+            segment_bytes,
+            preparer,
+            unsure: false,
+        };
         if is_ready {
             segments.go_to(number)?;
         }
@@ -167,7 +176,8 @@ impl Segments {
     fn go_to(&mut self, number: u32) -> Result<(), FileError> {
         self.file = Some(open(&self.directory.segment(number))?);
         self.number = number;
-        self.preparer.want(number + 1);
+        // The replay read it, if it was made ready before.
+        self.preparer.want(number + 1, number == self.first);
         Ok(())
     }
 }
@@ -184,7 +194,7 @@ fn make_ready(
         let path = directory.segment(segment);
         if is_torn {
             directory.cut_segment(segment, offset)?;
-        } else if offset == 0 && length_of(&path)? != Some(segment_bytes) {
+        } else if offset == 0 && file::length_of(&path)? != Some(segment_bytes) {
             // There is nothing in it: a new one takes its place. One of this length was read, and is zeros.
             directory.create_segment(segment, segment_bytes)?;
         }
@@ -195,16 +205,9 @@ fn make_ready(
             sync(&directory.segment(before))?;
         }
         sync(&path)?;
+        file::sync_directory(directory.path())?;
         begin()
     })
-}
-
-fn length_of(path: &Path) -> Result<Option<u64>, FileError> {
-    match path.metadata() {
-        Ok(found) => Ok(Some(found.len())),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(FileError::of("look at", path)(error)),
-    }
 }
 
 /// Opens a segment to be written directly. Returns its length, in whole blocks.

@@ -295,6 +295,8 @@ fn a_later_generation_is_one_that_nothing_was_served_from() {
     let (temporary, data, _) = directory();
     data.begin_generation(2).unwrap();
     fs::create_dir(temporary.path().join("gen-5")).unwrap();
+    // As a start leaves it that is killed before it says so.
+    fs::write(temporary.path().join("gen-5/unfinished.new"), "").unwrap();
     assert_eq!(data.unfinished_after(0).unwrap(), [1, 2, 5]);
     assert_eq!(data.unfinished_after(1).unwrap(), [2, 5]);
     data.make_shard(2, 0).unwrap();

@@ -71,7 +71,8 @@ impl AccountImage {
 
     /// Brings every time that is later than `now_ms` back to it, where a journal was written under a clock that was
     /// ahead. What is remembered for a time is remembered for that long from now; the order of what happened stays. Sums
-    /// of a day, week or month that has not begun are those of the current one: a limit is not escaped by it.
+    /// of a day, week or month that has not begun are taken over into the current one by whoever asks next, since they
+    /// seem to begin in it: a limit is not escaped by it.
     pub fn clamp(&mut self, now_ms: Millis) {
         let back = |ms: &mut Millis| *ms = (*ms).min(now_ms);
         for session in &mut self.sessions {
@@ -223,9 +224,9 @@ mod tests {
     }
 
     /// An account, all of whose times are these.
-    fn account(at_ms: [Millis; 2], from_days: [u32; 3]) -> AccountImage {
+    fn account(at_ms: [Millis; 2], from_ms: [Millis; 3]) -> AccountImage {
         let [first, last] = at_ms;
-        let sum = |from_day| SumImage { from_day, staked: 500, won: 200 };
+        let sum = |from_ms| SumImage { from_ms, staked: 500, won: 200 };
         AccountImage {
             id: "default/anna".into(),
             cash: 1_000,
@@ -237,7 +238,7 @@ mod tests {
                 started_ms: first,
                 used_ms: last,
             }],
-            sums: Some(from_days.map(sum)),
+            sums: Some(from_ms.map(sum)),
             rounds: vec![RoundImage {
                 id: "r".into(),
                 state: 2,
@@ -253,31 +254,48 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(at_ms: [Millis; 2], from_days: [u32; 3], expect_ms: [Millis; 2], expect_days: [u32; 3]) {
-        let mut image = account(at_ms, from_days);
+    fn check(at_ms: [Millis; 2], from_ms: [Millis; 3], expect_ms: [Millis; 2], expect_from_ms: [Millis; 3]) {
+        let mut image = account(at_ms, from_ms);
         image.clamp(NOW);
-        assert_eq!(image, account(expect_ms, expect_days));
+        assert_eq!(image, account(expect_ms, expect_from_ms));
     }
 
     #[test]
     fn times_to_come_are_brought_back_and_sums_are_kept() {
         // The day, its Monday, and the first of its month.
-        let current = [20_782, 20_780, 20_758];
+        let days = |days: [u64; 3]| days.map(|day| day * DAY_MS);
+        let current = days([20_782, 20_780, 20_758]);
         check([NOW - 1, NOW], current, [NOW - 1, NOW], current);
-        check(
-            [NOW - 9 * DAY_MS, NOW - 1],
-            [20_770, 20_766, 20_758],
-            [NOW - 9 * DAY_MS, NOW - 1],
-            [20_770, 20_766, 20_758],
-        );
+        let before = days([20_770, 20_766, 20_758]);
+        check([NOW - 9 * DAY_MS, NOW - 1], before, [NOW - 9 * DAY_MS, NOW - 1], before);
         check([NOW - 1, NOW + 1], current, [NOW - 1, NOW], current);
         // Eight days on, in the next week and the next month.
-        check([NOW + 8 * DAY_MS, NOW + 8 * DAY_MS + 1], [20_790, 20_787, 20_788], [NOW, NOW], current);
+        let later = days([20_790, 20_787, 20_788]);
+        check([NOW + 8 * DAY_MS, NOW + 8 * DAY_MS + 1], later, [NOW, NOW], [NOW; 3]);
         // Later on the day, and in the week, alone.
-        check([NOW + 1, NOW + 2], [20_784, 20_780, 20_758], [NOW, NOW], current);
-        check([Millis::MAX; 2], [u32::MAX; 3], [NOW; 2], current);
+        let [_, monday, first] = current;
+        check([NOW + 1, NOW + 2], [20_784 * DAY_MS, monday, first], [NOW, NOW], [NOW, monday, first]);
+        check([Millis::MAX; 2], [Millis::MAX; 3], [NOW; 2], [NOW; 3]);
         let mut none = AccountImage::default();
         none.clamp(0);
         assert_eq!(none, AccountImage::default());
+    }
+
+    #[test]
+    fn platforms_of_version_0_1_0_get_their_keys() {
+        let [first, second] = ["L100", "L200"].map(|key| PlatformKey::new(key).unwrap());
+        let image = |platforms: [PlatformKey; 3]| {
+            let mut image = account([1, 2], [0; 3]);
+            image.rounds[0].platform = platforms[0].bytes();
+            image.outside[0].platform = platforms[1].bytes();
+            image.outside[1].platform = platforms[2].bytes();
+            image
+        };
+        let places = [PlatformKey::at_place(1), PlatformKey::at_place(0), PlatformKey::NONE];
+        let mut named = image(places);
+        assert_eq!(named.name_platforms(&[first, second]), Ok(()));
+        assert_eq!(named, image([second, first, PlatformKey::NONE]));
+        assert_eq!(named.name_platforms(&[]), Ok(()), "what has a key keeps it");
+        assert_eq!(image(places).name_platforms(&[first]), Err(2));
     }
 }

@@ -19,3 +19,4 @@ mod process;
 mod rebasing;
 mod serving;
 mod starting;
+mod zones;

@@ -1,7 +1,7 @@
 //! What is in a data directory, as the file system shows it.
 
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use purser::limits::{FILE_STEP_BYTES, JOURNAL_BLOCK_BYTES};
@@ -61,13 +61,67 @@ fn end_of_use(file: &File) -> u64 {
     0
 }
 
-/// Makes the segments end soon after what is in them, so that a shard comes to the next ones.
-pub(crate) fn shorten_segments(data: &Path) {
-    for (path, end) in used_segments(data) {
-        let file = OpenOptions::new().write(true).open(&path).expect("it is there");
+/// A copy of a data directory in which nothing of a segment but what is used takes room.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).expect("it is not there");
+    for entry in fs::read_dir(from).expect("it is there").flatten() {
+        let (path, copy) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type().expect("it is there").is_dir() {
+            self::copy(&path, &copy);
+            continue;
+        }
+        let file = File::open(&path).expect("it is there");
         let length = file.metadata().expect("it is there").len();
-        file.set_len(length.min(end + 16 * JOURNAL_BLOCK_BYTES as u64)).expect("it is cut");
+        let used =
+            if path.extension().is_some_and(|of| of == "journal") { end_of_use(&file) } else { length };
+        let mut bytes = vec![0; used as usize];
+        file.read_exact_at(&mut bytes, 0).expect("it is that long");
+        fs::write(&copy, bytes).expect("there is room");
+        OpenOptions::new()
+            .write(true)
+            .open(&copy)
+            .expect("it is there")
+            .set_len(length)
+            .expect("there is room");
     }
+}
+
+/// What is in a data directory: names, lengths, modes and contents. The lock file is left out, which each start writes.
+pub(crate) fn contents(data: &Path) -> Vec<(String, u64, u32, u128)> {
+    let mut found = Vec::new();
+    for name in names(data).into_iter().filter(|name| !name.ends_with("purser.lock")) {
+        let file = File::open(&name).expect("it is there");
+        let metadata = file.metadata().expect("it is there");
+        let mut hash = 0;
+        if metadata.is_file() {
+            let used = if name.ends_with(".journal") { end_of_use(&file) } else { metadata.len() };
+            let mut bytes = vec![0; used as usize];
+            file.read_exact_at(&mut bytes, 0).expect("it is that long");
+            hash = xxhash_rust::xxh3::xxh3_128(&bytes);
+        }
+        found.push((name, if metadata.is_file() { metadata.len() } else { 0 }, metadata.mode(), hash));
+    }
+    found
+}
+
+/// The sequence that a mark says to be durable, by the slot that holds.
+fn marked(mark: &[u8]) -> u64 {
+    let number =
+        |slot: &[u8], at: usize| u64::from_le_bytes(slot[at..at + 8].try_into().expect("eight bytes"));
+    let slots = mark.chunks(JOURNAL_BLOCK_BYTES);
+    slots.max_by_key(|slot| number(slot, 40)).map_or(0, |slot| number(slot, 32))
+}
+
+/// Waits until the mark in a shard's directory says that this record is durable. It is written once a second.
+#[track_caller]
+pub(crate) fn await_mark(shard: &Path, sequence: u64) {
+    for _ in 0..2_000_000 {
+        if fs::read(shard.join("mark")).is_ok_and(|mark| marked(&mark) >= sequence) {
+            return;
+        }
+        std::thread::yield_now();
+    }
+    panic!("record {sequence} is not marked in {}", shard.display());
 }
 
 /// Changes a byte of a file.

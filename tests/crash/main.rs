@@ -15,10 +15,13 @@ mod client;
 mod damage;
 mod disk;
 mod files;
+mod fill;
+mod held;
 mod kills;
 #[path = "../serve/message.rs"]
 #[allow(dead_code, reason = "the tests of serving use the rest")]
 mod message;
+mod missing;
 mod operation;
 #[allow(dead_code, reason = "the tests of wrong clocks use the rest")]
 mod process;

@@ -30,6 +30,8 @@ pub(crate) struct Home {
     file_kib: Option<u32>,
     /// Variables of the environment.
     variables: Vec<(&'static str, OsString)>,
+    /// Where the data are, if not in `dir`.
+    data: Option<PathBuf>,
 }
 
 impl Home {
@@ -42,6 +44,7 @@ impl Home {
             arguments: Vec::new(),
             file_kib: None,
             variables: Vec::new(),
+            data: None,
         }
     }
 
@@ -60,6 +63,11 @@ impl Home {
     /// Serves these domains, each with its currency, from now on; with these `sections` of a configuration file.
     pub(crate) fn configure(&mut self, domains: &[(&str, &str)], sections: &str) {
         (self.file, self.arguments) = (Some(configuration(domains, sections)), Vec::new());
+    }
+
+    /// Serves by this configuration file from now on.
+    pub(crate) fn configure_by(&mut self, text: String) {
+        (self.file, self.arguments) = (Some(text), Vec::new());
     }
 
     /// Session tokens are wrapped from now on.
@@ -83,8 +91,29 @@ impl Home {
         self.arguments.extend(is_given.then_some(argument));
     }
 
+    /// Serves from a data directory elsewhere from now on.
+    pub(crate) fn serve_from(&mut self, data: PathBuf) {
+        self.data = Some(data);
+    }
+
     pub(crate) fn data(&self) -> PathBuf {
-        self.dir.path().join("data")
+        self.data.clone().unwrap_or_else(|| self.dir.path().join("data"))
+    }
+
+    /// What is beside the data directory.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// `purser verify` ends with this code. Returns what it writes.
+    #[track_caller]
+    pub(crate) fn verify(&self, code: i32) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_purser"));
+        let output = command.args(["verify", "--data"]).arg(self.data()).output().expect("it runs");
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(text).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        text
     }
 
     fn command(&self, shards: usize) -> Command {
@@ -118,6 +147,7 @@ impl Home {
             child,
             stderr: BufReader::new(stderr),
             notes: String::new(),
+            said: String::new(),
             platform: nowhere,
             operator: nowhere,
             ended: false,
@@ -169,8 +199,10 @@ domains = [{}]
 pub(crate) struct Process {
     child: Child,
     stderr: BufReader<UnixStream>,
-    /// What it said before it served.
+    /// What it said before it served, but for what each start, or each first one, says.
     pub(crate) notes: String,
+    /// All that it said before it served.
+    pub(crate) said: String,
     pub(crate) platform: SocketAddr,
     pub(crate) operator: SocketAddr,
     ended: bool,
@@ -183,9 +215,11 @@ impl Process {
             let mut line = String::new();
             let read = self.stderr.read_line(&mut line);
             assert!(matches!(read, Ok(1..)), "it does not serve: {read:?}, {}", self.notes);
+            self.said += &line;
             let Some(rest) = line.strip_prefix("purser serves platforms on http://") else {
-                // How much there was to do is no news.
-                if !line.contains(" records were applied again in ") {
+                // How much there was to do is no news, and that a new directory is new is a test of its own.
+                let no_news = [" records were applied again in ", ": new data are begun in it"];
+                if !no_news.iter().any(|part| line.contains(part)) {
                     self.notes += &line;
                 }
                 continue;
@@ -223,11 +257,31 @@ impl Process {
     /// A call of the operator's below the accounts, as `METHOD path`, is answered with this status. Returns the body.
     #[track_caller]
     pub(crate) fn operate(&self, asked: &str, body: &str, status: u16) -> String {
+        self.operate_either(asked, body, [status; 2])
+    }
+
+    /// The same, with one of these statuses.
+    #[track_caller]
+    pub(crate) fn operate_either(&self, asked: &str, body: &str, statuses: [u16; 2]) -> String {
         let (method, path) = asked.split_once(' ').expect("a method and a path");
         let request = message::operator(method, &format!("/operator/v1/accounts/{path}"), TOKEN, body);
         let answer = self.operator().ask(&request);
-        assert_eq!(answer.status, status, "{asked} {body}: {}", answer.body);
+        assert!(statuses.contains(&answer.status), "{asked} {body}: {answer:?}");
         answer.body
+    }
+
+    /// Waits until `/readyz` answers with this status; the server looks at its disk once a second. Returns what it says.
+    #[track_caller]
+    pub(crate) fn await_ready(&self, status: u16) -> String {
+        let mut client = self.operator();
+        // Many times longer than that takes.
+        for _ in 0..1_000_000 {
+            let answer = client.ask(&message::get("/readyz"));
+            if answer.status == status {
+                return answer.body;
+            }
+        }
+        panic!("/readyz does not come to {status}");
     }
 
     /// No file may be longer, in KiB, from now on: a write behind that fails.
@@ -264,6 +318,14 @@ impl Process {
         assert_eq!(poll(&mut ends, Some(&patience)), Ok(1), "it does not end");
         self.ended = true;
         self.child.wait().expect("it has ended")
+    }
+
+    /// What it says next.
+    #[track_caller]
+    pub(crate) fn next_line(&mut self) -> String {
+        let mut line = String::new();
+        assert!(matches!(self.stderr.read_line(&mut line), Ok(1..)), "it says nothing");
+        line
     }
 
     /// What it said after it began to serve; it has ended.

@@ -170,23 +170,81 @@ fn all_of_it_works_beside_a_server() {
     server.stop();
 }
 
+/// What a mark says when it is read may be over when the files are.
+#[test]
+fn verify_works_beside_starts_and_stops() {
+    let (_dir, data) = played(2);
+    std::thread::scope(|threads| {
+        let serving = threads.spawn(|| {
+            for round in 0..4 {
+                let server = Server::start(&data, 2);
+                play(&server, 4 + round);
+                if round % 2 == 0 {
+                    server.stop();
+                }
+            }
+        });
+        while !serving.is_finished() {
+            check_contains(&check("verify", &data, &[], 0), "ok: 2 shards");
+        }
+    });
+    check("verify", &data, &[], 0);
+}
+
+/// Where there is no directory the arguments are wrong; a directory without data has lost them.
 #[test]
 fn there_are_no_data() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let file = dir.path().join("file");
     fs::write(&file, "").expect("the file is written");
-    for data in [dir.path(), &dir.path().join("missing"), &file] {
+    let nothing =
+        |data: &Path| format!("there are no data in {}: no server has served from it", data.display());
+    let manifest = dir.path().join("manifest");
+    let lost = format!(
+        "{}: it is missing, so that there are no data in {}",
+        manifest.display(),
+        dir.path().display()
+    );
+    let missing = dir.path().join("missing");
+    for (data, code, sentence) in
+        [(&missing, 2, nothing(&missing)), (&file, 2, nothing(&file)), (&dir.path().to_owned(), 1, lost)]
+    {
         for (command, arguments) in
             [("verify", &[][..]), ("explain", &["--account", "default/admin"]), ("export", &[])]
         {
-            let text = check(command, data, arguments, 2);
-            assert_eq!(
-                text,
-                format!("purser: there are no data in {}: no server has served from it\n", data.display())
-            );
+            assert_eq!(check(command, data, arguments, code), format!("purser: {sentence}\n"));
         }
     }
     assert_eq!(dir.path().read_dir().expect("it is there").count(), 1, "nothing is made");
+}
+
+/// What is missing is damage to each command.
+#[test]
+fn files_are_missing() {
+    let (_dir, data) = played(2);
+    let check_missing = |path: &Path, sentence: &str| {
+        let away = data.with_extension("away");
+        fs::rename(path, &away).expect("it is there");
+        for (command, arguments) in
+            [("verify", &[][..]), ("explain", &["--account", "default/admin"]), ("export", &[])]
+        {
+            // An account is in one shard alone, and that may be whole.
+            let text = look(command, &data, arguments);
+            if command != "explain" || sentence.contains("names") {
+                assert_eq!(text.status.code(), Some(1), "{command}: {text:?}");
+                let text = [text.stdout, text.stderr].concat();
+                check_contains(&String::from_utf8(text).expect("UTF-8"), sentence);
+            }
+        }
+        fs::rename(&away, path).expect("it is there");
+    };
+    check_missing(&data.join("gen-1"), "gen-1: it is missing, and the manifest names it");
+    check_missing(&shard(&data, 1), "gen-1/shard-1: it is missing, and the manifest names 2 shards");
+    check_missing(&shard(&data, 1).join("mark"), "gen-1/shard-1/mark: it is missing");
+    check_missing(&shard(&data, 1).join("snapshot-0000000000000000"), "gen-1/shard-1: it has no snapshot");
+    let segment = shard(&data, 1).join("segment-00000001.journal");
+    check_missing(&segment, &format!("{}: it is missing", segment.display()));
+    check("verify", &data, &[], 0);
 }
 
 #[test]
@@ -215,16 +273,29 @@ fn a_flipped_byte_in_a_snapshot() {
     check_refuses(&data, 1, &expect);
 }
 
+/// Where a server was killed the last write may be torn, behind its mark; where it was stopped nothing may.
 #[test]
 fn a_torn_last_write_is_no_damage() {
-    let (_dir, data) = played(1);
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let data = dir.path().join("data");
+    let server = Server::start(&data, 1);
+    let mark = shard(&data, 0).join("mark");
+    let behind = fs::read(&mark).expect("it is there");
+    play(&server, 3);
+    drop(server);
+    fs::write(&mark, behind).expect("it is there");
     let segment = shard(&data, 0).join("segment-00000001.journal");
     // 48 calls, each with a group of one block behind the header's.
-    flip(&segment, 48 * BLOCK as u64 + 100);
+    let last = 48 * BLOCK as u64;
+    flip(&segment, last + 100);
     let text = check("verify", &data, &[], 0);
-    check_contains(&text, &format!("or was torn by a crash: {}, byte {}", segment.display(), 48 * BLOCK));
+    check_contains(&text, &format!("or was torn by a crash: {}, byte {last}", segment.display()));
     Server::start(&data, 1).stop();
     assert!(check("verify", &data, &[], 0).lines().nth(1).expect("a shard").ends_with("  ok"));
+    flip(&segment, last - BLOCK as u64 + 100);
+    let expect = format!("{}, byte {}: ", segment.display(), last - BLOCK as u64);
+    check_contains(&check("verify", &data, &[], 1), &expect);
+    check_refuses(&data, 1, &expect);
 }
 
 #[test]
@@ -245,8 +316,8 @@ fn a_newer_format() {
 
     let manifest = data.join("manifest");
     let text = fs::read_to_string(&manifest).expect("a manifest");
-    fs::write(&manifest, text.replacen("purser 1", "purser 2", 1)).expect("it is written");
-    let expect = "it has format version 2, and this program reads version 1";
+    fs::write(&manifest, text.replacen("purser 2", "purser 3", 1)).expect("it is written");
+    let expect = "it has format version 3, and this program reads versions up to 2";
     check_contains(&check("verify", &data, &[], 1), expect);
     check_refuses(&data, 1, expect);
 }

@@ -16,7 +16,10 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) reason: String,
     fields: Vec<(String, String)>,
+    /// Without the description of an error, which the demo's platform is told.
     pub(crate) body: String,
+    /// `ErrorDescription`, where it stands right behind the `ErrorCode`.
+    pub(crate) description: Option<String>,
 }
 
 impl Answer {
@@ -53,7 +56,22 @@ impl Answer {
         });
         let fields = fields.collect();
         let status = status.parse().expect("a status");
-        Self { status, reason: reason.into(), fields, body: String::new() }
+        Self { status, reason: reason.into(), fields, body: String::new(), description: None }
+    }
+
+    fn set_body(&mut self, body: String) {
+        const NAME: &str = ",\"ErrorDescription\":\"";
+        self.body = body;
+        let Some(start) = self.body.find(NAME) else { return };
+        let code = self.body[..start].strip_prefix("{\"ErrorCode\":-").unwrap_or_default();
+        if code.is_empty() || code.parse::<u8>().is_err() {
+            return;
+        }
+        let text = &self.body[start + NAME.len()..];
+        // No description has a quotation mark in it.
+        let length = text.find('"').expect("its end");
+        self.description = Some(text[..length].to_owned());
+        self.body.replace_range(start..start + NAME.len() + length + 1, "");
     }
 }
 
@@ -155,7 +173,7 @@ impl Client {
                 self.receive()?;
             }
             let body = self.received[self.at..self.at + length].to_vec();
-            answer.body = String::from_utf8(body).expect("UTF-8");
+            answer.set_body(String::from_utf8(body).expect("UTF-8"));
             self.at += length;
         }
         Ok(answer)

@@ -87,7 +87,7 @@ fn amounts() {
         for written in ["0.5", "100.5", "1.01", "1e-1"] {
             table.denied(&One.calls(jp.bet("r", "b2", "1").set("Amount", written)), -6);
         }
-        table.row(&Two.calls(jp.rollback("r", "k", "b", "1e2")), 0, "1000", 3);
+        table.row(&One.calls(jp.rollback("r", "k", "b", "1e2")), 0, "1000", 3);
 
         for written in ["1.234", "1.2340", "1234e-3", "0.001234e3"] {
             table.row(&Two.calls(kw.bet("r", "b", "1.234").set("Amount", written)), 0, "8.766", 2);
@@ -175,18 +175,21 @@ fn domains_that_are_not_served() {
     });
 }
 
-/// Both platforms are served `jp`: a transaction is the account's, whoever asks.
+/// Both platforms are served `jp`: the account is one, and each platform's rounds and ids are its own.
 #[test]
 fn one_account_two_platforms() {
     everywhere(|table, [gb, jp, _]| {
         table.row(&One.calls(jp.bet("r", "b", "100")), 0, "900", 2);
-        table.row(&Two.calls(jp.bet("r", "b", "100")), 0, "900", 2);
-        table.row(&Two.calls(jp.rollback("r", "k", "b", "100")), 0, "1000", 3);
-        table.row(&One.calls(jp.bet("r", "b", "100")), -7, "1000", 3);
+        table.row(&Two.calls(jp.bet("r", "b", "100")), 0, "800", 3);
+        table.row(&One.calls(jp.bet("r", "b", "100")), 0, "800", 3);
+        table.row(&Two.calls(jp.rollback("r", "k", "b", "100")), 0, "900", 4);
+        table.row(&Two.calls(jp.bet("r", "b", "100")), -7, "900", 4);
+        table.row(&One.calls(jp.bet("r", "b", "100")), 0, "900", 4);
+        table.row(&One.calls(jp.rollback("r", "k", "b", "100")), 0, "1000", 5);
         // A live key of a domain that the platform is not served is a foreign one too.
         let foreign = jp.win("r", "w", "1").text("GatewaySessionToken", &gb.key);
         table.denied(&Two.calls(foreign), -5);
-        table.row(&Two.calls(jp.win("r", "w", "1").text("GatewaySessionToken", "nobody's")), 0, "1001", 4);
+        table.row(&Two.calls(jp.win("r", "w", "1").text("GatewaySessionToken", "nobody's")), 0, "1001", 6);
     });
 }
 
@@ -194,12 +197,16 @@ fn one_account_two_platforms() {
 fn games_that_are_not_there() {
     everywhere(|table, [_, jp, _]| {
         table.row(&One.calls(first_bet(jp)), 0, "999", 2);
-        for play in calls_of(jp).into_iter().filter(|play| play.path != "accounttransaction/credit") {
-            for game in ["1", "115880", "g", "G\u{e9}"] {
-                table.row(&One.calls(play.clone()).text("GameID", game), -15, "999", 2);
-            }
+        for game in ["1", "115880", "g", "G\u{e9}"] {
+            table.row(&One.calls(jp.bet("r", "b1", "1").goes_on()).text("GameID", game), -15, "999", 2);
+            table.row(&One.calls(jp.balance()).text("GameID", game), -15, "999", 2);
         }
         table.row(&One.calls(jp.bet("r", "b2", "1")).text("GameID", "g\u{e9}"), 0, "998", 3);
+        // What settles is taken of a game that is no longer there.
         table.row(&One.calls(jp.win("r", "w", "1")).text("GameID", r"g\u00e9"), 0, "999", 4);
+        table.row(&One.calls(jp.win("r", "w1", "1")).text("GameID", "gone"), 0, "1000", 5);
+        table.row(&One.calls(jp.void("r", "v1", "1")).text("GameID", "gone"), 0, "1001", 6);
+        table.row(&One.calls(jp.rollback("r", "k", "b2", "1")).text("GameID", "gone"), 0, "1002", 7);
+        table.row(&One.calls(jp.end("r")).text("GameID", "gone"), 0, "1002", 7);
     });
 }

@@ -23,6 +23,8 @@ fn check_fields(answer: &Answer) {
     let date = answer.field("Date").expect("a date");
     assert!(httpdate::parse_http_date(date).is_ok(), "{date}");
     assert_eq!(answer.field("Transfer-Encoding"), None);
+    let coding = (answer.status == 415).then_some("identity");
+    assert_eq!(answer.field("Accept-Encoding"), coding);
 }
 
 /// Requests that were answered, by the metrics' labels.
@@ -78,6 +80,8 @@ fn what_can_not_be_framed_ends_the_connection() {
     check("\u{16}\u{3}\u{1}", bad);
     check("GET\r\n\r\n", bad);
     check(&lines(&format!("{HOST}Expect: 200-ok\r\n")), Status::ExpectationFailed);
+    let coded = format!("{HOST}Content-Encoding: gzip\r\nContent-Length: 2\r\n");
+    check(&lines(&coded), Status::UnsupportedMediaType);
     check(&lines(&format!("{HOST}Transfer-Encoding: gzip, chunked\r\n")), Status::NotImplemented);
     check(&format!("BREW / HTTP/1.1\r\n{HOST}\r\n"), Status::NotImplemented);
     check(&format!("GET / HTTP/2.0\r\n{HOST}\r\n"), Status::VersionNotSupported);
@@ -140,7 +144,9 @@ fn unknown_paths_and_wrong_methods() {
     check_on(platform, &post("/v1.0/balance/", ADMIN, "{}"), nothing, None);
     check_on(platform, &post("/operator/v1/accounts/default/admin", ADMIN, "{}"), nothing, None);
     check_on(platform, &get("/metrics"), nothing, None);
-    check_on(platform, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", nothing, None);
+    check_on(platform, "OPTIONS /nothing HTTP/1.1\r\nHost: a\r\n\r\n", nothing, None);
+    check_on(platform, &post("/healthz", "", ""), wrong, Some("GET, HEAD"));
+    check_on(platform, "OPTIONS /readyz HTTP/1.1\r\nHost: a\r\n\r\n", wrong, Some("GET, HEAD"));
     for path in ["/v1.0/balance", "/v1.0/session/createtoken", "/v1.0/session/redeemtoken"] {
         check_on(platform, &get(path), wrong, Some("POST"));
         check_on(platform, &format!("PUT {path} HTTP/1.1\r\nHost: a\r\n\r\n"), wrong, Some("POST"));
@@ -190,6 +196,70 @@ fn head_has_no_body() {
             check_head(client, "/v1.0/balance", "");
             check_head(client, "/nothing", "");
         }
+    }
+}
+
+/// A refusal of what can't be framed has no body either where `HEAD` has asked: the connection ends with its head.
+#[test]
+fn a_refused_head_has_no_body() {
+    let server = Start::demo(1).start();
+    let target = "/".repeat(limits::TARGET_BYTES_MAX + 1);
+    let long = "x".repeat(limits::HEAD_BYTES_MAX);
+    for (rest, status) in [
+        ("/ HTTP/1.1\r\n\r\n", Status::BadRequest),
+        ("/\0", Status::BadRequest),
+        (&format!("{target} HTTP/1.1\r\n"), Status::UriTooLong),
+        (&format!("/ HTTP/1.1\r\nX: {long}\r\n"), Status::HeadTooLarge),
+        ("/ HTTP/2.0\r\n", Status::VersionNotSupported),
+        ("/ HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n", Status::ExpectationFailed),
+        ("/ HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n", Status::ContentTooLarge),
+        ("/ HTTP/1.1\r\nHost: a\r\nContent-Encoding: br\r\n\r\n", Status::UnsupportedMediaType),
+        ("/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", Status::BadRequest),
+    ] {
+        for before in ["", "\r\n", "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"] {
+            for mut client in [server.client(), server.operator()] {
+                client.send(format!("{before}HEAD {rest}"));
+                if before.starts_with("GET") {
+                    assert_eq!(client.answer().status, 200);
+                }
+                let answer = client.answer_to_head();
+                assert_eq!((answer.status, answer.field("Connection")), (status.code(), Some("close")));
+                check_fields(&answer);
+                client.end_sending();
+                assert_eq!(client.end(), End::Closed, "{rest}");
+            }
+        }
+    }
+}
+
+/// What a load balancer asks by default, of either listener and without credentials.
+#[test]
+fn health_checks_need_no_credentials() {
+    let server = Start::demo(2).start();
+    for (mut client, all) in [
+        (server.client(), "GET, HEAD, OPTIONS, POST"),
+        (server.operator(), "DELETE, GET, HEAD, OPTIONS, POST, PUT"),
+    ] {
+        for path in ["/healthz", "/readyz"] {
+            let answer = client.ask(&get(path));
+            assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"Status":"ok"}"#));
+            check_head(&mut client, path, "");
+        }
+        for (path, methods) in [("/", "OPTIONS"), ("*", all)] {
+            client.send(format!("OPTIONS {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+            // Nothing but its head belongs to it: what comes next is the next answer.
+            let answer = client.answer_to_head();
+            assert_eq!((answer.status, answer.reason.as_str()), (204, "No Content"));
+            assert_eq!(answer.field("Allow"), Some(methods));
+            for absent in ["Content-Length", "Content-Type", "Transfer-Encoding", "Connection"] {
+                assert_eq!(answer.field(absent), None, "{absent}");
+            }
+            assert_eq!(client.ask(&get("/healthz")).status, 200);
+        }
+        client.send("OPTIONS / HTTP/1.0\r\n\r\n");
+        let answer = client.answer_to_head();
+        assert_eq!((answer.status, answer.field("Connection")), (204, Some("close")));
+        assert_eq!(client.end(), End::Closed);
     }
 }
 

@@ -11,6 +11,7 @@ mod bounds;
 mod client;
 mod connections;
 mod currencies;
+mod dialects;
 mod faults;
 mod message;
 mod money;

@@ -98,7 +98,7 @@ fn transfers_that_are_not_well_formed() {
             );
         }
         table.row(&player.balance(), 0, "1000000.00", 1);
-        check(table, "GET /transactions", "", 200, r#"{"Transactions":[],"More":false}"#);
+        check(table, "GET /transactions", "", 200, r#"{"Transactions":[],"More":false,"CompleteFrom":1}"#);
     });
 }
 
@@ -202,7 +202,7 @@ fn without_times(body: &str) -> String {
 #[track_caller]
 fn check_statement(table: &mut Table<'_>, query: &str, lines: &[&str], more: bool) {
     let answer = table.operate(&format!("GET /transactions{query}"), "");
-    let expect = format!(r#"{{"Transactions":[{}],"More":{more}}}"#, lines.join(","));
+    let expect = format!(r#"{{"Transactions":[{}],"More":{more},"CompleteFrom":1}}"#, lines.join(","));
     assert_eq!((answer.status, without_times(&answer.body)), (200, expect), "{query}");
 }
 
@@ -213,13 +213,13 @@ fn statements() {
         play_all_kinds(table, player);
         let lines = [
             r#"{"Number":1,"Type":"deposit","TransactionID":"1","Amount":10.00,"CurrencyCode":"GBP","BalanceAfter":1000010.00,"At":"…"}"#,
-            r#"{"Number":2,"Type":"placebet","GameRoundID":"r","TransactionID":"1","Amount":5.00,"CurrencyCode":"GBP","BalanceAfter":1000005.00,"At":"…","RolledBack":true}"#,
-            r#"{"Number":3,"Type":"placebet","GameRoundID":"s","TransactionID":"1","Amount":4.00,"CurrencyCode":"GBP","BalanceAfter":1000001.00,"At":"…"}"#,
-            r#"{"Number":4,"Type":"awardwinnings","GameRoundID":"r","TransactionID":"1","Amount":0.00,"CurrencyCode":"GBP","BalanceAfter":1000001.00,"At":"…"}"#,
-            r#"{"Number":5,"Type":"rollbackbet","GameRoundID":"r","TransactionID":"1","Amount":5.00,"CurrencyCode":"GBP","BalanceAfter":1000006.00,"At":"…"}"#,
-            r#"{"Number":6,"Type":"rollbackbet","GameRoundID":"r","TransactionID":"2","Amount":5.00,"CurrencyCode":"GBP","BalanceAfter":1000006.00,"At":"…","MovedNothing":true}"#,
-            r#"{"Number":7,"Type":"voidbet","GameRoundID":"s","TransactionID":"1","Amount":0.50,"CurrencyCode":"GBP","BalanceAfter":1000006.50,"At":"…"}"#,
-            r#"{"Number":8,"Type":"credit","TransactionID":"1","Amount":2.00,"CurrencyCode":"GBP","BalanceAfter":1000008.50,"At":"…"}"#,
+            r#"{"Number":2,"Type":"placebet","PlatformKey":"L100","GameRoundID":"r","GameID":"11588","TransactionID":"1","Amount":5.00,"CurrencyCode":"GBP","BalanceAfter":1000005.00,"At":"…","RolledBack":true}"#,
+            r#"{"Number":3,"Type":"placebet","PlatformKey":"L100","GameRoundID":"s","GameID":"11588","TransactionID":"1","Amount":4.00,"CurrencyCode":"GBP","BalanceAfter":1000001.00,"At":"…"}"#,
+            r#"{"Number":4,"Type":"awardwinnings","PlatformKey":"L100","GameRoundID":"r","GameID":"11588","TransactionID":"1","Amount":0.00,"CurrencyCode":"GBP","BalanceAfter":1000001.00,"At":"…"}"#,
+            r#"{"Number":5,"Type":"rollbackbet","PlatformKey":"L100","GameRoundID":"r","GameID":"11588","TransactionID":"1","OriginalBetGameRoundTransactionID":"1","Amount":5.00,"CurrencyCode":"GBP","BalanceAfter":1000006.00,"At":"…"}"#,
+            r#"{"Number":6,"Type":"rollbackbet","PlatformKey":"L100","GameRoundID":"r","GameID":"11588","TransactionID":"2","OriginalBetGameRoundTransactionID":"1","Amount":5.00,"CurrencyCode":"GBP","BalanceAfter":1000006.00,"At":"…","MovedNothing":true}"#,
+            r#"{"Number":7,"Type":"voidbet","PlatformKey":"L100","GameRoundID":"s","GameID":"11588","TransactionID":"1","Amount":0.50,"CurrencyCode":"GBP","BalanceAfter":1000006.50,"At":"…"}"#,
+            r#"{"Number":8,"Type":"credit","PlatformKey":"L100","TransactionID":"1","Amount":2.00,"CurrencyCode":"GBP","BalanceAfter":1000008.50,"At":"…"}"#,
             r#"{"Number":9,"Type":"withdrawal","TransactionID":"1","Amount":8.50,"CurrencyCode":"GBP","BalanceAfter":1000000.00,"At":"…"}"#,
         ];
         check_statement(table, "", &lines, false);
@@ -229,18 +229,18 @@ fn statements() {
         check_statement(table, "?after=0&limit=1000", &lines, false);
         check_statement(table, "?after=8", &lines[8..], false);
         check_statement(table, "?after=9", &[], false);
-        check_statement(table, "?after=4294967295&limit=1", &[], false);
+        check_statement(table, "?after=18446744073709551615&limit=1", &[], false);
         check_statement(table, "?limit=2&after=3&unknown=x", &lines[3..5], true);
         // Page by page, each from where the one before it ended.
         for (at, page) in lines.chunks(2).enumerate() {
             check_statement(table, &format!("?limit=2&after={}", 2 * at), page, at < 4);
         }
-        const AFTER: &str = "The query's after must be a whole number, from 0 to 4294967295.";
+        const AFTER: &str = "The query's after must be a whole number, from 0 to 18446744073709551615.";
         const LIMIT: &str = "The query's limit must be a whole number, from 1 to 1000.";
         for (query, sentence) in [
             ("after=x", AFTER),
             ("after=-1", AFTER),
-            ("after=4294967296", AFTER),
+            ("after=18446744073709551616", AFTER),
             ("after=", AFTER),
             ("limit=0", LIMIT),
             ("limit=1001", LIMIT),
@@ -281,7 +281,7 @@ fn a_long_statement() {
         }
         let mut row = |query: &str, lines: usize, more: bool| {
             let body = table.operate(&format!("GET /transactions{query}"), "").body;
-            let ends = format!(r#"],"More":{more}}}"#);
+            let ends = format!(r#"],"More":{more},"CompleteFrom":1}}"#);
             assert_eq!(
                 (body.matches("\"Number\":").count(), body.ends_with(&ends)),
                 (lines, true),

@@ -317,7 +317,7 @@ fn a_closed_round_comes_before_limits() {
     });
 }
 
-/// The other calls: who, frozen, currency, game, round.
+/// The other calls: who, currency, round. Whether the account is frozen and whether its game is still there is not asked.
 #[test]
 fn the_rungs_of_the_others() {
     everywhere(|table, player| {
@@ -335,28 +335,29 @@ fn the_rungs_of_the_others() {
             for account in ["elsewhere/nobody", "default/nobody", "default/", "default"] {
                 table.denied(&bad.clone().text("OperatorAccountID", account), -5);
             }
-            // Winnings are taken of a frozen account; a foreign session is told before the currency.
-            table.row(&bad, if is_win { -9 } else { -4 }, "999999.00", 2);
+            table.row(&bad, -9, "999999.00", 2);
+            // A foreign session is told of winnings alone, before the currency.
             let foreign = bad.clone().text("GatewaySessionToken", "demo-000200");
             if is_win {
                 table.denied(&foreign, -5);
             } else {
-                table.row(&foreign, -4, "999999.00", 2);
+                table.row(&foreign, -9, "999999.00", 2);
             }
-            table.thaw();
-            table.row(&bad, -9, "999999.00", 2);
-            table.row(&bad.text("CurrencyCode", "GBP"), -15, "999999.00", 2);
             let (cash, version) = if is_win { ("1000000.00", 3) } else { ("999999.00", 2) };
+            table.row(&bad.text("CurrencyCode", "GBP"), last, cash, version);
+            table.thaw();
             table.row(&play, last, cash, version);
         }
-        // A bet that is there to be rolled back: the account is frozen, and nothing is remembered of the refusal.
-        let rollback = player.rollback("open", "k", "b", "1.00");
+        // Of a frozen account a bet is taken back, stake is given back, and a round is closed.
+        table.row(&player.bet("open", "c", "2.00"), 0, "999998.00", 4);
         table.freeze();
-        table.row(&rollback, -4, "1000000.00", 3);
-        table.row(&player.void("open", "v", "1.00"), -4, "1000000.00", 3);
-        table.row(&player.end("open"), -4, "1000000.00", 3);
+        table.row(&player.bet("open", "d", "1.00"), -4, "999998.00", 4);
+        table.row(&player.rollback("open", "k", "b", "1.00"), 0, "999999.00", 5);
+        table.row(&player.void("open", "v", "2.00"), 0, "1000001.00", 6);
+        table.row(&player.end("open"), 0, "1000001.00", 6);
+        // A rollback that finds no bet leaves its cancellation there.
+        table.row(&player.rollback("open", "k2", "late", "1.00"), -8, "1000001.00", 6);
         table.thaw();
-        table.row(&rollback, 0, "1000001.00", 4);
-        table.row(&player.bet("open", "b2", "1.00"), 0, "1000000.00", 5);
+        table.row(&player.bet("open", "late", "1.00").goes_on(), -7, "1000001.00", 6);
     });
 }

@@ -59,6 +59,21 @@ fn a_request_that_stops_on_its_way() {
     check_slow(clients.collect());
 }
 
+/// `HEAD` that stops on its way is told so in a head alone.
+#[test]
+fn a_head_that_stops_on_its_way() {
+    let server = start(1, REQUEST);
+    for begun in ["HEAD ", "\r\nHEAD /healthz HT", "HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n1"]
+    {
+        for mut client in [server.client(), server.operator()] {
+            client.send(begun);
+            let answer = client.answer_to_head();
+            assert_eq!((answer.status, answer.field("Connection")), (408, Some("close")), "{begun}");
+            assert_eq!(client.end(), End::Closed, "{begun}");
+        }
+    }
+}
+
 /// The answers to what came whole are not held up by what did not.
 #[test]
 fn a_request_that_stops_behind_others() {

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
+use super::amount;
+use crate::api::members::Fault;
 use crate::api::text::Members;
 use crate::limits;
 use crate::wallet::amount::Money;
 use crate::wallet::currency::Currency;
-use crate::wallet::outcome::ErrorCode;
 
 /// Those that a request has.
 #[derive(Clone, Copy)]
@@ -24,17 +25,15 @@ pub(super) struct Extras<'a> {
 impl Extras<'_> {
     /// Checks the amounts against the request's currency; one that is not known leaves nothing to be checked, and
     /// the wallet refuses it.
-    pub(super) fn check(&self, currency: Option<Currency>) -> Result<(), ErrorCode> {
-        let jackpots = [self.jackpot_contribution, self.jackpot_winnings];
-        if !jackpots.into_iter().flatten().all(is_jackpot) {
-            return Err(ErrorCode::NotAuthentic);
-        }
-        match (self.free_bet_cost, currency) {
-            (Some(cost), Some(currency)) if cost.in_minor_units(currency).is_none() => {
-                Err(ErrorCode::NotAuthentic)
+    pub(super) fn check(&self, currency: Option<Currency>) -> Result<(), Fault> {
+        for (jackpot, fault) in
+            [(self.jackpot_contribution, JACKPOT_CONTRIBUTION), (self.jackpot_winnings, JACKPOT_WINNINGS)]
+        {
+            if !jackpot.is_none_or(is_jackpot) {
+                return Err(Fault::Sentence(fault));
             }
-            _ => Ok(()),
         }
+        self.free_bet_cost.map_or(Ok(()), |cost| amount("FreeBetCost", currency, cost).map(drop))
     }
 
     /// A JSON object of them, in the protocol's order; none where there are none.
@@ -51,6 +50,9 @@ impl Extras<'_> {
         members.finish().map(Cow::Owned)
     }
 }
+
+const JACKPOT_CONTRIBUTION: &str = "JackpotContribution has more than ten decimals, or is too large.";
+const JACKPOT_WINNINGS: &str = "JackpotWinnings has more than ten decimals, or is too large.";
 
 /// Whether `money` is a jackpot's share: a fraction of a minor unit may be in it, and it is bounded all the same.
 fn is_jackpot(money: Money) -> bool {

@@ -3,15 +3,13 @@
 use std::borrow::Cow;
 
 use super::extras::Extras;
-use super::{Asked, Decode, Enveloped, TIMESTAMP_CHARS_MAX, members};
+use super::{Asked, Decode, Enveloped, TIMESTAMP_CHARS_MAX, amount, members};
 use crate::api::members::object;
 use crate::api::text::Members;
 use crate::limits;
 use crate::wallet::account::AccountRef;
-use crate::wallet::amount::{Amount, Money};
 use crate::wallet::currency::Currency;
 use crate::wallet::operation::{Operation, Play, PlayKind};
-use crate::wallet::outcome::ErrorCode;
 
 /// An [`enveloped!`] object with an account, a currency and the members that are only recorded.
 macro_rules! extended {
@@ -143,15 +141,6 @@ const DEPOSIT_ELSEWHERE: &str = "811";
 /// What `Source` of an alert may be.
 const SOURCES: [&str; 2] = ["Gameflex", "OperatorWallet"];
 
-/// `Amount` in the currency that the request names. One that ISO 4217 does not have is for the wallet to refuse
-/// (-9): nothing can be said of its minor units.
-fn amount(currency: Option<Currency>, money: Money) -> Result<Amount, ErrorCode> {
-    match currency {
-        None => Ok(Amount::ZERO),
-        Some(currency) => money.in_minor_units(currency).ok_or(ErrorCode::NotAuthentic),
-    }
-}
-
 pub(super) fn place_bet<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     let body: PlaceBet<'_> = members(&asked)?;
     let currency = Currency::from_code(&body.currency);
@@ -162,7 +151,7 @@ pub(super) fn place_bet<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         session_checked: false,
         original: None,
         currency,
-        amount: amount(currency, body.amount)?,
+        amount: amount("Amount", currency, body.amount)?,
         starts_round: body.starts_round,
         ends_round: body.ends_round,
         details: body.extras().record(),
@@ -185,7 +174,7 @@ pub(super) fn award_winnings<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         session_checked: false,
         original: None,
         currency,
-        amount: amount(currency, body.amount)?,
+        amount: amount("Amount", currency, body.amount)?,
         starts_round: body.starts_round,
         ends_round: body.ends_round,
         details: body.extras().record(),
@@ -207,7 +196,7 @@ pub(super) fn rollback_bet<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         platform: asked.platform,
         session_checked: false,
         currency,
-        amount: amount(currency, body.amount)?,
+        amount: amount("Amount", currency, body.amount)?,
         starts_round: false,
         ends_round: body.ends_round,
         details: body.extras().record(),
@@ -231,7 +220,7 @@ pub(super) fn void_bet<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         session_checked: false,
         original: None,
         currency,
-        amount: amount(currency, body.amount)?,
+        amount: amount("Amount", currency, body.amount)?,
         starts_round: false,
         ends_round: body.ends_round,
         details: body.extras().record(),
@@ -264,12 +253,12 @@ pub(super) fn credit<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     let currency = Currency::from_code(&body.currency);
     body.extras().check(currency)?;
     if body.kind == DEPOSIT_ELSEWHERE {
-        return Err(ErrorCode::NotAuthentic);
+        return Err("AccountTransactionTypeID 811, a deposit made elsewhere, is not supported.".into());
     }
     Ok(Operation::Credit {
         platform: asked.platform,
         currency,
-        amount: amount(currency, body.amount)?,
+        amount: amount("Amount", currency, body.amount)?,
         account: AccountRef::new(body.account),
         transaction: body.transaction,
         kind: body.kind,
@@ -279,7 +268,7 @@ pub(super) fn credit<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
 pub(super) fn alert<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     let body: Alert<'_> = members(&asked)?;
     if !SOURCES.contains(&&*body.source) {
-        return Err(ErrorCode::NotAuthentic);
+        return Err("Source must be Gameflex or OperatorWallet.".into());
     }
     let mut details = Members::default();
     for (name, value) in [

@@ -9,6 +9,7 @@ use crate::wallet::operation::PlayKind;
 use crate::wallet::outcome::{
     AccountView, AlertView, LineKind, RoundView, SessionView, Statement, StatementLine,
 };
+use crate::wallet::platform::PlatformKey;
 use crate::wallet::restriction::{ByPeriod, Restrictions};
 
 /// The account as `GET` shows it. A date of birth has the form that it has in `redeemtoken`.
@@ -126,7 +127,10 @@ fn write_name(name: &str, start: usize, body: &mut Vec<u8>) {
 pub(super) fn write_statement(statement: &Statement, body: &mut Vec<u8>) {
     body.extend_from_slice(b"{\"Transactions\":");
     write_list(&statement.lines, body, |line, body| write_line(line, statement.currency, body));
-    body.extend_from_slice(if statement.more { b",\"More\":true}" } else { b",\"More\":false}" });
+    body.extend_from_slice(if statement.more { b",\"More\":true" } else { b",\"More\":false" });
+    body.extend_from_slice(b",\"CompleteFrom\":");
+    write_number(statement.complete_from, body);
+    body.push(b'}');
 }
 
 fn write_line(line: &StatementLine, currency: Currency, body: &mut Vec<u8>) {
@@ -143,9 +147,15 @@ fn write_line(line: &StatementLine, currency: Currency, body: &mut Vec<u8>) {
         LineKind::Withdrawal => b"withdrawal",
     });
     body.push(b'"');
+    if line.platform != PlatformKey::NONE {
+        body.extend_from_slice(b",\"PlatformKey\":");
+        write_string(&line.platform.to_string(), body);
+    }
     write_optional(b",\"GameRoundID\":", line.round.as_deref(), body);
+    write_optional(b",\"GameID\":", line.game.as_deref(), body);
     body.extend_from_slice(b",\"TransactionID\":");
     write_string(&line.transaction, body);
+    write_optional(b",\"OriginalBetGameRoundTransactionID\":", line.original.as_deref(), body);
     body.extend_from_slice(b",\"Amount\":");
     write_amount(line.amount, currency, body);
     body.extend_from_slice(b",\"CurrencyCode\":\"");

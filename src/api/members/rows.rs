@@ -53,7 +53,7 @@ macro_rules! object {
                             let chars_max = bound!($($unkept_chars_max)?);
                             $unkept.fill(&mut map, chars_max, sentences!($unkept_need $unkept_name), reading)?
                         })*
-                        _ => others.skip(name, &mut map)?,
+                        _ => others.skip(name, &mut map, reading)?,
                     }
                 }
                 others.check(reading)?;

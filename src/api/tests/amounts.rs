@@ -216,7 +216,7 @@ fn sources_of_alerts() {
         check_taken(which, &[("Source", source)], good);
     }
     let body = body(which, &[("Source", r#""OperatorWallet""#), ("Data", r#""\"\u0000é""#)]);
-    let Decoded::Operation(_, Operation::Alert { details, .. }) = decode(which, &body) else {
+    let Decoded::Operation(_, Operation::Alert { details, .. }, _) = decode(which, &body) else {
         panic!("an alert");
     };
     assert_eq!(

@@ -16,7 +16,7 @@ fn check(body: impl AsRef<[u8]>, good: bool) {
     let expect = if good {
         taken(Call::Balance, Operation::Balance { platform: first_platform(), account, game: None })
     } else {
-        Decoded::Refused(Call::Balance, ErrorCode::NotAuthentic)
+        Decoded::Refused(Call::Balance, ErrorCode::NotAuthentic, None)
     };
     let decoded = platform(TokenPolicy::SingleUse, &request(Method::Post, PATH, Some(ADMIN), body));
     assert_eq!(decoded, expect, "{}", body[..body.len().min(400)].escape_ascii());
@@ -57,7 +57,12 @@ fn a_body_is_one_object() {
     check(format!("{{{MEMBERS}}}\0"), false);
     check(format!("{{{MEMBERS}}} {{{MEMBERS}}}"), false);
     check(format!("{{{MEMBERS}}},"), false);
-    check(format!("\u{feff}{{{MEMBERS}}}"), false);
+    check(format!("\u{feff}{{{MEMBERS}}}"), true);
+    check(format!("\u{feff} {{{MEMBERS},\"Unknown\":1}}"), true);
+    check(format!("\u{feff}\u{feff}{{{MEMBERS}}}"), false);
+    check(format!(" \u{feff}{{{MEMBERS}}}"), false);
+    check(format!("{{\u{feff}{MEMBERS}}}"), false);
+    check("\u{feff}", false);
     check(format!("\u{a0}{{{MEMBERS}}}"), false);
     check(format!("\x0c{{{MEMBERS}}}"), false);
     check(format!("{{{MEMBERS}}}").replacen(',', ";", 1), false);
@@ -128,6 +133,13 @@ fn unknown_values_are_of_any_type() {
     check_value("18446744073709551616", true);
     check_value("-9223372036854775809", true);
     check_value("9".repeat(300), true);
+    check_value("9".repeat(3_000), true);
+    for number in ["1e400", "-1E+999", "1e999999999", "1.5e-999999999", "1e99999999999999999999"] {
+        check_value(number, true);
+        check_value(format!("[0, {number}, {{\"a\":{number}}}]"), true);
+        check_more(format!(",\"GameID\":{number}"), false);
+        check_more(format!(",\"Unknown\":0,\"GameID\":{number}"), false);
+    }
     check_value(format!("0.{}1", "0".repeat(2_000)), true);
     check_value(format!("\"{}\"", "x".repeat(40_000)), true);
 }
@@ -155,7 +167,10 @@ fn numbers_are_json() {
         "--1",
         "00",
         "0e",
-        "1e400",
+        "01e999",
+        "1e999.",
+        "1e9e9",
+        "-e9",
     ] {
         check_value(value, false);
         check_value(format!("[{value}]"), false);

@@ -1,5 +1,6 @@
 //! The wallet listener: paths, credentials, and the calls' members.
 
+use super::super::Probe;
 use super::*;
 use crate::limits;
 use crate::wallet::account::{AccountRef, Slot};
@@ -16,7 +17,7 @@ fn enveloped(members: &str) -> String {
     format!("{{{ENVELOPE}{members}}}")
 }
 
-const MALFORMED: Decoded<'static> = Decoded::Refused(Call::Balance, ErrorCode::NotAuthentic);
+const MALFORMED: Decoded<'static> = Decoded::Refused(Call::Balance, ErrorCode::NotAuthentic, None);
 
 fn balance_of(account: &'static str, game: Option<&'static str>) -> Decoded<'static> {
     let account = AccountRef::new(account);
@@ -37,6 +38,8 @@ fn paths_are_exact() {
     let missing = |path| check_door(Method::Post, path, Some(ADMIN), GOOD, http(Status::NotFound));
     missing("/");
     missing("*");
+    missing("/metrics");
+    missing("/readyz/");
     missing("");
     missing("/v1.0");
     missing("/v1.0/");
@@ -52,7 +55,6 @@ fn paths_are_exact() {
     missing("/v1.0/placebet");
     missing("/v1.0/credit");
     missing("/operator/v1/accounts/default/admin");
-    missing("/healthz");
     check_door(Method::Get, "/v1.0/nothing", None, "", http(Status::NotFound));
 }
 
@@ -75,6 +77,23 @@ fn calls_are_posts() {
     }
 }
 
+/// What a load balancer asks, without credentials.
+#[test]
+fn probes_and_options_need_no_credentials() {
+    for authorization in [None, Some(ADMIN), Some(b"nonsense".as_slice())] {
+        for (path, probe) in [("/healthz", Probe::Healthz), ("/readyz", Probe::Readyz)] {
+            check_door(Method::Get, path, authorization, "", Decoded::Probe(probe));
+            check_door(Method::Head, path, authorization, "", Decoded::Probe(probe));
+            check_door(Method::Post, path, authorization, "", not_allowed("GET, HEAD"));
+            check_door(Method::Options, path, authorization, "", not_allowed("GET, HEAD"));
+        }
+        check_door(Method::Options, "/", authorization, "", Decoded::Options("OPTIONS"));
+        let all = Decoded::Options("GET, HEAD, OPTIONS, POST");
+        check_door(Method::Options, "*", authorization, "", all);
+        check_door(Method::Options, "/nothing", authorization, "", http(Status::NotFound));
+    }
+}
+
 #[test]
 fn a_query_changes_nothing() {
     let asked = Request { query: Some("a=b"), ..request(Method::Post, BALANCE, Some(ADMIN), GOOD) };
@@ -90,7 +109,7 @@ fn credentials_come_before_the_body_and_the_key_after_it() {
     check_door(Method::Post, BALANCE, Some(BEARER), GOOD, MALFORMED);
     // Another platform's key, though its credentials are good.
     check_door(Method::Post, BALANCE, Some(OTHER), GOOD, MALFORMED);
-    let refused = |call| Decoded::Refused(call, ErrorCode::NotAuthentic);
+    let refused = |call| Decoded::Refused(call, ErrorCode::NotAuthentic, None);
     check_door(Method::Post, CREATE, None, GOOD, refused(Call::CreateToken));
     check_door(Method::Post, REDEEM, Some(ADMIN), GOOD, refused(Call::RedeemToken));
 }
@@ -211,7 +230,7 @@ fn envelope() {
 fn check_create(token_policy: TokenPolicy, members: &str, expect: Option<u128>) {
     let body = enveloped(members);
     let expect = match expect {
-        None => Decoded::Refused(Call::CreateToken, ErrorCode::NotAuthentic),
+        None => Decoded::Refused(Call::CreateToken, ErrorCode::NotAuthentic, None),
         Some(entropy) => taken(
             Call::CreateToken,
             Operation::CreateToken {
@@ -276,7 +295,7 @@ fn check_redeem(
     let body = enveloped(members);
     let expect = match expect {
         Ok(operation) => taken(Call::RedeemToken, operation),
-        Err(code) => Decoded::Refused(Call::RedeemToken, code),
+        Err(code) => Decoded::Refused(Call::RedeemToken, code, None),
     };
     assert_eq!(
         platform(token_policy, &request(Method::Post, REDEEM, Some(ADMIN), &body)),

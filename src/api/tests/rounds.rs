@@ -100,7 +100,7 @@ pub(super) fn decode(which: usize, body: &str) -> Decoded<'_> {
 }
 
 pub(super) fn refused(which: usize) -> Decoded<'static> {
-    Decoded::Refused(CALLS[which].0, ErrorCode::NotAuthentic)
+    Decoded::Refused(CALLS[which].0, ErrorCode::NotAuthentic, None)
 }
 
 /// The place of a call among [`CALLS`].

@@ -11,7 +11,6 @@ use crate::wallet::operation::PlayKind;
 use crate::wallet::outcome::{
     AccountView, AlertView, LineKind, Outcome, RoundView, SessionView, Statement, StatementLine,
 };
-use crate::wallet::platform::PlatformKey;
 use crate::wallet::restriction::{ByPeriod, Restrictions};
 
 fn minor(minor_units: i64) -> Amount {
@@ -103,7 +102,7 @@ fn check_limits(code: &str, limits: Restrictions<Amount>, expect: &str) {
     // The account shows the same.
     let account = AccountView { limits, balance: balance(code, 0, 0), ..plain_account() };
     let mut body = Vec::new();
-    super::super::encode(Call::GetAccount, &Outcome::Account(Box::new(account)), &mut body);
+    super::super::encode(Call::GetAccount, &Outcome::Account(Box::new(account)), false, &mut body);
     let shown = format!("\"Limits\":{expect},\"Sessions\":");
     assert!(str::from_utf8(&body).unwrap().contains(&shown), "{expect}");
 }
@@ -149,8 +148,8 @@ fn line(number: u64, kind: LineKind) -> StatementLine {
         platform: PlatformKey::NONE,
         round: None,
         game: None,
-        original: None,
         transaction: "t".into(),
+        original: None,
         amount: minor(100),
         moved_nothing: false,
         rolled_back: false,
@@ -162,19 +161,27 @@ fn line(number: u64, kind: LineKind) -> StatementLine {
 #[track_caller]
 fn check_statement(lines: Vec<StatementLine>, more: bool, expect: &str) {
     let currency = Currency::from_code("GBP").unwrap();
-    let statement = Statement { currency, lines, more, complete_from: 1 };
+    let statement = Statement { currency, lines, more, complete_from: 7 };
     check(Call::GetStatement, Outcome::Statement(Box::new(statement)), Status::Ok, expect);
 }
 
 #[test]
 fn statements() {
-    check_statement(Vec::new(), false, r#"{"Transactions":[],"More":false}"#);
+    check_statement(Vec::new(), false, r#"{"Transactions":[],"More":false,"CompleteFrom":7}"#);
     let bet = LineKind::Play(PlayKind::Bet);
     check_statement(
         vec![
-            StatementLine { round: Some("r\"".into()), rolled_back: true, ..line(1, bet) },
+            StatementLine {
+                round: Some("r\"".into()),
+                platform: PlatformKey::at_place(1),
+                rolled_back: true,
+                ..line(1, bet)
+            },
             StatementLine {
                 round: Some("r".into()),
+                platform: second_platform(),
+                game: Some("g\\".into()),
+                original: Some("o\"".into()),
                 moved_nothing: true,
                 at_ms: 1_623_064_576_216,
                 ..line(u64::MAX, LineKind::Play(PlayKind::Rollback))
@@ -182,10 +189,11 @@ fn statements() {
         ],
         true,
         concat!(
-            r#"{"Transactions":[{"Number":1,"Type":"placebet","GameRoundID":"r\"","TransactionID":"t","Amount":1.00,"#,
+            r##"{"Transactions":[{"Number":1,"Type":"placebet","PlatformKey":"#2","GameRoundID":"r\"","TransactionID":"t","Amount":1.00,"##,
             r#""CurrencyCode":"GBP","BalanceAfter":9.00,"At":"1970-01-01T00:00:00.000Z","RolledBack":true},"#,
-            r#"{"Number":18446744073709551615,"Type":"rollbackbet","GameRoundID":"r","TransactionID":"t","Amount":1.00,"#,
-            r#""CurrencyCode":"GBP","BalanceAfter":9.00,"At":"2021-06-07T11:16:16.216Z","MovedNothing":true}],"More":true}"#,
+            r#"{"Number":18446744073709551615,"Type":"rollbackbet","PlatformKey":"M2é","GameRoundID":"r","GameID":"g\\","#,
+            r#""TransactionID":"t","OriginalBetGameRoundTransactionID":"o\"","Amount":1.00,"#,
+            r#""CurrencyCode":"GBP","BalanceAfter":9.00,"At":"2021-06-07T11:16:16.216Z","MovedNothing":true}],"More":true,"CompleteFrom":7}"#,
         ),
     );
     for (kind, name) in [
@@ -198,7 +206,7 @@ fn statements() {
         (LineKind::Withdrawal, "withdrawal"),
     ] {
         let expect = format!(
-            r#"{{"Transactions":[{{"Number":7,"Type":"{name}","TransactionID":"t","Amount":1.00,"CurrencyCode":"GBP","BalanceAfter":9.00,"At":"1970-01-01T00:00:00.000Z"}}],"More":false}}"#
+            r#"{{"Transactions":[{{"Number":7,"Type":"{name}","TransactionID":"t","Amount":1.00,"CurrencyCode":"GBP","BalanceAfter":9.00,"At":"1970-01-01T00:00:00.000Z"}}],"More":false,"CompleteFrom":7}}"#
         );
         check_statement(vec![line(7, kind)], false, &expect);
     }

@@ -1,5 +1,7 @@
 use super::*;
+use crate::api::Manners;
 use crate::config::Storing;
+use crate::wallet::{Dialect, PlatformKey, RoundScope};
 
 /// A whole file; rows change one thing in it. Its lines count from 1.
 const WHOLE: &str = r#"listen = "127.0.0.1:1"
@@ -20,6 +22,13 @@ key = "L200"
 user = "user2"
 password = "pass:word"
 domains = ["casino"]
+round_scope = "game"
+unknown_rollback = 0
+strict_rounds = true
+remember_refusals_ms = 86400000
+session_token = "single-use"
+unauthorized_status = 401
+describe_errors = true
 
 [[domain]]
 name = "default"
@@ -67,13 +76,30 @@ fn a_whole_file() {
     assert_eq!(file.operator_token.unwrap(), "token==");
     assert_eq!(file.session_token, Some(TokenPolicy::Wrapped));
     let [first, second] = &file.platforms[..] else { panic!("two platforms") };
-    assert_eq!((&*first.key.to_string(), &*first.user, &*first.password), ("L100", "user1", "a password"));
-    assert_eq!((&*second.key.to_string(), &*second.user, &*second.password), ("L200", "user2", "pass:word"));
-    let (one, two) = (first.key, second.key);
+    let [one, two] = ["L100", "L200"].map(|key| PlatformKey::new(key).unwrap());
+    assert_eq!((first.key, &*first.user, &*first.password), (one, "user1", "a password"));
+    assert_eq!((second.key, &*second.user, &*second.password), (two, "user2", "pass:word"));
+    assert_eq!((first.dialect, first.manners), (Dialect::default(), Manners::default()));
+    assert_eq!(file.own_policies, [None, Some(TokenPolicy::SingleUse)]);
+    let spoken = Dialect {
+        round_scope: RoundScope::Game,
+        unknown_rollback_succeeds: true,
+        strict_rounds: true,
+        remember_refusals_ms: 86_400_000,
+        token_policy: TokenPolicy::default(),
+    };
+    assert_eq!(second.dialect, spoken);
+    assert_eq!(second.manners, Manners { describe_errors: true, unauthorized_401: true });
     let default = file.catalog.domain("default").unwrap();
-    assert_eq!((default.currency.code(), default.serves(one), default.serves(two)), ("GBP", true, false));
+    assert_eq!(
+        (default.currency.code(), default.platforms.contains(&one), default.platforms.contains(&two)),
+        ("GBP", true, false)
+    );
     let casino = file.catalog.domain("casino").unwrap();
-    assert_eq!((casino.currency.code(), casino.serves(one), casino.serves(two)), ("KWD", true, true));
+    assert_eq!(
+        (casino.currency.code(), casino.platforms.contains(&one), casino.platforms.contains(&two)),
+        ("KWD", true, true)
+    );
     assert!(file.catalog.has_game("11588") && file.catalog.has_game("11589"));
     assert_eq!(file.catalog.session_idle_ms, 5);
     assert_eq!(file.catalog.retention_ms, 6);
@@ -91,13 +117,13 @@ fn a_byte_order_mark_and_crlf_are_accepted() {
 #[test]
 fn broken_toml() {
     check("listen = \"127.0.0.1:1\"", "listen = \"127.0.0.1:1", ":1: invalid basic string, expected `\"`");
-    check("[timeouts]", "[timeouts", ":28: unclosed table, expected `]`");
-    check("send_ms = 3", "send_ms = 1.2.3", ":31: invalid float");
-    check("send_ms = 3", "send_ms = 3\nsend_ms = 3", ":32: the key \"send_ms\" stands here a second time");
+    check("[timeouts]", "[timeouts", ":35: unclosed table, expected `]`");
+    check("send_ms = 3", "send_ms = 1.2.3", ":38: invalid float");
+    check("send_ms = 3", "send_ms = 3\nsend_ms = 3", ":39: the key \"send_ms\" stands here a second time");
     check(
         "domains = [\"casino\"]",
         "domains = [\"casino\"",
-        ":20: missing comma between array elements, expected `,`",
+        ":19: missing comma between array elements, expected `,`",
     );
     let error = read(b"games = []\ndata = \"\xff\"").err().unwrap().to_string();
     assert_eq!(error, "f.toml:2: this is not UTF-8");
@@ -106,27 +132,23 @@ fn broken_toml() {
 #[test]
 fn keys_that_are_unknown_missing_or_of_the_wrong_type() {
     check("user = \"user2\"\n", "", ":14: missing field `user`");
-    check("currency = \"GBP\"\n", "", ":20: missing field `currency`");
+    check("currency = \"GBP\"\n", "", ":27: missing field `currency`");
     check(
         "currency = \"GBP\"",
         "currenzy = \"GBP\"",
-        ":22: unknown field `currenzy`, expected one of `name`, `currency`, `time_zone`",
+        ":29: unknown field `currenzy`, expected one of `name`, `currency`, `time_zone`",
     );
     check(
         "session_idle_ms = 5",
         "listen = \"127.0.0.1:1\"",
-        ":33: unknown field `listen`, expected one of `request_ms`, `keep_alive_ms`, `send_ms`, `drain_ms`, \
+        ":40: unknown field `listen`, expected one of `request_ms`, `keep_alive_ms`, `send_ms`, `drain_ms`, \
          `session_idle_ms`; a key of the file itself stands above the first [section]",
     );
     check("\"127.0.0.1:1\"", "9816", ":1: invalid type: integer `9816`, expected a string");
     check("[\"11588\", \"11589\"]", "[11588]", ":6: invalid type: integer `11588`, expected a string");
     check("\"data\"", "1", ":3: invalid type: integer `1`, expected a string");
     check("[\"casino\"]", "\"casino\"", ":18: invalid type: string \"casino\", expected a sequence");
-    check(
-        "send_ms = 3",
-        "send_ms = \"3\"",
-        ":31: invalid type: string \"3\", expected a whole number of milliseconds",
-    );
+    check("send_ms = 3", "send_ms = \"3\"", ":38: invalid type: string \"3\", expected a whole number");
     let single = "[platform]\nkey = \"L100\"";
     let error = read(single.as_bytes()).err().unwrap().to_string();
     assert_eq!(error, "f.toml:1: a section of a list has two brackets, as [[platform]] and [[domain]] have");
@@ -161,6 +183,50 @@ fn values_of_the_file_itself() {
     );
     check("\"data\"", "\"\"", ":3: data is empty; it names a directory");
     check("wrapped", "once", ":5: session_token is \"once\"; it must be \"single-use\" or \"wrapped\"");
+}
+
+#[test]
+fn dialects() {
+    check("\"game\"", "\"round\"", ":19: round_scope is \"round\"; it must be \"platform\" or \"game\"");
+    check("\"game\"", "1", ":19: invalid type: integer `1`, expected a string");
+    check("unknown_rollback = 0", "unknown_rollback = 8", ":20: unknown_rollback is 8; it must be -8 or 0");
+    check(
+        "unknown_rollback = 0",
+        "unknown_rollback = \"0\"",
+        ":20: invalid type: string \"0\", expected a whole number",
+    );
+    check("strict_rounds = true", "strict_rounds = 1", ":21: invalid type: integer `1`, expected a boolean");
+    check(
+        "remember_refusals_ms = 86400000",
+        "remember_refusals_ms = 86400001",
+        ":22: remember_refusals_ms is 86400001; it must be 0 to 86400000 milliseconds",
+    );
+    check(
+        "remember_refusals_ms = 86400000",
+        "remember_refusals_ms = -1",
+        ":22: remember_refusals_ms is -1; it must be 0 to 86400000 milliseconds",
+    );
+    check(
+        "\"single-use\"",
+        "\"once\"",
+        ":23: session_token is \"once\"; it must be \"single-use\" or \"wrapped\"",
+    );
+    check("status = 401", "status = 403", ":24: unauthorized_status is 403; it must be 200 or 401");
+    check(
+        "describe_errors = true",
+        "describe_errors = \"no\"",
+        ":25: invalid type: string \"no\", expected a boolean",
+    );
+    // The defaults, said.
+    let said = WHOLE
+        .replace("\"game\"", "\"platform\"")
+        .replace("unknown_rollback = 0", "unknown_rollback = -8")
+        .replace("strict_rounds = true", "strict_rounds = false")
+        .replace("remember_refusals_ms = 86400000", "remember_refusals_ms = 0")
+        .replace("status = 401", "status = 200")
+        .replace("describe_errors = true", "describe_errors = false");
+    let platforms = read(said.as_bytes()).unwrap().platforms;
+    assert_eq!((platforms[1].dialect, platforms[1].manners), (Dialect::default(), Manners::default()));
 }
 
 #[test]
@@ -203,30 +269,37 @@ fn domains_with_a_fault() {
     check(
         "currency = \"KWD\"",
         "currency = \"KWD\"\ntime_zone = \"Europe/Atlantis\"",
-        ":27: the time zone \"Europe/Atlantis\" is not one of IANA's database, such as \"Europe/Stockholm\"",
+        ":34: the time zone \"Europe/Atlantis\" is not one of IANA's database, such as \"Europe/Stockholm\"",
     );
     check(
         "currency = \"KWD\"",
         "currency = \"KWD\"\ntime_zone = 2",
-        ":27: invalid type: integer `2`, expected a string",
+        ":34: invalid type: integer `2`, expected a string",
     );
-    check("\"KWD\"", "\"kwd\"", ":26: ISO 4217 has no currency \"kwd\", such as \"GBP\"");
+    check("\"KWD\"", "\"kwd\"", ":33: ISO 4217 has no currency \"kwd\", such as \"GBP\"");
     check(
         "name = \"casino\"",
         "name = \"default\"",
-        ":25: the domain name \"default\" has been used on line 21 already",
+        ":32: the domain name \"default\" has been used on line 28 already",
     );
-    check("name = \"casino\"", "name = \"\"", ":25: the domain name is empty");
+    for dots in [".", ".."] {
+        check(
+            "name = \"casino\"",
+            &format!("name = \"{dots}\""),
+            &format!(":32: the domain name \"{dots}\" can't be named in a path, where its accounts are"),
+        );
+    }
+    check("name = \"casino\"", "name = \"\"", ":32: the domain name is empty");
     check(
         "name = \"casino\"",
         "name = \"a/b\"",
-        ":25: the domain name \"a/b\" has a slash, which ends it in an account's id",
+        ":32: the domain name \"a/b\" has a slash, which ends it in an account's id",
     );
     let long = "n".repeat(49);
     check(
         "name = \"casino\"",
         &format!("name = \"{long}\""),
-        &format!(":25: the domain name \"{long}\" has 49 characters; at most 48 are allowed"),
+        &format!(":32: the domain name \"{long}\" has 49 characters; at most 48 are allowed"),
     );
 }
 
@@ -241,26 +314,26 @@ fn games_with_a_fault() {
 
 #[test]
 fn times_out_of_bounds() {
-    check("request_ms = 1", "request_ms = 0", ":29: request_ms is 0; it must be 1 to 86400000 milliseconds");
+    check("request_ms = 1", "request_ms = 0", ":36: request_ms is 0; it must be 1 to 86400000 milliseconds");
     check(
         "keep_alive_ms = 2",
         "keep_alive_ms = -2",
-        ":30: keep_alive_ms is -2; it must be 1 to 86400000 milliseconds",
+        ":37: keep_alive_ms is -2; it must be 1 to 86400000 milliseconds",
     );
     check(
         "send_ms = 3",
         "send_ms = 86400001",
-        ":31: send_ms is 86400001; it must be 1 to 86400000 milliseconds",
+        ":38: send_ms is 86400001; it must be 1 to 86400000 milliseconds",
     );
     check(
-        "86400000",
-        "9223372036854775807",
-        ":32: drain_ms is 9223372036854775807; it must be 1 to 86400000 milliseconds",
+        "drain_ms = 86400000",
+        "drain_ms = 9223372036854775807",
+        ":39: drain_ms is 9223372036854775807; it must be 1 to 86400000 milliseconds",
     );
     check(
         "session_idle_ms = 5",
         "session_idle_ms = 0",
-        ":33: session_idle_ms is 0; it must be 1 to 86400000 milliseconds",
+        ":40: session_idle_ms is 0; it must be 1 to 86400000 milliseconds",
     );
 }
 
@@ -269,17 +342,17 @@ fn numbers_of_rounds_and_storage() {
     check(
         "retention_ms = 6",
         "retention_ms = 0",
-        ":36: retention_ms is 0; it must be 1 to 316224000000 milliseconds",
+        ":43: retention_ms is 0; it must be 1 to 316224000000 milliseconds",
     );
     check(
         "reserve_mib = 7",
         "reserve_mib = -1",
-        ":39: reserve_mib is -1; it must be 0 to 1099511627776 mebibytes",
+        ":46: reserve_mib is -1; it must be 0 to 1099511627776 mebibytes",
     );
     check(
         "snapshot_segments = 8",
         "snapshot_segments = 1025",
-        ":40: snapshot_segments is 1025; it must be 1 to 1024 segments",
+        ":47: snapshot_segments is 1025; it must be 1 to 1024 segments",
     );
 }
 

@@ -16,13 +16,6 @@ pub struct Lease {
     length: usize,
 }
 
-impl Lease {
-    /// `length` bytes in the buffer with this number, as a completion says.
-    pub(super) const fn new(buffer: u16, length: usize) -> Self {
-        Self { buffer, length }
-    }
-}
-
 /// The receive buffers and the queue through which the kernel takes them.
 pub(super) struct Buffers {
     /// The queue's entries, `count` of them, page-aligned; the tail lies in the first one.
@@ -66,6 +59,18 @@ impl Buffers {
         let entries = size_of::<types::BufRingEntry>() * usize::from(count);
         let layout = |bytes| Layout::from_size_align(bytes, PAGE_BYTES).expect("bounded by limits");
         (layout(entries), layout(bytes_each * usize::from(count)))
+    }
+
+    /// The first `length` bytes of the buffer with this number, as a completion says; `None` where there is no such buffer,
+    /// or it is shorter.
+    pub(super) fn lease(&self, buffer: u16, length: usize) -> Option<Lease> {
+        (buffer < self.count && length <= self.bytes_each).then_some(Lease { buffer, length })
+    }
+
+    /// Counts the buffers that were put into the queue, round and round.
+    #[cfg(test)]
+    pub(super) const fn queued(&self) -> u16 {
+        self.tail
     }
 
     /// What was received.

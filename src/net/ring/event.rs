@@ -4,6 +4,7 @@ use std::io;
 
 use io_uring::cqueue;
 
+use super::buffers::Buffers;
 use super::{ConnectionId, Lease};
 
 /// What a receive brought.
@@ -74,22 +75,67 @@ pub(super) fn result(entry: &cqueue::Entry) -> io::Result<usize> {
     }
 }
 
-/// What a receive's completion says.
-pub(super) fn received(entry: &cqueue::Entry) -> Received {
-    let lease = cqueue::buffer_select(entry.flags());
-    match result(entry) {
-        Ok(0) => {
-            assert!(lease.is_none(), "an end has no bytes");
-            Received::End
-        }
+/// What a receive's completion says, of a count or an error and the buffer that came with it. Nothing that the kernel says
+/// is a reason to end: a buffer that came with no bytes goes back, and bytes without a buffer broke the connection.
+pub(super) fn received(result: io::Result<usize>, buffer: Option<u16>, buffers: &mut Buffers) -> Received {
+    let received = match result {
+        Ok(0) => Received::End,
         Ok(length) => {
-            let buffer = lease.expect("received bytes are in a buffer");
-            Received::Bytes(Lease::new(buffer, length))
+            return match buffer.and_then(|buffer| buffers.lease(buffer, length)) {
+                Some(lease) => Received::Bytes(lease),
+                None => Received::Failed(io::Error::other("received bytes are in no buffer")),
+            };
         }
         Err(error) => match error.raw_os_error() {
             Some(libc::ENOBUFS) => Received::NoBuffer,
             Some(libc::ECANCELED) => Received::Cancelled,
             _ => Received::Failed(error),
         },
+    };
+    if let Some(unused) = buffer.and_then(|buffer| buffers.lease(buffer, 0)) {
+        buffers.release(unused);
+    }
+    received
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COUNT: u16 = 4;
+    const BYTES: usize = 64;
+
+    /// What a completion is taken for, and how many buffers it has given back.
+    #[track_caller]
+    fn check(result: Result<usize, i32>, buffer: Option<u16>, expect: &str, given_back: u16) {
+        let mut buffers = Buffers::new(COUNT, BYTES).unwrap();
+        let before = buffers.queued();
+        let told = received(result.map_err(io::Error::from_raw_os_error), buffer, &mut buffers);
+        let name = match told {
+            Received::Bytes(lease) => format!("{} bytes", buffers.bytes(&lease).len()),
+            Received::End => "end".into(),
+            Received::NoBuffer => "no buffer".into(),
+            Received::Cancelled => "cancelled".into(),
+            Received::Failed(_) => "failed".into(),
+        };
+        let case = format!("{result:?} {buffer:?}");
+        assert_eq!((name.as_str(), buffers.queued().wrapping_sub(before)), (expect, given_back), "{case}");
+    }
+
+    #[test]
+    fn whatever_the_kernel_says_of_a_receive_is_taken() {
+        check(Ok(7), Some(1), "7 bytes", 0);
+        check(Ok(BYTES), Some(COUNT - 1), "64 bytes", 0);
+        check(Ok(0), None, "end", 0);
+        check(Ok(0), Some(2), "end", 1);
+        check(Ok(7), None, "failed", 0);
+        check(Ok(7), Some(COUNT), "failed", 0);
+        check(Ok(BYTES + 1), Some(1), "failed", 0);
+        check(Err(libc::ENOBUFS), None, "no buffer", 0);
+        check(Err(libc::ECANCELED), None, "cancelled", 0);
+        check(Err(libc::ECANCELED), Some(0), "cancelled", 1);
+        check(Err(libc::ECONNRESET), None, "failed", 0);
+        check(Err(libc::ECONNRESET), Some(3), "failed", 1);
+        check(Err(libc::ECONNRESET), Some(COUNT), "failed", 0);
     }
 }

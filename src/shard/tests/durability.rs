@@ -41,6 +41,54 @@ fn nothing_leaves_a_shard_that_it_may_yet_lose() {
     assert_eq!(cluster.session_keys(), 0);
 }
 
+/// A reply goes out with the change that it shows, whatever was served before it: a lane keeps no order among those that
+/// wait.
+#[test]
+fn an_older_change_does_not_wait_for_a_newer_one() {
+    let mut cluster = Cluster::new(2);
+    let [first, second] = [0, 1].map(|number| cluster.account(1, number));
+    for id in [&first, &second] {
+        cluster.check(0, &put(id), &CREATED);
+    }
+    cluster.disk = false;
+    let freeze = |id: &str| Operation::SetStatus { account: account(id), status: Status::Frozen };
+    // The first change is under way to the disk when the second comes, and the first is read after that.
+    let changed = cluster.submit(0, &freeze(&first)).0;
+    cluster.poll(1);
+    let under_way = cluster.shards[1].take_group().expect("the first change");
+    let changed_later = cluster.submit(0, &freeze(&second)).0;
+    let read = cluster.submit(0, &balance(&first)).0;
+    cluster.poll(1);
+    cluster.shards[1].on_durable(under_way);
+    cluster.poll(0);
+    assert!(cluster.told.contains_key(&(0, changed)) && cluster.told.contains_key(&(0, read)));
+    assert!(!cluster.told.contains_key(&(0, changed_later)));
+    cluster.disk = true;
+    cluster.write(1);
+    cluster.settle();
+    assert!(cluster.told.contains_key(&(0, changed_later)));
+}
+
+/// A shard without connections serves the others until they have left, and the process ends then: so what it takes in for
+/// them meanwhile is journaled at once, a session's renewal too.
+#[test]
+fn renewals_that_come_in_after_a_shard_has_left_are_journaled() {
+    let mut cluster = Cluster::new(2);
+    let (id, key) = (cluster.account(1, 0), cluster.key(0, 0));
+    cluster.check(0, &put(&id), &CREATED);
+    cluster.check(0, &open(&id, &key), &opened(&key));
+    cluster.disk = false;
+    cluster.now_ms += 1_000;
+    cluster.check(0, &redeem(&key), &redeemed(&id, &key));
+    assert!(cluster.shards[1].is_durable(), "a renewal is not waited for");
+    cluster.shards[1].leave();
+    assert_eq!(cluster.shards[1].take_group().map(|group| (group.first, group.last)), Some((3, 3)));
+
+    cluster.now_ms += 1_000;
+    cluster.check(0, &redeem(&key), &redeemed(&id, &key));
+    assert!(!cluster.shards[1].is_durable(), "the process does not end without it");
+}
+
 /// Where nothing can be journaled, what needs it is refused before it has changed anything, and reads go on.
 #[test]
 fn a_shard_that_is_read_only_refuses_writes() {

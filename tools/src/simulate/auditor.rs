@@ -295,13 +295,14 @@ impl Auditor {
             ledger.settled = ledger.before_start.take();
             ledger.log.clear();
         }
-        let mut search = Search { before, rules, now_ms, crashed_ms, shown, ways: 0 };
+        let mut search = Search { before, rules, now_ms, crashed_ms, shown, ways: 0, first: None };
         let log = ledger.log.make_contiguous();
         let Some((before_start, found)) = search.run(ledger.settled.clone(), log) else {
             let requests: Vec<String> = log.iter().map(describe).collect();
             return Err(format!(
-                "At {now_ms}, after the crash at {crashed_ms}, {account} is\n  {shown:?},\n  which nothing explains \
-                 ({ways} ways tried) of what was settled,\n  {settled:?}\n  and what was under way,\n  {requests}",
+                "At {now_ms}, after the crash at {crashed_ms}, {account} is\n  {shown:?},\n  and not\n  {first},\n  \
+                 which nothing explains ({ways} ways tried) of what was settled,\n  {settled:?}\n  and what was under way,\n  {requests}",
+                first = search.first.unwrap_or_default(),
                 ways = search.ways,
                 settled = ledger.settled,
                 requests = requests.join("\n  "),

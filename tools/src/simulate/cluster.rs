@@ -227,11 +227,8 @@ impl Cluster {
         }
         let blank = recovered.iter().all(|shard| shard.wallet.settings().domains.is_empty());
         let same = shards == self.disks.len();
-        let (mut journals, mut wallets) = if same {
-            self.go_on(recovered)
-        } else {
-            self.deal(recovered, partition, now_ms, chance)?
-        };
+        let (mut journals, mut wallets) =
+            if same { self.go_on(recovered) } else { self.deal(recovered, partition, now_ms, chance)? };
         for (journal, wallet) in journals.iter_mut().zip(&mut wallets) {
             let before = wallet.settings().clone();
             let changed = wallet.configure(now_ms, &settings).map_err(|changed| format!("{changed:?}"))?;

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::ops::Range;
 
-use purser::journal::snapshot::{Sink, Source};
 use purser::journal::mark::Mark;
+use purser::journal::snapshot::{Sink, Source};
 use purser::journal::{Buffer, Group, Origin, Place, Point, SegmentSource, Tail};
 use purser::limits::JOURNAL_BLOCK_BYTES;
 use purser::recovery::{self, Error, FoldError, Recovered, SealedSegment};
@@ -240,7 +240,10 @@ impl Disk {
         if let Some(torn) = &tail.torn {
             let file = self.segments.get_mut(&torn.segment).expect("it was read");
             let offset = torn.offset as usize;
-            assert!(file.groups.last().is_none_or(|group| group.at.end <= offset), "what was whole is not cut");
+            assert!(
+                file.groups.last().is_none_or(|group| group.at.end <= offset),
+                "what was whole is not cut"
+            );
             file.bytes[offset..].fill(0);
         }
     }
@@ -326,7 +329,6 @@ impl Disk {
             self.fold = None;
         }
     }
-
 }
 
 fn segment_name(number: u32) -> String {

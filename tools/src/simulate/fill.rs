@@ -25,7 +25,8 @@ impl Run {
         self.drain()?;
         let player = self.workload.first_player();
         let (account, currency) = (AccountRef::new(CompactString::from(player.id.as_str())), player.currency);
-        let Some(platform) = player.platforms.iter().find(|key| self.rules.serves(**key, account.id())) else {
+        let Some(platform) = player.platforms.iter().find(|key| self.rules.serves(**key, account.id()))
+        else {
             return Ok(());
         };
         let Some(game) = self.rules.games.first() else { return Ok(()) };

@@ -270,10 +270,9 @@ fn is_step_of(step: &Operation<CompactString>, request: &Operation<CompactString
         (Operation::StartSession { account, key }, Operation::OpenSession { account: of, key: by }) => {
             account == of && key == by
         }
-        (
-            Operation::CheckClaim { account, key, .. },
-            Operation::OpenSession { account: of, key: by },
-        ) => account == of && key == by,
+        (Operation::CheckClaim { account, key, .. }, Operation::OpenSession { account: of, key: by }) => {
+            account == of && key == by
+        }
         (
             Operation::ReleaseKey { key, answer: Released::Freed, .. },
             Operation::OpenSession { key: by, .. },

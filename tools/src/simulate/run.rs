@@ -226,7 +226,10 @@ impl Run {
             self.sweep()?;
             self.drain()?;
         }
-        Err(format!("The directory has {} keys, and {sessions} sessions have one.", self.cluster.session_keys()))
+        Err(format!(
+            "The directory has {} keys, and {sessions} sessions have one.",
+            self.cluster.session_keys()
+        ))
     }
 
     /// Tells the auditor what has happened.

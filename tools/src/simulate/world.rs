@@ -40,8 +40,7 @@ const IDLE_MS: [u64; 3] = [2 * MINUTE_MS, limits::SESSION_IDLE_MS, 12 * HOUR_MS]
 const REFUSALS_MS: [u64; 4] = [0, 0, 5 * MINUTE_MS, DAY_MS];
 
 /// Time zones that are drawn.
-const ZONES: [Zone; 5] =
-    [Zone::Utc, Zone::Utc, Zone::Fixed(330), Zone::Fixed(-300), Zone::Turning];
+const ZONES: [Zone; 5] = [Zone::Utc, Zone::Utc, Zone::Fixed(330), Zone::Fixed(-300), Zone::Turning];
 
 /// A player of the world, who need not have an account yet.
 #[derive(Clone, Debug)]
@@ -99,10 +98,7 @@ impl World {
             games: BTreeSet::from(GAMES.map(str::to_owned)),
             dialects: (0..PLATFORMS.len()).map(|place| (platform(place), dialect)).collect(),
             token_life_ms: limits::TOKEN_LIFE_MS,
-            times: Times {
-                session_idle_ms: limits::SESSION_IDLE_MS,
-                retention_ms: limits::RETENTION_MS,
-            },
+            times: Times { session_idle_ms: limits::SESSION_IDLE_MS, retention_ms: limits::RETENTION_MS },
         }
     }
 
@@ -126,7 +122,9 @@ impl World {
         match chance.below(20) {
             0..3 => rules.times = draw_times(chance),
             3 => rules.times.retention_ms = RETENTIONS_MS[chance.index(2)],
-            4..6 => drop(rules.dialects.insert(platform(chance.index(PLATFORMS.len())), draw_dialect(chance))),
+            4..6 => {
+                drop(rules.dialects.insert(platform(chance.index(PLATFORMS.len())), draw_dialect(chance)))
+            }
             6..8 => {
                 // A game is withdrawn, or offered again.
                 let game = GAMES[chance.index(GAMES.len())];

@@ -236,9 +236,7 @@ fn for_platform(state: Option<&mut Account>, ask: &Ask<'_>) -> Answer {
             account.refuse(ErrorCode::GameNotFound)
         }
         Operation::Balance { .. } => Outcome::Balance(account.balance()),
-        Operation::CreateToken { game, entropy, .. } => {
-            account.create_token(ask, platform, game, *entropy)
-        }
+        Operation::CreateToken { game, entropy, .. } => account.create_token(ask, platform, game, *entropy),
         Operation::Play(play) => account.play(ask, play),
         Operation::EndRound { round, game, currency, .. } => {
             account.end_round(ask, platform, round, game, *currency)
@@ -356,7 +354,13 @@ impl Account {
 
     /// The key of the round that a platform's request names, where the account has it. A platform whose scope was
     /// changed still finds what it began under the other one.
-    pub(super) fn find(&self, ask: &Ask<'_>, platform: PlatformKey, round: &str, game: &str) -> Option<RoundKey> {
+    pub(super) fn find(
+        &self,
+        ask: &Ask<'_>,
+        platform: PlatformKey,
+        round: &str,
+        game: &str,
+    ) -> Option<RoundKey> {
         let key = |game: Option<&str>| RoundKey { platform, round: round.into(), game: game.map(Into::into) };
         let (plain, by_game) = (key(None), key(Some(game)));
         match ask.rules.dialect(platform).round_scope {

@@ -95,8 +95,7 @@ impl Account {
 
     /// What a bet is known by, whether its round is there or not.
     fn bet_key(ask: &Ask<'_>, play: &Play<CompactString>) -> RoundKey {
-        let by_game =
-            ask.rules.dialect(play.platform).round_scope == purser::wallet::RoundScope::Game;
+        let by_game = ask.rules.dialect(play.platform).round_scope == purser::wallet::RoundScope::Game;
         RoundKey {
             platform: play.platform,
             round: play.round.clone(),

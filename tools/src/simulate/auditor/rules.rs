@@ -86,7 +86,10 @@ impl Rules {
     }
 
     /// The request as its platform makes it under these rules; `None` where it does not make such a one any more.
-    pub(crate) fn asked(&self, request: &Rc<Operation<CompactString>>) -> Option<Rc<Operation<CompactString>>> {
+    pub(crate) fn asked(
+        &self,
+        request: &Rc<Operation<CompactString>>,
+    ) -> Option<Rc<Operation<CompactString>>> {
         let (scope, wanted) = match &**request {
             Operation::Play(Play { platform, scope, .. }) | Operation::EndRound { platform, scope, .. } => {
                 (*scope, self.dialect(*platform).round_scope)

@@ -98,7 +98,8 @@ impl Account {
 
     fn end_least_recent(&mut self, is: impl Fn(&Session) -> bool) {
         let those = self.sessions.iter().filter(|session| is(session));
-        let least = those.min_by_key(|session| (session.used_ms(), session.login)).map(|session| session.login);
+        let least =
+            those.min_by_key(|session| (session.used_ms(), session.login)).map(|session| session.login);
         self.sessions.retain(|session| Some(session.login) != least);
     }
 

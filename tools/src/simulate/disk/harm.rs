@@ -76,7 +76,9 @@ impl Disk {
     pub(in crate::simulate) fn heal(&mut self, harm: Harm) {
         match harm.undo {
             Undo::Segment(number, file) => drop(self.segments.insert(number, file)),
-            Undo::Bytes(number, bytes) => self.segments.get_mut(&number).expect("it was harmed").bytes = bytes,
+            Undo::Bytes(number, bytes) => {
+                self.segments.get_mut(&number).expect("it was harmed").bytes = bytes
+            }
             Undo::Snapshot(covers, bytes) => drop(self.snapshots.insert(covers, bytes)),
         }
     }
@@ -101,7 +103,9 @@ impl Disk {
             places.extend(file.groups.iter().map(|group| (Some(*number), group.at.clone())));
         }
         let used = self.segments.iter().rfind(|(_, file)| !file.groups.is_empty());
-        if used.is_some_and(|(number, file)| file.groups.last().is_some_and(|last| !self.is_told(*number, last))) {
+        if used
+            .is_some_and(|(number, file)| file.groups.last().is_some_and(|last| !self.is_told(*number, last)))
+        {
             // It looks like a write that a crash tore.
             places.pop();
         }
@@ -146,7 +150,12 @@ impl Disk {
                 return None;
             }
             let (covers, bytes) = self.snapshots.pop_last().expect("there is one");
-            return Some(Harm { kind, file: snapshot_name(covers), within, undo: Undo::Snapshot(covers, bytes) });
+            return Some(Harm {
+                kind,
+                file: snapshot_name(covers),
+                within,
+                undo: Undo::Snapshot(covers, bytes),
+            });
         }
         let number = numbers[chance.index(numbers.len())];
         let file = self.segments.remove(&number).expect("it was chosen");
@@ -155,7 +164,8 @@ impl Disk {
 
     /// Cuts a segment's end off within a group, or has zeros there.
     fn cut(&mut self, chance: &mut Chance, kind: Kind) -> Option<Harm> {
-        let groups = self.segments.iter().flat_map(|(number, file)| file.groups.iter().map(|at| (*number, at)));
+        let groups =
+            self.segments.iter().flat_map(|(number, file)| file.groups.iter().map(|at| (*number, at)));
         let told: Vec<(u32, Range<usize>)> = groups
             .filter(|(number, group)| self.is_told(*number, group))
             .map(|(number, group)| (number, group.at.clone()))

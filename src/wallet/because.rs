@@ -1,0 +1,11 @@
+//! Sentences of refusals that several calls share. Each names the member that a platform's engineer should look at.
+
+pub(super) const NO_ACCOUNT: &str =
+    "OperatorAccountID names no account, or one whose domain is not served to this platform.";
+pub(super) const FROZEN: &str = "The account is frozen.";
+pub(super) const NO_GAME: &str = "GameID names no game that is offered.";
+pub(super) const CURRENCY: &str = "CurrencyCode is not the account's currency.";
+pub(super) const TOO_MUCH: &str = "With Amount the account would hold more than an account can.";
+pub(super) const OTHER_CONTENTS: &str = "The transaction's id was used before with other contents.";
+pub(super) const NO_TOKEN: &str =
+    "SessionToken is unknown, expired, was redeemed before, or was made for another platform.";

@@ -1,0 +1,125 @@
+//! A data directory that is new, held, moved away, or open to others.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use crate::files::names;
+use crate::process::Home;
+
+/// A start says that it makes a directory: a path that is not there, or that nothing is in, may be a disk that is not
+/// mounted.
+#[test]
+fn a_new_directory_is_told_of() {
+    let mut home = Home::new();
+    home.serve_from(home.beside("not/there/yet"));
+    let line = |was: &str| {
+        format!("purser: note: the data directory {} {was}: new data are begun in it", home.data().display())
+    };
+    let says = home.start(1).said.clone();
+    assert!(says.lines().any(|said| said == line("was not there")), "{says}");
+    assert!(!home.start(1).said.contains("new data"), "it is not new any more");
+
+    let empty = home.beside("empty");
+    fs::create_dir_all(empty.join("lost+found")).expect("it is not there");
+    home.serve_from(empty);
+    let says = home.start(1).said.clone();
+    assert!(says.contains(" was empty: new data are begun in it"), "{says}");
+
+    let other = home.beside("other");
+    fs::create_dir(&other).expect("it is not there");
+    fs::write(other.join("letter"), "mine").expect("there is room");
+    home.serve_from(other);
+    let sentence = home.refusal(1);
+    assert!(
+        sentence.contains("/other/manifest: it is missing, and the directory is not empty"),
+        "{sentence}"
+    );
+    assert_eq!(fs::read_dir(home.data()).expect("it is there").count(), 2, "the letter, and the lock file");
+}
+
+/// The lock file is put back, and another server is refused before and after.
+#[test]
+fn a_lock_file_that_is_removed_lets_nobody_in() {
+    let home = Home::new();
+    let process = home.start(1);
+    let lock = home.data().join("purser.lock");
+    for replace in [false, true] {
+        fs::remove_file(&lock).expect("it is there");
+        if replace {
+            fs::write(&lock, "1\n").expect("there is room");
+        }
+        let sentence = home.refusal(1);
+        assert!(
+            sentence.contains("can't use the data directory") && sentence.contains(" uses it"),
+            "{sentence}"
+        );
+        let ours = format!("{}\n", process.id());
+        crate::files::await_names(&home.data(), "the lock file", |_| {
+            fs::read_to_string(&lock).is_ok_and(|text| text == ours)
+        });
+        let sentence = home.refusal(1);
+        assert!(sentence.contains(&format!("process {} uses it", process.id())), "{sentence}");
+    }
+    process.operate("PUT default/anna", r#"{"CountryCode":"GB"}"#, 201);
+    let words = process.stop();
+    let [first, second] = words.lines().collect::<Vec<_>>()[..] else { panic!("{words}") };
+    assert!(
+        first == second && first.contains("the lock file of ") && first.ends_with("was put back"),
+        "{words}"
+    );
+    home.start(1).operate("GET default/anna", "", 200);
+}
+
+/// Another server could start at the path; so this one ends.
+#[test]
+fn a_directory_that_is_moved_away_is_not_served_from() {
+    for replace in [false, true] {
+        let home = Home::new();
+        let mut process = home.start(1);
+        process.operate("PUT default/anna", r#"{"CountryCode":"GB"}"#, 201);
+        fs::rename(home.data(), home.beside("away")).expect("it is there");
+        if replace {
+            fs::create_dir(home.data()).expect("it is not there");
+        }
+        let code = process.wait().code();
+        let words = process.last_words();
+        assert_eq!(code, Some(74), "{words}");
+        assert!(words.contains("is not the directory any more that this server serves from"), "{words}");
+        if replace {
+            fs::remove_dir(home.data()).expect("nothing is in it");
+        }
+        fs::rename(home.beside("away"), home.data()).expect("it is there");
+        home.start(1).operate("GET default/anna", "", 200);
+    }
+}
+
+#[track_caller]
+fn check_modes(data: &Path) {
+    let all = names(data).into_iter().chain([data.display().to_string()]);
+    for name in all {
+        let metadata = fs::metadata(&name).expect("it is there");
+        let expect = if metadata.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(metadata.permissions().mode() & 0o7777, expect, "{name}");
+    }
+}
+
+#[test]
+fn nobody_else_reads_the_data() {
+    let mut home = Home::new();
+    home.start(2).stop();
+    check_modes(&home.data());
+    // Made by the operator, and for everybody.
+    let open = home.beside("open");
+    fs::create_dir(&open).expect("it is not there");
+    fs::set_permissions(&open, Permissions::from_mode(0o777)).expect("it is ours");
+    home.serve_from(open);
+    home.start(1).kill();
+    check_modes(&home.data());
+    for name in names(&home.data()).iter().filter(|name| Path::new(name).is_dir()) {
+        fs::set_permissions(name, Permissions::from_mode(0o755)).expect("it is ours");
+    }
+    fs::set_permissions(home.data(), Permissions::from_mode(0o750)).expect("it is ours");
+    home.start(2).stop();
+    check_modes(&home.data());
+}

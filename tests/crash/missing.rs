@@ -1,0 +1,427 @@
+//! Files that are missing, cut, zeroed, or of another time: a start refuses, changes nothing, and says which; `purser
+//! verify` finds the same.
+
+use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use purser::limits::{JOURNAL_BLOCK_BYTES, SEGMENT_BYTES};
+use purser::shard::partition::Partition;
+use purser::wallet::account::AccountRef;
+
+use crate::files::{await_mark, await_names, contents, copy, flip, names, used_segments};
+use crate::message::balance;
+use crate::process::{Home, Process};
+
+const BLOCK: u64 = JOURNAL_BLOCK_BYTES as u64;
+
+/// The shard whose files are damaged here has number 1.
+const SHARDS: usize = 2;
+
+const DEPOSITS: u64 = 4;
+
+/// An account of each shard.
+fn accounts() -> [String; SHARDS] {
+    std::array::from_fn(|shard| {
+        let partition = Partition::new(SHARDS);
+        let mut names = (0..).map(|number| format!("default/player-{number}"));
+        let is_of_shard =
+            |name: &String| partition.owner(AccountRef::new(name.as_str()).hash().slot()).index() == shard;
+        names.find(is_of_shard).expect("every shard has slots")
+    })
+}
+
+fn told(deposits: u64) -> String {
+    format!(
+        r#"{{"ErrorCode":0,"Balance":{{"CurrencyCode":"GBP","CashFunds":{deposits}.00,"BonusFunds":0.00,"FundsPriority":"Unknown","Version":{deposits}}}}}"#
+    )
+}
+
+#[track_caller]
+fn deposit(process: &Process, account: &str, number: u64) {
+    let body = format!(r#"{{"TransactionID":"d{number}","Amount":1.00}}"#);
+    process.operate(&format!("POST {account}/deposits"), &body, 200);
+}
+
+/// A data directory that was served from.
+struct Served {
+    home: Home,
+    is_stopped: bool,
+}
+
+/// How a server ended.
+const ENDS: [bool; 2] = [true, false];
+
+impl Served {
+    /// It was stopped in order, or killed once all of it was marked.
+    #[track_caller]
+    fn new(is_stopped: bool) -> Self {
+        let home = Home::new();
+        let process = home.start(SHARDS);
+        for account in accounts() {
+            process.operate(&format!("PUT {account}"), r#"{"CountryCode":"GB"}"#, 201);
+            (1..=DEPOSITS).for_each(|number| deposit(&process, &account, number));
+        }
+        let served = Self { home, is_stopped };
+        served.end(process);
+        served
+    }
+
+    #[track_caller]
+    fn end(&self, process: Process) {
+        if self.is_stopped {
+            assert_eq!(process.stop(), "");
+            return;
+        }
+        for shard in 0..SHARDS {
+            await_mark(&self.home.data().join(format!("gen-1/shard-{shard}")), 1 + DEPOSITS);
+        }
+        process.kill();
+    }
+
+    /// A copy of it, to be damaged.
+    #[track_caller]
+    fn copy(&self) -> Home {
+        let home = Home::new();
+        copy(&self.home.data(), &home.data());
+        home
+    }
+
+    /// After this `damage` a start refuses with a sentence that has these `parts`, changes nothing, and so does
+    /// `verify`.
+    #[track_caller]
+    fn check(&self, what: &str, damage: impl Fn(&Path), parts: &[&str]) {
+        let home = self.copy();
+        damage(&home.data());
+        // Another number of shards is refused before anything is dealt anew.
+        let (how, shards) = if self.is_stopped { ("stopped", SHARDS) } else { ("killed", 1) };
+        check_refused(&home, shards, &format!("{what}, {how}"), parts);
+    }
+}
+
+#[track_caller]
+fn check_refused(home: &Home, shards: usize, what: &str, parts: &[&str]) {
+    let before = contents(&home.data());
+    let sentence = home.refusal(shards);
+    assert!(sentence.starts_with("purser: ") && sentence.lines().count() == 1, "{what}: {sentence}");
+    for part in parts {
+        assert!(sentence.contains(part), "{what}: {part:?} in {sentence}");
+    }
+    assert!(contents(&home.data()) == before, "{what}: what is there is left as it is");
+    let text = home.verify(1);
+    assert!(text.contains(parts[0]), "{what}: {:?} in {text}", parts[0]);
+}
+
+/// What is there after a start, which has nothing to complain of.
+#[track_caller]
+fn check_served(home: &Home, deposits: u64) {
+    home.verify(0);
+    for shards in [SHARDS, 1, SHARDS] {
+        let process = home.start(shards);
+        accounts().iter().for_each(|account| process.check(&balance(account), &told(deposits)));
+        process.stop();
+    }
+    home.verify(0);
+}
+
+fn shard(data: &Path) -> PathBuf {
+    data.join("gen-1/shard-1")
+}
+
+fn segment(data: &Path, number: u32) -> PathBuf {
+    shard(data).join(format!("segment-{number:08}.journal"))
+}
+
+fn empty(path: &Path) {
+    fs::remove_dir_all(path).expect("it is there");
+    fs::create_dir(path).expect("it is not there");
+}
+
+fn remove(path: &Path) {
+    fs::remove_file(path).expect("it is there");
+}
+
+fn set_length(path: &Path, length: u64) {
+    OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(length)).expect("it is there");
+}
+
+/// From here to its end a file is zeros, and as long as before.
+fn zero_from(path: &Path, offset: u64) {
+    let length = path.metadata().expect("it is there").len();
+    set_length(path, offset);
+    set_length(path, length);
+}
+
+fn end_of(path: &Path, data: &Path) -> u64 {
+    let used = used_segments(data).into_iter().find(|(used, _)| used == path);
+    used.expect("it is used").1
+}
+
+fn snapshot(data: &Path) -> PathBuf {
+    shard(data).join("snapshot-0000000000000000")
+}
+
+#[test]
+fn what_is_whole_is_served() {
+    for is_stopped in ENDS {
+        check_served(&Served::new(is_stopped).copy(), DEPOSITS);
+    }
+}
+
+#[test]
+fn what_the_manifest_names_is_missing() {
+    for is_stopped in ENDS {
+        let served = Served::new(is_stopped);
+        let missing = "restore the whole data directory from a backup";
+        served.check("no manifest", |data| remove(&data.join("manifest")), &["/data/manifest", missing]);
+        let remove_all = |path: PathBuf| fs::remove_dir_all(path).expect("it is there");
+        served.check("no generation", |data| remove_all(data.join("gen-1")), &["/data/gen-1: ", missing]);
+        served.check("an empty generation", |data| empty(&data.join("gen-1")), &["/data/gen-1: ", missing]);
+        let rename = |data: &Path| fs::rename(data.join("gen-1"), data.join("gen-2")).expect("it is there");
+        served.check("another generation", rename, &["/data/gen-1: ", missing]);
+        served.check("no shard", |data| remove_all(shard(data)), &["/data/gen-1/shard-1: ", missing]);
+        served.check("an empty shard", |data| empty(&shard(data)), &["/data/gen-1/shard-1: ", missing]);
+        served.check("no snapshot", |data| remove(&snapshot(data)), &["/data/gen-1/shard-1: ", missing]);
+        let mark = |data: &Path| shard(data).join("mark");
+        served.check("no mark", |data| remove(&mark(data)), &["/data/gen-1/shard-1/mark: ", missing]);
+        served.check(
+            "a mark that is cut",
+            |data| set_length(&mark(data), BLOCK),
+            &["/shard-1/mark, byte 4096: "],
+        );
+        served.check("a mark of zeros", |data| zero_from(&mark(data), 0), &["/shard-1/mark, byte 0: "]);
+        served.check(
+            "an empty snapshot",
+            |data| set_length(&snapshot(data), 0),
+            &["/snapshot-0000000000000000"],
+        );
+        let other_mark = |data: &Path| {
+            fs::copy(data.join("gen-1/shard-0/mark"), mark(data)).expect("it is there");
+        };
+        served.check("another shard's mark", other_mark, &["/shard-1/mark, byte "]);
+    }
+}
+
+#[test]
+fn the_end_of_the_journal_is_missing() {
+    for is_stopped in ENDS {
+        let served = Served::new(is_stopped);
+        let path = "gen-1/shard-1/segment-00000001.journal";
+        let first = |data: &Path| segment(data, 1);
+        served.check("no segment", |data| remove(&first(data)), &[path, "it is missing"]);
+        for length in [0, 3 * BLOCK, SEGMENT_BYTES as u64 - 1] {
+            let sentence = format!("it ends at byte {length}");
+            served.check(
+                "a segment that is cut",
+                |data| set_length(&first(data), length),
+                &[path, &sentence],
+            );
+        }
+        let last = |data: &Path| end_of(&first(data), data) - BLOCK;
+        served.check("a segment without its last write", |data| zero_from(&first(data), last(data)), &[path]);
+        let half = |data: &Path| zero_from(&first(data), last(data) + 64);
+        served.check("a segment with half of its last write", half, &[path, "was durable"]);
+        served.check("a segment with half of its writes", |data| zero_from(&first(data), 3 * BLOCK), &[path]);
+        served.check("a segment of zeros", |data| zero_from(&first(data), 0), &[path, "was durable"]);
+        let turn = |data: &Path| flip(&first(data), last(data) + 100);
+        served.check("a bit in the last write", turn, &[path, "was durable"]);
+        let beyond = |data: &Path| flip(&first(data), end_of(&first(data), data) + 100);
+        let both = |data: &Path| {
+            beyond(data);
+            flip(&first(data), SEGMENT_BYTES as u64 - 1);
+        };
+        served.check("more than one write behind the end", both, &[path, "longer than one write"]);
+        if is_stopped {
+            served.check("something behind the end", beyond, &[path, "the server was stopped in order"]);
+        }
+        let next = |data: &Path| segment(data, 2);
+        let cut = |data: &Path| set_length(&next(data), BLOCK);
+        served.check(
+            "a segment that was made ready, cut",
+            cut,
+            &["segment-00000002.journal", "it ends at byte 4096"],
+        );
+    }
+}
+
+/// The segment that was made ready is there after a clean stop. After a kill it need not be: it may not have been made.
+#[test]
+fn the_segment_that_was_made_ready_is_missing() {
+    let served = Served::new(true);
+    served.check("no segment made ready", |data| remove(&segment(data, 2)), &["segment-00000002.journal"]);
+    let home = Served::new(false).copy();
+    let next = segment(&home.data(), 2);
+    if next.exists() {
+        remove(&next);
+    }
+    check_served(&home, DEPOSITS);
+}
+
+/// A write that a crash has torn is behind the mark: the mark follows what is durable.
+#[test]
+fn a_tear_behind_the_mark_is_cut() {
+    let home = Served::new(false).copy();
+    let first = segment(&home.data(), 1);
+    flip(&first, end_of(&first, &home.data()) + 100);
+    home.verify(0);
+    let process = home.start(SHARDS);
+    assert!(process.notes.contains("was torn by a crash and is cut"), "{}", process.notes);
+    process.stop();
+    check_served(&home, DEPOSITS);
+}
+
+/// Data of two times, one over the other.
+#[test]
+fn a_backup_is_copied_over_later_data() {
+    for is_stopped in ENDS {
+        let served = Served::new(is_stopped);
+        let home = served.copy();
+        let process = home.start(1);
+        accounts().iter().for_each(|account| deposit(&process, account, DEPOSITS + 1));
+        if is_stopped {
+            process.stop();
+        } else {
+            process.kill();
+        }
+        for name in ["gen-1", "manifest"] {
+            let (from, to) = (served.home.data().join(name), home.data().join(name));
+            if name == "gen-1" {
+                copy(&from, &to);
+            } else {
+                fs::copy(from, to).expect("it is there");
+            }
+        }
+        let before = contents(&home.data());
+        for shards in [SHARDS, 1] {
+            let sentence = home.refusal(shards);
+            assert!(
+                sentence.contains("/data/gen-2: ") && sentence.contains("was a backup copied over"),
+                "{sentence}"
+            );
+            assert!(contents(&home.data()) == before, "nothing is removed");
+        }
+        // One of the two is moved away.
+        fs::rename(home.data().join("gen-2"), home.beside("later")).expect("it is there");
+        check_served(&home, DEPOSITS);
+    }
+}
+
+/// A generation that was begun and from which nothing was served goes; the one before it when its successor holds.
+#[test]
+fn what_nothing_was_served_from_is_made_anew() {
+    let served = Served::new(true);
+    let home = served.copy();
+    let unfinished = home.data().join("gen-2");
+    copy(&served.home.data().join("gen-1"), &unfinished);
+    fs::write(unfinished.join("unfinished"), "").expect("there is room");
+    check_served(&home, DEPOSITS);
+    let home = served.copy();
+    fs::create_dir(home.data().join("gen-2")).expect("it is not there");
+    check_served(&home, DEPOSITS);
+    // The first of all, as a kill leaves it.
+    let home = Home::new();
+    home.start(1).kill();
+    let manifest = fs::read_to_string(home.data().join("manifest")).expect("it is there");
+    let text: String =
+        manifest.lines().take(5).map(|line| line.replace("generation 1", "generation 0") + "\n").collect();
+    let checksum = xxhash_rust::xxh3::xxh3_128(text.as_bytes());
+    fs::write(home.data().join("manifest"), format!("{text}checksum {checksum:032x}\n"))
+        .expect("it is there");
+    let sentence = home.refusal(1);
+    assert!(sentence.contains("/data/gen-1: it is later than generation 0"), "{sentence}");
+    home.verify(1);
+    fs::write(home.data().join("gen-1/unfinished"), "").expect("there is room");
+    home.start(2).operate("PUT default/anna", r#"{"CountryCode":"GB"}"#, 201);
+}
+
+/// What this program has not made is left alone, wherever it is.
+#[test]
+fn what_is_not_understood_is_left() {
+    let home = Served::new(true).copy();
+    let others = ["notes", "gen-1/notes", "gen-1/shard-1/notes", "gen-1/shard-1/segment-1.journal", "gen-01"];
+    for other in others {
+        fs::write(home.data().join(other), "mine").expect("there is room");
+    }
+    home.start(SHARDS).stop();
+    let process = home.start(1);
+    assert!(process.notes.contains("generation 1 is left in "), "{}", process.notes);
+    accounts().iter().for_each(|account| process.check(&balance(account), &told(DEPOSITS)));
+    process.stop();
+    for other in others {
+        assert_eq!(fs::read_to_string(home.data().join(other)).expect("it is there"), "mine", "{other}");
+    }
+    home.verify(0);
+}
+
+/// A first start that is killed, wherever it had come to, is no hindrance to the next.
+#[test]
+fn a_first_start_is_killed() {
+    let stages =
+        ["/manifest", "/gen-1", "/unfinished", "/snapshot-", "/segment-00000001.journal.new", "/mark"];
+    for stage in stages {
+        for shards in [1, 2] {
+            let home = Home::new();
+            let process = home.spawn(2);
+            await_names(&home.data(), stage, |names| names.iter().any(|name| name.contains(stage)));
+            process.kill();
+            let process = home.start(shards);
+            process.operate("PUT default/anna", r#"{"CountryCode":"GB"}"#, 201);
+            process.stop();
+            home.verify(0);
+        }
+    }
+}
+
+/// A data directory of version 0.1.0, which has no marks, as it was before the zeros behind its segments were left out.
+#[track_caller]
+fn of_version_1() -> Home {
+    let mut home = Home::new();
+    let from = Path::new("tests/data/0.1.0");
+    home.configure_by(fs::read_to_string(from.join("purser.toml")).expect("it is there"));
+    copy(&from.join("data"), &home.data());
+    for name in names(&home.data()).iter().filter(|name| name.ends_with(".journal")) {
+        set_length(Path::new(name), SEGMENT_BYTES as u64);
+    }
+    home
+}
+
+/// What can be known without marks is checked; and once it is served it has them.
+#[test]
+fn data_without_marks_are_checked_and_written_anew() {
+    let snapshot = |data: &Path| {
+        let all = names(&shard(data));
+        PathBuf::from(all.iter().find(|name| name.contains("/snapshot-")).expect("there is one"))
+    };
+    let check = |what: &str, damage: &dyn Fn(&Path), parts: &[&str]| {
+        let home = of_version_1();
+        damage(&home.data());
+        check_refused(&home, SHARDS, what, parts);
+    };
+    let missing = "restore the whole data directory from a backup";
+    let remove_all = |path: PathBuf| fs::remove_dir_all(path).expect("it is there");
+    check("no generation", &|data| remove_all(data.join("gen-1")), &["/data/gen-1: ", missing]);
+    check("no shard", &|data| remove_all(shard(data)), &["/data/gen-1/shard-1: ", missing]);
+    check("no snapshot", &|data| remove(&snapshot(data)), &["/data/gen-1/shard-1: ", missing]);
+    check(
+        "a cut segment",
+        &|data| set_length(&segment(data, 3), BLOCK),
+        &["segment-00000003.journal", "byte 4096"],
+    );
+    let long = |data: &Path| {
+        let last = end_of(&segment(data, 2), data);
+        flip(&segment(data, 2), last);
+        flip(&segment(data, 2), SEGMENT_BYTES as u64 - 1);
+    };
+    check("a long tear", &long, &["segment-00000002.journal", "longer than one write"]);
+    for shards in [2, 3] {
+        let home = of_version_1();
+        home.verify(0);
+        let process = home.start(shards);
+        assert!(process.notes.contains("the data of format version 1 are written anew"), "{}", process.notes);
+        process.stop();
+        assert!(!home.data().join("gen-1").exists() && home.data().join("gen-2/shard-1/mark").exists());
+        home.verify(0);
+        let process = home.start(shards);
+        assert!(!process.notes.contains("written anew"), "{}", process.notes);
+        process.stop();
+    }
+}
