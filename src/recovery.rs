@@ -248,6 +248,15 @@ pub fn deal<E>(
             new.configure(now_ms, wallet.settings())?;
         }
     }
+    // The settings of a start may have reached the journals of some shards alone. Each account was forgotten by its own
+    // shard's, and is not to be forgotten by another's.
+    let of_all = || wallets.iter().map(Wallet::settings);
+    let session_idle_ms = of_all().map(|settings| settings.session_idle_ms).max().unwrap_or(0);
+    let retention_ms = of_all().map(|settings| settings.retention_ms).max().unwrap_or(0);
+    for new in &mut dealt {
+        let longest = Settings { session_idle_ms, retention_ms, ..new.settings().clone() };
+        new.configure(now_ms, &longest)?;
+    }
     for wallet in wallets {
         for (slot, places) in wallet.by_slot() {
             let mut accounts: Vec<AccountImage> = wallet.images(now_ms, &places).collect();

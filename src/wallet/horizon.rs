@@ -43,6 +43,11 @@ impl AccountImage {
             kept
         });
         self.forgotten = forgotten;
+        // Whether an account once had something that is forgotten since, or that was never journaled, makes no difference.
+        let limited = self.limits != [None; 7] || self.session_minutes.is_some();
+        if self.number == 0 && self.rounds.is_empty() && !limited && self.alerts.is_empty() {
+            self.sums = None;
+        }
         if counts != (self.sessions.len(), self.rounds.len(), self.outside.len()) {
             marks::hit(Mark::ImageForgot);
         }

@@ -38,6 +38,9 @@ pub(crate) use recovery::{Shown, Trace, Traces};
 pub(crate) use rules::{Answer, Brand, Rules, Times};
 use rules::{is_refused, refused, refused_operator};
 
+/// Starts whose settings may be lost, one after the other.
+const STARTS_MAX: usize = 8;
+
 /// A request that the auditor was told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RequestId(u64);
@@ -48,6 +51,8 @@ pub(crate) struct Auditor {
     rules: Rules,
     /// Those that held before the last start.
     before: Rules,
+    /// The times of the last starts; the last are those that hold.
+    times: Vec<Times>,
     ledgers: BTreeMap<String, Ledger>,
     /// The account of each single-use token that was minted since the last crash.
     tokens: BTreeMap<u128, String>,
@@ -94,6 +99,7 @@ impl Auditor {
     pub(crate) fn new(rules: Rules) -> Self {
         Self {
             before: rules.clone(),
+            times: vec![rules.times],
             rules,
             ledgers: BTreeMap::new(),
             tokens: BTreeMap::new(),
@@ -261,6 +267,8 @@ impl Auditor {
     /// The machine has started with these rules. Those before held until then.
     pub(crate) fn restarted(&mut self, rules: Rules) {
         self.before = std::mem::replace(&mut self.rules, rules);
+        self.times.drain(..self.times.len().saturating_sub(STARTS_MAX));
+        self.times.push(self.rules.times);
     }
 
     /// The recovered machine shows an account.
@@ -274,8 +282,7 @@ impl Auditor {
         let ledger = self.ledgers.get_mut(account).expect("an account that was asked for");
         assert!(ledger.in_doubt, "an account is shown once after a crash");
         let (before, rules, crashed_ms) = (&self.before, &self.rules, self.crashed_ms);
-        let known = [before.times];
-        let stored = if ledger.times.is_empty() { &known[..] } else { &ledger.times };
+        let stored = &ledger.times;
         if !stored.contains(&shown.was) {
             return Err(format!(
                 "At {now_ms}, {account} was kept by {:?}, and should be by {stored:?}.",
@@ -283,18 +290,19 @@ impl Auditor {
             ));
         }
         // Where the last start's times were lost, so was everything after them.
-        let lost = ledger.before_start.is_some() && stored.last() != Some(&shown.was);
+        let lost = stored.last() != Some(&shown.was);
         if lost {
             ledger.settled = ledger.before_start.take();
             ledger.log.clear();
         }
-        let mut search = Search { before, rules, now_ms, crashed_ms, shown, ways: 0 };
+        let mut search = Search { before, rules, now_ms, crashed_ms, shown, ways: 0, first: None };
         let log = ledger.log.make_contiguous();
         let Some((before_start, found)) = search.run(ledger.settled.clone(), log) else {
             let requests: Vec<String> = log.iter().map(describe).collect();
             return Err(format!(
-                "At {now_ms}, after the crash at {crashed_ms}, {account} is\n  {shown:?},\n  which nothing explains \
-                 ({ways} ways tried) of what was settled,\n  {settled:?}\n  and what was under way,\n  {requests}",
+                "At {now_ms}, after the crash at {crashed_ms}, {account} is\n  {shown:?},\n  and not\n  {first},\n  \
+                 which nothing explains ({ways} ways tried) of what was settled,\n  {settled:?}\n  and what was under way,\n  {requests}",
+                first = search.first.unwrap_or_default(),
                 ways = search.ways,
                 settled = ledger.settled,
                 requests = requests.join("\n  "),
@@ -335,7 +343,11 @@ impl Auditor {
                     .as_ref()
                     .map_or(Foreign::No, |key| self.live_elsewhere(id, now_ms, play.account.id(), key));
                 let answer = self.apply(id, now_ms, play.account.id(), foreign, Some(told));
+                // An account that isn't there, or not for this platform, is refused likewise.
+                let is_there = self.rules.serves(play.platform, play.account.id())
+                    && self.tip(play.account.id()).is_some();
                 if foreign == Foreign::Surely
+                    && is_there
                     && is_refused(Some(&answer), ErrorCode::AccountNotFound)
                     && let Some(key) = &play.session
                 {
@@ -399,6 +411,9 @@ impl Auditor {
             shown: false,
         };
         let ledger = self.ledgers.entry(account.to_owned()).or_default();
+        if ledger.times.is_empty() {
+            ledger.times.clone_from(&self.times);
+        }
         if let (Operation::OpenSession { key, .. }, Some(tip)) = (&*entry.operation, &ledger.tip)
             && tip.session(key).is_none_or(|session| session.is_past(now_ms, &self.rules))
         {

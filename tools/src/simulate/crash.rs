@@ -11,7 +11,7 @@ use purser::wallet::image::{AccountImage, RoundImage};
 use purser::wallet::operation::Operation;
 use purser::wallet::outcome::{Outcome, StatementLine};
 
-use super::auditor::{Answer, RoundKey, Shown, Trace, Traces};
+use super::auditor::{Answer, RoundKey, Shown, Times, Trace, Traces};
 use super::cluster::{SHARDS_MAX, Started, images, session_keys, settings_of};
 use super::run::Run;
 use super::world::World;
@@ -33,6 +33,7 @@ const CANCELLED: u8 = 7;
 /// The accounts before a crash that had nothing under way.
 struct Before {
     at_ms: u64,
+    times: Times,
     images: BTreeMap<String, AccountImage>,
 }
 
@@ -51,7 +52,8 @@ impl Run {
             self.cluster.stop();
             self.settle()?;
         }
-        let mut before = Before { at_ms: self.now_ms, images: self.cluster.images(self.now_ms) };
+        let images = self.cluster.images(self.now_ms);
+        let mut before = Before { at_ms: self.now_ms, times: self.rules.times, images };
         if stops {
             before.at_ms = u64::MAX;
         }
@@ -115,6 +117,8 @@ impl Run {
         let recovered = disk.recover();
         let judged = match recovered {
             Err(Error::Damage(damage)) if harm.is(&damage.file, damage.offset) => Ok(()),
+            // A journal from its beginning, without the settings that its first snapshot had.
+            Err(Error::Mismatch(_)) if harm.is_snapshot() => Ok(()),
             Err(error) => Err(format!("{harm} was found, and as another damage: {error}.")),
             Ok(recovered) => Err(format!("{harm} was not found: {:?}.", recovered.tail)),
         };
@@ -151,6 +155,10 @@ impl Run {
         }
         let settings = settings_of(self.rules.times);
         for (id, mut was) in before.images {
+            // Where the settings of the last start are lost, so is all that came after them.
+            if started.was(&id) != before.times {
+                continue;
+            }
             was.forget(now_ms, &settings_of(started.was(&id)));
             was.forget(now_ms, &settings);
             let Some(mut is) = after.get(&id).cloned() else {

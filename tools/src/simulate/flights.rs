@@ -119,11 +119,6 @@ impl Flights {
         {
             auditor.released(key, *account);
         }
-        if let Ok(k) = std::env::var("TRACE_KEY") {
-            if format!("{operation:?}").contains(&k) {
-                eprintln!("{now_ms} {operation:?} -> {outcome:?}");
-            }
-        }
         let goes_on = match (&outcome, &operation) {
             (Outcome::Silent, _) => return Ok(()),
             (Outcome::Next(_), Operation::StartSession { .. } | Operation::CloseSession { .. }) => {

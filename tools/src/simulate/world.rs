@@ -123,7 +123,7 @@ impl World {
             0..3 => rules.times = draw_times(chance),
             3 => rules.times.retention_ms = RETENTIONS_MS[chance.index(2)],
             4..6 => {
-                drop(rules.dialects.insert(platform(chance.index(PLATFORMS.len())), draw_dialect(chance)))
+                rules.dialects.insert(any_platform(chance), draw_dialect(chance));
             }
             6..8 => {
                 // A game is withdrawn, or offered again.

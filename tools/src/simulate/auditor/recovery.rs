@@ -78,6 +78,8 @@ pub(super) struct Search<'a> {
     pub(super) crashed_ms: u64,
     pub(super) shown: &'a Shown,
     pub(super) ways: u32,
+    /// Where the first way ended otherwise than what is shown: the one by which everything was done.
+    pub(super) first: Option<String>,
 }
 
 /// An account before a start and after it.
@@ -147,7 +149,7 @@ impl Search<'_> {
     }
 
     /// Whether the account at the end of a way is what is shown.
-    fn fits(&self, mut state: Option<Account>) -> Option<Found> {
+    fn fits(&mut self, mut state: Option<Account>) -> Option<Found> {
         let (now_ms, Shown { view, lines, complete_from, traces, was }) = (self.now_ms, self.shown);
         let Some(account) = &mut state else {
             return (*view == refused_operator(OperatorRefusal::NoAccount) && lines.is_empty())
@@ -157,6 +159,7 @@ impl Search<'_> {
             return None;
         };
         if !self.settle_sessions(account, shown) {
+            self.first.get_or_insert_with(|| format!("sessions {:?}", account.sessions));
             return None;
         }
         let before = account.clone();
@@ -173,11 +176,19 @@ impl Search<'_> {
             operation: &operation,
             told: Some(view),
         };
-        let as_shown = apply(&mut state, &ask) == *view;
+        let is = apply(&mut state, &ask);
+        let as_shown = is == *view;
         let account = state.as_ref()?;
         let rest = account.traces() == *traces
             && account.forgotten + 1 == *complete_from
             && account.lines(0, lines) == *lines;
+        if !as_shown || !rest {
+            let of = || {
+                let (traces, from) = (account.traces(), account.forgotten + 1);
+                format!("{is:?} with {:?}, complete from {from}, and {traces:?}", account.lines(0, lines))
+            };
+            self.first.get_or_insert_with(of);
+        }
         (as_shown && rest).then_some((Some(before), state))
     }
 

@@ -53,6 +53,13 @@ impl Harm {
     }
 }
 
+impl Harm {
+    /// Whether there is no snapshot any more.
+    pub(in crate::simulate) const fn is_snapshot(&self) -> bool {
+        matches!((self.kind, &self.undo), (Kind::Removed, Undo::Snapshot(..)))
+    }
+}
+
 impl Disk {
     /// Harms what somebody was promised, as far as that can be told from a write that a crash tore: what has a used group
     /// or segment after it, and what the mark says is durable. `None` where there is no such thing, or nothing changed.

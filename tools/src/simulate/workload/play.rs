@@ -66,10 +66,15 @@ impl Workload {
         match kind {
             PlayKind::Bet => {
                 play.session = Some(self.key_to_use(who, now_ms));
-                if self.chance.percent(2) {
+                let too_much = self.chance.percent(3);
+                self.bet(who, &mut play);
+                if too_much {
+                    if self.chance.percent(50) {
+                        // The player has reconsidered, and the platform has kept the id.
+                        self.next.push_back(Operation::Play(play.clone()));
+                    }
                     play.amount = Amount::from_minor(TOO_MUCH_MINOR).expect("it is not negative");
                 }
-                self.bet(who, &mut play);
             }
             PlayKind::Win => {
                 play.session = match self.chance.below(100) {
