@@ -373,7 +373,7 @@ fn a_changed_configuration_waits_for_a_read_only_file_system() {
     let Some((disk, mut home)) = on_a_disk(600, 2, true) else { return };
     home.configure(
         &[("default", "GBP"), ("another", "EUR")],
-        &format!("{NO_RESERVE}[server]\ndrain_ms = 1\n"),
+        &format!("{NO_RESERVE}[timeouts]\ndrain_ms = 1\n"),
     );
     disk.remount("ro");
     let process = home.start(2);
