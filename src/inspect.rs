@@ -27,7 +27,7 @@ use crate::journal::{Buffer, Known, Mark, Origin, Point, SegmentSource};
 use crate::limits;
 use crate::recovery::{self, Recovered, SnapshotSource};
 use crate::storage::FileError;
-use crate::storage::generations;
+use crate::storage::generations::missing_segment;
 use crate::storage::look::{Opened, OpenedFile, OpenedSegment, OpenedShard, look};
 use crate::storage::manifest::Manifest;
 
@@ -160,11 +160,7 @@ fn known(shard: &OpenedShard, origin: Origin) -> Result<Known, recovery::Error<F
     let known = SnapshotReader::header_of(&name, source, origin)?.known(mark);
     match known.missing(&shard.numbers()) {
         None => Ok(known),
-        Some(number) => {
-            let path = shard.directory.segment(number);
-            let missing = generations::missing(&path, "records that are in no snapshot are in it");
-            Err(recovery::Error::Caller(missing))
-        }
+        Some(number) => Err(recovery::Error::Caller(missing_segment(&shard.directory, number))),
     }
 }
 

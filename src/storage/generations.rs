@@ -173,8 +173,13 @@ pub fn check_generation(data: &Path, manifest: &Manifest) -> Result<(), FileErro
     Ok(())
 }
 
+/// The error of a shard's segment that is not there.
+pub fn missing_segment(shard: &ShardDirectory, number: u32) -> FileError {
+    missing(&shard.segment(number), "records that are in no snapshot are in it")
+}
+
 /// The error of a file that has to be there.
-pub fn missing(path: &Path, why: &str) -> FileError {
+fn missing(path: &Path, why: &str) -> FileError {
     FileError::invalid(path, format!("it is missing, and {why}: {REMEDY}"))
 }
 

@@ -4,6 +4,7 @@
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
+use purser::journal::{Mark, Origin, Point};
 use purser::limits::{JOURNAL_BLOCK_BYTES, SEGMENT_BYTES};
 use purser::shard::partition::Partition;
 use purser::wallet::account::AccountRef;
@@ -254,6 +255,25 @@ fn the_segment_that_was_made_ready_is_missing() {
         remove(&next);
     }
     check_served(&home, DEPOSITS);
+}
+
+/// A kill may leave a mark from before the segment that the snapshot names was begun. The one behind it, which was made
+/// ready, must not be taken for it.
+#[test]
+fn the_segment_that_the_snapshot_names_is_missing() {
+    let served = Served::new(false);
+    let damage = |data: &Path| {
+        let path = shard(data).join("mark");
+        let stream = fs::read(&path).expect("it is there")[16..24].try_into().expect("eight bytes");
+        let origin = Origin { stream: u64::from_le_bytes(stream), shard: 1, shards: SHARDS as u16 };
+        let mark = Mark { origin, last: Point::START, segment: 0, stopped: None };
+        fs::write(&path, [mark.to_block(2), mark.to_block(1)].concat()).expect("there is room");
+        remove(&segment(data, 1));
+        // The server may have been killed before it was made.
+        fs::write(segment(data, 2), "").expect("there is room");
+        set_length(&segment(data, 2), SEGMENT_BYTES as u64);
+    };
+    served.check("no first segment", damage, &["segment-00000001.journal: it is missing"]);
 }
 
 /// A write that a crash has torn is behind the mark: the mark follows what is durable.
