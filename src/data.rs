@@ -2,7 +2,8 @@
 //! while they are served.
 //!
 //! `storage` has the files, `journal` their bytes, `recovery` the wallets; what is here joins them. A start that refuses
-//! has changed nothing; one that is killed has left what the next one can go on from.
+//! for what it has found has changed nothing; later it may have taken rights of others, and removed generations that do not
+//! hold. One that is killed has left what the next one can go on from.
 
 mod files;
 mod marks;
