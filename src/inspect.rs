@@ -191,14 +191,16 @@ fn recover(
     progress: &Progress,
 ) -> Result<Recovered, recovery::Error<FileError>> {
     let recovered = recover_once(shard, origin, progress);
-    let was_changed = || {
-        let now = shard.directory.read_mark();
-        shard.mark.as_ref().is_some_and(|before| now.is_ok_and(|now| now[..] != before[..]))
-    };
-    if recovered.is_ok() || !was_changed() {
+    if recovered.is_ok() || !was_changed(shard) {
         return recovered;
     }
     recover_once(&shard.reopen().map_err(recovery::Error::Caller)?, origin, progress)
+}
+
+/// Whether a server has written a shard's mark since its files were opened.
+fn was_changed(shard: &OpenedShard) -> bool {
+    let now = shard.directory.read_mark();
+    shard.mark.as_ref().is_some_and(|before| now.is_ok_and(|now| now[..] != before[..]))
 }
 
 fn recover_once(
