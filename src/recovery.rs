@@ -484,7 +484,12 @@ impl Index {
     fn forget(&self, start: &Settings, accounts: &mut [AccountImage], now_ms: Millis) {
         let mut settings = start;
         for later in &self.settings {
-            accounts.iter_mut().for_each(|account| account.forget(later.at_ms, settings));
+            for account in accounts.iter_mut() {
+                account.forget(later.at_ms, settings);
+                if settings.session_idle_ms != later.settings.session_idle_ms {
+                    account.end_expired(later.at_ms, settings);
+                }
+            }
             settings = &later.settings;
         }
         accounts.iter_mut().for_each(|account| account.forget(now_ms, settings));
