@@ -150,6 +150,11 @@ impl<W: Copy> Shard<W> {
         self.read_only = read_only;
     }
 
+    /// Whether nothing is let in that needs the journal.
+    pub const fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
     /// The changes since the last group, to be made durable; `None` where there are none. One group is under way at a
     /// time, and [`Shard::on_durable`] ends it.
     pub fn take_group(&mut self) -> Option<Group> {
@@ -432,7 +437,7 @@ impl<W: Copy> Shard<W> {
             self.core.journal_renewals(now_ms, now_ms, limits::SWEEP_ACCOUNTS);
         }
         let mut released = Vec::new();
-        let room = self.lane_requests_max / 2;
+        let room = (self.lane_requests_max / 2).saturating_sub(self.deferred.len() + self.held.len());
         self.core.wallet_mut().sweep(now_ms, |release| {
             let taken = released.len() < room;
             if taken {
@@ -446,8 +451,9 @@ impl<W: Copy> Shard<W> {
                 let step = self.core.step(now_ms, &release.as_deref(), |_, _| ());
                 assert!(matches!(step, Step::Done), "a release is a last step");
             } else {
-                let ticket = self.ticket(None);
-                self.send_or_defer(owner, ticket, release);
+                // What let the key go may be a change that is not durable yet.
+                let (ticket, after) = (self.ticket(None), self.core.last_sequence());
+                self.go_elsewhere(owner, ticket, release, after);
             }
         }
         let wallet = self.core.wallet();

@@ -138,6 +138,8 @@ pub struct Wallet {
     /// Session keys of this shard's slots, by hash. The account is the one that knows the key itself, so that an
     /// entry is 24 bytes; two keys of one hash, one in 2^64, would be refused as one key.
     directory: HashTable<Holder>,
+    /// The last change when a key was given back: who claims one since depends on it.
+    released: Sequence,
     /// Keys of sessions that made way or were forgotten; the sweep gives them back to the directory. Empty in a replay,
     /// which has no directory.
     unheld: Vec<(Box<str>, AccountHash)>,
@@ -171,6 +173,7 @@ impl Wallet {
             rounds: Rounds::default(),
             tokens: Tokens::default(),
             directory: HashTable::new(),
+            released: 0,
             unheld: Vec::new(),
             renewals: VecDeque::new(),
             periods: Periods::default(),
@@ -185,10 +188,20 @@ impl Wallet {
     /// # Errors
     /// Where a domain would have another currency; nothing is changed then.
     pub fn configure(&mut self, now_ms: Millis, settings: &Settings) -> Result<bool, CurrencyChanged> {
+        self.configure_by(Rules::V2, now_ms, settings)
+    }
+
+    /// The same, as a record of these rules says: before [`Rules::V2`] nothing was forgotten by a change.
+    pub(crate) fn configure_by(
+        &mut self,
+        rules: Rules,
+        now_ms: Millis,
+        settings: &Settings,
+    ) -> Result<bool, CurrencyChanged> {
         let opened = self.books.open(settings)?;
         let (idle_ms, retention_ms) = (settings.session_idle_ms, settings.retention_ms);
         let moved = (self.settings.session_idle_ms, self.settings.retention_ms) != (idle_ms, retention_ms);
-        if moved && self.accounts.len() > 0 {
+        if moved && rules == Rules::V2 && self.accounts.len() > 0 {
             marks::hit(Mark::HorizonMoved);
             self.forget_all(now_ms);
         }
@@ -286,13 +299,13 @@ impl Wallet {
             Operation::GetStatement { account, after, limit } => {
                 self.get_statement(now_ms, account, *after, *limit, effect)
             }
-            Operation::OpenSession { account, key } => self.claim_key(account, key),
+            Operation::OpenSession { account, key } => self.claim_key(account, key, effect),
             Operation::StartSession { account, key } => self.start_session(stamp, account, key, effect),
             Operation::CloseSession { account, key } => self.close_session(stamp, account, key, effect),
             Operation::CheckClaim { holder, account, key } => {
                 self.check_claim(now_ms, *holder, account, key, effect)
             }
-            Operation::ReleaseKey { key, account, answer } => self.release_key(key, *account, *answer),
+            Operation::ReleaseKey { key, account, answer } => self.release_key(stamp, key, *account, *answer),
             Operation::RenewSession { account, key, used_ms } => {
                 self.renew_session(stamp, account, key, *used_ms, effect);
                 Outcome::Silent

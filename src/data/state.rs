@@ -158,7 +158,8 @@ impl State {
                 unnamed = unnamed.max(Some(number));
             }
         };
-        let wallets = recovery::deal(wallets, opening.partition, latest_ms, change)?;
+        // By a time that was never so nothing is forgotten.
+        let wallets = recovery::deal(wallets, opening.partition, now_ms, change)?;
         if let Some(number) = unnamed {
             return Err(Error::Other(format!(
                 "the data names platforms by their places in the configuration, as version 0.1.0 did, and has rounds or \
@@ -217,6 +218,19 @@ impl State {
     /// or else a snapshot follows.
     fn configure(&mut self, settings: &Settings, now_ms: Millis, journaled: bool) -> Result<bool, Error> {
         let mut any = false;
+        if let Some(wallet) = self.wallets.first() {
+            let ever = &wallet.settings().domains;
+            let new =
+                settings.domains.iter().filter(|domain| !ever.iter().any(|known| known.name == domain.name));
+            let count = ever.len() + new.count();
+            if count > limits::DOMAINS_MAX {
+                return Err(Error::Other(format!(
+                    "with those of the configuration the data would have had {count} domains, and at most {} are \
+                     remembered",
+                    limits::DOMAINS_MAX
+                )));
+            }
+        }
         for (shard, wallet) in self.shards.iter_mut().zip(&mut self.wallets) {
             let changed = wallet.configure(now_ms, settings).map_err(recovery::Error::Currency)?;
             any |= changed;

@@ -49,7 +49,7 @@ pub struct Core {
     journal: Journal,
     /// The last change that is on stable storage.
     durable: Sequence,
-    /// The last change of the settings. Every outcome depends on it.
+    /// The last change of the settings. What changes something depends on it.
     configured: Sequence,
     /// When the first day ends by a calendar of a domain's own; milliseconds since 1970.
     calendars_until_ms: Millis,
@@ -95,6 +95,11 @@ impl Core {
     /// Tells `watcher` of every step from now on; the simulator's auditor must know what was applied when.
     pub fn watch(&mut self, watcher: Watcher) {
         self.watch = Watch(Some(watcher));
+    }
+
+    /// The last change, durable or not.
+    pub const fn last_sequence(&self) -> Sequence {
+        self.journal.last_sequence()
     }
 
     /// This shard.
@@ -184,10 +189,12 @@ impl Core {
         told: impl FnOnce(&Outcome<&str>, Sequence),
     ) -> Step {
         assert!(self.owner(operation) == self.id, "an operation of another shard");
-        if now_ms >= self.calendars_until_ms {
+        // What tells and changes nothing needs neither, and so is told where nothing can be written.
+        let is_write = operation.is_write();
+        if is_write && now_ms >= self.calendars_until_ms {
             self.turn_calendars(now_ms);
         }
-        let mut after = self.configured;
+        let mut after = if is_write { self.configured } else { 0 };
         let mut next = match self.apply(now_ms, operation, &mut after) {
             Outcome::Next(next) => next,
             outcome => {

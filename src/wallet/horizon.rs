@@ -82,6 +82,7 @@ impl Wallet {
         let hash = account.hash();
         let freed = account.forget_sessions(horizon);
         self.free(hash, freed);
+        self.forget_refusals(now_ms, index);
         self.forget_rounds(now_ms, index);
     }
 

@@ -77,15 +77,9 @@ impl Wallet {
         let holds = account.cash().checked_add(play.amount).is_some();
         match play.kind {
             PlayKind::Bet => self.judge_bet(stamp, play, index, round),
-            PlayKind::Win | PlayKind::Void if !holds => Refuse(ErrorCode::NotCompleted, because::TOO_MUCH),
-            PlayKind::Win => judge_win(play, round, strict),
-            PlayKind::Void => judge_void(play, round),
-            PlayKind::Rollback => match judge_rollback(play, round, strict) {
-                Verdict::Do { original: Some((_, true)) } if !holds => {
-                    Refuse(ErrorCode::NotCompleted, because::TOO_MUCH)
-                }
-                verdict => verdict,
-            },
+            PlayKind::Win => if_holds(holds, judge_win(play, round, strict)),
+            PlayKind::Void => if_holds(holds, judge_void(play, round)),
+            PlayKind::Rollback => if_holds(holds, judge_rollback(play, round, strict)),
         }
     }
 
@@ -190,6 +184,16 @@ fn full() -> Verdict {
     Refuse(ErrorCode::NotCompleted, "The round has as many transactions as it may have.")
 }
 
+/// What gives money is done where the account can hold it.
+fn if_holds(holds: bool, verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Do { original: None | Some((_, true)) } if !holds => {
+            Refuse(ErrorCode::NotCompleted, because::TOO_MUCH)
+        }
+        verdict => verdict,
+    }
+}
+
 fn judge_win(play: &Play<&str>, round: Option<&Round>, strict: bool) -> Verdict {
     if round.is_some_and(Round::is_full) {
         return full();
@@ -209,14 +213,14 @@ fn judge_rollback(play: &Play<&str>, round: Option<&Round>, strict: bool) -> Ver
     if bet.amount != play.amount {
         return Refuse(ErrorCode::NotCompleted, "Amount is not the stake of the bet.");
     }
-    if strict && round.has_winnings() {
+    let takes_back = bet.fate != Fate::RolledBack;
+    if strict && takes_back && round.has_winnings() {
         marks::hit(Mark::StrictRollback);
         return Refuse(ErrorCode::NotCompleted, "The round has winnings.");
     }
     if round.is_full() {
         return full();
     }
-    let takes_back = bet.fate != Fate::RolledBack;
     if takes_back && !gives_back(round, play.amount) {
         return Refuse(ErrorCode::NotCompleted, GIVES_TOO_MUCH);
     }

@@ -126,6 +126,15 @@ impl Place {
 }
 
 impl Activity {
+    /// Whether nothing of it outlives the process.
+    pub(super) fn is_blank(&self) -> bool {
+        self.number == 0
+            && self.limits == Restrictions::none()
+            && self.sums.is_blank()
+            && self.rounds.is_empty()
+            && self.alerts.is_empty()
+    }
+
     /// The next transaction's number.
     pub(super) const fn next_number(&mut self) -> u64 {
         // At a million a second it lasts for half a million years.

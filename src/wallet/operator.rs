@@ -250,8 +250,15 @@ impl Wallet {
         })
     }
 
-    pub(super) fn claim_key<'a>(&mut self, account: &AccountRef<&str>, key: &str) -> Outcome<&'a str> {
+    pub(super) fn claim_key<'a>(
+        &mut self,
+        account: &AccountRef<&str>,
+        key: &str,
+        effect: &mut Effect,
+    ) -> Outcome<&'a str> {
         let hash = KeyHash::of(key);
+        // That a key is free may follow from a logout of this shard that a crash would undo.
+        effect.seen = self.released;
         let entry =
             self.directory.entry(hash.bits(), |holder| holder.key == hash, |holder| holder.key.bits());
         match entry {
@@ -359,6 +366,7 @@ impl Wallet {
 
     pub(super) fn release_key<'a>(
         &mut self,
+        stamp: Stamp,
         key: &'a str,
         account: AccountHash,
         answer: Released,
@@ -370,6 +378,7 @@ impl Wallet {
         let hash = KeyHash::of(key);
         let held = |holder: &Holder| holder.key == hash && holder.account == account;
         let mut entry = self.directory.find_entry(hash.bits(), held).expect("what is released was claimed");
+        self.released = stamp.sequence - 1;
         entry.get_mut().claims -= 1;
         if entry.get().claims == 0 {
             entry.remove();

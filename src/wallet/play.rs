@@ -120,16 +120,19 @@ impl Wallet {
         let plain = RoundKey { platform, id, scope: RoundScope::Platform, game: GameIndex::NONE };
         let by_game = |game| RoundKey { platform, id, scope: RoundScope::Game, game };
         let found = match scope {
-            RoundScope::Platform => find(plain).or_else(|| {
-                let game = self.rounds.has_any_by_game().then(named)??;
-                find(by_game(game)).inspect(|_| marks::hit(Mark::RoundOfOtherScope))
-            }),
-            RoundScope::Game => named().and_then(|game| {
-                find(by_game(game)).or_else(|| {
-                    let of_game = |found: &RoundIndex| self.rounds.get(*found).game == game;
-                    find(plain).filter(of_game).inspect(|_| marks::hit(Mark::RoundOfOtherScope))
+            RoundScope::Platform => {
+                // What was begun in a game goes on there, whatever was begun without one since.
+                let game = self.rounds.has_any_by_game().then(named).flatten();
+                let of_game = game.and_then(|game| find(by_game(game)));
+                of_game.inspect(|_| marks::hit(Mark::RoundOfOtherScope)).or_else(|| find(plain))
+            }
+            RoundScope::Game => {
+                let game = named();
+                game.and_then(|game| find(by_game(game))).or_else(|| {
+                    let is_of_game = |found: &RoundIndex| self.rounds.get(*found).is_of_game(game);
+                    find(plain).filter(is_of_game).inspect(|_| marks::hit(Mark::RoundOfOtherScope))
                 })
-            }),
+            }
         };
         found.or_else(|| {
             let nobodys = RoundKey { platform: PlatformIndex::NONE, ..plain };

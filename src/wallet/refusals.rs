@@ -6,7 +6,7 @@
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::ladder::Verdict;
-use super::ledger::RefusedBet;
+use super::ledger::{AccountIndex, RefusedBet};
 use super::operation::{Play, PlayKind};
 use super::outcome::{ErrorCode, Why};
 use super::platform::RoundScope;
@@ -17,6 +17,15 @@ use crate::limits;
 use crate::marks::{self, Mark};
 
 impl Wallet {
+    /// Lets go of an account's refusals that hold no more.
+    pub(super) fn forget_refusals(&mut self, now_ms: Millis, index: AccountIndex) {
+        if self.accounts.get(index).activity().is_some_and(|activity| !activity.refusals.is_empty()) {
+            let refusals = &mut self.accounts.get_mut(index).activity_mut().refusals;
+            refusals.retain(|known| now_ms < known.until_ms);
+            refusals.shrink_to_fit();
+        }
+    }
+
     /// The refusal of this bet that still holds.
     pub(super) fn remembered_refusal(&self, now_ms: Millis, play: &Play<&str>, at: At) -> Option<Verdict> {
         let activity = self.accounts.get(at.account).activity()?;

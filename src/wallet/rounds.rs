@@ -247,6 +247,12 @@ impl Round {
         !matches!(self.state, RoundState::Open) && self.last_ms.saturating_add(retention_ms) <= now_ms
     }
 
+    /// Whether a transaction of this game is in it, or may be: version 0.1.0 did not store of which game a round is.
+    pub(super) fn is_of_game(&self, game: Option<GameIndex>) -> bool {
+        let mut of_transactions = self.transactions.iter().map(|known| Some(known.game));
+        self.game == GameIndex::NONE || Some(self.game) == game || of_transactions.any(|of| of == game)
+    }
+
     /// Whether it takes no further transaction, of any kind.
     pub(super) const fn is_full(&self) -> bool {
         self.transactions.len() >= limits::ROUND_TRANSACTIONS_MAX

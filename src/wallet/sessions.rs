@@ -163,7 +163,10 @@ impl Wallet {
             return Redeeming::Frozen;
         }
         let session = &mut account.sessions[at];
-        session.used_ms = now_ms;
+        // One that never idles out is not renewed: which session makes way must be the same after a replay.
+        if session.idle == Idle::Expires {
+            session.used_ms = now_ms;
+        }
         if !session.renewed && session.idle == Idle::Expires {
             session.renewed = true;
             self.renewals.push_back(Renewal { account: index, session: session.serial, since_ms: now_ms });

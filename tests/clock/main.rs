@@ -19,4 +19,5 @@ mod process;
 mod rebasing;
 mod serving;
 mod starting;
+mod upgrade;
 mod zones;

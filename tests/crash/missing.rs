@@ -377,6 +377,8 @@ fn of_version_1() -> Home {
     let mut home = Home::new();
     let from = Path::new("tests/data/0.1.0");
     home.configure_by(fs::read_to_string(from.join("purser.toml")).expect("it is there"));
+    // However long ago it was written.
+    home.argue("--after-pause", true);
     copy(&from.join("data"), &home.data());
     for name in names(&home.data()).iter().filter(|name| name.ends_with(".journal")) {
         set_length(Path::new(name), SEGMENT_BYTES as u64);

@@ -89,6 +89,29 @@ fn renewals_that_come_in_after_a_shard_has_left_are_journaled() {
     assert!(!cluster.shards[1].is_durable(), "the process does not end without it");
 }
 
+/// A key that a logout has freed is another account's only once the logout is durable: after a crash between both the
+/// first account would have it back.
+#[test]
+fn a_key_is_not_given_on_before_its_logout_is_durable() {
+    let mut cluster = Cluster::new(2);
+    let (first, second, key) = (cluster.account(0, 0), cluster.account(1, 0), cluster.key(0, 0));
+    for id in [&first, &second] {
+        cluster.check(0, &put(id), &CREATED);
+    }
+    cluster.check(0, &open(&first, &key), &opened(&key));
+    cluster.disk = false;
+    let (logout, _) = cluster.submit(0, &close(&first, &key));
+    let (login, _) = cluster.submit(0, &open(&second, &key));
+    cluster.poll(1);
+    cluster.poll(0);
+    assert!(cluster.told.contains_key(&(0, logout)) && !cluster.told.contains_key(&(0, login)));
+    assert!(cluster.shards[1].is_durable(), "the login has not come there");
+    cluster.disk = true;
+    cluster.write(0);
+    cluster.settle();
+    assert_eq!(cluster.told.get(&(0, login)), Some(&opened(&key)));
+}
+
 /// Where nothing can be journaled, what needs it is refused before it has changed anything, and reads go on.
 #[test]
 fn a_shard_that_is_read_only_refuses_writes() {

@@ -60,6 +60,7 @@ fn strict_rounds() {
             ("rollback r y 10 of=a", (-7, at(995))),
             // What was done stays done, and a bet that is not there is cancelled.
             ("rollback r x 10 of=b", (0, at(995))),
+            ("rollback r u 10 of=b", (0, at(995))),
             ("rollback r z 10 of=c", (-8, at(995))),
             ("bet r c 10", (-7, at(995))),
         ],

@@ -60,6 +60,19 @@ fn a_longer_retention_brings_nothing_back() {
     }
 }
 
+/// Before version 0.2.0 a change of the settings forgot nothing; what came after it in such a journal may need it.
+#[test]
+fn a_change_of_version_0_1_0_forgets_nothing() {
+    let mut table = Table::new();
+    let story = &mut table.story;
+    assert!(matches!(story.outcome(&play("bet r a 100 start close").as_deref()), Outcome::Done { .. }));
+    story.later(RETENTION_MS);
+    let long = retention(story, 2 * RETENTION_MS);
+    assert_eq!(story.wallet.configure_by(Rules::V1, story.now_ms, &long), Ok(true));
+    assert!(matches!(story.outcome(&play("rollback r x 100 of=a").as_deref()), Outcome::Done { .. }));
+    std::mem::forget(table);
+}
+
 #[test]
 fn a_round_begins_anew_after_its_retention() {
     let mut table = Table::new();

@@ -120,6 +120,48 @@ fn rounds_outlive_a_change_of_their_scope() {
     );
 }
 
+/// Whatever the scope was when: a round that has a transaction of a game is found by it.
+#[test]
+fn a_repeat_is_known_after_any_change_of_the_scope() {
+    let mut story = two_platforms();
+    tell(
+        &mut story,
+        &[
+            // By its game first, then without it by another one.
+            ("bet 5 1 100 start scoped", 0, 9_900),
+            ("win 5 1 50 scoped", 0, 9_950),
+            ("bet 5 9 100 start game=g2", 0, 9_850),
+            ("win 5 1 50", 0, 9_850),
+            ("rollback 5 2 100 of=1", 0, 9_950),
+            // Without its game first, with transactions of two.
+            ("bet 6 1 100 start", 0, 9_850),
+            ("bet 6 2 100 game=g2", 0, 9_750),
+            ("bet 6 2 100 scoped game=g2", 0, 9_750),
+            ("rollback 6 3 100 of=2 scoped game=g2", 0, 9_850),
+        ],
+    );
+}
+
+/// Version 0.1.0 did not store whose a round in a snapshot is, nor of which game.
+#[test]
+fn a_round_of_version_0_1_0_is_found_by_any_game() {
+    for asked in ["win 5 w 50 scoped", "win 5 w 50 scoped game=404"] {
+        let mut story = two_platforms();
+        tell(&mut story, &[("bet 5 1 100 start", 0, 9_900)]);
+        let mut images = images(&story.wallet, story.now_ms);
+        images[0].rounds[0].platform = PlatformKey::NONE.bytes();
+        images[0].rounds[0].game = String::new();
+        let mut wallet = Wallet::to_replay();
+        wallet.configure(0, story.wallet.settings()).unwrap();
+        images.iter().for_each(|image| wallet.restore(image).unwrap());
+        wallet.open(Arc::clone(story.wallet.catalog.as_ref().unwrap()));
+        story.wallet = wallet;
+        let bet = format!("rollback 5 x 100 of=1{}", asked.strip_prefix("win 5 w 50").unwrap());
+        tell(&mut story, &[(asked, 0, 9_950), (asked, 0, 9_950), (&bet, 0, 10_050), (&bet, 0, 10_050)]);
+        std::mem::forget(story);
+    }
+}
+
 #[test]
 fn a_token_belongs_to_who_asked_for_it() {
     let mut story = two_platforms();

@@ -475,4 +475,5 @@ fn no_operation_takes_a_balance_past_what_it_can_be() {
     table.check(&format!("bet r d {most}"), (-7, Some(most)));
     table.check("win r b 0", (-7, Some(most)));
     table.check("win r e 0", (0, Some(most)));
+    table.check("void none v 1", (-14, Some(most)));
 }

@@ -135,7 +135,14 @@ fn demo_sessions_never_idle_out() {
     let Outcome::Token(token) = story.outcome(&create(PLATFORM, "default/demo", GAME, 1)) else {
         panic!("no token");
     };
+    let used = |story: &Story| images(&story.wallet, story.now_ms)[1].sessions[0].used_ms;
+    let before = used(&story);
     assert!(matches!(story.outcome(&redeem(PLATFORM, token)), Outcome::Redeemed(_)));
+    assert_eq!(
+        used(&story),
+        before,
+        "it is not renewed, so that a replay ends the same session where one makes way"
+    );
     // Demo data comes with a snapshot, not by the journal.
     let mut restored = Wallet::to_replay();
     restored.configure(0, story.wallet.settings()).unwrap();
