@@ -209,8 +209,11 @@ impl Auditor {
         let entry = ledger.log.iter_mut().find(|entry| entry.request == id.0).expect("it is in the log");
         assert!(entry.told.is_some(), "an answer comes before its acknowledgement");
         entry.acknowledged = true;
-        ledger.times.drain(..ledger.times.len().saturating_sub(1));
-        ledger.before_start = None;
+        let waits = waits_for_settings(entry);
+        if waits {
+            ledger.times.drain(..ledger.times.len().saturating_sub(1));
+            ledger.before_start = None;
+        }
         while ledger.log.front().is_some_and(|entry| entry.acknowledged) {
             let entry = ledger.log.pop_front().expect("it is in front");
             apply(&mut ledger.settled, &entry.ask(&self.rules));
@@ -503,6 +506,20 @@ impl Auditor {
             Some(session) if !session.is_past(now_ms, &self.rules) => Foreign::No,
             _ => foreign,
         }
+    }
+}
+
+/// Whether the settings of the last start are stored once the answer is seen: what only tells does not wait for them, nor
+/// what was answered elsewhere.
+fn waits_for_settings(entry: &Entry) -> bool {
+    match &*entry.operation {
+        Operation::Balance { .. }
+        | Operation::CreateToken { .. }
+        | Operation::GetAccount { .. }
+        | Operation::GetStatement { .. }
+        | Operation::RedeemWrapped { .. } => false,
+        Operation::OpenSession { .. } => matches!(entry.told, Some(Outcome::SessionOpened { .. })),
+        _ => true,
     }
 }
 

@@ -294,6 +294,7 @@ impl Workload {
         {
             // At once, as platforms do; another time it comes later, or never.
             let token = TokenId::new(account.hash().slot(), *entropy);
+            let platform = if self.chance.percent(10) { self.platform(who) } else { platform };
             self.next.push_back(Operation::RedeemToken { platform, token });
         }
         operation
@@ -312,7 +313,7 @@ impl Workload {
         let token = if self.chance.percent(20) { any } else { self.guesses[who].tokens.pop_back() };
         match token.filter(|_| !self.chance.percent(5)) {
             Some((of, token)) => {
-                let platform = if self.chance.percent(15) { platform } else { of };
+                let platform = if self.chance.percent(35) { platform } else { of };
                 Operation::RedeemToken { platform, token }
             }
             // One that nobody has minted.

@@ -82,6 +82,8 @@ pub(super) struct Round {
     pub(super) orphan: bool,
     /// The game of its first transaction, or of the first bet that was cancelled in it.
     pub(super) game: CompactString,
+    /// The games of all its transactions.
+    pub(super) games: BTreeSet<CompactString>,
     /// Its place among the account's rounds, in the order in which they were first named.
     pub(super) place: u64,
     pub(super) staked: i128,
@@ -363,12 +365,15 @@ impl Account {
     ) -> Option<RoundKey> {
         let key = |game: Option<&str>| RoundKey { platform, round: round.into(), game: game.map(Into::into) };
         let (plain, by_game) = (key(None), key(Some(game)));
-        match ask.rules.dialect(platform).round_scope {
-            RoundScope::Platform if self.rounds.contains_key(&plain) => Some(plain),
-            _ if self.rounds.contains_key(&by_game) => Some(by_game),
-            RoundScope::Platform => None,
-            RoundScope::Game => self.rounds.get(&plain).filter(|found| found.game == game).map(|_| plain),
+        if self.rounds.contains_key(&by_game) {
+            return Some(by_game);
         }
+        let found = self.rounds.get(&plain)?;
+        let is_it = match ask.rules.dialect(platform).round_scope {
+            RoundScope::Platform => true,
+            RoundScope::Game => found.game == game || found.games.contains(game),
+        };
+        is_it.then_some(plain)
     }
 
     /// The round that a platform's request names; a new one where the account has it not.

@@ -260,10 +260,10 @@ impl Account {
             return Err(ErrorCode::TransactionNotFound);
         };
         let strict = ask.rules.dialect(play.platform).strict_rounds;
-        if strict && round.has_winnings || !round.has_room() {
+        let bet = self.transactions[&number].clone();
+        if strict && round.has_winnings && !bet.rolled_back || !round.has_room() {
             return Err(ErrorCode::NotCompleted);
         }
-        let bet = self.transactions[&number].clone();
         if bet.amount != minor(play.amount) {
             return Err(ErrorCode::NotCompleted);
         }
@@ -344,6 +344,7 @@ impl Account {
             round.state = RoundState::Open;
         }
         round.known.insert((play.kind, play.transaction.clone()), number);
+        round.games.insert(play.game.clone());
         round.last_ms = ask.now_ms;
         if play.ends_round {
             round.state = RoundState::Closed;

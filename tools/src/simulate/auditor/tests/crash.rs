@@ -267,9 +267,12 @@ fn a_start_with_other_times() {
     assert_eq!(lost, Ok(()));
     let stored = start(&mut auditor.clone(), &mut machine.clone(), &longer, shorter.times);
     assert_eq!(stored, Ok(()));
-    // Once it has answered, they are the new ones.
+    // Once it has changed something, they are the new ones; what only tells does not wait for that.
     let balance = machine.answer(now_ms, &balance_of(ANNA));
     assert_eq!(auditor.check(now_ms, &balance_of(ANNA), &balance), Ok(()));
+    assert_eq!(start(&mut auditor.clone(), &mut before.clone(), &longer, was), Ok(()));
+    let put_again = machine.answer(now_ms, &put(ANNA));
+    assert_eq!(auditor.check(now_ms, &put(ANNA), &put_again), Ok(()));
     assert!(start(&mut auditor.clone(), &mut before.clone(), &longer, was).is_err());
     assert_eq!(start(&mut auditor, &mut machine, &longer, shorter.times), Ok(()));
 }

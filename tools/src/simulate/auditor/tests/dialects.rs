@@ -30,6 +30,8 @@ fn strict_rounds() {
     // Voids don't count.
     story.done(win("r", "w", 1), 1);
     story.refused(rollback("r", "z", "c", 30), ErrorCode::NotCompleted);
+    // What was taken back is so already.
+    story.done(rollback("r", "u", "a", 100), 0);
     story.done(win("r", "w", 1), 0);
 }
 

@@ -75,7 +75,7 @@ fn a_scope_that_was_changed_finds_what_it_began() {
         story.auditor.rules = then.clone();
         story.done(bet("r", "b", 100), 0);
         story.done(win("r", "w", 30), 30);
-        // Another game's round it never was.
+        // Another game's round it was not so far.
         story.auditor.rules = by_game.clone();
         story.refused(in_other(bet("r", "c", 1)), ErrorCode::RoundNotFound);
     }
