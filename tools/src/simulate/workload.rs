@@ -67,7 +67,7 @@ struct Guess {
 const RECENT_MAX: usize = 24;
 
 /// The calls, each with its weight.
-const CALLS: [(u32, Call); 21] = [
+const CALLS: [(u32, Call); 22] = [
     (300, Call::Play(PlayKind::Bet)),
     (150, Call::Play(PlayKind::Win)),
     (90, Call::Play(PlayKind::Rollback)),
@@ -89,6 +89,7 @@ const CALLS: [(u32, Call); 21] = [
     (20, Call::CloseSession),
     (4, Call::OpenMany),
     (3, Call::MintMany),
+    (2, Call::BetTooMuch),
 ];
 
 #[derive(Clone, Copy, Debug)]
@@ -113,6 +114,8 @@ enum Call {
     OpenMany,
     /// A platform that asks for tokens and redeems none.
     MintMany,
+    /// A player who bets more than there is, again and again.
+    BetTooMuch,
 }
 
 const SECOND_MS: u64 = 1_000;
@@ -174,7 +177,8 @@ impl Workload {
         let mut call = self.chance.weighted(&CALLS);
         // A player who can't play is soon helped, so that most can; one with many keys is there for the logins.
         let guess = &self.guesses[who];
-        let plays = matches!(call, Call::Play(PlayKind::Bet) | Call::CreateToken | Call::MintMany);
+        let plays =
+            matches!(call, Call::Play(PlayKind::Bet) | Call::CreateToken | Call::MintMany | Call::BetTooMuch);
         let logged_out = self.live_key(who, now_ms).is_none();
         if guess.frozen && self.chance.percent(30) {
             call = Call::SetStatus;
@@ -219,6 +223,7 @@ impl Workload {
             }
             Call::OpenMany => self.open_many(who),
             Call::MintMany => self.mint_many(who),
+            Call::BetTooMuch => self.bet_too_much(who, now_ms),
             Call::CloseSession => {
                 let key = self.key_to_use(who, now_ms);
                 Operation::CloseSession { account: self.account(who), key }
