@@ -71,7 +71,7 @@ impl Workload {
                 if too_much {
                     if self.chance.percent(50) {
                         // The player has reconsidered, and the platform has kept the id.
-                        self.next.push_back(Operation::Play(play.clone()));
+                        self.then(Operation::Play(play.clone()));
                     }
                     play.amount = Amount::from_minor(TOO_MUCH_MINOR).expect("it is not negative");
                 }
@@ -115,10 +115,10 @@ impl Workload {
         for _ in 0..limits::REFUSALS_REMEMBERED_MAX {
             self.guesses[who].ids += 1;
             last.transaction = format!("id-{}", self.guesses[who].ids).into();
-            self.next.push_back(Operation::Play(last.clone()));
+            self.then(Operation::Play(last.clone()));
         }
         for bet in [&first, &last] {
-            self.next.push_back(Operation::Play(Play { amount: less, ..bet.clone() }));
+            self.then(Operation::Play(Play { amount: less, ..bet.clone() }));
         }
         Operation::Play(first)
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use purser::wallet::TokenPolicy;
 use purser::wallet::outcome::{OperatorRefusal, Outcome};
 
 use super::*;

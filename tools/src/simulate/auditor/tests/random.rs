@@ -106,7 +106,7 @@ fn check(seed: u64, lanes: u64) {
         match workload.next(run.now_ms) {
             Step::Wait(ms) => run.now_ms += ms,
             Step::Ask(request) => {
-                if let Some(request) = rules.asked(&Rc::new(request)) {
+                if let Some(request) = rules.asked(&request) {
                     run.ask(Request::clone(&request), lanes);
                 }
             }
@@ -137,7 +137,7 @@ fn a_machine_that_forgets() {
                 run.now_ms += ms;
                 continue;
             }
-            Step::Ask(request) => request,
+            Step::Ask(request) => Request::clone(&request),
         };
         let before = run.machine.clone();
         run.ask(request.clone(), 0);
