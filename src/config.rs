@@ -26,6 +26,7 @@ use crate::clock::start::Confirmed;
 use crate::limits;
 use crate::net::Timeouts;
 use crate::storage::directory::PROBE;
+use crate::storage::is_for_want_of_room;
 use crate::wallet::{Catalog, Currency, Dialect, Domain, PlatformKey, TokenPolicy};
 
 mod args;
@@ -419,11 +420,6 @@ pub fn prepare_data_dir(path: &Path) -> Result<bool, Error> {
         Err(e) if found.is_err() || !is_for_want_of_room(&e) => Err(refused("can't be written to", &e)),
         _ => Ok(found.is_err()),
     }
-}
-
-fn is_for_want_of_room(error: &io::Error) -> bool {
-    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
 }
 
 /// Creates a directory and those above it, each durable.

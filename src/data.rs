@@ -2,7 +2,8 @@
 //! while they are served.
 //!
 //! `storage` has the files, `journal` their bytes, `recovery` the wallets; what is here joins them. A start that refuses
-//! has changed nothing; one that is killed has left what the next one can go on from.
+//! for what it has found has changed nothing; later it may have taken rights of others, and removed generations that do not
+//! hold. One that is killed has left what the next one can go on from.
 
 mod files;
 mod marks;
@@ -26,7 +27,7 @@ use crate::recovery::{self, FoldError, Recovered};
 use crate::shard::partition::{Partition, ShardId};
 use crate::storage::FileError;
 use crate::storage::directory::DataDirectory;
-use crate::storage::generations::{REMEDY, check_generation};
+use crate::storage::generations::{self, REMEDY, check_generation};
 use crate::storage::manifest::Manifest;
 use crate::storage::segments::End;
 use crate::wallet::account::{AccountRef, Profile};
@@ -158,7 +159,7 @@ impl Opening {
 /// the system clock can't be believed.
 pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
     let directory = DataDirectory::lock(path)?;
-    let (mut notes, mut replayed) = (Vec::new(), 0);
+    let (mut notes, mut left, mut replayed) = (Vec::new(), Vec::new(), 0);
     let state = match find(&directory, opening)? {
         None => {
             let was = if opening.is_made { "was not there" } else { "was empty" };
@@ -168,13 +169,16 @@ pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
         Some(found) if found.generation == 0 => State::first(&directory, opening, true)?,
         Some(found) => {
             check_generation(path, &found)?;
-            let unfinished = directory.unfinished_after(found.generation)?;
+            let unfinished = generations::unfinished_after(path, found.generation)?;
             let recovered = recover_all(&directory, found, &mut notes)?;
             replayed = recovered.iter().map(|(shard, _)| shard.replayed).sum();
             let Decision { begin_ms, rebases, note } = decide(&recovered, opening)?;
             notes.extend(note);
+            // A start that was killed may have replaced the manifest and not have made that durable.
+            directory.sync_entries()?;
             directory.close_to_others()?;
-            remove(&directory, &unfinished, &mut notes)?;
+            left.extend(remove(&directory, &unfinished, &mut notes));
+            left.extend(supersede(&directory, found.generation, &mut notes)?);
             let reasons = Reason::all(&found, opening.partition);
             if reasons.is_empty() && !rebases {
                 State::known(&directory, found, recovered)?
@@ -194,9 +198,10 @@ pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
             let _ = directory.remove_generation(generation);
         }
     })?;
-    let earlier: Vec<u64> =
-        directory.generations()?.into_iter().filter(|earlier| *earlier < generation).collect();
-    remove(&directory, &earlier, &mut notes)?;
+    left.extend(supersede(&directory, generation, &mut notes)?);
+    let earlier = generations::not_superseded(path, generation)?;
+    let earlier = earlier.into_iter().filter(|earlier| !left.contains(earlier));
+    notes.extend(earlier.map(|earlier| generations::left(path, earlier, generation)));
     Ok(Data { directory, shards, notes, replayed })
 }
 
@@ -223,20 +228,34 @@ fn find(directory: &DataDirectory, opening: &Opening) -> Result<Option<Manifest>
     Ok(Some(found))
 }
 
-/// Removes generations that do not hold, as far as there is room for that.
-fn remove(directory: &DataDirectory, generations: &[u64], notes: &mut Vec<String>) -> Result<(), Error> {
-    for generation in generations {
-        match directory.remove_generation(*generation) {
-            Ok(true) => {}
-            Ok(false) => notes.push(format!(
-                "generation {generation} is left in {}: files are in it that this program has not made",
-                directory.path().display()
-            )),
-            Err(error) if error.is_for_want_of_room() => {}
-            Err(error) => return Err(error.into()),
-        }
+/// Removes the generation that this one was made of, and lets this one be served from. Returns what is left.
+///
+/// It has a file `unfinished` until then, also where the start that made it was killed. Without that nothing says that an
+/// earlier generation is superseded: it may be of later data, over which an older backup was copied.
+fn supersede(directory: &DataDirectory, generation: u64, notes: &mut Vec<String>) -> Result<Vec<u64>, Error> {
+    if !generations::is_unfinished(directory.path(), generation) {
+        return Ok(Vec::new());
     }
-    Ok(())
+    let superseded = generations::superseded(directory.path(), generation)?;
+    let left = remove(directory, superseded.as_slice(), notes);
+    directory.finish_generation(generation)?;
+    Ok(left)
+}
+
+/// Removes generations that do not hold, and returns those that are left. The data are whole without that: where one
+/// can't be removed, a note says so.
+fn remove(directory: &DataDirectory, generations: &[u64], notes: &mut Vec<String>) -> Vec<u64> {
+    let mut left = Vec::new();
+    for generation in generations {
+        let why = match directory.remove_generation(*generation) {
+            Ok(true) => continue,
+            Ok(false) => "files are in it that this program has not made".into(),
+            Err(error) => error.to_string(),
+        };
+        notes.push(format!("generation {generation} is left in {}: {why}", directory.path().display()));
+        left.push(*generation);
+    }
+    left
 }
 
 /// Whether the system clock can be believed beside what was recovered.

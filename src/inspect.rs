@@ -27,7 +27,7 @@ use crate::journal::{Buffer, Known, Mark, Origin, Point, SegmentSource};
 use crate::limits;
 use crate::recovery::{self, Recovered, SnapshotSource};
 use crate::storage::FileError;
-use crate::storage::generations;
+use crate::storage::generations::missing_segment;
 use crate::storage::look::{Opened, OpenedFile, OpenedSegment, OpenedShard, look};
 use crate::storage::manifest::Manifest;
 
@@ -160,11 +160,7 @@ fn known(shard: &OpenedShard, origin: Origin) -> Result<Known, recovery::Error<F
     let known = SnapshotReader::header_of(&name, source, origin)?.known(mark);
     match known.missing(&shard.numbers()) {
         None => Ok(known),
-        Some(number) => {
-            let path = shard.directory.segment(number);
-            let missing = generations::missing(&path, "records that are in no snapshot are in it");
-            Err(recovery::Error::Caller(missing))
-        }
+        Some(number) => Err(recovery::Error::Caller(missing_segment(&shard.directory, number))),
     }
 }
 
@@ -195,14 +191,16 @@ fn recover(
     progress: &Progress,
 ) -> Result<Recovered, recovery::Error<FileError>> {
     let recovered = recover_once(shard, origin, progress);
-    let was_changed = || {
-        let now = shard.directory.read_mark();
-        shard.mark.as_ref().is_some_and(|before| now.is_ok_and(|now| now[..] != before[..]))
-    };
-    if recovered.is_ok() || !was_changed() {
+    if recovered.is_ok() || !was_changed(shard) {
         return recovered;
     }
     recover_once(&shard.reopen().map_err(recovery::Error::Caller)?, origin, progress)
+}
+
+/// Whether a server has written a shard's mark since its files were opened.
+fn was_changed(shard: &OpenedShard) -> bool {
+    let now = shard.directory.read_mark();
+    shard.mark.as_ref().is_some_and(|before| now.is_ok_and(|now| now[..] != before[..]))
 }
 
 fn recover_once(

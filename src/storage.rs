@@ -16,4 +16,4 @@ pub mod segments;
 #[cfg(test)]
 mod tests;
 
-pub use file::FileError;
+pub use file::{FileError, is_for_want_of_room};

@@ -9,7 +9,7 @@ use crate::limits;
 use crate::recovery::{self, Recovered, SealedSegment, SnapshotSource};
 use crate::storage::FileError;
 use crate::storage::directory::{DataDirectory, ShardDirectory, SnapshotFile};
-use crate::storage::generations;
+use crate::storage::generations::missing_segment;
 use crate::storage::manifest::Manifest;
 
 /// A shard's files, and whose they are.
@@ -59,8 +59,7 @@ impl ShardFiles {
         if let Some((name, source)) = self.snapshot().map_err(caller)? {
             let header = SnapshotReader::header_of(&name, source, self.origin)?;
             if let Some(number) = header.known(mark).missing(&numbers) {
-                let path = self.directory.segment(number);
-                return Err(caller(generations::missing(&path, "records that are in no snapshot are in it")));
+                return Err(caller(missing_segment(&self.directory, number)));
             }
         }
         let snapshot = self.snapshot().map_err(caller)?;

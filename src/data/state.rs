@@ -11,6 +11,7 @@ use crate::recovery::{self, Recovered};
 use crate::shard::partition::Partition;
 use crate::storage::FileError;
 use crate::storage::directory::DataDirectory;
+use crate::storage::generations::unfinished_after;
 use crate::storage::manifest::Manifest;
 use crate::storage::segments::End;
 use crate::wallet::image::AccountImage;
@@ -81,7 +82,7 @@ impl State {
             Manifest::new(0, opening.stream, shards, demo).write(directory.path())?;
         }
         directory.sync_name()?;
-        for unfinished in directory.unfinished_after(0)? {
+        for unfinished in unfinished_after(directory.path(), 0)? {
             directory.remove_generation(unfinished)?;
         }
         Self::blank(directory, opening, 1)
@@ -177,7 +178,8 @@ impl State {
         Ok(state)
     }
 
-    /// Sets what is to hold from now on, writes what is in no journal, and makes the manifest name it.
+    /// Sets what is to hold from now on, writes what is in no journal, and makes the manifest name it. A new generation
+    /// keeps its file `unfinished`.
     pub(super) fn finish(
         mut self,
         directory: &DataDirectory,
@@ -198,7 +200,6 @@ impl State {
             self.write_beginnings()?;
             self.manifest.write(directory.path())?;
         }
-        directory.finish_generation(self.manifest.generation)?;
         recovery::claim_keys(&mut self.wallets, opening.partition, now_ms);
         let shards = self.shards.into_iter().zip(self.wallets);
         let shards = shards.map(|(shard, mut wallet)| {

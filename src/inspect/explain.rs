@@ -3,11 +3,11 @@
 //! The account alone is put into a wallet, from the snapshot, and its records are applied again: a record concerns one
 //! account, so that nothing else is needed.
 
-use std::io::{IsTerminal as _, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
 
 use super::progress::Progress;
-use super::{Error, known, open, origin, segments, snapshot, words};
+use super::{Error, known, open, origin, segments, snapshot, was_changed, words};
 use crate::config::ExplainArgs;
 use crate::journal::reader::ReadError;
 use crate::journal::snapshot::{SnapshotHeader, SnapshotReader};
@@ -15,7 +15,7 @@ use crate::journal::{Change, Known, Origin, Point, Position, SegmentSource, repl
 use crate::recovery::{self, again};
 use crate::shard::partition::Partition;
 use crate::storage::FileError;
-use crate::storage::look::OpenedShard;
+use crate::storage::look::{Opened, OpenedShard};
 use crate::wallet::account::AccountRef;
 use crate::wallet::image::{AccountImage, TransactionImage};
 use crate::wallet::operation::{Operation, PlayKind};
@@ -28,20 +28,76 @@ use crate::wallet::{Currency, Millis, Wallet};
 /// Where there are no data, or no such account or transaction; where what is told of is damaged; and where nobody
 /// reads the output.
 pub fn explain(args: &ExplainArgs, out: &mut impl Write) -> Result<(), Error> {
-    let opened = open(&args.data)?;
+    tell(args, &open(&args.data)?, out)
+}
+
+/// Tells of an account of what was opened.
+///
+/// As in `recover`, what a server writes that has begun to is no damage: the files are opened once more then.
+pub(super) fn tell(args: &ExplainArgs, opened: &Opened, out: &mut impl Write) -> Result<(), Error> {
     let account = AccountRef::new(args.account.as_str());
     let owner = Partition::new(opened.manifest.shards.into()).owner(account.hash().slot()).index();
-    let shard = &opened.shards[owner];
+    let (shard, origin) = (&opened.shards[owner], origin(opened.manifest, owner));
+    let mut out = Once { out, written: 0, skip: 0 };
+    let told = tell_once(args, shard, origin, &mut out);
+    let Err(Error::Failed(sentence)) = told else { return told };
+    if !was_changed(shard) {
+        return Err(Error::Failed(sentence));
+    }
+    let again = shard.reopen()?;
+    let path = |shard: &OpenedShard| shard.snapshot.as_ref().map(|file| file.path.clone());
+    if out.written > 0 && path(&again) != path(shard) {
+        // It would begin otherwise than it did.
+        return Err(Error::Failed(format!(
+            "{sentence}; a server has written a new snapshot meanwhile: ask once more"
+        )));
+    }
+    out.skip = out.written;
+    tell_once(args, &again, origin, &mut out)
+}
+
+fn tell_once(
+    args: &ExplainArgs,
+    shard: &OpenedShard,
+    origin: Origin,
+    out: &mut impl Write,
+) -> Result<(), Error> {
+    let account = AccountRef::new(args.account.as_str());
     let progress = Progress::of(shard.bytes(), !std::io::stdout().is_terminal());
     let wallet = Wallet::to_replay();
     let mut story = Story { args, account, out, wallet, now_ms: 0, balance: None, is_told: false };
-    let from = story.begin(shard, origin(opened.manifest, owner), &progress)?;
+    let from = story.begin(shard, origin, &progress)?;
     if story.is_within(story.now_ms) {
-        story.records(shard, origin(opened.manifest, owner), from, &progress)?;
+        story.records(shard, origin, from, &progress)?;
     }
     drop(progress);
     story.end()?;
     Ok(out.flush()?)
+}
+
+/// An output that leaves out what it has written, where the same is told again from the beginning.
+struct Once<'a, W> {
+    out: &'a mut W,
+    written: u64,
+    /// Bytes that are still to be left out.
+    skip: u64,
+}
+
+impl<W: Write> Write for Once<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let skipped = bytes.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
+        if skipped > 0 {
+            self.skip -= skipped as u64;
+            return Ok(skipped);
+        }
+        let written = self.out.write(bytes)?;
+        self.written += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// Why no further record is told of.

@@ -1,11 +1,21 @@
 //! What `verify` computes again, on accounts that no wallet would have left so.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
 use super::audit::{Audit, Held, shared};
-use super::words;
+use super::{explain, words};
+use crate::calendar::Zones;
+use crate::clock::start::Confirmed;
+use crate::config::{Demo, ExplainArgs};
+use crate::data::{self, Opening};
 use crate::limits;
-use crate::wallet::Currency;
+use crate::shard::partition::Partition;
+use crate::storage::look::look;
 use crate::wallet::image::{AccountImage, RoundImage, SessionImage, TransactionImage};
 use crate::wallet::settings::Settings;
+use crate::wallet::{Catalog, Currency, Domain};
 
 const BET: u8 = 0;
 const WIN: u8 = 1;
@@ -176,4 +186,43 @@ fn what_was_sent_does_not_write_to_a_terminal() {
     assert_eq!(words::plain("r\u{1b}[2J\n1 é"), "r\\u{1b}[2J\\n1 é");
     assert_eq!(words::time(1_700_000_000_123), "2023-11-14T22:13:20.123Z");
     assert_eq!(words::time(u64::MAX), "18446744073709551615 ms after 1970");
+}
+
+/// A server that has begun to write after the mark of a clean stop was read may be in the middle of a write.
+#[test]
+fn what_a_server_writes_meanwhile_is_no_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let domain = Domain::new("default".into(), Currency::from_code("GBP").unwrap(), []);
+    let opening = Opening {
+        partition: Partition::new(1),
+        catalog: Arc::new(Catalog::new(vec![domain], [])),
+        zones: Zones::default(),
+        platforms: Vec::new(),
+        demo: Some(Demo { accounts: 1 }),
+        now_ms: NOW_MS,
+        confirmed: Confirmed::Nothing,
+        stream: 7,
+        is_made: false,
+    };
+    let data = data::open(dir.path(), &opening).unwrap();
+    let segment = data.shards[0].files.directory.segment(1);
+    let segment = OpenOptions::new().write(true).open(segment).unwrap();
+    segment.write_all_at(b"half of a header", 100).unwrap();
+    let opened = look(dir.path()).unwrap().unwrap();
+    let args = ExplainArgs {
+        data: dir.path().into(),
+        account: "default/admin".into(),
+        until_ms: None,
+        transaction: None,
+    };
+    let tell = || {
+        let mut out = Vec::new();
+        explain::tell(&args, &opened, &mut out).map(|()| String::from_utf8(out).unwrap())
+    };
+    let damage = tell().unwrap_err().to_string();
+    assert!(damage.contains("the server was stopped in order"), "{damage}");
+    data.shards[0].mark.begin(data.shards[0].last, 0).unwrap();
+    let told = tell().unwrap();
+    assert_eq!(told.lines().count(), 3, "{told}");
+    assert!(told.lines().last().unwrap().contains("at the end: active, 1000000.00 GBP"), "{told}");
 }

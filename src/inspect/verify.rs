@@ -11,6 +11,7 @@ use super::{Error, open, origin, recover, words};
 use crate::journal::{Origin, Place};
 use crate::recovery::{self, Recovered};
 use crate::storage::FileError;
+use crate::storage::generations::left;
 use crate::storage::look::OpenedShard;
 use crate::wallet::{Currency, Millis};
 
@@ -60,6 +61,9 @@ pub fn verify(data: &Path, out: &mut impl Write) -> Result<bool, Error> {
     let mut text = table(&opened.shards, &read);
     text += &faults(&read);
     text += &books;
+    for earlier in &opened.left {
+        let _ = writeln!(text, "{}", left(data, *earlier, opened.manifest.generation));
+    }
     let verdict = match (damaged, read.len()) {
         (0, _) if !even => "DAMAGED: the books are not even".into(),
         (0, 1) => "ok: 1 shard, and nothing is damaged".into(),

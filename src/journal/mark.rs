@@ -167,9 +167,13 @@ impl From<Point> for Known {
 
 impl Known {
     /// The first segment that is to be there and is not among these `numbers`, which are in order.
+    ///
+    /// Segments are made in order. So all from the one that the snapshot names up to the last file are to be there, also
+    /// where the mark names none of them yet: it may be a second behind a fold.
     pub fn missing(&self, numbers: &[u32]) -> Option<u32> {
         let first = self.next_segment?;
         let begun = self.mark.map_or(0, |mark| mark.segment.max(mark.stopped.unwrap_or(0)));
-        (first..=begun).find(|number| numbers.binary_search(number).is_err())
+        let last = numbers.last().map_or(begun, |last| begun.max(*last));
+        (first..=last).find(|number| numbers.binary_search(number).is_err())
     }
 }

@@ -44,11 +44,12 @@ impl Timekeeper {
 
 fn news(offset_ns: i64, is_apart: bool) -> String {
     let seconds = offset_ns.unsigned_abs() as f64 / 1e9;
-    let side = if offset_ns < 0 { "behind" } else { "ahead of" };
+    let (side, flag) = if offset_ns < 0 { ("behind", " with --rebase-clock") } else { ("ahead of", "") };
     if is_apart {
+        // A start goes on from the journal's time, and refuses a clock that is behind it.
         format!(
             "the system clock is {seconds:.1} s {side} the wallet's time, and is not followed: set it right; or, where it \
-             is right, restart the server"
+             is right, restart the server{flag}"
         )
     } else {
         format!("the system clock is {seconds:.1} s {side} the wallet's time, and is followed again")
@@ -68,7 +69,9 @@ mod tests {
         }
         check(-3_600_000_000_000, true, "3600.0 s behind the wallet's time, and is not followed");
         check(691_200_000_000_000, true, "691200.0 s ahead of the wallet's time, and is not followed");
+        check(691_200_000_000_000, true, "where it is right, restart the server");
         check(i64::MIN, true, "behind");
+        check(-3_600_000_000_000, true, "where it is right, restart the server with --rebase-clock");
         check(1_200_000_000, false, "1.2 s ahead of the wallet's time, and is followed again");
         check(0, false, "0.0 s ahead of");
     }

@@ -158,12 +158,21 @@ impl DataDirectory {
         }
     }
 
-    /// Takes the rights to the directory, and to what this program made in it, from all but the owner.
+    /// Makes the names in the directory durable; not where its file system takes no writes.
+    ///
+    /// # Errors
+    /// Where they can't be synced.
+    pub fn sync_entries(&self) -> Result<(), FileError> {
+        file::unless_for_want_of_room(file::sync_directory(&self.path))
+    }
+
+    /// Takes the rights to the directory, and to what this program made in it, from all but the owner; not where its file
+    /// system takes no writes.
     ///
     /// # Errors
     /// Where somebody else has rights to the directory, and they can't be taken.
     pub fn close_to_others(&self) -> Result<(), FileError> {
-        close(&self.path)?;
+        file::unless_for_want_of_room(close(&self.path))?;
         // Who can't enter the directory can't come to what is in it. So this is for when it is copied.
         for name in [LOCK, manifest::NAME] {
             let _ = close(&self.path.join(name));

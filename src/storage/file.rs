@@ -42,9 +42,14 @@ impl FileError {
 impl FileError {
     /// Whether there was no room for it, or the file system takes no writes: it may succeed later, and nothing is broken.
     pub fn is_for_want_of_room(&self) -> bool {
-        use ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-        matches!(self.error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
+        is_for_want_of_room(&self.error)
     }
+}
+
+/// The same for what the system says.
+pub fn is_for_want_of_room(error: &io::Error) -> bool {
+    use ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
 }
 
 /// What came of something that a server can do without as long as there is no room for it.

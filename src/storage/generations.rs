@@ -1,8 +1,9 @@
 //! Generations: each is the whole of the data, of one number of shards. The manifest names the one that holds.
 //!
-//! Nothing that may hold a used file is removed, but for a generation that the manifest has left behind, and one that
+//! Nothing that may hold a used file is removed, but for a generation that another one has superseded, and one that
 //! nothing was ever served from: that one has a file `unfinished`, which is made first and removed last, once the
-//! manifest names it.
+//! manifest names it and those that it has superseded are gone. So a start that is killed between the two leaves what the
+//! next one knows them by.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -30,37 +31,7 @@ impl DataDirectory {
     /// # Errors
     /// Where the directory can't be read.
     pub fn generations(&self) -> Result<Vec<u64>, FileError> {
-        let number = |name: &String| {
-            let number = name.strip_prefix("gen-")?.parse().ok()?;
-            (*name == format!("gen-{number}")).then_some(number)
-        };
-        let mut numbers: Vec<u64> = file::names(self.path())?.iter().filter_map(number).collect();
-        numbers.sort_unstable();
-        Ok(numbers)
-    }
-
-    /// Checks that no generation is later than the one that holds but those that nothing was served from, and returns
-    /// those.
-    ///
-    /// # Errors
-    /// Where there is another one, or it can't be looked at.
-    pub fn unfinished_after(&self, generation: u64) -> Result<Vec<u64>, FileError> {
-        let later: Vec<u64> = self.generations()?.into_iter().filter(|other| *other > generation).collect();
-        for later in &later {
-            let path = self.generation(*later);
-            let names = file::names(&path)?;
-            let is_begun = names.iter().all(|name| name.starts_with(UNFINISHED));
-            if !is_begun && !names.iter().any(|name| name == UNFINISHED) {
-                return Err(FileError::invalid(
-                    &path,
-                    format!(
-                        "it is later than generation {generation}, which the manifest names: was a backup copied over \
-                         later data? Move one of the two away; nothing was changed"
-                    ),
-                ));
-            }
-        }
-        Ok(later)
+        generations_in(self.path())
     }
 
     /// Begins a generation, durable; nothing is in it.
@@ -85,8 +56,8 @@ impl DataDirectory {
         Ok(directory)
     }
 
-    /// Takes it from a generation, durable, that nothing was served from: the manifest names it. Not where there is no
-    /// room even for that: it is for later generations that it says anything.
+    /// Says, durable, that a generation may be served from: the manifest names it, and what it has superseded is gone. Not
+    /// where there is no room even for that.
     ///
     /// # Errors
     /// Where it can't be removed.
@@ -121,6 +92,71 @@ impl DataDirectory {
         file::sync_directory(self.path())?;
         Ok(is_gone)
     }
+}
+
+/// Checks that no generation is later than the one that holds but those that nothing was served from, and returns those.
+///
+/// # Errors
+/// Where there is another one, or it can't be looked at.
+pub fn unfinished_after(data: &Path, generation: u64) -> Result<Vec<u64>, FileError> {
+    let later: Vec<u64> = generations_in(data)?.into_iter().filter(|other| *other > generation).collect();
+    for later in &later {
+        let path = generation_in(data, *later);
+        let names = file::names(&path)?;
+        let is_begun = names.iter().all(|name| name.starts_with(UNFINISHED));
+        if !is_begun && !names.iter().any(|name| name == UNFINISHED) {
+            return Err(FileError::invalid(
+                &path,
+                format!(
+                    "it is later than generation {generation}, which the manifest names: was a backup copied over later \
+                     data? Move one of the two away; nothing was changed"
+                ),
+            ));
+        }
+    }
+    Ok(later)
+}
+
+/// The generation that an unfinished one was made of, where it is still there.
+///
+/// # Errors
+/// Where the directory can't be read.
+pub fn superseded(data: &Path, unfinished: u64) -> Result<Option<u64>, FileError> {
+    Ok(generations_in(data)?.into_iter().find(|other| other.checked_add(1) == Some(unfinished)))
+}
+
+/// The generations before the one that holds, but for one that a start is still to remove.
+///
+/// # Errors
+/// Where the directory can't be read.
+pub fn not_superseded(data: &Path, generation: u64) -> Result<Vec<u64>, FileError> {
+    let superseded = if is_unfinished(data, generation) { superseded(data, generation)? } else { None };
+    let earlier = generations_in(data)?.into_iter().filter(|other| *other < generation);
+    Ok(earlier.filter(|earlier| Some(*earlier) != superseded).collect())
+}
+
+/// The sentence for an earlier generation that is not known to be superseded.
+pub fn left(data: &Path, earlier: u64, generation: u64) -> String {
+    format!(
+        "generation {earlier} is left in {}: the manifest names generation {generation}, which may be of an older backup. \
+         Move it away, or remove it where nothing in it is missed",
+        data.display()
+    )
+}
+
+/// Whether nothing was served from a generation yet.
+pub fn is_unfinished(data: &Path, generation: u64) -> bool {
+    generation_in(data, generation).join(UNFINISHED).exists()
+}
+
+fn generations_in(data: &Path) -> Result<Vec<u64>, FileError> {
+    let number = |name: &String| {
+        let number = name.strip_prefix("gen-")?.parse().ok()?;
+        (*name == format!("gen-{number}")).then_some(number)
+    };
+    let mut numbers: Vec<u64> = file::names(data)?.iter().filter_map(number).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
 }
 
 fn generation_in(data: &Path, generation: u64) -> PathBuf {
@@ -173,8 +209,13 @@ pub fn check_generation(data: &Path, manifest: &Manifest) -> Result<(), FileErro
     Ok(())
 }
 
+/// The error of a shard's segment that is not there.
+pub fn missing_segment(shard: &ShardDirectory, number: u32) -> FileError {
+    missing(&shard.segment(number), "records that are in no snapshot are in it")
+}
+
 /// The error of a file that has to be there.
-pub fn missing(path: &Path, why: &str) -> FileError {
+fn missing(path: &Path, why: &str) -> FileError {
     FileError::invalid(path, format!("it is missing, and {why}: {REMEDY}"))
 }
 

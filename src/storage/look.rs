@@ -27,6 +27,8 @@ pub struct Opened {
     pub manifest: Manifest,
     /// Its shards, in order.
     pub shards: Vec<OpenedShard>,
+    /// Earlier generations that are not known to be superseded.
+    pub left: Vec<u64>,
 }
 
 /// The files of a shard, opened.
@@ -86,7 +88,7 @@ pub fn look(path: &Path) -> Result<Option<Opened>, FileError> {
             return Ok(None);
         };
         match open_all(path, &manifest) {
-            Ok(shards) => return Ok(Some(Opened { manifest, shards })),
+            Ok(opened) => return Ok(Some(opened)),
             // A server may remove what it has folded, or a generation that it has left, between the looks at them.
             Err(error) if tries == limits::LOOK_TRIES => return Err(error),
             Err(_) => tries += 1,
@@ -94,13 +96,16 @@ pub fn look(path: &Path) -> Result<Option<Opened>, FileError> {
     }
 }
 
-fn open_all(path: &Path, manifest: &Manifest) -> Result<Vec<OpenedShard>, FileError> {
+fn open_all(path: &Path, manifest: &Manifest) -> Result<Opened, FileError> {
     generations::check_generation(path, manifest)?;
+    // A server may have made it since the manifest was read: that names it then, and is read again.
+    generations::unfinished_after(path, manifest.generation)?;
+    let left = generations::not_superseded(path, manifest.generation)?;
     let shards = (0..manifest.shards).map(|shard| {
         let directory = ShardDirectory::of(path, manifest.generation, shard);
         OpenedShard::open(directory, manifest.has_marks())
     });
-    shards.collect()
+    Ok(Opened { manifest: *manifest, shards: shards.collect::<Result<_, _>>()?, left })
 }
 
 impl OpenedShard {

@@ -297,12 +297,12 @@ fn a_later_generation_is_one_that_nothing_was_served_from() {
     fs::create_dir(temporary.path().join("gen-5")).unwrap();
     // As a start leaves it that is killed before it says so.
     fs::write(temporary.path().join("gen-5/unfinished.new"), "").unwrap();
-    assert_eq!(data.unfinished_after(0).unwrap(), [1, 2, 5]);
-    assert_eq!(data.unfinished_after(1).unwrap(), [2, 5]);
+    assert_eq!(generations::unfinished_after(data.path(), 0).unwrap(), [1, 2, 5]);
+    assert_eq!(generations::unfinished_after(data.path(), 1).unwrap(), [2, 5]);
     data.make_shard(2, 0).unwrap();
     data.finish_generation(2).unwrap();
-    assert_eq!(data.unfinished_after(2).unwrap(), [5]);
-    let error = data.unfinished_after(1).unwrap_err().to_string();
+    assert_eq!(generations::unfinished_after(data.path(), 2).unwrap(), [5]);
+    let error = generations::unfinished_after(data.path(), 1).unwrap_err().to_string();
     assert!(error.contains("gen-2: it is later than generation 1"), "{error}");
     data.begin_generation(2).unwrap_err();
 }

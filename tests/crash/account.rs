@@ -18,12 +18,21 @@ impl Line {
     /// As the server writes it, without its time.
     pub(crate) fn text(&self, number: usize) -> String {
         let (kind, round, id, minor) = self.operation.of_statement().expect("it is in a statement");
-        let round = round.map_or(String::new(), |round| format!(r#""GameRoundID":"r{round}","#));
+        let round =
+            round.map_or(String::new(), |round| format!(r#""GameRoundID":"r{round}","GameID":"11588","#));
+        let platform = match self.operation {
+            Operation::Deposit { .. } | Operation::Withdrawal { .. } => "",
+            _ => r#""PlatformKey":"L100","#,
+        };
+        let original = match self.operation {
+            Operation::Rollback { bet, .. } => format!(r#""OriginalBetGameRoundTransactionID":"t{bet}","#),
+            _ => String::new(),
+        };
         let (amount, after) = (pounds(minor), pounds(self.after));
         let rolled_back = if self.rolled_back { r#","RolledBack":true"# } else { "" };
         let moved_nothing = if self.moved_nothing { r#","MovedNothing":true"# } else { "" };
         format!(
-            r#"{{"Number":{number},"Type":"{kind}",{round}"TransactionID":"t{id}","Amount":{amount},"CurrencyCode":"GBP","BalanceAfter":{after}{rolled_back}{moved_nothing}}}"#
+            r#"{{"Number":{number},"Type":"{kind}",{platform}{round}"TransactionID":"t{id}",{original}"Amount":{amount},"CurrencyCode":"GBP","BalanceAfter":{after}{rolled_back}{moved_nothing}}}"#
         )
     }
 }

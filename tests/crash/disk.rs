@@ -1,8 +1,9 @@
 //! A disk that is nearly full, full, or fails.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -361,6 +362,8 @@ fn check_until(home: &Home, shards: usize, reason: &str, then: impl FnOnce()) {
 fn a_read_only_file_system_is_served_from() {
     for (shards, is_stopped) in [(1, true), (1, false), (2, true), (2, false)] {
         let Some((disk, home)) = on_a_disk(600, shards, is_stopped) else { return };
+        // Rights that can't be taken meanwhile are no hindrance.
+        fs::set_permissions(home.data(), Permissions::from_mode(0o755)).expect("it is there");
         disk.remount("ro");
         check_until(&home, shards, "The file system is read-only", || disk.remount("rw"));
     }
@@ -373,7 +376,7 @@ fn a_changed_configuration_waits_for_a_read_only_file_system() {
     let Some((disk, mut home)) = on_a_disk(600, 2, true) else { return };
     home.configure(
         &[("default", "GBP"), ("another", "EUR")],
-        &format!("{NO_RESERVE}[server]\ndrain_ms = 1\n"),
+        &format!("{NO_RESERVE}[timeouts]\ndrain_ms = 1\n"),
     );
     disk.remount("ro");
     let process = home.start(2);

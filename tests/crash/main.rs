@@ -16,6 +16,7 @@ mod damage;
 mod disk;
 mod files;
 mod fill;
+mod generations;
 mod held;
 mod kills;
 #[path = "../serve/message.rs"]

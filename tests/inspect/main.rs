@@ -310,7 +310,7 @@ fn a_newer_format() {
         header[BLOCK - 16..].copy_from_slice(&checksum);
         file.write_all_at(&header, 0).expect("it is written");
     });
-    let expect = "byte 0: it has format version 2, and this program reads version 1";
+    let expect = "byte 0: it has format version 3, and this program reads version 2";
     check_contains(&check("verify", &data, &[], 1), expect);
     check_refuses(&data, 1, expect);
 
@@ -374,17 +374,17 @@ fn the_story_of_an_account() {
             &first,
             snapshot,
             "TIME  segment-00000001.journal byte 4160 record 1: placebet round r-1 transaction b-1 1.50 GBP, game 11588, \
-         platform 1, starts the round: done, opened the round; 1000000.00 -> 999998.50 GBP, version 1 -> 2",
+         platform L100, starts the round: done, opened the round; 1000000.00 -> 999998.50 GBP, version 1 -> 2",
             r#"    {"GameVersion":"1.0"}"#,
             "TIME  segment-00000001.journal byte 8256 record 2: rollbackbet round r-1 transaction k-1 1.50 GBP, of bet b-1, \
-         game 11588, platform 1: done; 999998.50 -> 1000000.00 GBP, version 2 -> 3",
+         game 11588, platform L100: done; 999998.50 -> 1000000.00 GBP, version 2 -> 3",
             "TIME  segment-00000001.journal byte 12352 record 3: rollbackbet round r-1 transaction k-2 1.50 GBP, of bet b-1, \
-         game 11588, platform 1: done, moved nothing: the bet was taken back before; 1000000.00 GBP, version 3",
+         game 11588, platform L100: done, moved nothing: the bet was taken back before; 1000000.00 GBP, version 3",
             "TIME  segment-00000001.journal byte 16448 record 4: rollbackbet round r-1 transaction k-3 1.50 GBP, of bet b-9, \
-         game 11588, platform 1: refused with -8: the bet is not there, and is remembered as cancelled; \
+         game 11588, platform L100: refused with -8: the bet is not there, and is remembered as cancelled; \
          1000000.00 GBP, version 3",
             "TIME  segment-00000001.journal byte 20544 record 5: awardwinnings round r-2 transaction w-1 2.00 GBP, game \
-         11588, platform 1, starts the round, ends the round: done, opened the round, closed the round; \
+         11588, platform L100, starts the round, ends the round: done, opened the round, closed the round; \
          1000000.00 -> 1000002.00 GBP, version 3 -> 4",
             "TIME  segment-00000001.journal byte 24640 record 6: deposit transaction d-1 10.00 GBP: done; \
          1000002.00 -> 1000012.00 GBP, version 4 -> 5",
@@ -477,23 +477,23 @@ fn exports() {
     assert_eq!(
         json,
         [
-            r#"{"account":"default/admin","number":1,"type":"placebet","round":"r-1","transaction":"b-1","amount":1.50,"currency":"GBP","balance_after":999998.50,"at":"TIME","rolled_back":true,"moved_nothing":false}"#,
-            r#"{"account":"default/admin","number":2,"type":"rollbackbet","round":"r-1","transaction":"k-1","amount":1.50,"currency":"GBP","balance_after":1000000.00,"at":"TIME","rolled_back":false,"moved_nothing":false}"#,
-            r#"{"account":"default/admin","number":3,"type":"rollbackbet","round":"r-1","transaction":"k-2","amount":1.50,"currency":"GBP","balance_after":1000000.00,"at":"TIME","rolled_back":false,"moved_nothing":true}"#,
-            r#"{"account":"default/admin","number":4,"type":"awardwinnings","round":"r-2","transaction":"w-1","amount":2.00,"currency":"GBP","balance_after":1000002.00,"at":"TIME","rolled_back":false,"moved_nothing":false}"#,
-            r#"{"account":"default/admin","number":5,"type":"deposit","round":null,"transaction":"d-1","amount":10.00,"currency":"GBP","balance_after":1000012.00,"at":"TIME","rolled_back":false,"moved_nothing":false}"#,
+            r#"{"account":"default/admin","number":1,"type":"placebet","round":"r-1","transaction":"b-1","amount":1.50,"currency":"GBP","balance_after":999998.50,"at":"TIME","rolled_back":true,"moved_nothing":false,"platform":"L100","game":"11588","original":null}"#,
+            r#"{"account":"default/admin","number":2,"type":"rollbackbet","round":"r-1","transaction":"k-1","amount":1.50,"currency":"GBP","balance_after":1000000.00,"at":"TIME","rolled_back":false,"moved_nothing":false,"platform":"L100","game":"11588","original":"b-1"}"#,
+            r#"{"account":"default/admin","number":3,"type":"rollbackbet","round":"r-1","transaction":"k-2","amount":1.50,"currency":"GBP","balance_after":1000000.00,"at":"TIME","rolled_back":false,"moved_nothing":true,"platform":"L100","game":"11588","original":"b-1"}"#,
+            r#"{"account":"default/admin","number":4,"type":"awardwinnings","round":"r-2","transaction":"w-1","amount":2.00,"currency":"GBP","balance_after":1000002.00,"at":"TIME","rolled_back":false,"moved_nothing":false,"platform":"L100","game":"11588","original":null}"#,
+            r#"{"account":"default/admin","number":5,"type":"deposit","round":null,"transaction":"d-1","amount":10.00,"currency":"GBP","balance_after":1000012.00,"at":"TIME","rolled_back":false,"moved_nothing":false,"platform":null,"game":null,"original":null}"#,
         ]
     );
     let csv: Vec<String> = check("export", &data, &["--format", "csv"], 0).lines().map(masked).collect();
     assert_eq!(
         csv,
         [
-            "account,number,type,round,transaction,amount,currency,balance_after,at,rolled_back,moved_nothing",
-            "default/admin,1,placebet,r-1,b-1,1.50,GBP,999998.50,TIME,true,false",
-            "default/admin,2,rollbackbet,r-1,k-1,1.50,GBP,1000000.00,TIME,false,false",
-            "default/admin,3,rollbackbet,r-1,k-2,1.50,GBP,1000000.00,TIME,false,true",
-            "default/admin,4,awardwinnings,r-2,w-1,2.00,GBP,1000002.00,TIME,false,false",
-            "default/admin,5,deposit,,d-1,10.00,GBP,1000012.00,TIME,false,false",
+            "account,number,type,round,transaction,amount,currency,balance_after,at,rolled_back,moved_nothing,platform,game,original",
+            "default/admin,1,placebet,r-1,b-1,1.50,GBP,999998.50,TIME,true,false,L100,11588,",
+            "default/admin,2,rollbackbet,r-1,k-1,1.50,GBP,1000000.00,TIME,false,false,L100,11588,b-1",
+            "default/admin,3,rollbackbet,r-1,k-2,1.50,GBP,1000000.00,TIME,false,true,L100,11588,b-1",
+            "default/admin,4,awardwinnings,r-2,w-1,2.00,GBP,1000002.00,TIME,false,false,L100,11588,",
+            "default/admin,5,deposit,,d-1,10.00,GBP,1000012.00,TIME,false,false,,,",
         ]
     );
 }

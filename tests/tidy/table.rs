@@ -235,6 +235,7 @@ pub(crate) const ROWS: [Row; 23] = [
             "crate::limits",
             "crate::net::Timeouts",
             "crate::storage::directory::PROBE",
+            "crate::storage::is_for_want_of_room",
             "crate::wallet::Catalog",
             "crate::wallet::Currency",
             "crate::wallet::Dialect",

@@ -65,6 +65,9 @@ fn segments_that_have_to_be_there() {
     check(3, SERVING, &[], Some(3));
     // A snapshot may be newer than the mark.
     check(5, SERVING, &[], None);
+    check(5, SERVING, &[3, 4], None);
+    check(5, SERVING, &[6], Some(5));
+    check(1, Mark { segment: 0, ..SERVING }, &[2], Some(1));
     check(1, Mark { segment: 0, ..SERVING }, &[], None);
     check(3, STOPPED, &[3, 4, 5], Some(6));
     check(3, STOPPED, &[3, 4, 5, 6], None);
