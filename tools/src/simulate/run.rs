@@ -120,7 +120,7 @@ impl Run {
         let players = 3 + chance.index(12);
         let sizes = Sizes {
             lane_requests: 2 + chance.index(12),
-            segment_bytes: [16, 32, 64][chance.index(3)] * 1_024,
+            segment_bytes: [8, 16, 32, 64][chance.index(4)] * 1_024,
         };
         let count = shards.unwrap_or(1 + chance.index(SHARDS_MAX));
         let cluster = Cluster::new(count, sizes, &mut chance);
