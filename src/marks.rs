@@ -52,7 +52,7 @@ marks! {
     /// A round was past its horizon, and was still in memory when it was asked for.
     RoundPastHorizon;
     /// A round whose platform was not known was claimed by the first record about it.
-    RoundClaimed in "wallet::tests: rounds of version 0.1.0";
+    RoundClaimed in "wallet::tests::identity::a_round_of_version_0_1_0_is_found_by_any_game";
     /// A round was found under the scope that its platform had before.
     RoundOfOtherScope;
     /// A bet was refused since its round has as many as it may have.
@@ -69,6 +69,8 @@ marks! {
     StrictWin;
     /// `remember_refusals_ms`: a bet that was refused came again in time.
     RefusalRemembered;
+    /// `remember_refusals_ms`: an account's oldest refusal made way for a further one.
+    RefusalForgotten;
     /// `unknown_rollback = 0`: the rollback of a bet that is not there succeeded.
     UnknownRollbackSucceeded;
     /// A frozen account's round was settled.
@@ -87,8 +89,12 @@ marks! {
     TornTail;
     /// A recovery found a segment's header that a crash tore.
     TornHeader;
+    /// A journal ended before its mark.
+    EndMissing;
+    /// Something was torn at the end of a journal, though it was stopped as it should be.
+    TornAfterStop;
     /// A record of older rules was applied by its receipt.
-    OldRules in "wallet::tests: rounds of version 0.1.0";
+    OldRules in "tests/clock, data_of_version_0_1_0_are_told_as_before_and_go_on";
 }
 
 static COUNTS: [AtomicU64; Mark::ALL.len()] = [const { AtomicU64::new(0) }; Mark::ALL.len()];

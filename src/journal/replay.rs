@@ -303,8 +303,10 @@ impl Replay {
         let fault = if mark.last.sequence == from.sequence && mark.last.hash != from.hash {
             Fault::Unmarked { at: from.sequence }
         } else if mark.last.sequence > last.sequence {
+            marks::hit(marks::Mark::EndMissing);
             Fault::Lost { last: last.sequence, marked: mark.last.sequence, what }
         } else if let (Some(torn), Some(_)) = (&self.torn, mark.stopped) {
+            marks::hit(marks::Mark::TornAfterStop);
             Fault::AfterStop(torn.what.clone())
         } else {
             return Ok(());

@@ -189,12 +189,7 @@ impl Core {
         told: impl FnOnce(&Outcome<&str>, Sequence),
     ) -> Step {
         assert!(self.owner(operation) == self.id, "an operation of another shard");
-        // What tells and changes nothing needs neither, and so is told where nothing can be written.
-        let is_write = operation.is_write();
-        if is_write && now_ms >= self.calendars_until_ms {
-            self.turn_calendars(now_ms);
-        }
-        let mut after = if is_write { self.configured } else { 0 };
+        let mut after = 0;
         let mut next = match self.apply(now_ms, operation, &mut after) {
             Outcome::Next(next) => next,
             outcome => {
@@ -225,6 +220,14 @@ impl Core {
         operation: &Operation<&'a str>,
         after: &mut Sequence,
     ) -> Outcome<&'a str> {
+        // What tells and changes nothing needs neither the day nor the settings to be journaled, and so is told where
+        // nothing can be written. Winnings come after a look at another account, in one step, and need both.
+        if operation.is_write() {
+            if now_ms >= self.calendars_until_ms {
+                self.turn_calendars(now_ms);
+            }
+            *after = self.configured.max(*after);
+        }
         let Self { wallet, journal, watch, .. } = self;
         if let Operation::StartSession { account, .. } = operation {
             // Which session makes way for a new one depends on when each was last used.

@@ -176,7 +176,9 @@ impl Wallet {
         let Some(index) = self.accounts.find(account) else {
             return Outcome::OperatorRefused(OperatorRefusal::NoAccount);
         };
-        let currency = self.books.get(self.accounts.get(index).domain()).currency();
+        let found = self.accounts.get(index);
+        effect.seen = found.changed;
+        let currency = self.books.get(found.domain()).currency();
         let Some(limits) = asked.try_map(|limit| limit.in_minor_units(currency)) else {
             return Outcome::OperatorRefused(OperatorRefusal::NotMoney);
         };

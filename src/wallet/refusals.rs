@@ -65,6 +65,7 @@ impl Wallet {
             return;
         }
         if refusals.len() == limits::REFUSALS_REMEMBERED_MAX {
+            marks::hit(Mark::RefusalForgotten);
             refusals.pop_front();
         }
         let until_ms = now_ms.saturating_add(remembered_ms);

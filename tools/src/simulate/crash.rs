@@ -7,11 +7,11 @@ use purser::recovery::Error;
 use purser::shard::core::{Core, Step};
 use purser::wallet::PlatformKey;
 use purser::wallet::account::AccountRef;
-use purser::wallet::image::{AccountImage, RoundImage};
+use purser::wallet::image::{AccountImage, RoundImage, SumImage};
 use purser::wallet::operation::Operation;
 use purser::wallet::outcome::{Outcome, StatementLine};
 
-use super::auditor::{Answer, RoundKey, Shown, Times, Trace, Traces};
+use super::auditor::{Answer, RoundKey, Shown, Sum, Times, Trace, Traces};
 use super::cluster::{SHARDS_MAX, Started, images, session_keys, settings_of};
 use super::run::Run;
 use super::world::World;
@@ -19,7 +19,10 @@ use super::world::World;
 const DAY_MS: u64 = 24 * 3_600 * 1_000;
 
 /// Time from a crash to the next start, at most, each with its weight.
-const AWAY_MS: [(u32, u64); 3] = [(90, 10_000), (8, 3 * DAY_MS), (2, 60 * DAY_MS)];
+const AWAY_MS: [(u32, u64); 4] = [(75, 10_000), (15, 5 * 60_000), (8, 3 * DAY_MS), (2, 60 * DAY_MS)];
+
+/// Steps from a start with other times to the next crash, where it comes soon: before those are stored everywhere.
+const SOON_STEPS: u64 = 30;
 
 /// Time within which a session's renewal is stored (protocol §5).
 const RENEWAL_STORED_MS: u64 = 60_000;
@@ -85,15 +88,20 @@ impl Run {
             self.counts.recoveries += 1;
             self.start(was)?;
         }
-        let deals = self.shards.is_none() && self.chance.percent(15);
+        let deals = if self.crash_soon.take().is_some() { 50 } else { 15 };
+        let deals = self.shards.is_none() && self.chance.percent(deals);
         let shards = if deals { 1 + self.chance.index(SHARDS_MAX) } else { self.shards.unwrap_or(was) };
         self.counts.recoveries += 1;
         self.counts.deals += u64::from(shards != was);
+        let times = self.rules.times;
         let mut started = self.start(shards)?;
         self.auditor.restarted(self.rules.clone());
         self.workload.restarted(self.rules.clone());
         self.look(&mut started, before)?;
         self.cluster.open(started.cores, self.now_ms);
+        if self.rules.times != times && self.chance.percent(50) {
+            self.crash_soon = Some(self.counts.steps + self.chance.below(SOON_STEPS));
+        }
         (self.swept_ms, self.synced_ms) = (self.now_ms, self.now_ms);
         Ok(())
     }
@@ -205,6 +213,11 @@ fn traces(image: &AccountImage) -> Traces {
     Traces {
         rounds: image.rounds.iter().map(trace).collect(),
         sessions: image.sessions.iter().map(|session| (session.key.clone(), session.used_ms)).collect(),
+        sums: image.sums.unwrap_or_default().map(|SumImage { from_ms, staked, won }| Sum {
+            from_ms,
+            staked,
+            won,
+        }),
     }
 }
 

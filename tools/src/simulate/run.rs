@@ -100,6 +100,8 @@ pub(super) struct Run {
     pace: (u32, u32),
     /// Shards at every start, where the caller says it.
     pub(super) shards: Option<usize>,
+    /// The step of the next crash, where that is known.
+    pub(super) crash_soon: Option<u64>,
     /// Requests before anything else happens.
     opening: usize,
     pub(super) counts: Counts,
@@ -118,7 +120,7 @@ impl Run {
         let players = 3 + chance.index(12);
         let sizes = Sizes {
             lane_requests: 2 + chance.index(12),
-            segment_bytes: [16, 32, 64][chance.index(3)] * 1_024,
+            segment_bytes: [8, 16, 32, 64][chance.index(4)] * 1_024,
         };
         let count = shards.unwrap_or(1 + chance.index(SHARDS_MAX));
         let cluster = Cluster::new(count, sizes, &mut chance);
@@ -135,6 +137,7 @@ impl Run {
             full_ms: None,
             pace: (25, 25),
             shards,
+            crash_soon: None,
             opening: 3 * (players - 1),
             counts: Counts::default(),
             chance,
@@ -159,6 +162,9 @@ impl Run {
         }
         if self.counts.steps == FILLED_AT_STEP && self.seed.is_multiple_of(SEEDS_PER_FILLED) {
             return self.fill_round(self.seed.is_multiple_of(2 * SEEDS_PER_FILLED));
+        }
+        if self.crash_soon.is_some_and(|step| step <= self.counts.steps) {
+            return self.crash();
         }
         let (poll, disk) = self.pace;
         let acts = [
@@ -251,7 +257,7 @@ impl Run {
             _ if self.queue.len() >= QUEUE_MAX => None,
             _ => match self.workload.next(self.now_ms) {
                 Step::Wait(ms) => return self.wait(ms),
-                Step::Ask(operation) => Some(Rc::new(operation)),
+                Step::Ask(request) => Some(request),
             },
         };
         // What waited since before a start is asked as its platform asks now.

@@ -8,19 +8,22 @@
 
 mod operator;
 mod play;
+mod session;
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use compact_str::CompactString;
 use purser::limits;
 use purser::wallet::account::{AccountRef, Status};
 use purser::wallet::operation::{Operation, PlayKind};
 use purser::wallet::token::TokenId;
-use purser::wallet::{Currency, PlatformKey, TokenPolicy};
+use purser::wallet::{Currency, PlatformKey};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
 use super::auditor::Rules;
+use super::flights::Request;
 use super::world::{GAMES, Player, World, any_platform, currency};
 use play::Rounds;
 
@@ -28,7 +31,7 @@ use play::Rounds;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Somebody asks.
-    Ask(Operation<CompactString>),
+    Ask(Request),
     /// Time passes, in milliseconds.
     Wait(u64),
 }
@@ -43,7 +46,7 @@ pub(crate) struct Workload {
     /// One for each player of the world.
     guesses: Vec<Guess>,
     /// What comes before anything is drawn. At first most players get an account, funds and a session.
-    next: VecDeque<Operation<CompactString>>,
+    next: VecDeque<Step>,
     /// Session keys that the operator has drawn.
     drawn_keys: u32,
 }
@@ -67,7 +70,7 @@ struct Guess {
 const RECENT_MAX: usize = 24;
 
 /// The calls, each with its weight.
-const CALLS: [(u32, Call); 21] = [
+const CALLS: [(u32, Call); 23] = [
     (300, Call::Play(PlayKind::Bet)),
     (150, Call::Play(PlayKind::Win)),
     (90, Call::Play(PlayKind::Rollback)),
@@ -89,6 +92,8 @@ const CALLS: [(u32, Call); 21] = [
     (20, Call::CloseSession),
     (4, Call::OpenMany),
     (3, Call::MintMany),
+    (2, Call::BetTooMuch),
+    (3, Call::RenewInTime),
 ];
 
 #[derive(Clone, Copy, Debug)]
@@ -113,6 +118,10 @@ enum Call {
     OpenMany,
     /// A platform that asks for tokens and redeems none.
     MintMany,
+    /// A player who bets more than there is, again and again.
+    BetTooMuch,
+    /// A session that is renewed just before it expires, and is used just after it would have.
+    RenewInTime,
 }
 
 const SECOND_MS: u64 = 1_000;
@@ -145,7 +154,7 @@ impl Workload {
         // The last player comes later, where anybody is put.
         for who in 0..workload.world.players.len().saturating_sub(1) {
             let opening = workload.open_player(who);
-            workload.next.extend(opening);
+            opening.into_iter().for_each(|operation| workload.then(operation));
         }
         workload
     }
@@ -160,11 +169,18 @@ impl Workload {
         &self.world.players[0]
     }
 
+    /// What comes before anything else is drawn.
+    fn then(&mut self, operation: Operation<CompactString>) {
+        self.next.push_back(Step::Ask(Rc::new(operation)));
+    }
+
     /// What happens next, at a time that does not go back.
     pub(crate) fn next(&mut self, now_ms: u64) -> Step {
-        if let Some(operation) = self.next.pop_front() {
-            self.note(now_ms, &operation);
-            return Step::Ask(operation);
+        if let Some(next) = self.next.pop_front() {
+            if let Step::Ask(operation) = &next {
+                self.note(now_ms, operation);
+            }
+            return next;
         }
         if self.chance.percent(30) {
             let (shortest, longest) = self.chance.weighted(&WAITS);
@@ -174,7 +190,8 @@ impl Workload {
         let mut call = self.chance.weighted(&CALLS);
         // A player who can't play is soon helped, so that most can; one with many keys is there for the logins.
         let guess = &self.guesses[who];
-        let plays = matches!(call, Call::Play(PlayKind::Bet) | Call::CreateToken | Call::MintMany);
+        let plays =
+            matches!(call, Call::Play(PlayKind::Bet) | Call::CreateToken | Call::MintMany | Call::BetTooMuch);
         let logged_out = self.live_key(who, now_ms).is_none();
         if guess.frozen && self.chance.percent(30) {
             call = Call::SetStatus;
@@ -187,7 +204,7 @@ impl Workload {
         }
         let operation = self.draw(who, now_ms, call);
         self.note(now_ms, &operation);
-        Step::Ask(operation)
+        Step::Ask(Rc::new(operation))
     }
 
     fn draw(&mut self, who: usize, now_ms: u64, call: Call) -> Operation<CompactString> {
@@ -219,6 +236,8 @@ impl Workload {
             }
             Call::OpenMany => self.open_many(who),
             Call::MintMany => self.mint_many(who),
+            Call::RenewInTime => self.renew_in_time(who, now_ms),
+            Call::BetTooMuch => self.bet_too_much(who, now_ms),
             Call::CloseSession => {
                 let key = self.key_to_use(who, now_ms);
                 Operation::CloseSession { account: self.account(who), key }
@@ -246,82 +265,6 @@ impl Workload {
             }
         }
         operation
-    }
-
-    /// A login of any player by any player's key.
-    pub(crate) fn open_any(&mut self) -> Operation<CompactString> {
-        let who = self.chance.index(self.world.players.len());
-        Operation::OpenSession { account: self.account(who), key: self.any_key() }
-    }
-
-    /// Logins by new keys; the first comes now.
-    fn open_many(&mut self, who: usize) -> Operation<CompactString> {
-        for _ in 0..self.chance.below(MANY_MAX) {
-            let operation = self.open_drawn(who);
-            self.next.push_back(operation);
-        }
-        self.open_drawn(who)
-    }
-
-    fn open_drawn(&mut self, who: usize) -> Operation<CompactString> {
-        self.drawn_keys += 1;
-        let account = AccountRef::new(self.world.players[who].id.as_str().into());
-        Operation::OpenSession { account, key: format!("drawn-{}", self.drawn_keys).into() }
-    }
-
-    /// Tokens that are not redeemed yet; the first comes now.
-    fn mint_many(&mut self, who: usize) -> Operation<CompactString> {
-        let platform = self.platform(who);
-        for _ in 0..self.chance.below(MANY_MAX) {
-            let operation = self.mint(who, platform);
-            self.note(0, &operation);
-            self.next.push_back(operation);
-        }
-        self.mint(who, platform)
-    }
-
-    fn mint(&mut self, who: usize, platform: PlatformKey) -> Operation<CompactString> {
-        let entropy = u128::from(self.chance.next()) << 64 | u128::from(self.chance.next());
-        Operation::CreateToken { platform, account: self.account(who), game: self.game(), entropy }
-    }
-
-    fn create_token(&mut self, who: usize) -> Operation<CompactString> {
-        let platform = self.platform(who);
-        let operation = self.mint(who, platform);
-        if let Operation::CreateToken { account, entropy, .. } = &operation
-            && self.rules.dialect(platform).token_policy == TokenPolicy::SingleUse
-            && self.chance.percent(60)
-        {
-            // At once, as platforms do; another time it comes later, or never.
-            let token = TokenId::new(account.hash().slot(), *entropy);
-            self.next.push_back(Operation::RedeemToken { platform, token });
-        }
-        operation
-    }
-
-    fn redeem(&mut self, who: usize, now_ms: u64) -> Operation<CompactString> {
-        let platform = self.platform(who);
-        if self.rules.dialect(platform).token_policy == TokenPolicy::Wrapped {
-            let age_ms = self.chance.below(70 * SECOND_MS);
-            let minted_ms = (now_ms + 7 * SECOND_MS).saturating_sub(age_ms);
-            return Operation::RedeemWrapped { platform, key: self.key_to_use(who, now_ms), minted_ms };
-        }
-        let at = self.chance.index_of(&self.guesses[who].tokens);
-        let any = at.map(|at| self.guesses[who].tokens[at]);
-        // Mostly the newest, mostly once, and mostly by the platform that asked for it.
-        let token = if self.chance.percent(20) { any } else { self.guesses[who].tokens.pop_back() };
-        match token.filter(|_| !self.chance.percent(5)) {
-            Some((of, token)) => {
-                let platform = if self.chance.percent(15) { platform } else { of };
-                Operation::RedeemToken { platform, token }
-            }
-            // One that nobody has minted.
-            None if self.chance.percent(5) => {
-                let slot = self.account(who).hash().slot();
-                Operation::RedeemToken { platform, token: TokenId::new(slot, self.chance.next().into()) }
-            }
-            None => self.create_token(who),
-        }
     }
 
     /// Remembers what the request will have done, where it succeeds.
@@ -428,43 +371,6 @@ impl Workload {
         }
         self.guesses[who].ids += 1;
         format!("id-{}", self.guesses[who].ids).into()
-    }
-
-    /// A key of the player's that should be live.
-    fn live_key(&self, who: usize, now_ms: u64) -> Option<usize> {
-        let live =
-            |used: &Option<u64>| used.is_some_and(|used_ms| now_ms - used_ms < limits::SESSION_IDLE_MS);
-        self.guesses[who].keys.iter().rposition(live)
-    }
-
-    /// A key of the player's, mostly a live one; now and then another's.
-    fn key_to_use(&mut self, who: usize, now_ms: u64) -> CompactString {
-        match (self.chance.below(100), self.live_key(who, now_ms)) {
-            (0..1, _) => "key-of-nobody".into(),
-            (1..4, _) => self.any_key(),
-            (4..97, Some(at)) => self.world.players[who].keys[at].as_str().into(),
-            _ => {
-                let at = self.chance.index(self.world.players[who].keys.len());
-                self.world.players[who].keys[at].as_str().into()
-            }
-        }
-    }
-
-    fn key_to_open(&mut self, who: usize) -> CompactString {
-        if self.chance.percent(4) {
-            return self.any_key();
-        }
-        // One that is not logged in, where the first that is drawn is.
-        let keys = &self.guesses[who].keys;
-        let drawn = self.chance.index(keys.len());
-        let free = keys.iter().position(Option::is_none).filter(|_| keys[drawn].is_some());
-        self.world.players[who].keys[free.unwrap_or(drawn)].as_str().into()
-    }
-
-    fn any_key(&mut self) -> CompactString {
-        let whose = self.chance.index(self.world.players.len());
-        let at = self.chance.index(self.world.players[whose].keys.len());
-        self.world.players[whose].keys[at].as_str().into()
     }
 }
 

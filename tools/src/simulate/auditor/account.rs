@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use purser::limits;
 use purser::wallet::account::{Profile, Status};
 use purser::wallet::amount::{Amount, Money};
-use purser::wallet::operation::{Direction, Operation, PlayKind};
+use purser::wallet::operation::{Operation, PlayKind};
 use purser::wallet::outcome::{AlertView, Balance, ErrorCode, LineKind, OperatorRefusal, Outcome};
 use purser::wallet::restriction::Restrictions;
 use purser::wallet::{Currency, PlatformKey, RoundScope};
@@ -82,6 +82,8 @@ pub(super) struct Round {
     pub(super) orphan: bool,
     /// The game of its first transaction, or of the first bet that was cancelled in it.
     pub(super) game: CompactString,
+    /// The games of all its transactions.
+    pub(super) games: BTreeSet<CompactString>,
     /// Its place among the account's rounds, in the order in which they were first named.
     pub(super) place: u64,
     pub(super) staked: i128,
@@ -109,12 +111,14 @@ pub(super) struct Refusal {
 }
 
 /// Bets and wins of one period.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sum {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sum {
     /// When the period began, milliseconds since 1970.
-    pub(super) from_ms: u64,
-    pub(super) staked: i128,
-    pub(super) won: i128,
+    pub(crate) from_ms: u64,
+    /// Bets, minor units.
+    pub(crate) staked: i128,
+    /// Wins, minor units.
+    pub(crate) won: i128,
 }
 
 #[derive(Clone, Debug)]
@@ -341,15 +345,21 @@ impl Account {
 
     /// The sums of the current periods. Those of periods that have passed begin anew; those of a period that begins
     /// later than the current one, since the domain's days begin at another hour now, are of the current one.
-    pub(super) fn current_sums(&mut self, ask: &Ask<'_>) -> &mut [Sum; 3] {
-        let zone = ask.rules.zone(&self.id);
-        for (sum, from_ms) in self.sums.iter_mut().zip(zone.starts_ms(ask.now_ms)) {
+    pub(super) fn current_sums(&self, ask: &Ask<'_>) -> [Sum; 3] {
+        let (mut sums, zone) = (self.sums, ask.rules.zone(&self.id));
+        for (sum, from_ms) in sums.iter_mut().zip(zone.starts_ms(ask.now_ms)) {
             if sum.from_ms < from_ms {
                 *sum = Sum { from_ms, staked: 0, won: 0 };
             }
             sum.from_ms = from_ms;
         }
-        &mut self.sums
+        sums
+    }
+
+    /// Those sums, to be changed.
+    pub(super) fn change_sums(&mut self, ask: &Ask<'_>, change: impl FnMut(&mut Sum)) {
+        self.sums = self.current_sums(ask);
+        self.sums.iter_mut().for_each(change);
     }
 
     /// The key of the round that a platform's request names, where the account has it. A platform whose scope was
@@ -363,12 +373,15 @@ impl Account {
     ) -> Option<RoundKey> {
         let key = |game: Option<&str>| RoundKey { platform, round: round.into(), game: game.map(Into::into) };
         let (plain, by_game) = (key(None), key(Some(game)));
-        match ask.rules.dialect(platform).round_scope {
-            RoundScope::Platform if self.rounds.contains_key(&plain) => Some(plain),
-            _ if self.rounds.contains_key(&by_game) => Some(by_game),
-            RoundScope::Platform => None,
-            RoundScope::Game => self.rounds.get(&plain).filter(|found| found.game == game).map(|_| plain),
+        if self.rounds.contains_key(&by_game) {
+            return Some(by_game);
         }
+        let found = self.rounds.get(&plain)?;
+        let is_it = match ask.rules.dialect(platform).round_scope {
+            RoundScope::Platform => true,
+            RoundScope::Game => found.game == game || found.games.contains(game),
+        };
+        is_it.then_some(plain)
     }
 
     /// The round that a platform's request names; a new one where the account has it not.
@@ -441,79 +454,6 @@ impl Account {
                 Outcome::LimitsSet { limits: Box::new(limits), currency }
             }
         }
-    }
-
-    fn transfer(&mut self, ask: &Ask<'_>, direction: Direction, id: &str, money: Money) -> Answer {
-        let Some(asked) = minor_of_money(money, self.currency) else {
-            return refused_operator(OperatorRefusal::NotMoney);
-        };
-        let (kind, by) = match direction {
-            Direction::In => (Kind::Deposit, asked),
-            Direction::Out => (Kind::Withdrawal, -asked),
-        };
-        let platform = PlatformKey::NONE;
-        if let Some(number) = self.outside.get(&(kind, platform, id.into())) {
-            return if self.transactions[number].amount == asked {
-                Outcome::Transferred(self.balance())
-            } else {
-                refused_operator(OperatorRefusal::TransactionConflict)
-            };
-        }
-        if self.outside.len() >= limits::OUTSIDE_TRANSACTIONS_MAX {
-            return refused_operator(OperatorRefusal::TooManyTransactions);
-        }
-        if self.cash + by < 0 {
-            return refused_operator(OperatorRefusal::InsufficientFunds);
-        }
-        if self.cash + by > CASH_MINOR_MAX {
-            return refused_operator(OperatorRefusal::TooMuch);
-        }
-        self.pay(ask, kind, platform, id, asked, by);
-        Outcome::Transferred(self.balance())
-    }
-
-    fn credit(
-        &mut self,
-        ask: &Ask<'_>,
-        platform: PlatformKey,
-        id: &str,
-        currency: Option<Currency>,
-        asked: i128,
-    ) -> Answer {
-        let same_currency = currency == Some(self.currency);
-        if let Some(number) = self.outside.get(&(Kind::Credit, platform, id.into())) {
-            let same = same_currency && self.transactions[number].amount == asked;
-            return if same { self.done(id, None) } else { self.refuse(ErrorCode::NotCompleted) };
-        }
-        if !same_currency {
-            return self.refuse(ErrorCode::CurrencyMismatch);
-        }
-        let full = self.outside.len() >= limits::OUTSIDE_TRANSACTIONS_MAX;
-        if full || self.cash + asked > CASH_MINOR_MAX {
-            return self.refuse(ErrorCode::NotCompleted);
-        }
-        self.pay(ask, Kind::Credit, platform, id, asked, asked);
-        self.done(id, None)
-    }
-
-    /// A transaction outside of rounds.
-    fn pay(&mut self, ask: &Ask<'_>, kind: Kind, platform: PlatformKey, id: &str, asked: i128, by: i128) {
-        self.move_funds(by);
-        let number = self.record(Transaction {
-            kind,
-            platform,
-            round: None,
-            game: None,
-            id: id.into(),
-            amount: asked,
-            original: None,
-            moved_nothing: false,
-            rolled_back: false,
-            balance_after: self.cash,
-            at_ms: ask.now_ms,
-            event: ask.event,
-        });
-        self.outside.insert((kind, platform, id.into()), number);
     }
 
     /// The success of a transaction, now or before.

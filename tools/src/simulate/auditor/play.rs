@@ -183,9 +183,7 @@ impl Account {
         if stake > self.cash {
             return Err(ErrorCode::InsufficientFunds);
         }
-        for sum in self.current_sums(ask) {
-            sum.staked += stake;
-        }
+        self.change_sums(ask, |sum| sum.staked += stake);
         let key = play.session.as_ref().expect("a bet has a session");
         let session = self.sessions.iter_mut().find(|session| session.key == key.as_str());
         session.expect("its session was looked at").uses = vec![ask.now_ms];
@@ -196,18 +194,13 @@ impl Account {
         Ok(Deed { by: -stake, moved_nothing: false })
     }
 
-    fn within_limits(
-        &mut self,
-        ask: &Ask<'_>,
-        play: &Play<CompactString>,
-        stake: i128,
-    ) -> Result<(), ErrorCode> {
+    fn within_limits(&self, ask: &Ask<'_>, play: &Play<CompactString>, stake: i128) -> Result<(), ErrorCode> {
         let limits = self.limits;
         let over = |sum: i128, limit: Option<_>| limit.is_some_and(|limit| sum + stake > minor(limit));
         if over(0, limits.stake) {
             return Err(ErrorCode::StakeLimit);
         }
-        let sums = *self.current_sums(ask);
+        let sums = self.current_sums(ask);
         for (sum, limit) in sums.iter().zip(limits.wager.into_array()) {
             if over(sum.staked, limit) {
                 return Err(ErrorCode::WagerLimit);
@@ -238,9 +231,7 @@ impl Account {
         if strict && won > 0 && self.round_of(ask, play).is_some_and(taken_back) {
             return Err(ErrorCode::NotCompleted);
         }
-        for sum in self.current_sums(ask) {
-            sum.won += won;
-        }
+        self.change_sums(ask, |sum| sum.won += won);
         let opens = self.opened(ask, play).is_none();
         let (_, round) = self.find_or_make(ask, play.platform, &play.round, &play.game);
         round.has_winnings |= won > 0;
@@ -260,10 +251,10 @@ impl Account {
             return Err(ErrorCode::TransactionNotFound);
         };
         let strict = ask.rules.dialect(play.platform).strict_rounds;
-        if strict && round.has_winnings || !round.has_room() {
+        let bet = self.transactions[&number].clone();
+        if strict && round.has_winnings && !bet.rolled_back || !round.has_room() {
             return Err(ErrorCode::NotCompleted);
         }
-        let bet = self.transactions[&number].clone();
         if bet.amount != minor(play.amount) {
             return Err(ErrorCode::NotCompleted);
         }
@@ -272,12 +263,12 @@ impl Account {
         }
         self.give_back(ask, play, bet.amount)?.bets_standing -= 1;
         self.transactions.get_mut(&number).expect("it was found").rolled_back = true;
-        for sum in self.current_sums(ask) {
+        self.change_sums(ask, |sum| {
             if bet.at_ms >= sum.from_ms {
                 // A void may have taken out a part of it.
                 sum.staked = (sum.staked - bet.amount).max(0);
             }
-        }
+        });
         Ok(Deed { by: bet.amount, moved_nothing: false })
     }
 
@@ -298,9 +289,7 @@ impl Account {
         }
         let voided = minor(play.amount);
         self.give_back(ask, play, voided)?;
-        for sum in self.current_sums(ask) {
-            sum.staked = (sum.staked - voided).max(0);
-        }
+        self.change_sums(ask, |sum| sum.staked = (sum.staked - voided).max(0));
         Ok(Deed { by: voided, moved_nothing: false })
     }
 
@@ -344,6 +333,7 @@ impl Account {
             round.state = RoundState::Open;
         }
         round.known.insert((play.kind, play.transaction.clone()), number);
+        round.games.insert(play.game.clone());
         round.last_ms = ask.now_ms;
         if play.ends_round {
             round.state = RoundState::Closed;

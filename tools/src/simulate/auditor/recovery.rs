@@ -11,7 +11,7 @@ use compact_str::CompactString;
 use purser::wallet::operation::Operation;
 use purser::wallet::outcome::{AccountView, ErrorCode, OperatorRefusal, Outcome, StatementLine};
 
-use super::account::{Account, Ask, Foreign, Round, RoundKey, apply};
+use super::account::{Account, Ask, Foreign, Round, RoundKey, Sum, apply};
 use super::rules::{Answer, Rules, Times, is_refused, refused_operator};
 
 /// A request that was applied, and what became of its answer.
@@ -53,6 +53,8 @@ pub(crate) struct Traces {
     pub(crate) rounds: BTreeMap<RoundKey, Trace>,
     /// The sessions that it remembers, live or expired: when each was used last, by its key.
     pub(crate) sessions: BTreeMap<String, u64>,
+    /// Day, week, month, as they were when they were last changed.
+    pub(crate) sums: [Sum; 3],
 }
 
 /// What no call shows of a round, or not of every round.
@@ -228,6 +230,10 @@ impl Account {
             (key.clone(), Trace { last_ms: round.last_ms, game, cancelled })
         };
         let sessions = self.sessions.iter().map(|session| (session.key.clone(), session.used_ms()));
-        Traces { rounds: self.rounds.iter().map(trace).collect(), sessions: sessions.collect() }
+        Traces {
+            rounds: self.rounds.iter().map(trace).collect(),
+            sessions: sessions.collect(),
+            sums: self.sums,
+        }
     }
 }

@@ -3,25 +3,29 @@
 //! wrong answers is made of the right one and must be refused first.
 
 mod crash;
+mod dialects;
+mod identity;
 mod operator;
 mod random;
 mod restrictions;
 mod rounds;
 mod sessions;
+mod settlement;
 
 use purser::limits;
 use purser::wallet::account::{AccountRef, Profile, Status};
 use purser::wallet::amount::{Amount, Money};
 use purser::wallet::operation::{Direction, Play};
 use purser::wallet::outcome::Balance;
-use purser::wallet::{PlatformId, TokenPolicy};
+use purser::wallet::{Dialect, PlatformKey, RoundScope, TokenPolicy};
 
+use super::rules::WORDS;
 use super::*;
 use crate::simulate::world::{GAMES, World, currency, platform};
 
 const ANNA: &str = "default/anna";
 const BERT: &str = "default/bert";
-/// Served by platform 1 alone.
+/// Served by platform 2 alone, and default by 0 and 1.
 const GULF: &str = "gulf/omar";
 const KEY: &str = "key-of-anna";
 /// Tuesday, 14 November 2023, 22:13:20.
@@ -47,7 +51,18 @@ impl Story {
     }
 
     fn with(policy: TokenPolicy) -> Self {
-        let auditor = Auditor::new(World::rules(policy));
+        Self::by_rules(World::rules(policy))
+    }
+
+    /// Under a dialect that every platform speaks.
+    fn speaking(dialect: Dialect) -> Self {
+        let mut rules = World::rules(TokenPolicy::SingleUse);
+        rules.dialects.values_mut().for_each(|spoken| *spoken = dialect);
+        Self::by_rules(rules)
+    }
+
+    fn by_rules(rules: Rules) -> Self {
+        let auditor = Auditor::new(rules);
         let mut story = Self { auditor, now_ms: START_MS, cash: 0, version: 0 };
         story.check(put(ANNA), Outcome::AccountPut { created: true });
         story.moved(OPENING);
@@ -99,13 +114,13 @@ impl Story {
     /// A request about Anna's account that is refused with her funds.
     #[track_caller]
     fn refused(&mut self, request: impl Into<Ask>, code: ErrorCode) {
-        let right = Outcome::Refused { code, balance: Some(self.balance()) };
+        let right = Outcome::Refused { code, why: WORDS, balance: Some(self.balance()) };
         self.check(request.into().0, right);
     }
 
     #[track_caller]
     fn refused_blindly(&mut self, request: impl Into<Ask>, code: ErrorCode) {
-        self.check(request.into().0, Outcome::Refused { code, balance: None });
+        self.check(request.into().0, refused(code));
     }
 
     #[track_caller]
@@ -155,19 +170,21 @@ fn wrong_answers(right: &Answer) -> Vec<Answer> {
             }));
             let staked = staked.is_none().then_some(Amount::ZERO);
             wrong.push(Outcome::Done { reference: reference.clone(), staked, balance: *balance });
-            wrong.push(Outcome::Refused { code: ErrorCode::NotCompleted, balance: Some(*balance) });
+            let (code, why) = (ErrorCode::NotCompleted, WORDS);
+            wrong.push(Outcome::Refused { code, why, balance: Some(*balance) });
         }
-        Outcome::Refused { code, balance: Some(balance) } => {
+        Outcome::Refused { code, balance: Some(balance), .. } => {
             let code = *code;
-            wrong.extend(off(*balance).map(|balance| Outcome::Refused { code, balance: Some(balance) }));
-            wrong.push(Outcome::Refused { code, balance: None });
+            let with = |code, balance| Outcome::Refused { code, why: WORDS, balance: Some(balance) };
+            wrong.extend(off(*balance).map(|balance| with(code, balance)));
+            wrong.push(refused(code));
             let others = other_codes.into_iter().filter(|other| *other != code);
-            wrong.extend(others.map(|code| Outcome::Refused { code, balance: Some(*balance) }));
+            wrong.extend(others.map(|code| with(code, *balance)));
             wrong.push(Outcome::Noted(*balance));
         }
-        Outcome::Refused { code, balance: None } => {
+        Outcome::Refused { code, balance: None, .. } => {
             let others = other_codes.into_iter().filter(|other| other != code);
-            wrong.extend(others.map(|code| Outcome::Refused { code, balance: None }));
+            wrong.extend(others.map(refused));
         }
         Outcome::AccountPut { created } => wrong.push(Outcome::AccountPut { created: !created }),
         Outcome::OperatorRefused(OperatorRefusal::NoAccount) => wrong.push(Outcome::SessionClosed),
@@ -195,8 +212,8 @@ fn at(account: &str) -> AccountRef<CompactString> {
     AccountRef::new(account.into())
 }
 
-fn by(account: &str) -> PlatformId {
-    platform(usize::from(account == GULF))
+fn by(account: &str) -> PlatformKey {
+    platform(if account == GULF { 2 } else { 0 })
 }
 
 fn transaction(kind: PlayKind, round: &str, id: &str, amount: i64) -> Play<CompactString> {
@@ -207,6 +224,7 @@ fn transaction(kind: PlayKind, round: &str, id: &str, amount: i64) -> Play<Compa
         session: (kind == PlayKind::Bet).then(|| KEY.into()),
         session_checked: false,
         round: round.into(),
+        scope: RoundScope::Platform,
         transaction: id.into(),
         original: None,
         game: GAMES[0].into(),
@@ -245,6 +263,7 @@ fn end(round: &str) -> Request {
         platform: by(ANNA),
         account: at(ANNA),
         round: round.into(),
+        scope: RoundScope::Platform,
         game,
         currency,
         details: None,
@@ -284,5 +303,5 @@ fn close(account: &str, key: &str) -> Request {
 
 fn transfer(account: &str, direction: Direction, id: &str, amount: &str) -> Request {
     let amount = Money::parse(amount).unwrap();
-    Operation::Transfer { account: at(account), direction, transaction: id.into(), amount }
+    Operation::Transfer { account: at(account), direction, transaction: id.into(), amount, currency: None }
 }

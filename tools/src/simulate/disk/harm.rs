@@ -27,6 +27,7 @@ enum Kind {
     Removed,
     Truncated,
     Zeroed,
+    Written,
 }
 
 /// What was there before.
@@ -68,6 +69,7 @@ impl Disk {
             0..5 => self.turn(chance),
             5..7 => self.remove(chance),
             7 => self.cut(chance, Kind::Truncated),
+            8 if self.mark.is_some_and(|mark| mark.stopped.is_some()) => self.write_behind(),
             _ => self.cut(chance, Kind::Zeroed),
         }
     }
@@ -160,6 +162,16 @@ impl Disk {
         let number = numbers[chance.index(numbers.len())];
         let file = self.segments.remove(&number).expect("it was chosen");
         Some(Harm { kind, file: segment_name(number), within, undo: Undo::Segment(number, file) })
+    }
+
+    /// Writes something behind the end of a journal that was stopped as it should be.
+    fn write_behind(&mut self) -> Option<Harm> {
+        let (number, offset) = (self.next.segment, self.next.offset as usize);
+        let file = self.segments.get_mut(&number).filter(|file| offset > 0 && offset < file.bytes.len())?;
+        let before = Buffer::clone(&file.bytes);
+        file.bytes[offset] = 1;
+        let (kind, undo) = (Kind::Written, Undo::Bytes(number, before));
+        Some(Harm { kind, file: segment_name(number), within: None, undo })
     }
 
     /// Cuts a segment's end off within a group, or has zeros there.

@@ -71,7 +71,7 @@ impl Workload {
                 if too_much {
                     if self.chance.percent(50) {
                         // The player has reconsidered, and the platform has kept the id.
-                        self.next.push_back(Operation::Play(play.clone()));
+                        self.then(Operation::Play(play.clone()));
                     }
                     play.amount = Amount::from_minor(TOO_MUCH_MINOR).expect("it is not negative");
                 }
@@ -101,6 +101,26 @@ impl Workload {
             }
         }
         Operation::Play(play)
+    }
+
+    /// Bets that are refused, more than are remembered; and the first and the last of them again, for less.
+    pub(super) fn bet_too_much(&mut self, who: usize, now_ms: u64) -> Operation<CompactString> {
+        let mut first = self.blank(who, PlayKind::Bet);
+        first.session = Some(self.key_to_use(who, now_ms));
+        first.starts_round = true;
+        let (less, too_much) =
+            (first.amount, Amount::from_minor(TOO_MUCH_MINOR).expect("it is not negative"));
+        first.amount = too_much;
+        let mut last = first.clone();
+        for _ in 0..limits::REFUSALS_REMEMBERED_MAX {
+            self.guesses[who].ids += 1;
+            last.transaction = format!("id-{}", self.guesses[who].ids).into();
+            self.then(Operation::Play(last.clone()));
+        }
+        for bet in [&first, &last] {
+            self.then(Operation::Play(Play { amount: less, ..bet.clone() }));
+        }
+        Operation::Play(first)
     }
 
     pub(super) fn end_round(&mut self, who: usize) -> Operation<CompactString> {

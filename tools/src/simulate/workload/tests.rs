@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use purser::wallet::TokenPolicy;
 use purser::wallet::outcome::{OperatorRefusal, Outcome};
 
 use super::*;
@@ -11,8 +12,9 @@ const START_MS: u64 = 1_700_000_000_000;
 
 /// The answers of a run, of a machine that is right.
 fn run(seed: u64, policy: TokenPolicy, steps: usize) -> Vec<(Step, Option<Answer>)> {
-    let mut machine = Auditor::new(World::rules(policy));
-    let mut workload = Workload::new(seed, World::new(24), policy);
+    let rules = World::rules(policy);
+    let mut machine = Auditor::new(rules.clone());
+    let mut workload = Workload::new(seed, World::new(24), rules);
     let mut now_ms = START_MS;
     let steps = (0..steps).map(|_| {
         let step = workload.next(now_ms);
@@ -73,7 +75,7 @@ fn check_reach(policy: TokenPolicy) {
         OperatorRefusal::NoDomain,
         OperatorRefusal::NoSession,
         OperatorRefusal::KeyTaken,
-        OperatorRefusal::TooManySessions,
+        OperatorRefusal::WrongCurrency,
         OperatorRefusal::TransactionConflict,
         OperatorRefusal::InsufficientFunds,
         OperatorRefusal::NotMoney,

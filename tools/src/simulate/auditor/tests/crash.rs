@@ -43,17 +43,16 @@ impl Crash {
 
     /// After a crash Anna's account is as `left` has it.
     fn judge(&self, left: &Auditor) -> Result<Story, String> {
-        let (view, lines, traces) = show(&mut left.clone(), ANNA, self.story.now_ms);
-        self.judge_shown(&view, &lines, &traces)
+        self.judge_shown(&show(&mut left.clone(), ANNA, self.story.now_ms))
     }
 
-    fn judge_shown(&self, view: &Answer, lines: &[StatementLine], traces: &Traces) -> Result<Story, String> {
+    fn judge_shown(&self, shown: &Shown) -> Result<Story, String> {
         let mut story = self.story.clone();
         story.auditor.crashed(story.now_ms);
         assert_eq!(story.auditor.probes(), [ANNA]);
-        story.auditor.recovered(story.now_ms, ANNA, view, lines, traces)?;
+        story.auditor.recovered(story.now_ms, ANNA, shown)?;
         assert_eq!(story.auditor.probes(), [] as [&str; 0]);
-        if let Outcome::Account(view) = view {
+        if let Outcome::Account(view) = &shown.view {
             (story.cash, story.version) = (view.balance.cash.minor(), view.balance.version);
         }
         Ok(story)
@@ -61,28 +60,22 @@ impl Crash {
 }
 
 /// An account as a machine shows it.
-pub(super) fn show(
-    machine: &mut Auditor,
-    account: &str,
-    now_ms: u64,
-) -> (Answer, Vec<StatementLine>, Traces) {
-    let view = machine.answer(now_ms, &get(account));
-    let mut lines: Vec<StatementLine> = Vec::new();
+pub(super) fn show(machine: &mut Auditor, account: &str, now_ms: u64) -> Shown {
+    let (view, was) = (machine.answer(now_ms, &get(account)), machine.rules.times);
+    let traces = machine.tip(account).map(Account::traces).unwrap_or_default();
+    let mut shown = Shown { view, lines: Vec::new(), complete_from: 1, traces, was };
     loop {
-        let after = lines.last().map_or(0, |line| line.number);
+        let after = shown.lines.last().map_or(0, |line| line.number);
         let page = Operation::GetStatement { account: at(account), after, limit: 100 };
         let Outcome::Statement(page) = machine.answer(now_ms, &page) else {
-            return (view, lines, traces(machine, account));
+            return shown;
         };
-        lines.extend(page.lines);
+        shown.lines.extend(page.lines);
+        shown.complete_from = page.complete_from;
         if !page.more {
-            return (view, lines, traces(machine, account));
+            return shown;
         }
     }
-}
-
-fn traces(machine: &Auditor, account: &str) -> Traces {
-    machine.tip(account).map(Account::traces).unwrap_or_default()
 }
 
 #[test]
@@ -119,14 +112,14 @@ fn what_was_not_acknowledged_is_there_or_not() {
 fn an_effect_is_there_wholly_and_once() {
     let mut crash = Crash::new();
     crash.unacknowledged(first_bet("r", "b", 100));
-    let (view, lines, traces) = show(&mut crash.saved(), ANNA, crash.story.now_ms);
-    let Outcome::Account(view) = view else { panic!("no account") };
+    let right = show(&mut crash.saved(), ANNA, crash.story.now_ms);
+    let Outcome::Account(view) = &right.view else { panic!("no account") };
     let shown = |change: fn(&mut AccountView)| {
         let mut view = view.clone();
         change(&mut view);
-        Outcome::Account(view)
+        Shown { view: Outcome::Account(view), ..right.clone() }
     };
-    assert!(crash.judge_shown(&shown(|_| ()), &lines, &traces).is_ok());
+    assert!(crash.judge_shown(&right).is_ok());
     for wrong in [
         shown(|view| view.balance.cash = pence(OPENING)),
         shown(|view| view.balance.cash = pence(OPENING - 200)),
@@ -136,12 +129,16 @@ fn an_effect_is_there_wholly_and_once() {
         shown(|view| view.sessions[0].used_ms += 1),
         shown(|view| view.sessions.clear()),
         shown(|view| view.status = Status::Frozen),
-        refused_operator(OperatorRefusal::NoAccount),
+        Shown { view: refused_operator(OperatorRefusal::NoAccount), ..right.clone() },
+        Shown { complete_from: 2, ..right.clone() },
+        Shown { was: Times { retention_ms: 1, ..right.was }, ..right.clone() },
     ] {
-        assert!(crash.judge_shown(&wrong, &lines, &traces).is_err(), "{wrong:?}");
+        assert!(crash.judge_shown(&wrong).is_err(), "{wrong:?}");
     }
+    let lines = &right.lines;
     for wrong in [&lines[..1], &[], &[lines[0].clone(), lines[1].clone(), lines[1].clone()][..]] {
-        assert!(crash.judge_shown(&shown(|_| ()), wrong, &traces).is_err(), "{wrong:?}");
+        let wrong = Shown { lines: wrong.to_vec(), ..right.clone() };
+        assert!(crash.judge_shown(&wrong).is_err(), "{wrong:?}");
     }
 }
 
@@ -211,16 +208,16 @@ fn logins_logouts_and_what_the_operator_sets() {
     for machine in &left {
         assert_eq!(crash.judge(machine).map(|_| ()), Ok(()));
     }
-    // Whether an expired session was logged out shows nowhere, so its player may be told either.
+    // An expired session was logged out or not, and its player is told so.
     crash.story.later(IDLE_MS);
-    for machine in &left {
-        let story = crash.judge(machine).unwrap();
-        let told = [Some(story.balance()), None]
-            .map(|balance| Outcome::Refused { code: ErrorCode::SessionNotFound, balance });
-        let request = Operation::Play(first_bet("r", "b", 1));
-        let [expired, unknown] =
-            told.map(|told| story.auditor.clone().check(story.now_ms, &request, &told).is_ok());
-        assert!(expired || unknown);
+    for (machine, logged_out) in left.iter().zip([false, false, false, true, true, true]) {
+        let mut story = crash.judge(machine).unwrap();
+        let request = first_bet("r", "b", 1);
+        if logged_out {
+            story.refused_blindly(request, ErrorCode::SessionNotFound);
+        } else {
+            story.refused(request, ErrorCode::SessionNotFound);
+        }
     }
 }
 
@@ -233,8 +230,70 @@ fn an_account_that_nobody_was_told_of() {
         let mut auditor = crash.story.auditor.clone();
         auditor.crashed(crash.story.now_ms);
         for account in auditor.probes() {
-            let (view, lines, traces) = show(&mut machine.clone(), &account, crash.story.now_ms);
-            assert_eq!(auditor.recovered(crash.story.now_ms, &account, &view, &lines, &traces), Ok(()));
+            let shown = show(&mut machine.clone(), &account, crash.story.now_ms);
+            assert_eq!(auditor.recovered(crash.story.now_ms, &account, &shown), Ok(()));
         }
     }
+}
+
+/// A start with other times: what was past the old ones is forgotten for good, and where the start itself was lost, what
+/// it had forgotten is there again.
+#[test]
+fn a_start_with_other_times() {
+    let mut crash = Crash::new();
+    crash.acknowledged(Play { ends_round: true, ..first_bet("r", "b", 100) });
+    let mut shorter = crash.story.auditor.rules.clone();
+    shorter.times.retention_ms = 1_000;
+    let before = crash.saved();
+    crash.story.later(2_000);
+    let now_ms = crash.story.now_ms;
+    let was = crash.story.auditor.rules.times;
+    let start = |auditor: &mut Auditor, machine: &mut Auditor, rules: &Rules, was: Times| {
+        auditor.crashed(now_ms);
+        auditor.restarted(rules.clone());
+        let state = machine.ledgers.get_mut(ANNA).unwrap();
+        for account in [&mut state.settled, &mut state.tip].into_iter().flatten() {
+            account.restart(now_ms, was, rules.times);
+        }
+        machine.rules = rules.clone();
+        let shown = Shown { was, ..show(machine, ANNA, now_ms) };
+        auditor.recovered(now_ms, ANNA, &shown)
+    };
+    let (mut auditor, mut machine) = (crash.story.auditor.clone(), before.clone());
+    assert_eq!(start(&mut auditor, &mut machine, &shorter, was), Ok(()));
+    // It dies before anybody is answered: the stored times are the old ones, or the new ones.
+    let longer = crash.story.auditor.rules.clone();
+    let lost = start(&mut auditor.clone(), &mut before.clone(), &longer, was);
+    assert_eq!(lost, Ok(()));
+    let stored = start(&mut auditor.clone(), &mut machine.clone(), &longer, shorter.times);
+    assert_eq!(stored, Ok(()));
+    // Once it has changed something, they are the new ones; what only tells does not wait for that.
+    let balance = machine.answer(now_ms, &balance_of(ANNA));
+    assert_eq!(auditor.check(now_ms, &balance_of(ANNA), &balance), Ok(()));
+    assert_eq!(start(&mut auditor.clone(), &mut before.clone(), &longer, was), Ok(()));
+    let put_again = machine.answer(now_ms, &put(ANNA));
+    assert_eq!(auditor.check(now_ms, &put(ANNA), &put_again), Ok(()));
+    assert!(start(&mut auditor.clone(), &mut before.clone(), &longer, was).is_err());
+    assert_eq!(start(&mut auditor, &mut machine, &longer, shorter.times), Ok(()));
+}
+
+/// Who is told that a key is taken was shown the session that has it.
+#[test]
+fn what_another_account_was_shown_is_there() {
+    let mut crash = Crash::new();
+    crash.acknowledged(put(BERT));
+    let before = crash.saved();
+    crash.unacknowledged(open(ANNA, "new"));
+    let id = crash.story.auditor.sent(crash.story.now_ms, &open(BERT, "new"));
+    let taken = refused_operator(OperatorRefusal::KeyTaken);
+    assert_eq!(crash.story.auditor.answered(id, crash.story.now_ms, &taken), Ok(()));
+    let judge = |crash: &Crash, machine: &Auditor| {
+        let mut auditor = crash.story.auditor.clone();
+        auditor.crashed(crash.story.now_ms);
+        auditor.recovered(crash.story.now_ms, ANNA, &show(&mut machine.clone(), ANNA, crash.story.now_ms))
+    };
+    assert_eq!(judge(&crash, &before), Ok(()));
+    crash.story.auditor.acknowledged(id);
+    assert!(judge(&crash, &before).is_err());
+    assert_eq!(judge(&crash, &crash.saved()), Ok(()));
 }

@@ -1,7 +1,7 @@
 //! Rows of protocol §6.
 
 use super::*;
-use purser::wallet::outcome::{AccountView, LineKind, RoundView, SessionView, Statement};
+use purser::wallet::outcome::{AccountView, LineKind, RoundView, SessionView, Statement, StatementLine};
 use purser::wallet::restriction::Restrictions;
 
 #[test]
@@ -25,6 +25,13 @@ fn accounts() {
 fn deposits_and_withdrawals() {
     let mut story = Story::new();
     let (into, out) = (Direction::In, Direction::Out);
+    let in_euros = |request: Request| match request {
+        Operation::Transfer { account, direction, transaction, amount, .. } => {
+            Operation::Transfer { account, direction, transaction, amount, currency: Some(currency("EUR")) }
+        }
+        other => other,
+    };
+    story.refused_to_operator(in_euros(transfer(ANNA, into, "t", "1")), OperatorRefusal::WrongCurrency);
     story.refused_to_operator(transfer(ANNA, into, "t", "0.001"), OperatorRefusal::NotMoney);
     story.refused_to_operator(transfer(ANNA, into, "t", "1e14"), OperatorRefusal::NotMoney);
     story.refused_to_operator(transfer(ANNA, out, "t", "100.01"), OperatorRefusal::InsufficientFunds);
@@ -112,8 +119,11 @@ fn statements() {
     let line = |number, kind, round: Option<&str>, id: &str, amount, balance_after| StatementLine {
         number,
         kind,
+        platform: if round.is_some() { by(ANNA) } else { PlatformKey::NONE },
         round: round.map(CompactString::from),
+        game: round.map(|_| GAMES[0].into()),
         transaction: id.into(),
+        original: matches!(id, "x" | "y").then(|| "b".into()),
         amount: pence(amount),
         moved_nothing: id == "y",
         rolled_back: id == "b",
@@ -134,11 +144,28 @@ fn statements() {
     {
         let page = |lines: &[StatementLine], more| {
             let (currency, lines) = (currency("GBP"), lines.to_vec());
-            Outcome::Statement(Box::new(Statement { currency, lines, more }))
+            Outcome::Statement(Box::new(Statement { currency, lines, more, complete_from: 1 }))
         };
         let request = Operation::GetStatement { account: at(ANNA), after, limit };
         let wrong = page(&lines[shown.clone()], !more);
         assert!(story.clone().auditor.check(story.now_ms, &request, &wrong).is_err());
         story.check(request, page(&lines[shown], more));
     }
+}
+
+/// A statement says where it begins once something was forgotten.
+#[test]
+fn statements_say_from_where_they_are_complete() {
+    let mut story = Story::new();
+    story.done(first_bet("open", "b", 100), -100);
+    story.done(Play { ends_round: true, ..first_bet("closed", "b", 10) }, -10);
+    story.later(RETENTION_MS);
+    let request = Operation::GetStatement { account: at(ANNA), after: 0, limit: 9 };
+    let Outcome::Statement(page) = story.auditor.clone().answer(story.now_ms, &request) else {
+        panic!("no statement");
+    };
+    let numbers: Vec<u64> = page.lines.iter().map(|line| line.number).collect();
+    assert_eq!((numbers, page.complete_from), (vec![2], 4));
+    let wrong = Outcome::Statement(Box::new(Statement { complete_from: 3, ..*page }));
+    assert!(story.auditor.check(story.now_ms, &request, &wrong).is_err());
 }

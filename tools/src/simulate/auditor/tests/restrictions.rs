@@ -117,3 +117,23 @@ fn wager_comes_before_loss_and_days_before_weeks() {
     story.refused(first_bet("r", "a", 50), ErrorCode::LossLimit);
     story.done(first_bet("r", "a", 20), -20);
 }
+
+/// Days begin where the domain is. Bets of a day that has begun earlier than is thought now are of the current one.
+#[test]
+fn days_begin_where_the_domain_is() {
+    let mut story = Story::new();
+    // Tuesday, 22:13:20 UTC, is Wednesday, 03:43:20, in the zone; its day ends at 18:30 UTC.
+    story.auditor.rules.domains.get_mut("default").unwrap().zone = Zone::Fixed(330);
+    story.limit(Restrictions { wager: ByPeriod { day: pounds("1"), ..ByPeriod::none() }, ..none() });
+    story.done(first_bet("r", "a", 60), -60);
+    story.later(2 * 3_600 * 1_000);
+    story.login(ANNA, KEY);
+    story.refused(bet("r", "b", 41), ErrorCode::WagerLimit);
+    story.later(19 * 3_600 * 1_000);
+    story.login(ANNA, KEY);
+    story.done(bet("r", "b", 41), -41);
+    // The day begins at midnight UTC from now on, eighteen hours and a half before.
+    story.auditor.rules.domains.get_mut("default").unwrap().zone = Zone::Utc;
+    story.refused(bet("r", "c", 60), ErrorCode::WagerLimit);
+    story.done(bet("r", "c", 59), -59);
+}

@@ -104,20 +104,99 @@ fn bets_and_redeemings_renew_and_refusals_do_not() {
 }
 
 #[test]
-fn an_expired_session_may_be_forgotten_after_a_day() {
-    let with_and_without = |story: &Story| {
-        let balance = Some(story.balance());
-        [balance, None].map(|balance| {
-            let told = Outcome::Refused { code: ErrorCode::SessionNotFound, balance };
-            let request = Operation::Play(bet("r", "c", 1));
-            story.clone().auditor.check(story.now_ms, &request, &told).is_ok()
-        })
-    };
+fn an_expired_session_is_forgotten_after_a_day() {
     let mut story = Story::new();
     story.later(IDLE_MS + limits::SESSION_REMEMBERED_MS - 1);
-    assert_eq!(with_and_without(&story), [true, false]);
+    story.refused(bet("r", "c", 1), ErrorCode::SessionNotFound);
     story.later(1);
-    assert_eq!(with_and_without(&story), [true, true]);
+    story.refused_blindly(bet("r", "c", 1), ErrorCode::SessionNotFound);
+    story.refused_to_operator(close(ANNA, KEY), OperatorRefusal::NoSession);
+}
+
+/// Keys of Anna's live sessions, oldest login first.
+fn live(story: &Story) -> Vec<String> {
+    match story.auditor.clone().answer(story.now_ms, &get(ANNA)) {
+        Outcome::Account(view) => view.sessions.iter().map(|session| session.key.to_string()).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_17th_login_ends_the_session_that_was_used_least_recently() {
+    let mut story = Story::new();
+    for number in 1..limits::SESSIONS_PER_ACCOUNT_MAX {
+        story.later(1);
+        story.login(ANNA, &format!("key {number}"));
+    }
+    story.later(1);
+    story.done(first_bet("r", "b", 1), -1);
+    story.login(ANNA, "a");
+    assert!(!live(&story).contains(&"key 1".to_owned()) && live(&story).contains(&KEY.to_owned()));
+    assert_eq!(live(&story).len(), limits::SESSIONS_PER_ACCOUNT_MAX);
+    // One that is there already ends nothing.
+    story.login(ANNA, "key 2");
+    story.login(ANNA, "a");
+    assert_eq!(live(&story).len(), limits::SESSIONS_PER_ACCOUNT_MAX);
+    // It was used just now, so another one is next.
+    story.login(ANNA, "b");
+    assert!(live(&story).contains(&"key 2".to_owned()) && !live(&story).contains(&"key 3".to_owned()));
+    story.refused_blindly(
+        Play { session: Some("key 1".into()), ..bet("r", "c", 1) },
+        ErrorCode::SessionNotFound,
+    );
+}
+
+#[test]
+fn of_expired_sessions_the_one_that_was_used_least_recently_is_forgotten_first() {
+    let mut story = Story::new();
+    for number in 1..limits::SESSIONS_PER_ACCOUNT_MAX {
+        story.later(1);
+        story.login(ANNA, &format!("key {number}"));
+    }
+    story.later(IDLE_MS);
+    for number in 0..limits::SESSIONS_PER_ACCOUNT_MAX {
+        story.login(ANNA, &format!("new {number}"));
+    }
+    let named = |key: &str| Play { session: Some(key.into()), ..bet("r", "c", 1) };
+    story.refused(named(KEY), ErrorCode::SessionNotFound);
+    // The 33rd: a live one ends, so that no expired one is forgotten. It is told nothing of.
+    story.login(ANNA, "one more");
+    story.refused_blindly(named("new 0"), ErrorCode::SessionNotFound);
+    story.refused(named(KEY), ErrorCode::SessionNotFound);
+    story.check(close(ANNA, "one more"), Outcome::SessionClosed);
+    story.check(close(ANNA, "new 1"), Outcome::SessionClosed);
+    for key in ["c", "d"] {
+        story.login(ANNA, key);
+    }
+    story.refused(named(KEY), ErrorCode::SessionNotFound);
+    // Fewer are live than may be, and more are remembered.
+    story.check(close(ANNA, "c"), Outcome::SessionClosed);
+    story.later(IDLE_MS);
+    story.login(ANNA, "e");
+    story.login(ANNA, "f");
+    story.refused_blindly(named(KEY), ErrorCode::SessionNotFound);
+    story.refused(named("key 1"), ErrorCode::SessionNotFound);
+}
+
+/// A platform's tokens use up no other one's.
+#[test]
+fn a_17th_token_makes_the_oldest_of_its_platform_invalid() {
+    let mut story = Story::new();
+    let minted = |by: usize, entropy| Operation::CreateToken {
+        platform: platform(by),
+        account: at(ANNA),
+        game: GAMES[0].into(),
+        entropy,
+    };
+    story.check(minted(1, 100), Outcome::Token(token(100)));
+    for entropy in 0..=limits::TOKENS_PER_ACCOUNT_MAX as u128 {
+        story.check(minted(0, entropy), Outcome::Token(token(entropy)));
+    }
+    story.refused_blindly(redeem(0), ErrorCode::SessionNotFound);
+    story.check(redeem(1), redeemed());
+    let of_other = |by: usize| Operation::RedeemToken { platform: platform(by), token: token(100) };
+    story.refused_blindly(of_other(0), ErrorCode::SessionNotFound);
+    story.check(of_other(1), redeemed());
 }
 
 #[test]
@@ -136,13 +215,19 @@ fn logins_and_logouts() {
     for number in 0..limits::SESSIONS_PER_ACCOUNT_MAX {
         story.login(ANNA, &format!("key {number}"));
     }
-    story.refused_to_operator(open(ANNA, "one more"), OperatorRefusal::TooManySessions);
     story.login(ANNA, "key 3");
     story.login(BERT, "one more");
     story.later(IDLE_MS);
     // The key is free for its own account alone, as long as its session is remembered.
     story.refused_to_operator(open(BERT, "key 3"), OperatorRefusal::KeyTaken);
     story.login(ANNA, "the next");
+    // After that it is on its way, until the machine has given it back.
+    story.later(limits::SESSION_REMEMBERED_MS);
+    let later = refused_operator(OperatorRefusal::TryAgain);
+    assert_eq!(story.auditor.clone().check(story.now_ms, &open(BERT, "key 4"), &later), Ok(()));
+    story.auditor.released("key 4", at(ANNA).hash());
+    assert!(story.auditor.clone().check(story.now_ms, &open(BERT, "key 4"), &later).is_err());
+    story.login(BERT, "key 4");
 }
 
 /// While another account's request about the key is under way, the key may be held or not.

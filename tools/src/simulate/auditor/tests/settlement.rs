@@ -1,0 +1,72 @@
+//! Rows of protocol §4: what happened to the player or the game since the bet does not stop a round from being settled;
+//! and of its bounds.
+
+use super::*;
+
+fn all_of(story: &mut Story, game: &str) {
+    let of = |play| Play { game: game.into(), ..play };
+    story.done(of(win("r", "w", 10)), 10);
+    story.done(of(rollback("r", "x", "b", 100)), 100);
+    story.done(of(void("r", "v", 20)), 20);
+    story.refused(of(rollback("r", "y", "late", 5)), ErrorCode::TransactionNotFound);
+    let Operation::EndRound { platform, account, round, scope, currency, details, .. } = end("r") else {
+        unreachable!("an end is an end");
+    };
+    let game = game.into();
+    let noted = Outcome::Noted(story.balance());
+    story.check(Operation::EndRound { platform, account, round, scope, game, currency, details }, noted);
+}
+
+#[test]
+fn a_frozen_account_is_settled() {
+    let mut story = Story::new();
+    story.done(first_bet("r", "b", 100), -100);
+    story.done(bet("r", "c", 50), -50);
+    story.set_status(Status::Frozen);
+    story.refused(bet("r", "d", 1), ErrorCode::AccountFrozen);
+    all_of(&mut story, GAMES[0]);
+    // The bet that comes late was cancelled, and is so when the player may play again.
+    story.set_status(Status::Active);
+    story.refused(bet("r", "late", 5), ErrorCode::NotCompleted);
+}
+
+#[test]
+fn a_withdrawn_game_is_settled() {
+    let mut story = Story::new();
+    story.done(first_bet("r", "b", 100), -100);
+    story.done(bet("r", "c", 50), -50);
+    story.auditor.rules.games.remove(GAMES[0]);
+    story.refused(bet("r", "d", 1), ErrorCode::GameNotFound);
+    let balance = Operation::Balance { platform: by(ANNA), account: at(ANNA), game: Some(GAMES[0].into()) };
+    story.refused(balance, ErrorCode::GameNotFound);
+    all_of(&mut story, GAMES[0]);
+}
+
+#[test]
+fn a_full_round_refuses_bets_alone() {
+    let mut story = Story::new();
+    let bets = limits::ROUND_BETS_MAX as i64;
+    for number in 0..bets {
+        story.moved(-1);
+        let (reference, staked) = (format!("{number}").into(), Some(pence(1)));
+        let done = Outcome::Done { reference, staked, balance: story.balance() };
+        story.accept(Operation::Play(first_bet("r", &number.to_string(), 1)), done);
+    }
+    story.refused(bet("r", "one more", 1), ErrorCode::NotCompleted);
+    story.done(bet("r", "7", 1), 0);
+    story.done(win("r", "w", 500), 500);
+    story.done(rollback("r", "x", "0", 1), 1);
+    story.done(void("r", "v", 1), 1);
+    for number in story.auditor.tip(ANNA).unwrap().transactions.len()..=limits::ROUND_TRANSACTIONS_MAX {
+        let (reference, balance) = (format!("w{number}").into(), story.balance());
+        let zero = win("r", &format!("w{number}"), 0);
+        let done = Outcome::Done { reference, staked: None, balance: Balance { ..balance } };
+        story.accept(Operation::Play(zero), done);
+    }
+    for play in [win("r", "late", 1), void("r", "late", 1), rollback("r", "late", "1", 1)] {
+        story.refused(play, ErrorCode::NotCompleted);
+    }
+    story.refused(rollback("r", "late", "nothing", 1), ErrorCode::TransactionNotFound);
+    let noted = Outcome::Noted(story.balance());
+    story.check(end("r"), noted);
+}
