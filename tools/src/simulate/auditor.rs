@@ -79,8 +79,8 @@ struct Ledger {
     in_doubt: bool,
     /// The times that may be stored; the last are those that hold. A start's are stored before anybody is answered.
     times: Vec<Times>,
-    /// As it was before it was forgotten by a start's times, as long as that may not be stored.
-    before_start: Option<Account>,
+    /// As it may have been before it was forgotten by a start's times, as long as those may not be stored.
+    before_start: Vec<Option<Account>>,
 }
 
 /// A request that is not answered and acknowledged yet.
@@ -215,7 +215,7 @@ impl Auditor {
         let waits = waits_for_settings(entry);
         if waits {
             ledger.times.drain(..ledger.times.len().saturating_sub(1));
-            ledger.before_start = None;
+            ledger.before_start.clear();
         }
         while ledger.log.front().is_some_and(|entry| entry.acknowledged) {
             let entry = ledger.log.pop_front().expect("it is in front");
@@ -297,20 +297,28 @@ impl Auditor {
         }
         // Where the last start's times were lost, so was everything after them.
         let lost = stored.last() != Some(&shown.was);
+        let starts =
+            if lost { std::mem::take(&mut ledger.before_start) } else { vec![ledger.settled.clone()] };
         if lost {
-            ledger.settled = ledger.before_start.take();
             ledger.log.clear();
         }
-        let mut search = Search { before, rules, now_ms, crashed_ms, shown, ways: 0, first: None };
+        let (first, found) = (None, Vec::new());
+        let mut search = Search { before, rules, now_ms, crashed_ms, shown, ways: 0, first, found };
         let log = ledger.log.make_contiguous();
-        let Some((before_start, found)) = search.run(ledger.settled.clone(), log) else {
+        // An account that was not there before the start is in no list.
+        let nobody = starts.is_empty().then_some(None);
+        for start in starts.iter().cloned().chain(nobody) {
+            search.run(start, log);
+        }
+        let (before_start, found): (Vec<_>, Vec<_>) = search.found.into_iter().unzip();
+        let Some(found) = found.into_iter().next() else {
             let requests: Vec<String> = log.iter().map(describe).collect();
             return Err(format!(
                 "At {now_ms}, after the crash at {crashed_ms}, {account} is\n  {shown:?},\n  and not\n  {first},\n  \
-                 which nothing explains ({ways} ways tried) of what was settled,\n  {settled:?}\n  and what was under way,\n  {requests}",
+                 which nothing explains ({ways} ways tried) of what was settled,\n  {starts:?}\n  and what was under \
+                 way,\n  {requests}",
                 first = search.first.unwrap_or_default(),
                 ways = search.ways,
-                settled = ledger.settled,
                 requests = requests.join("\n  "),
             ));
         };
@@ -319,7 +327,7 @@ impl Auditor {
         }
         let mut times = vec![shown.was, rules.times];
         times.dedup();
-        let before_start = before_start.filter(|_| times.len() > 1);
+        let before_start = if times.len() > 1 { before_start } else { Vec::new() };
         let (settled, log) = (found.clone(), VecDeque::new());
         *ledger = Ledger { settled, tip: found, log, in_doubt: false, times, before_start };
         Ok(())

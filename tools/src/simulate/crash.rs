@@ -21,6 +21,9 @@ const DAY_MS: u64 = 24 * 3_600 * 1_000;
 /// Time from a crash to the next start, at most, each with its weight.
 const AWAY_MS: [(u32, u64); 4] = [(75, 10_000), (15, 5 * 60_000), (8, 3 * DAY_MS), (2, 60 * DAY_MS)];
 
+/// The same after a start with other times that was not stored everywhere: long enough for them to matter.
+const AWAY_SOON_MS: [(u32, u64); 2] = [(50, 5 * 60_000), (50, 3 * DAY_MS)];
+
 /// Steps from a start with other times to the next crash, where it comes soon: before those are stored everywhere.
 const SOON_STEPS: u64 = 30;
 
@@ -76,7 +79,8 @@ impl Run {
                 self.queue.push_back(request);
             }
         }
-        let most_ms = self.chance.weighted(&AWAY_MS);
+        let soon = self.crash_soon.take().is_some();
+        let most_ms = self.chance.weighted(if soon { &AWAY_SOON_MS[..] } else { &AWAY_MS[..] });
         let away_ms = self.chance.below(most_ms);
         self.now_ms += self.grained(away_ms);
         if self.chance.percent(30) {
@@ -88,8 +92,7 @@ impl Run {
             self.counts.recoveries += 1;
             self.start(was)?;
         }
-        let deals = if self.crash_soon.take().is_some() { 50 } else { 15 };
-        let deals = self.shards.is_none() && self.chance.percent(deals);
+        let deals = self.shards.is_none() && self.chance.percent(if soon { 50 } else { 15 });
         let shards = if deals { 1 + self.chance.index(SHARDS_MAX) } else { self.shards.unwrap_or(was) };
         self.counts.recoveries += 1;
         self.counts.deals += u64::from(shards != was);
@@ -125,8 +128,6 @@ impl Run {
         let recovered = disk.recover();
         let judged = match recovered {
             Err(Error::Damage(damage)) if harm.is(&damage.file, damage.offset) => Ok(()),
-            // A journal from its beginning, without the settings that its first snapshot had.
-            Err(Error::Mismatch(_)) if harm.is_snapshot() => Ok(()),
             Err(error) => Err(format!("{harm} was found, and as another damage: {error}.")),
             Ok(recovered) => Err(format!("{harm} was not found: {:?}.", recovered.tail)),
         };

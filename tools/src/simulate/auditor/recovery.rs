@@ -71,6 +71,9 @@ pub(crate) struct Trace {
 /// Ways that are tried before the search is given up.
 const WAYS_MAX: u32 = 100_000;
 
+/// Explanations that are looked for, where a start forgets what would tell them apart.
+const FOUND_MAX: usize = 16;
+
 pub(super) struct Search<'a> {
     /// By which the requests were answered.
     pub(super) before: &'a Rules,
@@ -82,10 +85,11 @@ pub(super) struct Search<'a> {
     pub(super) ways: u32,
     /// Where the first way ended otherwise than what is shown: the one by which everything was done.
     pub(super) first: Option<String>,
+    pub(super) found: Vec<Found>,
 }
 
 /// An account before a start and after it.
-type Found = (Option<Account>, Option<Account>);
+pub(super) type Found = (Option<Account>, Option<Account>);
 
 impl Entry {
     pub(super) fn ask<'a>(&'a self, rules: &'a Rules) -> Ask<'a> {
@@ -117,17 +121,18 @@ impl Entry {
 }
 
 impl Search<'_> {
-    /// The account that explains what is shown, before the start and after it; `None` where there is none.
-    pub(super) fn run(&mut self, settled: Option<Account>, entries: &[Entry]) -> Option<Found> {
-        self.walk(settled, entries)
+    /// Finds the accounts that explain what is shown, starting from this one: the first, or some more of them where
+    /// they may be different before the start.
+    pub(super) fn run(&mut self, settled: Option<Account>, entries: &[Entry]) {
+        self.walk(settled, entries);
     }
 
     /// What was done is tried first, so that of several explanations the first is that of a journal which lost
-    /// its end.
-    fn walk(&mut self, mut way: Option<Account>, entries: &[Entry]) -> Option<Found> {
+    /// its end. `true` where enough was found.
+    fn walk(&mut self, mut way: Option<Account>, entries: &[Entry]) -> bool {
         self.ways += 1;
         if self.ways > WAYS_MAX {
-            return None;
+            return true;
         }
         for (at, entry) in entries.iter().enumerate() {
             if entry.shows_nothing() {
@@ -138,16 +143,18 @@ impl Search<'_> {
             let as_told = entry.told.as_ref().is_none_or(|told| *told == answer);
             match without {
                 None if as_told => {}
-                None => return None,
+                None => return false,
                 Some(without) if !as_told => way = without,
                 Some(without) if entry.shows() => {
-                    let with = self.walk(way, &entries[at + 1..]);
-                    return with.or_else(|| self.walk(without, &entries[at + 1..]));
+                    return self.walk(way, &entries[at + 1..]) || self.walk(without, &entries[at + 1..]);
                 }
                 Some(_) => {}
             }
         }
-        self.fits(way)
+        let found = self.fits(way);
+        self.found.extend(found);
+        let enough = if self.shown.was == self.rules.times { 1 } else { FOUND_MAX };
+        self.found.len() >= enough
     }
 
     /// Whether the account at the end of a way is what is shown.

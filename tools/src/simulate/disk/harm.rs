@@ -54,13 +54,6 @@ impl Harm {
     }
 }
 
-impl Harm {
-    /// Whether there is no snapshot any more.
-    pub(in crate::simulate) const fn is_snapshot(&self) -> bool {
-        matches!((self.kind, &self.undo), (Kind::Removed, Undo::Snapshot(..)))
-    }
-}
-
 impl Disk {
     /// Harms what somebody was promised, as far as that can be told from a write that a crash tore: what has a used group
     /// or segment after it, and what the mark says is durable. `None` where there is no such thing, or nothing changed.
@@ -148,7 +141,9 @@ impl Disk {
         if numbers.is_empty() || chance.percent(30) {
             // Without records after it, only a mark tells that there was a snapshot.
             let marked = self.mark.is_some_and(|mark| mark.last.sequence > 0);
-            if self.snapshots.len() != 1 || covered == 0 || !marked {
+            // From the first segment on everything is there without it.
+            let from_start = self.segments.contains_key(&1);
+            if self.snapshots.len() != 1 || covered == 0 || !marked || from_start {
                 return None;
             }
             let (covers, bytes) = self.snapshots.pop_last().expect("there is one");

@@ -297,3 +297,34 @@ fn what_another_account_was_shown_is_there() {
     assert!(judge(&crash, &before).is_err());
     assert_eq!(judge(&crash, &crash.saved()), Ok(()));
 }
+
+/// What nobody was told of may be there or not; a start that forgets it in either case, and is lost, leaves both open.
+#[test]
+fn a_start_that_is_lost_leaves_open_what_it_forgot() {
+    let mut crash = Crash::new();
+    let before = crash.saved();
+    crash.unacknowledged(rollback("r", "x", "b", 10));
+    let after = crash.saved();
+    crash.story.later(2_000);
+    let now_ms = crash.story.now_ms;
+    let longer = crash.story.auditor.rules.clone();
+    let was = longer.times;
+    let mut shorter = longer.clone();
+    shorter.times.retention_ms = 1_000;
+    for left in [&before, &after] {
+        let mut auditor = crash.story.auditor.clone();
+        auditor.crashed(now_ms);
+        auditor.restarted(shorter.clone());
+        let mut machine = left.clone();
+        let state = machine.ledgers.get_mut(ANNA).unwrap();
+        for account in [&mut state.settled, &mut state.tip].into_iter().flatten() {
+            account.restart(now_ms, was, shorter.times);
+        }
+        let shown = Shown { was, ..show(&mut machine, ANNA, now_ms) };
+        assert_eq!(auditor.recovered(now_ms, ANNA, &shown), Ok(()));
+        auditor.crashed(now_ms);
+        auditor.restarted(longer.clone());
+        let shown = show(&mut left.clone(), ANNA, now_ms);
+        assert_eq!(auditor.recovered(now_ms, ANNA, &shown), Ok(()));
+    }
+}
