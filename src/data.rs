@@ -158,7 +158,7 @@ impl Opening {
 /// Where another process holds it, where something is missing or damaged, where it is not what is to be served, and where
 /// the system clock can't be believed.
 pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
-    let directory = DataDirectory::lock(path)?;
+    let mut directory = DataDirectory::lock(path)?;
     let (mut notes, mut left, mut replayed) = (Vec::new(), Vec::new(), 0);
     let state = match find(&directory, opening)? {
         None => {
@@ -189,7 +189,7 @@ pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
             }
         }
     };
-    let generation = state.manifest.generation;
+    let (generation, served) = (state.manifest.generation, state.manifest.shards);
     let shards = state.finish(&directory, opening).inspect_err(|_| {
         // On a full disk it would keep the room that others need. Where it can't be removed the next start does it.
         if Manifest::read(path)
@@ -199,6 +199,7 @@ pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
         }
     })?;
     left.extend(supersede(&directory, generation, &mut notes)?);
+    directory.serve_from(generation, served)?;
     let earlier = generations::not_superseded(path, generation)?;
     let earlier = earlier.into_iter().filter(|earlier| !left.contains(earlier));
     notes.extend(earlier.map(|earlier| generations::left(path, earlier, generation)));

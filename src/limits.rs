@@ -337,6 +337,12 @@ pub const MARK_BYTES_MAX: usize = 2 * JOURNAL_BLOCK_BYTES;
 /// one reading only where it stops or starts.
 pub const MARK_TRIES: usize = 4;
 
+/// Rest before a port in use is tried again.
+pub const LISTEN_RETRY_MS: u64 = 50;
+
+/// How long a start tries it: several times as long as the kernel takes to close what a killed process had.
+pub const LISTEN_RETRY_MS_MAX: u64 = 2_000;
+
 /// Rest before a fold that failed is tried again; it doubles with each failure.
 pub const FOLD_RETRY_MS: u64 = 1_000;
 

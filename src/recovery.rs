@@ -232,7 +232,7 @@ pub fn write_snapshot<W: Sink>(
 }
 
 /// Deals the accounts of these wallets anew, as they are at `now_ms`, to the shards of `partition`, each after `change`
-/// has seen it.
+/// has seen it. From now on `settings` hold.
 ///
 /// # Errors
 /// None that a recovered wallet has: an account that is there twice, or a domain of two currencies.
@@ -240,6 +240,7 @@ pub fn deal<E>(
     wallets: Vec<Wallet>,
     partition: Partition,
     now_ms: Millis,
+    settings: &Settings,
     mut change: impl FnMut(&mut AccountImage),
 ) -> Result<Vec<Wallet>, Error<E>> {
     let mut dealt: Vec<Wallet> = (0..partition.shards()).map(|_| Wallet::to_replay()).collect();
@@ -248,19 +249,21 @@ pub fn deal<E>(
             new.configure(now_ms, wallet.settings())?;
         }
     }
-    // The settings of a start may have reached the journals of some shards alone. Each account was forgotten by its own
-    // shard's, and is not to be forgotten by another's.
-    let of_all = || wallets.iter().map(Wallet::settings);
-    let session_idle_ms = of_all().map(|settings| settings.session_idle_ms).max().unwrap_or(0);
-    let retention_ms = of_all().map(|settings| settings.retention_ms).max().unwrap_or(0);
     for new in &mut dealt {
-        let longest = Settings { session_idle_ms, retention_ms, ..new.settings().clone() };
-        new.configure(now_ms, &longest)?;
+        new.configure(now_ms, settings)?;
     }
+    // The settings of a start may have reached the journals of some shards alone: each account is forgotten by its own
+    // shard's, and by the new ones.
     for wallet in wallets {
+        let was = wallet.settings();
         for (slot, places) in wallet.by_slot() {
             let mut accounts: Vec<AccountImage> = wallet.images(now_ms, &places).collect();
-            accounts.iter_mut().for_each(&mut change);
+            for account in &mut accounts {
+                if was.session_idle_ms != settings.session_idle_ms {
+                    account.end_expired(now_ms, was);
+                }
+                change(account);
+            }
             restore_accounts(&mut dealt[partition.owner(slot).index()], &accounts)?;
         }
     }
@@ -484,7 +487,12 @@ impl Index {
     fn forget(&self, start: &Settings, accounts: &mut [AccountImage], now_ms: Millis) {
         let mut settings = start;
         for later in &self.settings {
-            accounts.iter_mut().for_each(|account| account.forget(later.at_ms, settings));
+            for account in accounts.iter_mut() {
+                account.forget(later.at_ms, settings);
+                if settings.session_idle_ms != later.settings.session_idle_ms {
+                    account.end_expired(later.at_ms, settings);
+                }
+            }
             settings = &later.settings;
         }
         accounts.iter_mut().for_each(|account| account.forget(now_ms, settings));

@@ -10,6 +10,7 @@ use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::panic;
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use rustix::fs::Mode;
@@ -264,11 +265,26 @@ fn bind(address: SocketAddr, shards: usize) -> Result<Bound, Failure> {
     let failed = |error: io::Error| Failure::start(format!("can't listen on {address}: {}", reason(&error)));
     // Sockets that share a port are let in beside those of another process of the same user. So the first one
     // asks for the port alone, and that no other process has it is known before it is shared.
-    let probe = listen(address, false).map_err(failed)?;
+    let probe = listen_when_free(address).map_err(failed)?;
     let address = probe.local_addr().map_err(failed)?;
     drop(probe);
     let sockets = (0..shards).map(|_| listen(address, true)).collect::<io::Result<_>>().map_err(failed)?;
     Ok(Bound { address, sockets })
+}
+
+/// Listens alone. The kernel closes the ring of a process that was killed a moment after the process has ended, and its
+/// listeners with it: so a port in use is tried again for a while.
+fn listen_when_free(address: SocketAddr) -> io::Result<TcpListener> {
+    let mut left_ms = limits::LISTEN_RETRY_MS_MAX;
+    loop {
+        match listen(address, false) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && left_ms > 0 => {
+                std::thread::sleep(Duration::from_millis(limits::LISTEN_RETRY_MS));
+                left_ms = left_ms.saturating_sub(limits::LISTEN_RETRY_MS);
+            }
+            listening => return listening,
+        }
+    }
 }
 
 fn listen(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {

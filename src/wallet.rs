@@ -183,7 +183,8 @@ impl Wallet {
 
     /// Changes the settings at `now_ms`, and says whether that was a change. It is to be journaled where it was.
     ///
-    /// What is past the horizon by the settings so far is forgotten for good: longer times don't bring it back.
+    /// What is past the horizon by the settings so far is forgotten for good, and so is every session that is over:
+    /// longer times bring nothing back.
     ///
     /// # Errors
     /// Where a domain would have another currency; nothing is changed then.
@@ -204,6 +205,9 @@ impl Wallet {
         if moved && rules == Rules::V2 && self.accounts.len() > 0 {
             marks::hit(Mark::HorizonMoved);
             self.forget_all(now_ms);
+            if self.settings.session_idle_ms != idle_ms {
+                self.end_expired(now_ms);
+            }
         }
         self.settings = Settings { domains: self.books.domains(), ..settings.clone() };
         Ok(opened || moved)

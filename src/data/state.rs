@@ -160,7 +160,7 @@ impl State {
             }
         };
         // By a time that was never so nothing is forgotten.
-        let wallets = recovery::deal(wallets, opening.partition, now_ms, change)?;
+        let wallets = recovery::deal(wallets, opening.partition, now_ms, &opening.settings(now_ms), change)?;
         if let Some(number) = unnamed {
             return Err(Error::Other(format!(
                 "the data names platforms by their places in the configuration, as version 0.1.0 did, and has rounds or \

@@ -36,6 +36,8 @@ pub struct DataDirectory {
     held: File,
     /// Locked too: an older version looks at nothing else. `None` where there is no room for it.
     lock: Option<File>,
+    /// The shards' directories that are served from.
+    served: Vec<(File, PathBuf)>,
 }
 
 /// What became of a directory that was held.
@@ -75,7 +77,7 @@ impl DataDirectory {
             Err(error) if error.is_for_want_of_room() => None,
             Err(error) => return Err(error),
         };
-        Ok(Self { path: path.to_owned(), held, lock })
+        Ok(Self { path: path.to_owned(), held, lock, served: Vec::new() })
     }
 
     /// Locks the lock file, which is made where it is not there; `None` where another process has.
@@ -100,13 +102,33 @@ impl DataDirectory {
         Ok(Some(lock))
     }
 
-    /// Looks whether the directory and its lock file are still what is at their paths, and puts the lock file back.
+    /// Has [`DataDirectory::look_after`] look at the shards' directories of a generation too.
+    ///
+    /// # Errors
+    /// Where one can't be opened.
+    pub fn serve_from(&mut self, generation: u64, shards: u16) -> Result<(), FileError> {
+        for shard in 0..shards {
+            let path = self.shard(generation, shard).path().to_owned();
+            let opened = File::open(&path).map_err(FileError::of("open", &path))?;
+            self.served.push((opened, path));
+        }
+        Ok(())
+    }
+
+    /// Looks whether the directory, those of its shards and its lock file are still what is at their paths, and puts the
+    /// lock file back.
     ///
     /// # Errors
     /// Where that can't be told, or the lock file can't be put back.
     pub fn look_after(&mut self) -> Result<Hold, FileError> {
         if !is_at(&self.held, &self.path)? {
             return Ok(Hold::Lost);
+        }
+        // What is put in place of them is not what is written to.
+        for (served, path) in &self.served {
+            if !is_at(served, path)? {
+                return Ok(Hold::Lost);
+            }
         }
         if let Some(lock) = &self.lock
             && is_at(lock, &self.path.join(LOCK))?

@@ -22,6 +22,12 @@ pub(super) const fn is_over(last_ms: Millis, now_ms: Millis, retention_ms: u64) 
 }
 
 impl AccountImage {
+    /// Forgets every session that is over by these settings, where they give way to others with another idle time.
+    pub fn end_expired(&mut self, now_ms: Millis, settings: &Settings) {
+        let idle_ms = settings.session_idle_ms;
+        self.sessions.retain(|session| session.endless || now_ms.saturating_sub(session.used_ms) < idle_ms);
+    }
+
     /// Leaves out what is past the horizon of `settings` at `now_ms`.
     pub fn forget(&mut self, now_ms: Millis, settings: &Settings) {
         let Settings { session_idle_ms, retention_ms, .. } = *settings;
@@ -73,6 +79,17 @@ impl Wallet {
     pub(super) fn forget_all(&mut self, now_ms: Millis) {
         for at in 0..self.accounts.len() {
             self.forget_account(now_ms, AccountIndex::new(at));
+        }
+    }
+
+    /// Forgets every session that is over by the idle time so far.
+    pub(super) fn end_expired(&mut self, now_ms: Millis) {
+        let horizon = self.session_horizon(now_ms);
+        for at in 0..self.accounts.len() {
+            let account = self.accounts.get_mut(AccountIndex::new(at));
+            let hash = account.hash();
+            let freed = account.end_expired(horizon);
+            self.free(hash, freed);
         }
     }
 

@@ -332,6 +332,12 @@ impl Account {
         over.map(|session| session.key).collect()
     }
 
+    /// Forgets the sessions that are over; their keys.
+    pub(super) fn end_expired(&mut self, horizon: SessionHorizon) -> FreedKeys {
+        let over = self.sessions.extract_if(.., |session| !horizon.is_live(session));
+        over.map(|session| session.key).collect()
+    }
+
     /// Starts a session with this key, or starts it again where the account has it already: `true` then. Others make
     /// way for it: of too many live ones the one that was used least recently, of too many that are remembered the one
     /// that expired first. What goes follows from the time and the records alone. Returns the keys of what went.

@@ -109,8 +109,11 @@ impl Clients {
                 assert_eq!(Some(line), expect, "{}", account.id);
                 number += 1;
             }
-            if more == "false}" {
-                break;
+            // Nothing was forgotten.
+            match more {
+                r#"true,"CompleteFrom":1}"# => {}
+                r#"false,"CompleteFrom":1}"# => break,
+                _ => panic!("{more}"),
             }
         }
         assert_eq!(number, account.lines.len(), "{} has lost {:?}", account.id, account.lines.last());

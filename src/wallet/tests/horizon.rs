@@ -60,6 +60,26 @@ fn a_longer_retention_brings_nothing_back() {
     }
 }
 
+/// Nor does a longer idle time bring a session back that was over.
+#[test]
+fn a_longer_idle_time_brings_no_session_back() {
+    let mut table = Table::new();
+    table.story.later(IDLE_MS - 1);
+    table.story.login(ADMIN, "later");
+    table.story.later(1);
+    table.check("bet r a 1 start", (-3, Some(1_000)));
+    let story = &mut table.story;
+    let long = Settings { session_idle_ms: 10 * IDLE_MS, ..story.wallet.settings().clone() };
+    let mut image = images(&story.wallet, story.now_ms).swap_remove(0);
+    image.end_expired(story.now_ms, story.wallet.settings());
+    assert_eq!(story.wallet.configure(story.now_ms, &long), Ok(true));
+    assert_eq!(images(&story.wallet, story.now_ms)[0], image, "a fold comes to the same");
+    table.check("bet r a 1 start", (-3, None));
+    table.story.later(IDLE_MS);
+    table.check("bet r a 1 start key=later", (0, Some(999)));
+    std::mem::forget(table);
+}
+
 /// Before version 0.2.0 a change of the settings forgot nothing; what came after it in such a journal may need it.
 #[test]
 fn a_change_of_version_0_1_0_forgets_nothing() {

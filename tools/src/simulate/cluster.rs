@@ -227,8 +227,11 @@ impl Cluster {
         }
         let blank = recovered.iter().all(|shard| shard.wallet.settings().domains.is_empty());
         let same = shards == self.disks.len();
-        let (mut journals, mut wallets) =
-            if same { self.go_on(recovered) } else { self.deal(recovered, partition, now_ms, chance)? };
+        let (mut journals, mut wallets) = if same {
+            self.go_on(recovered)
+        } else {
+            self.deal(recovered, partition, now_ms, &settings, chance)?
+        };
         for (journal, wallet) in journals.iter_mut().zip(&mut wallets) {
             let before = wallet.settings().clone();
             let changed = wallet.configure(now_ms, &settings).map_err(|changed| format!("{changed:?}"))?;
@@ -270,6 +273,7 @@ impl Cluster {
         recovered: Vec<Recovered>,
         partition: Partition,
         now_ms: u64,
+        settings: &Settings,
         chance: &mut Chance,
     ) -> Result<(Vec<Journal>, Vec<Wallet>), String> {
         let sequence = recovered.iter().map(|shard| shard.tail.last.sequence).max().unwrap_or(0);
@@ -279,7 +283,7 @@ impl Cluster {
         self.disks = (0..shards).map(disk).collect();
         let journals = self.disks.iter().map(|disk| Journal::new(disk.origin(), point)).collect();
         let before = recovered.into_iter().map(|shard| shard.wallet).collect();
-        let wallets = recovery::deal(before, partition, now_ms, |_| ());
+        let wallets = recovery::deal(before, partition, now_ms, settings, |_| ());
         Ok((journals, wallets.map_err(|error: Error<()>| format!("{error:?}"))?))
     }
 

@@ -438,6 +438,10 @@ impl Account {
         for times in [was, is] {
             self.forget_at_ms = 0;
             self.forget(now_ms, times);
+            if times == was && was.session_idle_ms != is.session_idle_ms {
+                // What is over stays over.
+                self.sessions.retain(|session| !was.is_session_over(session.used_ms(), now_ms));
+            }
         }
     }
 

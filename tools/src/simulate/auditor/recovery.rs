@@ -208,7 +208,12 @@ impl Search<'_> {
         let all = [self.shown.was, self.rules.times];
         for session in &mut account.sessions {
             session.forget_uses(self.crashed_ms);
-            let past = |used_ms: &u64| all.iter().any(|times| times.is_session_past(*used_ms, now_ms));
+            let [was, is] = all;
+            let is_ended = |used_ms: u64| {
+                was.session_idle_ms != is.session_idle_ms && was.is_session_over(used_ms, now_ms)
+            };
+            let is_past = |used_ms: u64| all.iter().any(|times| times.is_session_past(used_ms, now_ms));
+            let past = |used_ms: &u64| is_ended(*used_ms) || is_past(*used_ms);
             match remembered.get(&session.key) {
                 Some(used) => session.uses.retain(|used_ms| used_ms == used),
                 None => session.uses.retain(past),

@@ -42,6 +42,11 @@ pub(crate) struct Times {
 }
 
 impl Times {
+    /// Whether a session that was used last at `used_ms` is over.
+    pub(super) const fn is_session_over(self, used_ms: u64, now_ms: u64) -> bool {
+        now_ms.saturating_sub(used_ms) >= self.session_idle_ms
+    }
+
     /// Whether a session that was used last at `used_ms` is not remembered any more: it expired a day ago.
     pub(super) const fn is_session_past(self, used_ms: u64, now_ms: u64) -> bool {
         now_ms.saturating_sub(used_ms) >= self.session_idle_ms + limits::SESSION_REMEMBERED_MS
