@@ -172,7 +172,7 @@ impl Run {
             (100 * poll, Act::Poll),
             (100 * disk, Act::Disk),
             (100, Act::Sweep),
-            (40, Act::BeginFold),
+            (70, Act::BeginFold),
             (100, Act::StepFold),
             (20, Act::Prepare),
             (60, Act::Repeat),

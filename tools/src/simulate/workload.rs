@@ -49,6 +49,8 @@ pub(crate) struct Workload {
     next: VecDeque<Step>,
     /// Session keys that the operator has drawn.
     drawn_keys: u32,
+    /// The first of the players who are there for a while.
+    first_there: usize,
 }
 
 /// What the workload believes of a player.
@@ -65,6 +67,9 @@ struct Guess {
     /// Ids that were given out.
     ids: u32,
 }
+
+/// Players who are there at a time.
+const THERE: usize = 4;
 
 /// Requests of a player that are remembered, to be repeated.
 const RECENT_MAX: usize = 24;
@@ -150,7 +155,8 @@ impl Workload {
         let guess = |player: &Player| Guess { keys: vec![None; player.keys.len()], ..Guess::default() };
         let guesses = world.players.iter().map(guess).collect();
         let chance = Chance::new(seed);
-        let mut workload = Self { chance, world, rules, guesses, next: VecDeque::new(), drawn_keys: 0 };
+        let mut workload =
+            Self { chance, world, rules, guesses, next: VecDeque::new(), drawn_keys: 0, first_there: 0 };
         // The last player comes later, where anybody is put.
         for who in 0..workload.world.players.len().saturating_sub(1) {
             let opening = workload.open_player(who);
@@ -186,7 +192,7 @@ impl Workload {
             let (shortest, longest) = self.chance.weighted(&WAITS);
             return Step::Wait(shortest + self.chance.below(longest - shortest + 1));
         }
-        let who = self.chance.index(self.world.players.len());
+        let who = self.who();
         let mut call = self.chance.weighted(&CALLS);
         // A player who can't play is soon helped, so that most can; one with many keys is there for the logins.
         let guess = &self.guesses[who];
@@ -205,6 +211,16 @@ impl Workload {
         let operation = self.draw(who, now_ms, call);
         self.note(now_ms, &operation);
         Step::Ask(Rc::new(operation))
+    }
+
+    /// Mostly one of the players who are there for a while; the others rest.
+    fn who(&mut self) -> usize {
+        let players = self.world.players.len();
+        if self.chance.percent(1) {
+            self.first_there = self.chance.index(players);
+        }
+        let among = if self.chance.percent(85) { THERE.min(players) } else { players };
+        (self.first_there + self.chance.index(among)) % players
     }
 
     fn draw(&mut self, who: usize, now_ms: u64, call: Call) -> Operation<CompactString> {

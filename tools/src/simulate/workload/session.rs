@@ -126,9 +126,18 @@ impl Workload {
         self.guesses[who].keys.iter().rposition(live)
     }
 
+    /// Any key of the player's that should be live.
+    fn any_live_key(&mut self, who: usize, now_ms: u64) -> Option<usize> {
+        let from = self.chance.index(self.guesses[who].keys.len());
+        let live =
+            |used: &Option<u64>| used.is_some_and(|used_ms| now_ms - used_ms < limits::SESSION_IDLE_MS);
+        let keys = &self.guesses[who].keys;
+        (from..keys.len()).chain(0..from).find(|at| live(&keys[*at]))
+    }
+
     /// A key of the player's, mostly a live one; now and then another's.
     pub(super) fn key_to_use(&mut self, who: usize, now_ms: u64) -> CompactString {
-        match (self.chance.below(100), self.live_key(who, now_ms)) {
+        match (self.chance.below(100), self.any_live_key(who, now_ms)) {
             (0..1, _) => "key-of-nobody".into(),
             (1..4, _) => self.any_key(),
             (4..97, Some(at)) => self.world.players[who].keys[at].as_str().into(),
