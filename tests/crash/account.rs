@@ -196,12 +196,6 @@ impl Account {
                 round.is_open &= !ends;
                 self.record(operation, *minor as i64)
             }
-            _ if self.is_frozen
-                && !operation.is_operators()
-                && !matches!(operation, Operation::Credit { .. }) =>
-            {
-                -4
-            }
             Operation::Rollback { round, bet, minor, .. } => self.roll_back(operation, *round, *bet, *minor),
             Operation::Void { round, minor, .. } => {
                 let round = self.round(*round).expect("a void is drawn of a round that is there");

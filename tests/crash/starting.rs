@@ -53,14 +53,16 @@ const SHORT_RETENTION: &str = "\n[rounds]\nretention_ms = 1\n";
 #[track_caller]
 fn play(process: &Process, account: &str) {
     process.operate(&format!("PUT {account}"), r#"{"CountryCode":"GB"}"#, 201);
-    process.operate(
-        &format!("POST {account}/sessions"),
-        &format!(r#"{{"SessionKey":"key of {account}"}}"#),
-        201,
-    );
+    log_in(process, account);
     process.operate(&format!("POST {account}/deposits"), r#"{"TransactionID":"d","Amount":11.00}"#, 200);
     let bet = bet(account, 1);
     assert!(process.client().ask(&bet.request(account)).body.starts_with(r#"{"ErrorCode":0,"#));
+}
+
+#[track_caller]
+fn log_in(process: &Process, account: &str) {
+    let body = format!(r#"{{"SessionKey":"key of {account}"}}"#);
+    process.operate(&format!("POST {account}/sessions"), &body, 201);
 }
 
 fn bet(account: &str, round: u32) -> Operation {
@@ -100,6 +102,9 @@ fn settings_change_between_starts() {
         let process = home.start(shards);
         for account in accounts {
             check_code(&process, account, &end, -14);
+            // A session that was over stays over.
+            process.check(&bet(account, 3).request(account), r#"{"ErrorCode":-3}"#);
+            log_in(&process, account);
             check_code(&process, account, &bet(account, 3), 0);
             process.check(&balance(account), told);
         }
