@@ -231,7 +231,8 @@ pub const DEMO_ACCOUNTS_MAX: u32 = 10_000_000;
 /// that was used least recently.
 pub const SESSIONS_PER_ACCOUNT_MAX: usize = 16;
 
-/// Sessions that an account remembers, live and expired; past it the one that expired first is forgotten.
+/// Sessions that an account remembers, live and expired; past it the expired one that was used least recently is
+/// forgotten.
 pub const SESSIONS_REMEMBERED_MAX: usize = 2 * SESSIONS_PER_ACCOUNT_MAX;
 
 /// Time that an expired session is remembered, so that its player is told "expired" and not "unknown".

@@ -25,7 +25,7 @@ impl AccountImage {
     /// Forgets every session that is over by these settings, where they give way to others with another idle time.
     pub fn end_expired(&mut self, now_ms: Millis, settings: &Settings) {
         let idle_ms = settings.session_idle_ms;
-        self.sessions.retain(|session| session.endless || now_ms.saturating_sub(session.used_ms) < idle_ms);
+        self.sessions.retain(|session| !session::is_over(session.endless, session.used_ms, now_ms, idle_ms));
     }
 
     /// Leaves out what is past the horizon of `settings` at `now_ms`.

@@ -126,15 +126,6 @@ impl Place {
 }
 
 impl Activity {
-    /// Whether nothing of it outlives the process.
-    pub(super) fn is_blank(&self) -> bool {
-        self.number == 0
-            && self.limits == Restrictions::none()
-            && self.sums.is_blank()
-            && self.rounds.is_empty()
-            && self.alerts.is_empty()
-    }
-
     /// The next transaction's number.
     pub(super) const fn next_number(&mut self) -> u64 {
         // At a million a second it lasts for half a million years.
@@ -339,8 +330,8 @@ impl Account {
     }
 
     /// Starts a session with this key, or starts it again where the account has it already: `true` then. Others make
-    /// way for it: of too many live ones the one that was used least recently, of too many that are remembered the one
-    /// that expired first. What goes follows from the time and the records alone. Returns the keys of what went.
+    /// way for it: of too many live ones, and of too many expired ones, the one that was used least recently. What goes
+    /// follows from the time and the records alone. Returns the keys of what went.
     pub(super) fn log_in(&mut self, horizon: SessionHorizon, key: &str, idle: Idle) -> (bool, FreedKeys) {
         let mut freed = self.forget_sessions(horizon);
         let again = self.session_at(|session| &*session.key == key);

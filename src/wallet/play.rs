@@ -3,11 +3,11 @@
 //! A call finds its account and its round, climbs the ladder, and then changes the state: a transaction is recorded
 //! and its money moves, or nothing does.
 
-use super::account::KeyHash;
+use super::account::{AccountHash, KeyHash};
 use super::amount::Amount;
 use super::games::GameIndex;
 use super::ladder::{NO_SESSION, Verdict};
-use super::ledger::{AccountIndex, Place};
+use super::ledger::{Account, AccountIndex, Place};
 use super::operation::{Operation, Play, PlayKind};
 use super::outcome::{Effect, ErrorCode, Outcome, Receipt, Why};
 use super::platform::RoundScope;
@@ -287,8 +287,7 @@ impl Wallet {
         let account = self.accounts.get_mut(index);
         account.changed = stamp.sequence;
         let code = ErrorCode::TransactionNotFound.number();
-        let receipt = Receipt { code, cash: account.cash(), version: account.version(), session_used_ms: 0 };
-        *effect = Effect { seen: stamp.sequence, changed: Some(receipt) };
+        *effect = Effect { seen: stamp.sequence, changed: Some(Receipt { code, ..account.receipt() }) };
     }
 
     /// `end`: closes the round.
@@ -349,14 +348,14 @@ impl Wallet {
     /// Third step of them: is it live there?
     pub(super) fn check_holder<'a>(
         &self,
-        now_ms: u64,
-        holder: super::account::AccountHash,
+        now_ms: Millis,
+        holder: AccountHash,
         play: &Play<&'a str>,
         effect: &mut Effect,
     ) -> Outcome<&'a str> {
         let key = play.session.expect("a holder is looked for by its session");
         let idle_ms = self.settings.session_idle_ms;
-        let holds = |found: &super::Account| {
+        let holds = |found: &Account| {
             found.session_at(|session| &*session.key == key && session.is_live(now_ms, idle_ms)).is_some()
         };
         if let Some(index) = self.accounts.find_hash(holder, holds) {

@@ -185,7 +185,7 @@ impl Wallet {
                 .map(|limit| limit.map(Amount::minor));
             image.session_minutes = session_minutes;
             (image.number, image.forgotten) = (activity.number, activity.forgotten);
-            image.sums = (!activity.is_blank()).then(|| activity.sums.to_image());
+            image.sums = Some(activity.sums.to_image());
             image.rounds = activity.rounds.iter().map(|at| self.round_image(self.rounds.get(*at))).collect();
             image.outside =
                 activity.outside.iter().map(|known| self.transaction_image(known, GameIndex::NONE)).collect();

@@ -15,7 +15,7 @@ pub struct Restrictions<A> {
     pub session_minutes: Option<u32>,
 }
 
-/// A limit for each period, all of them in UTC.
+/// A limit for each period, of the clock that the domain counts by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByPeriod<A> {
     /// From midnight.

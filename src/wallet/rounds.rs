@@ -13,6 +13,7 @@ use super::Millis;
 use super::account::AccountHash;
 use super::amount::Amount;
 use super::games::GameIndex;
+use super::horizon;
 use super::ledger::{AccountIndex, Accounts};
 use super::operation::PlayKind;
 use super::platform::RoundScope;
@@ -244,7 +245,7 @@ impl Round {
 
     /// Whether nothing of it is to be remembered any more (protocol §4, Idempotency).
     pub(super) const fn is_forgotten(&self, now_ms: Millis, retention_ms: u64) -> bool {
-        !matches!(self.state, RoundState::Open) && self.last_ms.saturating_add(retention_ms) <= now_ms
+        !matches!(self.state, RoundState::Open) && horizon::is_over(self.last_ms, now_ms, retention_ms)
     }
 
     /// Whether a transaction of this game is in it, or may be: version 0.1.0 did not store of which game a round is.

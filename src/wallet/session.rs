@@ -49,18 +49,19 @@ impl SessionHorizon {
     }
 }
 
-/// [`SessionHorizon::is_past`] of a session that is stored.
+/// Whether a session is over: it was not used for the idle time (protocol §3). An `endless` one never is.
+pub(super) const fn is_over(endless: bool, used_ms: Millis, now_ms: Millis, idle_ms: u64) -> bool {
+    !endless && now_ms.saturating_sub(used_ms) >= idle_ms
+}
+
+/// [`SessionHorizon::is_past`], of a session in memory or stored.
 pub(super) const fn is_past(endless: bool, used_ms: Millis, now_ms: Millis, idle_ms: u64) -> bool {
-    let remembered_ms = idle_ms.saturating_add(limits::SESSION_REMEMBERED_MS);
-    !endless && now_ms.saturating_sub(used_ms) >= remembered_ms
+    is_over(endless, used_ms, now_ms, idle_ms.saturating_add(limits::SESSION_REMEMBERED_MS))
 }
 
 impl Session {
     /// Whether it is alive at `now_ms` (protocol §3).
-    pub(super) fn is_live(&self, now_ms: u64, idle_ms: u64) -> bool {
-        match self.idle {
-            Idle::Never => true,
-            Idle::Expires => now_ms.saturating_sub(self.used_ms) < idle_ms,
-        }
+    pub(super) fn is_live(&self, now_ms: Millis, idle_ms: u64) -> bool {
+        !is_over(self.idle == Idle::Never, self.used_ms, now_ms, idle_ms)
     }
 }

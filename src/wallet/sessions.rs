@@ -166,10 +166,14 @@ impl Wallet {
         // One that never idles out is not renewed: which session makes way must be the same after a replay.
         if session.idle == Idle::Expires {
             session.used_ms = now_ms;
-        }
-        if !session.renewed && session.idle == Idle::Expires {
-            session.renewed = true;
-            self.renewals.push_back(Renewal { account: index, session: session.serial, since_ms: now_ms });
+            if !session.renewed {
+                session.renewed = true;
+                self.renewals.push_back(Renewal {
+                    account: index,
+                    session: session.serial,
+                    since_ms: now_ms,
+                });
+            }
         }
         Redeeming::Done
     }

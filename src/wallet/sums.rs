@@ -131,11 +131,6 @@ impl Sums {
         ))
     }
 
-    /// Whether nothing was ever counted.
-    pub(super) fn is_blank(&self) -> bool {
-        self.0.iter().all(|sum| (sum.from_ms, sum.staked, sum.won) == (0, 0, 0))
-    }
-
     pub(super) fn to_image(self) -> [SumImage; 3] {
         self.0.map(|Sum { from_ms, staked, won }| SumImage { from_ms, staked, won })
     }
