@@ -160,16 +160,17 @@ pub const ROUND_BETS_MAX: usize = 10_000;
 /// finds no bet is -8 and not remembered, since no bet can come any more.
 pub const ROUND_TRANSACTIONS_MAX: usize = 3 * ROUND_BETS_MAX;
 
-/// Refused bets of an account that stay refused for a while (`remember_refusals_ms`), the latest. A platform repeats a
-/// bet whose answer it lost within seconds; a player places one a second.
-pub const REFUSALS_REMEMBERED_MAX: usize = 32;
+/// Refused bets of an account that stay refused for a while (`remember_refusals_ms`), 4 KB of them. A player places one a
+/// second, and few after funds or a limit are used up. Past it a bet that would be refused so is answered -1: nothing was
+/// changed, and it may be asked again.
+pub const REFUSALS_REMEMBERED_MAX: usize = 100;
 
 /// Deposits, withdrawals and promotional payments that an account has within the retention. Past it the operator
 /// is told 409 and a platform -7.
 pub const OUTSIDE_TRANSACTIONS_MAX: usize = 1_000_000;
 
 /// Rounds of one shard; an account keeps a round's place in 32 bits, and 256 Mi of them are over 24 GiB. Past it
-/// a bet that opens one is answered -1.
+/// what would open one is answered -1: a bet, winnings, a cancellation.
 pub const ROUNDS_MAX: usize = 256 * 1024 * 1024;
 
 /// Default time that a closed round is remembered after its last transaction (protocol §4, Idempotency).
@@ -258,6 +259,10 @@ pub const TOKENS_MAX: usize = 1024 * 1024;
 /// Accounts that one sweep for expired sessions looks at; with [`SWEEP_INTERVAL_MS`] a million accounts are
 /// seen in under a day and a sweep stays under 100 µs.
 pub const SWEEP_ACCOUNTS: usize = 1_024;
+
+/// Renewals of sessions that a shard brings to its journal in one turn. A turn takes in fewer requests, so that they don't
+/// pile up however many players come back at once, and all are in the journal within their minute (protocol §5).
+pub const RENEWALS_PER_TURN: usize = 1_024;
 
 /// Time between two sweeps, and between two looks at the connections' deadlines.
 pub const SWEEP_INTERVAL_MS: u64 = 1_000;

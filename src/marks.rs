@@ -67,10 +67,12 @@ marks! {
     StrictRollback;
     /// `strict_rounds`: winnings in a round whose bets were all rolled back.
     StrictWin;
+    /// A sum of a period that began earlier by another time zone went on.
+    SumsGoOn;
     /// `remember_refusals_ms`: a bet that was refused came again in time.
     RefusalRemembered;
-    /// `remember_refusals_ms`: an account's oldest refusal made way for a further one.
-    RefusalForgotten;
+    /// `remember_refusals_ms`: a bet could not be refused for good, since its account has as many refusals as it may.
+    RefusalsFull;
     /// `unknown_rollback = 0`: the rollback of a bet that is not there succeeded.
     UnknownRollbackSucceeded;
     /// A frozen account's round was settled.

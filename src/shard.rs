@@ -217,6 +217,16 @@ impl<W: Copy> Shard<W> {
         refused
     }
 
+    /// Whether `operation` has no way to go: as many requests are under way to its owner, or as many steps wait here, as
+    /// a lane takes.
+    pub fn has_no_way(&self, operation: &Operation<&str>) -> bool {
+        let owner = self.core.owner(operation);
+        if owner == self.id() {
+            return operation.may_go_on() && self.deferred.len() + self.held.len() >= self.lane_requests_max;
+        }
+        self.at[owner.index()] >= self.lane_requests_max
+    }
+
     /// Applies `operation` here, or sends it to its owner for `waiter`. `told` is given the outcome where it is
     /// there at once, and the sequence that must be durable before anybody hears of it;
     /// [`Outcome::Unavailable`] where the lane is full or the journal can't be written: then nothing has changed.
@@ -227,21 +237,16 @@ impl<W: Copy> Shard<W> {
         operation: &Operation<&str>,
         told: impl FnOnce(&Outcome<&str>, Sequence),
     ) -> Submitted {
-        let owner = self.core.owner(operation);
-        if owner != self.id() {
-            if self.at[owner.index()] >= self.lane_requests_max {
-                self.metrics.lane_refused();
-                told(&Outcome::Unavailable, 0);
-                return Submitted::Answered;
-            }
-            let ticket = self.ticket(Some(waiter));
-            self.send(owner, ticket, operation.map(|text| CompactString::from(*text)));
-            return Submitted::Pending;
-        }
-        if operation.may_go_on() && self.deferred.len() + self.held.len() >= self.lane_requests_max {
+        if self.has_no_way(operation) {
             self.metrics.lane_refused();
             told(&Outcome::Unavailable, 0);
             return Submitted::Answered;
+        }
+        let owner = self.core.owner(operation);
+        if owner != self.id() {
+            let ticket = self.ticket(Some(waiter));
+            self.send(owner, ticket, operation.map(|text| CompactString::from(*text)));
+            return Submitted::Pending;
         }
         if self.is_refused(operation) {
             told(&Outcome::Unavailable, 0);
@@ -302,10 +307,11 @@ impl<W: Copy> Shard<W> {
     /// Serves what other shards have sent, and tells the outcomes that have come back, each with the sequence that
     /// must be durable before anybody hears of it. `true` where there was anything of either.
     pub fn poll(&mut self, now_ms: Millis, mut told: impl FnMut(W, &Outcome<&str>, Sequence)) -> bool {
+        let now_ms = self.advance(now_ms);
+        self.journal_due_renewals(now_ms);
         if self.at.len() == 1 {
             return false;
         }
-        let now_ms = self.advance(now_ms);
         let mut worked = false;
         for peer in self.mesh.peers(self.id()) {
             worked |= self.serve(now_ms, peer);
@@ -423,6 +429,13 @@ impl<W: Copy> Shard<W> {
         self.mesh.leave();
     }
 
+    /// Journals what was to be journaled by now; bounded, for each turn.
+    fn journal_due_renewals(&mut self, now_ms: Millis) {
+        if !self.read_only && self.core.has_room() {
+            self.core.journal_renewals(now_ms, now_ms, limits::RENEWALS_PER_TURN);
+        }
+    }
+
     /// Journals what was to be journaled later.
     pub fn journal_renewals(&mut self) {
         if !self.read_only {
@@ -433,9 +446,7 @@ impl<W: Copy> Shard<W> {
     /// Looks after sessions and tokens that are over; bounded, so that it may be called between turns.
     pub fn sweep(&mut self, now_ms: Millis) {
         let now_ms = self.advance(now_ms);
-        if !self.read_only && self.core.has_room() {
-            self.core.journal_renewals(now_ms, now_ms, limits::SWEEP_ACCOUNTS);
-        }
+        self.journal_due_renewals(now_ms);
         let mut released = Vec::new();
         let room = (self.lane_requests_max / 2).saturating_sub(self.deferred.len() + self.held.len());
         self.core.wallet_mut().sweep(now_ms, |release| {

@@ -63,7 +63,7 @@ use books::{Books, DomainId};
 use games::Games;
 use ledger::{Account, AccountIndex, Accounts};
 use operation::Operation;
-use outcome::{Balance, Effect, ErrorCode, Outcome, Why};
+use outcome::{Balance, Effect, ErrorCode, Outcome, Receipt, Why};
 use platforms::{PlatformIndex, Platforms};
 use rounds::Rounds;
 use session::{Idle, SessionHorizon};
@@ -129,6 +129,8 @@ pub struct Wallet {
     settings: Settings,
     /// The rules of the record that is replayed.
     rules: Rules,
+    /// What came of the record that is replayed; `None` where requests are served.
+    replayed: Option<Receipt>,
     books: Books,
     platforms: Platforms,
     games: Games,
@@ -166,6 +168,7 @@ impl Wallet {
             catalog: None,
             settings: Settings::default(),
             rules: Rules::default(),
+            replayed: None,
             books: Books::default(),
             platforms: Platforms::default(),
             games: Games::default(),
@@ -228,7 +231,7 @@ impl Wallet {
     pub fn open(&mut self, catalog: Arc<Catalog>) {
         self.books.serve(&catalog);
         self.platforms.serve(&catalog);
-        self.rules = Rules::V2;
+        (self.rules, self.replayed) = (Rules::V2, None);
         self.catalog = Some(catalog);
     }
 
@@ -251,6 +254,11 @@ impl Wallet {
     /// The number of session keys in the directory.
     pub fn session_keys(&self) -> usize {
         self.directory.len()
+    }
+
+    /// Each session key in the directory, and the account that holds it.
+    pub fn holders(&self) -> impl Iterator<Item = (KeyHash, AccountHash)> {
+        self.directory.iter().map(|holder| (holder.key, holder.account))
     }
 
     /// The number of tokens that were minted and may still be redeemed.
@@ -284,7 +292,7 @@ impl Wallet {
                 self.redeem_token(now_ms, *platform, *token, effect)
             }
             Operation::RedeemWrapped { platform, key, minted_ms } => {
-                self.locate_session(*platform, key, *minted_ms)
+                self.locate_session(*platform, key, *minted_ms, effect)
             }
             Operation::RedeemSession { platform, account, key, minted_ms } => {
                 self.redeem_session(now_ms, *platform, *account, key, *minted_ms, effect)

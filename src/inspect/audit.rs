@@ -106,7 +106,10 @@ fn check_round(round: &RoundImage) -> Result<(), String> {
             }
             Some(LineKind::Play(PlayKind::Rollback)) => {
                 let bet = known.original.and_then(|at| round.transactions.get(at as usize));
-                if !bet.is_some_and(|bet| bet.rolled_back() && bet.amount == known.amount) {
+                let is_taken_back = |bet: &TransactionImage| bet.rolled_back() && bet.amount == known.amount;
+                // Of a bet that was not there it moved nothing, and was answered 0 (`unknown_rollback`).
+                let is_cancelled = |bet: &TransactionImage| known.moved_nothing() && bet.is_cancelled();
+                if !bet.is_some_and(|bet| is_taken_back(bet) || is_cancelled(bet)) {
                     return Err(format!("the rollback {} is of no bet that was taken back", known.id));
                 }
                 if !known.moved_nothing() {

@@ -350,7 +350,8 @@ fn decision(
             if play.kind == PlayKind::Rollback
                 && before.is_some_and(|(_, version)| version == receipt.version) =>
         {
-            "done, moved nothing: the bet was taken back before".to_owned()
+            "done, moved nothing: the bet was taken back before, or is not there and is remembered as cancelled"
+                .to_owned()
         }
         _ => "done".to_owned(),
     };

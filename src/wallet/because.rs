@@ -2,7 +2,10 @@
 
 pub(super) const NO_ACCOUNT: &str =
     "OperatorAccountID names no account, or one whose domain is not served to this platform.";
+pub(super) const MANY_REFUSALS: &str =
+    "The player has as many refused bets as are remembered; ask again when the first of them are forgotten.";
 pub(super) const FROZEN: &str = "The account is frozen.";
+pub(super) const EXPIRED: &str = "The session has expired.";
 pub(super) const NO_GAME: &str = "GameID names no game that is offered.";
 pub(super) const CURRENCY: &str = "CurrencyCode is not the account's currency.";
 pub(super) const TOO_MUCH: &str = "With Amount the account would hold more than an account can.";

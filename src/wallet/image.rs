@@ -173,6 +173,11 @@ impl TransactionImage {
         }
     }
 
+    /// It is the id of a bet that was rolled back before it came.
+    pub fn is_cancelled(&self) -> bool {
+        self.kind == Kind::Cancelled.number()
+    }
+
     /// It moved nothing, as the second rollback of a bet does.
     pub const fn moved_nothing(&self) -> bool {
         self.flags == 1

@@ -71,7 +71,7 @@ impl Wallet {
             marks::hit(Mark::WithdrawnGameSettled);
         }
         if round.is_none() && play.kind != PlayKind::Void && !self.has_room_for_a_round() {
-            return Refuse(ErrorCode::Unknown, "The server remembers as many rounds as it can.");
+            return Verdict::Deny(ErrorCode::Unknown, "The server remembers as many rounds as it can.");
         }
         let strict = self.platforms.dialect(platform).strict_rounds;
         let holds = account.cash().checked_add(play.amount).is_some();
@@ -99,7 +99,7 @@ impl Wallet {
             PlayKind::Bet => match remembered {
                 None => Some(Verdict::Deny(ErrorCode::SessionNotFound, NO_SESSION)),
                 Some(session) if !horizon.is_live(session) => {
-                    Some(Refuse(ErrorCode::SessionNotFound, "The session has expired."))
+                    Some(Refuse(ErrorCode::SessionNotFound, because::EXPIRED))
                 }
                 Some(_) => None,
             },
@@ -131,7 +131,10 @@ impl Wallet {
             }
             _ => {}
         }
-        if round.is_some_and(|round| round.is_full_of_bets() || round.is_full()) {
+        if round.is_some_and(Round::is_full) {
+            return full();
+        }
+        if round.is_some_and(Round::is_full_of_bets) {
             marks::hit(Mark::BetsFull);
             return Refuse(ErrorCode::NotCompleted, "The round has as many bets as it may have.");
         }
@@ -219,7 +222,8 @@ fn judge_rollback(play: &Play<&str>, round: Option<&Round>, strict: bool) -> Ver
         return Refuse(ErrorCode::NotCompleted, "The round has winnings.");
     }
     if round.is_full() {
-        return full();
+        // Nothing is left to be done, and nothing that could be remembered of it is of use.
+        return if takes_back { full() } else { Verdict::Known };
     }
     if takes_back && !gives_back(round, play.amount) {
         return Refuse(ErrorCode::NotCompleted, GIVES_TOO_MUCH);

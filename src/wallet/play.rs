@@ -61,16 +61,14 @@ impl Wallet {
             }
             Verdict::Known => (ErrorCode::Success, ""),
             Verdict::Cancel => {
-                self.cancel(stamp, play, at, effect);
-                if self.platforms.dialect(platform).unknown_rollback_succeeds {
-                    marks::hit(Mark::UnknownRollbackSucceeded);
-                    (ErrorCode::Success, "")
-                } else {
-                    (ErrorCode::TransactionNotFound, NO_BET)
-                }
+                let succeeds = self.unknown_rollback_succeeds(platform);
+                self.cancel(stamp, play, at, succeeds, effect);
+                if succeeds { (ErrorCode::Success, "") } else { (ErrorCode::TransactionNotFound, NO_BET) }
             }
             Verdict::Refuse(code, why) => {
-                self.remember_refusal(stamp.now_ms, play, at, (code, why));
+                if !self.remember_refusal(stamp.now_ms, play, at, (code, why)) {
+                    return refused(ErrorCode::Unknown, because::MANY_REFUSALS);
+                }
                 (code, why)
             }
             Verdict::Deny(code, why) => return refused(code, why),
@@ -150,14 +148,11 @@ impl Wallet {
         effect: &mut Effect,
     ) {
         let (index, at) = (at.account, self.opened(stamp, play, at));
-        let game = self.games.take(play.game);
+        let mut transaction = self.transaction(stamp, play);
         let account = self.accounts.get_mut(index);
         let book = self.books.get_mut(account.domain());
         let periods = book.periods(self.periods);
         let round = self.rounds.get_mut(at);
-        let mut transaction =
-            Transaction::new(Kind::Play(play.kind), play.transaction, play.amount, stamp.now_ms);
-        transaction.game = game;
         let mut session_used_ms = 0;
         match (play.kind, original) {
             (PlayKind::Bet, _) => {
@@ -189,27 +184,22 @@ impl Wallet {
             (PlayKind::Void, _) => {
                 account.receive(book, play.amount);
                 round.returned = round.returned.checked_add(play.amount).expect("at most what was staked");
-                account.activity_mut().sums.void(periods, play.amount);
+                account.activity_mut().sums.void(periods, play.amount, |from_ms| round.stake_since(from_ms));
             }
         }
         assert!(round.returned <= round.staked, "a round gives back what was staked in it");
         transaction.original = original.map_or(NO_ORIGINAL, |(bet, _)| bet);
-        transaction.balance_after = account.cash();
-        let (cash, version) = (account.cash(), account.version());
-        let activity = account.activity_mut();
-        let number = activity.next_number();
-        transaction.number = number;
         round.last_ms = stamp.now_ms;
         if play.ends_round {
             round.state = RoundState::Closed;
         }
-        activity.statement.push_back(Place { number, round: at.number(), at: round.push(transaction) });
+        self.enter(index, at, transaction);
+        let account = self.accounts.get_mut(index);
+        let activity = account.activity_mut();
         activity.oldest_ms = activity.oldest_ms.min(stamp.now_ms);
         account.changed = stamp.sequence;
-        *effect = Effect {
-            seen: stamp.sequence,
-            changed: Some(Receipt { code: 0, cash, version, session_used_ms }),
-        };
+        let receipt = Receipt { session_used_ms, ..account.receipt() };
+        *effect = Effect { seen: stamp.sequence, changed: Some(receipt) };
     }
 
     /// The round of a transaction that is done, opened where it was not yet.
@@ -267,27 +257,79 @@ impl Wallet {
         }
     }
 
-    /// Remembers that a bet was rolled back before it came (protocol §4, rollbackbet).
-    fn cancel(&mut self, stamp: Stamp, play: &Play<&str>, at: At, effect: &mut Effect) {
+    /// Whether a rollback that finds no bet is answered 0 (protocol §4, `unknown_rollback`); of one that is replayed its
+    /// record says it.
+    fn unknown_rollback_succeeds(&self, platform: PlatformIndex) -> bool {
+        match self.replayed {
+            Some(receipt) => receipt.code == ErrorCode::Success.number(),
+            None => self.platforms.dialect(platform).unknown_rollback_succeeds,
+        }
+    }
+
+    /// Remembers that a bet was rolled back before it came (protocol §4, rollbackbet). Where that `succeeds`, the rollback
+    /// is remembered as well, as one that moved nothing, and ends the round where it says so.
+    fn cancel(&mut self, stamp: Stamp, play: &Play<&str>, at: At, succeeds: bool, effect: &mut Effect) {
         let bet = play.original.expect("a rollback names its bet");
-        if let Some(round) = at.round.map(|round| self.rounds.get(round)) {
-            if round.find(Kind::Cancelled, bet).is_some() {
-                return;
-            }
-            if round.is_full() {
-                // It takes no bet any more, so that this one can't come.
-                marks::hit(Mark::CancellationDropped);
-                return;
-            }
+        let round = at.round.map(|round| self.rounds.get(round));
+        let known = round.and_then(|round| round.find(Kind::Cancelled, bet));
+        let ends = succeeds && play.ends_round && round.is_some_and(|round| round.state == RoundState::Open);
+        let is_full = round.is_some_and(Round::is_full);
+        if is_full && known.is_none() {
+            // It takes no bet any more, so that this one can't come.
+            marks::hit(Mark::CancellationDropped);
+        }
+        let changes = !is_full && (known.is_none() || succeeds);
+        if !changes && !ends {
+            return;
         }
         let (index, at) = (at.account, self.own_round(stamp, play, at));
+        if changes {
+            let cancelled = known.map_or_else(|| self.cancel_bet(stamp, play, at, bet), |known| known as u32);
+            if succeeds && !self.rounds.get(at).is_full() {
+                marks::hit(Mark::UnknownRollbackSucceeded);
+                let mut transaction = self.transaction(stamp, play);
+                (transaction.fate, transaction.original) = (Fate::MovedNothing, cancelled);
+                self.enter(index, at, transaction);
+            }
+        }
         let round = self.rounds.get_mut(at);
-        round.push(Transaction::new(Kind::Cancelled, bet, Amount::ZERO, stamp.now_ms));
         round.last_ms = stamp.now_ms;
+        if ends {
+            round.state = RoundState::Closed;
+        }
         let account = self.accounts.get_mut(index);
         account.changed = stamp.sequence;
-        let code = ErrorCode::TransactionNotFound.number();
-        *effect = Effect { seen: stamp.sequence, changed: Some(Receipt { code, ..account.receipt() }) };
+        let activity = account.activity_mut();
+        activity.oldest_ms = activity.oldest_ms.min(stamp.now_ms);
+        let code = if succeeds { ErrorCode::Success } else { ErrorCode::TransactionNotFound };
+        let receipt = Receipt { code: code.number(), ..account.receipt() };
+        *effect = Effect { seen: stamp.sequence, changed: Some(receipt) };
+    }
+
+    /// Enters the id of a bet that is not to be taken any more; its place.
+    fn cancel_bet(&mut self, stamp: Stamp, play: &Play<&str>, at: RoundIndex, bet: &str) -> u32 {
+        let mut cancelled = Transaction::new(Kind::Cancelled, bet, Amount::ZERO, stamp.now_ms);
+        cancelled.game = self.games.take(play.game);
+        self.rounds.get_mut(at).push(cancelled)
+    }
+
+    /// A transaction of a round, which has no number yet.
+    fn transaction(&mut self, stamp: Stamp, play: &Play<&str>) -> Transaction {
+        let mut transaction =
+            Transaction::new(Kind::Play(play.kind), play.transaction, play.amount, stamp.now_ms);
+        transaction.game = self.games.take(play.game);
+        transaction
+    }
+
+    /// Enters a transaction into its round and its account's statement, once its money has moved.
+    fn enter(&mut self, index: AccountIndex, at: RoundIndex, mut transaction: Transaction) {
+        let account = self.accounts.get_mut(index);
+        transaction.balance_after = account.cash();
+        let activity = account.activity_mut();
+        transaction.number = activity.next_number();
+        let number = transaction.number;
+        let place = self.rounds.get_mut(at).push(transaction);
+        activity.statement.push_back(Place { number, round: at.number(), at: place });
     }
 
     /// `end`: closes the round.

@@ -38,13 +38,15 @@ impl Wallet {
         Some(Verdict::Refuse(refusal.code, refusal.why.0))
     }
 
+    /// Remembers a refusal that lasts, where the platform asks for that. `false` where the account has as many as are
+    /// remembered: the bet must not be told that it is refused for good then, since a copy of it might be taken later.
     pub(super) fn remember_refusal(
         &mut self,
         now_ms: Millis,
         play: &Play<&str>,
         at: At,
         (code, why): (ErrorCode, &'static str),
-    ) {
+    ) -> bool {
         let remembered_ms = self.platforms.dialect(at.platform).remember_refusals_ms;
         let lasts = matches!(
             code,
@@ -55,21 +57,22 @@ impl Wallet {
                 | ErrorCode::SessionLengthLimit
         );
         if remembered_ms == 0 || !lasts {
-            return;
+            return true;
         }
         let bet = bet_hash(play, at.platform);
         let refusals = &mut self.accounts.get_mut(at.account).activity_mut().refusals;
         refusals.retain(|known| now_ms < known.until_ms);
         // What is refused since it was refused before is refused until the same time.
         if refusals.iter().any(|known| known.bet == bet) {
-            return;
+            return true;
         }
-        if refusals.len() == limits::REFUSALS_REMEMBERED_MAX {
-            marks::hit(Mark::RefusalForgotten);
-            refusals.pop_front();
+        if refusals.len() >= limits::REFUSALS_REMEMBERED_MAX {
+            marks::hit(Mark::RefusalsFull);
+            return false;
         }
         let until_ms = now_ms.saturating_add(remembered_ms);
         refusals.push_back(RefusedBet { bet, until_ms, code, why: Why(why) });
+        true
     }
 }
 

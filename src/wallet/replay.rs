@@ -56,6 +56,7 @@ impl Wallet {
     ) -> Result<(), Mismatch> {
         assert!(self.catalog.is_none(), "a wallet that serves replays nothing");
         self.rules = rules;
+        self.replayed = Some(*receipt);
         if rules == Rules::V1 {
             marks::hit(Mark::OldRules);
         }
@@ -300,7 +301,7 @@ impl Wallet {
 
     /// A transaction of a round of `game`, or outside of rounds.
     fn transaction_image(&self, transaction: &Transaction, game: GameIndex) -> TransactionImage {
-        let own_game = transaction.game != game && transaction.kind != Kind::Cancelled;
+        let own_game = transaction.game != game;
         TransactionImage {
             id: String::from(&*transaction.id),
             kind: transaction.kind.number(),
@@ -345,9 +346,7 @@ impl Wallet {
         round.transactions = Vec::with_capacity(image.transactions.len());
         for known in &image.transactions {
             let mut transaction = transaction(known)?;
-            if transaction.kind != Kind::Cancelled {
-                transaction.game = self.games.take(image.game_of(known));
-            }
+            transaction.game = self.games.take(image.game_of(known));
             round.push(transaction);
         }
         Ok(round)

@@ -271,6 +271,18 @@ impl Round {
         self.transactions.iter().any(won)
     }
 
+    /// What its bets since `from_ms` have staked, less what was rolled back of them and what voids have taken out since,
+    /// in minor units; nothing where that is more, since it was staked before.
+    pub(super) fn stake_since(&self, from_ms: Millis) -> i128 {
+        let since = self.transactions.iter().filter(|known| known.at_ms >= from_ms);
+        let stakes = since.map(|known| match (known.kind, known.fate) {
+            (Kind::Play(PlayKind::Bet), Fate::Stands) => i128::from(known.amount.minor()),
+            (Kind::Play(PlayKind::Void), _) => -i128::from(known.amount.minor()),
+            _ => 0,
+        });
+        stakes.sum::<i128>().max(0)
+    }
+
     /// Whether it has bets, and each of them was rolled back.
     pub(super) fn is_rolled_back(&self) -> bool {
         let mut bets = self.transactions.iter().filter(|known| known.kind == Kind::Play(PlayKind::Bet));

@@ -95,7 +95,9 @@ impl Wallet {
             return refused(ErrorCode::SessionNotFound, because::NO_TOKEN);
         }
         effect.seen = account.changed;
-        let Some(at) = account.session_at(|session| session.serial == minted.session) else {
+        let horizon = self.session_horizon(now_ms);
+        let is_its = |session: &Session| session.serial == minted.session;
+        let Some(at) = account.remembered_session(horizon, is_its) else {
             return refused(ErrorCode::SessionNotFound, because::NO_TOKEN);
         };
         let redeemed = self.redeem(now_ms, minted.account, at);
@@ -110,8 +112,11 @@ impl Wallet {
         platform: PlatformKey,
         key: &str,
         minted_ms: Millis,
+        effect: &mut Effect,
     ) -> Outcome<&'a str> {
         let hash = KeyHash::of(key);
+        // That nobody has the key may be of a logout that is not durable yet.
+        effect.seen = self.released;
         match self.directory.find(hash.bits(), |holder| holder.key == hash) {
             None => refused(ErrorCode::SessionNotFound, because::NO_TOKEN),
             Some(holder) => Outcome::Next(Box::new(Operation::RedeemSession {
@@ -139,8 +144,12 @@ impl Wallet {
         if too_old || too_new {
             return refused(ErrorCode::SessionNotFound, "The time in SessionToken is too far from now.");
         }
-        let holds = |found: &Account| found.session_at(|session| &*session.key == key);
+        let horizon = self.session_horizon(now_ms);
+        let holds = |found: &Account| found.remembered_session(horizon, |session| &*session.key == key);
         let Some(index) = self.accounts.find_hash(account, |found| holds(found).is_some()) else {
+            // So may that the account has no such session any more.
+            let held = self.accounts.find_hash(account, |_| true);
+            effect.seen = held.map_or(0, |index| self.accounts.get(index).changed);
             return refused(ErrorCode::SessionNotFound, because::NO_TOKEN);
         };
         let found = self.accounts.get(index);
@@ -180,12 +189,11 @@ impl Wallet {
 
     fn redeemed(&self, redeeming: Redeeming, index: AccountIndex, at: usize) -> Outcome<&str> {
         let account = self.accounts.get(index);
+        let refuse =
+            |code, why| Outcome::Refused { code, why: Why(why), balance: Some(self.balance_of(account)) };
         match redeeming {
-            Redeeming::Expired => refused(ErrorCode::SessionNotFound, "The session has expired."),
-            Redeeming::Frozen => {
-                let balance = Some(self.balance_of(account));
-                Outcome::Refused { code: ErrorCode::AccountFrozen, why: Why(because::FROZEN), balance }
-            }
+            Redeeming::Expired => refuse(ErrorCode::SessionNotFound, because::EXPIRED),
+            Redeeming::Frozen => refuse(ErrorCode::AccountFrozen, because::FROZEN),
             Redeeming::Done => Outcome::Redeemed(Redeemed {
                 account: account.id(),
                 key: &account.sessions[at].key,

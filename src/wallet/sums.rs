@@ -8,7 +8,13 @@ use super::restriction::Restrictions;
 use super::settings::Calendar;
 use crate::marks::{self, Mark};
 
-const DAY_MS: u64 = 24 * 3_600 * 1_000;
+const HOUR_MS: u64 = 3_600 * 1_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
+
+/// A day, a week or a month that begins so much later than another, or more, comes after it. One that begins sooner is
+/// the same by another clock: the domain has got another time zone, and no two of them are further apart than 26 hours.
+/// A day has 23 hours at least, where clocks are turned; weeks and months are told apart by half of their length.
+const FOLLOWS_AFTER_MS: [u64; 3] = [23 * HOUR_MS, 84 * HOUR_MS, 14 * DAY_MS];
 
 /// When the current day, week and month began, milliseconds since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,12 +69,14 @@ struct Sum {
 pub(super) struct Sums([Sum; 3]);
 
 impl Sums {
-    /// The sums as they are in `periods`: what is of an earlier one is over. One that begins later, since the clock was
-    /// set back or days begin at another hour now, is taken over, so that no player escapes a limit by that.
+    /// The sums as they are in `periods`: what is of an earlier one is over. Where days begin at another hour now, the
+    /// sum goes on until a period begins that comes after it by any clock, so that no player escapes a limit by that.
     fn in_periods(mut self, periods: Periods) -> Self {
-        for (sum, from_ms) in self.0.iter_mut().zip(periods.0) {
-            if sum.from_ms < from_ms {
+        for ((sum, from_ms), follows_after_ms) in self.0.iter_mut().zip(periods.0).zip(FOLLOWS_AFTER_MS) {
+            if sum.from_ms.saturating_add(follows_after_ms) <= from_ms {
                 *sum = Sum { from_ms, staked: 0, won: 0 };
+            } else if sum.from_ms < from_ms {
+                marks::hit(Mark::SumsGoOn);
             } else if sum.from_ms > from_ms {
                 marks::hit(Mark::SumsTakenOver);
                 sum.from_ms = from_ms;
@@ -96,11 +104,13 @@ impl Sums {
         }
     }
 
-    /// Takes a void, which names no bet, out of the current periods.
-    pub(super) fn void(&mut self, periods: Periods, amount: Amount) {
+    /// Takes a void, which names no bet, out of the current periods: of each at most what `stake_since` says that the
+    /// round has staked in it.
+    pub(super) fn void(&mut self, periods: Periods, amount: Amount, stake_since: impl Fn(Millis) -> i128) {
         *self = self.in_periods(periods);
         for sum in &mut self.0 {
-            sum.staked = (sum.staked - i128::from(amount.minor())).max(0);
+            let voided = i128::from(amount.minor()).min(stake_since(sum.from_ms));
+            sum.staked = (sum.staked - voided).max(0);
         }
     }
 
@@ -150,6 +160,36 @@ mod tests {
         let expect = Periods(expect.map(|day| Millis::from(day) * DAY_MS));
         assert_eq!(Periods::at(day * DAY_MS), expect);
         assert_eq!(Periods::at(day * DAY_MS + DAY_MS - 1), expect);
+    }
+
+    /// A stake of 5 while periods began at these hours before midnight, UTC; what of it counts in those of `now`.
+    #[track_caller]
+    fn check_sums(day: u64, ahead_hours: u64, now: Periods, expect: [i128; 3]) {
+        let mut sums = Sums::default();
+        let before = Periods(Periods::at(day * DAY_MS).0.map(|ms| ms - ahead_hours * HOUR_MS));
+        sums.stake(before, Amount::from_minor(5).unwrap());
+        assert_eq!(sums.in_periods(now).0.map(|sum| sum.staked), expect, "{now:?}");
+    }
+
+    #[test]
+    fn sums_go_on_where_days_begin_at_another_hour() {
+        // Sunday 2026-11-29; the month begins anew two days later, the week on the next day.
+        const SUNDAY: u64 = 20_786;
+        let ahead =
+            |day: u64, hours: u64| Periods(Periods::at(day * DAY_MS).0.map(|ms| ms - hours * HOUR_MS));
+        let later =
+            |day: u64, hours: u64| Periods(Periods::at(day * DAY_MS).0.map(|ms| ms + hours * HOUR_MS));
+        check_sums(SUNDAY, 0, ahead(SUNDAY, 0), [5, 5, 5]);
+        // To the east and to the west, within the day.
+        check_sums(SUNDAY, 0, ahead(SUNDAY, 14), [5, 5, 5]);
+        check_sums(SUNDAY, 0, later(SUNDAY, 5), [5, 5, 5]);
+        check_sums(SUNDAY, 14, later(SUNDAY, 8), [5, 5, 5]);
+        // The next day, one of 23 hours, and the next month.
+        check_sums(SUNDAY, 0, ahead(SUNDAY + 1, 0), [0, 0, 5]);
+        check_sums(SUNDAY, 0, ahead(SUNDAY + 1, 1), [0, 0, 5]);
+        check_sums(SUNDAY, 0, ahead(SUNDAY + 2, 0), [0, 0, 0]);
+        check_sums(SUNDAY, 0, later(SUNDAY + 2, 12), [0, 0, 0]);
+        check_sums(SUNDAY, 12, ahead(SUNDAY + 2, 14), [0, 0, 0]);
     }
 
     #[test]

@@ -335,7 +335,7 @@ fn redeeming_renews_the_session() {
     let token = story.token(2);
     // A token does not renew, and does not outlive its session.
     story.later(1);
-    story.check(&redeem(PLATFORM, token), &refusal(ErrorCode::SessionNotFound));
+    story.check(&redeem(PLATFORM, token), &refusal_with(ErrorCode::SessionNotFound));
 }
 
 fn sweep(story: &mut Story) {

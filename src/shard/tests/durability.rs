@@ -89,6 +89,56 @@ fn renewals_that_come_in_after_a_shard_has_left_are_journaled() {
     assert!(!cluster.shards[1].is_durable(), "the process does not end without it");
 }
 
+/// Who hears that a session is gone may hear it no earlier than it is gone for good.
+#[test]
+fn a_token_is_not_refused_for_a_logout_that_may_be_undone() {
+    for [account_at, key_at] in [[0, 0], [1, 0], [1, 1]] {
+        let mut cluster = Cluster::new(2);
+        let (id, key) = (cluster.account(account_at, 0), cluster.key(key_at, 0));
+        cluster.check(0, &put(&id), &CREATED);
+        cluster.check(0, &open(&id, &key), &opened(&key));
+        cluster.disk = false;
+        let (logout, _) = cluster.submit(account_at, &close(&id, &key));
+        let (redeemed, _) = cluster.submit(key_at, &redeem(&key));
+        for at in [0, 1, 0, 1] {
+            cluster.poll(at);
+        }
+        let is_held = |at: usize, waiter: u32| {
+            let after = cluster.waits.get(&(at, waiter));
+            after.is_none_or(|after| *after > cluster.shards[at].durable())
+        };
+        assert!(is_held(account_at, logout) && is_held(key_at, redeemed), "{account_at} {key_at}");
+        cluster.disk = true;
+        (0..2).for_each(|at| cluster.write(at));
+        cluster.settle();
+        assert_eq!(cluster.told.get(&(key_at, redeemed)), Some(&REFUSED_3));
+    }
+}
+
+/// However many sessions are renewed at once, all renewals are in the journal within their minute (protocol §5): they are
+/// taken in turn by turn, not by the second.
+#[test]
+fn renewals_do_not_pile_up() {
+    const PLAYERS: usize = 3 * limits::RENEWALS_PER_TURN;
+    let mut cluster = Cluster::new(1);
+    for number in 0..PLAYERS {
+        let (id, key) = (format!("default/p{number}"), format!("k{number}"));
+        cluster.check(0, &put(&id), &CREATED);
+        cluster.check(0, &open(&id, &key), &opened(&key));
+    }
+    cluster.now_ms += 1_000;
+    for number in 0..PLAYERS {
+        let (id, key) = (format!("default/p{number}"), format!("k{number}"));
+        cluster.check(0, &redeem(&key), &redeemed(&id, &key));
+    }
+    let before = cluster.shards[0].durable();
+    cluster.now_ms += limits::RENEWAL_JOURNALED_MS;
+    for _ in 0..3 {
+        cluster.poll(0);
+    }
+    assert_eq!(cluster.shards[0].durable() - before, PLAYERS as u64);
+}
+
 /// A key that a logout has freed is another account's only once the logout is durable: after a crash between both the
 /// first account would have it back.
 #[test]

@@ -2,6 +2,7 @@
 
 use super::rounds::{Expect, Table};
 use super::*;
+use crate::wallet::restriction::ByPeriod;
 
 /// Lines of one story of a platform that speaks so.
 #[track_caller]
@@ -29,9 +30,40 @@ fn unknown_rollback() {
         ("rollback r x 10 of=a", (0, at(1_000))),
         ("bet r a 10 start", (-7, at(1_000))),
         ("bet r b 10 start", (0, at(990))),
+        // It was a success, and so its id is used.
+        ("rollback r x 10 of=b", (-7, at(990))),
+        ("rollback r x 11 of=a", (-7, at(990))),
         ("rollback r y 10 of=b", (0, at(1_000))),
+        // A further one of the same bet is remembered, too, and may end the round.
+        ("rollback r z 10 of=a close", (0, at(1_000))),
+        ("bet r c 10 start", (-7, at(1_000))),
+        ("rollback r z 10 of=b", (-7, at(1_000))),
+        // It opens none.
+        ("rollback s x 10 of=a close", (0, at(1_000))),
+        ("void s v 0", (-14, at(1_000))),
+        ("bet s b 10 start", (0, at(990))),
     ];
-    tell(Dialect { unknown_rollback_succeeds: true, ..Dialect::default() }, &succeeds);
+    let mut table = tell(Dialect { unknown_rollback_succeeds: true, ..Dialect::default() }, &succeeds);
+    let statement = Operation::GetStatement { account: AccountRef::new(ADMIN), after: 1, limit: 1 };
+    let Outcome::Statement(statement) = table.story.outcome(&statement) else { panic!() };
+    let line = &statement.lines[0];
+    assert_eq!((line.moved_nothing, line.original.as_deref()), (true, Some("a")));
+}
+
+/// What was told of a rollback that finds no bet follows from its record, not from how the platform is configured since.
+#[test]
+fn a_change_of_unknown_rollback_changes_no_past() {
+    for succeeds in [false, true] {
+        let dialect = |succeeds| Dialect { unknown_rollback_succeeds: succeeds, ..Dialect::default() };
+        let code = if succeeds { 0 } else { -8 };
+        let mut table = tell(dialect(succeeds), &[("rollback r x 10 of=a", (code, at(1_000)))]);
+        let mut catalog = (**table.story.wallet.catalog.as_ref().unwrap()).clone();
+        catalog.set_dialect(platform(PLATFORM), dialect(!succeeds));
+        table.story.wallet.open(Arc::new(catalog));
+        // A refusal is not remembered, and a success is.
+        table.check("rollback r x 10 of=a", (0, at(1_000)));
+        table.check("bet r a 10 start", (-7, at(1_000)));
+    }
 }
 
 #[test]
@@ -98,13 +130,50 @@ fn remember_refusals() {
     table.check("bet r a 1", (-2, at(98)));
     table.story.later(1);
     table.check("bet r a 1", (0, at(97)));
-    // The oldest make way.
-    for number in 0..=limits::REFUSALS_REMEMBERED_MAX {
+    // What can't be remembered is not refused for good, and what is remembered stays so.
+    for number in 0..limits::REFUSALS_REMEMBERED_MAX {
         table.check(&format!("bet r n{number} 98"), (-2, at(97)));
     }
-    table.check("bet r n0 1", (0, at(96)));
-    table.check("bet r n1 1", (-2, at(96)));
+    table.check("bet r more 98", (-1, None));
+    table.check("bet r n0 1", (-2, at(97)));
+    table.check("bet r more 1", (0, at(96)));
+    table.story.later(1_000);
+    table.check("bet r again 98", (-2, at(96)));
+    table.check("bet r n0 1", (0, at(95)));
     tell(Dialect::default(), &[("bet r a 1001 start", (-2, at(1_000))), ("bet r a 1 start", (0, at(999)))]);
+}
+
+/// Each refusal that lasts, under a limit that is taken away at once.
+#[test]
+fn refusals_that_are_remembered() {
+    let remembers = Dialect { remember_refusals_ms: 1_000, ..Dialect::default() };
+    let money = |text| Money::parse(text);
+    let none: Restrictions<Money> = Restrictions::none();
+    let by_month = |month| ByPeriod { month, ..ByPeriod::none() };
+    for (code, limits) in [
+        (-2, none),
+        (-10, Restrictions { stake: money("0.01"), ..none }),
+        (-11, Restrictions { wager: by_month(money("0.01")), ..none }),
+        (-12, Restrictions { loss: by_month(money("0.01")), ..none }),
+        (-13, Restrictions { session_minutes: Some(1), ..none }),
+    ] {
+        let mut table = tell(remembers, &[]);
+        let mut set = |limits: Restrictions<Money>| {
+            let operation =
+                Operation::SetLimits { account: AccountRef::new(ADMIN), limits: Box::new(limits) };
+            assert!(matches!(table.story.outcome(&operation), Outcome::LimitsSet { .. }));
+            table.story.later(60_000);
+        };
+        set(limits);
+        let stake = if code == -2 { 1_001 } else { 2 };
+        table.check(&format!("bet r a {stake} start"), (code, at(1_000)));
+        let lifted = Operation::SetLimits { account: AccountRef::new(ADMIN), limits: Box::new(none) };
+        assert!(matches!(table.story.outcome(&lifted), Outcome::LimitsSet { .. }));
+        table.story.later(999);
+        table.check("bet r a 1 start", (code, at(1_000)));
+        table.story.later(1);
+        table.check("bet r a 1 start", (0, at(999)));
+    }
 }
 
 #[test]

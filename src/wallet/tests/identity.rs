@@ -142,6 +142,22 @@ fn a_repeat_is_known_after_any_change_of_the_scope() {
     );
 }
 
+/// So are bets that were rolled back before they came.
+#[test]
+fn a_cancellation_outlives_a_change_of_the_scope() {
+    let mut story = two_platforms();
+    tell(
+        &mut story,
+        &[
+            ("bet 5 1 100 start", 0, 9_900),
+            ("rollback 5 x 100 of=2 game=g2", -8, 9_900),
+            ("bet 5 2 100 start scoped game=g2", -7, 9_900),
+            ("rollback 6 x 100 of=2 scoped game=g2", -8, 9_900),
+            ("bet 6 2 100 start game=g2", -7, 9_900),
+        ],
+    );
+}
+
 /// Version 0.1.0 did not store whose a round in a snapshot is, nor of which game.
 #[test]
 fn a_round_of_version_0_1_0_is_found_by_any_game() {

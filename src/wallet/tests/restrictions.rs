@@ -11,6 +11,8 @@ const DAY_MS: Millis = 24 * 3_600_000;
 struct Restricted {
     story: Story,
     ids: u32,
+    /// The round that it plays.
+    round: &'static str,
 }
 
 impl Restricted {
@@ -23,7 +25,7 @@ impl Restricted {
             Outcome::Transferred(_)
         ));
         story.login(ADMIN, KEY);
-        Self { story, ids: 0 }
+        Self { story, ids: 0, round: "r" }
     }
 
     /// `limits` is `stake=1 wager.day=2 loss.week=3 minutes=4`, money in pounds.
@@ -57,7 +59,7 @@ impl Restricted {
             account: AccountRef::new(ADMIN),
             session: Some(KEY),
             session_checked: false,
-            round: "r",
+            round: self.round,
             transaction: id,
             original,
             game: GAME,
@@ -189,10 +191,33 @@ fn what_is_taken_back_counts_no_more() {
     account.bet(30, 0);
     account.set("wager.day=0.80");
     account.bet(1, -11);
-    // A void of more than today's bets leaves nothing of them, and no less than that.
+    // A void of more than the round's bets of today takes those out, and no more than that.
     account.void(80);
     account.bet(81, -11);
     account.bet(80, 0);
+}
+
+/// A void names no bet: it takes out of a day what its own round has staked on it.
+#[test]
+fn a_void_of_an_older_round_leaves_today_as_it_is() {
+    let mut account = Restricted::new();
+    account.set("wager.day=1");
+    account.bet(100, 0);
+    account.days(1);
+    account.round = "other";
+    account.bet(100, 0);
+    account.round = "r";
+    account.void(60);
+    account.round = "other";
+    account.bet(1, -11);
+    account.void(30);
+    account.bet(31, -11);
+    account.bet(30, 0);
+    // What voids have taken out is not taken out again.
+    account.void(70);
+    account.void(30);
+    account.bet(100, 0);
+    account.bet(1, -11);
 }
 
 #[test]

@@ -73,7 +73,12 @@ fn wrapped_tokens() {
     story.check(&wrapped(PLATFORM, KEY, START_MS), &refusal_with(ErrorCode::AccountFrozen));
     story.check(&status(ADMIN, Status::Active), &Outcome::StatusSet(Status::Active));
     story.later(IDLE_MS);
-    story.check(&wrapped(PLATFORM, KEY, START_MS + IDLE_MS), &none);
+    let expired = story.now_ms;
+    story.check(&wrapped(PLATFORM, KEY, expired), &refusal_with(ErrorCode::SessionNotFound));
+    // Once it is not remembered any more it is unknown, whether it was swept or not.
+    story.later(limits::SESSION_REMEMBERED_MS);
+    let unknown = story.now_ms;
+    story.check(&wrapped(PLATFORM, KEY, unknown), &none);
 }
 
 #[test]

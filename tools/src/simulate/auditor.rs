@@ -1,6 +1,7 @@
 //! The auditor: a second implementation of the protocol (§1, §3, §4, §6), as plain as it can be, beside the machine.
 //!
-//! It shares the types of requests and answers with the machine, and nothing else. It is told of every request:
+//! It shares the types of requests and answers with the machine, and nothing else: `bounds` has the numbers as the
+//! protocol states them. It is told of every request:
 //! when it goes out ([`Auditor::sent`]), when the machine has answered ([`Auditor::answered`], in the order in which
 //! an account's requests were applied), and when somebody has seen the answer ([`Auditor::acknowledged`]). It judges
 //! the answer at once. After a crash it is shown every account ([`Auditor::recovered`]) and judges whether what was
@@ -14,6 +15,7 @@
 //! - `recovery`: what a crash may leave.
 
 mod account;
+pub(crate) mod bounds;
 mod directory;
 mod keys;
 mod outside;
@@ -28,6 +30,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use compact_str::CompactString;
+use purser::wallet::TokenPolicy;
 use purser::wallet::account::AccountHash;
 use purser::wallet::operation::{Operation, PlayKind};
 use purser::wallet::outcome::{ErrorCode, OperatorRefusal, Outcome};
@@ -164,10 +167,8 @@ impl Auditor {
         let demanded = if let Some(demanded) = request.demanded.clone() {
             self.set_told(id, told);
             Some(demanded)
-        } else if matches!(
-            told,
-            Outcome::Unavailable | Outcome::Refused { code: ErrorCode::Unknown, balance: None, .. }
-        ) {
+        } else if *told == Outcome::Unavailable {
+            // Nothing was applied. Whether it had a reason is seen by who knows the machine's lanes and disks.
             None
         } else {
             Some(self.demand(id, now_ms, told))
@@ -368,6 +369,14 @@ impl Auditor {
                     self.shows(id, play.account.id(), key);
                 }
                 answer
+            }
+            // A repeat draws the same random bits, and its token may still be there.
+            Operation::CreateToken { platform, entropy, .. }
+                if self.rules.dialect(*platform).token_policy == TokenPolicy::SingleUse
+                    && self.tokens.contains_key(entropy)
+                    && *told == refused(ErrorCode::Unknown) =>
+            {
+                told.clone()
             }
             Operation::RedeemToken { token, .. } => match self.tokens.get(&token.random()).cloned() {
                 None => refused(ErrorCode::SessionNotFound),

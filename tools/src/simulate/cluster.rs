@@ -4,7 +4,7 @@
 //! shards has changed, and makes the directory of session keys.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use purser::shard::Shard;
 use purser::shard::core::Core;
 use purser::shard::mesh::Mesh;
 use purser::shard::partition::Partition;
-use purser::wallet::account::AccountHash;
+use purser::wallet::account::{AccountHash, KeyHash};
 use purser::wallet::image::AccountImage;
 use purser::wallet::operation::Operation;
 use purser::wallet::settings::{Calendar, Settings};
@@ -193,8 +193,8 @@ impl Cluster {
     }
 
     /// Session keys that the shards' directories have.
-    pub(super) fn session_keys(&self) -> usize {
-        self.shards.iter().map(|shard| shard.wallet().session_keys()).sum()
+    pub(super) fn session_keys(&self) -> Holders {
+        holders(self.shards.iter().map(Shard::wallet))
     }
 
     /// The shard that owns what a request is about.
@@ -344,9 +344,27 @@ pub(super) fn images<'w>(
     images
 }
 
-/// Session keys that the images say are remembered.
-pub(super) fn session_keys(images: &BTreeMap<String, AccountImage>) -> BTreeSet<&str> {
-    images.values().flat_map(|image| image.sessions.iter().map(|session| session.key.as_str())).collect()
+/// Session keys with the accounts that hold them, by their hashes, in order.
+pub(super) type Holders = Vec<(u64, u64)>;
+
+/// The holders that the directories of these wallets have.
+pub(super) fn holders<'a>(wallets: impl Iterator<Item = &'a Wallet>) -> Holders {
+    let held = wallets.flat_map(Wallet::holders);
+    sorted(held.map(|(key, account)| (key.bits(), account.bits())).collect())
+}
+
+/// The holders of the session keys that the images say are remembered.
+pub(super) fn session_keys(images: &BTreeMap<String, AccountImage>) -> Holders {
+    let holders = images.values().flat_map(|image| {
+        let account = AccountHash::of(&image.id).bits();
+        image.sessions.iter().map(move |session| (KeyHash::of(&session.key).bits(), account))
+    });
+    sorted(holders.collect())
+}
+
+fn sorted(mut holders: Holders) -> Holders {
+    holders.sort_unstable();
+    holders
 }
 
 /// The times of a machine's settings.

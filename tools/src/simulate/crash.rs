@@ -12,7 +12,7 @@ use purser::wallet::operation::Operation;
 use purser::wallet::outcome::{Outcome, StatementLine};
 
 use super::auditor::{Answer, RoundKey, Shown, Sum, Times, Trace, Traces};
-use super::cluster::{SHARDS_MAX, Started, images, session_keys, settings_of};
+use super::cluster::{SHARDS_MAX, Started, holders, images, session_keys, settings_of};
 use super::run::Run;
 use super::world::World;
 
@@ -158,9 +158,9 @@ impl Run {
         if let Some((domain, left)) = held.iter().find(|(_, left)| **left != 0) {
             return Err(format!("The books of {domain} say {left} less than its players hold."));
         }
-        let directory: usize = started.cores.iter().map(|core| core.wallet().session_keys()).sum();
-        if directory != session_keys(&after).len() {
-            return Err(format!("The directory has {directory} keys, and the sessions have others."));
+        let directory = holders(started.cores.iter().map(Core::wallet));
+        if directory != session_keys(&after) {
+            return Err(format!("The directory has {} keys, and the sessions have others.", directory.len()));
         }
         let settings = settings_of(self.rules.times);
         for (id, mut was) in before.images {

@@ -3,13 +3,14 @@
 use std::rc::Rc;
 
 use compact_str::CompactString;
-use purser::limits::{ROUND_BETS_MAX, ROUND_TRANSACTIONS_MAX};
+
 use purser::wallet::RoundScope;
 use purser::wallet::account::{AccountRef, Status};
 use purser::wallet::amount::{Amount, Money};
 use purser::wallet::operation::{Direction, Operation, Play, PlayKind};
 use purser::wallet::restriction::Restrictions;
 
+use super::auditor::bounds::{ROUND_BETS_MAX, ROUND_TRANSACTIONS_MAX};
 use super::run::Run;
 
 /// Requests that go out together.
@@ -30,6 +31,7 @@ impl Run {
             return Ok(());
         };
         let Some(game) = self.rules.games.first() else { return Ok(()) };
+        let stake = Amount::from_minor(1).expect("it is not negative");
         let mut blank = Play {
             kind: PlayKind::Bet,
             platform: *platform,
@@ -42,7 +44,7 @@ impl Run {
             original: None,
             game: game.as_str().into(),
             currency: Some(currency),
-            amount: Amount::from_minor(1).expect("it is not negative"),
+            amount: stake,
             starts_round: true,
             ends_round: false,
             details: None,
@@ -69,10 +71,10 @@ impl Run {
         (blank.kind, blank.amount) = (PlayKind::Win, Amount::ZERO);
         let wins = if wholly { ROUND_TRANSACTIONS_MAX - ROUND_BETS_MAX + 2 } else { 2 };
         self.ask_all((0..wins).map(|number| numbered(&blank, number)))?;
-        blank.kind = PlayKind::Rollback;
-        for original in ["f-0", "not-there"] {
+        (blank.kind, blank.amount) = (PlayKind::Rollback, stake);
+        for (number, original) in ["f-0", "not-there"].into_iter().enumerate() {
             blank.original = Some(original.into());
-            self.ask_all([numbered(&blank, 0)].into_iter())?;
+            self.ask_all([numbered(&blank, number)].into_iter())?;
         }
         (blank.kind, blank.original) = (PlayKind::Void, None);
         self.ask_all([numbered(&blank, 0)].into_iter())

@@ -37,6 +37,8 @@ struct Flight {
     waiter: u64,
     shard: usize,
     sent_step: u64,
+    /// Its shard's lanes were full when it came.
+    has_no_way: bool,
     /// It was asked again already.
     repeated: bool,
     /// The change that its answer waits for, once that was told.
@@ -55,6 +57,8 @@ pub(super) struct Answers {
 #[derive(Debug, Default)]
 pub(super) struct Flights {
     flights: Vec<Flight>,
+    /// The last step at which the disks were full.
+    full_step: Option<u64>,
     waiters: u64,
     pub(super) answers: Answers,
 }
@@ -63,6 +67,11 @@ pub(super) struct Flights {
 const PER_ACCOUNT_MAX: usize = 6;
 
 impl Flights {
+    /// The disks are full at this step.
+    pub(super) const fn full(&mut self, step: u64) {
+        self.full_step = Some(step);
+    }
+
     /// Whether nothing is under way.
     pub(super) fn is_empty(&self) -> bool {
         self.flights.is_empty()
@@ -83,13 +92,13 @@ impl Flights {
         beside < PER_ACCOUNT_MAX
     }
 
-    /// A request goes out to a shard; returns its waiter.
+    /// A request goes out to a shard, which may have no way for it; returns its waiter.
     pub(super) fn send(
         &mut self,
         auditor: &mut Auditor,
         now_ms: u64,
         step: u64,
-        shard: usize,
+        (shard, has_no_way): (usize, bool),
         request: &Request,
     ) -> u64 {
         self.waiters += 1;
@@ -101,6 +110,7 @@ impl Flights {
             waiter: self.waiters,
             shard,
             sent_step: step,
+            has_no_way,
             repeated: false,
             after: None,
         });
@@ -188,6 +198,10 @@ impl Flights {
         assert_eq!((flight.shard, flight.waiter), (shard, waiter), "a waiter is told where it waits");
         flight.after = Some(after);
         if answer == Outcome::Unavailable {
+            let is_full = self.full_step.is_some_and(|full| full >= flight.sent_step);
+            if !(flight.has_no_way || is_full && needs_the_disk(&flight.request)) {
+                return Err(format!("{:?}\n  was turned away without a reason.", flight.request));
+            }
             auditor.answered(flight.id, now_ms, &answer)?;
         }
         if after <= durable {
@@ -203,6 +217,7 @@ impl Flights {
         std::mem::swap(&mut one.waiter, &mut other.waiter);
         std::mem::swap(&mut one.shard, &mut other.shard);
         std::mem::swap(&mut one.sent_step, &mut other.sent_step);
+        std::mem::swap(&mut one.has_no_way, &mut other.has_no_way);
         std::mem::swap(&mut one.repeated, &mut other.repeated);
     }
 
@@ -291,6 +306,18 @@ fn is_step_of(step: &Operation<CompactString>, request: &Operation<CompactString
         ) => platform == by && key == of && minted_ms == at_ms,
         (step, request) => step == request,
     }
+}
+
+/// Whether a request is turned away while the disks are full: all that may leave something behind (protocol §5), a
+/// renewal included.
+fn needs_the_disk(request: &Operation<CompactString>) -> bool {
+    !matches!(
+        request,
+        Operation::Balance { .. }
+            | Operation::CreateToken { .. }
+            | Operation::GetAccount { .. }
+            | Operation::GetStatement { .. }
+    )
 }
 
 /// A win whose session was looked for is the same win.

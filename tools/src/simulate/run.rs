@@ -155,6 +155,9 @@ impl Run {
     /// A sentence, where the machine is not as it should be.
     pub(super) fn step(&mut self) -> Result<(), String> {
         self.counts.steps += 1;
+        if self.full_ms.is_some() {
+            self.flights.full(self.counts.steps);
+        }
         if self.opening > 0 {
             self.opening -= 1;
             self.ask()?;
@@ -224,7 +227,7 @@ impl Run {
     /// Once everything is swept, the directory has the keys of the sessions and no other.
     fn look_at_directory(&mut self) -> Result<(), String> {
         let images = self.cluster.images(self.now_ms);
-        let sessions = session_keys(&images).len();
+        let sessions = session_keys(&images);
         for _ in 0..DRAIN_ROUNDS {
             if self.cluster.session_keys() == sessions {
                 return Ok(());
@@ -232,10 +235,8 @@ impl Run {
             self.sweep()?;
             self.drain()?;
         }
-        Err(format!(
-            "The directory has {} keys, and {sessions} sessions have one.",
-            self.cluster.session_keys()
-        ))
+        let (keys, sessions) = (self.cluster.session_keys().len(), sessions.len());
+        Err(format!("The directory has {keys} keys, which are not those of the {sessions} sessions."))
     }
 
     /// Tells the auditor what has happened.
@@ -282,7 +283,8 @@ impl Run {
     pub(super) fn send_to(&mut self, at: usize, request: &Request) {
         self.counts.requests += 1;
         let step = self.counts.steps;
-        let waiter = self.flights.send(&mut self.auditor, self.now_ms, step, at, request);
+        let to = (at, self.cluster.shards[at].has_no_way(&request.as_deref()));
+        let waiter = self.flights.send(&mut self.auditor, self.now_ms, step, to, request);
         self.cluster.submit(at, self.now_ms, waiter, request);
     }
 
@@ -325,6 +327,7 @@ impl Run {
         self.sweep()?;
         self.sync()?;
         self.full_ms = Some(self.now_ms);
+        self.flights.full(self.counts.steps);
         self.cluster.shards.iter_mut().for_each(|shard| shard.set_read_only(true));
         Ok(())
     }

@@ -97,7 +97,7 @@ impl World {
             domains: BTreeMap::from(domains),
             games: BTreeSet::from(GAMES.map(str::to_owned)),
             dialects: (0..PLATFORMS.len()).map(|place| (platform(place), dialect)).collect(),
-            token_life_ms: limits::TOKEN_LIFE_MS,
+            token_life_ms: super::auditor::bounds::TOKEN_LIFE_MS,
             times: Times { session_idle_ms: limits::SESSION_IDLE_MS, retention_ms: limits::RETENTION_MS },
         }
     }

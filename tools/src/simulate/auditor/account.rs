@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use compact_str::CompactString;
-use purser::limits;
 use purser::wallet::account::{Profile, Status};
 use purser::wallet::amount::{Amount, Money};
 use purser::wallet::operation::{Operation, PlayKind};
@@ -11,6 +10,8 @@ use purser::wallet::outcome::{AlertView, Balance, ErrorCode, LineKind, OperatorR
 use purser::wallet::restriction::Restrictions;
 use purser::wallet::{Currency, PlatformKey, RoundScope};
 
+use super::bounds;
+use super::period::Period;
 use super::rules::{
     Answer, CASH_MINOR_MAX, Rules, Times, WORDS, amount, minor, minor_of_money, refused, refused_operator,
 };
@@ -82,7 +83,7 @@ pub(super) struct Round {
     pub(super) orphan: bool,
     /// The game of its first transaction, or of the first bet that was cancelled in it.
     pub(super) game: CompactString,
-    /// The games of all its transactions.
+    /// The games of all its transactions and cancelled bets.
     pub(super) games: BTreeSet<CompactString>,
     /// Its place among the account's rounds, in the order in which they were first named.
     pub(super) place: u64,
@@ -250,7 +251,7 @@ fn for_platform(state: Option<&mut Account>, ask: &Ask<'_>) -> Answer {
         }
         Operation::Alert { details, .. } => {
             account.alerts.push(AlertView { at_ms: ask.now_ms, details: details.clone() });
-            if account.alerts.len() > limits::ALERTS_SHOWN_MAX {
+            if account.alerts.len() > bounds::ALERTS_SHOWN_MAX {
                 account.alerts.remove(0);
             }
             Outcome::Noted(account.balance())
@@ -262,7 +263,7 @@ fn for_platform(state: Option<&mut Account>, ask: &Ask<'_>) -> Answer {
 fn for_operator(account: &mut Account, ask: &Ask<'_>) -> Answer {
     match ask.operation {
         Operation::GetAccount { .. } => account.view(ask),
-        Operation::GetStatement { after, limit, .. } => account.statement(ask, *after, *limit),
+        Operation::GetStatement { after, limit, .. } => account.statement(*after, *limit),
         Operation::SetStatus { status, .. } => {
             account.status = *status;
             Outcome::StatusSet(*status)
@@ -343,15 +344,15 @@ impl Account {
         self.last_number
     }
 
-    /// The sums of the current periods. Those of periods that have passed begin anew; those of a period that begins
-    /// later than the current one, since the domain's days begin at another hour now, are of the current one.
+    /// The sums of the current periods. Those of periods that have passed begin anew. Where the domain's days begin at
+    /// another hour now, those of a period that was under way go on.
     pub(super) fn current_sums(&self, ask: &Ask<'_>) -> [Sum; 3] {
         let (mut sums, zone) = (self.sums, ask.rules.zone(&self.id));
-        for (sum, from_ms) in sums.iter_mut().zip(zone.starts_ms(ask.now_ms)) {
-            if sum.from_ms < from_ms {
+        for ((sum, from_ms), period) in sums.iter_mut().zip(zone.starts_ms(ask.now_ms)).zip(Period::ALL) {
+            if period.has_passed(sum.from_ms, from_ms) {
                 *sum = Sum { from_ms, staked: 0, won: 0 };
             }
-            sum.from_ms = from_ms;
+            sum.from_ms = sum.from_ms.min(from_ms);
         }
         sums
     }

@@ -1,12 +1,12 @@
 //! What moves funds outside of rounds: deposits, withdrawals, promotional payments (protocol §4, §6).
 
-use purser::limits;
 use purser::wallet::amount::Money;
 use purser::wallet::operation::Direction;
 use purser::wallet::outcome::{ErrorCode, OperatorRefusal, Outcome};
 use purser::wallet::{Currency, PlatformKey};
 
 use super::account::{Account, Ask, Kind, Transaction};
+use super::bounds;
 use super::rules::{Answer, CASH_MINOR_MAX, minor_of_money, refused_operator};
 
 impl Account {
@@ -26,7 +26,7 @@ impl Account {
                 refused_operator(OperatorRefusal::TransactionConflict)
             };
         }
-        if self.outside.len() >= limits::OUTSIDE_TRANSACTIONS_MAX {
+        if self.outside.len() >= bounds::OUTSIDE_MAX {
             return refused_operator(OperatorRefusal::TooManyTransactions);
         }
         if self.cash + by < 0 {
@@ -55,7 +55,7 @@ impl Account {
         if !same_currency {
             return self.refuse(ErrorCode::CurrencyMismatch);
         }
-        let full = self.outside.len() >= limits::OUTSIDE_TRANSACTIONS_MAX;
+        let full = self.outside.len() >= bounds::OUTSIDE_MAX;
         if full || self.cash + asked > CASH_MINOR_MAX {
             return self.refuse(ErrorCode::NotCompleted);
         }

@@ -56,6 +56,30 @@ impl Zone {
     }
 }
 
+/// A period of a limit.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Period {
+    Day,
+    Week,
+    Month,
+}
+
+impl Period {
+    pub(super) const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
+
+    /// Whether what began at `before_ms` is over where the current one began at `from_ms`, maybe by the clock of another
+    /// zone (docs/protocol.md, Limits): a day lasts for 23 hours at least, and half a week or half a month is more than
+    /// zones are apart.
+    pub(super) const fn has_passed(self, before_ms: u64, from_ms: u64) -> bool {
+        let hours = match self {
+            Self::Day => 23,
+            Self::Week => 84,
+            Self::Month => 336,
+        };
+        from_ms.saturating_sub(before_ms) >= hours * HOUR_MS as u64
+    }
+}
+
 /// 1970 began on a Thursday.
 const fn monday(day: i64) -> i64 {
     let since_monday = (day + 3) % 7;

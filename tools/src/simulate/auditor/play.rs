@@ -1,13 +1,13 @@
 //! Game rounds (protocol §4), each call climbing its ladder in the order of protocol §1.
 
 use compact_str::CompactString;
-use purser::limits;
 use purser::wallet::account::Status;
 use purser::wallet::operation::{Play, PlayKind};
 use purser::wallet::outcome::{ErrorCode, Outcome};
 use purser::wallet::{Currency, PlatformKey};
 
 use super::account::{Account, Ask, Foreign, Kind, Refusal, Round, RoundKey, RoundState, Transaction};
+use super::bounds;
 use super::rules::{Answer, CASH_MINOR_MAX, is_refused, minor, refused};
 
 const MINUTE_MS: u64 = 60_000;
@@ -48,18 +48,23 @@ impl Account {
             PlayKind::Void => self.void(ask, play),
         };
         match deed {
-            // The cancellation is left in either case.
+            // The cancellation is left in either case. A success is remembered beside it.
             Err(ErrorCode::TransactionNotFound)
                 if ask.rules.dialect(play.platform).unknown_rollback_succeeds =>
             {
+                self.enter_unknown(ask, play);
                 self.done_play(play)
             }
             Err(code) => {
-                self.remember_refusal(ask, play, code);
+                if !self.remember_refusal(ask, play, code) {
+                    return refused(ErrorCode::Unknown);
+                }
                 self.refuse(code)
             }
             Ok(deed) => {
-                self.enter(ask, play, &deed);
+                if let Some(deed) = deed {
+                    self.enter(ask, play, &deed);
+                }
                 self.done_play(play)
             }
         }
@@ -114,15 +119,16 @@ impl Account {
         self.refusals.iter().find(is_it).map(|known| known.code)
     }
 
-    /// A bet that was refused for funds or a limit stays refused, where its platform wants it so.
-    fn remember_refusal(&mut self, ask: &Ask<'_>, play: &Play<CompactString>, code: ErrorCode) {
+    /// A bet that was refused for funds or a limit stays refused, where its platform wants it so. `false` where it could
+    /// not stay so, since there are as many: then it is not told that it is.
+    fn remember_refusal(&mut self, ask: &Ask<'_>, play: &Play<CompactString>, code: ErrorCode) -> bool {
         let remembered_ms = ask.rules.dialect(play.platform).remember_refusals_ms;
-        if remembered_ms == 0 || !matches!(code.number(), -2 | -13..=-10) {
-            return;
+        if play.kind != PlayKind::Bet || remembered_ms == 0 || !matches!(code.number(), -2 | -13..=-10) {
+            return true;
         }
         self.refusals.retain(|known| ask.now_ms < known.until_ms);
-        if self.refusals.len() == limits::REFUSALS_REMEMBERED_MAX {
-            self.refusals.pop_front();
+        if self.refusals.len() >= bounds::REFUSALS_MAX {
+            return false;
         }
         self.refusals.push_back(Refusal {
             round: Self::bet_key(ask, play),
@@ -130,6 +136,7 @@ impl Account {
             code,
             until_ms: ask.now_ms + remembered_ms,
         });
+        true
     }
 
     fn session_refusal(&self, ask: &Ask<'_>, play: &Play<CompactString>) -> Option<Answer> {
@@ -168,13 +175,13 @@ impl Account {
         self.round_of(ask, play).is_none_or(Round::has_room)
     }
 
-    fn bet(&mut self, ask: &Ask<'_>, play: &Play<CompactString>) -> Result<Deed, ErrorCode> {
+    fn bet(&mut self, ask: &Ask<'_>, play: &Play<CompactString>) -> Result<Option<Deed>, ErrorCode> {
         match self.opened(ask, play).map(|round| round.state) {
             None if !play.starts_round => return Err(ErrorCode::RoundNotFound),
             Some(RoundState::Closed) if play.starts_round => return Err(ErrorCode::NotCompleted),
             _ => {}
         }
-        let takes = |round: &Round| round.has_room() && round.bets < limits::ROUND_BETS_MAX;
+        let takes = |round: &Round| round.has_room() && round.bets < bounds::ROUND_BETS_MAX;
         if !self.round_of(ask, play).is_none_or(takes) {
             return Err(ErrorCode::NotCompleted);
         }
@@ -191,7 +198,7 @@ impl Account {
         round.staked += stake;
         round.bets += 1;
         round.bets_standing += 1;
-        Ok(Deed { by: -stake, moved_nothing: false })
+        Ok(Some(Deed { by: -stake, moved_nothing: false }))
     }
 
     fn within_limits(&self, ask: &Ask<'_>, play: &Play<CompactString>, stake: i128) -> Result<(), ErrorCode> {
@@ -221,7 +228,7 @@ impl Account {
         Ok(())
     }
 
-    fn win(&mut self, ask: &Ask<'_>, play: &Play<CompactString>) -> Result<Deed, ErrorCode> {
+    fn win(&mut self, ask: &Ask<'_>, play: &Play<CompactString>) -> Result<Option<Deed>, ErrorCode> {
         let won = minor(play.amount);
         if !self.has_room(ask, play) || self.cash + won > CASH_MINOR_MAX {
             return Err(ErrorCode::NotCompleted);
@@ -238,10 +245,10 @@ impl Account {
         if opens {
             round.orphan = !play.starts_round;
         }
-        Ok(Deed { by: won, moved_nothing: false })
+        Ok(Some(Deed { by: won, moved_nothing: false }))
     }
 
-    fn rollback(&mut self, ask: &Ask<'_>, play: &Play<CompactString>) -> Result<Deed, ErrorCode> {
+    fn rollback(&mut self, ask: &Ask<'_>, play: &Play<CompactString>) -> Result<Option<Deed>, ErrorCode> {
         let original = play.original.clone().expect("a rollback names its bet");
         let bet = (PlayKind::Bet, original);
         let found = self.round_of(ask, play).and_then(|round| Some((round, *round.known.get(&bet)?)));
@@ -252,14 +259,15 @@ impl Account {
         };
         let strict = ask.rules.dialect(play.platform).strict_rounds;
         let bet = self.transactions[&number].clone();
-        if strict && round.has_winnings && !bet.rolled_back || !round.has_room() {
-            return Err(ErrorCode::NotCompleted);
-        }
         if bet.amount != minor(play.amount) {
             return Err(ErrorCode::NotCompleted);
         }
         if bet.rolled_back {
-            return Ok(Deed { by: 0, moved_nothing: true });
+            // A round that takes nothing more need not remember that nothing was done.
+            return Ok(round.has_room().then_some(Deed { by: 0, moved_nothing: true }));
+        }
+        if strict && round.has_winnings || !round.has_room() {
+            return Err(ErrorCode::NotCompleted);
         }
         self.give_back(ask, play, bet.amount)?.bets_standing -= 1;
         self.transactions.get_mut(&number).expect("it was found").rolled_back = true;
@@ -269,18 +277,19 @@ impl Account {
                 sum.staked = (sum.staked - bet.amount).max(0);
             }
         });
-        Ok(Deed { by: bet.amount, moved_nothing: false })
+        Ok(Some(Deed { by: bet.amount, moved_nothing: false }))
     }
 
     /// Remembers that a bet is not to be taken any more. A full round takes none anyway.
     fn cancel(&mut self, ask: &Ask<'_>, play: &Play<CompactString>, bet: CompactString) {
         let (_, round) = self.find_or_make(ask, play.platform, &play.round, &play.game);
         if round.has_room() && round.cancelled.insert(bet) {
+            round.games.insert(play.game.clone());
             round.last_ms = ask.now_ms;
         }
     }
 
-    fn void(&mut self, ask: &Ask<'_>, play: &Play<CompactString>) -> Result<Deed, ErrorCode> {
+    fn void(&mut self, ask: &Ask<'_>, play: &Play<CompactString>) -> Result<Option<Deed>, ErrorCode> {
         if self.opened(ask, play).is_none() {
             return Err(ErrorCode::RoundNotFound);
         }
@@ -289,8 +298,25 @@ impl Account {
         }
         let voided = minor(play.amount);
         self.give_back(ask, play, voided)?;
-        self.change_sums(ask, |sum| sum.staked = (sum.staked - voided).max(0));
-        Ok(Deed { by: voided, moved_nothing: false })
+        self.change_sums(ask, |_| ());
+        let staked = self.sums.map(|sum| self.stake_since(ask, play, sum.from_ms));
+        for (sum, staked) in self.sums.iter_mut().zip(staked) {
+            sum.staked = (sum.staked - voided.min(staked)).max(0);
+        }
+        Ok(Some(Deed { by: voided, moved_nothing: false }))
+    }
+
+    /// What a round has staked since a time: its bets that stand, less its voids.
+    fn stake_since(&self, ask: &Ask<'_>, play: &Play<CompactString>, from_ms: u64) -> i128 {
+        let round = self.find(ask, play.platform, &play.round, &play.game);
+        let of_round =
+            self.transactions.values().filter(|known| known.round == round && known.at_ms >= from_ms);
+        let stakes = of_round.map(|known| match known.kind {
+            Kind::Play(PlayKind::Bet) if !known.rolled_back => known.amount,
+            Kind::Play(PlayKind::Void) => -known.amount,
+            _ => 0,
+        });
+        stakes.sum::<i128>().max(0)
     }
 
     /// Counts stake that goes back to the player: never more than the round has taken.
@@ -310,9 +336,31 @@ impl Account {
         Ok(round)
     }
 
-    /// Moves the funds, and remembers the transaction in its round.
+    /// Moves the funds, and remembers the transaction in its round, which is open from now on.
     fn enter(&mut self, ask: &Ask<'_>, play: &Play<CompactString>, deed: &Deed) {
         self.move_funds(deed.by);
+        let round = self.remember(ask, play, deed.moved_nothing);
+        if round.state == RoundState::Unopened {
+            round.state = RoundState::Open;
+        }
+        if play.ends_round {
+            round.state = RoundState::Closed;
+        }
+    }
+
+    /// Remembers a rollback that was answered 0 and found no bet. It opens no round, and ends one.
+    fn enter_unknown(&mut self, ask: &Ask<'_>, play: &Play<CompactString>) {
+        if self.has_room(ask, play) {
+            self.remember(ask, play, true);
+        }
+        let (_, round) = self.find_or_make(ask, play.platform, &play.round, &play.game);
+        if play.ends_round && round.state == RoundState::Open {
+            (round.state, round.last_ms) = (RoundState::Closed, ask.now_ms);
+        }
+    }
+
+    /// Remembers a transaction in its round.
+    fn remember(&mut self, ask: &Ask<'_>, play: &Play<CompactString>, moved_nothing: bool) -> &mut Round {
         let (key, _) = self.find_or_make(ask, play.platform, &play.round, &play.game);
         let number = self.record(Transaction {
             kind: Kind::Play(play.kind),
@@ -322,22 +370,17 @@ impl Account {
             id: play.transaction.clone(),
             amount: minor(play.amount),
             original: play.original.clone(),
-            moved_nothing: deed.moved_nothing,
+            moved_nothing,
             rolled_back: false,
             balance_after: self.cash,
             at_ms: ask.now_ms,
             event: ask.event,
         });
         let round = self.rounds.get_mut(&key).expect("it was made");
-        if round.state == RoundState::Unopened {
-            round.state = RoundState::Open;
-        }
         round.known.insert((play.kind, play.transaction.clone()), number);
         round.games.insert(play.game.clone());
         round.last_ms = ask.now_ms;
-        if play.ends_round {
-            round.state = RoundState::Closed;
-        }
+        round
     }
 
     pub(super) fn end_round(
@@ -367,6 +410,6 @@ impl Account {
 impl Round {
     /// Whether it takes a further transaction, or a further bet that is cancelled before it comes.
     fn has_room(&self) -> bool {
-        self.known.len() + self.cancelled.len() < limits::ROUND_TRANSACTIONS_MAX
+        self.known.len() + self.cancelled.len() < bounds::ROUND_TRANSACTIONS_MAX
     }
 }

@@ -190,11 +190,11 @@ impl Search<'_> {
         let account = state.as_ref()?;
         let rest = account.traces() == *traces
             && account.forgotten + 1 == *complete_from
-            && account.lines(0, lines) == *lines;
+            && account.lines(0) == *lines;
         if !as_shown || !rest {
             let of = || {
                 let (traces, from) = (account.traces(), account.forgotten + 1);
-                format!("{is:?} with {:?}, complete from {from}, and {traces:?}", account.lines(0, lines))
+                format!("{is:?} with {:?}, complete from {from}, and {traces:?}", account.lines(0))
             };
             self.first.get_or_insert_with(of);
         }

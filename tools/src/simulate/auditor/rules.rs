@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use compact_str::CompactString;
-use purser::limits;
 use purser::wallet::amount::{Amount, Money};
 use purser::wallet::operation::{Operation, Play};
 use purser::wallet::outcome::{ErrorCode, OperatorRefusal, Outcome, Why};
 use purser::wallet::{Currency, Dialect, PlatformKey, TokenPolicy};
 
+use super::bounds;
 use super::period::Zone;
 
 /// What a request is answered.
@@ -49,7 +49,7 @@ impl Times {
 
     /// Whether a session that was used last at `used_ms` is not remembered any more: it expired a day ago.
     pub(super) const fn is_session_past(self, used_ms: u64, now_ms: u64) -> bool {
-        now_ms.saturating_sub(used_ms) >= self.session_idle_ms + limits::SESSION_REMEMBERED_MS
+        now_ms.saturating_sub(used_ms) >= self.session_idle_ms + bounds::SESSION_REMEMBERED_MS
     }
 
     /// Whether what was touched last at `last_ms` is past the retention.

@@ -1,12 +1,12 @@
 //! Sessions and their tokens (protocol §3, §6).
 
-use purser::limits;
 use purser::wallet::account::{AccountHash, Status};
 use purser::wallet::outcome::{ErrorCode, Extras, OperatorRefusal, Outcome, Redeemed};
 use purser::wallet::token::TokenId;
 use purser::wallet::{PlatformKey, TokenPolicy};
 
 use super::account::{Account, Ask};
+use super::bounds;
 use super::rules::{Answer, Rules, refused, refused_operator};
 
 /// Time within which a renewal by `redeemtoken` is on stable storage (protocol §5).
@@ -74,12 +74,10 @@ impl Account {
         self.sessions.retain(|session| session.key != key);
         let is_live = |session: &Session| session.is_live(ask.now_ms, ask.rules);
         // More than so many are live where the idle time was raised since.
-        while self.sessions.iter().filter(|session| is_live(session)).count()
-            >= limits::SESSIONS_PER_ACCOUNT_MAX
-        {
+        while self.sessions.iter().filter(|session| is_live(session)).count() >= bounds::SESSIONS_MAX {
             self.end_least_recent(is_live);
         }
-        if self.sessions.len() >= limits::SESSIONS_REMEMBERED_MAX {
+        if self.sessions.len() >= bounds::SESSIONS_REMEMBERED_MAX {
             self.end_least_recent(|session| !is_live(session));
         }
         // What a login ends depends on the last use of every session, so those are stored before it.
@@ -137,7 +135,7 @@ impl Account {
                 let login = newest.login;
                 self.tokens.retain(|_, token| ask.now_ms < token.expires_ms);
                 let own = self.tokens.iter().filter(|(_, token)| token.platform == platform);
-                if own.clone().count() >= limits::TOKENS_PER_ACCOUNT_MAX {
+                if own.clone().count() >= bounds::TOKENS_MAX {
                     let oldest = own.min_by_key(|(_, token)| token.place).map(|(random, _)| *random);
                     self.tokens.remove(&oldest.expect("there are some"));
                 }
@@ -174,7 +172,7 @@ impl Account {
         minted_ms: u64,
     ) -> Answer {
         let too_old = ask.now_ms.saturating_sub(minted_ms) > ask.rules.token_life_ms;
-        let too_new = minted_ms.saturating_sub(ask.now_ms) > limits::TOKEN_AHEAD_MS;
+        let too_new = minted_ms.saturating_sub(ask.now_ms) > bounds::TOKEN_AHEAD_MS;
         let session = self.sessions.iter().position(|session| session.key == key);
         match session {
             Some(at) if !too_old && !too_new && ask.rules.serves(platform, &self.id) => {
@@ -186,7 +184,7 @@ impl Account {
 
     fn redeem_session(&mut self, ask: &Ask<'_>, at: usize) -> Answer {
         if !self.sessions[at].is_live(ask.now_ms, ask.rules) {
-            return refused(ErrorCode::SessionNotFound);
+            return self.refuse(ErrorCode::SessionNotFound);
         }
         if self.status == Status::Frozen {
             return self.refuse(ErrorCode::AccountFrozen);

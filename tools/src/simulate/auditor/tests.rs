@@ -191,6 +191,8 @@ fn wrong_answers(right: &Answer) -> Vec<Answer> {
         Outcome::OperatorRefused(_) => wrong.push(refused_operator(OperatorRefusal::NoAccount)),
         _ => wrong.push(refused_operator(OperatorRefusal::NoAccount)),
     }
+    let unknown = refused(ErrorCode::Unknown);
+    wrong.extend((*right != unknown).then_some(unknown));
     wrong
 }
 

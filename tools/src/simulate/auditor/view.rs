@@ -1,9 +1,9 @@
 //! What the operator is shown of an account (protocol §6).
 
-use purser::limits;
 use purser::wallet::outcome::{AccountView, Outcome, RoundView, SessionView, Statement, StatementLine};
 
 use super::account::{Account, Ask, Round, RoundKey, RoundState};
+use super::bounds;
 use super::rules::{Answer, amount};
 
 impl Account {
@@ -18,7 +18,7 @@ impl Account {
             self.rounds.iter().filter(|(_, round)| round.state == RoundState::Open).collect();
         open.sort_by_key(|(_, round)| round.place);
         let open_rounds_count = open.len();
-        let open_rounds = open.into_iter().take(limits::OPEN_ROUNDS_SHOWN_MAX);
+        let open_rounds = open.into_iter().take(bounds::OPEN_ROUNDS_SHOWN_MAX);
         let open_rounds = open_rounds.map(|(key, round)| show(&key.round, round)).collect();
         Outcome::Account(Box::new(AccountView {
             id: self.id.as_str().into(),
@@ -33,12 +33,8 @@ impl Account {
         }))
     }
 
-    pub(super) fn statement(&self, ask: &Ask<'_>, after: u64, limit: u16) -> Answer {
-        let told: &[StatementLine] = match ask.told {
-            Some(Outcome::Statement(told)) => &told.lines,
-            _ => &[],
-        };
-        let mut lines = self.lines(after, told);
+    pub(super) fn statement(&self, after: u64, limit: u16) -> Answer {
+        let mut lines = self.lines(after);
         let more = lines.len() > usize::from(limit);
         lines.truncate(usize::from(limit));
         Outcome::Statement(Box::new(Statement {
@@ -50,25 +46,21 @@ impl Account {
     }
 
     /// All transactions after this number, oldest first, to be held against the lines that were told.
-    pub(super) fn lines(&self, after: u64, told: &[StatementLine]) -> Vec<StatementLine> {
+    pub(super) fn lines(&self, after: u64) -> Vec<StatementLine> {
         let remembered = self.transactions.range(after.saturating_add(1)..);
-        let lines = remembered.enumerate().map(|(at, (number, transaction))| {
-            // Whether what moves an amount of zero moves nothing is a matter of words.
-            let words = told.get(at).filter(|_| transaction.amount == 0);
-            StatementLine {
-                number: *number,
-                kind: transaction.kind.line(),
-                platform: transaction.platform,
-                round: transaction.round.as_ref().map(|key| key.round.clone()),
-                game: transaction.game.clone(),
-                transaction: transaction.id.clone(),
-                original: transaction.original.clone(),
-                amount: amount(transaction.amount),
-                moved_nothing: words.map_or(transaction.moved_nothing, |line| line.moved_nothing),
-                rolled_back: transaction.rolled_back,
-                balance_after: amount(transaction.balance_after),
-                at_ms: transaction.at_ms,
-            }
+        let lines = remembered.map(|(number, transaction)| StatementLine {
+            number: *number,
+            kind: transaction.kind.line(),
+            platform: transaction.platform,
+            round: transaction.round.as_ref().map(|key| key.round.clone()),
+            game: transaction.game.clone(),
+            transaction: transaction.id.clone(),
+            original: transaction.original.clone(),
+            amount: amount(transaction.amount),
+            moved_nothing: transaction.moved_nothing,
+            rolled_back: transaction.rolled_back,
+            balance_after: amount(transaction.balance_after),
+            at_ms: transaction.at_ms,
         });
         lines.collect()
     }

@@ -1,6 +1,7 @@
 //! Rows of protocol §4, Dialects.
 
 use super::*;
+use crate::simulate::auditor::bounds;
 
 #[test]
 fn the_rollback_of_an_unknown_bet_may_succeed() {
@@ -55,13 +56,14 @@ fn refusals_may_be_remembered() {
 }
 
 #[test]
-fn the_latest_refusals_are_remembered() {
+fn what_can_not_stay_refused_is_not_refused_for_good() {
     let mut story = Story::speaking(Dialect { remember_refusals_ms: 60_000, ..Dialect::default() });
-    for number in 0..=limits::REFUSALS_REMEMBERED_MAX {
+    for number in 0..bounds::REFUSALS_MAX {
         story.refused(first_bet("r", &number.to_string(), OPENING + 1), ErrorCode::InsufficientFunds);
     }
-    story.refused(first_bet("r", "1", 1), ErrorCode::InsufficientFunds);
-    story.done(first_bet("r", "0", 1), -1);
+    story.check(Operation::Play(first_bet("r", "more", OPENING + 1)), refused(ErrorCode::Unknown));
+    story.refused(first_bet("r", "0", 1), ErrorCode::InsufficientFunds);
+    story.done(first_bet("r", "more", 1), -1);
 }
 
 #[test]

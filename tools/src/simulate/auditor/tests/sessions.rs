@@ -1,6 +1,7 @@
 //! Rows of protocol §3 and of §6, sessions.
 
 use super::*;
+use crate::simulate::auditor::bounds;
 use purser::wallet::account::AccountHash;
 use purser::wallet::outcome::Redeemed;
 use purser::wallet::token::TokenId;
@@ -53,14 +54,14 @@ fn tokens() {
     story.refused(create(ANNA, GAMES[0], 3), ErrorCode::AccountFrozen);
     story.refused(redeem(2), ErrorCode::AccountFrozen);
     story.set_status(Status::Active);
-    story.later(limits::TOKEN_LIFE_MS - 1);
+    story.later(bounds::TOKEN_LIFE_MS - 1);
     story.check(redeem(2), redeemed());
     // Another login by the same key is another session.
     story.check(create(ANNA, GAMES[0], 3), Outcome::Token(token(3)));
     story.login(ANNA, KEY);
     story.refused_blindly(redeem(3), ErrorCode::SessionNotFound);
     story.check(create(ANNA, GAMES[0], 4), Outcome::Token(token(4)));
-    story.later(limits::TOKEN_LIFE_MS);
+    story.later(bounds::TOKEN_LIFE_MS);
     story.refused_blindly(redeem(4), ErrorCode::SessionNotFound);
     story.later(IDLE_MS);
     story.refused_blindly(create(ANNA, GAMES[0], 5), ErrorCode::AccountNotFound);
@@ -81,7 +82,8 @@ fn wrapped_tokens() {
     let unknown = Operation::RedeemWrapped { platform: by(ANNA), key: "x".into(), minted_ms: START_MS };
     story.refused_blindly(unknown, ErrorCode::SessionNotFound);
     story.later(IDLE_MS);
-    story.refused_blindly(minted(START_MS + IDLE_MS), ErrorCode::SessionNotFound);
+    let expired = story.now_ms;
+    story.refused(minted(expired), ErrorCode::SessionNotFound);
 }
 
 #[test]
@@ -106,7 +108,7 @@ fn bets_and_redeemings_renew_and_refusals_do_not() {
 #[test]
 fn an_expired_session_is_forgotten_after_a_day() {
     let mut story = Story::new();
-    story.later(IDLE_MS + limits::SESSION_REMEMBERED_MS - 1);
+    story.later(IDLE_MS + bounds::SESSION_REMEMBERED_MS - 1);
     story.refused(bet("r", "c", 1), ErrorCode::SessionNotFound);
     story.later(1);
     story.refused_blindly(bet("r", "c", 1), ErrorCode::SessionNotFound);
@@ -124,7 +126,7 @@ fn live(story: &Story) -> Vec<String> {
 #[test]
 fn a_17th_login_ends_the_session_that_was_used_least_recently() {
     let mut story = Story::new();
-    for number in 1..limits::SESSIONS_PER_ACCOUNT_MAX {
+    for number in 1..bounds::SESSIONS_MAX {
         story.later(1);
         story.login(ANNA, &format!("key {number}"));
     }
@@ -132,11 +134,11 @@ fn a_17th_login_ends_the_session_that_was_used_least_recently() {
     story.done(first_bet("r", "b", 1), -1);
     story.login(ANNA, "a");
     assert!(!live(&story).contains(&"key 1".to_owned()) && live(&story).contains(&KEY.to_owned()));
-    assert_eq!(live(&story).len(), limits::SESSIONS_PER_ACCOUNT_MAX);
+    assert_eq!(live(&story).len(), bounds::SESSIONS_MAX);
     // One that is there already ends nothing.
     story.login(ANNA, "key 2");
     story.login(ANNA, "a");
-    assert_eq!(live(&story).len(), limits::SESSIONS_PER_ACCOUNT_MAX);
+    assert_eq!(live(&story).len(), bounds::SESSIONS_MAX);
     // It was used just now, so another one is next.
     story.login(ANNA, "b");
     assert!(live(&story).contains(&"key 2".to_owned()) && !live(&story).contains(&"key 3".to_owned()));
@@ -149,12 +151,12 @@ fn a_17th_login_ends_the_session_that_was_used_least_recently() {
 #[test]
 fn of_expired_sessions_the_one_that_was_used_least_recently_is_forgotten_first() {
     let mut story = Story::new();
-    for number in 1..limits::SESSIONS_PER_ACCOUNT_MAX {
+    for number in 1..bounds::SESSIONS_MAX {
         story.later(1);
         story.login(ANNA, &format!("key {number}"));
     }
     story.later(IDLE_MS);
-    for number in 0..limits::SESSIONS_PER_ACCOUNT_MAX {
+    for number in 0..bounds::SESSIONS_MAX {
         story.login(ANNA, &format!("new {number}"));
     }
     let named = |key: &str| Play { session: Some(key.into()), ..bet("r", "c", 1) };
@@ -189,7 +191,7 @@ fn a_17th_token_makes_the_oldest_of_its_platform_invalid() {
         entropy,
     };
     story.check(minted(1, 100), Outcome::Token(token(100)));
-    for entropy in 0..=limits::TOKENS_PER_ACCOUNT_MAX as u128 {
+    for entropy in 0..=bounds::TOKENS_MAX as u128 {
         story.check(minted(0, entropy), Outcome::Token(token(entropy)));
     }
     story.refused_blindly(redeem(0), ErrorCode::SessionNotFound);
@@ -212,7 +214,7 @@ fn logins_and_logouts() {
     story.refused_blindly(first_bet("r", "b", 1), ErrorCode::SessionNotFound);
     story.login(BERT, KEY);
     story.refused_blindly(first_bet("r", "b", 1), ErrorCode::SessionNotFound);
-    for number in 0..limits::SESSIONS_PER_ACCOUNT_MAX {
+    for number in 0..bounds::SESSIONS_MAX {
         story.login(ANNA, &format!("key {number}"));
     }
     story.login(ANNA, "key 3");
@@ -222,7 +224,7 @@ fn logins_and_logouts() {
     story.refused_to_operator(open(BERT, "key 3"), OperatorRefusal::KeyTaken);
     story.login(ANNA, "the next");
     // After that it is on its way, until the machine has given it back.
-    story.later(limits::SESSION_REMEMBERED_MS);
+    story.later(bounds::SESSION_REMEMBERED_MS);
     let later = refused_operator(OperatorRefusal::TryAgain);
     assert_eq!(story.auditor.clone().check(story.now_ms, &open(BERT, "key 4"), &later), Ok(()));
     story.auditor.released("key 4", at(ANNA).hash());
@@ -261,11 +263,10 @@ fn what_goes_on_at_the_same_time() {
     assert_eq!(story.auditor.answered(request, story.now_ms, &done), Ok(()));
 }
 
-/// Where the machine could not answer, nothing has changed.
+/// Where a shard has turned a request away, nothing has changed.
 #[test]
-fn no_answer_is_right_at_any_time() {
+fn what_was_turned_away_may_come_again() {
     let mut story = Story::new();
     story.accept(Operation::Play(first_bet("r", "b", 1)), Outcome::Unavailable);
-    story.accept(Operation::Play(first_bet("r", "b", 1)), refused(ErrorCode::Unknown));
     story.done(first_bet("r", "b", 1), -1);
 }

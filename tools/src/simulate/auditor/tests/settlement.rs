@@ -2,6 +2,7 @@
 //! and of its bounds.
 
 use super::*;
+use crate::simulate::auditor::bounds;
 
 fn all_of(story: &mut Story, game: &str) {
     let of = |play| Play { game: game.into(), ..play };
@@ -45,7 +46,7 @@ fn a_withdrawn_game_is_settled() {
 #[test]
 fn a_full_round_refuses_bets_alone() {
     let mut story = Story::new();
-    let bets = limits::ROUND_BETS_MAX as i64;
+    let bets = bounds::ROUND_BETS_MAX as i64;
     for number in 0..bets {
         story.moved(-1);
         let (reference, staked) = (format!("{number}").into(), Some(pence(1)));
@@ -57,7 +58,7 @@ fn a_full_round_refuses_bets_alone() {
     story.done(win("r", "w", 500), 500);
     story.done(rollback("r", "x", "0", 1), 1);
     story.done(void("r", "v", 1), 1);
-    for number in story.auditor.tip(ANNA).unwrap().transactions.len()..=limits::ROUND_TRANSACTIONS_MAX {
+    for number in story.auditor.tip(ANNA).unwrap().transactions.len()..=bounds::ROUND_TRANSACTIONS_MAX {
         let (reference, balance) = (format!("w{number}").into(), story.balance());
         let zero = win("r", &format!("w{number}"), 0);
         let done = Outcome::Done { reference, staked: None, balance: Balance { ..balance } };

@@ -1,0 +1,38 @@
+//! The bounds that the protocol and docs/protocol.md state, as they are stated: were they the server's own constants, a
+//! wrong one would be wrong on both sides.
+
+/// Live sessions of an account; a further login ends the one that was used least recently (protocol §3).
+pub(crate) const SESSIONS_MAX: usize = 16;
+
+/// Sessions that an account has in all, the expired ones included (docs/protocol.md, Sessions).
+pub(crate) const SESSIONS_REMEMBERED_MAX: usize = 32;
+
+/// Time after which an expired session is unknown, milliseconds: a day (docs/protocol.md, Sessions).
+pub(crate) const SESSION_REMEMBERED_MS: u64 = 86_400_000;
+
+/// Single-use tokens of an account that a platform has outstanding (protocol §3).
+pub(crate) const TOKENS_MAX: usize = 16;
+
+/// Life of a session token, milliseconds (protocol §3).
+pub(crate) const TOKEN_LIFE_MS: u64 = 60_000;
+
+/// How far ahead of the clock a wrapped token may be, milliseconds (protocol §3).
+pub(crate) const TOKEN_AHEAD_MS: u64 = 5_000;
+
+/// Bets of a round (protocol §4).
+pub(crate) const ROUND_BETS_MAX: usize = 10_000;
+
+/// Transactions of a round (protocol §4).
+pub(crate) const ROUND_TRANSACTIONS_MAX: usize = 30_000;
+
+/// Refused bets of an account that stay refused (docs/protocol.md, Dialects).
+pub(crate) const REFUSALS_MAX: usize = 100;
+
+/// Deposits, withdrawals and promotional payments of an account within the retention (docs/protocol.md, Limits).
+pub(crate) const OUTSIDE_MAX: usize = 1_000_000;
+
+/// Open rounds that an account is shown with (docs/protocol.md, Operator API).
+pub(crate) const OPEN_ROUNDS_SHOWN_MAX: usize = 100;
+
+/// Alerts that an account is shown with (docs/protocol.md, Operator API).
+pub(crate) const ALERTS_SHOWN_MAX: usize = 8;
