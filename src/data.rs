@@ -88,7 +88,11 @@ impl From<FileError> for Error {
 
 impl From<recovery::Error<FileError>> for Error {
     fn from(error: recovery::Error<FileError>) -> Self {
-        Self::Recovery(Box::new(error))
+        match error {
+            // The configuration is at fault, and not the data.
+            recovery::Error::Currency(_) => Self::Other(error.to_string()),
+            error => Self::Recovery(Box::new(error)),
+        }
     }
 }
 

@@ -36,6 +36,7 @@ mod outside;
 pub mod platform;
 mod platforms;
 mod play;
+mod rebase;
 mod refusals;
 pub mod replay;
 pub mod restriction;

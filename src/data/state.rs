@@ -148,19 +148,26 @@ impl State {
         // Sequences go on, so that the order of what happened can be told across the change.
         let sequence = recovered.iter().map(|shard| shard.tail.last.sequence).max().unwrap_or(0);
         let latest_ms = recovered.iter().map(|shard| shard.now_ms).max().unwrap_or(0);
-        let now_ms = rebased_ms.unwrap_or(latest_ms);
-        let wallets = recovered.into_iter().map(|shard| shard.wallet).collect();
+        // What was over before this start is over by the settings that held until then.
+        let now_ms = rebased_ms.unwrap_or_else(|| latest_ms.max(opening.now_ms));
+        let settings = opening.settings(now_ms);
+        let mut wallets: Vec<Wallet> = recovered.into_iter().map(|shard| shard.wallet).collect();
+        if rebased_ms.is_some() {
+            // Of two sessions with one key, the first of which was over by the clock that was ahead, the later login's is
+            // the one; brought back, both would seem to begin now.
+            recovery::claim_keys(&mut wallets, Partition::new(usize::from(found.shards)), now_ms);
+        }
         let mut unnamed = None;
         let change = |account: &mut AccountImage| {
             if let Some(rebased_ms) = rebased_ms {
-                account.clamp(rebased_ms);
+                account.rebase(rebased_ms, &settings);
             }
             if let Err(number) = account.name_platforms(&opening.platforms) {
                 unnamed = unnamed.max(Some(number));
             }
         };
         // By a time that was never so nothing is forgotten.
-        let wallets = recovery::deal(wallets, opening.partition, now_ms, &opening.settings(now_ms), change)?;
+        let wallets = recovery::deal(wallets, opening.partition, now_ms, &settings, change)?;
         if let Some(number) = unnamed {
             return Err(Error::Other(format!(
                 "the data names platforms by their places in the configuration, as version 0.1.0 did, and has rounds or \
