@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::marks::Starting;
 use super::{Demo, Error, Found, Opening, ShardFiles, ShardMark, ShardStart, SnapshotSink, put_demo};
 use crate::journal::snapshot::SnapshotHeader;
 use crate::journal::{Journal, Place, Point, RecordHash};
@@ -53,6 +54,12 @@ impl fmt::Display for Reason {
     }
 }
 
+/// The number of this start: the one after all that have written a mark.
+fn next_start(found: &[Found]) -> u64 {
+    let before = found.iter().filter_map(|(_, mark)| *mark).map(|(mark, _)| mark.start.number).max();
+    before.unwrap_or(0) + 1
+}
+
 /// A shard on its way to serve, without its wallet.
 pub(super) struct Prepared {
     journal: Journal,
@@ -69,6 +76,7 @@ pub(super) struct State {
     pub(super) manifest: Manifest,
     /// The manifest does not name this generation yet.
     is_new: bool,
+    starting: Starting,
     wallets: Vec<Wallet>,
     shards: Vec<Prepared>,
 }
@@ -85,11 +93,16 @@ impl State {
         for unfinished in unfinished_after(directory.path(), 0)? {
             directory.remove_generation(unfinished)?;
         }
-        Self::blank(directory, opening, 1)
+        Self::blank(directory, opening, 1, 1)
     }
 
-    /// Shards that hold nothing, of a new generation.
-    fn blank(directory: &DataDirectory, opening: &Opening, generation: u64) -> Result<Self, Error> {
+    /// Shards that hold nothing, of a new generation, which start number `start` makes.
+    fn blank(
+        directory: &DataDirectory,
+        opening: &Opening,
+        generation: u64,
+        start: u64,
+    ) -> Result<Self, Error> {
         let shards = opening.partition.shards();
         let manifest = Manifest::new(generation, opening.stream, shards as u16, opening.demo.is_some());
         directory.begin_generation(generation)?;
@@ -107,7 +120,8 @@ impl State {
         });
         let prepared = prepared.collect::<Result<Vec<_>, FileError>>()?;
         let wallets = (0..shards).map(|_| Wallet::to_replay()).collect();
-        Ok(Self { manifest, is_new: true, wallets, shards: prepared })
+        let starting = Starting::new(start, shards);
+        Ok(Self { manifest, is_new: true, starting, wallets, shards: prepared })
     }
 
     /// The shards as they were.
@@ -116,12 +130,14 @@ impl State {
         manifest: Manifest,
         recovered: Vec<Found>,
     ) -> Result<Self, Error> {
-        let mut state = Self { manifest, is_new: false, wallets: Vec::new(), shards: Vec::new() };
+        let starting = Starting::new(next_start(&recovered), recovered.len());
+        let mut state = Self { manifest, is_new: false, starting, wallets: Vec::new(), shards: Vec::new() };
         for (shard, (recovered, mark)) in (0..).zip(recovered) {
             let Recovered { wallet, tail, now_ms, .. } = recovered;
             let files = ShardFiles::of(directory, manifest, shard);
             files.directory.remove_unfinished()?;
-            let mark = mark.map(|(said, count)| ShardMark::found(&files.directory, said, count));
+            let mark =
+                mark.map(|(said, count)| ShardMark::found(&files.directory, said, count, &state.starting));
             let before = tail.closed.last().map(|segment| segment.number);
             state.wallets.push(wallet);
             state.shards.push(Prepared {
@@ -141,10 +157,12 @@ impl State {
     pub(super) fn dealt(
         directory: &DataDirectory,
         found: Manifest,
-        recovered: Vec<Recovered>,
+        recovered: Vec<Found>,
         opening: &Opening,
         rebased_ms: Option<Millis>,
     ) -> Result<Self, Error> {
+        let start = next_start(&recovered);
+        let recovered: Vec<Recovered> = recovered.into_iter().map(|(shard, _)| shard).collect();
         // Sequences go on, so that the order of what happened can be told across the change.
         let sequence = recovered.iter().map(|shard| shard.tail.last.sequence).max().unwrap_or(0);
         let latest_ms = recovered.iter().map(|shard| shard.now_ms).max().unwrap_or(0);
@@ -175,7 +193,7 @@ impl State {
                 opening.platforms.len()
             )));
         }
-        let mut state = Self::blank(directory, opening, found.generation + 1)?;
+        let mut state = Self::blank(directory, opening, found.generation + 1, start)?;
         for shard in &mut state.shards {
             shard.last = Point { sequence, hash: RecordHash::START };
             shard.journal = Journal::new(shard.files.origin, shard.last);
@@ -268,7 +286,9 @@ impl State {
     fn write_beginnings(&mut self) -> Result<(), Error> {
         for Prepared { files, mark, last, .. } in &mut self.shards {
             files.directory.create_segment(FIRST_SEGMENT, limits::SEGMENT_BYTES as u64)?;
-            *mark = Some(ShardMark::create(&files.directory, files.origin, *last, FIRST_SEGMENT)?);
+            let made =
+                ShardMark::create(&files.directory, files.origin, *last, FIRST_SEGMENT, &self.starting)?;
+            *mark = Some(made);
         }
         Ok(())
     }
