@@ -13,6 +13,9 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
+#[path = "crash/skipped.rs"]
+mod skipped;
+
 /// After this a program that should have refused to start is taken for one that serves, and killed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -210,7 +213,7 @@ fn data_directories_without_permission() {
 
     let check = |data: &Path, expect: &str| {
         let Some(mut command) = unprivileged(&program) else {
-            eprintln!("skipped: root, and no setpriv to become somebody else");
+            skipped::skip("root, and no setpriv to become somebody else");
             return;
         };
         command.current_dir(dir.path()).args(demo_in(data));
