@@ -326,6 +326,19 @@ impl Wallet {
         }
     }
 
+    /// Whether an operation that may change something would; `true` where that is not known before it is applied. A
+    /// repeat of what was done, and what is refused for what it says, changes nothing.
+    pub fn would_change(&self, now_ms: Millis, operation: &Operation<&str>) -> bool {
+        match operation {
+            Operation::Play(play) => self.play_would_change(now_ms, play),
+            Operation::EndRound { .. } => self.end_would_change(now_ms, operation),
+            Operation::Credit { .. } | Operation::Transfer { .. } => {
+                self.payment_would_change(now_ms, operation)
+            }
+            _ => operation.is_write(),
+        }
+    }
+
     /// Whether the operator offers this game.
     fn offers(&self, game: &str) -> bool {
         self.catalog.as_deref().is_none_or(|catalog| catalog.has_game(game))

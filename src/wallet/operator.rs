@@ -141,10 +141,7 @@ impl Wallet {
         let Some(amount) = amount.in_minor_units(currency) else {
             return refuse(OperatorRefusal::NotMoney);
         };
-        let kind = match direction {
-            Direction::In => Kind::Deposit,
-            Direction::Out => Kind::Withdrawal,
-        };
+        let kind = Kind::of_transfer(*direction);
         let before = match self.recall(stamp.now_ms, index, kind, PlatformIndex::NONE, transaction) {
             Recalled::Known(before) => Some(before),
             Recalled::Full => return refuse(OperatorRefusal::TooManyTransactions),

@@ -33,8 +33,12 @@ fn create(process: &Process, account: &str) {
 }
 
 fn told(pounds: u32, version: u32) -> String {
+    answer(0, pounds, version)
+}
+
+fn answer(code: i32, pounds: u32, version: u32) -> String {
     format!(
-        r#"{{"ErrorCode":0,"Balance":{{"CurrencyCode":"GBP","CashFunds":{pounds}.00,"BonusFunds":0.00,"FundsPriority":"Unknown","Version":{version}}}}}"#
+        r#"{{"ErrorCode":{code},"Balance":{{"CurrencyCode":"GBP","CashFunds":{pounds}.00,"BonusFunds":0.00,"FundsPriority":"Unknown","Version":{version}}}}}"#
     )
 }
 
@@ -45,8 +49,6 @@ fn writes(account: &str) -> Vec<String> {
         Operation::Bet { round: 1, id: 1, minor: 100, key, starts: true, ends: false },
         Operation::Win { round: 2, id: 2, minor: 100, ends: true },
         Operation::Rollback { round: 3, id: 3, bet: 4, minor: 100 },
-        Operation::Void { round: 4, id: 5, minor: 100 },
-        Operation::End { round: 5 },
         Operation::Credit { id: 6, minor: 100 },
     ];
     let alert = format!(
@@ -83,6 +85,19 @@ fn check_read_only(process: &Process, account: &str) {
     }
     process.check(&balance(account), &told(10, 1));
     process.operate(&format!("GET {account}"), "", 200);
+    // What changes nothing is told as ever: what is refused for what it says, and a repeat.
+    let key = format!("key of {account}");
+    let too_much = Operation::Bet { round: 1, id: 1, minor: 1_001, key, starts: true, ends: false };
+    let unknown =
+        Operation::Bet { round: 1, id: 1, minor: 100, key: "no key".into(), starts: true, ends: false };
+    process.check(&too_much.request(account), &answer(-2, 10, 1));
+    process.check(&unknown.request(account), r#"{"ErrorCode":-3}"#);
+    for not_there in [Operation::Void { round: 4, id: 5, minor: 100 }, Operation::End { round: 5 }] {
+        process.check(&not_there.request(account), &answer(-14, 10, 1));
+    }
+    let deposits = format!("POST {account}/deposits");
+    process.operate(&deposits, r#"{"TransactionID":"d","Amount":10.00}"#, 200);
+    process.operate(&deposits, r#"{"TransactionID":"d","Amount":11.00}"#, 409);
     let made = process.client().ask(&create_token(account)).body;
     let token = made.split('"').rev().nth(1).expect("a token");
     // A redemption renews its session, and that is journaled.
