@@ -93,7 +93,9 @@ impl Wallet {
         let rounds = account.activity().map_or(&[][..], |activity| &activity.rounds);
         rounds.iter().map(|at| self.rounds.get(*at)).filter(|round| round.state == RoundState::Open).map(
             |round| RoundView {
+                platform: self.platforms.key(round.platform),
                 id: CompactString::from(&*round.id),
+                game: Some(self.games.id(round.game)).filter(|id| !id.is_empty()).map(CompactString::from),
                 staked: round.staked,
                 returned: round.returned,
                 orphan: round.orphan,

@@ -1,7 +1,6 @@
 //! What is told where nothing can be journaled.
 
 use super::rounds::{Table, play};
-use super::*;
 
 /// What would be turned away where nothing can be journaled, and what is told as ever.
 #[test]
