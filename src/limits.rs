@@ -253,7 +253,7 @@ pub const TOKEN_AHEAD_MS: u64 = 5 * 1_000;
 pub const TOKENS_PER_ACCOUNT_MAX: usize = 16;
 
 /// Single-use tokens of one shard that are minted and not redeemed. Some 120 bytes each with their tables, so 120 MiB: at
-/// most 17,000 a second of which none is redeemed. Past it the platform that has most of them loses its oldest.
+/// most 17,000 a second of which none is redeemed. Platforms have equal shares; past its own a platform loses its oldest.
 pub const TOKENS_MAX: usize = 1024 * 1024;
 
 /// Accounts that one sweep for expired sessions looks at; with [`SWEEP_INTERVAL_MS`] a million accounts are

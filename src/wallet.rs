@@ -232,6 +232,7 @@ impl Wallet {
     pub fn open(&mut self, catalog: Arc<Catalog>) {
         self.books.serve(&catalog);
         self.platforms.serve(&catalog);
+        self.tokens.share_among(catalog.platforms().count());
         (self.rules, self.replayed) = (Rules::V2, None);
         self.catalog = Some(catalog);
     }

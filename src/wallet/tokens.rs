@@ -3,8 +3,8 @@
 //! All tokens live equally long, so the order of minting is the order of expiry: a list through the entries of each
 //! platform, oldest first, lets expired ones go without a search, and a redeemed one leaves it from the middle. A second
 //! list goes through the tokens of one account and platform, of which there are [`limits::TOKENS_PER_ACCOUNT_MAX`] at
-//! most: a further one makes the oldest of them invalid, and nobody else's. Where the shard has [`limits::TOKENS_MAX`],
-//! the platform that has most of them loses its oldest. The memory is that of the tokens outstanding, whatever the rate
+//! most: a further one makes the oldest of them invalid, and nobody else's. A platform has an equal share of
+//! [`limits::TOKENS_MAX`]: past it, it loses its own oldest (protocol §3). The memory is that of the tokens outstanding, whatever the rate
 //! at which they are minted and redeemed.
 
 use hashbrown::HashTable;
@@ -81,13 +81,27 @@ const _: () = assert!(limits::TOKENS_PER_ACCOUNT_MAX < u8::MAX as usize);
 /// Expired tokens that minting one lets go: more than one, so that the table shrinks under load.
 const EXPIRED_PER_MINT: usize = 2;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tokens {
     links: Slab<Link>,
+    /// Tokens that a platform may have.
+    share: usize,
     by_random: HashTable<u32>,
     /// By the platforms' numbers: how many tokens, and their list.
     platforms: Vec<(usize, Ends)>,
     own: HashTable<Own>,
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self {
+            links: Slab::new(),
+            share: limits::TOKENS_MAX,
+            by_random: HashTable::new(),
+            platforms: Vec::new(),
+            own: HashTable::new(),
+        }
+    }
 }
 
 /// The bits are random, so any of them make a hash.
@@ -113,6 +127,11 @@ impl Tokens {
         self.links.len()
     }
 
+    /// So many platforms share the tokens from now on.
+    pub(super) fn share_among(&mut self, platforms: usize) {
+        self.share = limits::TOKENS_MAX / platforms.max(1);
+    }
+
     /// Takes the token in; another one makes way where there are too many. `false` where these bits were drawn before,
     /// which a sound generator does not do.
     pub(super) fn mint(&mut self, now_ms: Millis, token: Token) -> bool {
@@ -124,9 +143,8 @@ impl Tokens {
         if self.at(token.random).is_some() {
             return false;
         }
-        if self.links.len() >= limits::TOKENS_MAX
-            && let Some((_, ends)) = self.platforms.iter().max_by_key(|(count, _)| *count)
-        {
+        let (count, ends) = self.platforms[platform];
+        if count >= self.share {
             self.remove(self.links[ends.oldest as usize].token.random);
         }
         let hash = hash_of(token.account, token.platform);
