@@ -161,7 +161,7 @@ impl Housekeeper {
     }
 
     fn write_marks(&mut self) {
-        let failed = self.shards.iter().find_map(|shard| shard.note().err());
+        let failed = first_failure(self.shards.iter().map(Kept::note));
         self.mark_trouble = failed.map(|error| error.to_string());
     }
 
@@ -228,4 +228,32 @@ fn say(sentence: &str) {
 fn end(sentence: &str) -> ! {
     say(sentence);
     std::process::exit(i32::from(EXIT_IO));
+}
+/// Sees all of them done, and returns the first error: where one shard's mark can't be written, those of the others
+/// follow their journals all the same.
+fn first_failure<E>(done: impl Iterator<Item = Result<(), E>>) -> Option<E> {
+    done.filter_map(Result::err).reduce(|first, _| first)
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_for_one_is_done_for_the_others() {
+        #[track_caller]
+        fn check(outcomes: &[Result<(), &str>], expect: Option<&str>) {
+            let mut done = 0;
+            let failed = first_failure(outcomes.iter().map(|outcome| {
+                done += 1;
+                *outcome
+            }));
+            assert_eq!((failed, done), (expect, outcomes.len()));
+        }
+        check(&[], None);
+        check(&[Ok(()), Ok(())], None);
+        check(&[Err("first"), Ok(()), Ok(())], Some("first"));
+        check(&[Ok(()), Err("second"), Ok(()), Err("fourth"), Ok(())], Some("second"));
+    }
 }
