@@ -2,7 +2,11 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
+use std::process::Command;
+
+use rustix::process::Signal;
 
 use crate::files::names;
 use crate::process::Home;
@@ -36,6 +40,22 @@ fn a_new_directory_is_told_of() {
         "{sentence}"
     );
     assert_eq!(fs::read_dir(home.data()).expect("it is there").count(), 2, "the letter, and the lock file");
+}
+
+/// A look at a machine that is killed at its probe leaves a file, and the directory is new all the same.
+#[test]
+fn a_doctor_that_was_killed_is_no_hindrance() {
+    let home = Home::new();
+    fs::create_dir(home.data()).expect("it is not there");
+    // Past its limit a file's write ends the process.
+    let mut doctor = Command::new("bash");
+    doctor.args(["-c", "ulimit -Sc 0 && ulimit -Sf 0 && exec \"$0\" doctor --shards 1 --data \"$1\""]);
+    doctor.arg(env!("CARGO_BIN_EXE_purser")).arg(home.data());
+    let ended = doctor.output().expect("it runs").status;
+    assert_eq!(ended.signal(), Some(Signal::XFSZ.as_raw()), "{ended}");
+    assert_eq!(names(&home.data()).len(), 1, "its probe: {:?}", names(&home.data()));
+    let says = home.start(1).said.clone();
+    assert!(says.contains(" was empty: new data are begun in it"), "{says}");
 }
 
 /// The lock file is put back, and another server is refused before and after.
