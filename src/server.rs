@@ -114,7 +114,8 @@ pub fn run(config: Config) -> Result<(), Failure> {
     let mut housekeeper = Housekeeper::new(directory, kept.clone(), &config.storing, readiness);
     housekeeper.look_at_the_disk();
     leave_cores(&config.cores);
-    Timekeeper::start(shared.clock.clone(), Arc::clone(&shared.registry), Arc::clone(&shared.readiness));
+    let (clock, registry) = (shared.clock.clone(), Arc::clone(&shared.registry));
+    Timekeeper::start(clock, registry, Arc::clone(&shared.readiness), config.catalog.retention_ms);
     let listeners = platform.sockets.into_iter().zip(operator.sockets);
     let parts = data.into_iter().zip(&kept).zip(listeners);
     let parts = parts.map(|((data, kept), listeners)| (data, Arc::clone(&kept.progress), listeners));
