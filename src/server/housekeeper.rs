@@ -15,7 +15,8 @@ use crate::limits;
 use crate::net::readiness::{ReadOnly, Readiness};
 use crate::shard::flush::Progress;
 use crate::storage::FileError;
-use crate::storage::directory::{DataDirectory, Hold};
+use crate::storage::directory::DataDirectory;
+use crate::storage::hold::Hold;
 use crate::storage::segments::Trouble;
 
 /// A shard as it is seen from beside its core.
