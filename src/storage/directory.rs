@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::StatVfsMountFlags;
 
 use super::file::{self, FileError};
+use super::hold::Watched;
 use super::manifest;
 use crate::journal::Buffer;
 use crate::limits;
@@ -37,8 +38,8 @@ pub struct DataDirectory {
     pub(super) held: File,
     /// Locked too: an older version looks at nothing else. `None` where it is not made yet, or there is no room for it.
     pub(super) lock: Option<File>,
-    /// The shards' directories that are served from.
-    pub(super) served: Vec<(File, PathBuf)>,
+    /// What is served from: the manifest, the shards' directories, and their marks.
+    pub(super) served: Vec<Watched>,
 }
 
 /// The room on a file system.

@@ -1,17 +1,19 @@
-//! The hold on a data directory: one server at a time.
+//! The hold on a data directory: one server at a time, and what it serves from stays where it is.
 //!
 //! The directory itself is locked first, so that a start which refuses for what it finds there has made nothing; then the
-//! lock file, which is all that version 0.1.0 looks at. While it is served the paths are looked at once a second.
+//! lock file, which is all that version 0.1.0 looks at. While it is served the paths are looked at once a second: what is
+//! written to a file that is not at its path any more is lost to the next start.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 
 use super::directory::{DataDirectory, LOCK, OTHERS};
 use super::file::{self, FileError};
+use super::manifest::Manifest;
 
 /// What became of a directory that was held.
 #[derive(Debug)]
@@ -20,10 +22,37 @@ pub enum Hold {
     Held,
     /// The lock file was not there, or another one, and was put back.
     PutBack,
-    /// Something else is at its path, or nothing: another server may serve from there.
-    Lost,
+    /// Something else is at this path, or nothing: of the directory itself, so that another server may serve from there, or
+    /// of what is served from.
+    Lost(PathBuf),
     /// Another process holds the lock file at its path.
     Taken,
+}
+
+/// A file or a directory that is to stay what it is.
+#[derive(Debug)]
+pub struct Watched {
+    file: File,
+    path: PathBuf,
+}
+
+impl Watched {
+    /// What is at `path` now.
+    ///
+    /// # Errors
+    /// Where it can't be opened.
+    pub fn open(path: PathBuf) -> Result<Self, FileError> {
+        let file = File::open(&path).map_err(FileError::of("open", &path))?;
+        Ok(Self { file, path })
+    }
+
+    /// Whether it is still there.
+    ///
+    /// # Errors
+    /// Where that can't be told.
+    pub fn is_in_place(&self) -> Result<bool, FileError> {
+        is_at(&self.file, &self.path)
+    }
 }
 
 impl DataDirectory {
@@ -83,32 +112,33 @@ impl DataDirectory {
         Ok(Some(lock))
     }
 
-    /// Has [`DataDirectory::look_after`] look at the shards' directories of a generation too.
+    /// Has [`DataDirectory::look_after`] look at the manifest and at the shards' directories and marks of a generation too.
     ///
     /// # Errors
     /// Where one can't be opened.
     pub fn serve_from(&mut self, generation: u64, shards: u16) -> Result<(), FileError> {
+        self.served.push(Watched::open(Manifest::path(&self.path))?);
         for shard in 0..shards {
-            let path = self.shard(generation, shard).path().to_owned();
-            let opened = File::open(&path).map_err(FileError::of("open", &path))?;
-            self.served.push((opened, path));
+            let shard = self.shard(generation, shard);
+            self.served.push(Watched::open(shard.path().to_owned())?);
+            self.served.push(Watched::open(shard.mark())?);
         }
         Ok(())
     }
 
-    /// Looks whether the directory, those of its shards and its lock file are still what is at their paths, and puts the
-    /// lock file back.
+    /// Looks whether the directory, what is served from it, and its lock file are still what is at their paths, and puts
+    /// the lock file back.
     ///
     /// # Errors
     /// Where that can't be told, or the lock file can't be put back.
     pub fn look_after(&mut self) -> Result<Hold, FileError> {
         if !is_at(&self.held, &self.path)? {
-            return Ok(Hold::Lost);
+            return Ok(Hold::Lost(self.path.clone()));
         }
-        // What is put in place of them is not what is written to.
-        for (served, path) in &self.served {
-            if !is_at(served, path)? {
-                return Ok(Hold::Lost);
+        // What is put in place of them is not what is written to, and without one of them no start comes to the rest.
+        for served in &self.served {
+            if !served.is_in_place()? {
+                return Ok(Hold::Lost(served.path.clone()));
             }
         }
         if let Some(lock) = &self.lock

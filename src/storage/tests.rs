@@ -385,10 +385,25 @@ fn the_hold_on_a_directory_is_looked_after() {
     rustix::fs::flock(&taken, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
     assert!(matches!(held.look_after().unwrap(), Hold::Taken));
     drop(taken);
-    fs::rename(&path, temporary.path().join("away")).unwrap();
-    assert!(matches!(held.look_after().unwrap(), Hold::Lost));
+    assert!(matches!(held.look_after().unwrap(), Hold::PutBack));
+    Manifest::new(1, 7, 1, false).write(&path).unwrap();
+    held.begin_generation(1).unwrap();
+    held.make_shard(1, 0).unwrap().create_mark(b"mark").unwrap();
+    held.serve_from(1, 1).unwrap();
+    let away = temporary.path().join("away");
+    for served in ["gen-1/shard-0", "gen-1/shard-0/mark", "manifest"].map(|name| path.join(name)) {
+        assert!(matches!(held.look_after().unwrap(), Hold::Held));
+        fs::rename(&served, &away).unwrap();
+        assert!(matches!(held.look_after().unwrap(), Hold::Lost(lost) if lost == served));
+        fs::write(&served, "mark").unwrap();
+        assert!(matches!(held.look_after().unwrap(), Hold::Lost(lost) if lost == served));
+        fs::remove_file(&served).unwrap();
+        fs::rename(&away, &served).unwrap();
+    }
+    fs::rename(&path, &away).unwrap();
+    assert!(matches!(held.look_after().unwrap(), Hold::Lost(lost) if lost == path));
     fs::create_dir(&path).unwrap();
-    assert!(matches!(held.look_after().unwrap(), Hold::Lost));
+    assert!(matches!(held.look_after().unwrap(), Hold::Lost(lost) if lost == path));
     DataDirectory::lock(&path).unwrap();
 }
 

@@ -8,7 +8,9 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
-use crate::files::names;
+use crate::files::{await_mark, names};
+use crate::message::balance;
+use crate::missing::{deposit, told};
 use crate::process::Home;
 
 /// A start says that it makes a directory: a path that is not there, or that nothing is in, may be a disk that is not
@@ -105,12 +107,45 @@ fn a_directory_that_is_moved_away_is_not_served_from() {
         let code = process.wait().code();
         let words = process.last_words();
         assert_eq!(code, Some(74), "{words}");
-        assert!(words.contains("is not the directory any more that this server serves from"), "{words}");
+        let lost = format!("{} is not any more what this server serves from", home.data().display());
+        assert!(words.contains(&lost), "{words}");
         if replace {
             fs::remove_dir(home.data()).expect("nothing is in it");
         }
         fs::rename(home.beside("away"), home.data()).expect("it is there");
         home.start(1).operate("GET default/anna", "", 200);
+    }
+}
+
+/// A start asks for all of it; so this server ends, and does not go on to acknowledge what no other finds.
+#[test]
+fn files_that_are_served_from_stay_what_they_are() {
+    let account = "default/anna";
+    for name in ["manifest", "gen-1/shard-0/mark", "gen-1/shard-0/segment-00000001.journal"] {
+        for replace in [false, true] {
+            let home = Home::new();
+            let mut process = home.start(1);
+            process.operate(&format!("PUT {account}"), r#"{"CountryCode":"GB"}"#, 201);
+            await_mark(&home.data().join("gen-1/shard-0"), 1);
+            deposit(&process, account, 1);
+            // It has looked at the segment since the first record was in it.
+            await_mark(&home.data().join("gen-1/shard-0"), 2);
+            let (path, away) = (home.data().join(name), home.beside("away"));
+            if replace {
+                fs::copy(&path, home.beside("copy")).expect("there is room");
+            }
+            fs::rename(&path, &away).expect("it is there");
+            if replace {
+                fs::rename(home.beside("copy"), &path).expect("nothing is there");
+            }
+            let code = process.wait().code();
+            let words = process.last_words();
+            assert_eq!(code, Some(74), "{words}");
+            let lost = format!("{} is not any more what this server serves from", path.display());
+            assert!(words.contains(&lost), "{words}");
+            fs::rename(&away, &path).expect("it is there");
+            home.start(1).check(&balance(account), &told(1));
+        }
     }
 }
 
