@@ -41,7 +41,15 @@ impl DataDirectory {
     pub fn begin_generation(&self, generation: u64) -> Result<(), FileError> {
         let path = self.generation(generation);
         // A file that was left there would be taken for one of it.
-        fs::create_dir(&path).map_err(FileError::of("create", &path))?;
+        match fs::create_dir(&path) {
+            // What this program has made in one that was not finished was removed before.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                let what = "files are in it that this program has not made, or can't remove, and a new generation needs its \
+                            name: move it away";
+                return Err(FileError::invalid(&path, what));
+            }
+            made => made.map_err(FileError::of("create", &path))?,
+        }
         file::sync_directory(self.path())?;
         file::write_whole(&path.join(UNFINISHED), b"Nothing was served from this generation yet.\n")
     }

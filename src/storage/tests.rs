@@ -324,7 +324,8 @@ fn a_later_generation_is_one_that_nothing_was_served_from() {
     assert_eq!(generations::unfinished_after(data.path(), 2).unwrap(), [5]);
     let error = generations::unfinished_after(data.path(), 1).unwrap_err().to_string();
     assert!(error.contains("gen-2: it is later than generation 1"), "{error}");
-    data.begin_generation(2).unwrap_err();
+    let error = data.begin_generation(2).unwrap_err().to_string();
+    assert!(error.contains("gen-2: files are in it that this program has not made"), "{error}");
 }
 
 #[test]
