@@ -1,14 +1,15 @@
 //! A data directory that is new, held, moved away, or open to others.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 
-use crate::files::{await_mark, names};
+use crate::files::{await_mark, contents, names};
 use crate::message::balance;
 use crate::missing::{deposit, told};
 use crate::process::Home;
@@ -58,6 +59,30 @@ fn a_doctor_that_was_killed_is_no_hindrance() {
     assert_eq!(names(&home.data()).len(), 1, "its probe: {:?}", names(&home.data()));
     let says = home.start(1).said.clone();
     assert!(says.contains(" was empty: new data are begun in it"), "{says}");
+}
+
+/// A start can be ended in any moment, and a signal does so at once: a recovery may take minutes.
+#[test]
+fn a_signal_ends_a_start() {
+    let home = Home::new();
+    home.start(1).stop();
+    let before = contents(&home.data());
+    let snapshot = home.data().join("gen-1/shard-0/snapshot-0000000000000000");
+    for signal in [Signal::TERM, Signal::INT] {
+        fs::rename(&snapshot, home.beside("snapshot")).expect("it is there");
+        let pipe = mknodat(CWD, &snapshot, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0);
+        pipe.expect("it is not there");
+        let mut process = home.spawn(1);
+        // Once it is open at both ends the recovery reads it, and waits for what does not come.
+        let pipe = File::options().write(true).open(&snapshot).expect("it is there");
+        process.signal(signal);
+        let status = process.wait();
+        assert_eq!(status.signal(), Some(signal.as_raw()), "{status}: {}", process.last_words());
+        drop(pipe);
+        fs::rename(home.beside("snapshot"), &snapshot).expect("it is there");
+        assert!(contents(&home.data()) == before, "what is there is left as it is");
+    }
+    assert_eq!(home.start(1).stop(), "");
 }
 
 /// The lock file is put back, and another server is refused before and after.
