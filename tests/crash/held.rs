@@ -200,6 +200,8 @@ fn nobody_else_reads_the_data() {
         fs::set_permissions(name, Permissions::from_mode(0o755)).expect("it is ours");
     }
     fs::set_permissions(home.data(), Permissions::from_mode(0o750)).expect("it is ours");
-    home.start(2).stop();
+    let process = home.start(2);
+    assert!(process.notes.contains("the accounts of 1 shard are dealt anew, to 2"), "{}", process.notes);
+    process.stop();
     check_modes(&home.data());
 }
