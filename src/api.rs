@@ -18,6 +18,7 @@ mod credentials;
 mod decode;
 mod encode;
 mod forms;
+mod jackpot;
 mod members;
 mod operator;
 mod text;

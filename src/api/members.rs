@@ -37,9 +37,11 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use smallvec::SmallVec;
 
 pub use fault::Fault;
+pub(super) use json::is_number;
 pub(super) use rows::{bound, member, object, sentences};
 use visitors::{Flag, Name, Nested, Number, Text};
 
+use super::jackpot::Jackpot;
 use crate::limits;
 use crate::wallet::amount::Money;
 
@@ -273,7 +275,13 @@ impl<'de> Value<'de> for bool {
 impl<'de> Value<'de> for Money {
     #[inline]
     fn read<A: MapAccess<'de>>(map: &mut A, reading: &mut Reading<'de>) -> Result<Option<Self>, A::Error> {
-        map.next_value_seed(Number { reading })
+        map.next_value_seed(Number { reading, parse: Self::parse })
+    }
+}
+
+impl<'de> Value<'de> for Jackpot {
+    fn read<A: MapAccess<'de>>(map: &mut A, reading: &mut Reading<'de>) -> Result<Option<Self>, A::Error> {
+        map.next_value_seed(Number { reading, parse: Self::parse })
     }
 }
 
