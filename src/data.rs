@@ -21,6 +21,7 @@ use state::{Reason, State};
 use crate::calendar::Zones;
 use crate::clock::start::{self, Confirmed, Decision, Start};
 use crate::config::Demo;
+use crate::journal::mark::left_behind;
 use crate::journal::snapshot::{SnapshotHeader, WriteError};
 use crate::journal::{Journal, Mark, Point};
 use crate::recovery::{self, FoldError, Recovered};
@@ -88,7 +89,11 @@ impl From<FileError> for Error {
 
 impl From<recovery::Error<FileError>> for Error {
     fn from(error: recovery::Error<FileError>) -> Self {
-        Self::Recovery(Box::new(error))
+        match error {
+            // The configuration is at fault, and not the data.
+            recovery::Error::Currency(_) => Self::Other(error.to_string()),
+            error => Self::Recovery(Box::new(error)),
+        }
     }
 }
 
@@ -192,7 +197,6 @@ pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
                 State::known(&directory, found, recovered)?
             } else {
                 notes.extend(reasons.iter().map(ToString::to_string));
-                let recovered = recovered.into_iter().map(|(shard, _)| shard).collect();
                 State::dealt(&directory, found, recovered, opening, rebases.then_some(begin_ms))?
             }
         }
@@ -300,6 +304,11 @@ fn recover_all(
         joined.collect()
     });
     let recovered = recovered.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let marks: Vec<Mark> = recovered.iter().filter_map(|(_, mark)| *mark).map(|(mark, _)| mark).collect();
+    if let Some((shard, together)) = left_behind(&marks) {
+        let name = files[shard].directory.mark().display().to_string();
+        return Err(recovery::Error::Damage(marks[shard].is_left_behind(name, together)).into());
+    }
     for (shard, (recovered, _)) in recovered.iter().enumerate() {
         if let Some(torn) = &recovered.tail.torn {
             notes.push(format!(

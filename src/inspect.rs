@@ -22,6 +22,7 @@ pub use verify::verify;
 
 use progress::Progress;
 
+use crate::journal::mark::left_behind;
 use crate::journal::snapshot::{SnapshotReader, Source};
 use crate::journal::{Buffer, Known, Mark, Origin, Point, SegmentSource};
 use crate::limits;
@@ -93,6 +94,7 @@ fn open(path: &Path) -> Result<Opened, Error> {
         return Err(Error::NoData(format!("there are no data in {shown}: no server has served from it")));
     }
     if let Some(opened) = look(path)? {
+        check_together(&opened)?;
         return Ok(opened);
     }
     Err(Error::Failed(match Manifest::read(path)? {
@@ -101,6 +103,24 @@ fn open(path: &Path) -> Result<Opened, Error> {
             format!("{}: it is missing, so that there are no data in {shown}", Manifest::path(path).display())
         }
     }))
+}
+
+/// All shards are of one time. A mark that can't be read is told of when its shard is.
+fn check_together(opened: &Opened) -> Result<(), Error> {
+    let mut found = Ok(());
+    for _ in 0..limits::MARK_TRIES {
+        let read = opened.shards.iter().enumerate().map(|(id, shard)| {
+            let bytes = shard.directory.read_mark().ok()?;
+            let read = Mark::read("", &bytes, origin(opened.manifest, id));
+            read.ok().map(|(mark, _)| mark)
+        });
+        let Some(marks) = read.collect::<Option<Vec<Mark>>>() else { return Ok(()) };
+        let Some((shard, together)) = left_behind(&marks) else { return Ok(()) };
+        let name = opened.shards[shard].directory.mark().display().to_string();
+        // A server may begin at this moment, and has written some of the marks that were read.
+        found = Err(recovery::Error::Damage(marks[shard].is_left_behind(name, together)).into());
+    }
+    found
 }
 
 fn origin(manifest: Manifest, shard: usize) -> Origin {

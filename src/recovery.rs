@@ -6,9 +6,12 @@
 //!
 //! Pure: bytes come from the caller, so that the server, the inspection and the simulator recover in one way.
 
+mod deal;
 mod words;
 
 use std::fmt;
+
+pub use deal::{claim_keys, deal};
 
 use crate::journal::reader::ReadError;
 use crate::journal::record::Record;
@@ -16,8 +19,8 @@ use crate::journal::snapshot::{Sink, SnapshotHeader, SnapshotReader, SnapshotWri
 use crate::journal::{
     Buffer, Change, Damage, Fault, Known, Mark, Origin, Point, Position, SegmentSource, Tail, replay,
 };
-use crate::shard::partition::Partition;
-use crate::wallet::account::{AccountHash, KeyHash, Slot};
+
+use crate::wallet::account::Slot;
 use crate::wallet::image::AccountImage;
 use crate::wallet::outcome::Receipt;
 use crate::wallet::replay::BadImage;
@@ -95,9 +98,10 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
             Self::Image { account, fault } => write!(f, "the snapshot's account {account:?}: {}", fault.0),
             Self::Currency(CurrencyChanged { domain, was, is }) => write!(
                 f,
-                "the accounts of the domain {domain:?} hold {}, and it is to be {} now",
-                was.code(),
-                is.code()
+                "the configuration gives the domain {domain:?} the currency {}, and the data have it with {was}: a domain \
+                 keeps its currency. Give it {was} again, or begin a domain of another name",
+                is.code(),
+                was = was.code()
             ),
             Self::Caller(error) => error.fmt(f),
         }
@@ -229,63 +233,6 @@ pub fn write_snapshot<W: Sink>(
         writer.slot(slot, &accounts)?;
     }
     writer.finish()
-}
-
-/// Deals the accounts of these wallets anew, as they are at `now_ms`, to the shards of `partition`, each after `change`
-/// has seen it. From now on `settings` hold.
-///
-/// # Errors
-/// None that a recovered wallet has: an account that is there twice, or a domain of two currencies.
-pub fn deal<E>(
-    wallets: Vec<Wallet>,
-    partition: Partition,
-    now_ms: Millis,
-    settings: &Settings,
-    mut change: impl FnMut(&mut AccountImage),
-) -> Result<Vec<Wallet>, Error<E>> {
-    let mut dealt: Vec<Wallet> = (0..partition.shards()).map(|_| Wallet::to_replay()).collect();
-    for wallet in &wallets {
-        for new in &mut dealt {
-            new.configure(now_ms, wallet.settings())?;
-        }
-    }
-    for new in &mut dealt {
-        new.configure(now_ms, settings)?;
-    }
-    // The settings of a start may have reached the journals of some shards alone: each account is forgotten by its own
-    // shard's, and by the new ones.
-    for wallet in wallets {
-        let was = wallet.settings();
-        for (slot, places) in wallet.by_slot() {
-            let mut accounts: Vec<AccountImage> = wallet.images(now_ms, &places).collect();
-            for account in &mut accounts {
-                if was.session_idle_ms != settings.session_idle_ms {
-                    account.end_expired(now_ms, was);
-                }
-                change(account);
-            }
-            restore_accounts(&mut dealt[partition.owner(slot).index()], &accounts)?;
-        }
-    }
-    Ok(dealt)
-}
-
-/// Makes the directories of session keys anew, out of the sessions of all shards. A session whose key was given to a
-/// later login since is dropped: it expired long before.
-pub fn claim_keys(wallets: &mut [Wallet], partition: Partition, now_ms: Millis) {
-    let mut claims: Vec<_> = wallets.iter().flat_map(|wallet| wallet.claims(now_ms)).collect();
-    // The latest login with a key has it.
-    claims.sort_unstable_by_key(|claim| (claim.key.bits(), std::cmp::Reverse(claim.started_ms)));
-    let mut lost: Vec<(KeyHash, AccountHash)> = Vec::new();
-    for claim in claims {
-        let owner = &mut wallets[partition.owner(claim.key.slot()).index()];
-        if !owner.adopt_key(claim.key, claim.account) {
-            lost.push((claim.key, claim.account));
-        }
-    }
-    for wallet in wallets {
-        wallet.keep_sessions(now_ms, |key, account| lost.contains(&(key, account)));
-    }
 }
 
 /// Folds the records of `segments` into the snapshot before them, slot by slot: no more than one slot's accounts are in

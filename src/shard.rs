@@ -208,13 +208,24 @@ impl<W: Copy> Shard<W> {
         Ok(())
     }
 
-    /// Whether `operation` must be refused, since it could not be journaled.
-    fn is_refused(&mut self, operation: &Operation<impl AsRef<str>>) -> bool {
-        let refused = operation.is_write() && (self.read_only || !self.core.has_room());
-        if refused {
-            self.metrics.write_refused();
+    /// Applies `operation` here. Where nothing can be journaled it is told what changes nothing, and of the rest
+    /// [`Outcome::Unavailable`].
+    fn step(
+        &mut self,
+        now_ms: Millis,
+        operation: &Operation<&str>,
+        told: impl FnOnce(&Outcome<&str>, Sequence),
+    ) -> Step {
+        if !operation.is_write() || !self.read_only && self.core.has_room() {
+            return self.core.step(now_ms, operation, told);
         }
-        refused
+        if self.core.would_change(now_ms, operation) {
+            self.metrics.write_refused();
+            told(&Outcome::Unavailable, 0);
+        } else {
+            self.core.tell(now_ms, operation, told);
+        }
+        Step::Done
     }
 
     /// Whether `operation` has no way to go: as many requests are under way to its owner, or as many steps wait here, as
@@ -248,12 +259,8 @@ impl<W: Copy> Shard<W> {
             self.send(owner, ticket, operation.map(|text| CompactString::from(*text)));
             return Submitted::Pending;
         }
-        if self.is_refused(operation) {
-            told(&Outcome::Unavailable, 0);
-            return Submitted::Answered;
-        }
         let now_ms = self.advance(now_ms);
-        match self.core.step(now_ms, operation, told) {
+        match self.step(now_ms, operation, told) {
             Step::Done => Submitted::Answered,
             Step::Elsewhere { to, next, after } => {
                 let ticket = self.ticket(Some(waiter));
@@ -337,15 +344,13 @@ impl<W: Copy> Shard<W> {
                 return served > 0;
             };
             let (mut outcome, mut after) = (Outcome::Unavailable, 0);
-            if !self.is_refused(&operation) {
-                let step = self.core.step(now_ms, &operation.as_deref(), |told, seen| {
-                    outcome = told.map(|text| CompactString::from(*text));
-                    after = seen;
-                });
-                if let Step::Elsewhere { next, after: seen, .. } = step {
-                    // The way on starts at the sender, whose count of requests under way covers it.
-                    (outcome, after) = (Outcome::Next(next), seen);
-                }
+            let step = self.step(now_ms, &operation.as_deref(), |told, seen| {
+                outcome = told.map(|text| CompactString::from(*text));
+                after = seen;
+            });
+            if let Step::Elsewhere { next, after: seen, .. } = step {
+                // The way on starts at the sender, whose count of requests under way covers it.
+                (outcome, after) = (Outcome::Next(next), seen);
             }
             let reply = Reply { ticket, outcome };
             if after <= self.core.durable() {

@@ -36,6 +36,7 @@ mod outside;
 pub mod platform;
 mod platforms;
 mod play;
+mod rebase;
 mod refusals;
 pub mod replay;
 pub mod restriction;
@@ -322,6 +323,19 @@ impl Wallet {
                 self.renew_session(stamp, account, key, *used_ms, effect);
                 Outcome::Silent
             }
+        }
+    }
+
+    /// Whether an operation that may change something would; `true` where that is not known before it is applied. A
+    /// repeat of what was done, and what is refused for what it says, changes nothing.
+    pub fn would_change(&self, now_ms: Millis, operation: &Operation<&str>) -> bool {
+        match operation {
+            Operation::Play(play) => self.play_would_change(now_ms, play),
+            Operation::EndRound { .. } => self.end_would_change(now_ms, operation),
+            Operation::Credit { .. } | Operation::Transfer { .. } => {
+                self.payment_would_change(now_ms, operation)
+            }
+            _ => operation.is_write(),
         }
     }
 

@@ -13,6 +13,9 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
+#[path = "crash/skipped.rs"]
+mod skipped;
+
 /// After this a program that should have refused to start is taken for one that serves, and killed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -108,6 +111,8 @@ fn wrong_flags() {
     check("serve --listen", "a value is required for '--listen <ADDRESS>'");
     check("serve --listen nonsense", "\"nonsense\" is not an IP address and port");
     check("serve --shards 0", "0 is not in 1..=64");
+    check("serve --shards 65", "65 is not in 1..=64");
+    check("serve --demo --demo-accounts 10000001", "10000001 is not in 0..=10000000");
     check("serve --cores 0-", "\"0-\" is neither a core's number");
     check("serve --demo --cores 1023", "names core 1023, but this process may run on");
     check("serve --session-token twice", "[possible values: single-use, wrapped]");
@@ -125,6 +130,14 @@ fn flags_that_do_not_go_together() {
     );
     check("serve --demo --operator-listen [::]:0", "[::]:0 is none");
     check("serve --demo --listen 127.0.0.1:9817", "overlap");
+    check(
+        "serve --demo --after-pause --rebase-clock",
+        "'--after-pause' cannot be used with '--rebase-clock'",
+    );
+    check(
+        "explain --account default/anna --at 2026-11-24T16:00:00Z --transaction t",
+        "'--at <TIME>' cannot be used with '--transaction <ID>'",
+    );
 }
 
 #[test]
@@ -210,7 +223,7 @@ fn data_directories_without_permission() {
 
     let check = |data: &Path, expect: &str| {
         let Some(mut command) = unprivileged(&program) else {
-            eprintln!("skipped: root, and no setpriv to become somebody else");
+            skipped::skip("root, and no setpriv to become somebody else");
             return;
         };
         command.current_dir(dir.path()).args(demo_in(data));

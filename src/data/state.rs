@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::marks::Starting;
 use super::{Demo, Error, Found, Opening, ShardFiles, ShardMark, ShardStart, SnapshotSink, put_demo};
 use crate::journal::snapshot::SnapshotHeader;
 use crate::journal::{Journal, Place, Point, RecordHash};
@@ -54,6 +55,12 @@ impl fmt::Display for Reason {
     }
 }
 
+/// The number of this start: the one after all that have written a mark.
+fn next_start(found: &[Found]) -> u64 {
+    let before = found.iter().filter_map(|(_, mark)| *mark).map(|(mark, _)| mark.start.number).max();
+    before.unwrap_or(0) + 1
+}
+
 /// A shard on its way to serve, without its wallet.
 pub(super) struct Prepared {
     journal: Journal,
@@ -70,6 +77,7 @@ pub(super) struct State {
     pub(super) manifest: Manifest,
     /// The manifest does not name this generation yet.
     is_new: bool,
+    starting: Starting,
     wallets: Vec<Wallet>,
     shards: Vec<Prepared>,
 }
@@ -86,11 +94,16 @@ impl State {
         for unfinished in unfinished_after(directory.path(), 0)? {
             directory.remove_generation(unfinished)?;
         }
-        Self::blank(directory, opening, 1)
+        Self::blank(directory, opening, 1, 1)
     }
 
-    /// Shards that hold nothing, of a new generation.
-    fn blank(directory: &DataDirectory, opening: &Opening, generation: u64) -> Result<Self, Error> {
+    /// Shards that hold nothing, of a new generation, which start number `start` makes.
+    fn blank(
+        directory: &DataDirectory,
+        opening: &Opening,
+        generation: u64,
+        start: u64,
+    ) -> Result<Self, Error> {
         let shards = opening.partition.shards();
         let manifest = Manifest::new(generation, opening.stream, shards as u16, opening.demo.is_some());
         directory.begin_generation(generation)?;
@@ -108,7 +121,8 @@ impl State {
         });
         let prepared = prepared.collect::<Result<Vec<_>, FileError>>()?;
         let wallets = (0..shards).map(|_| Wallet::to_replay()).collect();
-        Ok(Self { manifest, is_new: true, wallets, shards: prepared })
+        let starting = Starting::new(start, shards);
+        Ok(Self { manifest, is_new: true, starting, wallets, shards: prepared })
     }
 
     /// The shards as they were.
@@ -117,12 +131,14 @@ impl State {
         manifest: Manifest,
         recovered: Vec<Found>,
     ) -> Result<Self, Error> {
-        let mut state = Self { manifest, is_new: false, wallets: Vec::new(), shards: Vec::new() };
+        let starting = Starting::new(next_start(&recovered), recovered.len());
+        let mut state = Self { manifest, is_new: false, starting, wallets: Vec::new(), shards: Vec::new() };
         for (shard, (recovered, mark)) in (0..).zip(recovered) {
             let Recovered { wallet, tail, now_ms, .. } = recovered;
             let files = ShardFiles::of(directory, manifest, shard);
             files.directory.remove_unfinished()?;
-            let mark = mark.map(|(said, count)| ShardMark::found(&files.directory, said, count));
+            let mark =
+                mark.map(|(said, count)| ShardMark::found(&files.directory, said, count, &state.starting));
             let before = tail.closed.last().map(|segment| segment.number);
             state.wallets.push(wallet);
             state.shards.push(Prepared {
@@ -142,26 +158,35 @@ impl State {
     pub(super) fn dealt(
         directory: &DataDirectory,
         found: Manifest,
-        recovered: Vec<Recovered>,
+        recovered: Vec<Found>,
         opening: &Opening,
         rebased_ms: Option<Millis>,
     ) -> Result<Self, Error> {
+        let start = next_start(&recovered);
+        let recovered: Vec<Recovered> = recovered.into_iter().map(|(shard, _)| shard).collect();
         // Sequences go on, so that the order of what happened can be told across the change.
         let sequence = recovered.iter().map(|shard| shard.tail.last.sequence).max().unwrap_or(0);
         let latest_ms = recovered.iter().map(|shard| shard.now_ms).max().unwrap_or(0);
-        let now_ms = rebased_ms.unwrap_or(latest_ms);
-        let wallets = recovered.into_iter().map(|shard| shard.wallet).collect();
+        // What was over before this start is over by the settings that held until then.
+        let now_ms = rebased_ms.unwrap_or_else(|| latest_ms.max(opening.now_ms));
+        let settings = opening.settings(now_ms);
+        let mut wallets: Vec<Wallet> = recovered.into_iter().map(|shard| shard.wallet).collect();
+        if rebased_ms.is_some() {
+            // Of two sessions with one key, the first of which was over by the clock that was ahead, the later login's is
+            // the one; brought back, both would seem to begin now.
+            recovery::claim_keys(&mut wallets, Partition::new(usize::from(found.shards)), now_ms);
+        }
         let mut unnamed = None;
         let change = |account: &mut AccountImage| {
             if let Some(rebased_ms) = rebased_ms {
-                account.clamp(rebased_ms);
+                account.rebase(rebased_ms, &settings);
             }
             if let Err(number) = account.name_platforms(&opening.platforms) {
                 unnamed = unnamed.max(Some(number));
             }
         };
         // By a time that was never so nothing is forgotten.
-        let wallets = recovery::deal(wallets, opening.partition, now_ms, &opening.settings(now_ms), change)?;
+        let wallets = recovery::deal(wallets, opening.partition, now_ms, &settings, change)?;
         if let Some(number) = unnamed {
             return Err(Error::Other(format!(
                 "the data names platforms by their places in the configuration, as version 0.1.0 did, and has rounds or \
@@ -169,7 +194,7 @@ impl State {
                 opening.platforms.len()
             )));
         }
-        let mut state = Self::blank(directory, opening, found.generation + 1)?;
+        let mut state = Self::blank(directory, opening, found.generation + 1, start)?;
         for shard in &mut state.shards {
             shard.last = Point { sequence, hash: RecordHash::START };
             shard.journal = Journal::new(shard.files.origin, shard.last);
@@ -262,7 +287,9 @@ impl State {
     fn write_beginnings(&mut self) -> Result<(), Error> {
         for Prepared { files, mark, last, .. } in &mut self.shards {
             files.directory.create_segment(FIRST_SEGMENT, limits::SEGMENT_BYTES as u64)?;
-            *mark = Some(ShardMark::create(&files.directory, files.origin, *last, FIRST_SEGMENT)?);
+            let made =
+                ShardMark::create(&files.directory, files.origin, *last, FIRST_SEGMENT, &self.starting)?;
+            *mark = Some(made);
         }
         Ok(())
     }

@@ -350,8 +350,7 @@ fn decision(
             if play.kind == PlayKind::Rollback
                 && before.is_some_and(|(_, version)| version == receipt.version) =>
         {
-            "done, moved nothing: the bet was taken back before, or is not there and is remembered as cancelled"
-                .to_owned()
+            "done, moved nothing: the bet was taken back before, or is not there".to_owned()
         }
         _ => "done".to_owned(),
     };
@@ -390,6 +389,9 @@ fn remembered_words(
     let of_bet = original.map_or_else(String::new, |bet| format!(", of bet {}", words::plain(&bet.id)));
     let fate = match (known.rolled_back(), known.moved_nothing()) {
         (true, _) => "done, taken back later",
+        (_, true) if original.is_some_and(TransactionImage::is_cancelled) => {
+            "done, moved nothing: the bet is not there"
+        }
         (_, true) => "done, moved nothing: the bet was taken back before",
         (false, false) => "done",
     };

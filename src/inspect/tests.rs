@@ -37,12 +37,14 @@ fn account() -> AccountImage {
     let back = TransactionImage { original: Some(0), ..transaction(3, ROLLBACK, 100, 1_000) };
     let again = TransactionImage { flags: 1, original: Some(0), ..transaction(4, ROLLBACK, 100, 1_000) };
     let cancelled = TransactionImage { id: "b-9".into(), kind: CANCELLED, ..Default::default() };
+    // What `unknown_rollback = 0` leaves.
+    let unknown = TransactionImage { flags: 1, original: Some(3), ..transaction(10, ROLLBACK, 7, 2_000) };
     let first = RoundImage {
         id: "r-1".into(),
         state: 1,
         staked: 100,
         returned: 100,
-        transactions: vec![bet, back, again, cancelled],
+        transactions: vec![bet, back, again, cancelled, unknown],
         ..Default::default()
     };
     let second = RoundImage {
@@ -60,7 +62,7 @@ fn account() -> AccountImage {
     };
     let outside = vec![transaction(1, DEPOSIT, 1_000, 1_000), transaction(9, WITHDRAWAL, 20, 2_000)];
     let rounds = vec![first, second];
-    AccountImage { id: "default/anna".into(), cash: 2_000, number: 9, rounds, outside, ..Default::default() }
+    AccountImage { id: "default/anna".into(), cash: 2_000, number: 10, rounds, outside, ..Default::default() }
 }
 
 fn audited(image: &AccountImage) -> Audit {
@@ -111,14 +113,15 @@ fn what_does_not_follow_is_found() {
     );
     check(
         |image| image.cash = 1_999,
-        &["default/anna: it holds 1999 minor units, and held 2000 after its last transaction (t-9)"],
+        &["default/anna: it holds 1999 minor units, and held 2000 after its last transaction (t-10)"],
     );
-    check(|image| image.number = 8, &["default/anna: it has had 8 transactions, and remembers number 9"]);
+    check(|image| image.number = 8, &["default/anna: it has had 8 transactions, and remembers number 10"]);
     // Number 8 does not follow number 6; and the last may be forgotten.
     check(
         |image| {
             image.rounds[1].transactions[2].balance_after = 5;
             image.outside.pop();
+            image.rounds[0].transactions.pop();
             image.cash = 1;
         },
         &[],
@@ -144,7 +147,7 @@ fn an_audit_counts_and_sums() {
     ];
     audit.account(&image);
     audit.account(&AccountImage { id: "nippon/anna".into(), cash: 7, ..Default::default() });
-    assert_eq!(audit.transactions, 9 - 1);
+    assert_eq!(audit.transactions, 10 - 1);
     assert_eq!(audit.held.into_iter().collect::<Vec<_>>(), [("default".into(), 2_000), ("nippon".into(), 7)]);
     let until: Vec<_> = audit.sessions.iter().map(|held| held.until_ms).collect();
     assert_eq!(until, [Some(NOW_MS + 1), None]);

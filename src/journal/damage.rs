@@ -86,6 +86,13 @@ pub enum Fault {
         /// What stands where the journal ends.
         what: String,
     },
+    /// The mark, and so the journal, is of an earlier start than those of other shards.
+    LeftBehind {
+        /// The start that it is of.
+        start: u64,
+        /// The start in which all shards have written.
+        together: u64,
+    },
     /// The journal was left by a clean stop, and what stands at its end is no group.
     AfterStop(String),
     /// The journal is not the one that the mark was made of.
@@ -140,6 +147,11 @@ impl fmt::Display for Fault {
             Self::Lost { last, marked, what } => write!(
                 f,
                 "the journal ends here with record {last} ({what}), and its mark says that record {marked} was durable"
+            ),
+            Self::LeftBehind { start, together } => write!(
+                f,
+                "it is of start {start} of the server, and other shards are of start {together}, in which all of them wrote: \
+                 the shard is an older copy"
             ),
             Self::AfterStop(what) => {
                 write!(f, "{what}, and the server was stopped in order: nothing can have been torn")

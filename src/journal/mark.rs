@@ -4,6 +4,9 @@
 //! names a record that is durable, and its segment. While a shard is served its mark follows a second behind. A clean
 //! stop leaves a mark that names the very end, and the last segment file that there is.
 //!
+//! Marks also tell that a shard was put back from an older copy, with its mark: each has the number of the start that wrote
+//! it, and once all shards write, each says so. A mark of an earlier start than one that says so is not of its time.
+//!
 //! A mark has two slots of a block each, which are written in turn: where a write of one is torn, the other holds.
 //!
 //! | bytes of a slot | what |
@@ -17,7 +20,9 @@
 //! | 40–47 | count: the slot with the higher one holds |
 //! | 48–63 | hash of the record |
 //! | 64–67 | of a clean mark the last segment file; zero in a serving one |
-//! | 68–4079 | zero |
+//! | 68–71 | 1 where all shards had begun to write in this start; or else 0 |
+//! | 72–79 | the number of the start that has written it, from 1; 0 in what no start has |
+//! | 80–4079 | zero |
 //! | 4080–4095 | checksum of all before it |
 
 use super::{Damage, Fault, Origin, Point, RecordHash, bytes};
@@ -39,7 +44,9 @@ const SEQUENCE_AT: usize = 32;
 const COUNT_AT: usize = 40;
 const HASH_AT: usize = 48;
 const LAST_FILE_AT: usize = 64;
-const ZERO_AT: usize = 68;
+const TOGETHER_AT: usize = 68;
+const START_AT: usize = 72;
+const ZERO_AT: usize = 80;
 const CHECKSUM_AT: usize = JOURNAL_BLOCK_BYTES - bytes::CHECKSUM_BYTES;
 
 const SERVING: u32 = 1;
@@ -63,6 +70,32 @@ pub struct Mark {
     /// Left by a clean stop: nothing follows the record, and this is the number of the last segment file. `None` while
     /// the shard is served.
     pub stopped: Option<u32>,
+    /// The start of the server that has written it.
+    pub start: Start,
+}
+
+/// A start of the server, as marks know it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Start {
+    /// Its number among those of the data, from 1.
+    pub number: u64,
+    /// All shards had begun to write in it: no mark is of an earlier one.
+    pub together: bool,
+}
+
+/// The first of these marks that is of an earlier start than one in which all shards have written; its place, and the
+/// number of that start.
+pub fn left_behind(marks: &[Mark]) -> Option<(usize, u64)> {
+    let together = marks.iter().filter(|mark| mark.start.together).map(|mark| mark.start.number).max()?;
+    let at = marks.iter().position(|mark| mark.start.number < together)?;
+    Some((at, together))
+}
+
+/// Whether a clean stop has left this, and one of its slots is not as it was written: the other one holds, and both were
+/// written twice.
+pub fn has_lost_a_slot(mark: &[u8], origin: Origin) -> bool {
+    let is_clean = Mark::read("", mark, origin).is_ok_and(|(mark, _)| mark.stopped.is_some());
+    is_clean && !mark.chunks_exact(JOURNAL_BLOCK_BYTES).all(is_whole)
 }
 
 impl Mark {
@@ -81,9 +114,17 @@ impl Mark {
         bytes::put(&mut block, COUNT_AT, count.to_le_bytes());
         bytes::put(&mut block, HASH_AT, self.last.hash.bits().to_le_bytes());
         bytes::put(&mut block, LAST_FILE_AT, self.stopped.unwrap_or(0).to_le_bytes());
+        bytes::put(&mut block, TOGETHER_AT, u32::from(self.start.together).to_le_bytes());
+        bytes::put(&mut block, START_AT, self.start.number.to_le_bytes());
         let checksum = bytes::checksum(&block[..CHECKSUM_AT]);
         bytes::put(&mut block, CHECKSUM_AT, checksum.to_le_bytes());
         block
+    }
+
+    /// The damage where this mark, in the file of this name, is of an earlier start than the one that the others are of.
+    pub fn is_left_behind(&self, name: String, together: u64) -> Damage {
+        let fault = Fault::LeftBehind { start: self.start.number, together };
+        Damage { file: name, offset: START_AT as u64, fault }
     }
 
     /// Reads the bytes of a mark: what it says, and its count. `name` is the file's, for what is reported.
@@ -116,10 +157,16 @@ impl Mark {
             return Err(Fault::Bytes("the mark is none that this version writes".into()));
         }
         let (kind, last_file) = (bytes::u32_at(slot, KIND_AT), bytes::u32_at(slot, LAST_FILE_AT));
+        let unknown = || Err(Fault::Bytes("the mark is none that this version writes".into()));
         let stopped = match (kind, last_file) {
             (SERVING, 0) => None,
             (CLEAN, last_file) => Some(last_file),
-            _ => return Err(Fault::Bytes("the mark is none that this version writes".into())),
+            _ => return unknown(),
+        };
+        let together = match bytes::u32_at(slot, TOGETHER_AT) {
+            0 => false,
+            1 => true,
+            _ => return unknown(),
         };
         Ok(Self {
             origin: Origin {
@@ -133,6 +180,7 @@ impl Mark {
             },
             segment: bytes::u32_at(slot, SEGMENT_AT),
             stopped,
+            start: Start { number: bytes::u64_at(slot, START_AT), together },
         })
     }
 }

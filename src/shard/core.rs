@@ -137,6 +137,11 @@ impl Core {
         self.journal.has_room()
     }
 
+    /// Whether an operation would change something here.
+    pub fn would_change(&self, now_ms: Millis, operation: &Operation<&str>) -> bool {
+        self.wallet.would_change(now_ms, operation)
+    }
+
     /// Whether everything that was changed is on stable storage.
     pub const fn is_durable(&self) -> bool {
         self.durable == self.journal.last_sequence()
@@ -213,6 +218,21 @@ impl Core {
         unreachable!("a way of more than {STEPS_MAX} steps")
     }
 
+    /// Tells what an operation comes to that would change nothing ([`Core::would_change`]), and needs no journal.
+    ///
+    /// # Panics
+    /// Where it changes something.
+    pub fn tell(
+        &mut self,
+        now_ms: Millis,
+        operation: &Operation<&str>,
+        told: impl FnOnce(&Outcome<&str>, Sequence),
+    ) {
+        let (mut after, before) = (0, self.journal.last_sequence());
+        told(&self.apply_at(now_ms, operation, &mut after), after);
+        assert_eq!(self.journal.last_sequence(), before, "what would change something is turned away");
+    }
+
     /// Applies and journals one step. `after` grows to the latest change that it saw.
     fn apply<'a>(
         &'a mut self,
@@ -228,6 +248,16 @@ impl Core {
             }
             *after = self.configured.max(*after);
         }
+        self.apply_at(now_ms, operation, after)
+    }
+
+    /// The same, on a day that is known.
+    fn apply_at<'a>(
+        &'a mut self,
+        now_ms: Millis,
+        operation: &Operation<&'a str>,
+        after: &mut Sequence,
+    ) -> Outcome<&'a str> {
         let Self { wallet, journal, watch, .. } = self;
         if let Operation::StartSession { account, .. } = operation {
             // Which session makes way for a new one depends on when each was last used.

@@ -76,7 +76,7 @@ impl Wallet {
     }
 
     /// Forgets what is over of every account, at once.
-    pub(super) fn forget_all(&mut self, now_ms: Millis) {
+    pub fn forget_all(&mut self, now_ms: Millis) {
         for at in 0..self.accounts.len() {
             self.forget_account(now_ms, AccountIndex::new(at));
         }

@@ -2,7 +2,6 @@
 
 use rkyv::{Archive, Deserialize, Serialize};
 
-use super::Millis;
 use super::outcome::LineKind;
 use super::platform::PlatformKey;
 use super::rounds::Kind;
@@ -67,31 +66,6 @@ impl AccountImage {
             }
         }
         Ok(())
-    }
-
-    /// Brings every time that is later than `now_ms` back to it, where a journal was written under a clock that was
-    /// ahead. What is remembered for a time is remembered for that long from now; the order of what happened stays. Sums
-    /// of a day, week or month that has not begun are taken over into the current one by whoever asks next, since they
-    /// seem to begin in it: a limit is not escaped by it.
-    pub fn clamp(&mut self, now_ms: Millis) {
-        let back = |ms: &mut Millis| *ms = (*ms).min(now_ms);
-        for session in &mut self.sessions {
-            back(&mut session.started_ms);
-            back(&mut session.used_ms);
-        }
-        for sum in self.sums.iter_mut().flatten() {
-            back(&mut sum.from_ms);
-        }
-        for round in &mut self.rounds {
-            back(&mut round.last_ms);
-        }
-        let of_rounds = self.rounds.iter_mut().flat_map(|round| &mut round.transactions);
-        for transaction in of_rounds.chain(&mut self.outside) {
-            back(&mut transaction.at_ms);
-        }
-        for (at_ms, _) in &mut self.alerts {
-            back(at_ms);
-        }
     }
 }
 
@@ -219,78 +193,17 @@ pub struct TransactionImage {
 mod tests {
     use super::*;
 
-    const DAY_MS: Millis = 24 * 3_600 * 1_000;
-
-    /// Wednesday 2026-11-25, noon.
-    const NOW: Millis = 20_782 * DAY_MS + DAY_MS / 2;
-
-    fn transaction(at_ms: Millis) -> TransactionImage {
-        TransactionImage { id: "t".into(), amount: 100, at_ms, number: 1, ..TransactionImage::default() }
-    }
-
-    /// An account, all of whose times are these.
-    fn account(at_ms: [Millis; 2], from_ms: [Millis; 3]) -> AccountImage {
-        let [first, last] = at_ms;
-        let sum = |from_ms| SumImage { from_ms, staked: 500, won: 200 };
-        AccountImage {
-            id: "default/anna".into(),
-            cash: 1_000,
-            version: 7,
-            sessions: vec![SessionImage {
-                key: "k".into(),
-                serial: 1,
-                endless: false,
-                started_ms: first,
-                used_ms: last,
-            }],
-            sums: Some(from_ms.map(sum)),
-            rounds: vec![RoundImage {
-                id: "r".into(),
-                state: 2,
-                staked: 100,
-                last_ms: last,
-                transactions: vec![transaction(first), transaction(last)],
-                ..RoundImage::default()
-            }],
-            outside: vec![transaction(first), transaction(last)],
-            alerts: vec![(first, "{}".into()), (last, "{}".into())],
-            ..AccountImage::default()
-        }
-    }
-
-    #[track_caller]
-    fn check(at_ms: [Millis; 2], from_ms: [Millis; 3], expect_ms: [Millis; 2], expect_from_ms: [Millis; 3]) {
-        let mut image = account(at_ms, from_ms);
-        image.clamp(NOW);
-        assert_eq!(image, account(expect_ms, expect_from_ms));
-    }
-
-    #[test]
-    fn times_to_come_are_brought_back_and_sums_are_kept() {
-        // The day, its Monday, and the first of its month.
-        let days = |days: [u64; 3]| days.map(|day| day * DAY_MS);
-        let current = days([20_782, 20_780, 20_758]);
-        check([NOW - 1, NOW], current, [NOW - 1, NOW], current);
-        let before = days([20_770, 20_766, 20_758]);
-        check([NOW - 9 * DAY_MS, NOW - 1], before, [NOW - 9 * DAY_MS, NOW - 1], before);
-        check([NOW - 1, NOW + 1], current, [NOW - 1, NOW], current);
-        // Eight days on, in the next week and the next month.
-        let later = days([20_790, 20_787, 20_788]);
-        check([NOW + 8 * DAY_MS, NOW + 8 * DAY_MS + 1], later, [NOW, NOW], [NOW; 3]);
-        // Later on the day, and in the week, alone.
-        let [_, monday, first] = current;
-        check([NOW + 1, NOW + 2], [20_784 * DAY_MS, monday, first], [NOW, NOW], [NOW, monday, first]);
-        check([Millis::MAX; 2], [Millis::MAX; 3], [NOW; 2], [NOW; 3]);
-        let mut none = AccountImage::default();
-        none.clamp(0);
-        assert_eq!(none, AccountImage::default());
-    }
-
     #[test]
     fn platforms_of_version_0_1_0_get_their_keys() {
         let [first, second] = ["L100", "L200"].map(|key| PlatformKey::new(key).unwrap());
         let image = |platforms: [PlatformKey; 3]| {
-            let mut image = account([1, 2], [0; 3]);
+            let known = TransactionImage::default;
+            let round = RoundImage { transactions: vec![known()], ..RoundImage::default() };
+            let mut image = AccountImage {
+                rounds: vec![round],
+                outside: vec![known(), known()],
+                ..AccountImage::default()
+            };
             image.rounds[0].platform = platforms[0].bytes();
             image.outside[0].platform = platforms[1].bytes();
             image.outside[1].platform = platforms[2].bytes();

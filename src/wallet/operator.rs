@@ -93,7 +93,9 @@ impl Wallet {
         let rounds = account.activity().map_or(&[][..], |activity| &activity.rounds);
         rounds.iter().map(|at| self.rounds.get(*at)).filter(|round| round.state == RoundState::Open).map(
             |round| RoundView {
+                platform: self.platforms.key(round.platform),
                 id: CompactString::from(&*round.id),
+                game: Some(self.games.id(round.game)).filter(|id| !id.is_empty()).map(CompactString::from),
                 staked: round.staked,
                 returned: round.returned,
                 orphan: round.orphan,
@@ -141,10 +143,7 @@ impl Wallet {
         let Some(amount) = amount.in_minor_units(currency) else {
             return refuse(OperatorRefusal::NotMoney);
         };
-        let kind = match direction {
-            Direction::In => Kind::Deposit,
-            Direction::Out => Kind::Withdrawal,
-        };
+        let kind = Kind::of_transfer(*direction);
         let before = match self.recall(stamp.now_ms, index, kind, PlatformIndex::NONE, transaction) {
             Recalled::Known(before) => Some(before),
             Recalled::Full => return refuse(OperatorRefusal::TooManyTransactions),

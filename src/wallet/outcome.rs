@@ -137,8 +137,12 @@ pub struct AccountView {
 /// An open round as the operator sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoundView {
+    /// Whose it is; [`PlatformKey::NONE`] of a round of version 0.1.0 that no platform has named since.
+    pub platform: PlatformKey,
     /// `GameRoundID`.
     pub id: CompactString,
+    /// The game of its first transaction; `None` where that is not known.
+    pub game: Option<CompactString>,
     /// The sum of its bets.
     pub staked: Amount,
     /// What rollbacks and voids have given back of it.

@@ -2,6 +2,7 @@
 //! which move nothing (protocol §4, §6).
 
 use super::amount::Amount;
+use super::horizon::is_over;
 use super::ledger::{AccountIndex, Place};
 use super::operation::Operation;
 use super::outcome::{Effect, ErrorCode, Outcome, Why};
@@ -93,7 +94,26 @@ impl Wallet {
         id: &str,
     ) -> Recalled {
         self.forget_outside(now_ms, index);
-        let Some(activity) = self.accounts.get(index).activity() else { return Recalled::New };
+        if let Some(known) = self.known_outside(now_ms, index, kind, platform, id) {
+            return Recalled::Known(known);
+        }
+        let activity = self.accounts.get(index).activity();
+        match activity.map_or(0, |activity| activity.outside.len()) {
+            limits::OUTSIDE_TRANSACTIONS_MAX.. => Recalled::Full,
+            _ => Recalled::New,
+        }
+    }
+
+    /// The amount of the account's transaction of this kind and id, of this platform, where it is remembered.
+    pub(super) fn known_outside(
+        &self,
+        now_ms: Millis,
+        index: AccountIndex,
+        kind: Kind,
+        platform: PlatformIndex,
+        id: &str,
+    ) -> Option<Amount> {
+        let activity = self.accounts.get(index).activity()?;
         let find = |platform| activity.find_outside(kind, platform, id);
         let known = if self.rules == Rules::V1 {
             self.platforms.all().map(PlatformIndex::from_number).find_map(find)
@@ -101,11 +121,27 @@ impl Wallet {
             // One of version 0.1.0 is whoever's: nobody is paid twice.
             find(platform).or_else(|| find(PlatformIndex::NONE))
         };
-        match known {
-            Some(known) => Recalled::Known(known.amount),
-            None if activity.outside.len() >= limits::OUTSIDE_TRANSACTIONS_MAX => Recalled::Full,
-            None => Recalled::New,
-        }
+        let known = known.filter(|known| !is_over(known.at_ms, now_ms, self.settings.retention_ms))?;
+        Some(known.amount)
+    }
+
+    /// Whether a payment outside of rounds would move something: it is not known, and its account is there.
+    pub(super) fn payment_would_change(&self, now_ms: Millis, operation: &Operation<&str>) -> bool {
+        let (index, kind, platform, id) = match operation {
+            Operation::Credit { platform, account, transaction, .. } => match self.served(*platform, account)
+            {
+                Some((index, _, platform)) => (index, Kind::Credit, platform, transaction),
+                None => return false,
+            },
+            Operation::Transfer { account, direction, transaction, .. } => {
+                match self.accounts.find(account) {
+                    Some(index) => (index, Kind::of_transfer(*direction), PlatformIndex::NONE, transaction),
+                    None => return false,
+                }
+            }
+            _ => unreachable!("the call of another operation"),
+        };
+        self.known_outside(now_ms, index, kind, platform, id).is_none()
     }
 
     /// Moves a transaction's money and remembers it.

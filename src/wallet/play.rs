@@ -13,7 +13,7 @@ use super::outcome::{Effect, ErrorCode, Outcome, Receipt, Why};
 use super::platform::RoundScope;
 use super::platforms::PlatformIndex;
 use super::rounds::{Fate, Kind, NO_ORIGINAL, Round, RoundIndex, RoundKey, RoundState, Transaction};
-use super::{Millis, Rules, Stamp, Wallet, because, refused};
+use super::{Millis, Rules, Sequence, Stamp, Wallet, because, refused};
 use crate::marks::{self, Mark};
 
 /// Where a request about a round arrives.
@@ -36,24 +36,15 @@ impl Wallet {
         play: &Play<&'a str>,
         effect: &mut Effect,
     ) -> Outcome<&'a str> {
-        let Some(index) = self.accounts.find(&play.account) else {
-            let domain = self.books.domain_of(play.account.id());
-            let served = domain.is_some_and(|domain| self.serves(domain, play.platform).is_some());
-            // A session is looked for first, and an account that is not there has none (protocol §1).
-            return if served && play.kind == PlayKind::Bet {
-                refused(ErrorCode::SessionNotFound, NO_SESSION)
-            } else {
-                refused(ErrorCode::AccountNotFound, because::NO_ACCOUNT)
-            };
+        let arrival = self.arrive(stamp.now_ms, play);
+        let (index, platform, at) = match arrival {
+            Ok(at) => (at.account, at.platform, at),
+            Err((seen, code, why)) => {
+                effect.seen = seen;
+                return refused(code, why);
+            }
         };
-        let account = self.accounts.get(index);
-        effect.seen = account.changed;
-        let Some(platform) = self.serves(account.domain(), play.platform) else {
-            return refused(ErrorCode::AccountNotFound, because::NO_ACCOUNT);
-        };
-        let Play { round, scope, game, .. } = play;
-        let round = self.remembered_round(stamp.now_ms, index, platform, round, *scope, game);
-        let at = At { account: index, platform, round };
+        effect.seen = self.accounts.get(index).changed;
         let (code, why) = match self.judge(stamp, play, at) {
             Verdict::Do { original } => {
                 self.carry_out(stamp, play, at, original, effect);
@@ -83,6 +74,44 @@ impl Wallet {
         }
         let staked = (play.kind == PlayKind::Bet).then_some(play.amount);
         Outcome::Done { reference: play.transaction, staked, balance }
+    }
+
+    /// Where a request about a round arrives; or the change that its refusal shows, and the refusal.
+    fn arrive(&self, now_ms: Millis, play: &Play<&str>) -> Result<At, (Sequence, ErrorCode, &'static str)> {
+        let Some(account) = self.accounts.find(&play.account) else {
+            let domain = self.books.domain_of(play.account.id());
+            let served = domain.is_some_and(|domain| self.serves(domain, play.platform).is_some());
+            // A session is looked for first, and an account that is not there has none (protocol §1).
+            return Err(if served && play.kind == PlayKind::Bet {
+                (0, ErrorCode::SessionNotFound, NO_SESSION)
+            } else {
+                (0, ErrorCode::AccountNotFound, because::NO_ACCOUNT)
+            });
+        };
+        let found = self.accounts.get(account);
+        let Some(platform) = self.serves(found.domain(), play.platform) else {
+            return Err((found.changed, ErrorCode::AccountNotFound, because::NO_ACCOUNT));
+        };
+        let Play { round, scope, game, .. } = play;
+        let round = self.remembered_round(now_ms, account, platform, round, *scope, game);
+        Ok(At { account, platform, round })
+    }
+
+    /// Whether a request about a round would change something. One that a limit refuses may: whether the limit's day is
+    /// over by now is not looked at before something is changed.
+    pub(super) fn play_would_change(&self, now_ms: Millis, play: &Play<&str>) -> bool {
+        let Ok(at) = self.arrive(now_ms, play) else { return false };
+        match self.judge(Stamp { now_ms, sequence: 0 }, play, at) {
+            Verdict::Known | Verdict::Deny(..) => false,
+            Verdict::Refuse(code, _) => matches!(
+                code,
+                ErrorCode::StakeLimit
+                    | ErrorCode::WagerLimit
+                    | ErrorCode::LossLimit
+                    | ErrorCode::SessionLengthLimit
+            ),
+            Verdict::Do { .. } | Verdict::Cancel | Verdict::AskForHolder => true,
+        }
     }
 
     /// The round that a platform's request names, where the account has it and it is still to be remembered.
@@ -369,6 +398,17 @@ impl Wallet {
             }
         }
         Outcome::Noted(balance)
+    }
+
+    /// Whether an `end` would close a round.
+    pub(super) fn end_would_change(&self, now_ms: Millis, operation: &Operation<&str>) -> bool {
+        let Operation::EndRound { platform, account, round, scope, game, currency, .. } = operation else {
+            unreachable!("the call of another operation");
+        };
+        let Some((index, found, platform)) = self.served(*platform, account) else { return false };
+        let at = self.remembered_round(now_ms, index, platform, round, *scope, game);
+        let is_open = at.is_some_and(|at| self.rounds.get(at).state == RoundState::Open);
+        is_open && *currency == Some(self.books.get(found.domain()).currency())
     }
 
     /// Second step of winnings whose session is not their account's: who holds it?

@@ -15,7 +15,7 @@ use super::amount::Amount;
 use super::games::GameIndex;
 use super::horizon;
 use super::ledger::{AccountIndex, Accounts};
-use super::operation::PlayKind;
+use super::operation::{Direction, PlayKind};
 use super::platform::RoundScope;
 use super::platforms::PlatformIndex;
 use crate::limits;
@@ -51,6 +51,14 @@ impl Kind {
     pub(super) fn hash_of(self, platform: PlatformIndex, id: &str) -> u64 {
         let seed = u64::from(platform.number()) << 8 | u64::from(self.number());
         xxh3_64_with_seed(id.as_bytes(), seed)
+    }
+
+    /// What an operator's transfer is.
+    pub(super) const fn of_transfer(direction: Direction) -> Self {
+        match direction {
+            Direction::In => Self::Deposit,
+            Direction::Out => Self::Withdrawal,
+        }
     }
 
     /// Its number in a snapshot.

@@ -34,6 +34,11 @@ impl Periods {
         self.0[0] / DAY_MS == now_ms / DAY_MS
     }
 
+    /// When they began.
+    pub(super) const fn starts_ms(&self) -> [Millis; 3] {
+        self.0
+    }
+
     /// The periods that a domain's calendar says.
     pub(super) const fn of(calendar: &Calendar) -> Self {
         Self(calendar.starts_ms)

@@ -6,6 +6,7 @@ mod dialects;
 mod horizon;
 mod identity;
 mod outside;
+mod read_only;
 mod restrictions;
 mod rounds;
 mod sessions;

@@ -8,6 +8,7 @@
 #[path = "../serve/client.rs"]
 #[allow(dead_code, reason = "the tests of serving use the rest")]
 mod client;
+mod lengths;
 mod machine;
 #[path = "../serve/message.rs"]
 #[allow(dead_code, reason = "the tests of serving use the rest")]

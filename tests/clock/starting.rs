@@ -142,3 +142,25 @@ fn process_time(process: &crate::process::Process, player: Player) -> i64 {
     let times = times_in(&process.operator().ask(&statement).body);
     *times.last().expect("a deposit")
 }
+
+/// What was over before a start stays over, though the start deals it to other shards and gives longer times.
+#[test]
+fn longer_times_bring_nothing_back_whatever_the_number_of_shards() {
+    for shards in [1, 2, 3] {
+        let mut home = Home::new();
+        home.configure(&[("default", "GBP")], "\n[rounds]\nretention_ms = 3600000\n");
+        let mut machine = Machine::new(home);
+        let process = machine.home.start(2);
+        ANNA.join(&process, "{}");
+        assert_eq!(ANNA.bet(&process, "r", "1.00"), 0);
+        assert_eq!(process.stop(), "");
+        machine.set_clock(2 * HOUR);
+        machine.home.argue("--after-pause", true);
+        let longer = "\n[rounds]\nretention_ms = 604800000\n\n[timeouts]\nsession_idle_ms = 86400000\n";
+        machine.home.configure(&[("default", "GBP")], longer);
+        let process = machine.home.start(shards);
+        assert_eq!((ANNA.has_session(&process), ANNA.end(&process, "r")), (false, -14), "{shards} shards");
+        ANNA.check_holds(&process, "99.00");
+        assert_eq!(process.stop(), "");
+    }
+}

@@ -13,9 +13,10 @@ use tempfile::TempDir;
 
 use crate::files::{await_mark, await_names, contents, names, used_segments};
 use crate::fill::{create_fillers, fill_segments};
-use crate::message::{balance, create_token, get, redeem_token};
+use crate::message::{balance, call, create_token, get, redeem_token};
 use crate::operation::Operation;
 use crate::process::{Home, Process};
+use crate::skipped::skip;
 
 const ACCOUNTS: [&str; 4] = ["default/anna", "default/bert", "default/cleo", "default/dora"];
 
@@ -32,23 +33,29 @@ fn create(process: &Process, account: &str) {
 }
 
 fn told(pounds: u32, version: u32) -> String {
+    answer(0, pounds, version)
+}
+
+fn answer(code: i32, pounds: u32, version: u32) -> String {
     format!(
-        r#"{{"ErrorCode":0,"Balance":{{"CurrencyCode":"GBP","CashFunds":{pounds}.00,"BonusFunds":0.00,"FundsPriority":"Unknown","Version":{version}}}}}"#
+        r#"{{"ErrorCode":{code},"Balance":{{"CurrencyCode":"GBP","CashFunds":{pounds}.00,"BonusFunds":0.00,"FundsPriority":"Unknown","Version":{version}}}}}"#
     )
 }
 
-/// Every call of a platform that would change something.
+/// Every call of a platform that would change something, but for the redemption of a token.
 fn writes(account: &str) -> Vec<String> {
     let key = format!("key of {account}");
     let writes = [
         Operation::Bet { round: 1, id: 1, minor: 100, key, starts: true, ends: false },
         Operation::Win { round: 2, id: 2, minor: 100, ends: true },
         Operation::Rollback { round: 3, id: 3, bet: 4, minor: 100 },
-        Operation::Void { round: 4, id: 5, minor: 100 },
-        Operation::End { round: 5 },
         Operation::Credit { id: 6, minor: 100 },
     ];
-    writes.iter().map(|write| write.request(account)).collect()
+    let alert = format!(
+        r#""GatewaySessionToken":"key of {account}","OperatorAccountID":"{account}","Source":"Gameflex","AlertActionID":"1","OperatorAlertActionReference":"2","OperatorAlertReference":"3","GamingRegulatorCode":"UKGC","Type":"RealityCheck","Method":"Popup","Data":"x""#
+    );
+    let alert = call("alertwalletcallbacknotification", &alert);
+    writes.iter().map(|write| write.request(account)).chain([alert]).collect()
 }
 
 /// Waits until the second segment of each shard is made ready.
@@ -78,6 +85,19 @@ fn check_read_only(process: &Process, account: &str) {
     }
     process.check(&balance(account), &told(10, 1));
     process.operate(&format!("GET {account}"), "", 200);
+    // What changes nothing is told as ever: what is refused for what it says, and a repeat.
+    let key = format!("key of {account}");
+    let too_much = Operation::Bet { round: 1, id: 1, minor: 1_001, key, starts: true, ends: false };
+    let unknown =
+        Operation::Bet { round: 1, id: 1, minor: 100, key: "no key".into(), starts: true, ends: false };
+    process.check(&too_much.request(account), &answer(-2, 10, 1));
+    process.check(&unknown.request(account), r#"{"ErrorCode":-3}"#);
+    for not_there in [Operation::Void { round: 4, id: 5, minor: 100 }, Operation::End { round: 5 }] {
+        process.check(&not_there.request(account), &answer(-14, 10, 1));
+    }
+    let deposits = format!("POST {account}/deposits");
+    process.operate(&deposits, r#"{"TransactionID":"d","Amount":10.00}"#, 200);
+    process.operate(&deposits, r#"{"TransactionID":"d","Amount":11.00}"#, 409);
     let made = process.client().ask(&create_token(account)).body;
     let token = made.split('"').rev().nth(1).expect("a token");
     // A redemption renews its session, and that is journaled.
@@ -115,7 +135,11 @@ fn nothing_is_changed_where_the_disk_is_nearly_full() {
                     .map(|(before, rest)| format!("{before}{}", &rest["2021-06-07T11:16:16.216Z".len()..]))
             };
             assert_eq!(used(&now), used(&before));
-            assert!(process.client().ask(&writes(account)[0]).body.starts_with(r#"{"ErrorCode":0,"#));
+            let writes = writes(account);
+            for write in [&writes[0], &writes[writes.len() - 1]] {
+                let answer = process.client().ask(write).body;
+                assert!(answer.starts_with(r#"{"ErrorCode":0,"#), "{write}: {answer}");
+            }
             process.check(&balance(account), &told(9, 2));
         }
         process.operate("GET default/somebody", "", 404);
@@ -267,7 +291,7 @@ impl Mounted {
         let in_memory =
             ["-t".as_ref(), "tmpfs".as_ref(), "-o".as_ref(), mib.as_ref(), "tmpfs".as_ref(), at.as_os_str()];
         if !made && !run("mount", &in_memory) {
-            eprintln!("skipped: no file system may be mounted here");
+            skip("no file system may be mounted here");
             return None;
         }
         Some(Self { dir })

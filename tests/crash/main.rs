@@ -28,5 +28,6 @@ mod operation;
 mod process;
 mod random;
 mod sessions;
+mod skipped;
 mod starting;
 mod worker;

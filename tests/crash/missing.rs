@@ -4,6 +4,7 @@
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
+use purser::journal::mark::Start;
 use purser::journal::{Mark, Origin, Point};
 use purser::limits::{JOURNAL_BLOCK_BYTES, SEGMENT_BYTES};
 use purser::shard::partition::Partition;
@@ -204,6 +205,55 @@ fn what_the_manifest_names_is_missing() {
     }
 }
 
+/// One shard is put back from a copy of before the last start, its mark with it: each shard alone is whole.
+#[test]
+fn a_shard_of_an_older_copy() {
+    for is_stopped in ENDS {
+        for put_back in 0..SHARDS {
+            let served = Served::new(is_stopped);
+            let older = served.copy();
+            let process = served.home.start(SHARDS);
+            accounts().iter().for_each(|account| deposit(&process, account, DEPOSITS + 1));
+            if !is_stopped {
+                for shard in 0..SHARDS {
+                    await_mark(&served.home.data().join(format!("gen-1/shard-{shard}")), 2 + DEPOSITS);
+                }
+                process.kill();
+            } else {
+                assert_eq!(process.stop(), "");
+            }
+            let name = format!("gen-1/shard-{put_back}");
+            let damage = |data: &Path| {
+                fs::remove_dir_all(data.join(&name)).expect("it is there");
+                copy(&older.data().join(&name), &data.join(&name));
+            };
+            let mark = format!("/{name}/mark, byte 72: it is of start 1 of the server");
+            served.check("a shard of before", damage, &[&mark, "of start 2", "older copy"]);
+            // All of them together are what they were then.
+            check_served(&older, DEPOSITS);
+        }
+    }
+}
+
+/// After a clean stop both halves of a mark say the same: one that is lost is told of, and written anew by the next start.
+#[test]
+fn half_a_mark_is_lost() {
+    let served = Served::new(true);
+    for half in [0, BLOCK] {
+        let home = served.copy();
+        flip(&shard(&home.data()).join("mark"), half);
+        let text = home.verify(1);
+        assert!(text.contains("half of its mark is not as it was written"), "{text}");
+        check_served_after(&home);
+    }
+}
+
+#[track_caller]
+fn check_served_after(home: &Home) {
+    assert_eq!(home.start(SHARDS).stop(), "");
+    check_served(home, DEPOSITS);
+}
+
 #[test]
 fn the_end_of_the_journal_is_missing() {
     for is_stopped in ENDS {
@@ -268,7 +318,13 @@ fn the_segment_that_the_snapshot_names_is_missing() {
         let path = shard(data).join("mark");
         let stream = fs::read(&path).expect("it is there")[16..24].try_into().expect("eight bytes");
         let origin = Origin { stream: u64::from_le_bytes(stream), shard: 1, shards: SHARDS as u16 };
-        let mark = Mark { origin, last: Point::START, segment: 0, stopped: None };
+        let mark = Mark {
+            origin,
+            last: Point::START,
+            segment: 0,
+            stopped: None,
+            start: Start { number: 1, together: false },
+        };
         fs::write(&path, [mark.to_block(2), mark.to_block(1)].concat()).expect("there is room");
         remove(&segment(data, 1));
         // The server may have been killed before it was made.

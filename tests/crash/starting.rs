@@ -153,7 +153,7 @@ fn domains_come_and_go() {
             ([("tokyo", "JPY"), ("default", "EUR")], "default", "GBP", "EUR"),
         ] {
             home.configure(&domains, "");
-            check_refusal(&home, &[domain, was, is]);
+            check_refusal(&home, &[domain, was, is, "a domain keeps its currency"]);
         }
 
         home.configure(&both, "");

@@ -379,7 +379,7 @@ fn the_story_of_an_account() {
             "TIME  segment-00000001.journal byte 8256 record 2: rollbackbet round r-1 transaction k-1 1.50 GBP, of bet b-1, \
          game 11588, platform L100: done; 999998.50 -> 1000000.00 GBP, version 2 -> 3",
             "TIME  segment-00000001.journal byte 12352 record 3: rollbackbet round r-1 transaction k-2 1.50 GBP, of bet b-1, \
-         game 11588, platform L100: done, moved nothing: the bet was taken back before; 1000000.00 GBP, version 3",
+         game 11588, platform L100: done, moved nothing: the bet was taken back before, or is not there; 1000000.00 GBP, version 3",
             "TIME  segment-00000001.journal byte 16448 record 4: rollbackbet round r-1 transaction k-3 1.50 GBP, of bet b-9, \
          game 11588, platform L100: refused with -8: the bet is not there, and is remembered as cancelled; \
          1000000.00 GBP, version 3",

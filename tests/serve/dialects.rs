@@ -152,11 +152,11 @@ fn a_token_belongs_to_the_platform_that_asked_for_it() {
 // ── Settlement ───────────────────────────────────────────────────────────────────────────────────────────
 
 /// What happened to the player or the game since the bet refuses no settlement, and a rollback without its bet leaves its
-/// cancellation.
+/// cancellation; also under a game that was never offered. `withdrawn` has one that was.
 #[test]
 fn settlement_is_never_refused() {
     everywhere(["", ""], |table, ann| {
-        for (number, game) in [(0, "11588"), (1, "withdrawn")] {
+        for (number, game) in [(0, "11588"), (1, "never offered")] {
             let round = |name: &str| format!("{name}{number}");
             let play = |play: Play| play.text("GameID", game);
             let bets = ["a", "b", "c"].map(|id| ann.bet(&round("r"), id, "1.00"));
@@ -334,6 +334,7 @@ fn check_described(table: &mut Table<'_>, play: &Play, code: i32, balance: Optio
     assert!(!description.contains(&table.player.key), "a session key: {description}");
 }
 
+/// The refusal for a session's length takes a minute, and stands with the tests of clocks.
 #[test]
 fn refusals_may_be_described() {
     everywhere(["describe_errors = false", "describe_errors = true"], |table, ann| {
@@ -342,20 +343,37 @@ fn refusals_may_be_described() {
         check_described(table, &bet().set("Amount", "1.001"), -6, None, "Amount has more decimals than GBP");
         check_described(table, &bet().set("Amount", "\"1\""), -6, None, "Amount must be a number");
         check_described(table, &bet().set("Amount", "1,"), -6, None, "JSON");
-        check_described(table, &ann.balance().text("OperatorAccountID", "gb/nobody"), -5, None, "");
-        check_described(table, &bet().text("GatewaySessionToken", "none"), -3, None, "");
+        let nobody = ann.balance().text("OperatorAccountID", "gb/nobody");
+        check_described(table, &nobody, -5, None, "OperatorAccountID");
+        check_described(table, &bet().text("GatewaySessionToken", "none"), -3, None, "GatewaySessionToken");
+        let theirs = basic("second", "p:w");
+        let token = create(table.client, "L200", &theirs, &ann.account);
+        check_redeem(table.client, "L200", &theirs, &token, 0);
+        for (token, has) in [("none", "SessionToken is not a known token"), (&token, "was redeemed before")] {
+            let mut redeem = ann.balance().text("SessionToken", token).text("IPAddress", "192.0.2.1");
+            redeem.path = "session/redeemtoken";
+            check_described(table, &redeem, -3, None, has);
+        }
         let now = Some(("100.00", 1));
         check_described(table, &bet().text("CurrencyCode", "EUR"), -9, now, "CurrencyCode");
         check_described(table, &bet().text("GameID", "none"), -15, now, "GameID");
         check_described(table, &bet().goes_on(), -14, now, "GameRoundID");
-        check_described(table, &bet().set("Amount", "100.01"), -2, now, "");
-        check_described(table, &ann.rollback("r", "k", "b", "1.00"), -8, now, "");
+        check_described(table, &bet().set("Amount", "100.01"), -2, now, "less than Amount");
+        let unknown = "OriginalBetGameRoundTransactionID names no bet";
+        check_described(table, &ann.rollback("r", "k", "b", "1.00"), -8, now, unknown);
+        check_described(table, &ann.bet("r", "b", "1.00"), -7, now, "rolled back before it came");
         check_described(table, &ann.void("r", "v", "1.00"), -14, now, "GameRoundID");
         table.freeze();
-        check_described(table, &ann.bet("r", "2", "1.00"), -4, now, "");
+        check_described(table, &ann.bet("r", "2", "1.00"), -4, now, "frozen");
         table.thaw();
-        table.limit(r#"{"Stake":0.50}"#);
-        check_described(table, &ann.bet("r", "2", "1.00"), -10, now, "");
+        for (limits, code, has) in [
+            (r#"{"Stake":0.50}"#, -10, "Amount is over the player's limit for one bet"),
+            (r#"{"Wager":{"Week":0.50}}"#, -11, "bets of a day, a week or a month are over"),
+            (r#"{"Loss":{"Month":0.50}}"#, -12, "lose more than the limit"),
+        ] {
+            table.limit(limits);
+            check_described(table, &ann.bet("r", "2", "1.00"), code, now, has);
+        }
         table.limit("{}");
         // A success says nothing of the kind.
         let answer = table.client.ask(&second(ann.bet("r", "2", "1.00")).request());

@@ -1,4 +1,4 @@
-//! The server from outside: the real program, real sockets, one process for each test.
+//! The server from outside: the real program, real sockets, a process for each test, or one after another.
 //!
 //! A unit test knows a module; what is here knows the contract. So the rows of the protocol are asked once more,
 //! byte for byte, through everything that lies between a client's socket and the wallet, and with them what no
@@ -18,6 +18,9 @@ mod money;
 mod operator;
 mod pipelining;
 mod play;
+#[path = "../crash/process.rs"]
+#[allow(dead_code, reason = "the tests of crashes use the rest")]
+mod process;
 mod protocol;
 mod restrictions;
 mod rounds;
@@ -26,4 +29,5 @@ mod server;
 mod stages;
 mod stopping;
 mod timeouts;
+mod withdrawn;
 mod wrapped;

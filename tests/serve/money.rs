@@ -322,10 +322,10 @@ fn the_account_while_it_plays() {
         table.row(&player.bet("r\\u00e9", "b1", "5.00"), 0, "999995.00", 2);
         table.row(&player.win("w", "w1", "1.00"), 0, "999996.00", 3);
         table.row(&player.rollback("cancelled", "k", "b", "1.00"), -8, "999996.00", 3);
-        let orphan = r#"{"GameRoundID":"w","Staked":0.00,"Returned":0.00,"Orphan":true,"LastAt":"…"}"#;
+        let orphan = r#"{"GameRoundID":"w","PlatformKey":"L100","GameID":"11588","Staked":0.00,"Returned":0.00,"Orphan":true,"LastAt":"…"}"#;
         let round = |returned: &str| {
             format!(
-                r#"{{"GameRoundID":"ré","Staked":5.00,"Returned":{returned},"Orphan":false,"LastAt":"…"}}"#
+                r#"{{"GameRoundID":"ré","PlatformKey":"L100","GameID":"11588","Staked":5.00,"Returned":{returned},"Orphan":false,"LastAt":"…"}}"#
             )
         };
         shows(table, view("999996.00", 3, "active", &[&round("0.00"), orphan], &[]));

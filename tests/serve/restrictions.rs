@@ -84,7 +84,7 @@ fn losses() {
     });
 }
 
-/// A session within its length is not refused; the shortest length is a minute, which no test waits for.
+/// A session within its length is not refused; the shortest length is a minute, which no test here waits for.
 #[test]
 fn a_session_within_its_length() {
     everywhere(|table, player| {

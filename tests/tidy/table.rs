@@ -300,6 +300,7 @@ pub(crate) const ROWS: [Row; 23] = [
             "std::fs",
             "std::io",
             "std::sync::Mutex",
+            "std::sync::atomic",
             "std::thread::scope",
         ],
         reason: "it joins files, bytes and wallets before anything is served, and beside it",

@@ -65,6 +65,8 @@ fn write_session(session: &SessionView, body: &mut Vec<u8>) {
 fn write_round(round: &RoundView, currency: Currency, body: &mut Vec<u8>) {
     body.extend_from_slice(b"{\"GameRoundID\":");
     write_string(&round.id, body);
+    write_platform(round.platform, body);
+    write_optional(b",\"GameID\":", round.game.as_deref(), body);
     body.extend_from_slice(b",\"Staked\":");
     write_amount(round.staked, currency, body);
     body.extend_from_slice(b",\"Returned\":");
@@ -73,6 +75,14 @@ fn write_round(round: &RoundView, currency: Currency, body: &mut Vec<u8>) {
     body.extend_from_slice(b",\"LastAt\":\"");
     write_instant(round.last_ms, body);
     body.extend_from_slice(b"\"}");
+}
+
+/// A further member, where it is a platform's.
+fn write_platform(platform: PlatformKey, body: &mut Vec<u8>) {
+    if platform != PlatformKey::NONE {
+        body.extend_from_slice(b",\"PlatformKey\":");
+        write_string(&platform.to_string(), body);
+    }
 }
 
 /// An alert. Its members are an object already.
@@ -147,10 +157,7 @@ fn write_line(line: &StatementLine, currency: Currency, body: &mut Vec<u8>) {
         LineKind::Withdrawal => b"withdrawal",
     });
     body.push(b'"');
-    if line.platform != PlatformKey::NONE {
-        body.extend_from_slice(b",\"PlatformKey\":");
-        write_string(&line.platform.to_string(), body);
-    }
+    write_platform(line.platform, body);
     write_optional(b",\"GameRoundID\":", line.round.as_deref(), body);
     write_optional(b",\"GameID\":", line.game.as_deref(), body);
     body.extend_from_slice(b",\"TransactionID\":");

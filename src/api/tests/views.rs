@@ -66,13 +66,23 @@ fn accounts() {
             ],
             open_rounds: vec![
                 RoundView {
+                    platform: PlatformKey::new("L100").unwrap(),
                     id: "r\"1".into(),
+                    game: Some("g\"".into()),
                     staked: minor(5),
                     returned: minor(0),
                     orphan: false,
                     last_ms: 0,
                 },
-                RoundView { id: "r2".into(), staked: minor(0), returned: minor(3), orphan: true, last_ms: 1 },
+                RoundView {
+                    platform: PlatformKey::NONE,
+                    id: "r2".into(),
+                    game: None,
+                    staked: minor(0),
+                    returned: minor(3),
+                    orphan: true,
+                    last_ms: 1,
+                },
             ],
             open_rounds_count: 102,
             alerts: vec![
@@ -86,7 +96,7 @@ fn accounts() {
             r#""CashFunds":7,"BonusFunds":0,"FundsPriority":"Unknown","Version":2},"Limits":{"Stake":100},"Sessions":["#,
             r#"{"GatewaySessionToken":"k1","StartedAt":"1970-01-01T00:00:00.000Z","LastUsedAt":"2021-06-07T11:16:16.216Z"},"#,
             r#"{"GatewaySessionToken":"k\n","StartedAt":"2000-02-29T00:00:00.000Z","LastUsedAt":"2000-03-01T00:00:00.000Z"}],"#,
-            r#""OpenRounds":[{"GameRoundID":"r\"1","Staked":5,"Returned":0,"Orphan":false,"LastAt":"1970-01-01T00:00:00.000Z"},"#,
+            r#""OpenRounds":[{"GameRoundID":"r\"1","PlatformKey":"L100","GameID":"g\"","Staked":5,"Returned":0,"Orphan":false,"LastAt":"1970-01-01T00:00:00.000Z"},"#,
             r#"{"GameRoundID":"r2","Staked":0,"Returned":3,"Orphan":true,"LastAt":"1970-01-01T00:00:00.001Z"}],"#,
             r#""OpenRoundsCount":102,"Alerts":[{"At":"1970-01-01T00:00:00.000Z","Alert":{"Source":"Gameflex","Data":"\"x"}},"#,
             r#"{"At":"1970-01-01T00:00:00.001Z","Alert":{}}]}"#,

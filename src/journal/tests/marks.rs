@@ -1,11 +1,13 @@
 use super::{BLOCK, ORIGIN, group, read_numbered, segment};
-use crate::journal::mark::{MARK_BYTES, slot_of};
+use crate::journal::mark::{MARK_BYTES, Start, has_lost_a_slot, left_behind, slot_of};
 use crate::journal::{Fault, Journal, Known, Mark, Origin, Point, RecordHash};
 use crate::limits::JOURNAL_WRITE_BYTES_MAX;
 
 const POINT: Point = Point { sequence: 99, hash: RecordHash::from_bits(u128::MAX / 3) };
 
-const SERVING: Mark = Mark { origin: ORIGIN, last: POINT, segment: 4, stopped: None };
+const START: Start = Start { number: 7, together: true };
+
+const SERVING: Mark = Mark { origin: ORIGIN, last: POINT, segment: 4, stopped: None, start: START };
 
 const STOPPED: Mark = Mark { stopped: Some(6), ..SERVING };
 
@@ -41,6 +43,41 @@ fn a_slot_that_is_torn_leaves_the_other() {
     for neither in [&[0; MARK_BYTES][..], &bytes[..MARK_BYTES - 1], &[]] {
         assert!(matches!(read(neither), Err(Fault::Bytes(_))));
     }
+}
+
+/// A clean stop writes both slots: one that is lost then is told of. While a shard is served a crash may tear one.
+#[test]
+fn a_clean_mark_has_two_slots() {
+    let clean = written(&[STOPPED, STOPPED]);
+    assert!(!has_lost_a_slot(&clean, ORIGIN));
+    for at in [0, MARK_BYTES / 2, MARK_BYTES - 1] {
+        let mut flipped = clean.clone();
+        flipped[at] ^= 1;
+        assert!(has_lost_a_slot(&flipped, ORIGIN), "byte {at}");
+    }
+    let mut torn = written(&[SERVING, SERVING]);
+    torn[0] ^= 1;
+    assert!(!has_lost_a_slot(&torn, ORIGIN));
+}
+
+/// Starts of three shards, each with whether all had begun in it; and which of the shards is left behind by which start.
+#[test]
+fn a_shard_of_an_earlier_start_is_left_behind() {
+    #[track_caller]
+    fn check(starts: [(u64, bool); 3], expect: Option<(usize, u64)>) {
+        let mark = |(number, together)| Mark { start: Start { number, together }, ..SERVING };
+        assert_eq!(left_behind(&starts.map(mark)), expect, "{starts:?}");
+    }
+    check([(7, true); 3], None);
+    // A start that was killed had begun in some of them.
+    check([(8, false), (7, true), (7, true)], None);
+    check([(8, false), (7, true), (9, false)], None);
+    check([(9, true), (9, false), (9, false)], None);
+    check([(9, true), (8, true), (9, false)], Some((1, 9)));
+    check([(9, true), (10, false), (7, false)], Some((2, 9)));
+    // Data of before marks had starts.
+    check([(0, false); 3], None);
+    check([(1, true), (0, false), (1, true)], Some((1, 1)));
 }
 
 #[test]
@@ -91,7 +128,7 @@ fn two() -> ([Point; 2], [Vec<u8>; 3]) {
 fn a_journal_reaches_its_mark() {
     let ([first, second], [whole, torn, without]) = two();
     let check = |last: Point, stopped: Option<u32>, bytes: &[u8], expect: Option<&str>| {
-        let mark = Mark { origin: ORIGIN, last, segment: 1, stopped };
+        let mark = Mark { origin: ORIGIN, last, segment: 1, stopped, start: START };
         let known = Known { from: Point::START, next_segment: Some(1), mark: Some(mark) };
         let read = read_numbered(known, &[(1, bytes)]).map(|(_, tail)| tail.last.sequence);
         match (read, expect) {

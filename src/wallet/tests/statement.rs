@@ -54,8 +54,15 @@ fn the_statement_and_the_open_rounds() {
     let operation = Operation::GetAccount { account: AccountRef::new(ADMIN) };
     let Outcome::Account(view) = table.story.outcome(&operation) else { panic!("no account") };
     let staked = Amount::from_minor(100).unwrap();
-    let open =
-        RoundView { id: "r".into(), staked, returned: Amount::ZERO, orphan: false, last_ms: START_MS + 1 };
+    let open = RoundView {
+        platform: platform(PLATFORM),
+        id: "r".into(),
+        game: Some(GAME.into()),
+        staked,
+        returned: Amount::ZERO,
+        orphan: false,
+        last_ms: START_MS + 1,
+    };
     assert_eq!((view.open_rounds, view.open_rounds_count), (vec![open], 1));
 
     // The end of `s` is what its retention counts from.

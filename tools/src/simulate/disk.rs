@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::ops::Range;
 
-use purser::journal::mark::Mark;
+use purser::journal::mark::{Mark, Start};
 use purser::journal::snapshot::{Sink, Source};
 use purser::journal::{Buffer, Group, Origin, Place, Point, SegmentSource, Tail};
 use purser::limits::JOURNAL_BLOCK_BYTES;
@@ -168,7 +168,13 @@ impl Disk {
         self.end = group.end();
         // The mark is behind now and then.
         if !group.last.is_multiple_of(GROUPS_PER_LATE_MARK) {
-            self.mark = Some(Mark { origin: self.origin, last: group.end(), segment, stopped: None });
+            self.mark = Some(Mark {
+                origin: self.origin,
+                last: group.end(),
+                segment,
+                stopped: None,
+                start: Start::default(),
+            });
         }
         group
     }
@@ -180,7 +186,8 @@ impl Disk {
         let used = self.segments.iter().rfind(|(_, file)| !file.groups.is_empty());
         let segment = used.map_or(segment, |(number, _)| *number);
         let stopped = Some(self.segments.last_key_value().map_or(0, |(number, _)| *number));
-        self.mark = Some(Mark { origin: self.origin, last: self.end, segment, stopped });
+        self.mark =
+            Some(Mark { origin: self.origin, last: self.end, segment, stopped, start: Start::default() });
     }
 
     /// The power fails: of the write under way, any blocks are there.

@@ -19,7 +19,7 @@ impl Account {
         open.sort_by_key(|(_, round)| round.place);
         let open_rounds_count = open.len();
         let open_rounds = open.into_iter().take(bounds::OPEN_ROUNDS_SHOWN_MAX);
-        let open_rounds = open_rounds.map(|(key, round)| show(&key.round, round)).collect();
+        let open_rounds = open_rounds.map(|(key, round)| show(key, round)).collect();
         Outcome::Account(Box::new(AccountView {
             id: self.id.as_str().into(),
             profile: self.profile.clone(),
@@ -66,9 +66,11 @@ impl Account {
     }
 }
 
-fn show(id: &str, round: &Round) -> RoundView {
+fn show(key: &RoundKey, round: &Round) -> RoundView {
     RoundView {
-        id: id.into(),
+        platform: key.platform,
+        id: key.round.clone(),
+        game: Some(round.game.clone()),
         staked: amount(round.staked),
         returned: amount(round.returned),
         orphan: round.orphan,

@@ -93,7 +93,9 @@ fn an_account_as_it_is_shown() {
     let mut right = view(&story);
     right.sessions[0].used_ms = story.now_ms;
     let round = |id: &str, staked, returned, orphan| RoundView {
+        platform: platform(0),
         id: id.into(),
+        game: Some(GAMES[0].into()),
         staked: pence(staked),
         returned: pence(returned),
         orphan,

@@ -1,0 +1,70 @@
+//! Accounts that are dealt to shards anew, and who holds a session's key.
+
+use super::{Error, restore_accounts};
+use crate::shard::partition::Partition;
+use crate::wallet::account::{AccountHash, KeyHash};
+use crate::wallet::image::AccountImage;
+use crate::wallet::settings::Settings;
+use crate::wallet::{Millis, Wallet};
+
+/// Deals the accounts of these wallets anew, as they are at `now_ms`, to the shards of `partition`, each after `change`
+/// has seen it. From now on `settings` hold.
+///
+/// # Errors
+/// None that a recovered wallet has: an account that is there twice, or a domain of two currencies.
+pub fn deal<E>(
+    wallets: Vec<Wallet>,
+    partition: Partition,
+    now_ms: Millis,
+    settings: &Settings,
+    mut change: impl FnMut(&mut AccountImage),
+) -> Result<Vec<Wallet>, Error<E>> {
+    let mut dealt: Vec<Wallet> = (0..partition.shards()).map(|_| Wallet::to_replay()).collect();
+    for wallet in &wallets {
+        for new in &mut dealt {
+            new.configure(now_ms, wallet.settings())?;
+        }
+    }
+    for new in &mut dealt {
+        new.configure(now_ms, settings)?;
+    }
+    // The settings of a start may have reached the journals of some shards alone: each account is forgotten by its own
+    // shard's, and by the new ones.
+    for wallet in wallets {
+        let was = wallet.settings();
+        for (slot, places) in wallet.by_slot() {
+            let mut accounts: Vec<AccountImage> = wallet.images(now_ms, &places).collect();
+            for account in &mut accounts {
+                if was.session_idle_ms != settings.session_idle_ms {
+                    account.end_expired(now_ms, was);
+                }
+                change(account);
+            }
+            restore_accounts(&mut dealt[partition.owner(slot).index()], &accounts)?;
+        }
+    }
+    Ok(dealt)
+}
+
+/// Makes the directories of session keys anew, out of the sessions of all shards. A session whose key was given to a
+/// later login since is dropped: it expired long before.
+pub fn claim_keys(wallets: &mut [Wallet], partition: Partition, now_ms: Millis) {
+    let mut claims: Vec<_> = wallets.iter().flat_map(|wallet| wallet.claims(now_ms)).collect();
+    // The latest login with a key has it.
+    claims.sort_unstable_by_key(|claim| (claim.key.bits(), std::cmp::Reverse(claim.started_ms)));
+    let bits = |(key, account): &(KeyHash, AccountHash)| (key.bits(), account.bits());
+    let mut lost: Vec<(KeyHash, AccountHash)> = Vec::new();
+    for claim in claims {
+        let owner = &mut wallets[partition.owner(claim.key.slot()).index()];
+        if !owner.adopt_key(claim.key, claim.account) {
+            lost.push((claim.key, claim.account));
+        }
+    }
+    lost.sort_unstable_by_key(bits);
+    for wallet in wallets {
+        let is_lost = |key: KeyHash, account: AccountHash| {
+            lost.binary_search_by_key(&bits(&(key, account)), bits).is_ok()
+        };
+        wallet.keep_sessions(now_ms, is_lost);
+    }
+}
