@@ -18,6 +18,7 @@ mod credentials;
 mod decode;
 mod encode;
 mod forms;
+mod jackpot;
 mod members;
 mod operator;
 mod text;
@@ -163,8 +164,9 @@ impl Api {
         }
     }
 
-    /// Nobody has these credentials. Whom the user name belongs to decides how that is told; what is told is that alone,
-    /// and never which half was wrong.
+    /// Nobody has these credentials. Whom the user name belongs to decides how that is told, and the words never say which
+    /// half was wrong. The status does where platforms differ in it: it is then that of the platform which has the name
+    /// (docs/configuration.md).
     #[cold]
     fn wrong_credentials(&self, call: Call, authorization: Option<&[u8]>) -> Decoded<'static> {
         let all = |has: fn(&Manners) -> bool| {

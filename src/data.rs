@@ -165,7 +165,17 @@ impl Opening {
 pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
     let mut directory = DataDirectory::lock(path)?;
     let (mut notes, mut left, mut replayed) = (Vec::new(), Vec::new(), 0);
-    let state = match find(&directory, opening)? {
+    let found = find(&directory, opening)?;
+    let unfinished = match &found {
+        Some(found) if found.generation > 0 => {
+            check_generation(path, found)?;
+            generations::unfinished_after(path, found.generation)?
+        }
+        _ => Vec::new(),
+    };
+    // It is a data directory, or a new one.
+    directory.make_lock_file()?;
+    let state = match found {
         None => {
             let was = if opening.is_made { "was not there" } else { "was empty" };
             notes.push(format!("the data directory {} {was}: new data are begun in it", path.display()));
@@ -173,8 +183,6 @@ pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
         }
         Some(found) if found.generation == 0 => State::first(&directory, opening, true)?,
         Some(found) => {
-            check_generation(path, &found)?;
-            let unfinished = generations::unfinished_after(path, found.generation)?;
             let recovered = recover_all(&directory, found, &mut notes)?;
             replayed = recovered.iter().map(|(shard, _)| shard.replayed).sum();
             let Decision { begin_ms, rebases, note } = decide(&recovered, opening)?;

@@ -22,7 +22,7 @@
 //! | [`calendar`] | when days, weeks and months begin in a time zone | `wallet` |
 //! | [`config`] | arguments and file to one `Config` | `api`, `wallet`, `storage`, `net`, `calendar`, `clock`, `limits` |
 //! | [`data`] | a data directory, opened whole | `recovery`, `storage`, `journal`, `wallet`, `shard`, `config`, `calendar`, `clock`, `limits` |
-//! | [`doctor`] | what the machine offers and lacks | `config`, `net`, `clock`, `limits` |
+//! | [`doctor`] | what the machine offers and lacks | `config`, `net`, `clock`, `storage`, `limits` |
 //! | [`inspect`] | `verify`, `explain`, `export` | `storage`, `recovery`, `journal`, `shard`, `wallet`, `config`, `clock`, `limits` |
 //! | [`server`] | pins the cores, joins them, drains them | all |
 //!

@@ -9,6 +9,7 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{sched_getaffinity, sched_setaffinity};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 use housekeeper::{Housekeeper, Kept};
@@ -52,6 +54,12 @@ const EXIT_START: u8 = 2;
 /// It could not go on: an error of input or output (`EX_IOERR` of sysexits.h).
 const EXIT_IO: u8 = 74;
 
+/// What a shell tells of a process that a signal has ended: this and the signal's number.
+const EXIT_SIGNAL: i32 = 128;
+
+/// The number of a container's first process.
+const FIRST_PROCESS: u32 = 1;
+
 impl Failure {
     fn start(sentence: String) -> Self {
         Self { sentence, exit_code: EXIT_START }
@@ -72,7 +80,7 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// Serves until SIGTERM or SIGINT, finishes what is in hand, and returns. A second signal ends the process at
-/// once.
+/// once, and so does the first one before it serves: a start can be killed in any moment.
 ///
 /// # Errors
 /// Where the server can't start: the listeners, the data directory, io_uring. Once it serves, a broken ring or a
@@ -85,8 +93,8 @@ pub fn run(config: Config) -> Result<(), Failure> {
     // The ring's file table may not be larger than this.
     let open_files = usize::try_from(raise(Resource::Nofile)).unwrap_or(usize::MAX);
     raise(Resource::Memlock);
-    let mut signals = Signals::new([SIGTERM, SIGINT])
-        .map_err(|error| Failure::start(format!("signals can't be handled: {}", config::reason(&error))))?;
+    let starts = Arc::new(AtomicBool::new(true));
+    end_at_signals_while(&starts).map_err(|error| unhandled(&error))?;
     let shards = config.cores.len();
     let platform = bind(config.listen, shards)?;
     let operator = bind(config.operator_listen, shards)?;
@@ -114,13 +122,16 @@ pub fn run(config: Config) -> Result<(), Failure> {
     let mut housekeeper = Housekeeper::new(directory, kept.clone(), &config.storing, readiness);
     housekeeper.look_at_the_disk();
     leave_cores(&config.cores);
-    Timekeeper::start(shared.clock.clone(), Arc::clone(&shared.registry), Arc::clone(&shared.readiness));
+    let (clock, registry) = (shared.clock.clone(), Arc::clone(&shared.registry));
+    Timekeeper::start(clock, registry, Arc::clone(&shared.readiness), config.catalog.retention_ms);
     let listeners = platform.sockets.into_iter().zip(operator.sockets);
     let parts = data.into_iter().zip(&kept).zip(listeners);
     let parts = parts.map(|((data, kept), listeners)| (data, Arc::clone(&kept.progress), listeners));
     let (executors, troubles) = start(&config, &shared, parts)?;
     housekeeper.watch(troubles);
     housekeeper.look_at_the_disk();
+    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| unhandled(&error))?;
+    starts.store(false, Ordering::Relaxed);
     shared.readiness.serve();
     housekeeper.start();
     memory::watch(Arc::clone(&shared.registry));
@@ -215,6 +226,22 @@ fn start(
 
 fn cant_start(reason: &str) -> String {
     format!("a shard can't start: {reason}; `purser doctor` says what this machine lacks")
+}
+
+/// Lets a signal end the process while it `starts`. The kernel does that by itself; but for the first process of a
+/// container it drops what is not caught, so that one ends as if it had not been dropped.
+fn end_at_signals_while(starts: &Arc<AtomicBool>) -> io::Result<()> {
+    if std::process::id() != FIRST_PROCESS {
+        return Ok(());
+    }
+    for signal in [SIGTERM, SIGINT] {
+        flag::register_conditional_shutdown(signal, EXIT_SIGNAL + signal, Arc::clone(starts))?;
+    }
+    Ok(())
+}
+
+fn unhandled(error: &io::Error) -> Failure {
+    Failure::start(format!("signals can't be handled: {}", config::reason(error)))
 }
 
 /// A stop that takes too long for who asked for it: the next signal ends it.

@@ -8,6 +8,7 @@
 pub mod directory;
 mod file;
 pub mod generations;
+pub mod hold;
 pub mod look;
 pub mod manifest;
 pub mod mark;

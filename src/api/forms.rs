@@ -15,7 +15,7 @@ pub(super) fn is_timestamp(text: &str) -> bool {
 
 fn read_timestamp(text: &[u8]) -> Option<()> {
     let (day, rest) = text.split_first_chunk::<10>()?;
-    let date = date(day)?;
+    let date = date_of_any_year(day)?;
     let (&[b'T' | b't', h0, h1, b':', m0, m1, b':', s0, s1], rest) = rest.split_first_chunk::<9>()? else {
         return None;
     };
@@ -66,9 +66,21 @@ pub(super) fn date_of_birth(text: &str) -> Option<Date> {
 }
 
 fn date(text: &[u8; 10]) -> Option<Date> {
+    let (year, month, day) = numbers(text)?;
+    Date::new(year, month, day)
+}
+
+/// The same with the year 0, which RFC 3339 has; its calendar is that of the year 400.
+fn date_of_any_year(text: &[u8; 10]) -> Option<Date> {
+    let (year, month, day) = numbers(text)?;
+    Date::new(if year == 0 { 400 } else { year }, month, day)
+}
+
+/// Year, month and day.
+fn numbers(text: &[u8; 10]) -> Option<(u16, u8, u8)> {
     let &[y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = text else { return None };
     let year = u16::from(two_digits(y0, y1)?) * 100 + u16::from(two_digits(y2, y3)?);
-    Date::new(year, two_digits(m0, m1)?, two_digits(d0, d1)?)
+    Some((year, two_digits(m0, m1)?, two_digits(d0, d1)?))
 }
 
 fn two_digits(tens: u8, ones: u8) -> Option<u8> {
@@ -134,7 +146,7 @@ pub(super) fn write_number(value: u64, out: &mut Vec<u8>) {
 }
 
 /// Appends `value` in decimal, with zeros in front up to `digits`.
-fn write_padded(value: u64, digits: usize, out: &mut Vec<u8>) {
+pub(super) fn write_padded(value: u64, digits: usize, out: &mut Vec<u8>) {
     // 2^64 - 1 has 20 digits.
     let mut room = [b'0'; 20];
     let mut at = room.len();
@@ -164,6 +176,9 @@ mod tests {
         check_timestamp("2024-02-29T00:00:00Z", true);
         check_timestamp("2000-02-29T23:59:59.9Z", true);
         check_timestamp("0001-01-01T00:00:00Z", true);
+        check_timestamp("0000-01-01T00:00:00Z", true);
+        check_timestamp("0000-02-29T23:59:60.5Z", true);
+        check_timestamp("0000-01-01T00:59:60+01:00", true);
         check_timestamp("9999-12-31T23:59:59.9999999Z", true);
         check_timestamp("2021-06-07t11:16:16z", true);
         check_timestamp("2021-06-07T11:16:16.123456789Z", true);
@@ -223,7 +238,10 @@ mod tests {
         check_timestamp("2021-06-31T11:16:16Z", false);
         check_timestamp("2023-02-29T11:16:16Z", false);
         check_timestamp("1900-02-29T11:16:16Z", false);
-        check_timestamp("0000-01-01T00:00:00Z", false);
+        check_timestamp("0000-00-01T00:00:00Z", false);
+        check_timestamp("0000-02-30T00:00:00Z", false);
+        check_timestamp("0000-02-28T23:59:60Z", false);
+        check_timestamp("-000-01-01T00:00:00Z", false);
         check_timestamp("21-06-07T11:16:16Z", false);
         check_timestamp("+021-06-07T11:16:16Z", false);
         check_timestamp("2021/06/07T11:16:16Z", false);
@@ -247,6 +265,7 @@ mod tests {
         check_birth("1965-05-16T00:00:00T00:00:00", None);
         check_birth("1965-5-16", None);
         check_birth("1965-02-30", None);
+        check_birth("0000-02-29", None);
         check_birth("16-05-1965", None);
         check_birth("19650516", None);
         check_birth("", None);

@@ -8,7 +8,7 @@
 //!
 //! - Its own skipping (`IgnoredAny`, and any wrong type met by `deserialize_str` or `deserialize_map`)
 //!   recurses once per bracket without a bound, so 64 KiB of `[` would overflow the stack; and it takes `\u`
-//!   with any four bytes, and lone surrogates. Walking an unknown value through `deserialize_any` instead makes
+//!   with any four bytes. Walking an unknown value through `deserialize_any` instead makes
 //!   an `f64` of each number, and a number may be of any size. So the first unknown member has the whole body
 //!   read by [`json::is_json`], without recursion and without a value; of a body that has passed, the parser may
 //!   skip what it likes. A known member is read through `deserialize_any`, which fails at a bracket instead of
@@ -37,9 +37,11 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use smallvec::SmallVec;
 
 pub use fault::Fault;
+pub(super) use json::is_number;
 pub(super) use rows::{bound, member, object, sentences};
 use visitors::{Flag, Name, Nested, Number, Text};
 
+use super::jackpot::Jackpot;
 use crate::limits;
 use crate::wallet::amount::Money;
 
@@ -273,7 +275,13 @@ impl<'de> Value<'de> for bool {
 impl<'de> Value<'de> for Money {
     #[inline]
     fn read<A: MapAccess<'de>>(map: &mut A, reading: &mut Reading<'de>) -> Result<Option<Self>, A::Error> {
-        map.next_value_seed(Number { reading })
+        map.next_value_seed(Number { reading, parse: Self::parse })
+    }
+}
+
+impl<'de> Value<'de> for Jackpot {
+    fn read<A: MapAccess<'de>>(map: &mut A, reading: &mut Reading<'de>) -> Result<Option<Self>, A::Error> {
+        map.next_value_seed(Number { reading, parse: Self::parse })
     }
 }
 

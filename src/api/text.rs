@@ -1,6 +1,7 @@
 //! Strings and exact numbers as JSON writes them (RFC 8259 §6, §7).
 
 use super::forms::write_number;
+use super::jackpot::Jackpot;
 use crate::wallet::amount::Money;
 
 /// Appends `text` as a JSON string.
@@ -75,6 +76,14 @@ impl Members {
         if let Some(value) = value {
             self.name(name);
             write_money(value, &mut self.text);
+        }
+    }
+
+    /// Adds a jackpot's share, where there is one.
+    pub(super) fn jackpot(&mut self, name: &str, value: Option<Jackpot>) {
+        if let Some(value) = value {
+            self.name(name);
+            value.write(&mut self.text);
         }
     }
 

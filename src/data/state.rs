@@ -48,7 +48,8 @@ impl fmt::Display for Reason {
                 write!(f, "the data of format version {format} are written anew, in this version's")
             }
             Self::Shards(before, now) => {
-                write!(f, "the accounts of {before} shards are dealt anew, to {now}")
+                let plural = if *before == 1 { "" } else { "s" };
+                write!(f, "the accounts of {before} shard{plural} are dealt anew, to {now}")
             }
         }
     }

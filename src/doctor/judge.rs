@@ -10,6 +10,7 @@ use super::probe::{ClockFound, DirectIo, Limit, RingFault};
 use crate::config::cores::ranges;
 use crate::config::reason;
 use crate::limits;
+use crate::storage::is_for_want_of_room;
 
 /// The oldest kernel whose rings have all that `net` uses: SINGLE_ISSUER and multishot receives came with
 /// 6.0, DEFER_TASKRUN with 6.1 (`io_uring_setup(2)`).
@@ -150,8 +151,8 @@ pub(super) fn open_files(limit: Limit, shards: usize) -> Finding {
     }
 }
 
-/// Direct I/O in the data directory. This version keeps no data there, so that only a directory that can't be
-/// used at all stops it.
+/// Direct I/O in the data directory. Segments are opened for it, so that no shard starts where the file system takes none.
+/// A full disk tells nothing of that, and data that are there are served from it.
 pub(super) fn direct_io(data: &Path, outcome: &DirectIo) -> Finding {
     const CHECK: &str = "direct I/O";
     let at = |dir: &Path| {
@@ -173,10 +174,15 @@ pub(super) fn direct_io(data: &Path, outcome: &DirectIo) -> Finding {
             format!("no file can be made in {}: {}", at(dir), reason(e)),
             "let the server's user write there, or name another directory with --data",
         ),
-        DirectIo::Refused(dir, e) => Finding::warn(
+        DirectIo::Refused(dir, e) if is_for_want_of_room(e) => Finding::warn(
+            CHECK,
+            format!("can't be tried in {}: {}", at(dir), reason(e)),
+            "make room on its disk, and look again",
+        ),
+        DirectIo::Refused(dir, e) => Finding::lacking(
             CHECK,
             format!("refused in {}: {}", at(dir), reason(e)),
-            "put the data directory on ext4 or XFS",
+            "put the data directory on a file system that has it, such as ext4 or XFS",
         ),
     }
 }

@@ -14,6 +14,7 @@ use rustix::process::{Resource, getrlimit};
 use crate::clock::Clock;
 use crate::limits;
 use crate::net::ring::{Ring, Sizes};
+use crate::storage::directory::PROBE;
 
 /// The kernel's release, such as `6.12.1-generic`.
 pub(super) fn kernel_release() -> String {
@@ -57,15 +58,13 @@ pub(super) enum RingFault {
     Tables(io::Error),
 }
 
-/// The operations that `net` submits.
-const OPERATIONS: [(u8, &str); 6] = [
-    (opcode::Accept::CODE, "accept"),
-    (opcode::Recv::CODE, "recv"),
-    (opcode::Send::CODE, "send"),
-    (opcode::AsyncCancel::CODE, "async cancel"),
-    (opcode::Shutdown::CODE, "shutdown"),
-    (opcode::Close::CODE, "close"),
-];
+macro_rules! operations {
+    ($($operation:ident),*) => { [$((opcode::$operation::CODE, stringify!($operation))),*] };
+}
+
+/// The operations that `net` submits, by their names in `io_uring`: for the sockets, and for the journal.
+const OPERATIONS: [(u8, &str); 9] =
+    operations![AcceptMulti, Recv, Send, AsyncCancel, AsyncCancel2, Shutdown, Close, Write, Fsync];
 
 /// Sets up a ring with the flags of the server's, asks what it can do, and then sets up the server's own.
 ///
@@ -160,7 +159,8 @@ pub(super) fn direct_io(data: &Path) -> DirectIo {
         Err(e) => return DirectIo::NoFile(dir, e),
         Ok(_) => {}
     }
-    let path = dir.join(format!(".purser-doctor-{}", std::process::id()));
+    // Where this is killed, a start takes what it has left for its own: the directory is new all the same.
+    let path = dir.join(format!("{PROBE}{}", std::process::id()));
     // By a process of the same number that was killed; `create_new` below follows no link of that name.
     let _ = fs::remove_file(&path);
     if let Err(e) = OpenOptions::new().write(true).create_new(true).open(&path) {
@@ -241,6 +241,23 @@ mod tests {
         check("nowhere", ".");
         check(".", ".");
         check("/proc/version/below", "/proc/version");
+    }
+
+    /// What the ring's sources submit is asked for, and nothing else.
+    #[test]
+    fn the_rings_operations_are_asked_for() {
+        let sources = [include_str!("../net/ring.rs"), include_str!("../net/ring/write.rs")];
+        let mut submitted: Vec<&str> = sources
+            .iter()
+            .flat_map(|source| source.split("opcode::").skip(1))
+            .filter_map(|rest| rest.split_once("::new(").map(|(name, _)| name))
+            .filter(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+            .collect();
+        submitted.sort_unstable();
+        submitted.dedup();
+        let mut asked = OPERATIONS.map(|(_, name)| name);
+        asked.sort_unstable();
+        assert_eq!(asked[..], submitted[..]);
     }
 
     #[test]

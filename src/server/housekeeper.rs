@@ -1,7 +1,8 @@
-//! What is looked after beside the shards: on one thread the directory, the room on its disk, and the marks, once a
-//! second; on another, which gives way to the shards, the snapshots, which may take longer.
+//! What is looked after beside the shards: on one thread the directory and what is served from it, the room on its disk,
+//! and the marks, once a second; on another, which gives way to the shards, the snapshots, which may take longer.
 
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ use crate::limits;
 use crate::net::readiness::{ReadOnly, Readiness};
 use crate::shard::flush::Progress;
 use crate::storage::FileError;
-use crate::storage::directory::{DataDirectory, Hold};
+use crate::storage::directory::DataDirectory;
+use crate::storage::hold::{Hold, Watched};
 use crate::storage::segments::Trouble;
 
 /// A shard as it is seen from beside its core.
@@ -30,6 +32,29 @@ impl Kept {
     pub(super) fn of(start: &ShardStart) -> Self {
         let progress = Arc::new(Progress::new(start.last, start.end.next));
         Self { files: start.files.clone(), mark: start.mark.clone(), progress }
+    }
+
+    /// Whether the segment that is written is still at its path. `known` is the one of the last look.
+    fn has_its_segment(&self, known: &mut Option<Segment>) -> Result<bool, FileError> {
+        let next = self.progress.get().next;
+        if next.offset == 0 {
+            // Nothing is in it, and it may be made anew.
+            *known = None;
+            return Ok(true);
+        }
+        let is_there = match known {
+            Some((number, segment)) if *number == next.segment => segment.is_in_place()?,
+            known => match Watched::open(self.files.directory.segment(next.segment)) {
+                Ok(segment) => {
+                    *known = Some((next.segment, segment));
+                    true
+                }
+                Err(error) if error.error.kind() == io::ErrorKind::NotFound => false,
+                Err(error) => return Err(error),
+            },
+        };
+        // Once the next one is written a fold may remove it.
+        Ok(is_there || self.progress.get().next.segment != next.segment)
     }
 
     /// Marks where the journal has come to.
@@ -63,7 +88,12 @@ pub(super) struct Housekeeper {
     said: Option<String>,
     /// What was last said of the hold on the directory.
     said_of_hold: Option<String>,
+    /// The segments that the shards write, in the order of the shards.
+    segments: Vec<Option<Segment>>,
 }
+
+/// A segment that a shard writes: its number, and its file.
+type Segment = (u32, Watched);
 
 /// A shard whose segments are folded.
 struct Folding {
@@ -97,6 +127,7 @@ impl Housekeeper {
             mark_trouble: None,
             said: None,
             said_of_hold: None,
+            segments: Vec::new(),
         }
     }
 
@@ -148,9 +179,7 @@ impl Housekeeper {
                 say(&format!("the lock file of {path} was gone, or another one, and was put back"));
                 None
             }
-            Ok(Hold::Lost) => end(&format!(
-                "{path} is not the directory any more that this server serves from: it was moved or replaced"
-            )),
+            Ok(Hold::Lost(lost)) => end_without(&lost),
             Ok(Hold::Taken) => end(&format!("another process holds the lock file of {path}")),
             Err(error) => Some(error.to_string()),
         };
@@ -160,8 +189,19 @@ impl Housekeeper {
         self.said_of_hold = said;
     }
 
+    /// What is written to a segment that is not at its path any more is lost to the next start.
+    fn look_at_the_segments(&mut self) {
+        self.segments.resize_with(self.shards.len(), || None);
+        for (shard, segment) in self.shards.iter().zip(&mut self.segments) {
+            // What can't be told now is looked at again in a second.
+            if let Ok(false) = shard.has_its_segment(segment) {
+                end_without(&shard.files.directory.segment(shard.progress.get().next.segment));
+            }
+        }
+    }
+
     fn write_marks(&mut self) {
-        let failed = self.shards.iter().find_map(|shard| shard.note().err());
+        let failed = first_failure(self.shards.iter().map(Kept::note));
         self.mark_trouble = failed.map(|error| error.to_string());
     }
 
@@ -174,6 +214,7 @@ impl Housekeeper {
             loop {
                 rest();
                 self.look_at_the_directory();
+                self.look_at_the_segments();
                 self.write_marks();
                 self.look_at_the_disk();
             }
@@ -187,6 +228,12 @@ impl Housekeeper {
             }
         });
     }
+}
+
+/// Sees all of them done, and returns the first error: where one shard's mark can't be written, those of the others
+/// follow their journals all the same.
+fn first_failure<E>(done: impl Iterator<Item = Result<(), E>>) -> Option<E> {
+    done.filter_map(Result::err).reduce(|first, _| first)
 }
 
 fn rest() {
@@ -225,7 +272,37 @@ fn say(sentence: &str) {
     let _ = writeln!(io::stderr(), "purser: {sentence}");
 }
 
+/// A server must not go on without what its next start asks for.
+fn end_without(lost: &Path) -> ! {
+    end(&format!(
+        "{} is not any more what this server serves from: it was moved, removed or replaced",
+        lost.display()
+    ))
+}
+
 fn end(sentence: &str) -> ! {
     say(sentence);
     std::process::exit(i32::from(EXIT_IO));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_for_one_is_done_for_the_others() {
+        #[track_caller]
+        fn check(outcomes: &[Result<(), &str>], expect: Option<&str>) {
+            let mut done = 0;
+            let failed = first_failure(outcomes.iter().map(|outcome| {
+                done += 1;
+                *outcome
+            }));
+            assert_eq!((failed, done), (expect, outcomes.len()));
+        }
+        check(&[], None);
+        check(&[Ok(()), Ok(())], None);
+        check(&[Err("first"), Ok(()), Ok(())], Some("first"));
+        check(&[Ok(()), Err("second"), Ok(()), Err("fourth"), Ok(())], Some("second"));
+    }
 }

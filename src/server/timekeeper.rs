@@ -6,22 +6,28 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::clock::follow::{Follower, Look};
+use crate::clock::start::ahead_ms_max;
 use crate::limits;
 use crate::metrics::Registry;
 use crate::net::readiness::Readiness;
+
+const NS_PER_MS: u64 = 1_000_000;
 
 /// Keeps the time of a server.
 pub(super) struct Timekeeper {
     follower: Follower,
     registry: Arc<Registry>,
     readiness: Arc<Readiness>,
+    /// How far ahead of the journal a start accepts the system clock, milliseconds.
+    ahead_ms_max: u64,
 }
 
 impl Timekeeper {
     /// Looks once, before anything is served, and from then on once a second for as long as the process lives.
     #[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
-    pub(super) fn start(clock: Clock, registry: Arc<Registry>, readiness: Arc<Readiness>) {
-        let mut keeper = Self { follower: Follower::new(clock), registry, readiness };
+    pub(super) fn start(clock: Clock, registry: Arc<Registry>, readiness: Arc<Readiness>, retention_ms: u64) {
+        let ahead_ms_max = ahead_ms_max(retention_ms);
+        let mut keeper = Self { follower: Follower::new(clock), registry, readiness, ahead_ms_max };
         keeper.look();
         std::thread::spawn(move || {
             loop {
@@ -37,16 +43,21 @@ impl Timekeeper {
         self.readiness.set_apart(is_apart);
         if is_news {
             // A closed standard error is no reason to stop serving.
-            let _ = writeln!(io::stderr(), "purser: {}", news(offset_ns, is_apart));
+            let _ = writeln!(io::stderr(), "purser: {}", news(offset_ns, is_apart, self.ahead_ms_max));
         }
     }
 }
 
-fn news(offset_ns: i64, is_apart: bool) -> String {
+fn news(offset_ns: i64, is_apart: bool, ahead_ms_max: u64) -> String {
     let seconds = offset_ns.unsigned_abs() as f64 / 1e9;
-    let (side, flag) = if offset_ns < 0 { ("behind", " with --rebase-clock") } else { ("ahead of", "") };
+    let side = if offset_ns < 0 { "behind" } else { "ahead of" };
     if is_apart {
-        // A start goes on from the journal's time, and refuses a clock that is behind it.
+        // A start goes on from the journal's time, and refuses a clock that is behind it or far ahead of it.
+        let flag = match offset_ns {
+            ..0 => " with --rebase-clock",
+            _ if offset_ns.unsigned_abs() > ahead_ms_max.saturating_mul(NS_PER_MS) => " with --after-pause",
+            _ => "",
+        };
         format!(
             "the system clock is {seconds:.1} s {side} the wallet's time, and is not followed: set it right; or, where it \
              is right, restart the server{flag}"
@@ -64,14 +75,21 @@ mod tests {
     fn news_name_the_side() {
         #[track_caller]
         fn check(offset_ns: i64, is_apart: bool, expect: &str) {
-            let news = news(offset_ns, is_apart);
-            assert!(news.contains(expect), "{news}");
+            let news = news(offset_ns, is_apart, 7 * 86_400_000);
+            // What it ends with, or has in it.
+            let fits = expect.strip_suffix('$').map_or(news.contains(expect), |end| news.ends_with(end));
+            assert!(fits, "{news}");
         }
         check(-3_600_000_000_000, true, "3600.0 s behind the wallet's time, and is not followed");
         check(691_200_000_000_000, true, "691200.0 s ahead of the wallet's time, and is not followed");
-        check(691_200_000_000_000, true, "where it is right, restart the server");
+        // A start refuses what is further ahead of the journal.
+        let most_ns = 7 * 86_400_000_000_000;
+        check(3_600_000_000_000, true, "where it is right, restart the server$");
+        check(most_ns, true, "where it is right, restart the server$");
+        check(most_ns + 1, true, "where it is right, restart the server with --after-pause$");
+        check(i64::MAX, true, "--after-pause$");
         check(i64::MIN, true, "behind");
-        check(-3_600_000_000_000, true, "where it is right, restart the server with --rebase-clock");
+        check(-3_600_000_000_000, true, "where it is right, restart the server with --rebase-clock$");
         check(1_200_000_000, false, "1.2 s ahead of the wallet's time, and is followed again");
         check(0, false, "0.0 s ahead of");
     }

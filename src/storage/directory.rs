@@ -1,4 +1,4 @@
-//! The data directory: who holds it, and what is in it.
+//! The data directory, and what is in it.
 //!
 //! ```text
 //! purser.lock                          held while a server runs; its process id
@@ -11,19 +11,21 @@
 //!
 //! All of this blocks, and is called before serving starts, or from a thread beside the executors.
 
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::fs::{self, File, Permissions};
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, StatVfsMountFlags};
+use rustix::fs::StatVfsMountFlags;
 
 use super::file::{self, FileError};
+use super::hold::Watched;
 use super::manifest;
 use crate::journal::Buffer;
 use crate::limits;
 
-const LOCK: &str = "purser.lock";
+/// The lock file.
+pub(super) const LOCK: &str = "purser.lock";
 
 /// How the names of files begin that a server makes to see whether it can.
 pub const PROBE: &str = ".purser-probe-";
@@ -31,26 +33,13 @@ pub const PROBE: &str = ".purser-probe-";
 /// A data directory that this process holds; it is let go when this is dropped.
 #[derive(Debug)]
 pub struct DataDirectory {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     /// Locked, so that nobody else serves from it, whatever becomes of the lock file.
-    held: File,
-    /// Locked too: an older version looks at nothing else. `None` where there is no room for it.
-    lock: Option<File>,
-    /// The shards' directories that are served from.
-    served: Vec<(File, PathBuf)>,
-}
-
-/// What became of a directory that was held.
-#[derive(Debug)]
-pub enum Hold {
-    /// It is held.
-    Held,
-    /// The lock file was not there, or another one, and was put back.
-    PutBack,
-    /// Something else is at its path, or nothing: another server may serve from there.
-    Lost,
-    /// Another process holds the lock file at its path.
-    Taken,
+    pub(super) held: File,
+    /// Locked too: an older version looks at nothing else. `None` where it is not made yet, or there is no room for it.
+    pub(super) lock: Option<File>,
+    /// What is served from: the manifest, the shards' directories, and their marks.
+    pub(super) served: Vec<Watched>,
 }
 
 /// The room on a file system.
@@ -63,87 +52,6 @@ pub struct Room {
 }
 
 impl DataDirectory {
-    /// Takes hold of a directory.
-    ///
-    /// # Errors
-    /// Where another process holds it, or it is not there.
-    pub fn lock(path: &Path) -> Result<Self, FileError> {
-        let held = File::open(path).map_err(FileError::of("open", path))?;
-        if !flock(&held, path)? {
-            return Err(in_use(path));
-        }
-        let lock = match Self::lock_file(path) {
-            Ok(lock) => Some(lock.ok_or_else(|| in_use(path))?),
-            Err(error) if error.is_for_want_of_room() => None,
-            Err(error) => return Err(error),
-        };
-        Ok(Self { path: path.to_owned(), held, lock, served: Vec::new() })
-    }
-
-    /// Locks the lock file, which is made where it is not there; `None` where another process has.
-    fn lock_file(directory: &Path) -> Result<Option<File>, FileError> {
-        let path = directory.join(LOCK);
-        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        let mut lock = match options {
-            // A file that can't be written can be locked all the same.
-            Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => File::open(&path).or(Err(error)),
-            opened => opened,
-        }
-        .map_err(FileError::of("open", &path))?;
-        if !flock(&lock, &path)? {
-            return Ok(None);
-        }
-        let told = lock
-            .set_len(0)
-            .and_then(|()| lock.seek(SeekFrom::Start(0)))
-            .and_then(|_| writeln!(lock, "{}", std::process::id()));
-        // Whoever is refused is told less then.
-        drop(told);
-        Ok(Some(lock))
-    }
-
-    /// Has [`DataDirectory::look_after`] look at the shards' directories of a generation too.
-    ///
-    /// # Errors
-    /// Where one can't be opened.
-    pub fn serve_from(&mut self, generation: u64, shards: u16) -> Result<(), FileError> {
-        for shard in 0..shards {
-            let path = self.shard(generation, shard).path().to_owned();
-            let opened = File::open(&path).map_err(FileError::of("open", &path))?;
-            self.served.push((opened, path));
-        }
-        Ok(())
-    }
-
-    /// Looks whether the directory, those of its shards and its lock file are still what is at their paths, and puts the
-    /// lock file back.
-    ///
-    /// # Errors
-    /// Where that can't be told, or the lock file can't be put back.
-    pub fn look_after(&mut self) -> Result<Hold, FileError> {
-        if !is_at(&self.held, &self.path)? {
-            return Ok(Hold::Lost);
-        }
-        // What is put in place of them is not what is written to.
-        for (served, path) in &self.served {
-            if !is_at(served, path)? {
-                return Ok(Hold::Lost);
-            }
-        }
-        if let Some(lock) = &self.lock
-            && is_at(lock, &self.path.join(LOCK))?
-        {
-            return Ok(Hold::Held);
-        }
-        match Self::lock_file(&self.path)? {
-            None => Ok(Hold::Taken),
-            Some(lock) => {
-                self.lock = Some(lock);
-                Ok(Hold::PutBack)
-            }
-        }
-    }
-
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -229,39 +137,13 @@ impl DataDirectory {
     }
 }
 
-/// `false` where another process has locked it.
-fn flock(file: &File, path: &Path) -> Result<bool, FileError> {
-    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(true),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
-        Err(error) => Err(FileError::of_errno("lock", path)(error)),
-    }
-}
-
-/// Whether the file at `path` is this one.
-fn is_at(file: &File, path: &Path) -> Result<bool, FileError> {
-    let ours = file.metadata().map_err(FileError::of("look at", path))?;
-    match fs::metadata(path) {
-        Ok(found) => Ok((found.dev(), found.ino()) == (ours.dev(), ours.ino())),
-        Err(error) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) => Ok(false),
-        Err(error) => Err(FileError::of("look at", path)(error)),
-    }
-}
-
-/// The sentence for a directory that another process holds.
-fn in_use(path: &Path) -> FileError {
-    let mut holder = String::new();
-    let read = File::open(path.join(LOCK)).and_then(|lock| lock.take(32).read_to_string(&mut holder));
-    let known = read.is_ok() && !holder.trim().is_empty();
-    let who = if known { format!("process {}", holder.trim()) } else { "another process".into() };
-    let error = io::Error::new(ErrorKind::WouldBlock, format!("{who} uses it"));
-    FileError { action: "use the data directory", path: path.to_owned(), error }
-}
+/// The rights of all but the owner, in a mode.
+pub(super) const OTHERS: u32 = 0o077;
 
 /// Takes the rights to a file or a directory from all but its owner.
 fn close(path: &Path) -> Result<(), FileError> {
     let mode = fs::metadata(path).map_err(FileError::of("look at", path))?.mode();
-    if mode & 0o077 == 0 {
+    if mode & OTHERS == 0 {
         return Ok(());
     }
     let closed = fs::set_permissions(path, Permissions::from_mode(mode & 0o7700));

@@ -41,7 +41,15 @@ impl DataDirectory {
     pub fn begin_generation(&self, generation: u64) -> Result<(), FileError> {
         let path = self.generation(generation);
         // A file that was left there would be taken for one of it.
-        fs::create_dir(&path).map_err(FileError::of("create", &path))?;
+        match fs::create_dir(&path) {
+            // What this program has made in one that was not finished was removed before.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                let what = "files are in it that this program has not made, or can't remove, and a new generation needs its \
+                            name: move it away";
+                return Err(FileError::invalid(&path, what));
+            }
+            made => made.map_err(FileError::of("create", &path))?,
+        }
         file::sync_directory(self.path())?;
         file::write_whole(&path.join(UNFINISHED), b"Nothing was served from this generation yet.\n")
     }
@@ -197,7 +205,8 @@ pub fn check_generation(data: &Path, manifest: &Manifest) -> Result<(), FileErro
     check_there(&generation, "the manifest names it")?;
     for shard in 0..manifest.shards {
         let shard = ShardDirectory::of(data, manifest.generation, shard);
-        check_there(shard.path(), &format!("the manifest names {} shards", manifest.shards))?;
+        let plural = if manifest.shards == 1 { "" } else { "s" };
+        check_there(shard.path(), &format!("the manifest names {} shard{plural}", manifest.shards))?;
         if shard.snapshots()?.is_empty() {
             let what = format!("it has no snapshot, and each shard has one: {REMEDY}");
             return Err(FileError::invalid(shard.path(), what));
@@ -211,7 +220,9 @@ pub fn check_generation(data: &Path, manifest: &Manifest) -> Result<(), FileErro
 
 /// The error of a shard's segment that is not there.
 pub fn missing_segment(shard: &ShardDirectory, number: u32) -> FileError {
-    missing(&shard.segment(number), "records that are in no snapshot are in it")
+    // Who reads it adds what became of the rest.
+    let what = "it is missing, and records that are in no snapshot are in it: restore the whole data directory from a backup";
+    FileError::invalid(&shard.segment(number), what)
 }
 
 /// The error of a file that has to be there.

@@ -4,8 +4,9 @@ use std::os::unix::fs::FileExt;
 use std::sync::mpsc;
 
 use super::FileError;
-use super::directory::{DataDirectory, Hold, ShardDirectory};
+use super::directory::{DataDirectory, ShardDirectory};
 use super::generations;
+use super::hold::Hold;
 use super::manifest::Manifest;
 use super::segments::{End, Segments};
 use crate::journal::reader::ReadError;
@@ -23,7 +24,8 @@ const SEGMENT_BYTES: u64 = 4 * BLOCK;
 
 fn directory() -> (tempfile::TempDir, DataDirectory, ShardDirectory) {
     let temporary = tempfile::tempdir().unwrap();
-    let data = DataDirectory::lock(temporary.path()).unwrap();
+    let mut data = DataDirectory::lock(temporary.path()).unwrap();
+    data.make_lock_file().unwrap();
     data.begin_generation(1).unwrap();
     let shard = data.make_shard(1, 0).unwrap();
     (temporary, data, shard)
@@ -185,12 +187,30 @@ fn a_directory_is_held_by_one() {
     let path = temporary.path().join("data");
     DataDirectory::lock(&path).unwrap_err();
     fs::create_dir(&path).unwrap();
-    let held = DataDirectory::lock(&path).unwrap();
+    let mut held = DataDirectory::lock(&path).unwrap();
+    assert_eq!(below(&path), [""; 0], "nothing is made in it by that");
+    let refused = DataDirectory::lock(&path).unwrap_err().to_string();
+    assert!(refused.contains("another process uses it"), "{refused}");
+    held.make_lock_file().unwrap();
     let refused = DataDirectory::lock(&path).unwrap_err().to_string();
     assert!(refused.contains(path.to_str().unwrap()), "{refused}");
     assert!(refused.contains(&format!("process {} uses it", std::process::id())), "{refused}");
     drop(held);
-    DataDirectory::lock(&path).unwrap();
+    // As a program does that looks at the lock file alone: before this one looks for it, and between that and the making.
+    let take = || {
+        let taken = File::create(path.join("purser.lock")).unwrap();
+        rustix::fs::flock(&taken, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+        taken
+    };
+    let taken = take();
+    assert!(DataDirectory::lock(&path).unwrap_err().to_string().contains("another process uses it"));
+    drop(taken);
+    fs::remove_file(path.join("purser.lock")).unwrap();
+    let mut held = DataDirectory::lock(&path).unwrap();
+    let taken = take();
+    assert!(held.make_lock_file().unwrap_err().to_string().contains("another process uses it"));
+    drop(taken);
+    held.make_lock_file().unwrap();
 }
 
 #[test]
@@ -304,7 +324,8 @@ fn a_later_generation_is_one_that_nothing_was_served_from() {
     assert_eq!(generations::unfinished_after(data.path(), 2).unwrap(), [5]);
     let error = generations::unfinished_after(data.path(), 1).unwrap_err().to_string();
     assert!(error.contains("gen-2: it is later than generation 1"), "{error}");
-    data.begin_generation(2).unwrap_err();
+    let error = data.begin_generation(2).unwrap_err().to_string();
+    assert!(error.contains("gen-2: files are in it that this program has not made"), "{error}");
 }
 
 #[test]
@@ -351,6 +372,7 @@ fn the_hold_on_a_directory_is_looked_after() {
     let path = temporary.path().join("data");
     fs::create_dir(&path).unwrap();
     let mut held = DataDirectory::lock(&path).unwrap();
+    held.make_lock_file().unwrap();
     let lock = path.join("purser.lock");
     assert!(matches!(held.look_after().unwrap(), Hold::Held));
     fs::remove_file(&lock).unwrap();
@@ -364,10 +386,25 @@ fn the_hold_on_a_directory_is_looked_after() {
     rustix::fs::flock(&taken, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
     assert!(matches!(held.look_after().unwrap(), Hold::Taken));
     drop(taken);
-    fs::rename(&path, temporary.path().join("away")).unwrap();
-    assert!(matches!(held.look_after().unwrap(), Hold::Lost));
+    assert!(matches!(held.look_after().unwrap(), Hold::PutBack));
+    Manifest::new(1, 7, 1, false).write(&path).unwrap();
+    held.begin_generation(1).unwrap();
+    held.make_shard(1, 0).unwrap().create_mark(b"mark").unwrap();
+    held.serve_from(1, 1).unwrap();
+    let away = temporary.path().join("away");
+    for served in ["gen-1/shard-0", "gen-1/shard-0/mark", "manifest"].map(|name| path.join(name)) {
+        assert!(matches!(held.look_after().unwrap(), Hold::Held));
+        fs::rename(&served, &away).unwrap();
+        assert!(matches!(held.look_after().unwrap(), Hold::Lost(lost) if lost == served));
+        fs::write(&served, "mark").unwrap();
+        assert!(matches!(held.look_after().unwrap(), Hold::Lost(lost) if lost == served));
+        fs::remove_file(&served).unwrap();
+        fs::rename(&away, &served).unwrap();
+    }
+    fs::rename(&path, &away).unwrap();
+    assert!(matches!(held.look_after().unwrap(), Hold::Lost(lost) if lost == path));
     fs::create_dir(&path).unwrap();
-    assert!(matches!(held.look_after().unwrap(), Hold::Lost));
+    assert!(matches!(held.look_after().unwrap(), Hold::Lost(lost) if lost == path));
     DataDirectory::lock(&path).unwrap();
 }
 

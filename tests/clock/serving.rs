@@ -36,6 +36,7 @@ fn a_clock_that_is_8_days_ahead_for_a_while_changes_nothing() {
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines.len(), 2, "{said}");
     assert!(lines[0].contains("691200.0 s ahead of the wallet's time, and is not followed"), "{said}");
+    assert!(lines[0].ends_with("where it is right, restart the server with --after-pause"), "{said}");
     assert!(lines[1].contains("and is followed again"), "{said}");
     let process = machine.home.start(2);
     assert_eq!(process.notes, "");

@@ -121,6 +121,28 @@ fn a_start_is_killed_while_it_removes_what_it_has_superseded() {
     home.verify(0);
 }
 
+/// What this program has not made keeps the name of the next generation, and keeps nothing else.
+#[test]
+fn a_file_of_somebody_else_is_in_an_unfinished_generation() {
+    let served = Served::new(true);
+    let home = served.copy();
+    let unfinished = home.data().join("gen-2");
+    copy(&served.home.data().join("gen-1"), &unfinished);
+    fs::write(unfinished.join("unfinished"), "").expect("there is room");
+    fs::write(unfinished.join(".DS_Store"), "mine").expect("there is room");
+    for _ in 0..2 {
+        let sentence = home.refusal(1);
+        let what = "/data/gen-2: files are in it that this program has not made";
+        assert!(sentence.contains(what) && sentence.contains("move it away"), "{sentence}");
+        let process = home.start(SHARDS);
+        assert!(process.notes.contains("generation 2 is left in "), "{}", process.notes);
+        process.stop();
+        assert_eq!(fs::read_to_string(unfinished.join(".DS_Store")).expect("it is there"), "mine");
+    }
+    fs::rename(&unfinished, home.beside("theirs")).expect("it is there");
+    check_served(&home, DEPOSITS);
+}
+
 /// A generation that was begun and from which nothing was served goes; the one before it when its successor holds.
 #[test]
 fn what_nothing_was_served_from_is_made_anew() {

@@ -1,10 +1,17 @@
 //! A data directory that is new, held, moved away, or open to others.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
+use std::process::Command;
 
-use crate::files::names;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::Signal;
+
+use crate::files::{await_mark, contents, names};
+use crate::message::balance;
+use crate::missing::{deposit, told};
 use crate::process::Home;
 
 /// A start says that it makes a directory: a path that is not there, or that nothing is in, may be a disk that is not
@@ -35,7 +42,47 @@ fn a_new_directory_is_told_of() {
         sentence.contains("/other/manifest: it is missing, and the directory is not empty"),
         "{sentence}"
     );
-    assert_eq!(fs::read_dir(home.data()).expect("it is there").count(), 2, "the letter, and the lock file");
+    assert_eq!(names(&home.data()).len(), 1, "the letter, and no lock file");
+}
+
+/// A look at a machine that is killed at its probe leaves a file, and the directory is new all the same.
+#[test]
+fn a_doctor_that_was_killed_is_no_hindrance() {
+    let home = Home::new();
+    fs::create_dir(home.data()).expect("it is not there");
+    // Past its limit a file's write ends the process.
+    let mut doctor = Command::new("bash");
+    doctor.args(["-c", "ulimit -Sc 0 && ulimit -Sf 0 && exec \"$0\" doctor --shards 1 --data \"$1\""]);
+    doctor.arg(env!("CARGO_BIN_EXE_purser")).arg(home.data());
+    let ended = doctor.output().expect("it runs").status;
+    assert_eq!(ended.signal(), Some(Signal::XFSZ.as_raw()), "{ended}");
+    assert_eq!(names(&home.data()).len(), 1, "its probe: {:?}", names(&home.data()));
+    let says = home.start(1).said.clone();
+    assert!(says.contains(" was empty: new data are begun in it"), "{says}");
+}
+
+/// A start can be ended in any moment, and a signal does so at once: a recovery may take minutes.
+#[test]
+fn a_signal_ends_a_start() {
+    let home = Home::new();
+    home.start(1).stop();
+    let before = contents(&home.data());
+    let snapshot = home.data().join("gen-1/shard-0/snapshot-0000000000000000");
+    for signal in [Signal::TERM, Signal::INT] {
+        fs::rename(&snapshot, home.beside("snapshot")).expect("it is there");
+        let pipe = mknodat(CWD, &snapshot, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0);
+        pipe.expect("it is not there");
+        let mut process = home.spawn(1);
+        // Once it is open at both ends the recovery reads it, and waits for what does not come.
+        let pipe = File::options().write(true).open(&snapshot).expect("it is there");
+        process.signal(signal);
+        let status = process.wait();
+        assert_eq!(status.signal(), Some(signal.as_raw()), "{status}: {}", process.last_words());
+        drop(pipe);
+        fs::rename(home.beside("snapshot"), &snapshot).expect("it is there");
+        assert!(contents(&home.data()) == before, "what is there is left as it is");
+    }
+    assert_eq!(home.start(1).stop(), "");
 }
 
 /// The lock file is put back, and another server is refused before and after.
@@ -85,12 +132,45 @@ fn a_directory_that_is_moved_away_is_not_served_from() {
         let code = process.wait().code();
         let words = process.last_words();
         assert_eq!(code, Some(74), "{words}");
-        assert!(words.contains("is not the directory any more that this server serves from"), "{words}");
+        let lost = format!("{} is not any more what this server serves from", home.data().display());
+        assert!(words.contains(&lost), "{words}");
         if replace {
             fs::remove_dir(home.data()).expect("nothing is in it");
         }
         fs::rename(home.beside("away"), home.data()).expect("it is there");
         home.start(1).operate("GET default/anna", "", 200);
+    }
+}
+
+/// A start asks for all of it; so this server ends, and does not go on to acknowledge what no other finds.
+#[test]
+fn files_that_are_served_from_stay_what_they_are() {
+    let account = "default/anna";
+    for name in ["manifest", "gen-1/shard-0/mark", "gen-1/shard-0/segment-00000001.journal"] {
+        for replace in [false, true] {
+            let home = Home::new();
+            let mut process = home.start(1);
+            process.operate(&format!("PUT {account}"), r#"{"CountryCode":"GB"}"#, 201);
+            await_mark(&home.data().join("gen-1/shard-0"), 1);
+            deposit(&process, account, 1);
+            // It has looked at the segment since the first record was in it.
+            await_mark(&home.data().join("gen-1/shard-0"), 2);
+            let (path, away) = (home.data().join(name), home.beside("away"));
+            if replace {
+                fs::copy(&path, home.beside("copy")).expect("there is room");
+            }
+            fs::rename(&path, &away).expect("it is there");
+            if replace {
+                fs::rename(home.beside("copy"), &path).expect("nothing is there");
+            }
+            let code = process.wait().code();
+            let words = process.last_words();
+            assert_eq!(code, Some(74), "{words}");
+            let lost = format!("{} is not any more what this server serves from", path.display());
+            assert!(words.contains(&lost), "{words}");
+            fs::rename(&away, &path).expect("it is there");
+            home.start(1).check(&balance(account), &told(1));
+        }
     }
 }
 
@@ -120,6 +200,8 @@ fn nobody_else_reads_the_data() {
         fs::set_permissions(name, Permissions::from_mode(0o755)).expect("it is ours");
     }
     fs::set_permissions(home.data(), Permissions::from_mode(0o750)).expect("it is ours");
-    home.start(2).stop();
+    let process = home.start(2);
+    assert!(process.notes.contains("the accounts of 1 shard are dealt anew, to 2"), "{}", process.notes);
+    process.stop();
     check_modes(&home.data());
 }

@@ -108,6 +108,8 @@ fn check_refused(home: &Home, shards: usize, what: &str, parts: &[&str]) {
     for part in parts {
         assert!(sentence.contains(part), "{what}: {part:?} in {sentence}");
     }
+    let times = sentence.to_lowercase().matches("nothing was changed").count();
+    assert_eq!(times, 1, "{what}: it is said once: {sentence}");
     assert!(contents(&home.data()) == before, "{what}: what is there is left as it is");
     let text = home.verify(1);
     assert!(text.contains(parts[0]), "{what}: {:?} in {text}", parts[0]);

@@ -290,10 +290,16 @@ impl Process {
         prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, limit).expect("the limit is set");
     }
 
+    /// Sends it a signal.
+    #[track_caller]
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it takes signals");
+    }
+
     /// Kills it, and sees it dead.
     #[track_caller]
     pub(crate) fn kill(mut self) {
-        kill_process(Pid::from_child(&self.child), Signal::KILL).expect("it takes signals");
+        self.signal(Signal::KILL);
         let status = self.wait();
         assert_eq!(status.code(), None, "it ended before the kill: {}", self.last_words());
     }
@@ -301,7 +307,7 @@ impl Process {
     /// Ends it in order. Returns what it said since it served.
     #[track_caller]
     pub(crate) fn stop(mut self) -> String {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it takes signals");
+        self.signal(Signal::TERM);
         let code = self.wait().code();
         let words = self.last_words();
         assert_eq!(code, Some(0), "{words}");

@@ -265,6 +265,8 @@ pub(crate) const ROWS: [Row; 23] = [
             "crate::config",
             "crate::limits",
             "crate::net::ring",
+            "crate::storage::directory::PROBE",
+            "crate::storage::is_for_want_of_room",
             "std",
             "std::fs",
             "std::io",

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::amount;
+use crate::api::jackpot::Jackpot;
 use crate::api::members::Fault;
 use crate::api::text::Members;
-use crate::limits;
 use crate::wallet::amount::Money;
 use crate::wallet::currency::Currency;
 
@@ -15,8 +15,8 @@ pub(super) struct Extras<'a> {
     pub(super) provider: Option<&'a str>,
     pub(super) game_version: Option<&'a str>,
     pub(super) table: Option<&'a str>,
-    pub(super) jackpot_contribution: Option<Money>,
-    pub(super) jackpot_winnings: Option<Money>,
+    pub(super) jackpot_contribution: Option<Jackpot>,
+    pub(super) jackpot_winnings: Option<Jackpot>,
     pub(super) free_bet_cost: Option<Money>,
     pub(super) free_game_offer: Option<&'a str>,
     pub(super) free_bet_offer: Option<&'a str>,
@@ -29,7 +29,7 @@ impl Extras<'_> {
         for (jackpot, fault) in
             [(self.jackpot_contribution, JACKPOT_CONTRIBUTION), (self.jackpot_winnings, JACKPOT_WINNINGS)]
         {
-            if !jackpot.is_none_or(is_jackpot) {
+            if !jackpot.is_none_or(Jackpot::fits) {
                 return Err(Fault::Sentence(fault));
             }
         }
@@ -42,8 +42,8 @@ impl Extras<'_> {
         members.string("ContentGameProviderID", self.provider);
         members.string("GameVersion", self.game_version);
         members.string("TableID", self.table);
-        members.money("JackpotContribution", self.jackpot_contribution);
-        members.money("JackpotWinnings", self.jackpot_winnings);
+        members.jackpot("JackpotContribution", self.jackpot_contribution);
+        members.jackpot("JackpotWinnings", self.jackpot_winnings);
         members.money("FreeBetCost", self.free_bet_cost);
         members.string("FreeGameOfferCode", self.free_game_offer);
         members.string("FreeBetOfferCode", self.free_bet_offer);
@@ -53,16 +53,3 @@ impl Extras<'_> {
 
 const JACKPOT_CONTRIBUTION: &str = "JackpotContribution has more than ten decimals, or is too large.";
 const JACKPOT_WINNINGS: &str = "JackpotWinnings has more than ten decimals, or is too large.";
-
-/// Whether `money` is a jackpot's share: a fraction of a minor unit may be in it, and it is bounded all the same.
-fn is_jackpot(money: Money) -> bool {
-    let (digits, exponent) = money.parts();
-    let power = 10_u64.checked_pow(u32::from(exponent.unsigned_abs()));
-    let whole = match power {
-        Some(power) if exponent >= 0 => digits.checked_mul(power),
-        Some(power) => Some(digits / power),
-        None => None,
-    };
-    money.has_decimals_within(limits::JACKPOT_DECIMALS_MAX)
-        && whole.is_some_and(|whole| whole <= limits::AMOUNT_MINOR_MAX)
-}

@@ -23,8 +23,8 @@ macro_rules! extended {
                 provider: optional "ContentGameProviderID" <= limits::ID_CHARS_MAX;
                 game_version: optional "GameVersion" <= limits::ID_CHARS_MAX;
                 table: optional "TableID" <= limits::ID_CHARS_MAX;
-                jackpot_contribution: optional_money "JackpotContribution";
-                jackpot_winnings: optional_money "JackpotWinnings";
+                jackpot_contribution: optional_jackpot "JackpotContribution";
+                jackpot_winnings: optional_jackpot "JackpotWinnings";
                 free_bet_cost: optional_money "FreeBetCost";
                 free_game_offer: optional "FreeGameOfferCode" <= limits::ID_CHARS_MAX;
                 free_bet_offer: optional "FreeBetOfferCode" <= limits::ID_CHARS_MAX;

@@ -13,6 +13,12 @@ pub(super) fn is_json(text: &str, depth_max: usize) -> bool {
     Scan { rest: text.as_bytes(), depth_max, depth: 0, objects: 0 }.value().is_some()
 }
 
+/// Whether `text` is one JSON number, and nothing else.
+pub(in crate::api) fn is_number(text: &str) -> bool {
+    let mut scan = Scan { rest: text.as_bytes(), depth_max: 0, depth: 0, objects: 0 };
+    scan.next().and_then(|first| scan.number(first)).is_some() && scan.rest.is_empty()
+}
+
 /// Brackets that can be told apart.
 pub(super) const DEPTH_MAX: usize = u128::BITS as usize;
 
@@ -130,26 +136,18 @@ impl Scan<'_> {
         }
     }
 
-    /// The rest of an escape. A surrogate comes as one half of a pair (RFC 8259 §7, RFC 3629 §3).
+    /// The rest of an escape. A surrogate need not be one half of a pair: that is JSON (RFC 8259 §8.2), and no text is made
+    /// of it here.
     fn escape(&mut self) -> Option<()> {
         match self.next()? {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(()),
-            b'u' => match self.code_unit()? {
-                0xd800..=0xdbff => {
-                    self.literal(b"\\u")?;
-                    matches!(self.code_unit()?, 0xdc00..=0xdfff).then_some(())
-                }
-                0xdc00..=0xdfff => None,
-                _ => Some(()),
-            },
+            b'u' => {
+                let (digits, rest) = self.rest.split_first_chunk::<4>()?;
+                self.rest = rest;
+                digits.iter().all(u8::is_ascii_hexdigit).then_some(())
+            }
             _ => None,
         }
-    }
-
-    fn code_unit(&mut self) -> Option<u32> {
-        let (digits, rest) = self.rest.split_first_chunk::<4>()?;
-        self.rest = rest;
-        digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
     }
 
     /// The rest of a number that begins with `first`.

@@ -13,6 +13,7 @@
 /// | `required_bool` | `bool` | refused | true or false |
 /// | `required_money` | `Money` | refused | a number |
 /// | `optional_money` | `Option<Money>` | `None` | a number |
+/// | `optional_jackpot` | `Option<Jackpot>` | `None` | a number |
 /// | `optional_object(Object)` | `Option<Object>` | `None` | an object that `object!` has made |
 ///
 /// The rows under `checked` are read and bounded alike, but not kept.
@@ -78,6 +79,7 @@ macro_rules! member {
     (type required_bool) => { bool };
     (type required_money) => { $crate::wallet::amount::Money };
     (type optional_money) => { Option<$crate::wallet::amount::Money> };
+    (type optional_jackpot) => { Option<$crate::api::jackpot::Jackpot> };
     (type optional_object $object:ident) => { Option<$object<'de>> };
 
     (take blank, $($rest:tt)*) => { $crate::api::members::member!(by blank, $($rest)*) };
@@ -86,6 +88,7 @@ macro_rules! member {
     (take required_money, $($rest:tt)*) => { $crate::api::members::member!(by required, $($rest)*) };
     (take optional, $($rest:tt)*) => { $crate::api::members::member!(by optional, $($rest)*) };
     (take optional_money, $($rest:tt)*) => { $crate::api::members::member!(by optional, $($rest)*) };
+    (take optional_jackpot, $($rest:tt)*) => { $crate::api::members::member!(by optional, $($rest)*) };
     (take optional_object, $($rest:tt)*) => { $crate::api::members::member!(by optional, $($rest)*) };
     (by $method:ident, $slot:ident, $sentences:expr, $reading:ident) => {
         $slot.$method($sentences, $reading)?
@@ -97,6 +100,7 @@ macro_rules! member {
     (wrong required_bool) => { " must be true or false." };
     (wrong required_money) => { " must be a number, neither negative nor too long." };
     (wrong optional_money) => { " must be a number, neither negative nor too long." };
+    (wrong optional_jackpot) => { " must be a number that is not negative." };
     (wrong optional_object) => { " must be a JSON object." };
 }
 

@@ -7,7 +7,6 @@ use std::marker::PhantomData;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 
 use super::{Object, Reading};
-use crate::wallet::amount::Money;
 
 /// A member's name.
 pub(super) struct Name;
@@ -104,13 +103,15 @@ impl<'de> Visitor<'de> for Flag {
 /// itself would do, but that it keeps a copy, which does not tell a number from a string with a number in it.
 const RAW_NUMBER: &str = "$sonic_rs::private::JsonNumber";
 
-/// A known member's value: money, or null. Anything else fails at its first byte, and is not read.
-pub(super) struct Number<'r, 'de> {
+/// A known member's value: a number that is parsed from its own text, or null. Anything else fails at its first byte, and
+/// is not read.
+pub(super) struct Number<'r, 'de, T> {
     pub(super) reading: &'r mut Reading<'de>,
+    pub(super) parse: fn(&str) -> Option<T>,
 }
 
-impl<'de> DeserializeSeed<'de> for Number<'_, 'de> {
-    type Value = Option<Money>;
+impl<'de, T> DeserializeSeed<'de> for Number<'_, 'de, T> {
+    type Value = Option<T>;
 
     #[inline]
     fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<Self::Value, D::Error> {
@@ -118,8 +119,8 @@ impl<'de> DeserializeSeed<'de> for Number<'_, 'de> {
     }
 }
 
-impl<'de> Visitor<'de> for Number<'_, 'de> {
-    type Value = Option<Money>;
+impl<'de, T> Visitor<'de> for Number<'_, 'de, T> {
+    type Value = Option<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a number")
@@ -136,9 +137,9 @@ impl<'de> Visitor<'de> for Number<'_, 'de> {
 
     #[inline]
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        match Money::parse(text) {
-            Some(money) if !self.reading.is_quoted(text) => Ok(Some(money)),
-            _ => Err(E::custom("no money")),
+        match (self.parse)(text) {
+            Some(number) if !self.reading.is_quoted(text) => Ok(Some(number)),
+            _ => Err(E::custom("no such number")),
         }
     }
 }

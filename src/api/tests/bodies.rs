@@ -204,13 +204,6 @@ fn strings_are_json() {
         (r#"\u00eg"#, false),
         (r#"\u 0e9"#, false),
         (r#"\u+0e9"#, false),
-        (r#"\ud83c"#, false),
-        (r#"\ud83cx"#, false),
-        (r#"\ud83c\n"#, false),
-        (r#"\ud83c\ud83c"#, false),
-        (r#"\ud83c\u0041"#, false),
-        (r#"\udfb2"#, false),
-        (r#"\udfb2\ud83c"#, false),
         ("\0", false),
         ("\n", false),
         ("\t", false),
@@ -228,6 +221,33 @@ fn strings_are_json() {
             check_more(format!(",\"GameID\":\"{text}{}\"", "y".repeat(200)), false);
         }
         check(format!("{{{MEMBERS}}}").replace("\"1\"", &format!("\"{inside}\"")), good);
+    }
+}
+
+/// An unknown value may be any JSON, and no text is made of it (RFC 8259 §8.2). A member's name and a known value are text.
+#[test]
+fn lone_surrogates_are_no_text() {
+    for inside in [
+        r#"\ud83c"#,
+        r#"\ud83cx"#,
+        r#"\ud83c\n"#,
+        r#"\ud83c\ud83c"#,
+        r#"\ud83c\u0041"#,
+        r#"\udfb2"#,
+        r#"\udfb2\ud83c"#,
+    ] {
+        for text in
+            [inside.to_owned(), format!("{inside}{}", "x".repeat(70)), format!("{}{inside}", "x".repeat(70))]
+        {
+            check_value(format!("\"{text}\""), true);
+            check_value(format!("[{{\"a\":\"{text}\"}},\"{text}\"]"), true);
+            check_value(format!("{{\"{text}\":0}}"), true);
+            check_more(format!(",\"{text}\":0"), false);
+            check_more(format!(",\"Unknown\":0,\"{text}\":0"), false);
+            check_more(format!(",\"GameID\":\"{text}\""), false);
+            check_more(format!(",\"Unknown\":0,\"GameID\":\"{inside}\""), false);
+        }
+        check(format!("{{{MEMBERS}}}").replace("\"1\"", &format!("\"{inside}\"")), false);
     }
 }
 

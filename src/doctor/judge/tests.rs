@@ -99,7 +99,12 @@ fn data_directories() {
     check(&direct_io(data, &DirectIo::NotADirectory(root.clone())), Lacking, "/srv is not a", "--data");
     let denied = DirectIo::NoFile(root.clone(), os(Errno::ACCESS));
     check(&direct_io(data, &denied), Lacking, "Permission denied", "--data");
-    check(&direct_io(data, &DirectIo::Refused(root, os(Errno::INVAL))), Warn, "Invalid argument", "ext4");
+    let refused = |errno| DirectIo::Refused(root.clone(), os(errno));
+    check(&direct_io(data, &refused(Errno::INVAL)), Lacking, "refused in /srv", "ext4");
+    check(&direct_io(data, &refused(Errno::IO)), Lacking, "Input/output error", "ext4");
+    for full in [Errno::NOSPC, Errno::DQUOT] {
+        check(&direct_io(data, &refused(full)), Warn, "can't be tried in /srv", "make room");
+    }
 }
 
 #[test]
