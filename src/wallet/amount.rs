@@ -160,7 +160,7 @@ impl Money {
     }
 }
 
-/// Significant digits of the longest money: 10^15 has sixteen, and a jackpot's ten decimals stand behind fewer.
+/// Significant digits of the longest money that is looked at: 10^15 minor units have sixteen, and what has more is no amount.
 const DIGITS_MAX: i64 = 18;
 
 /// The power in a JSON number: an optional sign and digits.
