@@ -304,10 +304,10 @@ fn recover_all(
         joined.collect()
     });
     let recovered = recovered.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let marks: Vec<Mark> = recovered.iter().filter_map(|(_, mark)| *mark).map(|(mark, _)| mark).collect();
-    if let Some((shard, together)) = left_behind(&marks) {
-        let name = files[shard].directory.mark().display().to_string();
-        return Err(recovery::Error::Damage(marks[shard].is_left_behind(name, together)).into());
+    let marks: Vec<(Mark, u64)> = recovered.iter().filter_map(|(_, mark)| *mark).collect();
+    if let Some((shard, together)) = left_behind(marks.iter().map(|(mark, _)| *mark)) {
+        let (name, (mark, count)) = (files[shard].directory.mark().display().to_string(), marks[shard]);
+        return Err(recovery::Error::Damage(mark.is_left_behind(name, count, together)).into());
     }
     for (shard, (recovered, _)) in recovered.iter().enumerate() {
         if let Some(torn) = &recovered.tail.torn {

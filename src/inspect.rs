@@ -112,13 +112,14 @@ fn check_together(opened: &Opened) -> Result<(), Error> {
         let read = opened.shards.iter().enumerate().map(|(id, shard)| {
             let bytes = shard.directory.read_mark().ok()?;
             let read = Mark::read("", &bytes, origin(opened.manifest, id));
-            read.ok().map(|(mark, _)| mark)
+            read.ok()
         });
-        let Some(marks) = read.collect::<Option<Vec<Mark>>>() else { return Ok(()) };
-        let Some((shard, together)) = left_behind(&marks) else { return Ok(()) };
-        let name = opened.shards[shard].directory.mark().display().to_string();
+        let Some(marks) = read.collect::<Option<Vec<(Mark, u64)>>>() else { return Ok(()) };
+        let Some((shard, together)) = left_behind(marks.iter().map(|(mark, _)| *mark)) else { return Ok(()) };
+        let (name, (mark, count)) =
+            (opened.shards[shard].directory.mark().display().to_string(), marks[shard]);
         // A server may begin at this moment, and has written some of the marks that were read.
-        found = Err(recovery::Error::Damage(marks[shard].is_left_behind(name, together)).into());
+        found = Err(recovery::Error::Damage(mark.is_left_behind(name, count, together)).into());
     }
     found
 }

@@ -157,7 +157,7 @@ pub const ROUND_BETS_MAX: usize = 10_000;
 
 /// Transactions of one game round, bets that were cancelled before they came among them (protocol §4): each bet may have
 /// a win and a rollback. A round is searched from end to end, some 30 µs at this length. Past it: -7, and a rollback that
-/// finds no bet is -8 and not remembered, since no bet can come any more.
+/// finds no bet is answered as ever and not remembered, since no bet can come any more.
 pub const ROUND_TRANSACTIONS_MAX: usize = 3 * ROUND_BETS_MAX;
 
 /// Refused bets of an account that stay refused for a while (`remember_refusals_ms`), 4 KB of them. A player places one a

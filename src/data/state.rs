@@ -185,7 +185,7 @@ impl State {
                 unnamed = unnamed.max(Some(number));
             }
         };
-        // By a time that was never so nothing is forgotten.
+        // By a time that was never so nothing is forgotten: what is brought back is judged at the right one.
         let wallets = recovery::deal(wallets, opening.partition, now_ms, &settings, change)?;
         if let Some(number) = unnamed {
             return Err(Error::Other(format!(

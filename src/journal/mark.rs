@@ -85,14 +85,15 @@ pub struct Start {
 
 /// The first of these marks that is of an earlier start than one in which all shards have written; its place, and the
 /// number of that start.
-pub fn left_behind(marks: &[Mark]) -> Option<(usize, u64)> {
-    let together = marks.iter().filter(|mark| mark.start.together).map(|mark| mark.start.number).max()?;
-    let at = marks.iter().position(|mark| mark.start.number < together)?;
+pub fn left_behind(marks: impl Iterator<Item = Mark> + Clone) -> Option<(usize, u64)> {
+    let of_all = marks.clone().filter(|mark| mark.start.together);
+    let together = of_all.map(|mark| mark.start.number).max()?;
+    let at = marks.into_iter().position(|mark| mark.start.number < together)?;
     Some((at, together))
 }
 
-/// Whether a clean stop has left this, and one of its slots is not as it was written: the other one holds, and both were
-/// written twice.
+/// Whether a clean stop has left this, and one of its slots is not as it was written. The other one holds, and both were
+/// written at the stop: it was damaged since, or a crash has torn the first write of the next start.
 pub fn has_lost_a_slot(mark: &[u8], origin: Origin) -> bool {
     let is_clean = Mark::read("", mark, origin).is_ok_and(|(mark, _)| mark.stopped.is_some());
     is_clean && !mark.chunks_exact(JOURNAL_BLOCK_BYTES).all(is_whole)
@@ -121,10 +122,10 @@ impl Mark {
         block
     }
 
-    /// The damage where this mark, in the file of this name, is of an earlier start than the one that the others are of.
-    pub fn is_left_behind(&self, name: String, together: u64) -> Damage {
+    /// The damage where this mark of this count, in the file of this name, is of an earlier start than the one that the others are of.
+    pub fn is_left_behind(&self, name: String, count: u64, together: u64) -> Damage {
         let fault = Fault::LeftBehind { start: self.start.number, together };
-        Damage { file: name, offset: START_AT as u64, fault }
+        Damage { file: name, offset: (slot_of(count) * JOURNAL_BLOCK_BYTES + START_AT) as u64, fault }
     }
 
     /// Reads the bytes of a mark: what it says, and its count. `name` is the file's, for what is reported.

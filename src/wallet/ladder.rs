@@ -21,7 +21,7 @@ pub(super) enum Verdict {
         /// Of a rollback: the place of its bet, and whether this one is what takes it back.
         original: Option<(u32, bool)>,
     },
-    /// The bet to roll back is not there: its id is cancelled, and the answer is -8.
+    /// The bet to roll back is not there: its id is cancelled, and the answer is -8 or 0 (`unknown_rollback`).
     Cancel,
     /// It was done before.
     Known,
@@ -142,7 +142,8 @@ impl Wallet {
         if staked.checked_add(play.amount).is_none() {
             return Refuse(ErrorCode::NotCompleted, "The bets of the round come to too much.");
         }
-        if let Some(activity) = account.activity() {
+        // What a record of older rules did was within its limits, as those counted.
+        if let Some(activity) = account.activity().filter(|_| self.rules != Rules::V1) {
             let limits = &activity.limits;
             if limits.stake.is_some_and(|limit| play.amount > limit) {
                 return Refuse(ErrorCode::StakeLimit, "Amount is over the player's limit for one bet.");

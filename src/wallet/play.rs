@@ -25,6 +25,18 @@ pub(super) struct At {
     pub(super) round: Option<RoundIndex>,
 }
 
+/// What a rollback that finds no bet comes to.
+struct Cancelling {
+    /// The place of the bet's id, where it is cancelled already.
+    known: Option<usize>,
+    /// It is answered 0.
+    succeeds: bool,
+    /// Something is to be remembered.
+    changes: bool,
+    /// The round ends.
+    ends: bool,
+}
+
 const NO_BET: &str =
     "OriginalBetGameRoundTransactionID names no bet of this round; it is cancelled, should it come.";
 pub(super) const NO_ROUND: &str = "GameRoundID names no round.";
@@ -37,13 +49,14 @@ impl Wallet {
         effect: &mut Effect,
     ) -> Outcome<&'a str> {
         let arrival = self.arrive(stamp.now_ms, play);
-        let (index, platform, at) = match arrival {
-            Ok(at) => (at.account, at.platform, at),
+        let at = match arrival {
+            Ok(at) => at,
             Err((seen, code, why)) => {
                 effect.seen = seen;
                 return refused(code, why);
             }
         };
+        let index = at.account;
         effect.seen = self.accounts.get(index).changed;
         let (code, why) = match self.judge(stamp, play, at) {
             Verdict::Do { original } => {
@@ -52,8 +65,7 @@ impl Wallet {
             }
             Verdict::Known => (ErrorCode::Success, ""),
             Verdict::Cancel => {
-                let succeeds = self.unknown_rollback_succeeds(platform);
-                self.cancel(stamp, play, at, succeeds, effect);
+                let succeeds = self.cancel(stamp, play, at, effect);
                 if succeeds { (ErrorCode::Success, "") } else { (ErrorCode::TransactionNotFound, NO_BET) }
             }
             Verdict::Refuse(code, why) => {
@@ -97,20 +109,18 @@ impl Wallet {
         Ok(At { account, platform, round })
     }
 
-    /// Whether a request about a round would change something. One that a limit refuses may: whether the limit's day is
-    /// over by now is not looked at before something is changed.
+    /// Whether a request about a round would change something. One that a limit of a period refuses may: whether the period
+    /// is over by now is not looked at before something is changed.
     pub(super) fn play_would_change(&self, now_ms: Millis, play: &Play<&str>) -> bool {
         let Ok(at) = self.arrive(now_ms, play) else { return false };
         match self.judge(Stamp { now_ms, sequence: 0 }, play, at) {
             Verdict::Known | Verdict::Deny(..) => false,
-            Verdict::Refuse(code, _) => matches!(
-                code,
-                ErrorCode::StakeLimit
-                    | ErrorCode::WagerLimit
-                    | ErrorCode::LossLimit
-                    | ErrorCode::SessionLengthLimit
-            ),
-            Verdict::Do { .. } | Verdict::Cancel | Verdict::AskForHolder => true,
+            Verdict::Refuse(code, _) => matches!(code, ErrorCode::WagerLimit | ErrorCode::LossLimit),
+            Verdict::Cancel => {
+                let Cancelling { changes, ends, .. } = self.cancelling(play, at);
+                changes || ends
+            }
+            Verdict::Do { .. } | Verdict::AskForHolder => true,
         }
     }
 
@@ -205,15 +215,18 @@ impl Wallet {
             (PlayKind::Rollback, Some((bet, true))) => {
                 account.receive(book, play.amount);
                 round.returned = round.returned.checked_add(play.amount).expect("at most what was staked");
-                let bet_at = &mut round.transactions[bet as usize];
-                bet_at.fate = Fate::RolledBack;
-                account.activity_mut().sums.roll_back(periods, bet_at.at_ms, play.amount);
+                let bet_ms = round.transactions[bet as usize].at_ms;
+                account.activity_mut().sums.take_out(periods, |from_ms| {
+                    if bet_ms < from_ms { 0 } else { round.stake_given_back(from_ms, play.amount) }
+                });
+                round.transactions[bet as usize].fate = Fate::RolledBack;
             }
             (PlayKind::Rollback, _) => transaction.fate = Fate::MovedNothing,
             (PlayKind::Void, _) => {
                 account.receive(book, play.amount);
                 round.returned = round.returned.checked_add(play.amount).expect("at most what was staked");
-                account.activity_mut().sums.void(periods, play.amount, |from_ms| round.stake_since(from_ms));
+                let sums = &mut account.activity_mut().sums;
+                sums.take_out(periods, |from_ms| round.stake_given_back(from_ms, play.amount));
             }
         }
         assert!(round.returned <= round.staked, "a round gives back what was staked in it");
@@ -295,22 +308,30 @@ impl Wallet {
         }
     }
 
-    /// Remembers that a bet was rolled back before it came (protocol §4, rollbackbet). Where that `succeeds`, the rollback
-    /// is remembered as well, as one that moved nothing, and ends the round where it says so.
-    fn cancel(&mut self, stamp: Stamp, play: &Play<&str>, at: At, succeeds: bool, effect: &mut Effect) {
+    /// What a rollback that finds no bet comes to.
+    fn cancelling(&self, play: &Play<&str>, at: At) -> Cancelling {
         let bet = play.original.expect("a rollback names its bet");
+        let succeeds = self.unknown_rollback_succeeds(at.platform);
         let round = at.round.map(|round| self.rounds.get(round));
         let known = round.and_then(|round| round.find(Kind::Cancelled, bet));
-        let ends = succeeds && play.ends_round && round.is_some_and(|round| round.state == RoundState::Open);
         let is_full = round.is_some_and(Round::is_full);
         if is_full && known.is_none() {
             // It takes no bet any more, so that this one can't come.
             marks::hit(Mark::CancellationDropped);
         }
         let changes = !is_full && (known.is_none() || succeeds);
+        let ends = succeeds && play.ends_round && round.is_some_and(|round| round.state == RoundState::Open);
+        Cancelling { known, succeeds, changes, ends }
+    }
+
+    /// Remembers that a bet was rolled back before it came (protocol §4, rollbackbet). Where that succeeds, the rollback is
+    /// remembered as well, as one that moved nothing, and ends the round where it says so. Returns whether it succeeds.
+    fn cancel(&mut self, stamp: Stamp, play: &Play<&str>, at: At, effect: &mut Effect) -> bool {
+        let Cancelling { known, succeeds, changes, ends } = self.cancelling(play, at);
         if !changes && !ends {
-            return;
+            return succeeds;
         }
+        let bet = play.original.expect("a rollback names its bet");
         let (index, at) = (at.account, self.own_round(stamp, play, at));
         if changes {
             let cancelled = known.map_or_else(|| self.cancel_bet(stamp, play, at, bet), |known| known as u32);
@@ -333,6 +354,7 @@ impl Wallet {
         let code = if succeeds { ErrorCode::Success } else { ErrorCode::TransactionNotFound };
         let receipt = Receipt { code: code.number(), ..account.receipt() };
         *effect = Effect { seen: stamp.sequence, changed: Some(receipt) };
+        succeeds
     }
 
     /// Enters the id of a bet that is not to be taken any more; its place.

@@ -96,7 +96,7 @@ impl Kind {
 pub(super) enum Fate {
     /// It stands.
     Stands,
-    /// It moved nothing: the second rollback of a bet.
+    /// It moved nothing: a second rollback of a bet, or one of a bet that is not there (`unknown_rollback`).
     MovedNothing,
     /// It is a bet, and was rolled back.
     RolledBack,
@@ -111,7 +111,7 @@ pub(super) struct Transaction {
     pub(super) at_ms: Millis,
     /// Its number among its account's.
     pub(super) number: u64,
-    /// Of a rollback: the place of its bet in the round.
+    /// Of a rollback: the place of its bet in the round, or of the id of its bet that is cancelled.
     pub(super) original: u32,
     /// Tells most ids apart before their bytes are looked at.
     tag: u32,
@@ -160,7 +160,7 @@ impl Transaction {
 /// Where a round is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RoundState {
-    /// It holds cancelled bets alone; to everything else it is unknown.
+    /// It holds cancelled bets alone, and rollbacks of them; to everything else it is unknown.
     Unopened,
     Open,
     Closed,
@@ -279,16 +279,18 @@ impl Round {
         self.transactions.iter().any(won)
     }
 
-    /// What its bets since `from_ms` have staked, less what was rolled back of them and what voids have taken out since,
-    /// in minor units; nothing where that is more, since it was staked before.
-    pub(super) fn stake_since(&self, from_ms: Millis) -> i128 {
+    /// How much less its stake since `from_ms` is once `amount` of it has gone back, by a rollback or a void: minor units. Its
+    /// stake is what its bets since then have staked, less what was rolled back of them and what voids have given back since,
+    /// and no less than nothing: a void may have given back what was staked before.
+    pub(super) fn stake_given_back(&self, from_ms: Millis, amount: Amount) -> i128 {
         let since = self.transactions.iter().filter(|known| known.at_ms >= from_ms);
         let stakes = since.map(|known| match (known.kind, known.fate) {
             (Kind::Play(PlayKind::Bet), Fate::Stands) => i128::from(known.amount.minor()),
             (Kind::Play(PlayKind::Void), _) => -i128::from(known.amount.minor()),
             _ => 0,
         });
-        stakes.sum::<i128>().max(0)
+        let stake: i128 = stakes.sum();
+        stake.max(0) - (stake - i128::from(amount.minor())).max(0)
     }
 
     /// Whether it has bets, and each of them was rolled back.

@@ -12,9 +12,10 @@ const HOUR_MS: u64 = 3_600 * 1_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
 /// A day, a week or a month that begins so much later than another, or more, comes after it. One that begins sooner is
-/// the same by another clock: the domain has got another time zone, and no two of them are further apart than 26 hours.
-/// A day has 23 hours at least, where clocks are turned; weeks and months are told apart by half of their length.
-const FOLLOWS_AFTER_MS: [u64; 3] = [23 * HOUR_MS, 84 * HOUR_MS, 14 * DAY_MS];
+/// the same by another clock: the domain has got another time zone. The day that is current by one clock began less than 24
+/// hours from the one that is current by another; and where clocks are turned a day has 22 hours at least. Weeks and months
+/// are told apart by half of their length.
+const FOLLOWS_AFTER_MS: [u64; 3] = [22 * HOUR_MS, 84 * HOUR_MS, 14 * DAY_MS];
 
 /// When the current day, week and month began, milliseconds since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,22 +101,11 @@ impl Sums {
         self.0.iter_mut().for_each(|sum| sum.won += i128::from(amount.minor()));
     }
 
-    /// Takes a bet of `bet_ms` out of those periods that it was placed in.
-    pub(super) fn roll_back(&mut self, periods: Periods, bet_ms: Millis, amount: Amount) {
-        *self = self.in_periods(periods);
-        for sum in self.0.iter_mut().filter(|sum| bet_ms >= sum.from_ms) {
-            // A void may have taken out a part of it.
-            sum.staked = (sum.staked - i128::from(amount.minor())).max(0);
-        }
-    }
-
-    /// Takes a void, which names no bet, out of the current periods: of each at most what `stake_since` says that the
-    /// round has staked in it.
-    pub(super) fn void(&mut self, periods: Periods, amount: Amount, stake_since: impl Fn(Millis) -> i128) {
+    /// Takes stake that goes back out of the current periods: of each what `taken` says, given when it began.
+    pub(super) fn take_out(&mut self, periods: Periods, taken: impl Fn(Millis) -> i128) {
         *self = self.in_periods(periods);
         for sum in &mut self.0 {
-            let voided = i128::from(amount.minor()).min(stake_since(sum.from_ms));
-            sum.staked = (sum.staked - voided).max(0);
+            sum.staked = (sum.staked - taken(sum.from_ms)).max(0);
         }
     }
 
@@ -188,10 +178,11 @@ mod tests {
         // To the east and to the west, within the day.
         check_sums(SUNDAY, 0, ahead(SUNDAY, 14), [5, 5, 5]);
         check_sums(SUNDAY, 0, later(SUNDAY, 5), [5, 5, 5]);
-        check_sums(SUNDAY, 14, later(SUNDAY, 8), [5, 5, 5]);
-        // The next day, one of 23 hours, and the next month.
+        check_sums(SUNDAY, 14, later(SUNDAY, 7), [5, 5, 5]);
+        // The next day, one of 23 hours and one of 22, and the next month.
         check_sums(SUNDAY, 0, ahead(SUNDAY + 1, 0), [0, 0, 5]);
         check_sums(SUNDAY, 0, ahead(SUNDAY + 1, 1), [0, 0, 5]);
+        check_sums(SUNDAY, 0, ahead(SUNDAY + 1, 2), [0, 0, 5]);
         check_sums(SUNDAY, 0, ahead(SUNDAY + 2, 0), [0, 0, 0]);
         check_sums(SUNDAY, 0, later(SUNDAY + 2, 12), [0, 0, 0]);
         check_sums(SUNDAY, 12, ahead(SUNDAY + 2, 14), [0, 0, 0]);

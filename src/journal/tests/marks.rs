@@ -66,7 +66,7 @@ fn a_shard_of_an_earlier_start_is_left_behind() {
     #[track_caller]
     fn check(starts: [(u64, bool); 3], expect: Option<(usize, u64)>) {
         let mark = |(number, together)| Mark { start: Start { number, together }, ..SERVING };
-        assert_eq!(left_behind(&starts.map(mark)), expect, "{starts:?}");
+        assert_eq!(left_behind(starts.into_iter().map(mark)), expect, "{starts:?}");
     }
     check([(7, true); 3], None);
     // A start that was killed had begun in some of them.

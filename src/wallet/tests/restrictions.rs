@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::wallet::operation::{Play, PlayKind};
+use crate::wallet::replay::Mismatch;
 use crate::wallet::restriction::ByPeriod;
 
 /// 2023-11-15, a Wednesday, 00:00 UTC.
@@ -50,9 +51,15 @@ impl Restricted {
         assert!(matches!(self.story.outcome(&operation), Outcome::LimitsSet { .. }), "{limits}");
     }
 
-    fn play(&mut self, kind: PlayKind, id: &str, minor: i64, original: Option<&str>) -> i8 {
+    fn asked<'a>(
+        &self,
+        kind: PlayKind,
+        id: &'a str,
+        minor: i64,
+        original: Option<&'a str>,
+    ) -> Operation<&'a str> {
         // The session is to be live, and where it began is to stay.
-        let play = Play {
+        Operation::Play(Play {
             scope: RoundScope::Platform,
             kind,
             platform: platform(PLATFORM),
@@ -68,8 +75,12 @@ impl Restricted {
             starts_round: true,
             ends_round: false,
             details: None,
-        };
-        match self.story.outcome(&Operation::Play(play)) {
+        })
+    }
+
+    fn play(&mut self, kind: PlayKind, id: &str, minor: i64, original: Option<&str>) -> i8 {
+        let asked = self.asked(kind, id, minor, original);
+        match self.story.outcome(&asked) {
             Outcome::Refused { code, .. } => code.number(),
             _ => 0,
         }
@@ -218,6 +229,52 @@ fn a_void_of_an_older_round_leaves_today_as_it_is() {
     account.void(30);
     account.bet(100, 0);
     account.bet(1, -11);
+}
+
+/// Nor by a rollback: of the round's stake of today no more than it has staked today goes back.
+#[test]
+fn a_rollback_after_a_void_takes_out_what_is_left() {
+    let mut account = Restricted::new();
+    account.bet(100, 0);
+    account.days(1);
+    let late = account.bet(50, 0);
+    account.round = "other";
+    account.bet(70, 0);
+    account.round = "r";
+    account.void(50);
+    account.roll_back(&late, 50);
+    account.set("wager.day=1");
+    account.bet(31, -11);
+    account.bet(30, 0);
+}
+
+/// Version 0.1.0 took a void out of the current day, whenever its round had been bet on, and so took bets that today's
+/// limits refuse. Its records are applied again all the same.
+#[test]
+fn records_of_version_0_1_0_were_within_their_limits() {
+    let mut account = Restricted::new();
+    account.set("wager.day=1");
+    account.bet(100, 0);
+    account.days(1);
+    account.round = "other";
+    account.bet(60, 0);
+    account.round = "r";
+    account.void(50);
+    account.round = "other";
+    let cash = 100_000 - 100 - 60 + 50 - 50;
+    let asked = account.asked(PlayKind::Bet, "late", 50, None);
+    let story = &mut account.story;
+    let mut wallet = Wallet::to_replay();
+    wallet.configure(0, story.wallet.settings()).unwrap();
+    for image in images(&story.wallet, story.now_ms) {
+        wallet.restore(&image).unwrap();
+    }
+    let version = images(&wallet, story.now_ms)[0].version + 1;
+    let receipt = Receipt { code: 0, cash: Amount::from_minor(cash).unwrap(), version, session_used_ms: 0 };
+    let stamp = Stamp { now_ms: story.now_ms, sequence: 1_000 };
+    let today = wallet.replay(Rules::V2, stamp, &asked, &receipt);
+    assert_eq!(today, Err(Mismatch { is: None }), "by today's rules it is over the limit");
+    assert_eq!(wallet.replay(Rules::V1, stamp, &asked, &receipt), Ok(()));
 }
 
 #[test]

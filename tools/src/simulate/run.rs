@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::auditor::{Auditor, Rules};
+use super::auditor::bounds::SESSION_REMEMBERED_MS;
+use super::auditor::{Auditor, Rules, Times};
 use super::cluster::{Cluster, SHARDS_MAX, Sizes, session_keys};
 use super::flights::{Answers, Flights, Request};
 use super::workload::{Chance, Step, Workload};
@@ -35,6 +36,9 @@ const DRAIN_ROUNDS: usize = 10_000;
 
 /// How far the clock leaps, at most: a machine that slept. Each with its weight.
 const LEAPS_MS: [(u32, u64); 3] = [(70, 10 * 60_000), (25, 26 * 3_600_000), (5, 9 * 24 * 3_600_000)];
+
+/// How far ahead a horizon is looked for.
+const MONTH_MS: u64 = 30 * 24 * 3_600_000;
 
 /// Of so many seeds the players of one fill a round...
 const SEEDS_PER_FILLED: u64 = 40;
@@ -348,12 +352,49 @@ impl Run {
         self.sync()?;
         let most_ms = self.chance.weighted(&LEAPS_MS);
         let ms = self.chance.below(most_ms);
-        self.now_ms += self.grained(ms);
+        let horizon_ms = if self.chance.percent(50) { self.some_horizon() } else { None };
+        match horizon_ms {
+            // To the very moment at which something is forgotten, or the last before it.
+            Some(horizon_ms) => self.now_ms = self.now_ms.max(horizon_ms - self.chance.below(2)),
+            None => self.now_ms += self.grained(ms),
+        }
         // Keys of sessions that are over by now, and were not swept yet.
         for _ in 0..self.chance.below(4) {
             self.queue.push_back(Rc::new(self.workload.open_any()));
         }
+        if horizon_ms.is_some() {
+            for _ in 0..self.chance.below(6) {
+                self.queue.push_back(Rc::new(self.workload.ask_again(self.now_ms)));
+            }
+            // Before any time passes.
+            for _ in 0..self.queue.len() {
+                if let Some(request) = self.queue.pop_front().and_then(|request| self.rules.asked(&request)) {
+                    if self.flights.may_send(&request) {
+                        self.send(&request);
+                    } else {
+                        self.queue.push_back(request);
+                    }
+                }
+            }
+        }
         Ok(())
+    }
+
+    /// A time to come, within a month, at which a session is over or forgotten, or a round.
+    fn some_horizon(&mut self) -> Option<u64> {
+        let images = self.cluster.images(self.now_ms);
+        let Times { session_idle_ms, retention_ms } = self.rules.times;
+        let horizons = images.values().flat_map(|image| {
+            let sessions = image.sessions.iter().flat_map(|session| {
+                let over_ms = session.used_ms + session_idle_ms;
+                [over_ms, over_ms + SESSION_REMEMBERED_MS]
+            });
+            let rounds = image.rounds.iter().filter(|round| !round.is_open());
+            sessions.chain(rounds.map(|round| round.last_ms + retention_ms))
+        });
+        let soon = self.now_ms + 1..self.now_ms + MONTH_MS;
+        let horizons: Vec<u64> = horizons.filter(|at_ms| soon.contains(at_ms)).collect();
+        (!horizons.is_empty()).then(|| horizons[self.chance.index(horizons.len())])
     }
 
     /// Time passes.

@@ -51,6 +51,8 @@ pub(crate) struct Workload {
     drawn_keys: u32,
     /// The first of the players who are there for a while.
     first_there: usize,
+    /// How many requests of a hundred are theirs at least, so that others have none for a while.
+    rest_percent: u64,
 }
 
 /// What the workload believes of a player.
@@ -154,9 +156,11 @@ impl Workload {
     pub(crate) fn new(seed: u64, world: World, rules: Rules) -> Self {
         let guess = |player: &Player| Guess { keys: vec![None; player.keys.len()], ..Guess::default() };
         let guesses = world.players.iter().map(guess).collect();
-        let chance = Chance::new(seed);
+        let mut chance = Chance::new(seed);
+        let rest_percent = [85, 97, 99][chance.index(3)];
+        let next = VecDeque::new();
         let mut workload =
-            Self { chance, world, rules, guesses, next: VecDeque::new(), drawn_keys: 0, first_there: 0 };
+            Self { chance, world, rules, guesses, next, drawn_keys: 0, first_there: 0, rest_percent };
         // The last player comes later, where anybody is put.
         for who in 0..workload.world.players.len().saturating_sub(1) {
             let opening = workload.open_player(who);
@@ -219,7 +223,7 @@ impl Workload {
         if self.chance.percent(1) {
             self.first_there = self.chance.index(players);
         }
-        let among = if self.chance.percent(85) { THERE.min(players) } else { players };
+        let among = if self.chance.percent(self.rest_percent) { THERE.min(players) } else { players };
         (self.first_there + self.chance.index(among)) % players
     }
 

@@ -68,11 +68,11 @@ impl Period {
     pub(super) const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
 
     /// Whether what began at `before_ms` is over where the current one began at `from_ms`, maybe by the clock of another
-    /// zone (docs/protocol.md, Limits): a day lasts for 23 hours at least, and half a week or half a month is more than
+    /// zone (docs/protocol.md, Limits): a day lasts for 22 hours at least, and half a week or half a month is more than
     /// zones are apart.
     pub(super) const fn has_passed(self, before_ms: u64, from_ms: u64) -> bool {
         let hours = match self {
-            Self::Day => 23,
+            Self::Day => 22,
             Self::Week => 84,
             Self::Month => 336,
         };

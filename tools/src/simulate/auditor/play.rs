@@ -270,13 +270,8 @@ impl Account {
             return Err(ErrorCode::NotCompleted);
         }
         self.give_back(ask, play, bet.amount)?.bets_standing -= 1;
+        self.take_out(ask, play, bet.amount, |from_ms| bet.at_ms >= from_ms);
         self.transactions.get_mut(&number).expect("it was found").rolled_back = true;
-        self.change_sums(ask, |sum| {
-            if bet.at_ms >= sum.from_ms {
-                // A void may have taken out a part of it.
-                sum.staked = (sum.staked - bet.amount).max(0);
-            }
-        });
         Ok(Some(Deed { by: bet.amount, moved_nothing: false }))
     }
 
@@ -298,25 +293,35 @@ impl Account {
         }
         let voided = minor(play.amount);
         self.give_back(ask, play, voided)?;
-        self.change_sums(ask, |_| ());
-        let staked = self.sums.map(|sum| self.stake_since(ask, play, sum.from_ms));
-        for (sum, staked) in self.sums.iter_mut().zip(staked) {
-            sum.staked = (sum.staked - voided.min(staked)).max(0);
-        }
+        self.take_out(ask, play, voided, |_| true);
         Ok(Some(Deed { by: voided, moved_nothing: false }))
     }
 
-    /// What a round has staked since a time: its bets that stand, less its voids.
-    fn stake_since(&self, ask: &Ask<'_>, play: &Play<CompactString>, from_ms: u64) -> i128 {
+    /// Takes an amount that goes back to the player out of the periods that `is_in` holds for, given when they began: as much
+    /// as it leaves less of what the round has staked in them.
+    fn take_out(
+        &mut self,
+        ask: &Ask<'_>,
+        play: &Play<CompactString>,
+        amount: i128,
+        is_in: impl Fn(u64) -> bool,
+    ) {
         let round = self.find(ask, play.platform, &play.round, &play.game);
-        let of_round =
-            self.transactions.values().filter(|known| known.round == round && known.at_ms >= from_ms);
-        let stakes = of_round.map(|known| match known.kind {
-            Kind::Play(PlayKind::Bet) if !known.rolled_back => known.amount,
-            Kind::Play(PlayKind::Void) => -known.amount,
-            _ => 0,
+        let transactions: Vec<Transaction> =
+            self.transactions.values().filter(|known| known.round == round).cloned().collect();
+        self.change_sums(ask, |sum| {
+            let since = transactions.iter().filter(|known| known.at_ms >= sum.from_ms);
+            let stakes = since.map(|known| match known.kind {
+                Kind::Play(PlayKind::Bet) if !known.rolled_back => known.amount,
+                Kind::Play(PlayKind::Void) => -known.amount,
+                _ => 0,
+            });
+            let before: i128 = stakes.sum();
+            let taken = before.max(0) - (before - amount).max(0);
+            if is_in(sum.from_ms) {
+                sum.staked = (sum.staked - taken).max(0);
+            }
         });
-        stakes.sum::<i128>().max(0)
     }
 
     /// Counts stake that goes back to the player: never more than the round has taken.

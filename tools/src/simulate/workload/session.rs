@@ -19,13 +19,31 @@ impl Workload {
         Operation::OpenSession { account: self.account(who), key: self.any_key() }
     }
 
+    /// Somebody asks again for what was asked before, or looks at an account.
+    pub(crate) fn ask_again(&mut self, now_ms: u64) -> Operation<CompactString> {
+        let who = self.chance.index(self.world.players.len());
+        if self.chance.percent(70) {
+            self.repeat(who, now_ms)
+        } else {
+            Operation::GetAccount { account: self.account(who) }
+        }
+    }
+
     /// Logins by new keys; the first comes now.
     pub(super) fn open_many(&mut self, who: usize) -> Operation<CompactString> {
+        let first = self.open_drawn(who);
         for _ in 0..self.chance.below(MANY_MAX) {
             let operation = self.open_drawn(who);
             self.then(operation);
         }
-        self.open_drawn(who)
+        // The key of the first may be free again by then, and somebody else has it at once.
+        if let Operation::OpenSession { key, .. } = &first {
+            let other = self.chance.index(self.world.players.len());
+            let other = Operation::OpenSession { account: self.account(other), key: key.clone() };
+            self.then(other.clone());
+            self.then(other);
+        }
+        first
     }
 
     fn open_drawn(&mut self, who: usize) -> Operation<CompactString> {
