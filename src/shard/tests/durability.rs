@@ -162,6 +162,44 @@ fn a_key_is_not_given_on_before_its_logout_is_durable() {
     assert_eq!(cluster.told.get(&(0, login)), Some(&opened(&key)));
 }
 
+/// Nor is one whose session a further login has ended, before that login is durable.
+#[test]
+fn a_key_is_not_given_on_before_what_ended_its_session_is_durable() {
+    let mut cluster = Cluster::new(2);
+    let (first, second, key) = (cluster.account(0, 0), cluster.account(1, 0), cluster.key(1, 0));
+    for id in [&first, &second] {
+        cluster.check(0, &put(id), &CREATED);
+    }
+    cluster.check(0, &open(&first, &key), &opened(&key));
+    for number in 1..limits::SESSIONS_PER_ACCOUNT_MAX {
+        cluster.now_ms += 1;
+        let other = format!("other-{number}");
+        cluster.check(0, &open(&first, &other), &opened(&other));
+    }
+    cluster.disk = false;
+    cluster.now_ms += 1;
+    // Its key is of its own shard, so that it needs no other.
+    let last = cluster.key(0, 0);
+    let (ending, _) = cluster.submit(0, &open(&first, &last));
+    let now_ms = cluster.now_ms;
+    cluster.shards[0].sweep(now_ms);
+    let (login, _) = cluster.submit(1, &open(&second, &key));
+    for at in [1, 0, 1, 0, 1] {
+        cluster.poll(at);
+        while let Some(group) = cluster.shards[1].take_group() {
+            cluster.shards[1].on_durable(group);
+        }
+    }
+    assert_ne!(cluster.told.get(&(1, login)), Some(&opened(&key)));
+    assert!(!cluster.shards[0].is_durable(), "the session may come back");
+    cluster.disk = true;
+    cluster.write(0);
+    cluster.settle();
+    assert_eq!(cluster.told.get(&(0, ending)), Some(&opened(&last)));
+    cluster.told.remove(&(1, login));
+    cluster.check(1, &open(&second, &key), &opened(&key));
+}
+
 /// Where nothing can be journaled, what needs it is refused before it has changed anything, and reads go on.
 #[test]
 fn a_shard_that_is_read_only_refuses_writes() {

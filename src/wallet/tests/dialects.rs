@@ -1,6 +1,6 @@
 //! Every key of a platform's dialect (protocol §4, Dialects), and settlement, which no dialect refuses.
 
-use super::rounds::{Expect, Table};
+use super::rounds::{Expect, Table, play};
 use super::*;
 use crate::wallet::restriction::ByPeriod;
 
@@ -141,6 +141,23 @@ fn remember_refusals() {
     table.check("bet r again 98", (-2, at(96)));
     table.check("bet r n0 1", (0, at(95)));
     tell(Dialect::default(), &[("bet r a 1001 start", (-2, at(1_000))), ("bet r a 1 start", (0, at(999)))]);
+}
+
+/// What is remembered of it is in memory alone: the account is stored as if it had not been asked.
+#[test]
+fn a_refused_bet_leaves_no_trace() {
+    let mut table = tell(Dialect { remember_refusals_ms: 1_000, ..Dialect::default() }, &[]);
+    let poor = "default/poor";
+    table.story.outcome(&put(poor));
+    table.story.login(poor, "key-of-poor");
+    let stored = |table: &Table| {
+        let images = images(&table.story.wallet, table.story.now_ms);
+        images.into_iter().find(|image| image.id == poor)
+    };
+    let before = stored(&table);
+    let bet = play("bet r a 1 start account=default/poor key=key-of-poor");
+    assert!(matches!(table.story.outcome(&bet.as_deref()), Outcome::Refused { .. }));
+    assert_eq!(stored(&table), before);
 }
 
 /// Each refusal that lasts, under a limit that is taken away at once.

@@ -1,6 +1,16 @@
 //! The simulator, on a few seeds: that it can fail is what `tools/mutants` shows.
 
+use compact_str::CompactString;
+use purser::wallet::account::{AccountRef, Profile};
+use purser::wallet::amount::{Amount, Money};
+use purser::wallet::operation::{Direction, Operation, Play, PlayKind};
+use purser::wallet::{RoundScope, TokenPolicy};
+
+use super::auditor::Times;
+use super::cluster::{Cluster, Sizes};
 use super::run::{Counts, Run};
+use super::workload::Chance;
+use super::world::World;
 
 #[track_caller]
 fn check(seed: u64, shards: Option<usize>) -> Counts {
@@ -31,4 +41,89 @@ fn a_seed_is_a_run() {
         assert!(shards.is_none() || counts.deals == 0);
     }
     assert_ne!(check(3, None), check(4, None));
+}
+
+/// A request that is done, on every disk.
+fn ask(cluster: &mut Cluster, now_ms: u64, operation: &Operation<CompactString>) {
+    let at = cluster.owner(operation);
+    cluster.submit(at, now_ms, 0, operation);
+    while (0..cluster.shards.len()).fold(false, |worked, at| worked | cluster.poll(at, now_ms)) {}
+    cluster.sync();
+}
+
+/// Stops the machine, and starts it with so many shards and this retention.
+fn restart(cluster: &mut Cluster, now_ms: u64, shards: usize, retention_ms: u64) {
+    let mut chance = Chance::new(1);
+    if !cluster.shards.is_empty() {
+        cluster.stop();
+        cluster.crash(&mut chance);
+    }
+    let mut rules = World::rules(TokenPolicy::SingleUse);
+    rules.times = Times { retention_ms, ..rules.times };
+    let started = cluster.start(now_ms, shards, &rules, &mut chance).expect("it starts");
+    cluster.open(started.cores, now_ms);
+}
+
+/// An account of which a folded segment has no record is forgotten by the settings of each time: a round that was to be
+/// remembered for a minute is remembered for an hour, where that was changed before the minute was over.
+#[test]
+fn a_fold_forgets_by_the_settings_of_each_time() {
+    const MINUTE_MS: u64 = 60_000;
+    let sizes = Sizes { lane_requests: 4, segment_bytes: 8 * 1_024 };
+    let mut cluster = Cluster::new(2, sizes, &mut Chance::new(2));
+    let mut now_ms = 1_700_000_000_000;
+    restart(&mut cluster, now_ms, 2, MINUTE_MS);
+    let world = World::new(2);
+    let [anna, bert] = [0, 1].map(|who| AccountRef::new(CompactString::from(world.players[who].id.as_str())));
+    let platform = world.players[0].platforms[0];
+    for account in [&anna, &bert] {
+        let profile = Box::new(Profile::of(*b"GB"));
+        ask(&mut cluster, now_ms, &Operation::PutAccount { account: account.clone(), profile });
+    }
+    let amount = Money::parse("10").expect("it is a number");
+    let (direction, transaction) = (Direction::In, "d".into());
+    let account = anna.clone();
+    ask(
+        &mut cluster,
+        now_ms,
+        &Operation::Transfer { account, direction, transaction, amount, currency: None },
+    );
+    ask(&mut cluster, now_ms, &Operation::OpenSession { account: anna.clone(), key: "key".into() });
+    let bet = Play {
+        kind: PlayKind::Bet,
+        platform,
+        account: anna,
+        session: Some("key".into()),
+        session_checked: false,
+        round: "r".into(),
+        scope: RoundScope::Platform,
+        transaction: "b".into(),
+        original: None,
+        game: "11588".into(),
+        currency: Some(world.players[0].currency),
+        amount: Amount::from_minor(1).expect("it is not negative"),
+        starts_round: true,
+        ends_round: true,
+        details: None,
+    };
+    ask(&mut cluster, now_ms, &Operation::Play(bet));
+    // The accounts are dealt anew, and so are in a snapshot.
+    restart(&mut cluster, now_ms, 1, MINUTE_MS);
+    now_ms += MINUTE_MS - 1;
+    restart(&mut cluster, now_ms, 1, 60 * MINUTE_MS);
+    now_ms += MINUTE_MS;
+    let by = *world.players[1].platforms.first().expect("somebody serves it");
+    while cluster.disks[0].next_segment() < 3 {
+        let (account, details) = (bert.clone(), "{}".into());
+        ask(&mut cluster, now_ms, &Operation::Alert { platform: by, account, details });
+    }
+    let remembered = |cluster: &Cluster| {
+        let rounds: usize = cluster.images(now_ms).values().map(|image| image.rounds.len()).sum();
+        rounds
+    };
+    assert_eq!(remembered(&cluster), 1);
+    assert_eq!(cluster.disks[0].begin_fold(), Ok(true), "it is compared with what a replay makes");
+    (0..9).for_each(|_| cluster.disks[0].step_fold());
+    restart(&mut cluster, now_ms, 1, 60 * MINUTE_MS);
+    assert_eq!(remembered(&cluster), 1);
 }
