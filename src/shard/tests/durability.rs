@@ -1,6 +1,9 @@
 //! What a shard lets out, and in, as its journal stands.
 
 use super::*;
+use crate::wallet::RoundScope;
+use crate::wallet::amount::Amount;
+use crate::wallet::operation::{Play, PlayKind};
 
 /// What shows a change that is not durable leaves the shard no earlier than that; what shows none leaves at once.
 #[test]
@@ -113,6 +116,39 @@ fn a_token_is_not_refused_for_a_logout_that_may_be_undone() {
         cluster.settle();
         assert_eq!(cluster.told.get(&(key_at, redeemed)), Some(&REFUSED_3));
     }
+}
+
+/// Nor is a win refused for another account's session before the login that began it is durable.
+#[test]
+fn a_win_is_not_refused_for_a_session_that_may_be_undone() {
+    let mut cluster = Cluster::new(1);
+    let [first, second] = [0, 1].map(|number| cluster.account(0, number));
+    for id in [&first, &second] {
+        cluster.check(0, &put(id), &CREATED);
+    }
+    cluster.disk = false;
+    let (login, _) = cluster.submit(0, &open(&second, "of second"));
+    let win = Operation::Play(Play {
+        kind: PlayKind::Win,
+        platform: platform(),
+        account: account(&first),
+        session: Some("of second".into()),
+        session_checked: false,
+        round: "r".into(),
+        scope: RoundScope::Platform,
+        transaction: "w".into(),
+        original: None,
+        game: "11588".into(),
+        currency: Currency::from_code("GBP"),
+        amount: Amount::ZERO,
+        starts_round: false,
+        ends_round: false,
+        details: None,
+    });
+    let (refused_win, _) = cluster.submit(0, &win);
+    assert_eq!(cluster.told.get(&(0, refused_win)), Some(&refused(ErrorCode::AccountNotFound)));
+    let after = |waiter| cluster.waits[&(0, waiter)];
+    assert_eq!(after(refused_win), after(login));
 }
 
 /// However many sessions are renewed at once, all renewals are in the journal within their minute (protocol §5): they are

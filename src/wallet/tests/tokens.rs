@@ -22,7 +22,27 @@ fn outstanding_tokens_are_bounded_and_expire() {
     assert_eq!(story.wallet.tokens(), 1);
 }
 
-/// Where a shard holds all the tokens that it may, the platform that has most of them loses its oldest.
+/// A further token of an account ends its own oldest, and no older one of another account.
+#[test]
+fn an_account_that_mints_without_end_ends_no_tokens_of_another() {
+    let mut tokens = Tokens::default();
+    let token = |account: usize, number: usize| Token {
+        random: (account as u128) << 64 | number as u128,
+        account: AccountIndex::new(account),
+        platform: PlatformIndex::from_number(1),
+        session: 0,
+        expires_ms: START_MS + limits::TOKEN_LIFE_MS,
+    };
+    let first = token(1, 0);
+    assert!(tokens.mint(START_MS, first));
+    for number in 0..2 * limits::TOKENS_PER_ACCOUNT_MAX {
+        assert!(tokens.mint(START_MS, token(2, number)));
+    }
+    assert_eq!(tokens.len(), 1 + limits::TOKENS_PER_ACCOUNT_MAX);
+    assert!(tokens.get(START_MS, first.random).is_some());
+}
+
+/// A platform that has its share of a shard's tokens loses its own oldest.
 #[test]
 fn a_platform_that_mints_without_end_ends_no_tokens_of_another() {
     let mut tokens = Tokens::default();
