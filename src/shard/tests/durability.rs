@@ -219,6 +219,7 @@ fn a_key_is_not_given_on_before_what_ended_its_session_is_durable() {
     let (ending, _) = cluster.submit(0, &open(&first, &last));
     let now_ms = cluster.now_ms;
     cluster.shards[0].sweep(now_ms);
+    cluster.poll(1);
     let (login, _) = cluster.submit(1, &open(&second, &key));
     for at in [1, 0, 1, 0, 1] {
         cluster.poll(at);

@@ -462,6 +462,22 @@ fn a_late_transaction_keeps_a_closed_round() {
     table.check("end r", (-14, Some(1_000)));
 }
 
+/// Whenever its end comes, and though nothing else of its account does.
+#[test]
+fn a_round_that_was_ended_late_leaves_memory() {
+    let mut table = Table::new();
+    table.check("bet r a 1 start", (0, Some(999)));
+    table.story.later(limits::RETENTION_MS);
+    sweep(&mut table.story);
+    table.check("end r", (0, Some(999)));
+    table.story.later(limits::RETENTION_MS - 1);
+    sweep(&mut table.story);
+    assert_eq!(table.story.wallet.rounds(), 1);
+    table.story.later(1);
+    sweep(&mut table.story);
+    assert_eq!(table.story.wallet.rounds(), 0);
+}
+
 #[test]
 fn no_operation_takes_a_balance_past_what_it_can_be() {
     let mut table = Table::new();
