@@ -21,7 +21,7 @@ use state::{Reason, State};
 use crate::calendar::Zones;
 use crate::clock::start::{self, Confirmed, Decision, Start};
 use crate::config::Demo;
-use crate::journal::mark::left_behind;
+use crate::journal::mark::check_together;
 use crate::journal::snapshot::{SnapshotHeader, WriteError};
 use crate::journal::{Journal, Mark, Point};
 use crate::recovery::{self, FoldError, Recovered};
@@ -305,10 +305,8 @@ fn recover_all(
     });
     let recovered = recovered.into_iter().collect::<Result<Vec<_>, _>>()?;
     let marks: Vec<(Mark, u64)> = recovered.iter().filter_map(|(_, mark)| *mark).collect();
-    if let Some((shard, together)) = left_behind(marks.iter().map(|(mark, _)| *mark)) {
-        let (name, (mark, count)) = (files[shard].directory.mark().display().to_string(), marks[shard]);
-        return Err(recovery::Error::Damage(mark.is_left_behind(name, count, together)).into());
-    }
+    check_together(&marks, |shard| files[shard].directory.mark().display().to_string())
+        .map_err(recovery::Error::Damage)?;
     for (shard, (recovered, _)) in recovered.iter().enumerate() {
         if let Some(torn) = &recovered.tail.torn {
             notes.push(format!(

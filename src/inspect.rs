@@ -22,7 +22,7 @@ pub use verify::verify;
 
 use progress::Progress;
 
-use crate::journal::mark::left_behind;
+use crate::journal::mark::check_together;
 use crate::journal::snapshot::{SnapshotReader, Source};
 use crate::journal::{Buffer, Known, Mark, Origin, Point, SegmentSource};
 use crate::limits;
@@ -94,7 +94,7 @@ fn open(path: &Path) -> Result<Opened, Error> {
         return Err(Error::NoData(format!("there are no data in {shown}: no server has served from it")));
     }
     if let Some(opened) = look(path)? {
-        check_together(&opened)?;
+        check_marks(&opened)?;
         return Ok(opened);
     }
     Err(Error::Failed(match Manifest::read(path)? {
@@ -106,22 +106,22 @@ fn open(path: &Path) -> Result<Opened, Error> {
 }
 
 /// All shards are of one time. A mark that can't be read is told of when its shard is.
-fn check_together(opened: &Opened) -> Result<(), Error> {
-    let mut found = Ok(());
+fn check_marks(opened: &Opened) -> Result<(), Error> {
+    let mut together = Ok(());
     for _ in 0..limits::MARK_TRIES {
         let read = opened.shards.iter().enumerate().map(|(id, shard)| {
             let bytes = shard.directory.read_mark().ok()?;
-            let read = Mark::read("", &bytes, origin(opened.manifest, id));
-            read.ok()
+            Mark::read("", &bytes, origin(opened.manifest, id)).ok()
         });
         let Some(marks) = read.collect::<Option<Vec<(Mark, u64)>>>() else { return Ok(()) };
-        let Some((shard, together)) = left_behind(marks.iter().map(|(mark, _)| *mark)) else { return Ok(()) };
-        let (name, (mark, count)) =
-            (opened.shards[shard].directory.mark().display().to_string(), marks[shard]);
+        together =
+            check_together(&marks, |shard| opened.shards[shard].directory.mark().display().to_string());
+        if together.is_ok() {
+            break;
+        }
         // A server may begin at this moment, and has written some of the marks that were read.
-        found = Err(recovery::Error::Damage(mark.is_left_behind(name, count, together)).into());
     }
-    found
+    together.map_err(|damage| recovery::Error::Damage(damage).into())
 }
 
 fn origin(manifest: Manifest, shard: usize) -> Origin {

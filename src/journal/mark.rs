@@ -83,13 +83,20 @@ pub struct Start {
     pub together: bool,
 }
 
-/// The first of these marks that is of an earlier start than one in which all shards have written; its place, and the
-/// number of that start.
-pub fn left_behind(marks: impl Iterator<Item = Mark> + Clone) -> Option<(usize, u64)> {
-    let of_all = marks.clone().filter(|mark| mark.start.together);
-    let together = of_all.map(|mark| mark.start.number).max()?;
-    let at = marks.into_iter().position(|mark| mark.start.number < together)?;
-    Some((at, together))
+/// Checks that no shard is of an earlier start than one in which all of them have written. The marks are those of all
+/// shards, in order, each with its count; `name` says the file of one, for what is reported.
+///
+/// # Errors
+/// The first shard that was left behind.
+pub fn check_together(marks: &[(Mark, u64)], name: impl Fn(usize) -> String) -> Result<(), Damage> {
+    let of_all = marks.iter().map(|(mark, _)| mark.start).filter(|start| start.together);
+    let Some(together) = of_all.map(|start| start.number).max() else { return Ok(()) };
+    let behind = marks.iter().enumerate().find(|(_, (mark, _))| mark.start.number < together);
+    behind.map_or(Ok(()), |(shard, (mark, count))| {
+        let offset = (slot_of(*count) * JOURNAL_BLOCK_BYTES + START_AT) as u64;
+        let fault = Fault::LeftBehind { start: mark.start.number, together };
+        Err(Damage { file: name(shard), offset, fault })
+    })
 }
 
 /// Whether a clean stop has left this, and one of its slots is not as it was written. The other one holds, and both were
@@ -120,12 +127,6 @@ impl Mark {
         let checksum = bytes::checksum(&block[..CHECKSUM_AT]);
         bytes::put(&mut block, CHECKSUM_AT, checksum.to_le_bytes());
         block
-    }
-
-    /// The damage where this mark of this count, in the file of this name, is of an earlier start than the one that the others are of.
-    pub fn is_left_behind(&self, name: String, count: u64, together: u64) -> Damage {
-        let fault = Fault::LeftBehind { start: self.start.number, together };
-        Damage { file: name, offset: (slot_of(count) * JOURNAL_BLOCK_BYTES + START_AT) as u64, fault }
     }
 
     /// Reads the bytes of a mark: what it says, and its count. `name` is the file's, for what is reported.

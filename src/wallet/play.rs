@@ -48,8 +48,7 @@ impl Wallet {
         play: &Play<&'a str>,
         effect: &mut Effect,
     ) -> Outcome<&'a str> {
-        let arrival = self.arrive(stamp.now_ms, play);
-        let at = match arrival {
+        let at = match self.arrive(stamp.now_ms, play) {
             Ok(at) => at,
             Err((seen, code, why)) => {
                 effect.seen = seen;
@@ -314,11 +313,8 @@ impl Wallet {
         let succeeds = self.unknown_rollback_succeeds(at.platform);
         let round = at.round.map(|round| self.rounds.get(round));
         let known = round.and_then(|round| round.find(Kind::Cancelled, bet));
+        // A full round takes no bet any more, so that this one can't come.
         let is_full = round.is_some_and(Round::is_full);
-        if is_full && known.is_none() {
-            // It takes no bet any more, so that this one can't come.
-            marks::hit(Mark::CancellationDropped);
-        }
         let changes = !is_full && (known.is_none() || succeeds);
         let ends = succeeds && play.ends_round && round.is_some_and(|round| round.state == RoundState::Open);
         Cancelling { known, succeeds, changes, ends }
@@ -328,6 +324,9 @@ impl Wallet {
     /// remembered as well, as one that moved nothing, and ends the round where it says so. Returns whether it succeeds.
     fn cancel(&mut self, stamp: Stamp, play: &Play<&str>, at: At, effect: &mut Effect) -> bool {
         let Cancelling { known, succeeds, changes, ends } = self.cancelling(play, at);
+        if known.is_none() && !changes {
+            marks::hit(Mark::CancellationDropped);
+        }
         if !changes && !ends {
             return succeeds;
         }

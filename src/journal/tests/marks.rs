@@ -1,5 +1,5 @@
 use super::{BLOCK, ORIGIN, group, read_numbered, segment};
-use crate::journal::mark::{MARK_BYTES, Start, has_lost_a_slot, left_behind, slot_of};
+use crate::journal::mark::{MARK_BYTES, Start, check_together, has_lost_a_slot, slot_of};
 use crate::journal::{Fault, Journal, Known, Mark, Origin, Point, RecordHash};
 use crate::limits::JOURNAL_WRITE_BYTES_MAX;
 
@@ -66,7 +66,13 @@ fn a_shard_of_an_earlier_start_is_left_behind() {
     #[track_caller]
     fn check(starts: [(u64, bool); 3], expect: Option<(usize, u64)>) {
         let mark = |(number, together)| Mark { start: Start { number, together }, ..SERVING };
-        assert_eq!(left_behind(starts.into_iter().map(mark)), expect, "{starts:?}");
+        let marks = starts.map(|start| (mark(start), 1));
+        let found = check_together(&marks, |shard| shard.to_string()).err();
+        let found = found.map(|damage| match damage.fault {
+            Fault::LeftBehind { together, .. } => (damage.file.parse().unwrap(), together),
+            other => panic!("{other}"),
+        });
+        assert_eq!(found, expect, "{starts:?}");
     }
     check([(7, true); 3], None);
     // A start that was killed had begun in some of them.
