@@ -59,11 +59,11 @@ pub const RING_COMPLETIONS: u32 = 8_192;
 /// connection's bytes are left where they are until an answer has gone out.
 pub const PIPELINE_DEPTH_MAX: usize = 64;
 
-/// Requests of one connection that are served in one turn; the rest wait for the other connections.
+/// Requests of one connection that are served at a time; the rest wait for the other connections.
 pub const REQUESTS_PER_TURN: usize = 32;
 
-/// Bytes of answers that may wait for a connection whose peer does not read. Past it no further request of
-/// that connection is served, until the peer reads. It holds a full pipeline of answers of 1 KiB.
+/// Bytes of answers that may wait for a connection, for its peer, for other shards and for the journal together. Past it no
+/// further request of that connection is served, until the peer reads. It holds a full pipeline of answers of 1 KiB.
 pub const SEND_BACKLOG_BYTES: usize = 64 * KIB;
 
 /// Bytes of a connection that wait to be framed: a message that is not complete, whose bounds are below, and the
@@ -72,12 +72,69 @@ pub const SEND_BACKLOG_BYTES: usize = 64 * KIB;
 pub const RECEIVE_BACKLOG_BYTES: usize =
     HEAD_BYTES_MAX + BODY_BYTES_MAX + CHUNK_OVERHEAD_BYTES_MAX + RECEIVE_BUFFER_BYTES;
 
-/// Bytes that are read and thrown away after the last answer of a connection that the server ends, so that
-/// the answer is not lost to a reset (RFC 9112 §9.6).
-pub const LINGER_BYTES_MAX: usize = 256 * KIB;
+/// Bytes that the kernel throws away at once of what a peer still sends after the last answer of its connection, so that
+/// the answer is not lost to a reset (RFC 9112 §9.6). They are copied nowhere; a socket holds less.
+pub const DISCARD_BYTES: u32 = 1024 * 1024;
 
-/// Time for that reading.
-pub const LINGER_MS: u64 = 2_000;
+/// Time for throwing away: a client that uploads 1 GB before it reads is done at 100 MB/s.
+pub const LINGER_MS: u64 = 10_000;
+
+/// The part of it in which nothing need come.
+pub const LINGER_QUIET_MS: u64 = 2_000;
+
+// ── Turns ────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Accepts under way for each listener, and so connections that one turn takes from it. A thousand that come together are
+/// in after 60 turns, some 20 ms, which others share.
+pub const ACCEPTS_PER_LISTENER: usize = 16;
+
+/// Time of a turn in which connections are served that have not waited, microseconds. What comes later waits in a line. The
+/// others wait for a turn at most, so that they see twice as much under any load.
+pub const TURN_US: u64 = 2_000;
+
+/// Time in which each of them may have [`REQUESTS_PER_TURN`] served; later ones have one. A hundred connections that
+/// pipeline have that many.
+pub const TURN_YOUNG_US: u64 = 500;
+
+/// Time of a turn for connections that were served and have more, microseconds.
+pub const TURN_MORE_US: u64 = 500;
+
+/// Time of a turn for the operator's calls, microseconds; one call is finished whatever it takes.
+pub const TURN_OPERATOR_US: u64 = 250;
+
+/// Connections that one turn ends, some 3 µs of the kernel each.
+pub const ENDS_PER_TURN: usize = 64;
+
+/// Connections whose deadlines one turn looks at. Most are too early, and scheduled again.
+pub const DEADLINES_PER_TURN: usize = 256;
+
+/// How exact deadlines are. A core is woken as often, which takes 0.03 % of it.
+pub const TIMER_TICK_MS: u64 = 50;
+
+/// A turn that held its core for longer is a stall: it is counted and told. Twenty times what the others are promised.
+pub const STALL_MS: u64 = 25;
+
+// ── Overload ─────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Default time in which a request is to be answered (`budget_ms`). Platforms give up after one to some seconds, and what is
+/// answered later is asked again.
+pub const BUDGET_MS: u64 = 1_000;
+
+/// Where the oldest request of a core has waited for so long, the newest is served first. A core that keeps up serves each
+/// within a turn or two.
+pub const NEWEST_FIRST_AFTER_MS: u64 = 20;
+
+/// A peer that ends its side so long after its request has gone, and its request is dropped where it was not looked at. One
+/// that only has no more to ask says so in the same moment.
+pub const GONE_AFTER_MS: u64 = 25;
+
+/// Requests of one shard that wait for other shards or for the journal: 150,000 a second for a third of a second, at some
+/// 250 bytes each. Past it: -1, or 503.
+pub const REQUESTS_IN_HAND_MAX: usize = 65_536;
+
+/// At a stop a connection that was idle for so long ends. Others end with the answer to their next request, or when they
+/// have been idle for so long.
+pub const IDLE_AT_STOP_MS: u64 = 500;
 
 // ── HTTP messages ────────────────────────────────────────────────────────────────────────────────────────
 

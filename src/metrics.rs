@@ -46,6 +46,10 @@ pub struct ShardMetrics {
     lanes_under_way: Cell,
     lanes_refused: Cell,
     writes_refused: Cell,
+    requests_late: Cell,
+    requests_gone: Cell,
+    connections_evicted: Cell,
+    stalls: Cell,
     groups: Cell,
     group_records: Cell,
     group_bytes: Cell,
@@ -116,6 +120,10 @@ impl ShardMetrics {
             lanes_under_way: Cell::default(),
             lanes_refused: Cell::default(),
             writes_refused: Cell::default(),
+            requests_late: Cell::default(),
+            requests_gone: Cell::default(),
+            connections_evicted: Cell::default(),
+            stalls: Cell::default(),
             groups: Cell::default(),
             group_records: Cell::default(),
             group_bytes: Cell::default(),
@@ -191,6 +199,26 @@ impl ShardMetrics {
     /// A request was refused, since it could not be journaled.
     pub fn write_refused(&self) {
         self.writes_refused.add(1);
+    }
+
+    /// A request was refused, since it could not be answered in its time.
+    pub fn request_late(&self) {
+        self.requests_late.add(1);
+    }
+
+    /// A request was dropped, since its client had gone.
+    pub fn request_gone(&self) {
+        self.requests_gone.add(1);
+    }
+
+    /// An idle connection was ended to make way for another.
+    pub fn connection_evicted(&self) {
+        self.connections_evicted.add(1);
+    }
+
+    /// The core was held for longer than it may be.
+    pub fn stalled(&self) {
+        self.stalls.add(1);
     }
 
     /// A group of this many records and bytes took `us` to become durable.
@@ -289,7 +317,7 @@ impl Registry {
         let gauge = "gauge";
         let counter = "counter";
         type Read = fn(&ShardMetrics) -> u64;
-        let plain: [(&str, &str, &str, Read); 13] = [
+        let plain: [(&str, &str, &str, Read); 17] = [
             ("purser_connections", gauge, "Open connections.", |shard| shard.connections_open.get()),
             ("purser_connections_accepted_total", counter, "Connections accepted.", |shard| {
                 shard.connections_accepted.get()
@@ -315,6 +343,27 @@ impl Registry {
                 "Requests refused because they could not be journaled.",
                 |shard| shard.writes_refused.get(),
             ),
+            (
+                "purser_requests_late_total",
+                counter,
+                "Requests refused because they could not be answered in their time.",
+                |shard| shard.requests_late.get(),
+            ),
+            (
+                "purser_requests_gone_total",
+                counter,
+                "Requests dropped because their client had gone.",
+                |shard| shard.requests_gone.get(),
+            ),
+            (
+                "purser_connections_evicted_total",
+                counter,
+                "Idle connections ended to make way for others.",
+                |shard| shard.connections_evicted.get(),
+            ),
+            ("purser_stalls_total", counter, "Times that the core was held for longer than 25 ms.", |shard| {
+                shard.stalls.get()
+            }),
             (
                 "purser_journal_groups_total",
                 counter,

@@ -4,11 +4,19 @@
 //! all answers to the ring with one system call. After a turn the executor may run what else is due; after a few
 //! turns with nothing to do the core parks, and the ring or another core wakes it.
 //!
+//! A turn has a time ([`budget`]). What it has no time for waits in one of the core's lines ([`lines`]); so all that has
+//! come is known before anything is served for long, and who asks much waits behind who asks little. Ends of connections
+//! and looks at deadlines ([`wheel`]) are bounded for each turn, too.
+//!
 //! A connection lives on the core that accepted it, from its first byte to its last. The accounts of its requests
 //! may live elsewhere; the connection does not move.
 
+mod accepting;
+mod budget;
 mod connection;
 mod desk;
+mod ending;
+mod lines;
 mod markers;
 #[expect(unsafe_code, reason = "the allocator's books are kept behind a function of C")]
 pub mod memory;
@@ -18,8 +26,11 @@ mod replies;
 #[expect(unsafe_code, reason = "memory and descriptors that the kernel works on")]
 pub mod ring;
 mod stages;
+pub mod stalls;
+mod wheel;
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::net::TcpListener;
@@ -28,11 +39,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use connection::Connection;
+use accepting::Listener;
+use budget::Budget;
+use connection::{Connection, Server};
 use desk::{Desk, Service};
+use ending::Drain;
+use lines::Lines;
 use readiness::Readiness;
-use ring::{ConnectionId, Event, Received, Ring};
+use ring::{ConnectionId, Event, Lease, Received, Ring};
 use stages::{RequestId, Stages};
+use stalls::{Part, StallLog, Watch};
+use wheel::Wheel;
 
 use crate::api::Api;
 use crate::clock::Clock;
@@ -54,7 +71,8 @@ pub struct Waiter {
 /// How long a peer is waited for, milliseconds; 1 ms to a day each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// From a request's first byte to its last. Past it: 408.
+    /// From a request's first byte to its last, and of a connection's first request from the connection's beginning. Past
+    /// it: 408, or an end without a word where nothing came.
     pub request_ms: u64,
     /// From one request to the next. Past it the connection ends.
     pub keep_alive_ms: u64,
@@ -62,6 +80,8 @@ pub struct Timeouts {
     pub send_ms: u64,
     /// From the stop of the server to the end of the last connection. Past it they end as they are.
     pub drain_ms: u64,
+    /// From a request's last byte to its answer, unless the request says another time. Past it the request is refused.
+    pub budget_ms: u64,
 }
 
 impl Default for Timeouts {
@@ -71,6 +91,7 @@ impl Default for Timeouts {
             keep_alive_ms: limits::KEEP_ALIVE_TIMEOUT_MS,
             send_ms: limits::SEND_TIMEOUT_MS,
             drain_ms: limits::DRAIN_TIMEOUT_MS,
+            budget_ms: limits::BUDGET_MS,
         }
     }
 }
@@ -93,6 +114,8 @@ pub struct Parts {
     pub clock: Clock,
     /// The connections' time-outs.
     pub timeouts: Timeouts,
+    /// Where it tells that it was held for too long.
+    pub stalls: Arc<StallLog>,
     /// Seed of the core's random bits, from the system.
     pub seed: [u8; 32],
 }
@@ -113,18 +136,25 @@ pub struct Driver {
     open: usize,
     /// Places of connections to be settled at the end of the turn.
     touched: Vec<u32>,
-    /// Connections whose share of the last turn was used up.
-    unfinished: Vec<ConnectionId>,
+    lines: Lines,
+    budget: Budget,
+    wheel: Wheel,
+    /// Connections to be ended, some of them in each turn.
+    to_end: VecDeque<ConnectionId>,
     desk: Desk,
     shard: Shard<Waiter>,
     clock: Clock,
     /// To where the core's time is counted as busy or parked, microseconds of the clock.
     marked_us: u64,
+    watch: Watch,
+    stalls: Arc<StallLog>,
     timeouts: Timeouts,
     metrics: Arc<ShardMetrics>,
     readiness: Arc<Readiness>,
     /// Set by the ticker.
     tick: Rc<Cell<bool>>,
+    /// When the shard is swept again, milliseconds of the clock.
+    sweep_ms: u64,
     draining: Option<Drain>,
 }
 
@@ -160,19 +190,6 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-struct Listener {
-    socket: TcpListener,
-    service: Service,
-    armed: bool,
-}
-
-/// A stop under way.
-struct Drain {
-    deadline_ms: u64,
-    /// This core has no connection left and has told the others.
-    left: bool,
-}
-
 impl Driver {
     /// A driver that accepts from its listeners once it runs.
     ///
@@ -181,26 +198,37 @@ impl Driver {
     pub fn new(parts: Parts) -> io::Result<Self> {
         let Parts { listeners: [platform, operator], ring, api, shard, registry, readiness, clock, .. } =
             parts;
-        let Parts { timeouts, seed, .. } = parts;
+        let Parts { timeouts, stalls, seed, .. } = parts;
         let metrics = registry.shard(shard.id().index());
         let stages = Stages::new(shard.id(), clock.clone(), Arc::clone(&metrics));
         ring.register_eventfd(shard.mesh().eventfd(shard.id()).as_fd())?;
-        let listener = |socket, service| Listener { socket, service, armed: false };
+        let now = clock.now();
+        let budget_ms = timeouts.budget_ms;
+        let (its_metrics, its_readiness) = (Arc::clone(&metrics), Arc::clone(&readiness));
         Ok(Self {
             ring,
-            listeners: vec![listener(platform, Service::Platform), listener(operator, Service::Operator)],
+            listeners: vec![
+                Listener::new(platform, Service::Platform),
+                Listener::new(operator, Service::Operator),
+            ],
             connections: Vec::new(),
             open: 0,
             touched: Vec::new(),
-            unfinished: Vec::new(),
-            desk: Desk::new(api, registry, stages, Arc::clone(&metrics), Arc::clone(&readiness), seed),
+            lines: Lines::new(budget_ms),
+            budget: Budget::new(clock.clone()),
+            wheel: Wheel::new(now.mono_ms()),
+            to_end: VecDeque::new(),
+            desk: Desk::new(api, registry, stages, its_metrics, its_readiness, budget_ms, seed),
             shard,
-            marked_us: clock.mono_us(),
+            marked_us: now.mono_us(),
+            watch: Watch::new(now.mono_us()),
+            stalls,
             clock,
             timeouts,
             metrics,
             readiness,
             tick: Rc::new(Cell::new(true)),
+            sweep_ms: 0,
             draining: None,
         })
     }
@@ -234,14 +262,16 @@ impl Driver {
         Ok(())
     }
 
-    /// Lets a turn look at the deadlines once in [`limits::SWEEP_INTERVAL_MS`], parked or not.
+    /// Lets a turn look at the deadlines once in [`limits::TIMER_TICK_MS`], parked or not.
     fn start_ticker(&self) -> glommio::Task<()> {
         let (tick, mesh, id) = (Rc::clone(&self.tick), Arc::clone(self.shard.mesh()), self.shard.id());
         glommio::spawn_local(async move {
             loop {
-                glommio::timer::sleep(Duration::from_millis(limits::SWEEP_INTERVAL_MS)).await;
-                tick.set(true);
-                mesh.signal(id);
+                glommio::timer::sleep(Duration::from_millis(limits::TIMER_TICK_MS)).await;
+                // A core that did not look since is on its way.
+                if !tick.replace(true) {
+                    mesh.signal(id);
+                }
             }
         })
     }
@@ -263,89 +293,109 @@ impl Driver {
             self.shard.unpark();
             let parked_us = self.mark();
             self.metrics.parked(parked_us);
+            self.watch.unpark(self.marked_us);
         }
         self.ring.notify(false);
         Ok(())
     }
 
-    /// One turn. `true` where there was anything to do.
+    /// One turn. `true` where there was anything to do, or is.
     fn turn(&mut self) -> Result<bool, Failure> {
+        self.watch.lap(Part::BesideTurns, self.clock.mono_us());
         self.ring.turn()?;
         self.ring.give_way();
         self.desk.now = self.clock.now();
+        let now_us = self.desk.now.mono_us();
+        self.watch.lap(Part::Kernel, now_us);
+        self.budget.begin(now_us);
         self.desk.date.refresh(self.desk.now.wall_ms / 1_000);
         // At once: what is let in after the disk is known to take no writes would wait for it.
         self.shard.set_read_only(self.readiness.is_read_only());
         let mut worked = self.start_accepting()?;
-        worked |= self.go_on();
         for _ in 0..EVENTS_PER_TURN {
             let Some(event) = self.ring.next_event() else { break };
             worked = true;
             self.on_event(event)?;
         }
+        worked |= self.serve_lines();
+        self.watch.lap(Part::Requests, self.clock.mono_us());
         worked |= self.poll_shard();
         if self.tick.take() {
             self.on_tick();
         }
+        self.watch.lap(Part::Shards, self.clock.mono_us());
+        // Before the answers, so that the disk works while they are sent.
+        self.write_journal()?;
+        self.watch.lap(Part::Journal, self.clock.mono_us());
         if self.readiness.is_stopping() {
             self.drain()?;
         }
-        // Before the answers, so that the disk works while they are sent.
-        self.write_journal()?;
+        worked |= self.on_deadlines();
         self.settle()?;
+        worked |= self.end_some()?;
         self.shard.flush();
         if worked {
             let busy_us = self.mark();
             self.metrics.busy(busy_us);
+            self.watch.lap(Part::Sending, self.marked_us);
             self.desk.end_turn(self.marked_us);
         }
-        Ok(worked || !self.unfinished.is_empty())
+        if let Some(stall) = self.watch.end(self.desk.last_call()) {
+            self.metrics.stalled();
+            self.stalls.tell(stall);
+        }
+        Ok(worked || !self.lines.is_empty())
     }
 
-    fn start_accepting(&mut self) -> io::Result<bool> {
-        if self.draining.is_some() {
-            return Ok(false);
+    /// Serves who waits in the lines, for as long as the turn has time.
+    fn serve_lines(&mut self) -> bool {
+        if self.lines.is_empty() {
+            return false;
         }
-        let mut started = false;
-        for (number, listener) in
-            self.listeners.iter_mut().enumerate().filter(|(_, listener)| !listener.armed)
-        {
-            listener.armed = true;
-            started = true;
-            self.ring.accept(listener.socket.as_fd(), number as u8)?;
+        let now_ns = self.desk.now.mono_ns;
+        while self.lines.waiting_new() > 0 {
+            let share = self.budget.share();
+            if share == 0 {
+                break;
+            }
+            let Some(id) = self.lines.next_new(now_ns) else { break };
+            self.serve_waiting(id, share);
         }
-        Ok(started)
-    }
-
-    /// Goes on with the connections whose share of the last turn was used up.
-    fn go_on(&mut self) -> bool {
-        let unfinished = std::mem::take(&mut self.unfinished);
-        for id in &unfinished {
-            if let Some(connection) = find(&mut self.connections, *id) {
-                connection.serve_backlog(&mut self.desk, &mut self.shard);
-                touch(&mut self.touched, connection);
+        // The operator's calls take longer each, and nobody plays by them: a little in each turn, one after the other.
+        let until_us = self.budget.elapsed_us() + limits::TURN_OPERATOR_US;
+        for _ in 0..self.lines.waiting_operator() {
+            let Some(id) = self.lines.next_operator() else { break };
+            self.serve_waiting(id, 1);
+            if self.budget.elapsed_us() >= until_us {
+                break;
             }
         }
-        !unfinished.is_empty()
+        let until_us = self.budget.elapsed_us() + limits::TURN_MORE_US;
+        for _ in 0..self.lines.waiting_more() {
+            let Some(id) = self.lines.next_more() else { break };
+            self.serve_waiting(id, limits::REQUESTS_PER_TURN);
+            if self.budget.elapsed_us() >= until_us {
+                break;
+            }
+        }
+        true
+    }
+
+    /// Serves a connection that has waited in a line.
+    fn serve_waiting(&mut self, id: ConnectionId, share: usize) {
+        // It may have ended meanwhile.
+        if let Some(connection) = find(&mut self.connections, id) {
+            connection.is_in_line = false;
+            let (desk, shard) = (&mut self.desk, &mut self.shard);
+            connection.serve_backlog(&mut Server { desk, shard, share });
+            touch(&mut self.touched, connection);
+        }
     }
 
     fn on_event(&mut self, event: Event) -> Result<(), Failure> {
         match event {
-            Event::Accepted { listener, connection, armed } => self.on_accepted(listener, connection, armed),
-            Event::Received { connection: id, received } => {
-                let connection = find(&mut self.connections, id).expect("an open connection receives");
-                connection.on_received();
-                match received {
-                    Received::Bytes(lease) => {
-                        connection.on_bytes(self.ring.bytes(&lease), &mut self.desk, &mut self.shard);
-                        self.ring.release(lease);
-                    }
-                    Received::End => connection.on_end(),
-                    Received::NoBuffer | Received::Cancelled => {}
-                    Received::Failed(_) => connection.abort(),
-                }
-                touch(&mut self.touched, connection);
-            }
+            Event::Accepted { listener, accepted } => self.on_accepted(listener, accepted),
+            Event::Received { connection, received } => self.on_received(connection, received),
             Event::Sent { connection: id, buffer, result } => {
                 let connection = find(&mut self.connections, id).expect("an open connection sends");
                 connection.on_sent(buffer, result, &mut self.desk);
@@ -358,6 +408,42 @@ impl Driver {
             Event::Written { result } => self.on_written(result)?,
         }
         Ok(())
+    }
+
+    fn on_received(&mut self, id: ConnectionId, received: Received) {
+        let now = self.desk.now;
+        let connection = find(&mut self.connections, id).expect("an open connection receives");
+        connection.on_received();
+        match received {
+            Received::Bytes(lease) => return self.on_bytes(id, lease),
+            Received::Discarded(_) => connection.on_discarded(now.mono_ms()),
+            Received::End => {
+                if !connection.on_end(now.mono_ns) {
+                    self.metrics.request_gone();
+                }
+            }
+            Received::NoBuffer => connection.on_no_buffer(),
+            Received::Cancelled => connection.on_cancelled(),
+            Received::Failed(_) => connection.abort(),
+        }
+        touch(&mut self.touched, connection);
+    }
+
+    fn on_bytes(&mut self, id: ConnectionId, lease: Lease) {
+        let connection = find(&mut self.connections, id).expect("an open connection receives");
+        // Who has come before is served before; and the operator's calls have their own share of the turn.
+        let waits = connection.is_in_line
+            || connection.service() == Service::Operator
+            || self.lines.waiting_new() > 0;
+        let share = if waits { 0 } else { self.budget.share() };
+        let (desk, shard) = (&mut self.desk, &mut self.shard);
+        connection.on_bytes(self.ring.bytes(&lease), &mut Server { desk, shard, share });
+        self.ring.release(lease);
+        touch(&mut self.touched, connection);
+        if share == 0 {
+            // At once, so that those who come later in this turn wait behind it.
+            enqueue(&mut self.lines, connection);
+        }
     }
 
     /// Has the changes since the last group written, where no write is under way.
@@ -385,28 +471,6 @@ impl Driver {
         Ok(())
     }
 
-    fn on_accepted(&mut self, listener: u8, accepted: io::Result<ConnectionId>, armed: bool) {
-        let listener = &mut self.listeners[usize::from(listener)];
-        listener.armed = armed;
-        match accepted {
-            Ok(id) => {
-                let now_ms = self.desk.now.mono_ms();
-                let connection = Connection::new(id, listener.service, now_ms);
-                if self.connections.len() <= id.slot() {
-                    self.connections.resize_with(id.slot() + 1, || None);
-                }
-                let connection = self.connections[id.slot()].insert(connection);
-                self.open += 1;
-                self.metrics.connected();
-                touch(&mut self.touched, connection);
-            }
-            // The file table is full: the kernel has closed the connection that did not fit. Other errors are of
-            // a connection that ended before it was accepted, and of a stop.
-            Err(error) if ring::is_table_full(&error) => self.metrics.connection_refused(),
-            Err(_) => {}
-        }
-    }
-
     fn poll_shard(&mut self) -> bool {
         let Self { shard, connections, desk, touched, .. } = self;
         let durable = shard.durable();
@@ -421,67 +485,53 @@ impl Driver {
     }
 
     fn on_tick(&mut self) {
-        self.shard.sweep(self.desk.now.wall_ms);
-        for connection in self.connections.iter_mut().flatten() {
-            if connection.on_time(&self.timeouts, &mut self.desk) {
-                touch(&mut self.touched, connection);
-            }
+        let now = self.desk.now;
+        if now.mono_ms() >= self.sweep_ms {
+            self.sweep_ms = now.mono_ms() + limits::SWEEP_INTERVAL_MS;
+            self.shard.sweep(now.wall_ms);
         }
     }
 
+    /// Looks at connections whose time may be over; some of them in each turn. `true` where there may be more.
+    fn on_deadlines(&mut self) -> bool {
+        let now_ms = self.desk.now.mono_ms();
+        let is_stopping = self.draining.is_some();
+        for _ in 0..limits::DEADLINES_PER_TURN {
+            let Some(slot) = self.wheel.pop(now_ms) else { return false };
+            let Some(connection) = &mut self.connections[slot] else { continue };
+            match connection.deadline_ms(&self.timeouts, is_stopping) {
+                Some(deadline_ms) if deadline_ms > now_ms => self.wheel.schedule(slot, deadline_ms),
+                Some(_) => {
+                    connection.on_deadline(&mut self.desk);
+                    touch(&mut self.touched, connection);
+                }
+                None => {}
+            }
+        }
+        true
+    }
+
+    /// Brings the ring up to what the turn made of the connections that it has touched.
     fn settle(&mut self) -> io::Result<()> {
-        let now_ms = self.desk.now.mono_ms();
-        for slot in std::mem::take(&mut self.touched) {
-            let place = &mut self.connections[slot as usize];
-            let Some(connection) = place else { continue };
-            connection.queued = false;
-            connection.settle(&mut self.ring, &mut self.desk.stages, now_ms)?;
-            if connection.is_closed() {
-                *place = None;
-                self.open -= 1;
-                self.metrics.disconnected();
-            } else if connection.is_ready() {
-                self.unfinished.push(connection.id());
+        let now = self.desk.now;
+        let is_stopping = self.draining.is_some();
+        let mut touched = std::mem::take(&mut self.touched);
+        for slot in touched.drain(..) {
+            let Some(connection) = &mut self.connections[slot as usize] else { continue };
+            connection.is_touched = false;
+            connection.settle(&mut self.ring, &mut self.desk.stages, now)?;
+            if connection.is_over() {
+                self.end_later(slot as usize)?;
+                continue;
+            }
+            enqueue(&mut self.lines, connection);
+            if let Some(deadline_ms) = connection.deadline_ms(&self.timeouts, is_stopping) {
+                self.wheel.schedule(slot as usize, deadline_ms);
             }
         }
+        // Its memory serves the next turn.
+        self.touched = touched;
         Ok(())
-    }
-
-    /// Stops: takes no more connections, ends the idle ones, and past the deadline ends all.
-    fn drain(&mut self) -> io::Result<()> {
-        let now_ms = self.desk.now.mono_ms();
-        if self.draining.is_none() {
-            let deadline_ms = now_ms.saturating_add(self.timeouts.drain_ms);
-            self.draining = Some(Drain { deadline_ms, left: false });
-            for number in 0..self.listeners.len() {
-                self.ring.stop_accepting(number as u8)?;
-            }
-        }
-        let Some(drain) = &mut self.draining else { unreachable!("it was put there") };
-        let late = now_ms >= drain.deadline_ms;
-        for connection in self.connections.iter_mut().flatten() {
-            connection.on_stop();
-            if late {
-                connection.abort();
-            }
-            touch(&mut self.touched, connection);
-        }
-        if self.listeners.iter().all(|listener| !listener.armed) {
-            self.listeners.clear();
-            if self.open == 0 && !drain.left {
-                drain.left = true;
-                self.shard.leave();
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether this core has nothing left to do for anybody.
-    fn is_over(&self) -> bool {
-        let Some(drain) = self.draining.as_ref().filter(|drain| drain.left) else { return false };
-        // What a disk that takes no writes has kept back was told to nobody.
-        let is_late = || self.desk.now.mono_ms() >= drain.deadline_ms;
-        self.shard.mesh().is_over() && (self.shard.is_durable() || self.shard.is_read_only() && is_late())
     }
 }
 
@@ -492,8 +542,19 @@ fn find(connections: &mut [Option<Connection>], id: ConnectionId) -> Option<&mut
 
 /// Has the connection settled at the end of the turn.
 fn touch(touched: &mut Vec<u32>, connection: &mut Connection) {
-    if !connection.queued {
-        connection.queued = true;
+    if !connection.is_touched {
+        connection.is_touched = true;
         touched.push(connection.id().slot() as u32);
+    }
+}
+
+/// Has the connection wait in its line, where it has something to be served.
+fn enqueue(lines: &mut Lines, connection: &mut Connection) {
+    if connection.is_in_line {
+        return;
+    }
+    if let Some(line) = connection.line() {
+        connection.is_in_line = true;
+        lines.push(connection.id(), connection.service(), line, connection.arrived_ns());
     }
 }

@@ -3,6 +3,7 @@
 
 mod housekeeper;
 mod memory;
+mod stalls;
 mod timekeeper;
 
 use std::fmt;
@@ -33,6 +34,7 @@ use crate::limits;
 use crate::metrics::Registry;
 use crate::net::readiness::{ReadOnly, Readiness};
 use crate::net::ring::{Ring, Sizes};
+use crate::net::stalls::StallLog;
 use crate::net::{self, Driver, Parts};
 use crate::shard::Shard;
 use crate::shard::core::Core;
@@ -110,6 +112,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
         readiness: Arc::new(Readiness::default()),
         clock: Clock::start(),
         connections: limits::CONNECTIONS_MAX.min(open_files) as u32,
+        stalls: (0..shards).map(|_| Arc::default()).collect(),
     };
     let Data { directory, shards: data, notes, .. } = open_data(&config, partition, is_made, &shared.clock)?;
     for note in notes {
@@ -135,6 +138,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
     shared.readiness.serve();
     housekeeper.start();
     memory::watch(Arc::clone(&shared.registry));
+    stalls::watch(shared.stalls.clone());
     announce(platform_address, operator_address, shards);
 
     signals.forever().next();
@@ -344,6 +348,8 @@ struct Shared {
     readiness: Arc<Readiness>,
     clock: Clock,
     connections: u32,
+    /// By shard.
+    stalls: Vec<Arc<StallLog>>,
 }
 
 /// What one shard is started with; it goes to the shard's thread.
@@ -410,6 +416,7 @@ impl Plan {
             readiness: shared.readiness,
             clock: shared.clock,
             timeouts: config.timeouts,
+            stalls: Arc::clone(&shared.stalls[id.index()]),
             seed,
         });
         Ok((driver.map_err(sentence)?, trouble))

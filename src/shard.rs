@@ -228,6 +228,11 @@ impl<W: Copy> Shard<W> {
         Step::Done
     }
 
+    /// Requests that are under way at other shards, or wait to be.
+    pub fn under_way(&self) -> usize {
+        self.under_way.len()
+    }
+
     /// Whether `operation` has no way to go: as many requests are under way to its owner, or as many steps wait here, as
     /// a lane takes.
     pub fn has_no_way(&self, operation: &Operation<&str>) -> bool {

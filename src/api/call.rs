@@ -81,6 +81,11 @@ calls! {
 }
 
 impl Call {
+    /// Whether its answer may be many times as long as a platform's, which has less than a kibibyte.
+    pub const fn has_long_answers(self) -> bool {
+        matches!(self, Self::GetAccount | Self::GetStatement)
+    }
+
     /// Its place among [`Call::ALL`].
     pub const fn index(self) -> usize {
         self as usize

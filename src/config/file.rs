@@ -345,6 +345,7 @@ fn timeouts(source: &Source<'_>, raw: &RawTimeouts) -> Result<(Timeouts, u64), E
         keep_alive_ms: time("keep_alive_ms", &raw.keep_alive_ms, default.keep_alive_ms)?,
         send_ms: time("send_ms", &raw.send_ms, default.send_ms)?,
         drain_ms: time("drain_ms", &raw.drain_ms, default.drain_ms)?,
+        ..default
     };
     Ok((timeouts, time("session_idle_ms", &raw.session_idle_ms, limits::SESSION_IDLE_MS)?))
 }

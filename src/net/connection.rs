@@ -1,28 +1,34 @@
 //! One connection: a state machine that bytes, answers, completions and time move on. It is no task, it holds no
-//! buffer while it is idle, and it touches the ring only through what [`Connection::settle`] asks of it.
+//! buffer while it is idle, and it touches the ring only through what [`Connection::settle`] and [`Connection::end`] ask
+//! of it.
 
 use std::io;
 
-use super::desk::{Desk, HttpAnswer, Service};
+use super::desk::{Asked, Desk, HttpAnswer, Service};
 use super::pool::Pool;
 use super::replies::{Form, Replies};
 use super::ring::{ConnectionId, Ring};
 use super::stages::Stages;
 use super::{Timeouts, Waiter, markers};
+use crate::clock::Now;
 use crate::http::{self, Framed, Framer, Method, Request, Status};
 use crate::limits;
 use crate::shard::Shard;
 use crate::wallet::Sequence;
 use crate::wallet::outcome::Outcome;
 
+const NS_PER_MS: u64 = 1_000_000;
+
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// Requests are taken.
     Open,
+    /// Nothing is asked on it, and it is to end. Its receive is being cancelled: what has come before that is served.
+    Leaving,
     /// No further request is taken; answers still go out.
     Ending,
-    /// All answers are out and this side has ended; what the peer still sends is read and thrown away, so that
+    /// All answers are out and this side has ended; what the peer still sends is thrown away, so that
     /// the last answer is not lost to a reset (RFC 9112 §9.6).
     Lingering,
     /// Nothing more is exchanged; it closes once the ring is quiet.
@@ -34,11 +40,33 @@ enum Phase {
 /// What a connection waits for, and so which time-out it is under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wait {
+    /// Its first request.
+    First,
+    /// Its next request.
     Request,
     RestOfRequest,
+    /// A turn of its core, for a request that is there.
+    Turn,
     Answer,
     PeerReads,
     PeerEnds,
+}
+
+/// Which line of its core a connection waits in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// Of those whose bytes have come and were not looked at yet.
+    New,
+    /// Of those that were served and have more.
+    More,
+}
+
+/// What a core needs to serve a connection's bytes.
+pub(super) struct Server<'a> {
+    pub(super) desk: &'a mut Desk,
+    pub(super) shard: &'a mut Shard<Waiter>,
+    /// Requests that the connection may have served now; with 0 its bytes are kept.
+    pub(super) share: usize,
 }
 
 /// One connection of a core.
@@ -52,22 +80,36 @@ pub(super) struct Connection {
     replies: Replies,
     phase: Phase,
     receiving: bool,
-    sending: bool,
+    /// Bytes that the ring is sending; 0 where it is not.
+    sending_bytes: usize,
     /// The peer has ended its side.
     peer_ended: bool,
-    /// The ring was told to cancel all that is under way.
+    /// The ring was told to cancel what is under way.
     cancelled: bool,
     /// The backlog is the beginning of a message: only more bytes help.
     needs_bytes: bool,
+    /// What is in the backlog has not been looked at since it came.
+    is_new: bool,
+    /// It could be served but for what waits for its own peer or its own answers.
+    is_held: bool,
+    /// When what it is to be served came, nanoseconds of the clock.
+    arrived_ns: u64,
     /// The place of a request that the next one must wait for.
     barrier: Option<u32>,
     /// The request whose stages are timed; at most one at a time.
     sampled: Option<u8>,
+    /// The next answer is its last.
+    is_last: bool,
     /// Waits to be settled at the end of the turn.
-    pub(super) queued: bool,
+    pub(super) is_touched: bool,
+    /// Waits in one of the core's lines.
+    pub(super) is_in_line: bool,
+    /// Waits among those that are to be ended.
+    pub(super) is_to_end: bool,
     wait: Wait,
     since_ms: u64,
-    lingered_bytes: usize,
+    /// When it lingers no more.
+    lingers_until_ms: u64,
 }
 
 impl Connection {
@@ -80,16 +122,22 @@ impl Connection {
             replies: Replies::default(),
             phase: Phase::Open,
             receiving: false,
-            sending: false,
+            sending_bytes: 0,
             peer_ended: false,
             cancelled: false,
             needs_bytes: true,
+            is_new: false,
+            is_held: false,
+            arrived_ns: 0,
             barrier: None,
             sampled: None,
-            queued: false,
-            wait: Wait::Request,
+            is_last: false,
+            is_touched: false,
+            is_in_line: false,
+            is_to_end: false,
+            wait: Wait::First,
             since_ms: now_ms,
-            lingered_bytes: 0,
+            lingers_until_ms: 0,
         }
     }
 
@@ -97,30 +145,61 @@ impl Connection {
         self.id
     }
 
+    pub(super) const fn service(&self) -> Service {
+        self.service
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.phase == Phase::Closed
+    }
+
+    /// Whether it is for [`Connection::end`].
+    pub(super) const fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Leaving | Phase::Aborting)
+    }
+
+    /// Whether its end has begun, and goes on with each completion.
+    pub(super) const fn is_ending(&self) -> bool {
+        self.cancelled
+    }
+
+    /// Whether nothing is asked on it, so that it may make way for another.
+    pub(super) fn may_make_way(&self) -> bool {
+        self.phase == Phase::Open && matches!(self.wait, Wait::First | Wait::Request)
     }
 
     // ── What happens to it ───────────────────────────────────────────────────────────────────────────────
 
     /// Bytes have come.
-    pub(super) fn on_bytes(&mut self, bytes: &[u8], desk: &mut Desk, shard: &mut Shard<Waiter>) {
+    pub(super) fn on_bytes(&mut self, bytes: &[u8], server: &mut Server<'_>) {
         match self.phase {
-            Phase::Open if self.backlog.is_empty() => {
-                let consumed = self.serve(bytes, desk, shard);
-                self.keep(&bytes[consumed..], desk);
+            Phase::Leaving => {
+                self.stay_for_one_more();
+                self.take(bytes, server);
             }
-            Phase::Open => {
-                self.keep(bytes, desk);
-                self.serve_backlog(desk, shard);
-            }
-            Phase::Lingering => {
-                self.lingered_bytes += bytes.len();
-                if self.lingered_bytes > limits::LINGER_BYTES_MAX {
-                    self.abort();
-                }
-            }
-            Phase::Ending | Phase::Aborting | Phase::Closed => {}
+            Phase::Open => self.take(bytes, server),
+            Phase::Ending | Phase::Lingering | Phase::Aborting | Phase::Closed => {}
+        }
+    }
+
+    /// It was to end, and is asked once more.
+    const fn stay_for_one_more(&mut self) {
+        (self.phase, self.is_last, self.cancelled) = (Phase::Open, true, false);
+    }
+
+    fn take(&mut self, bytes: &[u8], server: &mut Server<'_>) {
+        if !self.is_new {
+            self.arrived_ns = server.desk.now.mono_ns;
+        }
+        if server.share == 0 {
+            self.keep(bytes, server.desk);
+            (self.is_new, self.needs_bytes) = (true, false);
+        } else if self.backlog.is_empty() {
+            let consumed = self.serve(bytes, server);
+            self.keep(&bytes[consumed..], server.desk);
+        } else {
+            self.keep(bytes, server.desk);
+            self.serve_backlog(server);
         }
     }
 
@@ -133,11 +212,11 @@ impl Connection {
     }
 
     /// Serves what waits in the backlog.
-    pub(super) fn serve_backlog(&mut self, desk: &mut Desk, shard: &mut Shard<Waiter>) {
+    pub(super) fn serve_backlog(&mut self, server: &mut Server<'_>) {
         let mut backlog = std::mem::take(&mut self.backlog);
-        let consumed = self.serve(&backlog, desk, shard);
+        let consumed = self.serve(&backlog, server);
         if consumed == backlog.len() || self.phase != Phase::Open {
-            return desk.pool.give(backlog);
+            return server.desk.pool.give(backlog);
         }
         backlog.drain(..consumed);
         self.backlog = backlog;
@@ -145,14 +224,16 @@ impl Connection {
 
     /// Frames and answers requests until the bytes, the connection's share of the turn, or the room for answers
     /// is used up. Says how many bytes it is done with.
-    fn serve(&mut self, input: &[u8], desk: &mut Desk, shard: &mut Shard<Waiter>) -> usize {
+    fn serve(&mut self, input: &[u8], server: &mut Server<'_>) -> usize {
+        let Server { desk, shard, share } = server;
         let mut at = 0;
-        self.needs_bytes = false;
-        for _ in 0..limits::REQUESTS_PER_TURN {
+        (self.needs_bytes, self.is_new) = (false, false);
+        for _ in 0..*share {
             if !self.has_room() {
                 return at;
             }
             let begun_ns = if self.sampled.is_none() { desk.stages.begin() } else { None };
+            let place = self.replies.next_place();
             match self.framer.frame(&input[at..]) {
                 Framed::Partial => {
                     self.needs_bytes = true;
@@ -160,6 +241,7 @@ impl Connection {
                 }
                 Framed::Continue => {
                     self.replies.next(0, &mut desk.pool).extend_from_slice(http::CONTINUE);
+                    self.replies.count(place);
                     self.needs_bytes = true;
                     return at;
                 }
@@ -171,15 +253,16 @@ impl Connection {
                 }
                 Framed::Complete { request, consumed } => {
                     at += consumed;
-                    let number = desk.stages.framed(desk.now.mono_ns, begun_ns);
+                    let number = desk.stages.framed(self.arrived_ns, begun_ns);
                     markers::request_framed(number, self.id, consumed);
-                    let connection = persistence(&request, desk.is_stopping());
-                    let place = self.replies.next_place();
+                    let connection = persistence(&request, self.is_last || desk.is_stopping());
                     let waiter = Waiter { connection: self.id, place, request: number };
                     let form = Form { connection, omit_body: request.method == Method::Head };
-                    if desk.answer(self.service, waiter, &request, form, &mut self.replies, shard) {
+                    let asked = Asked { service: self.service, waiter, form, arrived_ns: self.arrived_ns };
+                    if desk.answer(asked, &request, &mut self.replies, shard) {
                         self.barrier = Some(place);
                     }
+                    self.replies.count(place);
                     let took_place = self.replies.next_place() != place;
                     self.sampled = self.sampled.or(desk.stages.follow(number, took_place.then_some(place)));
                     if connection == http::Connection::Close {
@@ -197,12 +280,23 @@ impl Connection {
         self.phase == Phase::Open
             && self.barrier.is_none()
             && self.replies.waiting() < limits::PIPELINE_DEPTH_MAX
-            && self.replies.ready_bytes() < limits::SEND_BACKLOG_BYTES
+            && self.replies.bytes() + self.sending_bytes < limits::SEND_BACKLOG_BYTES
     }
 
-    /// Whether it can go on without anything further happening.
-    pub(super) fn is_ready(&self) -> bool {
-        !self.backlog.is_empty() && !self.needs_bytes && self.has_room()
+    /// Whether a request may be there, or a part of one, that was not looked at.
+    fn has_more(&self) -> bool {
+        !self.backlog.is_empty() && !self.needs_bytes
+    }
+
+    /// Which line it belongs to; `None` where it can't go on without anything further happening.
+    pub(super) fn line(&self) -> Option<Line> {
+        let line = if self.is_new { Line::New } else { Line::More };
+        (self.has_more() && self.has_room()).then_some(line)
+    }
+
+    /// When what it is to be served came, nanoseconds of the clock.
+    pub(super) const fn arrived_ns(&self) -> u64 {
+        self.arrived_ns
     }
 
     /// A request that went elsewhere is answered; nobody may read it before the change of sequence `after` is durable,
@@ -228,29 +322,55 @@ impl Connection {
     }
 
     /// A receive has ended.
-    pub(super) fn on_received(&mut self) {
+    pub(super) const fn on_received(&mut self) {
         self.receiving = false;
     }
 
-    /// The peer has ended its side: what it asked is still answered.
-    pub(super) fn on_end(&mut self) {
-        self.peer_ended = true;
-        if self.phase == Phase::Lingering {
+    /// Bytes are there that no buffer was free for.
+    pub(super) fn on_no_buffer(&mut self) {
+        if self.phase == Phase::Leaving {
+            self.stay_for_one_more();
+        }
+    }
+
+    /// A receive has ended without a word of the peer.
+    pub(super) fn on_cancelled(&mut self) {
+        if self.phase == Phase::Leaving {
             self.abort();
         }
+    }
+
+    /// Bytes have come and were thrown away.
+    pub(super) fn on_discarded(&mut self, now_ms: u64) {
+        if self.phase == Phase::Lingering {
+            self.since_ms = now_ms;
+        }
+    }
+
+    /// The peer has ended its side: what it asked is still answered. `false` where it has gone: its request has waited for
+    /// a while before the end came, so that this is a client that gives up, and not one that has no more to ask. Then the
+    /// request is dropped, and nothing has changed.
+    pub(super) fn on_end(&mut self, now_ns: u64) -> bool {
+        self.peer_ended = true;
+        let waited_ns = now_ns.saturating_sub(self.arrived_ns);
+        let has_gone = self.is_new && waited_ns >= limits::GONE_AFTER_MS * NS_PER_MS;
+        if has_gone || matches!(self.phase, Phase::Lingering | Phase::Leaving) {
+            self.abort();
+        }
+        !has_gone
     }
 
     /// The connection is broken, or there is nothing left to exchange on it.
     pub(super) fn abort(&mut self) {
         if self.phase != Phase::Closed {
             self.phase = Phase::Aborting;
-            self.backlog = Vec::new();
+            (self.backlog, self.is_new) = (Vec::new(), false);
         }
     }
 
     /// A send has ended.
     pub(super) fn on_sent(&mut self, buffer: Vec<u8>, result: io::Result<usize>, desk: &mut Desk) {
-        self.sending = false;
+        self.sending_bytes = 0;
         markers::reply_sent(self.id, buffer.len());
         if result.is_ok_and(|sent| sent == buffer.len()) {
             desk.pool.give(buffer);
@@ -260,134 +380,156 @@ impl Connection {
         }
     }
 
-    /// The server stops: an idle connection ends now, another one with its next answer.
-    pub(super) fn on_stop(&mut self) {
-        if self.phase == Phase::Open && self.is_idle() {
-            self.end_idle();
-        }
-    }
-
     /// Whether nothing of a request has come that is not framed. Empty lines before a request line are nothing.
     fn is_idle(&self) -> bool {
-        self.framer.is_idle() && (self.backlog.is_empty() || self.needs_bytes)
+        self.framer.is_idle() && !self.has_more()
     }
 
-    /// Ends a connection that nothing was asked on.
-    fn end_idle(&mut self) {
-        if self.replies.waiting() == 0 && self.replies.ready_bytes() == 0 && !self.sending {
-            self.abort();
-        } else {
+    /// Ends a connection that nothing was asked on, unless something is asked right now.
+    pub(super) fn end_idle(&mut self) {
+        if self.replies.waiting() > 0 || self.replies.ready_bytes() > 0 || self.sending_bytes > 0 {
             self.phase = Phase::Ending;
+        } else if self.receiving {
+            self.phase = Phase::Leaving;
+        } else {
+            self.abort();
         }
     }
 
-    /// Looks at the clock; `true` where it has run out on something.
-    pub(super) fn on_time(&mut self, timeouts: &Timeouts, desk: &mut Desk) -> bool {
+    /// When its time runs out on what it waits for, milliseconds of the clock; `None` where it waits for the server.
+    pub(super) fn deadline_ms(&self, timeouts: &Timeouts, is_stopping: bool) -> Option<u64> {
+        let idle_ms = |limit_ms| if is_stopping { limits::IDLE_AT_STOP_MS.min(limit_ms) } else { limit_ms };
         let limit_ms = match self.wait {
-            Wait::Request => timeouts.keep_alive_ms,
+            Wait::First => idle_ms(timeouts.request_ms),
+            Wait::Request => idle_ms(timeouts.keep_alive_ms),
             Wait::RestOfRequest => timeouts.request_ms,
             Wait::PeerReads => timeouts.send_ms,
-            Wait::PeerEnds => limits::LINGER_MS,
-            Wait::Answer => return false,
+            Wait::PeerEnds => {
+                return Some(self.lingers_until_ms.min(self.since_ms.saturating_add(limits::LINGER_QUIET_MS)));
+            }
+            Wait::Answer | Wait::Turn => return None,
         };
-        if desk.now.mono_ms().saturating_sub(self.since_ms) < limit_ms {
-            return false;
-        }
+        Some(self.since_ms.saturating_add(limit_ms))
+    }
+
+    /// Its time has run out.
+    pub(super) fn on_deadline(&mut self, desk: &mut Desk) {
         match (self.wait, self.phase) {
-            (Wait::Request, Phase::Open) => self.end_idle(),
+            (Wait::First | Wait::Request, Phase::Open) => self.end_idle(),
             (Wait::RestOfRequest, Phase::Open) => {
                 self.phase = Phase::Ending;
                 let omit_body = http::asks_head(&std::mem::take(&mut self.backlog));
                 refuse(Status::Timeout, omit_body, desk, &mut self.replies);
             }
+            (_, Phase::Leaving) => {}
             _ => self.abort(),
         }
-        true
     }
 
     // ── What it asks of the ring ─────────────────────────────────────────────────────────────────────────
 
     /// Brings the ring up to what the turn made of the connection: sends what is ready, arms the receive
-    /// where more is wanted, ends what is over. Once for each connection that a turn has touched.
-    pub(super) fn settle(&mut self, ring: &mut Ring, stages: &mut Stages, now_ms: u64) -> io::Result<()> {
-        if self.phase == Phase::Aborting {
-            return self.settle_end(ring, stages);
+    /// where more is wanted. Once for each connection that a turn has touched. One that is over is for [`Connection::end`].
+    pub(super) fn settle(&mut self, ring: &mut Ring, stages: &mut Stages, now: Now) -> io::Result<()> {
+        if self.is_over() {
+            return Ok(());
         }
-        if self.phase == Phase::Open && self.peer_ended && (self.needs_bytes || self.backlog.is_empty()) {
+        if self.phase == Phase::Open && self.peer_ended && !self.has_more() {
             self.phase = Phase::Ending;
         }
-        let sends = !self.sending && self.replies.ready_bytes() > 0;
+        let sends = self.sending_bytes == 0 && self.replies.ready_bytes() > 0;
         if sends {
-            self.sending = true;
+            self.sending_bytes = self.replies.ready_bytes();
             if let Some(sampled) = self.sampled {
                 stages.on_hand_over(sampled, |place| self.replies.is_past(place));
             }
-            markers::reply_handed_over(self.id, self.replies.ready_bytes());
+            markers::reply_handed_over(self.id, self.sending_bytes);
             ring.send(self.id, self.replies.take_ready())?;
         }
-        let answered = !self.sending && self.replies.waiting() == 0;
+        let answered = self.sending_bytes == 0 && self.replies.waiting() == 0;
         if self.phase == Phase::Ending && answered {
             if self.peer_ended {
                 self.abort();
-                return self.settle_end(ring, stages);
+                return Ok(());
             }
             self.phase = Phase::Lingering;
+            self.lingers_until_ms = now.mono_ms().saturating_add(limits::LINGER_MS);
             ring.shutdown(self.id)?;
         }
         self.settle_receiving(ring)?;
-        let wait = self.waits_for();
-        // A wait starts again with each answer, each request, and each hand-over to the kernel.
-        if wait != self.wait || sends || wait == Wait::Request {
-            self.wait = wait;
-            self.since_ms = now_ms;
+        // What was kept back by its own peer has not waited for the server.
+        let is_held = self.has_more() && !self.has_room();
+        if std::mem::replace(&mut self.is_held, is_held) && !is_held {
+            self.arrived_ns = now.mono_ns;
         }
+        let wait = self.waits_for();
+        // A wait starts again with each answer, each request, and each hand-over to the kernel. The time for the first
+        // request runs from the connection's beginning to the request's end.
+        let goes_on = (self.wait, wait) == (Wait::First, Wait::RestOfRequest);
+        if wait != self.wait && !goes_on || sends || wait == Wait::Request {
+            self.since_ms = now.mono_ms();
+        }
+        self.wait = wait;
         Ok(())
     }
 
     fn settle_receiving(&mut self, ring: &mut Ring) -> io::Result<()> {
-        // A full connection is not read: its peer's window fills, and the peer waits.
-        let wanted =
-            !self.peer_ended && (self.needs_bytes || self.backlog.is_empty() || self.phase != Phase::Open);
-        if self.receiving || !wanted {
+        if self.receiving || self.peer_ended {
+            return Ok(());
+        }
+        if self.phase != Phase::Open {
+            self.receiving = true;
+            return ring.discard(self.id);
+        }
+        // A full connection is not read: its peer's window fills, and the peer waits. One whose request waits for its turn
+        // is, a little further, so that it is known whether its peer is still there.
+        let looks_ahead = self.is_new && self.backlog.len() <= limits::RECEIVE_BUFFER_BYTES;
+        if self.has_more() && !looks_ahead {
             return Ok(());
         }
         self.receiving = true;
         ring.receive(self.id)
     }
 
-    fn settle_end(&mut self, ring: &mut Ring, stages: &mut Stages) -> io::Result<()> {
-        if let Some(sampled) = self.sampled.take() {
-            stages.give_up(sampled);
+    /// Goes on ending a connection that [is over](Connection::is_over): cancels what is under way, and closes it once
+    /// nothing is.
+    pub(super) fn end(&mut self, ring: &mut Ring, stages: &mut Stages) -> io::Result<()> {
+        if self.phase == Phase::Aborting {
+            if let Some(sampled) = self.sampled.take() {
+                stages.give_up(sampled);
+            }
+            if ring.is_quiet(self.id) {
+                self.phase = Phase::Closed;
+                return ring.close(self.id);
+            }
         }
-        if ring.is_quiet(self.id) {
-            self.phase = Phase::Closed;
-            return ring.close(self.id);
-        }
-        if self.cancelled {
-            return Ok(());
-        }
-        self.cancelled = true;
-        ring.abort(self.id)
+        if std::mem::replace(&mut self.cancelled, true) { Ok(()) } else { ring.abort(self.id) }
     }
 
     fn waits_for(&self) -> Wait {
         if self.phase == Phase::Lingering {
             Wait::PeerEnds
-        } else if self.sending {
+        } else if self.sending_bytes > 0 {
             Wait::PeerReads
         } else if self.replies.waiting() > 0 {
             Wait::Answer
-        } else if self.is_idle() {
-            Wait::Request
-        } else {
+        } else if self.has_more() {
+            Wait::Turn
+        } else if !self.is_idle() {
             Wait::RestOfRequest
+        } else if self.wait == Wait::First {
+            Wait::First
+        } else {
+            Wait::Request
         }
     }
 }
 
 /// Answers a message that can't be framed. The connection ends with it.
 fn refuse(status: Status, omit_body: bool, desk: &mut Desk, replies: &mut Replies) {
+    let place = replies.next_place();
     desk.refuse(HttpAnswer::of(status), Form { connection: http::Connection::Close, omit_body }, replies);
+    replies.count(place);
 }
 
 /// What the answer says of its connection (RFC 9112 §9.3).

@@ -13,11 +13,13 @@ use super::stages::{self, Stage, Stages};
 use super::{Waiter, markers, memory};
 use crate::api::{self, Api, Call, Decoded, Fault, Probe};
 use crate::clock::Now;
+use crate::limits;
 use crate::http::{self, ContentType, Date, Reply, Request, Status};
 use crate::metrics::{Memory, Names, Registry, ShardMetrics};
 use crate::shard::waiting::Waiting;
 use crate::shard::{Shard, Submitted};
 use crate::wallet::Sequence;
+use crate::wallet::operation::Operation;
 use crate::wallet::outcome::{ErrorCode, Outcome};
 
 /// Which listener a connection came to, and so which calls it may make.
@@ -38,6 +40,9 @@ impl Service {
         }
     }
 }
+
+/// Nanoseconds of a microsecond.
+const NS_PER_US: u64 = 1_000;
 
 /// An answer that speaks of HTTP.
 #[derive(Clone, Copy)]
@@ -116,6 +121,19 @@ fn column_of_status(status: Status) -> usize {
 /// What `/readyz` answers while the system clock is not followed: the server serves, and by its own time.
 const READY_BUT_APART: &str = r#"{"Status":"ok","Reason":"The system clock is too far from the wallet's time, and is not followed: see purser_clock_offset_seconds."}"#;
 
+/// A request as its connection knows it.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    /// The listener that its connection came to.
+    pub(super) service: Service,
+    /// Who waits for its answer.
+    pub(super) waiter: Waiter,
+    /// How its answer is written.
+    pub(super) form: Form,
+    /// When its last byte came, nanoseconds of the clock.
+    pub(super) arrived_ns: u64,
+}
+
 /// What a core needs to answer requests, apart from its shard.
 pub(super) struct Desk {
     pub(super) api: Api,
@@ -128,8 +146,12 @@ pub(super) struct Desk {
     entropy: ChaCha20Rng,
     /// The time of this turn.
     pub(super) now: Now,
+    /// The time within which a request is to be answered, unless it says another, milliseconds.
+    budget_ms: u64,
     /// Where a body is written before its length is known.
     body: Vec<u8>,
+    /// What was asked last.
+    last_call: &'static str,
     /// Requests of this turn that were answered within it, by call.
     tally: [u64; Call::ALL.len()],
     /// Answers that wait for a change to be durable.
@@ -141,6 +163,8 @@ struct Undurable {
     waiter: Waiter,
     call: Call,
     arrived_us: u64,
+    /// When it began to wait.
+    applied_us: u64,
 }
 
 impl Desk {
@@ -151,9 +175,11 @@ impl Desk {
         stages: Stages,
         metrics: Arc<ShardMetrics>,
         readiness: Arc<Readiness>,
+        budget_ms: u64,
         seed: [u8; 32],
     ) -> Self {
         Self {
+            budget_ms,
             api,
             pool: Pool::default(),
             date: Date::default(),
@@ -164,9 +190,15 @@ impl Desk {
             entropy: ChaCha20Rng::from_seed(seed),
             now: Now::default(),
             body: Vec::new(),
+            last_call: "none",
             tally: [0; Call::ALL.len()],
             undurable: Waiting::default(),
         }
+    }
+
+    /// The name of the call that was asked last.
+    pub(super) const fn last_call(&self) -> &'static str {
+        self.last_call
     }
 
     /// Whether the process is stopping, so that a connection ends with its next answer.
@@ -178,13 +210,12 @@ impl Desk {
     /// next request must wait until that answer is there.
     pub(super) fn answer(
         &mut self,
-        service: Service,
-        waiter: Waiter,
+        asked: Asked,
         request: &Request<'_>,
-        form: Form,
         replies: &mut Replies,
         shard: &mut Shard<Waiter>,
     ) -> bool {
+        let Asked { service, waiter, form, .. } = asked;
         let entropy = &mut self.entropy;
         let mut draw = || u128::from(entropy.next_u64()) << 64 | u128::from(entropy.next_u64());
         let decoded = match service {
@@ -192,35 +223,22 @@ impl Desk {
             Service::Operator => self.api.operator(request, &mut draw),
         };
         self.stages.lap(waiter.request, Stage::Decode);
+        self.last_call = match &decoded {
+            Decoded::Operation(call, ..) | Decoded::Refused(call, ..) => call.label(),
+            Decoded::Http { .. } | Decoded::Options(_) | Decoded::Probe(_) => CALL_NAMES[HTTP_ROW],
+        };
         match decoded {
             Decoded::Operation(call, operation, describe) => {
-                let arrived_us = self.now.mono_us();
-                let expected = Expected { call, form, describe, arrived_us };
                 markers::request_decoded(waiter.request, call.index());
-                let durable = shard.durable();
-                let submitted =
-                    shard.submit(self.now.wall_ms, waiter, &operation.as_deref(), |outcome, after| {
-                        self.stages.lap(waiter.request, Stage::Apply);
-                        // What is durable is known here before every connection was told.
-                        let after = if after <= durable { 0 } else { after };
-                        markers::request_applied(waiter.request, call.index(), after);
-                        if after == 0 {
-                            self.tally[call.index()] += 1;
-                        } else {
-                            self.undurable.push(after, Undurable { waiter, call, arrived_us });
-                        }
-                        let out = replies.next(after, &mut self.pool);
-                        write_outcome(&mut self.body, &self.date, &self.metrics, &expected, outcome, out);
-                        self.stages.lap(waiter.request, Stage::Encode);
-                        markers::reply_encoded(waiter.request, call.index(), self.body.len());
-                    });
-                if submitted == Submitted::Pending {
-                    markers::request_sent_to_shard(waiter.request, call.index());
-                    replies.wait(expected);
-                    // One step at another core comes before the next request's, since lanes keep the order. Further
-                    // steps would not: and only safe methods may be carried out side by side (RFC 9112 §9.3.2).
-                    return operation.may_go_on();
+                let budget_ms = request.timeout_ms.map_or(self.budget_ms, u64::from);
+                let expected = Expected { call, form, describe, arrived_us: asked.arrived_ns / NS_PER_US };
+                let operation = operation.as_deref();
+                if self.is_too_late(asked.arrived_ns, budget_ms, operation.is_write(), shard) {
+                    self.metrics.request_late();
+                    self.write_at_once(waiter, &expected, &Outcome::Unavailable, 0, replies);
+                    return false;
                 }
+                return self.submit(waiter, &expected, &operation, replies, shard);
             }
             Decoded::Refused(call, code, fault) => {
                 markers::request_decoded(waiter.request, call.index());
@@ -247,6 +265,72 @@ impl Desk {
         false
     }
 
+    /// Whether a request that came at `arrived_ns` can't be answered within `budget_ms` any more. What was let in last says
+    /// how long the journal takes now, which a write has still before it.
+    fn is_too_late(&self, arrived_ns: u64, budget_ms: u64, is_write: bool, shard: &Shard<Waiter>) -> bool {
+        let budget_us = budget_ms.saturating_mul(1_000);
+        let now_us = self.now.mono_us();
+        let waits_us = |since_us: u64| now_us.saturating_sub(since_us);
+        let journal = self.undurable.first().filter(|_| is_write);
+        waits_us(arrived_ns / NS_PER_US) >= budget_us
+            || journal.is_some_and(|oldest| waits_us(oldest.applied_us) >= budget_us)
+            || self.undurable.len() + shard.under_way() >= limits::REQUESTS_IN_HAND_MAX
+    }
+
+    /// Has the shard apply `operation`. `true` as [`Desk::answer`].
+    fn submit(
+        &mut self,
+        waiter: Waiter,
+        expected: &Expected,
+        operation: &Operation<&str>,
+        replies: &mut Replies,
+        shard: &mut Shard<Waiter>,
+    ) -> bool {
+        let call = expected.call;
+        let durable = shard.durable();
+        let submitted = shard.submit(self.now.wall_ms, waiter, operation, |outcome, after| {
+            self.stages.lap(waiter.request, Stage::Apply);
+            // What is durable is known here before every connection was told.
+            let after = if after <= durable { 0 } else { after };
+            markers::request_applied(waiter.request, call.index(), after);
+            self.write_at_once(waiter, expected, outcome, after, replies);
+        });
+        if submitted == Submitted::Answered {
+            return false;
+        }
+        markers::request_sent_to_shard(waiter.request, call.index());
+        replies.wait(*expected);
+        // One step at another core comes before the next request's, since lanes keep the order. Further
+        // steps would not: and only safe methods may be carried out side by side (RFC 9112 §9.3.2). Where an answer may be
+        // long, the next request waits, too: what waits for a connection is bounded.
+        operation.may_go_on() || call.has_long_answers()
+    }
+
+    /// Writes the answer of a request in its turn; nobody may read it before the change of sequence `after` is durable,
+    /// where that is not 0.
+    fn write_at_once(
+        &mut self,
+        waiter: Waiter,
+        expected: &Expected,
+        outcome: &Outcome<&str>,
+        after: Sequence,
+        replies: &mut Replies,
+    ) {
+        let Expected { call, arrived_us, .. } = *expected;
+        let now_us = self.now.mono_us();
+        if after > 0 {
+            self.undurable.push(after, Undurable { waiter, call, arrived_us, applied_us: now_us });
+        } else if arrived_us == now_us {
+            self.tally[call.index()] += 1;
+        } else {
+            self.metrics.took(call.index(), now_us.saturating_sub(arrived_us), 1);
+        }
+        let out = replies.next(after, &mut self.pool);
+        write_outcome(&mut self.body, &self.date, &self.metrics, expected, outcome, out);
+        self.stages.lap(waiter.request, Stage::Encode);
+        markers::reply_encoded(waiter.request, call.index(), self.body.len());
+    }
+
     /// Writes the answer of a request that went elsewhere; nobody may read it before the change of sequence `after` is
     /// durable, where that is not 0.
     pub(super) fn fill(
@@ -264,7 +348,7 @@ impl Desk {
             if after == 0 {
                 metrics.took(call.index(), now.mono_us().saturating_sub(arrived_us), 1);
             } else {
-                undurable.push(after, Undurable { waiter, call, arrived_us });
+                undurable.push(after, Undurable { waiter, call, arrived_us, applied_us: now.mono_us() });
             }
             write_outcome(body, date, metrics, expected, outcome, out);
             stages.lap(waiter.request, Stage::Encode);
@@ -275,7 +359,7 @@ impl Desk {
     /// What was changed up to `durable` is on stable storage. `tell` is given each connection that has an answer which
     /// waited for it.
     pub(super) fn on_durable(&mut self, durable: Sequence, mut tell: impl FnMut(&mut Pool, ConnectionId)) {
-        while let Some((after, Undurable { waiter, call, arrived_us })) = self.undurable.pop(durable) {
+        while let Some((after, Undurable { waiter, call, arrived_us, .. })) = self.undurable.pop(durable) {
             self.stages.lap(waiter.request, Stage::Journal);
             markers::request_durable(waiter.request, call.index(), after);
             self.metrics.took(call.index(), self.now.mono_us().saturating_sub(arrived_us), 1);

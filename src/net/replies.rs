@@ -46,6 +46,8 @@ pub(super) struct Replies {
     /// Answers to be sent, in order.
     out: Vec<u8>,
     places: VecDeque<Place>,
+    /// Bytes of the answers in places, as far as they were counted.
+    placed_bytes: usize,
     /// The last change that is durable, as far as this connection was told.
     durable: Sequence,
     /// The number of the first place; numbers grow by one with each place, round and round.
@@ -64,6 +66,19 @@ impl Replies {
     /// Bytes that may be sent.
     pub(super) fn ready_bytes(&self) -> usize {
         self.out.len()
+    }
+
+    /// Bytes of all answers that are written, whatever they wait for.
+    pub(super) fn bytes(&self) -> usize {
+        self.out.len() + self.placed_bytes
+    }
+
+    /// Counts the answer that [`Replies::next`] was asked a place for, now that it is written. Its place was `number` where
+    /// it took one.
+    pub(super) fn count(&mut self, number: u32) {
+        if let Some(Place::Ready(bytes, _)) = self.places.get(number.wrapping_sub(self.first) as usize) {
+            self.placed_bytes += bytes.len();
+        }
     }
 
     /// Takes the bytes that may be sent.
@@ -119,6 +134,7 @@ impl Replies {
         if at > 0 || after > self.durable {
             let mut bytes = pool.take();
             write(expected, &mut bytes);
+            self.placed_bytes += bytes.len();
             self.places[at] = Place::Ready(bytes, after);
             return;
         }
@@ -139,6 +155,7 @@ impl Replies {
             && *after <= self.durable
         {
             if let Some(Place::Ready(bytes, _)) = self.pop() {
+                self.placed_bytes -= bytes.len();
                 if self.out.is_empty() {
                     pool.give(std::mem::replace(&mut self.out, bytes));
                 } else {
@@ -193,9 +210,20 @@ mod tests {
                     let place = places[usize::from(step - b'0')];
                     replies.fill(place, std::mem::take(&mut after), &mut pool, |_, out| out.push(step));
                 }
-                b'a'..=b'v' => replies.next(sequence(step), &mut pool).push(step),
-                answer => replies.next(0, &mut pool).push(answer),
+                answer => {
+                    let place = replies.next_place();
+                    let after = if answer.is_ascii_lowercase() { sequence(answer) } else { 0 };
+                    replies.next(after, &mut pool).push(answer);
+                    replies.count(place);
+                }
             }
+            let answers = script[..script.len() - script_left.len()].bytes();
+            let written = answers.scan(b' ', |before, step| {
+                let is_answer = step.is_ascii_alphanumeric() && step != b'w' && !b"!?".contains(before);
+                *before = step;
+                Some(usize::from(is_answer))
+            });
+            assert_eq!(replies.bytes(), written.sum::<usize>(), "{script}");
         }
         assert_eq!(String::from_utf8(replies.take_ready()).unwrap(), expect, "{script}");
     }

@@ -34,6 +34,11 @@ impl<T> Waiting<T> {
         if is_free { self.items.pop_front() } else { None }
     }
 
+    /// What waits for the oldest change.
+    pub fn first(&self) -> Option<&T> {
+        self.items.front().map(|(_, item)| item)
+    }
+
     /// How many wait.
     pub fn len(&self) -> usize {
         self.items.len()

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use purser::http::{Date, Reply, Status, write_reply};
-use purser::net::ring::{ConnectionId, Event, Received, Ring, Sizes};
+use purser::net::ring::{Accepted, ConnectionId, Event, Received, Ring, Sizes};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::machine;
@@ -136,7 +136,7 @@ impl Responder {
                     Event::Sent { connection, buffer, result } => {
                         self.on_sent(connection, buffer, result.is_err())?;
                     }
-                    Event::Accepted { connection, armed, .. } => self.on_accepted(connection, armed)?,
+                    Event::Accepted { accepted, .. } => self.on_accepted(accepted)?,
                     Event::ShutDown { .. } | Event::Written { .. } => {
                         unreachable!("nothing of the kind is asked for")
                     }
@@ -152,9 +152,9 @@ impl Responder {
         is_signal
     }
 
-    fn on_accepted(&mut self, accepted: io::Result<ConnectionId>, armed: bool) -> io::Result<()> {
+    fn on_accepted(&mut self, accepted: io::Result<Accepted>) -> io::Result<()> {
         // An error is of a connection that had ended, or that there was no place for.
-        if let Ok(connection) = accepted {
+        if let Ok(Accepted { connection, .. }) = accepted {
             let place = &mut self.places[connection.slot()];
             place.owed = 0;
             place.broken = false;
@@ -163,7 +163,7 @@ impl Responder {
             }
             self.ring.receive(connection)?;
         }
-        if armed { Ok(()) } else { self.ring.accept(self.listener.as_fd(), LISTENER) }
+        self.ring.accept(self.listener.as_fd(), LISTENER)
     }
 
     fn on_received(&mut self, connection: ConnectionId, received: Received) -> io::Result<()> {
@@ -178,7 +178,7 @@ impl Responder {
                     self.ring.send(connection, answer)?;
                 }
             }
-            Received::NoBuffer => {}
+            Received::NoBuffer | Received::Discarded(_) => {}
             Received::End | Received::Cancelled | Received::Failed(_) => place.broken = true,
         }
         if place.broken { self.close(connection) } else { self.ring.receive(connection) }

@@ -104,7 +104,7 @@ fn a_whole_file() {
     assert_eq!(file.catalog.session_idle_ms, 5);
     assert_eq!(file.catalog.retention_ms, 6);
     assert_eq!(file.storing, Storing { reserve_mib: 7, snapshot_segments: 8 });
-    let timeouts = Timeouts { request_ms: 1, keep_alive_ms: 2, send_ms: 3, drain_ms: 86_400_000 };
+    let timeouts = Timeouts { request_ms: 1, keep_alive_ms: 2, send_ms: 3, drain_ms: 86_400_000, ..Timeouts::default() };
     assert_eq!(file.timeouts, timeouts);
 }
 

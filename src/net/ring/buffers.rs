@@ -67,6 +67,11 @@ impl Buffers {
         (buffer < self.count && length <= self.bytes_each).then_some(Lease { buffer, length })
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        usize::from(self.count)
+    }
+
     /// Counts the buffers that were put into the queue, round and round.
     #[cfg(test)]
     pub(super) const fn queued(&self) -> u16 {

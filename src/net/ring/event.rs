@@ -1,17 +1,20 @@
 //! What the ring tells its caller, and how it reads a completion.
 
 use std::io;
+use std::net::IpAddr;
 
 use io_uring::cqueue;
 
 use super::buffers::Buffers;
-use super::{ConnectionId, Lease};
+use super::{ConnectionId, Lease, Receive};
 
 /// What a receive brought.
 #[derive(Debug)]
 pub enum Received {
     /// Bytes.
     Bytes(Lease),
+    /// So many bytes, which were thrown away ([`Ring::discard`](super::Ring::discard)).
+    Discarded(usize),
     /// The peer has ended its side.
     End,
     /// All buffers are lent out; nothing was read, nothing is lost.
@@ -22,17 +25,24 @@ pub enum Received {
     Failed(io::Error),
 }
 
+/// A connection that was accepted.
+#[derive(Clone, Copy, Debug)]
+pub struct Accepted {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Its peer's address. An IPv4 address that came to an IPv6 socket is told as IPv4.
+    pub address: IpAddr,
+}
+
 /// A completion.
 #[derive(Debug)]
 pub enum Event {
-    /// A listener's connection, or why there is none. `armed` is false where the listener must be armed again.
+    /// An accept has ended, with a connection or the reason why there is none.
     Accepted {
         /// The number that [`Ring::accept`](super::Ring::accept) was given.
         listener: u8,
         /// The connection.
-        connection: io::Result<ConnectionId>,
-        /// More will come.
-        armed: bool,
+        accepted: io::Result<Accepted>,
     },
     /// A receive has ended; the connection receives more once it is armed again.
     Received {
@@ -77,9 +87,15 @@ pub(super) fn result(entry: &cqueue::Entry) -> io::Result<usize> {
 
 /// What a receive's completion says, of a count or an error and the buffer that came with it. Nothing that the kernel says
 /// is a reason to end: a buffer that came with no bytes goes back, and bytes without a buffer broke the connection.
-pub(super) fn received(result: io::Result<usize>, buffer: Option<u16>, buffers: &mut Buffers) -> Received {
+pub(super) fn received(
+    what: Receive,
+    result: io::Result<usize>,
+    buffer: Option<u16>,
+    buffers: &mut Buffers,
+) -> Received {
     let received = match result {
         Ok(0) => Received::End,
+        Ok(length) if what == Receive::Discard => Received::Discarded(length),
         Ok(length) => {
             return match buffer.and_then(|buffer| buffers.lease(buffer, length)) {
                 Some(lease) => Received::Bytes(lease),
@@ -110,9 +126,10 @@ mod tests {
     fn check(result: Result<usize, i32>, buffer: Option<u16>, expect: &str, given_back: u16) {
         let mut buffers = Buffers::new(COUNT, BYTES).unwrap();
         let before = buffers.queued();
-        let told = received(result.map_err(io::Error::from_raw_os_error), buffer, &mut buffers);
+        let told = received(Receive::Read, result.map_err(io::Error::from_raw_os_error), buffer, &mut buffers);
         let name = match told {
             Received::Bytes(lease) => format!("{} bytes", buffers.bytes(&lease).len()),
+            Received::Discarded(length) => format!("{length} discarded"),
             Received::End => "end".into(),
             Received::NoBuffer => "no buffer".into(),
             Received::Cancelled => "cancelled".into(),

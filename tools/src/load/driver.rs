@@ -272,7 +272,7 @@ impl<'a> Driver<'a> {
                 self.ring.release(lease);
             }
             Received::End | Received::Failed(_) => self.fail(index)?,
-            Received::NoBuffer | Received::Cancelled => {}
+            Received::NoBuffer | Received::Cancelled | Received::Discarded(_) => {}
         }
         match self.vus[index].phase {
             Phase::Playing => self.ring.receive(self.connection(index)),

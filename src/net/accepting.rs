@@ -1,0 +1,66 @@
+//! Connections that come: some accepts under way for each listener, a place for each connection.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::AsFd;
+
+use super::connection::Connection;
+use super::desk::Service;
+use super::ring::{self, Accepted};
+use super::{Driver, touch};
+use crate::limits;
+
+/// A listener of a core.
+pub(super) struct Listener {
+    pub(super) socket: TcpListener,
+    service: Service,
+    /// Accepts under way.
+    pub(super) armed: usize,
+}
+
+impl Listener {
+    pub(super) const fn new(socket: TcpListener, service: Service) -> Self {
+        Self { socket, service, armed: 0 }
+    }
+}
+
+impl Driver {
+    /// Begins the accepts that have ended anew. `true` where there were any.
+    pub(super) fn start_accepting(&mut self) -> io::Result<bool> {
+        if self.draining.as_ref().is_some_and(|drain| drain.is_closing) {
+            return Ok(false);
+        }
+        let mut started = false;
+        for (number, listener) in self.listeners.iter_mut().enumerate() {
+            while listener.armed < limits::ACCEPTS_PER_LISTENER {
+                listener.armed += 1;
+                started = true;
+                self.ring.accept(listener.socket.as_fd(), number as u8)?;
+            }
+        }
+        Ok(started)
+    }
+
+    /// An accept has ended.
+    pub(super) fn on_accepted(&mut self, listener: u8, accepted: io::Result<Accepted>) {
+        let listener = &mut self.listeners[usize::from(listener)];
+        listener.armed -= 1;
+        match accepted {
+            Ok(Accepted { connection: id, .. }) => {
+                let now_ms = self.desk.now.mono_ms();
+                let connection = Connection::new(id, listener.service, now_ms);
+                if self.connections.len() <= id.slot() {
+                    self.connections.resize_with(id.slot() + 1, || None);
+                }
+                let connection = self.connections[id.slot()].insert(connection);
+                self.open += 1;
+                self.metrics.connected();
+                touch(&mut self.touched, connection);
+            }
+            // The file table is full: the kernel has closed the connection that did not fit. Other errors are of
+            // a connection that ended before it was accepted, and of a stop.
+            Err(error) if ring::is_table_full(&error) => self.metrics.connection_refused(),
+            Err(_) => {}
+        }
+    }
+}

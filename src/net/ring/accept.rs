@@ -1,0 +1,147 @@
+//! Accepts, each for one connection and its peer's address.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+
+use io_uring::{opcode, types};
+
+use super::{Accepted, Event, Kind, Ring, user_data};
+
+/// An accept: under way, or ready to be used again.
+pub(super) struct Accept {
+    /// The caller's number of the listener, while it is under way.
+    listener: Option<u8>,
+    /// Where the kernel writes the peer's address; it stays where it is until the completion.
+    address: Box<Address>,
+}
+
+/// A socket address as the kernel writes it.
+struct Address {
+    storage: libc::sockaddr_storage,
+    length: libc::socklen_t,
+}
+
+impl Address {
+    fn new() -> Self {
+        // SAFETY: an address is integers, and all zeros is one of no family.
+        let storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+        Self { storage, length: size_of::<libc::sockaddr_storage>() as libc::socklen_t }
+    }
+
+    /// The IP address in it; `None` where it is of another family.
+    fn ip(&self) -> Option<IpAddr> {
+        let storage = ptr::from_ref(&self.storage);
+        match i32::from(self.storage.ss_family) {
+            libc::AF_INET => {
+                // SAFETY: the storage is larger than any address and aligned for all, and the family says which it is.
+                let address = unsafe { &*storage.cast::<libc::sockaddr_in>() };
+                Some(Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr)).into())
+            }
+            libc::AF_INET6 => {
+                // SAFETY: as above.
+                let address = unsafe { &*storage.cast::<libc::sockaddr_in6>() };
+                Some(Ipv6Addr::from(address.sin6_addr.s6_addr).to_canonical())
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Ring {
+    /// Accepts one connection from `listener`; `number`, of the caller's choice, comes back with the event. Several may be
+    /// under way for a listener: each takes the next connection.
+    ///
+    /// # Errors
+    /// What the kernel says of a submission.
+    pub fn accept(&mut self, listener: BorrowedFd<'_>, number: u8) -> io::Result<()> {
+        let free = self.accepts.iter().position(|accept| accept.listener.is_none());
+        let at = free.unwrap_or_else(|| {
+            self.accepts.push(Accept { listener: None, address: Box::new(Address::new()) });
+            self.accepts.len() - 1
+        });
+        let accept = &mut self.accepts[at];
+        accept.listener = Some(number);
+        *accept.address = Address::new();
+        let address = &raw mut accept.address.storage;
+        let length = &raw mut accept.address.length;
+        let entry = opcode::Accept::new(types::Fd(listener.as_raw_fd()), address.cast(), length)
+            .file_index(Some(types::DestinationSlot::auto_target()))
+            .build()
+            .user_data(user_data(Kind::Accept, 0, at as u32));
+        self.in_flight += 1;
+        self.push(entry)
+    }
+
+    /// Ends the accepts of the listener with this number; each still gives its event.
+    ///
+    /// # Errors
+    /// What the kernel says of a submission.
+    pub fn stop_accepting(&mut self, number: u8) -> io::Result<()> {
+        for at in 0..self.accepts.len() {
+            if self.accepts[at].listener == Some(number) {
+                self.cancel(user_data(Kind::Accept, 0, at as u32))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What became of the accept `at`.
+    pub(super) fn accepted(&mut self, at: u32, result: io::Result<usize>) -> Event {
+        let accept = &mut self.accepts[at as usize];
+        let listener = accept.listener.take().expect("an accept completes once");
+        // Who comes by another way than IP has no address to be counted by.
+        let address = accept.address.ip().unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        let accepted = result.map(|slot| Accepted { connection: self.opened(slot as u32), address });
+        Event::Accepted { listener, accepted }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsFd;
+
+    use super::super::Sizes;
+    use super::*;
+
+    /// The addresses of the next connections that are accepted, and the numbers of their listeners.
+    fn accept(ring: &mut Ring, count: usize) -> Vec<(u8, io::Result<IpAddr>)> {
+        let mut accepted_all = Vec::new();
+        while accepted_all.len() < count {
+            ring.turn_and_wait().unwrap();
+            while let Some(event) = ring.next_event() {
+                let Event::Accepted { listener, accepted } = event else { panic!("{event:?}") };
+                accepted_all.push((listener, accepted.map(|accepted| accepted.address)));
+            }
+        }
+        accepted_all
+    }
+
+    #[test]
+    fn a_connection_comes_with_its_address() {
+        for (bind, connect, expect) in [
+            ("127.0.0.1:0", "127.0.0.1", "127.0.0.1"),
+            ("[::1]:0", "::1", "::1"),
+            ("[::]:0", "::1", "::1"),
+            // To an IPv6 socket an IPv4 peer is ::ffff:127.0.0.1.
+            ("[::]:0", "127.0.0.1", "127.0.0.1"),
+        ] {
+            let listener = TcpListener::bind(bind).unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let mut ring = Ring::new(Sizes { write_bytes: 0, ..Sizes::server(8) }).unwrap();
+            for _ in 0..3 {
+                ring.accept(listener.as_fd(), 7).unwrap();
+            }
+            let connect: IpAddr = connect.parse().unwrap();
+            let _clients: Vec<_> = (0..2).map(|_| TcpStream::connect((connect, port)).unwrap()).collect();
+            for (number, address) in accept(&mut ring, 2) {
+                assert_eq!((number, address.unwrap()), (7, expect.parse().unwrap()), "{bind}");
+            }
+            ring.stop_accepting(7).unwrap();
+            let stopped = accept(&mut ring, 1);
+            assert_eq!(stopped[0].1.as_ref().unwrap_err().raw_os_error(), Some(libc::ECANCELED));
+        }
+    }
+}
