@@ -109,6 +109,10 @@ pub const KEEP_ALIVE_TIMEOUT_MS: u64 = 75_000;
 /// Default time for a peer to take the answers that were sent to it. Past it the connection ends.
 pub const SEND_TIMEOUT_MS: u64 = 10_000;
 
+/// Upper bound of the time that a request asks to be answered in (`Request-Timeout`); a larger one counts as this. A day, as
+/// of every time in a configuration.
+pub const REQUEST_BUDGET_MS_MAX: u32 = TIME_MS_MAX as u32;
+
 /// Default time that a stopping server gives to what is in hand.
 pub const DRAIN_TIMEOUT_MS: u64 = 10_000;
 
@@ -408,6 +412,7 @@ const _: () = {
     assert!(lane_requests_max(2) >= CONNECTIONS_MAX);
     assert!(REQUESTS_PER_TURN <= PIPELINE_DEPTH_MAX);
     assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX, "414 is reachable");
+    assert!(REQUEST_BUDGET_MS_MAX as u64 == TIME_MS_MAX, "a day of milliseconds fits");
     assert!(RECEIVE_BUFFERS.is_power_of_two(), "the kernel masks the buffer ring's index");
     assert!(RECEIVE_BUFFER_BYTES * RECEIVE_BUFFERS as usize <= 4 * 1024 * KIB, "per shard");
     assert!(RING_COMPLETIONS >= 2 * RING_SUBMISSIONS);

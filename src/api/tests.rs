@@ -52,6 +52,7 @@ fn request<'a>(
         authorization,
         body: body.as_ref(),
         keep_alive: true,
+        timeout_ms: None,
         keep_alive_named: false,
     }
 }

@@ -4,6 +4,9 @@
 //! the blanks off its ends before it comes here.
 
 use core::net::Ipv6Addr;
+use core::num::NonZeroU32;
+
+use crate::limits::REQUEST_BUDGET_MS_MAX;
 
 /// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
 pub(super) const fn is_token_byte(byte: u8) -> bool {
@@ -36,6 +39,17 @@ pub(super) fn content_length(value: &[u8]) -> Option<u64> {
         }
         sum.checked_mul(10)?.checked_add(u64::from(digit))
     })
+}
+
+/// A `Request-Timeout` in milliseconds, [`REQUEST_BUDGET_MS_MAX`] where it is more; `None` unless it is digits alone and not
+/// zero. Other software writes such times with a unit, with a fraction, or in seconds, and takes zero for no bound at all as
+/// often as for no time at all; so none of these is guessed at. A large number has one meaning, whatever its length.
+pub(super) fn timeout_ms(value: &[u8]) -> Option<NonZeroU32> {
+    let ms = value.iter().try_fold(0_u32, |sum, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit <= 9).then(|| sum.saturating_mul(10).saturating_add(u32::from(digit)))
+    })?;
+    NonZeroU32::new(ms.min(REQUEST_BUDGET_MS_MAX))
 }
 
 /// What all `Transfer-Encoding` fields of a message together say (RFC 9112 §6.1).
@@ -167,6 +181,36 @@ mod tests {
         check_length("0x10", None);
         check_length("1.0", None);
         check_length("\u{661}", None);
+    }
+
+    #[track_caller]
+    fn check_timeout(value: &str, expect: Option<u32>) {
+        assert_eq!(timeout_ms(value.as_bytes()).map(NonZeroU32::get), expect, "{value:?}");
+    }
+
+    #[test]
+    fn a_timeout_is_digits_up_to_a_day() {
+        check_timeout("1", Some(1));
+        check_timeout("150", Some(150));
+        check_timeout("0150", Some(150));
+        check_timeout("86400000", Some(86_400_000));
+        check_timeout("86400001", Some(86_400_000));
+        check_timeout("4294967296", Some(86_400_000));
+        check_timeout("42949672960", Some(86_400_000));
+        check_timeout(&"9".repeat(40), Some(86_400_000));
+        check_timeout("", None);
+        check_timeout("0", None);
+        check_timeout("000", None);
+        check_timeout("+150", None);
+        check_timeout("-150", None);
+        check_timeout("1.5", None);
+        check_timeout("1e3", None);
+        check_timeout("150ms", None);
+        check_timeout("5s", None);
+        check_timeout("150, 150", None);
+        check_timeout("1 50", None);
+        check_timeout("0x10", None);
+        check_timeout("\u{661}", None);
     }
 
     #[track_caller]

@@ -4,6 +4,7 @@
 //! turns, when the bytes have moved to another buffer.
 
 use std::mem::MaybeUninit;
+use std::num::NonZeroU32;
 
 use super::field::{self, Codings};
 use super::request::{Method, Request};
@@ -60,6 +61,7 @@ pub(super) struct Head {
     /// Bytes from the start of the input to the body.
     pub(super) bytes: u16,
     pub(super) body: BodyFraming,
+    timeout_ms: Option<NonZeroU32>,
     method: Method,
     keep_alive: bool,
     keep_alive_named: bool,
@@ -77,6 +79,7 @@ impl Head {
             query: self.query.map(|query| query.text(input)),
             authorization: self.authorization.map(|value| value.bytes(input)),
             body,
+            timeout_ms: self.timeout_ms.map(NonZeroU32::get),
             keep_alive: self.keep_alive,
             keep_alive_named: self.keep_alive_named,
         }
@@ -169,6 +172,7 @@ struct Fields<'a> {
     host: Option<&'a [u8]>,
     content_length: Option<&'a [u8]>,
     authorization: Option<&'a [u8]>,
+    timeout: Option<&'a [u8]>,
     codings: Codings,
     /// A field that may stand once stands again.
     repeated: bool,
@@ -203,6 +207,9 @@ impl<'a> Fields<'a> {
             }
             14 if name.eq_ignore_ascii_case("content-length") => {
                 self.repeated |= self.content_length.replace(value).is_some();
+            }
+            15 if name.eq_ignore_ascii_case("request-timeout") => {
+                self.repeated |= self.timeout.replace(value).is_some();
             }
             16 if name.eq_ignore_ascii_case("content-encoding") => {
                 self.encoded |= field::members(value).any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
@@ -256,6 +263,12 @@ fn judge(parsed: &httparse::Request<'_, '_>, window: &[u8], bytes: usize) -> Res
     if fields.repeated || !fields.host.map_or(!is_1_1, field::is_host) {
         return Err(Status::BadRequest);
     }
+    // A client that names a time relies on it. If the server passed over a value that it can't read, the client would only
+    // find out under load: by a bet that was applied after its client had gone.
+    let timeout_ms = match fields.timeout {
+        Some(value) => Some(field::timeout_ms(value).ok_or(Status::BadRequest)?),
+        None => None,
+    };
     let framing = fields.framing(is_1_1)?;
     let method = Method::from_token(token);
     let target = Target::read(method, target).ok_or(Status::BadRequest)?;
@@ -284,6 +297,7 @@ fn judge(parsed: &httparse::Request<'_, '_>, window: &[u8], bytes: usize) -> Res
         authorization: fields.authorization.map(|value| Span::of(value, window)),
         bytes: bytes as u16,
         body,
+        timeout_ms,
         // RFC 9112 §9.3: close wins; then HTTP/1.1 persists, and HTTP/1.0 where it asks.
         keep_alive: !fields.close && (is_1_1 || fields.keep_alive),
         keep_alive_named,

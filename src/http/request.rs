@@ -60,6 +60,9 @@ pub struct Request<'a> {
     pub authorization: Option<&'a [u8]>,
     /// The content, after the transfer coding was taken off. Any bytes.
     pub body: &'a [u8],
+    /// The value of `Request-Timeout`: the time in which the client wants its answer, milliseconds, 1 to
+    /// [`REQUEST_BUDGET_MS_MAX`](crate::limits::REQUEST_BUDGET_MS_MAX).
+    pub timeout_ms: Option<u32>,
     /// Whether the connection may persist after the answer (RFC 9112 §9.3).
     pub keep_alive: bool,
     /// Whether the answer must say `Connection: keep-alive` for that: the client speaks HTTP/1.0 and asked.
@@ -75,6 +78,7 @@ impl fmt::Debug for Request<'_> {
             .field("query", &self.query)
             .field("authorization", &self.authorization.map(|_| format_args!("…")))
             .field("body", &self.body.escape_ascii())
+            .field("timeout_ms", &self.timeout_ms)
             .field("keep_alive", &self.keep_alive)
             .field("keep_alive_named", &self.keep_alive_named)
             .finish()
@@ -114,6 +118,7 @@ mod tests {
             query: None,
             authorization: Some(b"Basic YWRtaW46YWRtaW4="),
             body: b"{\"a\":1}",
+            timeout_ms: None,
             keep_alive: true,
             keep_alive_named: false,
         };

@@ -3,7 +3,7 @@
 use super::{Framed, Framer, Status};
 use crate::limits::{BODY_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, TARGET_BYTES_MAX};
 
-/// The last word about `input`, given whole: a request as `method path?query body`, with `close` where the
+/// The last word about `input`, given whole: a request as `method path?query body`, its time as `1ms`, with `close` where the
 /// connection ends after it and `named` where keep-alive must be named; or what else was said.
 fn summary(framed: Framed<'_>) -> String {
     match framed {
@@ -14,9 +14,10 @@ fn summary(framed: Framed<'_>) -> String {
             } else {
                 format!(" {}", request.body.escape_ascii())
             };
+            let time = request.timeout_ms.map(|ms| format!(" {ms}ms")).unwrap_or_default();
             let named = if request.keep_alive_named { " named" } else { "" };
             let close = if request.keep_alive { "" } else { " close" };
-            format!("{:?} {}{query}{body}{named}{close}", request.method, request.path)
+            format!("{:?} {}{query}{body}{time}{named}{close}", request.method, request.path)
         }
         Framed::Partial => "partial".into(),
         Framed::Continue => "continue".into(),
@@ -291,6 +292,33 @@ fn content_codings() {
     check("POST / HTTP/1.0\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n", "415");
     // The transfer coding is another thing, and so is what the client would take.
     check_fields("Accept-Encoding: gzip", "", "Post /a");
+}
+
+#[test]
+fn timeouts() {
+    check_fields("Request-Timeout: 150", "", "Post /a 150ms");
+    check_fields("rEQUEST-tIMEOUT:\t1 \nContent-Length: 2", "{}", "Post /a {} 1ms");
+    check_fields("Request-Timeout: 86400000", "", "Post /a 86400000ms");
+    check_fields("Request-Timeout: 86400001", "", "Post /a 86400000ms");
+    check_fields("Request-Timeout: 99999999999999999999", "", "Post /a 86400000ms");
+    check_fields("Request-Timeout:", "", "400");
+    check_fields("Request-Timeout: 0", "", "400");
+    check_fields("Request-Timeout: -1", "", "400");
+    check_fields("Request-Timeout: +1", "", "400");
+    check_fields("Request-Timeout: 1.5", "", "400");
+    check_fields("Request-Timeout: 150ms", "", "400");
+    check_fields("Request-Timeout: 150, 150", "", "400");
+    check_fields("Request-Timeout: 150\nRequest-Timeout: 150", "", "400");
+    check_fields("Request-Timeout: 150\nrequest-timeout: 200", "", "400");
+    check_fields("Request-Timeout: soon\nTransfer-Encoding: gzip", "", "400");
+    check_fields("Request-Timeouts: soon\nX-Request-Timeout: soon\nRequest_Timeout: soon", "", "Post /a");
+    check_fields("Accept-Language: sv-SE", "", "Post /a");
+    check("GET / HTTP/1.0\r\nRequest-Timeout: 5\r\n\r\n", "Get / 5ms close");
+    // Nothing of it stays for the next message of the connection.
+    let stream = b"GET / HTTP/1.1\r\nHost: h\r\nRequest-Timeout: 5\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    let mut framer = Framer::default();
+    let Framed::Complete { consumed, .. } = framer.frame(stream) else { panic!("a whole message") };
+    assert_eq!(summary(framer.frame(&stream[consumed..])), "Get /");
 }
 
 #[test]
