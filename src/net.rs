@@ -12,6 +12,7 @@ mod desk;
 mod markers;
 #[expect(unsafe_code, reason = "the allocator's books are kept behind a function of C")]
 pub mod memory;
+pub mod places;
 mod pool;
 pub mod readiness;
 mod replies;
@@ -60,6 +61,9 @@ pub struct Timeouts {
     pub keep_alive_ms: u64,
     /// For the peer to take an answer. Past it the connection ends.
     pub send_ms: u64,
+    /// From a call's last byte to its answer, where neither the request nor its platform says another time. Past it the
+    /// call is refused, and nothing is changed.
+    pub budget_ms: u64,
     /// From the stop of the server to the end of the last connection. Past it they end as they are.
     pub drain_ms: u64,
 }
@@ -70,6 +74,7 @@ impl Default for Timeouts {
             request_ms: limits::REQUEST_TIMEOUT_MS,
             keep_alive_ms: limits::KEEP_ALIVE_TIMEOUT_MS,
             send_ms: limits::SEND_TIMEOUT_MS,
+            budget_ms: limits::BUDGET_MS,
             drain_ms: limits::DRAIN_TIMEOUT_MS,
         }
     }

@@ -193,7 +193,7 @@ impl Desk {
         };
         self.stages.lap(waiter.request, Stage::Decode);
         match decoded {
-            Decoded::Operation(call, operation, describe) => {
+            Decoded::Operation(call, operation, crate::api::Terms { describe, .. }) => {
                 let arrived_us = self.now.mono_us();
                 let expected = Expected { call, form, describe, arrived_us };
                 markers::request_decoded(waiter.request, call.index());
