@@ -37,8 +37,8 @@ pub const LANE_BURST: usize = 256;
 /// connection is accepted and closed at once, so that the client sees an end and not a silence.
 pub const CONNECTIONS_MAX: usize = 16_384;
 
-/// Places of a shard's table that belong to no listener: for what was accepted and is refused, and for what made way and has
-/// not ended yet, which takes a turn or two. A quarter of a smaller table at most.
+/// Places of a shard's table that belong to no listener: for what was accepted and is refused, and for what was evicted and
+/// has not ended yet, which takes a turn or two. A quarter of a smaller table at most.
 pub const CONNECTIONS_SPARE: usize = 256;
 
 /// Default number of connections of a shard's operator listener (`operator_max`), out of [`CONNECTIONS_MAX`]. A few
@@ -52,7 +52,7 @@ pub const OPERATOR_CONNECTIONS_MAX: usize = CONNECTIONS_MAX / 4;
 /// calls from one address is well served by some hundreds of connections, and no three addresses fill a shard.
 pub const CONNECTIONS_ADDRESS_PART: usize = 4;
 
-/// Connections of an address at its bound that are looked at for one that is idle, and so makes way. A look is a few
+/// Connections of an address at its bound that are looked at for one that is idle, to be evicted. A look is a few
 /// nanoseconds; those that were busy are looked at last the next time.
 pub const CONNECTIONS_LOOKS_MAX: usize = 64;
 

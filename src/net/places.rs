@@ -1,12 +1,12 @@
-//! The places of a shard: who may have a connection, and who makes way.
+//! The places of a shard: who may have a connection, and who is evicted.
 //!
 //! A shard's table has so many places, and a client that takes them all would shut out everybody else: other platforms, load
 //! balancers, the operator. So each listener has a share of the table, a client's address has a bound in the platforms'
-//! share, and where a share is full the connection that has been idle for longest makes way for the newcomer. A client
+//! share, and where a share is full the connection that has been idle for longest is evicted for the newcomer. A client
 //! that is at work is never cut off for another.
 //!
-//! - **A network that is exempt** isn't bound: behind a proxy's address are many clients. Its connections make way after
-//!   all others.
+//! - **A network that is exempt** isn't bound: behind a proxy's address are many clients. Its connections are
+//!   evicted after all others.
 //! - **An address at its bound** pays for its newcomer itself, with the longest open of its connections that is idle. To
 //!   refuse the newcomer would be as much work, and a client that has lost its connections without closing them would be
 //!   shut out until they time out.
@@ -105,7 +105,7 @@ impl Client {
     }
 }
 
-/// Connections that make way for one another, in this order; the last one is the operator's listener.
+/// Connections that are evicted for one another, in this order; the last one is the operator's listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rank {
     Counted,
@@ -116,7 +116,7 @@ enum Rank {
 impl Rank {
     const COUNT: usize = 3;
 
-    /// The ranks of a listener, the first to make way first.
+    /// The ranks of a listener, the first to be evicted first.
     const fn of(service: Service) -> &'static [Self] {
         match service {
             Service::Platform => &[Self::Counted, Self::Exempt],
@@ -141,7 +141,7 @@ enum State {
     Idle(Rank),
     Busy(Rank),
     /// Its place is another's; it has not left yet.
-    MadeWay,
+    Evicted,
 }
 
 /// No slot.
@@ -217,7 +217,7 @@ pub(super) struct Places {
     counted_for: Vec<Option<Client>>,
     open: [u32; 2],
     refused: [u64; Refusal::ALL.len()],
-    made_way: u64,
+    evicted: u64,
 }
 
 #[cfg_attr(not(test), expect(dead_code, reason = "the driver does not ask it yet"))]
@@ -243,7 +243,7 @@ impl Places {
             counted_for: Vec::new(),
             open: [0; 2],
             refused: [0; Refusal::ALL.len()],
-            made_way: 0,
+            evicted: 0,
         }
     }
 
@@ -252,7 +252,7 @@ impl Places {
         self.shares[service as usize]
     }
 
-    /// Connections that the listener has. What has made way is not among them, though it may not have ended yet.
+    /// Connections that the listener has. An evicted one is not among them, though it may not have ended yet.
     pub(super) fn open(&self, service: Service) -> u32 {
         self.open[service as usize]
     }
@@ -262,19 +262,19 @@ impl Places {
         self.refused[refusal as usize]
     }
 
-    /// Connections that made way for another.
-    pub(super) fn made_way(&self) -> u64 {
-        self.made_way
+    /// Connections that were evicted.
+    pub(super) fn evicted(&self) -> u64 {
+        self.evicted
     }
 
-    /// The connection of the listener that would make way next: of those that are idle the one idle for longest, from an
+    /// The connection of the listener that would be evicted next: of those that are idle the one idle for longest, from an
     /// exempt network last.
     pub(super) fn oldest_idle(&self, service: Service) -> Option<u32> {
         Rank::of(service).iter().find_map(|&rank| self.idle[rank as usize].first())
     }
 
     /// Decides about a newcomer from `address` in `slot`. One that is taken is idle, for it has asked for nothing yet. A slot
-    /// whose connection was refused or made way is vacant again once [`Places::leave`] is told.
+    /// whose connection was refused or evicted is vacant again once [`Places::leave`] is told.
     ///
     /// # Panics
     /// Where the slot is not vacant: two connections would have one place.
@@ -282,17 +282,17 @@ impl Places {
         self.reach(slot);
         assert!(self.states[slot as usize] == State::Vacant, "slot {slot} was taken");
         let (rank, client) = self.rank(service, address);
-        let maker = match self.maker(service, client) {
-            Ok(maker) => maker,
+        let victim = match self.victim(service, client) {
+            Ok(victim) => victim,
             Err(refusal) => {
                 self.refused[refusal as usize] += 1;
                 return Admission::Refused(refusal);
             }
         };
-        if let Some(maker) = maker {
-            self.take_out(maker);
-            self.states[maker as usize] = State::MadeWay;
-            self.made_way += 1;
+        if let Some(victim) = victim {
+            self.take_out(victim);
+            self.states[victim as usize] = State::Evicted;
+            self.evicted += 1;
         }
         self.states[slot as usize] = State::Idle(rank);
         self.idle[rank as usize].push(&mut self.idle_links, slot);
@@ -301,11 +301,11 @@ impl Places {
             self.clients.entry(client).or_insert(List::EMPTY).push(&mut self.client_links, slot);
         }
         self.open[service as usize] += 1;
-        maker.map_or(Admission::Taken, Admission::TakenAfter)
+        victim.map_or(Admission::Taken, Admission::TakenAfter)
     }
 
-    /// The connection in `slot` has nothing to do; it may make way. To say it again changes nothing, and neither does it where
-    /// the connection was refused or has made way.
+    /// The connection in `slot` has nothing to do; it may be evicted. To say it again changes nothing, and neither does it where
+    /// the connection was refused or evicted.
     pub(super) fn set_idle(&mut self, slot: u32) {
         if let Some(state) = self.states.get_mut(slot as usize)
             && let State::Busy(rank) = *state
@@ -316,7 +316,7 @@ impl Places {
     }
 
     /// The connection in `slot` has sent something, or has an answer to come; it keeps its place. To say it again changes nothing,
-    /// and neither does it where the connection was refused or has made way.
+    /// and neither does it where the connection was refused or evicted.
     pub(super) fn set_busy(&mut self, slot: u32) {
         if let Some(state) = self.states.get_mut(slot as usize)
             && let State::Idle(rank) = *state
@@ -326,7 +326,8 @@ impl Places {
         }
     }
 
-    /// The connection in `slot` has ended, whether it had a place or not.
+    /// The connection in `slot` ends, whether it had a place or not. Tell this when its close is submitted: the kernel may give the
+    /// slot to the next client before the close has completed.
     pub(super) fn leave(&mut self, slot: u32) {
         if (slot as usize) < self.states.len() {
             self.take_out(slot);
@@ -358,8 +359,8 @@ impl Places {
         }
     }
 
-    /// Who makes way for a newcomer; `None` where there is room.
-    fn maker(&mut self, service: Service, client: Option<Client>) -> Result<Option<u32>, Refusal> {
+    /// Who is evicted for a newcomer; `None` where there is room.
+    fn victim(&mut self, service: Service, client: Option<Client>) -> Result<Option<u32>, Refusal> {
         if let Some(own) = client.and_then(|client| self.clients.get_mut(&client))
             && own.len >= self.per_address
         {

@@ -92,7 +92,7 @@ fn check(path: &str, body: &str, code: ErrorCode, expect: &str) {
 fn a_call_has_the_budget_of_its_platform_unless_it_says_another() {
     #[track_caller]
     fn check(user: &str, timeout_ms: Option<u32>, expect: u32) {
-        let authorization = basic(&format!("{user}:secret"));
+        let authorization = basic(format!("{user}:secret"));
         let key = user.replace("user", "P");
         let body = format!("{{{},\"OperatorAccountID\":\"d/p\"}}", ENVELOPE.replace("P0", &key));
         let asked = request(Method::Post, "/v1.0/balance", Some(&authorization), &body);

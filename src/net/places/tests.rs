@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// The shares of `1` platform place and `2` operator places and so on; two networks are exempt.
+/// Shares of so many places, and two networks that are exempt.
 fn policy(platform_max: u32, operator_max: u32, per_address: u32) -> Policy {
     let exempt = ["10.0.0.0/8", "fd00::/8"].map(|text| text.parse().unwrap()).into();
     Policy { platform_max, operator_max, per_address: Some(per_address), exempt }
@@ -22,7 +22,7 @@ fn client(letter: u8) -> (Service, IpAddr) {
 }
 
 /// Plays a script of steps. `a0` is a client that comes to slot 0 (see [`client`]); `*0` is busy, `.0` is idle, `-0` has left.
-/// What is said: for one that comes `+`, the slot that makes way, or `A` or `F` where it is refused.
+/// What is said: for one that comes `+`, the slot that is evicted, or `A` or `F` where it is refused.
 #[track_caller]
 fn check(policy: &Policy, script: &str, expect: &str) {
     let mut places = Places::new(policy, limits::CONNECTIONS_MAX);
@@ -37,7 +37,7 @@ fn check(policy: &Policy, script: &str, expect: &str) {
                 let (service, address) = client(letter);
                 match places.admit(service, address, slot) {
                     Admission::Taken => told.push('+'),
-                    Admission::TakenAfter(maker) => told += &maker.to_string(),
+                    Admission::TakenAfter(victim) => told += &victim.to_string(),
                     Admission::Refused(Refusal::Address) => told.push('A'),
                     Admission::Refused(Refusal::Full) => told.push('F'),
                 }
@@ -48,7 +48,7 @@ fn check(policy: &Policy, script: &str, expect: &str) {
 }
 
 #[test]
-fn the_connection_that_has_been_idle_for_longest_makes_way() {
+fn the_connection_that_has_been_idle_for_longest_is_evicted() {
     let three = policy(3, 1, 9);
     check(&three, "a0 b1 c2", "+++");
     check(&three, "a0 b1 c2 d3", "+++0");
@@ -69,7 +69,7 @@ fn who_leaves_frees_a_place_once() {
     let two = policy(2, 1, 9);
     check(&two, "a0 b1 -0 c0", "+++");
     check(&two, "a0 *0 b1 -0 c0 d2", "+++1");
-    // The connection that made way has given its place; its end frees none.
+    // An evicted connection has given its place; its end frees none.
     check(&two, "a0 b1 c2 -0 d0", "++01");
     check(&two, "a0 b1 c2 -0 -0 -7 d0", "++01");
     // It is in nobody's way, whatever is said of it before its end.
@@ -91,14 +91,14 @@ fn an_address_at_its_bound_pays_for_its_newcomer() {
     check(&two_each, "a0 a1 *0 *1 a2 b3", "++A+");
     check(&two_each, "a0 a1 *0 *1 a2 -2 -0 a2", "++A+");
     check(&two_each, "a0 a1 *0 *1 a2 .1 a3", "++A1");
-    // Its own make way, though others' have been idle for longer and the share is full.
+    // Its own are evicted, though others' have been idle for longer and the share is full.
     check(&two_each, "b0 b1 c2 a3 a4 a5", "+++++3");
     // What busy ones it had were looked at, and come last the next time.
     check(&policy(9, 1, 3), "a0 a1 a2 *0 a3 .0 a4 a5", "+++120");
 }
 
 #[test]
-fn exempt_networks_are_not_bound_and_make_way_last() {
+fn exempt_networks_are_not_bound_and_are_evicted_last() {
     let one_each = policy(4, 1, 1);
     check(&one_each, "x0 x1 x2 x3", "++++");
     check(&one_each, "x0 x1 x2 x3 x4", "++++0");
@@ -176,7 +176,7 @@ fn what_is_counted_for_metrics() {
         Refusal::ALL.map(|refusal| (refusal.label(), places.refused(refusal))),
         [("address", 1), ("full", 2)]
     );
-    assert_eq!((places.made_way(), places.oldest_idle(Service::Operator)), (1, Some(3)));
+    assert_eq!((places.evicted(), places.oldest_idle(Service::Operator)), (1, Some(3)));
     (0..7).for_each(|slot| places.leave(slot));
     assert_eq!((places.open(Service::Platform), places.open(Service::Operator)), (0, 0));
     assert!(places.clients.is_empty(), "an address without a connection takes no memory");
@@ -234,17 +234,17 @@ impl Naive {
 
     fn admit(&mut self, letter: u8, slot: u32, now: usize) -> Admission {
         let is_counted = !matches!(letter, b'o' | b'x'..=b'z');
-        let mut maker = None;
+        let mut victim = None;
         if is_counted && self.looked(letter).len() >= Self::PER_CLIENT {
             for _ in 0..self.looked(letter).len() {
                 let own = self.looked(letter)[0];
                 if self.idle_since(own).is_some() {
-                    maker = Some(own);
+                    victim = Some(own);
                     break;
                 }
                 self.looked(letter).rotate_left(1);
             }
-            if maker.is_none() {
+            if victim.is_none() {
                 return Admission::Refused(Refusal::Address);
             }
         } else {
@@ -254,15 +254,15 @@ impl Naive {
                 let Some(first) = idle.min_by_key(|open| (open.1 >= b'x', open.2)) else {
                     return Admission::Refused(Refusal::Full);
                 };
-                maker = Some(first.0);
+                victim = Some(first.0);
             }
         }
-        maker.into_iter().for_each(|maker| self.remove(maker));
+        victim.into_iter().for_each(|victim| self.remove(victim));
         self.open.push((slot, letter, Some(now)));
         if is_counted {
             self.looked(letter).push_back(slot);
         }
-        maker.map_or(Admission::Taken, Admission::TakenAfter)
+        victim.map_or(Admission::Taken, Admission::TakenAfter)
     }
 }
 
