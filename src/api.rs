@@ -49,6 +49,9 @@ pub struct Platform {
     pub dialect: Dialect,
     /// How it is answered.
     pub manners: Manners,
+    /// Time in which its calls are answered where they don't say another, milliseconds, 1 to
+    /// [`REQUEST_BUDGET_MS_MAX`](crate::limits::REQUEST_BUDGET_MS_MAX).
+    pub budget_ms: u32,
 }
 
 /// How a platform is answered where public specifications disagree (protocol §4, Dialects) and the wallet has no say.
@@ -83,14 +86,24 @@ struct Caller {
     key: PlatformKey,
     dialect: Dialect,
     manners: Manners,
+    budget_ms: u32,
+}
+
+/// What a caller is owed besides the outcome of its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// A refusal says why.
+    pub describe: bool,
+    /// The time in which the caller wants its answer, milliseconds: what the request says (`Request-Timeout`), else what its
+    /// platform has. `None` for an operator's request that doesn't say it: the server's default.
+    pub budget_ms: Option<u32>,
 }
 
 /// A request, decoded.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Decoded<'a> {
-    /// For the wallet. Its strings are the request's own bytes, unless they were written with escapes. A refusal says
-    /// why where the flag is set.
-    Operation(Call, Operation<Cow<'a, str>>, bool),
+    /// For the wallet. Its strings are the request's own bytes, unless they were written with escapes.
+    Operation(Call, Operation<Cow<'a, str>>, Terms),
     /// Refused before it reached the wallet: HTTP 200 with this code and no `Balance` ([`encode_refusal`]); and what is
     /// wrong, where it may be told.
     Refused(Call, ErrorCode, Option<Fault>),
@@ -128,10 +141,11 @@ impl Api {
     /// `CREDENTIALS_BYTES_MAX` (`limits`); `config` refuses them, and two platforms with the same
     /// credentials.
     pub fn new(platforms: Vec<Platform>, operator_token: Option<String>) -> Self {
-        let caller = |Platform { key, dialect, manners, .. }: &Platform| Caller {
+        let caller = |Platform { key, dialect, manners, budget_ms, .. }: &Platform| Caller {
             key: *key,
             dialect: *dialect,
             manners: *manners,
+            budget_ms: *budget_ms,
         };
         Self {
             credentials: Credentials::new(&platforms),
@@ -155,11 +169,15 @@ impl Api {
         let Some(at) = self.credentials.find(request.authorization) else {
             return self.wrong_credentials(route.call, request.authorization);
         };
-        let Caller { key: platform, dialect, manners: Manners { describe_errors, .. } } = self.callers[at];
+        let Caller { key: platform, dialect, manners, budget_ms } = self.callers[at];
+        let describe = manners.describe_errors;
         match (route.decode)(decode::Asked { platform, dialect, body: request.body, entropy }) {
-            Ok(operation) => Decoded::Operation(route.call, operation, describe_errors),
+            Ok(operation) => {
+                let budget_ms = Some(request.timeout_ms.unwrap_or(budget_ms));
+                Decoded::Operation(route.call, operation, Terms { describe, budget_ms })
+            }
             Err(decode::Refusal { code, fault }) => {
-                Decoded::Refused(route.call, code, describe_errors.then_some(fault))
+                Decoded::Refused(route.call, code, describe.then_some(fault))
             }
         }
     }

@@ -25,6 +25,7 @@ use crate::calendar::Zones;
 use crate::clock::start::Confirmed;
 use crate::limits;
 use crate::net::Timeouts;
+use crate::net::places::Policy as PlacesPolicy;
 use crate::storage::directory::PROBE;
 use crate::storage::is_for_want_of_room;
 use crate::wallet::{Catalog, Currency, Dialect, Domain, PlatformKey, TokenPolicy};
@@ -71,6 +72,8 @@ pub struct Config {
     pub operator_token: Option<String>,
     /// How long peers are waited for.
     pub timeouts: Timeouts,
+    /// Who may have connections.
+    pub places: PlacesPolicy,
     /// How the journal is kept.
     pub storing: Storing,
     /// Made-up accounts to start with (protocol §7).
@@ -298,6 +301,7 @@ fn serve(args: ServeArgs) -> Result<Config, Error> {
         platforms,
         operator_token: file.operator_token,
         timeouts: file.timeouts,
+        places: file.places,
         storing: file.storing,
         demo: args.demo.then(|| Demo { accounts: args.demo_accounts.unwrap_or(DEMO_ACCOUNTS) }),
         confirmed: match (args.after_pause, args.rebase_clock) {
@@ -361,11 +365,13 @@ fn demo_file() -> File {
             password: "admin".into(),
             dialect: Dialect::default(),
             manners: Manners { describe_errors: true, ..Manners::default() },
+            budget_ms: limits::BUDGET_MS as u32,
         }],
         own_policies: vec![None],
         catalog: Catalog::new(vec![domain], ["11588".to_owned()]),
         zones: Zones::default(),
         timeouts: Timeouts::default(),
+        places: PlacesPolicy::default(),
         storing: Storing::default(),
     }
 }

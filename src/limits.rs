@@ -37,6 +37,29 @@ pub const LANE_BURST: usize = 256;
 /// connection is accepted and closed at once, so that the client sees an end and not a silence.
 pub const CONNECTIONS_MAX: usize = 16_384;
 
+/// Places of a shard's table that belong to no listener: for what was accepted and is refused, and for what was evicted and
+/// has not ended yet, which takes a turn or two. A quarter of a smaller table at most.
+pub const CONNECTIONS_SPARE: usize = 256;
+
+/// Default number of connections of a shard's operator listener (`operator_max`), out of [`CONNECTIONS_MAX`]. A few
+/// consoles, probes and scrapers need some ten.
+pub const OPERATOR_CONNECTIONS: usize = 256;
+
+/// Upper bound of that number: a quarter of the table, so that the platforms have most of it.
+pub const OPERATOR_CONNECTIONS_MAX: usize = CONNECTIONS_MAX / 4;
+
+/// The part of the platforms' places that one client address has by default (`per_address`): one in so many. A platform that
+/// calls from one address is well served by some hundreds of connections, and no three addresses fill a shard.
+pub const CONNECTIONS_ADDRESS_PART: usize = 4;
+
+/// Connections of an address at its bound that are looked at for one that is idle, to be evicted. A look is a few
+/// nanoseconds; those that were busy are looked at last the next time.
+pub const CONNECTIONS_LOOKS_MAX: usize = 64;
+
+/// Networks that are exempt from the bound per address (`exempt`). All of them are compared with each client that connects:
+/// under a microsecond.
+pub const EXEMPT_NETWORKS_MAX: usize = 256;
+
 /// Pending connections that the kernel keeps for a listener.
 pub const BACKLOG: i32 = 4_096;
 
@@ -116,10 +139,6 @@ pub const STALL_MS: u64 = 25;
 
 // ── Overload ─────────────────────────────────────────────────────────────────────────────────────────────
 
-/// Default time in which a request is to be answered (`budget_ms`). Platforms give up after one to some seconds, and what is
-/// answered later is asked again.
-pub const BUDGET_MS: u64 = 1_000;
-
 /// Where the oldest request of a core has waited for so long, the newest is served first. A core that keeps up serves each
 /// within a turn or two.
 pub const NEWEST_FIRST_AFTER_MS: u64 = 20;
@@ -165,6 +184,11 @@ pub const KEEP_ALIVE_TIMEOUT_MS: u64 = 75_000;
 
 /// Default time for a peer to take the answers that were sent to it. Past it the connection ends.
 pub const SEND_TIMEOUT_MS: u64 = 10_000;
+
+/// Default time in which a call is answered, from its last byte (`budget_ms`). Past it the call is refused before anything is
+/// changed. Its client has most likely gone by then: platforms were seen to wait for 2 s and more, and half of that is left
+/// for the network and for a second attempt. A busy shard answers in some milliseconds.
+pub const BUDGET_MS: u64 = 1_000;
 
 /// Upper bound of the time that a request asks to be answered in (`Request-Timeout`); a larger one counts as this. A day, as
 /// of every time in a configuration.
@@ -469,6 +493,13 @@ const _: () = {
     assert!(lane_requests_max(2) >= CONNECTIONS_MAX);
     assert!(REQUESTS_PER_TURN <= PIPELINE_DEPTH_MAX);
     assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX, "414 is reachable");
+    assert!(OPERATOR_CONNECTIONS <= OPERATOR_CONNECTIONS_MAX);
+    assert!(CONNECTIONS_MAX > CONNECTIONS_SPARE + OPERATOR_CONNECTIONS_MAX, "the platforms have places");
+    assert!(
+        CONNECTIONS_MAX < u32::MAX as usize,
+        "a place has 32 bits, one number of which says that there is none"
+    );
+    assert!(BUDGET_MS <= TIME_MS_MAX);
     assert!(REQUEST_BUDGET_MS_MAX as u64 == TIME_MS_MAX, "a day of milliseconds fits");
     assert!(RECEIVE_BUFFERS.is_power_of_two(), "the kernel masks the buffer ring's index");
     assert!(RECEIVE_BUFFER_BYTES * RECEIVE_BUFFERS as usize <= 4 * 1024 * KIB, "per shard");

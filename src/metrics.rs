@@ -42,7 +42,7 @@ pub struct ShardMetrics {
     stages: Vec<Histogram>,
     connections_open: Cell,
     connections_accepted: Cell,
-    connections_refused: Cell,
+    connections_refused: [Cell; Refused::ALL.len()],
     lanes_under_way: Cell,
     lanes_refused: Cell,
     writes_refused: Cell,
@@ -60,6 +60,23 @@ pub struct ShardMetrics {
     session_keys: Cell,
     tokens: Cell,
     rounds: Cell,
+}
+
+/// Why a connection was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// Its address had as many as one may have.
+    Address,
+    /// The listener had as many as it may have.
+    Full,
+    /// The table of files had no place, not even for a connection that is to end at once.
+    Table,
+}
+
+impl Refused {
+    /// Each with its name.
+    const ALL: [(Self, &'static str); 3] =
+        [(Self::Address, "address"), (Self::Full, "full"), (Self::Table, "table")];
 }
 
 /// What a shard's wallet holds.
@@ -116,7 +133,7 @@ impl ShardMetrics {
             stages: histograms(names.stages, &histogram::STAGE),
             connections_open: Cell::default(),
             connections_accepted: Cell::default(),
-            connections_refused: Cell::default(),
+            connections_refused: std::array::from_fn(|_| Cell::default()),
             lanes_under_way: Cell::default(),
             lanes_refused: Cell::default(),
             writes_refused: Cell::default(),
@@ -158,9 +175,9 @@ impl ShardMetrics {
         self.connections_open.add(1);
     }
 
-    /// A connection could not be taken, since there were as many as there may be.
-    pub fn connection_refused(&self) {
-        self.connections_refused.add(1);
+    /// A connection was not taken.
+    pub fn connection_refused(&self, why: Refused) {
+        self.connections_refused[why as usize].add(1);
     }
 
     /// A connection has ended.
@@ -294,6 +311,14 @@ impl Registry {
         for (index, shard) in self.shards.iter().enumerate() {
             line(out, format_args!("{name}{{shard=\"{index}\"}} {}", micros(shard.group_us.get())));
         }
+        let name = "purser_connections_refused_total";
+        head(out, name, "counter", "Connections that were ended at once, by what there was too much of.");
+        for (index, shard) in self.shards.iter().enumerate() {
+            for (why, label) in Refused::ALL {
+                let times = shard.connections_refused[why as usize].get();
+                line(out, format_args!("{name}{{shard=\"{index}\",why=\"{label}\"}} {times}"));
+            }
+        }
         let name = "purser_core_seconds_total";
         head(out, name, "counter", "Time of the core, working and parked.");
         for (index, shard) in self.shards.iter().enumerate() {
@@ -317,17 +342,11 @@ impl Registry {
         let gauge = "gauge";
         let counter = "counter";
         type Read = fn(&ShardMetrics) -> u64;
-        let plain: [(&str, &str, &str, Read); 17] = [
+        let plain: [(&str, &str, &str, Read); 16] = [
             ("purser_connections", gauge, "Open connections.", |shard| shard.connections_open.get()),
             ("purser_connections_accepted_total", counter, "Connections accepted.", |shard| {
                 shard.connections_accepted.get()
             }),
-            (
-                "purser_connections_refused_total",
-                counter,
-                "Connections ended at once: the shard had as many as it may have.",
-                |shard| shard.connections_refused.get(),
-            ),
             ("purser_lane_requests", gauge, "Requests under way at other shards.", |shard| {
                 shard.lanes_under_way.get()
             }),
@@ -361,9 +380,12 @@ impl Registry {
                 "Idle connections ended to make way for others.",
                 |shard| shard.connections_evicted.get(),
             ),
-            ("purser_stalls_total", counter, "Times that the core was held for longer than 25 ms.", |shard| {
-                shard.stalls.get()
-            }),
+            (
+                "purser_stalls_total",
+                counter,
+                "Times that the core was held for longer than 25 ms.",
+                |shard| shard.stalls.get(),
+            ),
             (
                 "purser_journal_groups_total",
                 counter,

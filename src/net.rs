@@ -20,11 +20,13 @@ mod lines;
 mod markers;
 #[expect(unsafe_code, reason = "the allocator's books are kept behind a function of C")]
 pub mod memory;
+pub mod places;
 mod pool;
 pub mod readiness;
 mod replies;
 #[expect(unsafe_code, reason = "memory and descriptors that the kernel works on")]
 pub mod ring;
+mod serving;
 mod stages;
 pub mod stalls;
 mod wheel;
@@ -41,12 +43,14 @@ use std::time::Duration;
 
 use accepting::Listener;
 use budget::Budget;
-use connection::{Connection, Server};
+use connection::Connection;
 use desk::{Desk, Service};
 use ending::Drain;
 use lines::Lines;
+use places::Places;
 use readiness::Readiness;
-use ring::{ConnectionId, Event, Lease, Received, Ring};
+use ring::{ConnectionId, Event, Ring};
+use serving::enqueue;
 use stages::{RequestId, Stages};
 use stalls::{Part, StallLog, Watch};
 use wheel::Wheel;
@@ -78,10 +82,11 @@ pub struct Timeouts {
     pub keep_alive_ms: u64,
     /// For the peer to take an answer. Past it the connection ends.
     pub send_ms: u64,
+    /// From a call's last byte to its answer, where neither the request nor its platform says another time. Past it the
+    /// call is refused, and nothing is changed.
+    pub budget_ms: u64,
     /// From the stop of the server to the end of the last connection. Past it they end as they are.
     pub drain_ms: u64,
-    /// From a request's last byte to its answer, unless the request says another time. Past it the request is refused.
-    pub budget_ms: u64,
 }
 
 impl Default for Timeouts {
@@ -90,8 +95,8 @@ impl Default for Timeouts {
             request_ms: limits::REQUEST_TIMEOUT_MS,
             keep_alive_ms: limits::KEEP_ALIVE_TIMEOUT_MS,
             send_ms: limits::SEND_TIMEOUT_MS,
-            drain_ms: limits::DRAIN_TIMEOUT_MS,
             budget_ms: limits::BUDGET_MS,
+            drain_ms: limits::DRAIN_TIMEOUT_MS,
         }
     }
 }
@@ -114,6 +119,8 @@ pub struct Parts {
     pub clock: Clock,
     /// The connections' time-outs.
     pub timeouts: Timeouts,
+    /// Who may have connections.
+    pub places: places::Policy,
     /// Where it tells that it was held for too long.
     pub stalls: Arc<StallLog>,
     /// Seed of the core's random bits, from the system.
@@ -139,6 +146,7 @@ pub struct Driver {
     lines: Lines,
     budget: Budget,
     wheel: Wheel,
+    places: Places,
     /// Connections to be ended, some of them in each turn.
     to_end: VecDeque<ConnectionId>,
     desk: Desk,
@@ -198,7 +206,8 @@ impl Driver {
     pub fn new(parts: Parts) -> io::Result<Self> {
         let Parts { listeners: [platform, operator], ring, api, shard, registry, readiness, clock, .. } =
             parts;
-        let Parts { timeouts, stalls, seed, .. } = parts;
+        let Parts { timeouts, stalls, seed, places, .. } = parts;
+        let places = Places::new(&places, ring.capacity());
         let metrics = registry.shard(shard.id().index());
         let stages = Stages::new(shard.id(), clock.clone(), Arc::clone(&metrics));
         ring.register_eventfd(shard.mesh().eventfd(shard.id()).as_fd())?;
@@ -217,6 +226,7 @@ impl Driver {
             lines: Lines::new(budget_ms),
             budget: Budget::new(clock.clone()),
             wheel: Wheel::new(now.mono_ms()),
+            places,
             to_end: VecDeque::new(),
             desk: Desk::new(api, registry, stages, its_metrics, its_readiness, budget_ms, seed),
             shard,
@@ -347,51 +357,6 @@ impl Driver {
         Ok(worked || !self.lines.is_empty())
     }
 
-    /// Serves who waits in the lines, for as long as the turn has time.
-    fn serve_lines(&mut self) -> bool {
-        if self.lines.is_empty() {
-            return false;
-        }
-        let now_ns = self.desk.now.mono_ns;
-        while self.lines.waiting_new() > 0 {
-            let share = self.budget.share();
-            if share == 0 {
-                break;
-            }
-            let Some(id) = self.lines.next_new(now_ns) else { break };
-            self.serve_waiting(id, share);
-        }
-        // The operator's calls take longer each, and nobody plays by them: a little in each turn, one after the other.
-        let until_us = self.budget.elapsed_us() + limits::TURN_OPERATOR_US;
-        for _ in 0..self.lines.waiting_operator() {
-            let Some(id) = self.lines.next_operator() else { break };
-            self.serve_waiting(id, 1);
-            if self.budget.elapsed_us() >= until_us {
-                break;
-            }
-        }
-        let until_us = self.budget.elapsed_us() + limits::TURN_MORE_US;
-        for _ in 0..self.lines.waiting_more() {
-            let Some(id) = self.lines.next_more() else { break };
-            self.serve_waiting(id, limits::REQUESTS_PER_TURN);
-            if self.budget.elapsed_us() >= until_us {
-                break;
-            }
-        }
-        true
-    }
-
-    /// Serves a connection that has waited in a line.
-    fn serve_waiting(&mut self, id: ConnectionId, share: usize) {
-        // It may have ended meanwhile.
-        if let Some(connection) = find(&mut self.connections, id) {
-            connection.is_in_line = false;
-            let (desk, shard) = (&mut self.desk, &mut self.shard);
-            connection.serve_backlog(&mut Server { desk, shard, share });
-            touch(&mut self.touched, connection);
-        }
-    }
-
     fn on_event(&mut self, event: Event) -> Result<(), Failure> {
         match event {
             Event::Accepted { listener, accepted } => self.on_accepted(listener, accepted),
@@ -408,42 +373,6 @@ impl Driver {
             Event::Written { result } => self.on_written(result)?,
         }
         Ok(())
-    }
-
-    fn on_received(&mut self, id: ConnectionId, received: Received) {
-        let now = self.desk.now;
-        let connection = find(&mut self.connections, id).expect("an open connection receives");
-        connection.on_received();
-        match received {
-            Received::Bytes(lease) => return self.on_bytes(id, lease),
-            Received::Discarded(_) => connection.on_discarded(now.mono_ms()),
-            Received::End => {
-                if !connection.on_end(now.mono_ns) {
-                    self.metrics.request_gone();
-                }
-            }
-            Received::NoBuffer => connection.on_no_buffer(),
-            Received::Cancelled => connection.on_cancelled(),
-            Received::Failed(_) => connection.abort(),
-        }
-        touch(&mut self.touched, connection);
-    }
-
-    fn on_bytes(&mut self, id: ConnectionId, lease: Lease) {
-        let connection = find(&mut self.connections, id).expect("an open connection receives");
-        // Who has come before is served before; and the operator's calls have their own share of the turn.
-        let waits = connection.is_in_line
-            || connection.service() == Service::Operator
-            || self.lines.waiting_new() > 0;
-        let share = if waits { 0 } else { self.budget.share() };
-        let (desk, shard) = (&mut self.desk, &mut self.shard);
-        connection.on_bytes(self.ring.bytes(&lease), &mut Server { desk, shard, share });
-        self.ring.release(lease);
-        touch(&mut self.touched, connection);
-        if share == 0 {
-            // At once, so that those who come later in this turn wait behind it.
-            enqueue(&mut self.lines, connection);
-        }
     }
 
     /// Has the changes since the last group written, where no write is under way.
@@ -525,6 +454,11 @@ impl Driver {
                 continue;
             }
             enqueue(&mut self.lines, connection);
+            if connection.may_make_way() {
+                self.places.set_idle(slot);
+            } else {
+                self.places.set_busy(slot);
+            }
             if let Some(deadline_ms) = connection.deadline_ms(&self.timeouts, is_stopping) {
                 self.wheel.schedule(slot as usize, deadline_ms);
             }
@@ -545,16 +479,5 @@ fn touch(touched: &mut Vec<u32>, connection: &mut Connection) {
     if !connection.is_touched {
         connection.is_touched = true;
         touched.push(connection.id().slot() as u32);
-    }
-}
-
-/// Has the connection wait in its line, where it has something to be served.
-fn enqueue(lines: &mut Lines, connection: &mut Connection) {
-    if connection.is_in_line {
-        return;
-    }
-    if let Some(line) = connection.line() {
-        connection.is_in_line = true;
-        lines.push(connection.id(), connection.service(), line, connection.arrived_ns());
     }
 }

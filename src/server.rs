@@ -416,6 +416,7 @@ impl Plan {
             readiness: shared.readiness,
             clock: shared.clock,
             timeouts: config.timeouts,
+            places: config.places.clone(),
             stalls: Arc::clone(&shared.stalls[id.index()]),
             seed,
         });

@@ -51,6 +51,7 @@ pub(crate) fn api() -> Api {
         password: "admin".into(),
         dialect: Dialect::default(),
         manners: Manners::default(),
+        budget_ms: 1_000,
     };
     Api::new(vec![platform], None)
 }

@@ -142,6 +142,7 @@ pub(super) mod tests {
             password: (*password).into(),
             dialect: Dialect::default(),
             manners: Manners::default(),
+            budget_ms: 1,
         };
         Credentials::new(&credentials.iter().map(platform).collect::<Vec<_>>())
     }
@@ -278,6 +279,7 @@ pub(super) mod tests {
             password: "hush".into(),
             dialect: Dialect::default(),
             manners: Manners::default(),
+            budget_ms: 1,
         };
         assert!(!format!("{platform:?}").contains("hush"));
         assert_eq!(format!("{:?}", Secret::new(b"hush").unwrap()), "Secret");

@@ -9,7 +9,7 @@ use compact_str::CompactString;
 
 use super::credentials::Secret;
 use super::members::{Fault, Object, Unknown, fits, object};
-use super::{Call, Decoded, PROBES, about_the_server, forms, members};
+use super::{Call, Decoded, PROBES, Terms, about_the_server, forms, members};
 use crate::http::{Method, Request, Status};
 use crate::limits;
 use crate::wallet::account::{AccountRef, Gender, Profile, Status as AccountStatus};
@@ -134,7 +134,10 @@ pub(super) fn decode<'a>(
         return Decoded::status(Status::Unauthorized);
     }
     match (row.decode)(Asked { path, query: request.query, body: request.body, entropy }) {
-        Ok(operation) => Decoded::Operation(row.call, operation, false),
+        Ok(operation) => {
+            let terms = Terms { describe: false, budget_ms: request.timeout_ms };
+            Decoded::Operation(row.call, operation, terms)
+        }
         Err(fault) => Decoded::because(Status::BadRequest, fault.sentence()),
     }
 }

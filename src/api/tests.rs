@@ -13,7 +13,7 @@ mod views;
 
 use std::borrow::Cow;
 
-use super::{Api, Call, Decoded, Manners, Platform};
+use super::{Api, Call, Decoded, Manners, Platform, Terms};
 use crate::http::{Method, Request, Status};
 use crate::wallet::operation::Operation;
 use crate::wallet::platform::{Dialect, PlatformKey, RoundScope};
@@ -25,6 +25,9 @@ const ADMIN: &[u8] = b"Basic YWRtaW46YWRtaW4=";
 const OTHER: &[u8] = b"Basic b3RoZXI6c2VjcmV0";
 const BEARER: &[u8] = b"Bearer demo";
 
+/// Of both platforms.
+const BUDGET_MS: u32 = 700;
+
 const RANDOM: u128 = 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef;
 
 fn api(token_policy: TokenPolicy) -> Api {
@@ -34,6 +37,7 @@ fn api(token_policy: TokenPolicy) -> Api {
         password: password.into(),
         dialect: Dialect { token_policy, ..Dialect::default() },
         manners: Manners::default(),
+        budget_ms: BUDGET_MS,
     };
     let platforms = vec![platform("L100", "admin", "admin"), platform("M2é", "other", "secret")];
     Api::new(platforms, Some("demo".into()))
@@ -76,7 +80,9 @@ fn second_platform() -> PlatformKey {
 }
 
 fn taken(call: Call, operation: Operation<&'static str>) -> Decoded<'static> {
-    Decoded::Operation(call, operation.map(|text| Cow::Borrowed(*text)), false)
+    let budget_ms = (call.caller() == super::call::Caller::Platform).then_some(BUDGET_MS);
+    let terms = Terms { describe: false, budget_ms };
+    Decoded::Operation(call, operation.map(|text| Cow::Borrowed(*text)), terms)
 }
 
 fn http(status: Status) -> Decoded<'static> {

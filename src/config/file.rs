@@ -20,9 +20,12 @@ use crate::api::Platform;
 use crate::calendar::Zones;
 use crate::limits;
 use crate::net::Timeouts;
+use crate::net::places::Policy as PlacesPolicy;
 use crate::wallet::{Catalog, Currency, Domain, TokenPolicy};
+use connections::RawConnections;
 use platforms::{RawPlatform, platforms};
 
+mod connections;
 mod platforms;
 
 mod zones;
@@ -40,6 +43,7 @@ pub(super) struct File {
     pub(super) catalog: Catalog,
     pub(super) zones: Zones,
     pub(super) timeouts: Timeouts,
+    pub(super) places: PlacesPolicy,
     pub(super) storing: Storing,
 }
 
@@ -59,6 +63,8 @@ struct RawFile {
     domain: Vec<RawDomain>,
     #[serde(default)]
     timeouts: RawTimeouts,
+    #[serde(default)]
+    connections: RawConnections,
     #[serde(default)]
     rounds: RawRounds,
     #[serde(default)]
@@ -80,6 +86,7 @@ struct RawTimeouts {
     keep_alive_ms: Option<Spanned<i64>>,
     send_ms: Option<Spanned<i64>>,
     drain_ms: Option<Spanned<i64>>,
+    budget_ms: Option<Spanned<i64>>,
     session_idle_ms: Option<Spanned<i64>>,
 }
 
@@ -152,12 +159,13 @@ impl File {
         let raw = RawFile::deserialize(Deserializer::from(table)).map_err(|e| source.syntax(&e))?;
 
         let (domains, domain_places) = domains(&source, &raw.domain)?;
-        let (platforms, own_policies, served) = platforms(&source, &raw.platform, &domain_places)?;
+        let (timeouts, session_idle_ms) = timeouts(&source, &raw.timeouts)?;
+        let (platforms, own_policies, served) =
+            platforms(&source, &raw.platform, &domain_places, timeouts.budget_ms)?;
         let domains = domains
             .into_iter()
             .zip(served)
             .map(|((name, currency), platforms)| Domain::new(name.to_owned(), currency, platforms));
-        let (timeouts, session_idle_ms) = timeouts(&source, &raw.timeouts)?;
         let mut catalog = Catalog::new(domains.collect(), games(&source, &raw.games)?);
         catalog.session_idle_ms = session_idle_ms;
         catalog.retention_ms = retention(&source, &raw.rounds)?;
@@ -172,6 +180,7 @@ impl File {
             catalog,
             zones: zones::of(&source, &raw.domain)?,
             timeouts,
+            places: connections::places(&source, &raw.connections)?,
             storing: storing(&source, &raw.storage)?,
         })
     }
@@ -345,7 +354,7 @@ fn timeouts(source: &Source<'_>, raw: &RawTimeouts) -> Result<(Timeouts, u64), E
         keep_alive_ms: time("keep_alive_ms", &raw.keep_alive_ms, default.keep_alive_ms)?,
         send_ms: time("send_ms", &raw.send_ms, default.send_ms)?,
         drain_ms: time("drain_ms", &raw.drain_ms, default.drain_ms)?,
-        ..default
+        budget_ms: time("budget_ms", &raw.budget_ms, default.budget_ms)?,
     };
     Ok((timeouts, time("session_idle_ms", &raw.session_idle_ms, limits::SESSION_IDLE_MS)?))
 }

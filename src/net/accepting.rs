@@ -6,9 +6,11 @@ use std::os::fd::AsFd;
 
 use super::connection::Connection;
 use super::desk::Service;
+use super::places::{Admission, Refusal};
 use super::ring::{self, Accepted};
 use super::{Driver, touch};
 use crate::limits;
+use crate::metrics::Refused;
 
 /// A listener of a core.
 pub(super) struct Listener {
@@ -46,20 +48,37 @@ impl Driver {
         let listener = &mut self.listeners[usize::from(listener)];
         listener.armed -= 1;
         match accepted {
-            Ok(Accepted { connection: id, .. }) => {
-                let now_ms = self.desk.now.mono_ms();
-                let connection = Connection::new(id, listener.service, now_ms);
+            Ok(Accepted { connection: id, address }) => {
+                let service = listener.service;
+                let connection = Connection::new(id, service, self.desk.now.mono_ms());
                 if self.connections.len() <= id.slot() {
                     self.connections.resize_with(id.slot() + 1, || None);
                 }
                 let connection = self.connections[id.slot()].insert(connection);
+                touch(&mut self.touched, connection);
                 self.open += 1;
                 self.metrics.connected();
-                touch(&mut self.touched, connection);
+                match self.places.admit(service, address, id.slot() as u32) {
+                    Admission::Taken => {}
+                    Admission::TakenAfter(slot) => {
+                        let connection = self.connections[slot as usize].as_mut();
+                        let connection = connection.expect("who has a place is connected");
+                        connection.end_idle();
+                        touch(&mut self.touched, connection);
+                        self.metrics.connection_evicted();
+                    }
+                    Admission::Refused(why) => {
+                        connection.abort();
+                        self.metrics.connection_refused(match why {
+                            Refusal::Address => Refused::Address,
+                            Refusal::Full => Refused::Full,
+                        });
+                    }
+                }
             }
-            // The file table is full: the kernel has closed the connection that did not fit. Other errors are of
-            // a connection that ended before it was accepted, and of a stop.
-            Err(error) if ring::is_table_full(&error) => self.metrics.connection_refused(),
+            // The file table is full of connections that are ending: the kernel has closed the one that did not fit. Other
+            // errors are of a connection that ended before it was accepted, and of a stop.
+            Err(error) if ring::is_table_full(&error) => self.metrics.connection_refused(Refused::Table),
             Err(_) => {}
         }
     }

@@ -405,7 +405,9 @@ impl Connection {
             Wait::RestOfRequest => timeouts.request_ms,
             Wait::PeerReads => timeouts.send_ms,
             Wait::PeerEnds => {
-                return Some(self.lingers_until_ms.min(self.since_ms.saturating_add(limits::LINGER_QUIET_MS)));
+                return Some(
+                    self.lingers_until_ms.min(self.since_ms.saturating_add(limits::LINGER_QUIET_MS)),
+                );
             }
             Wait::Answer | Wait::Turn => return None,
         };

@@ -11,10 +11,10 @@ use super::replies::{Expected, Form, Replies};
 use super::ring::ConnectionId;
 use super::stages::{self, Stage, Stages};
 use super::{Waiter, markers, memory};
-use crate::api::{self, Api, Call, Decoded, Fault, Probe};
+use crate::api::{self, Api, Call, Decoded, Fault, Probe, Terms};
 use crate::clock::Now;
-use crate::limits;
 use crate::http::{self, ContentType, Date, Reply, Request, Status};
+use crate::limits;
 use crate::metrics::{Memory, Names, Registry, ShardMetrics};
 use crate::shard::waiting::Waiting;
 use crate::shard::{Shard, Submitted};
@@ -228,9 +228,9 @@ impl Desk {
             Decoded::Http { .. } | Decoded::Options(_) | Decoded::Probe(_) => CALL_NAMES[HTTP_ROW],
         };
         match decoded {
-            Decoded::Operation(call, operation, describe) => {
+            Decoded::Operation(call, operation, Terms { describe, budget_ms }) => {
                 markers::request_decoded(waiter.request, call.index());
-                let budget_ms = request.timeout_ms.map_or(self.budget_ms, u64::from);
+                let budget_ms = budget_ms.map_or(self.budget_ms, u64::from);
                 let expected = Expected { call, form, describe, arrived_us: asked.arrived_ns / NS_PER_US };
                 let operation = operation.as_deref();
                 if self.is_too_late(asked.arrived_ns, budget_ms, operation.is_write(), shard) {

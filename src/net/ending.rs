@@ -57,6 +57,7 @@ impl Driver {
         if connection.is_closed() {
             self.connections[slot] = None;
             self.wheel.remove(slot);
+            self.places.leave(slot as u32);
             self.open -= 1;
             self.metrics.disconnected();
         }

@@ -128,7 +128,9 @@ mod tests {
         check(&[(Part::Kernel, 12), (Part::Requests, 12)], None);
         check(
             &[(Part::Kernel, 12), (Part::Requests, 13)],
-            Some("was held for 25 ms, 13 of them serving its connections' requests; the last call was placebet"),
+            Some(
+                "was held for 25 ms, 13 of them serving its connections' requests; the last call was placebet",
+            ),
         );
         check(
             &[(Part::BesideTurns, 40), (Part::Sending, 1)],

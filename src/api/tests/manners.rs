@@ -21,6 +21,7 @@ fn api_with(platforms: impl Iterator<Item = (Manners, Dialect)>) -> Api {
         password: "secret".into(),
         dialect,
         manners,
+        budget_ms: 100 * (at as u32 + 1),
     };
     Api::new(platforms.enumerate().map(platform).collect(), None)
 }
@@ -81,6 +82,41 @@ fn check(path: &str, body: &str, code: ErrorCode, expect: &str) {
         match api_of(&[manners]).platform(&asked, &mut || RANDOM) {
             Decoded::Refused(_, told_code, fault) => {
                 assert_eq!((told_code, told(code, fault)), (code, expect), "{body}");
+            }
+            decoded => panic!("{decoded:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_call_has_the_budget_of_its_platform_unless_it_says_another() {
+    #[track_caller]
+    fn check(user: &str, timeout_ms: Option<u32>, expect: u32) {
+        let authorization = basic(format!("{user}:secret"));
+        let key = user.replace("user", "P");
+        let body = format!("{{{},\"OperatorAccountID\":\"d/p\"}}", ENVELOPE.replace("P0", &key));
+        let asked = request(Method::Post, "/v1.0/balance", Some(&authorization), &body);
+        match api_of(&[DESCRIBED, PLAIN]).platform(&Request { timeout_ms, ..asked }, &mut || RANDOM) {
+            Decoded::Operation(Call::Balance, _, terms) => {
+                assert_eq!(terms, Terms { describe: user == "user0", budget_ms: Some(expect) });
+            }
+            decoded => panic!("{decoded:?}"),
+        }
+    }
+    check("user0", None, 100);
+    check("user1", None, 200);
+    check("user0", Some(1), 1);
+    check("user0", Some(86_400_000), 86_400_000);
+    check("user1", Some(150), 150);
+}
+
+#[test]
+fn an_operators_call_has_the_budget_that_it_says() {
+    for timeout_ms in [None, Some(1), Some(86_400_000)] {
+        let asked = request(Method::Get, "/operator/v1/accounts/d/p", Some(BEARER), "");
+        match operator(&Request { timeout_ms, ..asked }) {
+            Decoded::Operation(Call::GetAccount, _, terms) => {
+                assert_eq!(terms, Terms { describe: false, budget_ms: timeout_ms });
             }
             decoded => panic!("{decoded:?}"),
         }

@@ -158,7 +158,8 @@ fn path_parameters() {
     check("a%2fb/p", bad("The domain or the player in the path has a slash in it."));
     let longest = "p".repeat(limits::ID_CHARS_MAX - 2);
     let expect = Operation::GetAccount { account: AccountRef::new(Cow::Owned(format!("d/{longest}"))) };
-    check(&format!("d/{longest}"), Decoded::Operation(Call::GetAccount, expect, false));
+    let terms = Terms { describe: false, budget_ms: None };
+    check(&format!("d/{longest}"), Decoded::Operation(Call::GetAccount, expect, terms));
     check(&format!("d/{longest}p"), bad("The account's id, domain/player, is too long."));
     check(
         &format!("d/{}", "%C3%A9".repeat(limits::ID_CHARS_MAX - 1)),

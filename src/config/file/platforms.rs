@@ -26,6 +26,7 @@ pub(super) struct RawPlatform {
     unauthorized_status: Option<Spanned<i64>>,
     #[serde(default)]
     describe_errors: bool,
+    budget_ms: Option<Spanned<i64>>,
 }
 
 /// The platforms; the policy of session tokens that each has of its own; and by the domain's place the platforms that it
@@ -36,6 +37,7 @@ pub(super) fn platforms(
     source: &Source<'_>,
     raw: &[RawPlatform],
     domains: &BTreeMap<&str, usize>,
+    server_budget_ms: u64,
 ) -> Result<Platforms, Error> {
     if raw.is_empty() {
         return Err(source.lacking("no [[platform]] is defined; without one nobody could call"));
@@ -64,6 +66,7 @@ pub(super) fn platforms(
             password: platform.password.get_ref().0.clone(),
             dialect: dialect(source, platform)?,
             manners: manners(source, platform)?,
+            budget_ms: budget(source, platform, server_budget_ms)?,
         });
     }
     Ok((platforms, policies, served))
@@ -100,6 +103,13 @@ fn dialect(source: &Source<'_>, platform: &RawPlatform) -> Result<Dialect, Error
 fn manners(source: &Source<'_>, platform: &RawPlatform) -> Result<Manners, Error> {
     let status = one_of(source, "unauthorized_status", &platform.unauthorized_status, [200, 401])?;
     Ok(Manners { describe_errors: platform.describe_errors, unauthorized_401: status == 401 })
+}
+
+/// Time in which its calls are answered, milliseconds: its own, else the server's.
+fn budget(source: &Source<'_>, platform: &RawPlatform, server: u64) -> Result<u32, Error> {
+    let bounds = (1, u64::from(limits::REQUEST_BUDGET_MS_MAX));
+    let own = platform.budget_ms.as_ref();
+    Ok(number(source, "budget_ms", own, bounds, "milliseconds", server)? as u32)
 }
 
 /// One of two numbers, of which the first is the default.

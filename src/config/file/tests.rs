@@ -3,6 +3,8 @@ use crate::api::Manners;
 use crate::config::Storing;
 use crate::wallet::{Dialect, PlatformKey, RoundScope};
 
+mod connections;
+
 /// A whole file; rows change one thing in it. Its lines count from 1.
 const WHOLE: &str = r#"listen = "127.0.0.1:1"
 operator_listen = "127.0.0.1:2"
@@ -51,6 +53,12 @@ retention_ms = 6
 [storage]
 reserve_mib = 7
 snapshot_segments = 8
+
+[connections]
+max = 9
+operator_max = 10
+per_address = 11
+exempt = ["192.0.2.0/24", "2001:db8::/32"]
 "#;
 
 fn read(text: &[u8]) -> Result<File, Error> {
@@ -104,8 +112,18 @@ fn a_whole_file() {
     assert_eq!(file.catalog.session_idle_ms, 5);
     assert_eq!(file.catalog.retention_ms, 6);
     assert_eq!(file.storing, Storing { reserve_mib: 7, snapshot_segments: 8 });
-    let timeouts = Timeouts { request_ms: 1, keep_alive_ms: 2, send_ms: 3, drain_ms: 86_400_000, ..Timeouts::default() };
+    let timeouts = Timeouts {
+        request_ms: 1,
+        keep_alive_ms: 2,
+        send_ms: 3,
+        drain_ms: 86_400_000,
+        budget_ms: limits::BUDGET_MS,
+    };
     assert_eq!(file.timeouts, timeouts);
+    let exempt = ["192.0.2.0/24", "2001:db8::/32"].map(|text| text.parse().unwrap());
+    let places =
+        PlacesPolicy { platform_max: 9, operator_max: 10, per_address: Some(11), exempt: exempt.into() };
+    assert_eq!(file.places, places);
 }
 
 #[test]
@@ -142,7 +160,7 @@ fn keys_that_are_unknown_missing_or_of_the_wrong_type() {
         "session_idle_ms = 5",
         "listen = \"127.0.0.1:1\"",
         ":40: unknown field `listen`, expected one of `request_ms`, `keep_alive_ms`, `send_ms`, `drain_ms`, \
-         `session_idle_ms`; a key of the file itself stands above the first [section]",
+         `budget_ms`, `session_idle_ms`; a key of the file itself stands above the first [section]",
     );
     check("\"127.0.0.1:1\"", "9816", ":1: invalid type: integer `9816`, expected a string");
     check("[\"11588\", \"11589\"]", "[11588]", ":6: invalid type: integer `11588`, expected a string");
@@ -353,6 +371,45 @@ fn numbers_of_rounds_and_storage() {
         "snapshot_segments = 8",
         "snapshot_segments = 1025",
         ":47: snapshot_segments is 1025; it must be 1 to 1024 segments",
+    );
+}
+
+#[test]
+fn budgets() {
+    /// The budgets of the server and the two platforms, where these lines stand in their sections.
+    #[track_caller]
+    fn check_budgets(server: &str, second: &str, expect: (u64, [u32; 2])) {
+        let text = WHOLE.replace("request_ms = 1", &format!("request_ms = 1\n{server}"));
+        let file =
+            read(text.replace("describe_errors", &format!("{second}\ndescribe_errors")).as_bytes()).unwrap();
+        let platforms = [&file.platforms[0], &file.platforms[1]].map(|platform| platform.budget_ms);
+        assert_eq!((file.timeouts.budget_ms, platforms), expect, "{server} {second}");
+    }
+    check_budgets("", "", (1_000, [1_000, 1_000]));
+    check_budgets("budget_ms = 1", "", (1, [1, 1]));
+    check_budgets("", "budget_ms = 1", (1_000, [1_000, 1]));
+    check_budgets("budget_ms = 300", "budget_ms = 86400000", (300, [300, 86_400_000]));
+    check_budgets("budget_ms = 86400000", "budget_ms = 1", (86_400_000, [86_400_000, 1]));
+    check("send_ms = 3", "budget_ms = 0", ":38: budget_ms is 0; it must be 1 to 86400000 milliseconds");
+    check(
+        "send_ms = 3",
+        "budget_ms = 86400001",
+        ":38: budget_ms is 86400001; it must be 1 to 86400000 milliseconds",
+    );
+    check(
+        "send_ms = 3",
+        "budget_ms = 1.5",
+        ":38: invalid type: floating point `1.5`, expected a whole number",
+    );
+    check(
+        "strict_rounds = true",
+        "budget_ms = -1",
+        ":21: budget_ms is -1; it must be 1 to 86400000 milliseconds",
+    );
+    check(
+        "strict_rounds = true",
+        "budget_ms = \"1s\"",
+        ":21: invalid type: string \"1s\", expected a whole number",
     );
 }
 

@@ -126,7 +126,8 @@ mod tests {
     fn check(result: Result<usize, i32>, buffer: Option<u16>, expect: &str, given_back: u16) {
         let mut buffers = Buffers::new(COUNT, BYTES).unwrap();
         let before = buffers.queued();
-        let told = received(Receive::Read, result.map_err(io::Error::from_raw_os_error), buffer, &mut buffers);
+        let told =
+            received(Receive::Read, result.map_err(io::Error::from_raw_os_error), buffer, &mut buffers);
         let name = match told {
             Received::Bytes(lease) => format!("{} bytes", buffers.bytes(&lease).len()),
             Received::Discarded(length) => format!("{length} discarded"),

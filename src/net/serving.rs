@@ -1,0 +1,102 @@
+//! What a turn serves: the bytes that have come, and who waits in the core's lines, for as long as the turn has time.
+
+use super::connection::{Connection, Server};
+use super::desk::Service;
+use super::lines::Lines;
+use super::ring::{ConnectionId, Lease, Received};
+use super::{Driver, find, touch};
+use crate::limits;
+
+impl Driver {
+    pub(super) fn on_received(&mut self, id: ConnectionId, received: Received) {
+        let now = self.desk.now;
+        let connection = find(&mut self.connections, id).expect("an open connection receives");
+        connection.on_received();
+        match received {
+            Received::Bytes(lease) => return self.on_bytes(id, lease),
+            Received::Discarded(_) => connection.on_discarded(now.mono_ms()),
+            Received::End => {
+                if !connection.on_end(now.mono_ns) {
+                    self.metrics.request_gone();
+                }
+            }
+            Received::NoBuffer => connection.on_no_buffer(),
+            Received::Cancelled => connection.on_cancelled(),
+            Received::Failed(_) => connection.abort(),
+        }
+        touch(&mut self.touched, connection);
+    }
+
+    fn on_bytes(&mut self, id: ConnectionId, lease: Lease) {
+        let connection = find(&mut self.connections, id).expect("an open connection receives");
+        // Who has come before is served before; and the operator's calls have their own share of the turn.
+        let waits = connection.is_in_line
+            || connection.service() == Service::Operator
+            || self.lines.waiting_new() > 0;
+        let share = if waits { 0 } else { self.budget.share() };
+        let (desk, shard) = (&mut self.desk, &mut self.shard);
+        connection.on_bytes(self.ring.bytes(&lease), &mut Server { desk, shard, share });
+        self.ring.release(lease);
+        touch(&mut self.touched, connection);
+        if share == 0 {
+            // At once, so that those who come later in this turn wait behind it.
+            enqueue(&mut self.lines, connection);
+        }
+    }
+
+    /// Serves who waits in the lines, for as long as the turn has time.
+    pub(super) fn serve_lines(&mut self) -> bool {
+        if self.lines.is_empty() {
+            return false;
+        }
+        let now_ns = self.desk.now.mono_ns;
+        while self.lines.waiting_new() > 0 {
+            let share = self.budget.share();
+            if share == 0 {
+                break;
+            }
+            let Some(id) = self.lines.next_new(now_ns) else { break };
+            self.serve_waiting(id, share);
+        }
+        // The operator's calls take longer each, and nobody plays by them: a little in each turn, one after the other.
+        let until_us = self.budget.elapsed_us() + limits::TURN_OPERATOR_US;
+        for _ in 0..self.lines.waiting_operator() {
+            let Some(id) = self.lines.next_operator() else { break };
+            self.serve_waiting(id, 1);
+            if self.budget.elapsed_us() >= until_us {
+                break;
+            }
+        }
+        let until_us = self.budget.elapsed_us() + limits::TURN_MORE_US;
+        for _ in 0..self.lines.waiting_more() {
+            let Some(id) = self.lines.next_more() else { break };
+            self.serve_waiting(id, limits::REQUESTS_PER_TURN);
+            if self.budget.elapsed_us() >= until_us {
+                break;
+            }
+        }
+        true
+    }
+
+    /// Serves a connection that has waited in a line.
+    fn serve_waiting(&mut self, id: ConnectionId, share: usize) {
+        // It may have ended meanwhile.
+        if let Some(connection) = find(&mut self.connections, id) {
+            connection.is_in_line = false;
+            let (desk, shard) = (&mut self.desk, &mut self.shard);
+            connection.serve_backlog(&mut Server { desk, shard, share });
+            touch(&mut self.touched, connection);
+        }
+    }
+}
+
+/// Has the connection wait in its line, where it has something to be served.
+pub(super) fn enqueue(lines: &mut Lines, connection: &mut Connection) {
+    if connection.is_in_line {
+        return;
+    }
+    if let Some(line) = connection.line() {
+        connection.is_in_line = true;
+        lines.push(connection.id(), connection.service(), line, connection.arrived_ns());
+    }
+}
