@@ -544,3 +544,6 @@ const fn persistence(request: &Request<'_>, stopping: bool) -> http::Connection 
         http::Connection::Default
     }
 }
+
+#[cfg(test)]
+mod tests;

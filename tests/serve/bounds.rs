@@ -1,6 +1,10 @@
 //! As many connections as there may be, and one more.
 
+use std::collections::VecDeque;
 use std::io::Write as _;
+use std::net::{SocketAddr, TcpStream};
+
+use rustix::net::{AddressFamily, SocketType, ipproto};
 
 use crate::client::{Client, End};
 use crate::message::{DEMO_BALANCE, balance, get};
@@ -38,67 +42,134 @@ fn await_refused(operator: &mut Client, expect: f64) {
     panic!("fewer than {expect} refusals are counted");
 }
 
-/// Opens connections until `refusals` of them were refused; gives those that are served.
+/// A connection that is at work: a request was answered, and the next has come in part. Gives the rest of that one.
 #[track_caller]
-fn fill(server: &Server, refusals: usize) -> Vec<Client> {
-    let (mut served, mut refused) = (Vec::new(), 0);
-    while refused < refusals {
-        let mut client = server.client();
-        if is_served(&mut client) {
-            served.push(client);
-        } else {
-            refused += 1;
-        }
-        assert!(served.len() < FILES as usize * server.shards);
+fn keep_busy(client: &mut Client) -> String {
+    let request = balance("default/admin");
+    let (part, rest) = request.split_at(request.len() - 10);
+    client.send(request.clone() + part);
+    assert_eq!(client.answer().body, DEMO_BALANCE);
+    rest.into()
+}
+
+#[track_caller]
+fn finish(client: &mut Client, rest: &str) {
+    client.send(rest);
+    assert_eq!(client.answer().body, DEMO_BALANCE);
+}
+
+/// Places of the platforms' listener at a shard of [`FILES`]: a quarter is the operator's, and a quarter for those that end.
+const PLACES: usize = FILES as usize / 2;
+
+#[test]
+fn who_has_been_idle_for_longest_makes_way() {
+    let server = Start::demo(1).files(FILES).start();
+    let mut clients: VecDeque<Client> = (0..PLACES).map(|_| server.client()).collect();
+    assert!(clients.iter_mut().all(is_served));
+    // Each newcomer has a place, and each time the one that has been idle for longest has lost it.
+    for _ in 0..3 * PLACES {
+        let mut newcomer = server.client();
+        assert!(is_served(&mut newcomer));
+        clients.push_back(newcomer);
+        let mut oldest = clients.pop_front().expect("there are some");
+        assert_eq!(oldest.end(), End::Closed);
+        // Who is used again is not the oldest any more.
+        let mut used = clients.pop_front().expect("there are some");
+        assert!(is_served(&mut used));
+        clients.push_back(used);
     }
-    served
+    assert!(clients.iter_mut().all(is_served));
+    await_refused(&mut server.operator(), 0.0);
 }
 
 #[test]
-fn a_full_table_refuses_and_serves_on() {
-    let server = Start::demo(1).files(FILES).start();
-    let mut operator = server.operator();
-    assert_eq!(operator.ask(&get("/healthz")).status, 200);
-    await_refused(&mut operator, 0.0);
-    let mut served = fill(&server, 20);
-    // The operator's connection has a place too.
-    assert_eq!(served.len(), FILES as usize - 1);
-    await_refused(&mut operator, 20.0);
-    assert!(served.iter_mut().all(is_served), "those before go on");
-    assert_eq!(server.operator().end(), End::Closed, "the operator's listener has no places of its own");
-    await_refused(&mut operator, 21.0);
-
-    // A place that is free is taken again; and again, so that every place was used several times.
-    for _ in 0..3 * FILES {
-        drop(served.swap_remove(0));
-        let mut tries = 0..100_000;
-        served.push(loop {
-            tries.next().expect("the place becomes free");
+fn who_is_at_work_keeps_its_place() {
+    for shards in [1, 2] {
+        let server = Start::demo(shards).files(FILES).start();
+        let mut busy: Vec<(Client, String)> = Vec::new();
+        let mut refused = 0;
+        while refused < 20 {
             let mut client = server.client();
             if is_served(&mut client) {
-                break client;
+                let rest = keep_busy(&mut client);
+                busy.push((client, rest));
+            } else {
+                refused += 1;
             }
-        });
+            assert!(busy.len() <= PLACES * shards);
+        }
+        assert!(busy.len() >= PLACES, "{} are served", busy.len());
+        // The operator's listener has places of its own.
+        let mut operator = server.operator();
+        assert_eq!(operator.ask(&get("/readyz")).status, 200);
+        await_refused(&mut operator, 20.0);
+        for (client, rest) in &mut busy {
+            finish(client, rest);
+        }
+        // Now they are idle.
+        let mut newcomers: Vec<Client> = (0..PLACES / 2).map(|_| server.client()).collect();
+        assert!(newcomers.iter_mut().all(is_served));
     }
-    assert!(served.iter_mut().all(is_served), "those before go on");
-    assert_eq!(served.len(), FILES as usize - 1);
 }
 
-/// Each shard has a table of its own; the kernel deals connections without knowing which one is full.
 #[test]
-fn full_tables_of_two_shards() {
-    let server = Start::demo(2).files(FILES).start();
-    let mut operator = server.operator();
-    let mut served = fill(&server, 300);
-    assert!(served.iter_mut().all(is_served));
-    assert!(served.len() >= FILES as usize, "{} are served", served.len());
-    await_refused(&mut operator, 300.0);
-    drop(served);
-    // A shard that is full would refuse one of so many.
-    for _ in 0..100_000 {
-        if (0..20).map(|_| server.client()).collect::<Vec<_>>().iter_mut().all(is_served) {
-            return;
-        }
+fn the_operators_listener_is_bounded_too() {
+    let server = Start::demo(1).files(FILES).start();
+    let mut clients: Vec<Client> = (0..FILES).map(|_| server.operator()).collect();
+    let mut last = clients.pop().expect("there are some");
+    assert_eq!(last.ask(&get("/readyz")).status, 200);
+    assert_eq!(clients[0].end(), End::Closed);
+    assert!(is_served(&mut server.client()), "the platforms have theirs");
+}
+
+/// A client at this address of the loopback network.
+fn from(address: [u8; 4], server: &Server) -> Client {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, Some(ipproto::TCP));
+    let socket = socket.expect("a socket");
+    rustix::net::bind(&socket, &SocketAddr::from((address, 0))).expect("an address");
+    rustix::net::connect(&socket, &server.platform).expect("the server listens");
+    Client::new(TcpStream::from(socket))
+}
+
+#[test]
+fn an_address_has_a_bound_of_its_own() {
+    const HERE: [u8; 4] = [127, 0, 0, 1];
+    const THERE: [u8; 4] = [127, 0, 0, 2];
+    let bound = "\n[connections]\nper_address = 3\nexempt = [\"127.0.0.3/32\"]\n";
+    let server = Start::timed(1, bound).start();
+    server.put_account(crate::server::TOKEN, "default/admin");
+    let empty = DEMO_BALANCE.replace("1000000.00", "0.00").replace("\"Version\":1", "\"Version\":0");
+    let ask = |client: &mut Client| {
+        assert_eq!(client.ask(&balance("default/admin")).body, empty);
+    };
+    let mut other = from(THERE, &server);
+    ask(&mut other);
+    let mut here: Vec<Client> = (0..3).map(|_| from(HERE, &server)).collect();
+    here.iter_mut().for_each(ask);
+    // A fourth one takes the place of its own oldest, and of nobody else's.
+    let mut fourth = from(HERE, &server);
+    ask(&mut fourth);
+    assert_eq!(here.remove(0).end(), End::Closed);
+    here.push(fourth);
+    // While they are at work a further one is refused.
+    let request = balance("default/admin");
+    let (part, rest) = request.split_at(request.len() - 10);
+    for client in &mut here {
+        client.send(request.clone() + part);
+        assert_eq!(client.answer().body, empty);
     }
-    panic!("the places do not become free");
+    let mut refused = from(HERE, &server);
+    let _ = refused.writer().write_all(request.as_bytes());
+    assert!(matches!(refused.read_answer(true), Err(End::Closed | End::Reset)));
+    for client in &mut here {
+        client.send(rest);
+        assert_eq!(client.answer().body, empty);
+    }
+    ask(&mut other);
+    // What is exempt has no bound.
+    let mut proxied: Vec<Client> = (0..10).map(|_| from([127, 0, 0, 3], &server)).collect();
+    proxied.iter_mut().for_each(ask);
+    let metrics = server.operator().metrics();
+    assert_eq!(metrics["purser_connections_refused_total{shard=\"0\",why=\"address\"}"], 1.0);
+    assert_eq!(metrics["purser_connections_evicted_total{shard=\"0\"}"], 1.0);
 }

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::process::Signal;
 
@@ -181,5 +182,61 @@ fn a_stop_has_its_time() {
             client.end();
         }
         assert_eq!(server.wait().code(), Some(0));
+    }
+}
+
+/// Clients that ask without a rest lose no request to a stop: each is answered until an answer says that it is the last.
+#[test]
+fn no_request_is_dropped_by_a_stop() {
+    for shards in [1, 2] {
+        let mut server = Start::demo(shards).start();
+        let address = server.platform;
+        let asked = AtomicUsize::new(0);
+        std::thread::scope(|threads| {
+            for _ in 0..8 {
+                threads.spawn(|| {
+                    let mut client = Client::connect(address);
+                    loop {
+                        let answer = client.ask(&balance("default/admin"));
+                        assert_eq!(answer.body, DEMO_BALANCE);
+                        asked.fetch_add(1, Ordering::Relaxed);
+                        if answer.field("Connection") == Some("close") {
+                            client.end_sending();
+                            assert_eq!(client.end(), End::Closed);
+                            return;
+                        }
+                    }
+                });
+            }
+            while asked.load(Ordering::Relaxed) < 1_000 {
+                std::thread::yield_now();
+            }
+            server.signal(Signal::TERM);
+        });
+        assert_eq!(server.wait().code(), Some(0));
+    }
+}
+
+/// Who has connected, and was not accepted when the stop began, is served.
+#[test]
+fn who_has_connected_is_served() {
+    let mut server = Start::demo(1).start();
+    for _ in 0..20 {
+        // The server is held, so that these wait in the kernel's queue.
+        let mut first = idle(&server);
+        server.signal(Signal::STOP);
+        let mut clients: Vec<Client> = (0..50).map(|_| server.client()).collect();
+        clients.iter_mut().for_each(|client| client.send(balance("default/admin")));
+        server.signal(Signal::TERM);
+        server.signal(Signal::CONT);
+        for client in &mut clients {
+            let answer = client.answer();
+            assert_eq!((answer.body.as_str(), answer.field("Connection")), (DEMO_BALANCE, Some("close")));
+            client.end_sending();
+            assert_eq!(client.end(), End::Closed);
+        }
+        assert_eq!(first.end(), End::Closed);
+        assert_eq!(server.wait().code(), Some(0));
+        server = Start::demo(1).start();
     }
 }

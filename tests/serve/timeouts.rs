@@ -1,6 +1,6 @@
 //! Time-outs: what is too slow is told so or ended, and nothing else is.
 //!
-//! Deadlines are looked at once a second, so the times of the configuration are only the least that it takes.
+//! A time of the configuration is the least that it takes, and a busy core takes longer.
 
 use std::io::{ErrorKind, Write as _};
 
@@ -59,13 +59,29 @@ fn a_request_that_stops_on_its_way() {
     check_slow(clients.collect());
 }
 
+/// Who asks nothing has no place for long: the first request has as long as any, from the connection's beginning on.
+#[test]
+fn a_connection_that_asks_nothing() {
+    let server = start(2, REQUEST);
+    for mut client in [server.client(), server.client(), server.operator()] {
+        assert_eq!(client.end(), End::Closed);
+    }
+    // After the first one it is the time between two requests that counts.
+    let mut client = server.client();
+    assert_eq!(client.ask(&balance("default/admin")).body, empty_balance());
+    let mut nobody = server.client();
+    assert_eq!(nobody.end(), End::Closed);
+    assert_eq!(client.ask(&balance("default/admin")).body, empty_balance());
+}
+
 /// `HEAD` that stops on its way is told so in a head alone.
 #[test]
 fn a_head_that_stops_on_its_way() {
     let server = start(1, REQUEST);
     for begun in ["HEAD ", "\r\nHEAD /healthz HT", "HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n1"]
     {
-        for mut client in [server.client(), server.operator()] {
+        for address in [server.platform, server.operator] {
+            let mut client = Client::connect(address);
             client.send(begun);
             let answer = client.answer_to_head();
             assert_eq!((answer.status, answer.field("Connection")), (408, Some("close")), "{begun}");

@@ -1,0 +1,181 @@
+//! What becomes of requests whose time is over or whose client has gone, on a connection without a ring.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::api::{Api, Manners, Platform};
+use crate::clock::Clock;
+use crate::journal::{Journal, Origin, Point};
+use crate::metrics::Registry;
+use crate::net::METRIC_NAMES;
+use crate::net::readiness::Readiness;
+use crate::shard::core::Core;
+use crate::shard::mesh::Mesh;
+use crate::shard::partition::Partition;
+use crate::wallet::platform::Dialect;
+use crate::wallet::{Catalog, Currency, Domain, PlatformKey, Wallet};
+
+const BUDGET_MS: u64 = 700;
+
+/// A core without a ring.
+struct Bench {
+    desk: Desk,
+    shard: Shard<Waiter>,
+    connection: Connection,
+}
+
+impl Bench {
+    fn new(service: Service) -> Self {
+        let key = PlatformKey::new("L100").unwrap();
+        let domain = Domain::new("default".into(), Currency::from_code("GBP").unwrap(), [key]);
+        let catalog = Arc::new(Catalog::new(vec![domain], ["11588".to_owned()]));
+        let partition = Partition::new(1);
+        let origin = Origin { stream: 1, shard: 0, shards: 1 };
+        let journal = Journal::new(origin, Point::START);
+        let core = Core::new(partition.shard(0), partition, Wallet::new(catalog), journal);
+        let registry = Arc::new(Registry::new(1, METRIC_NAMES));
+        let metrics = registry.shard(0);
+        let mesh = Arc::new(Mesh::new(partition).unwrap());
+        let platform = Platform {
+            key,
+            user: "admin".into(),
+            password: "admin".into(),
+            dialect: Dialect::default(),
+            manners: Manners::default(),
+            budget_ms: BUDGET_MS as u32,
+        };
+        let api = Api::new(vec![platform], Some("demo".into()));
+        let stages = Stages::new(partition.shard(0), Clock::start(), Arc::clone(&metrics));
+        let readiness = Arc::new(Readiness::default());
+        let budget_ms = limits::BUDGET_MS;
+        let desk = Desk::new(api, registry, stages, Arc::clone(&metrics), readiness, budget_ms, [0; 32]);
+        let shard = Shard::new(core, mesh, metrics, 0);
+        Self { desk, shard, connection: Connection::new(ConnectionId::for_tests(0), service, 0) }
+    }
+
+    fn at(&mut self, ms: u64) -> &mut Self {
+        self.desk.now = Now { wall_ms: 1_700_000_000_000 + ms, mono_ns: ms * NS_PER_MS };
+        self
+    }
+
+    /// Bytes come, of which so many requests may be served.
+    fn bytes(&mut self, bytes: &str, share: usize) -> &mut Self {
+        let Self { desk, shard, connection } = self;
+        connection.on_bytes(bytes.as_bytes(), &mut Server { desk, shard, share });
+        self
+    }
+
+    /// It has its turn.
+    fn turn(&mut self) -> &mut Self {
+        let Self { desk, shard, connection } = self;
+        connection.serve_backlog(&mut Server { desk, shard, share: limits::REQUESTS_PER_TURN });
+        self
+    }
+
+    /// The bodies of the answers so far.
+    fn answers(&mut self) -> Vec<String> {
+        let text = String::from_utf8(self.connection.replies.take_ready()).unwrap();
+        let answers = text.split("HTTP/1.1 ").skip(1);
+        answers
+            .map(|answer| format!("{} {}", &answer[..3], answer.split_once("\r\n\r\n").unwrap().1))
+            .collect()
+    }
+}
+
+const TIMESTAMP: &str = "2020-01-01T00:00:00Z";
+
+/// A balance of an account that is not there: -5 where it is looked for.
+fn balance(fields: &str) -> String {
+    let body = format!(
+        r#"{{"PlatformKey":"L100","Sequence":"1","Timestamp":"{TIMESTAMP}","OperatorAccountID":"default/a"}}"#
+    );
+    let length = body.len();
+    format!(
+        "POST /v1.0/balance HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YWRtaW46YWRtaW4=\r\n{fields}Content-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+const LOOKED_FOR: &str = r#"200 {"ErrorCode":-5}"#;
+const TOO_LATE: &str = r#"200 {"ErrorCode":-1}"#;
+
+/// A request with these fields came at 0 and has its turn at `ms`.
+#[track_caller]
+fn check_late(fields: &str, ms: u64, expect: &str) {
+    let mut bench = Bench::new(Service::Platform);
+    bench.at(0).bytes(&balance(fields), 0);
+    assert_eq!(bench.connection.line(), Some(Line::New));
+    assert_eq!(bench.at(ms).turn().answers(), [expect], "{fields} at {ms}");
+}
+
+#[test]
+fn a_request_that_can_not_be_answered_in_its_time_is_refused() {
+    check_late("", 0, LOOKED_FOR);
+    check_late("", BUDGET_MS - 1, LOOKED_FOR);
+    check_late("", BUDGET_MS, TOO_LATE);
+    check_late("Request-Timeout: 50\r\n", 49, LOOKED_FOR);
+    check_late("Request-Timeout: 50\r\n", 50, TOO_LATE);
+    check_late("Request-Timeout: 5000\r\n", BUDGET_MS, LOOKED_FOR);
+    check_late("Request-Timeout: 5000\r\n", 5_000, TOO_LATE);
+}
+
+#[test]
+fn the_operator_is_told_503() {
+    let request =
+        "GET /operator/v1/accounts/default/a HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer demo\r\n\r\n";
+    for (ms, status) in [(limits::BUDGET_MS - 1, "404"), (limits::BUDGET_MS, "503")] {
+        let mut bench = Bench::new(Service::Operator);
+        bench.at(0).bytes(request, 0);
+        let answers = bench.at(ms).turn().answers();
+        assert!(answers.len() == 1 && answers[0].starts_with(status), "{answers:?} at {ms}");
+    }
+}
+
+/// Its time runs from its last byte; and not while its own peer keeps it from being served.
+#[test]
+fn a_request_is_late_by_its_own_time_alone() {
+    let request = balance("");
+    let (part, rest) = request.split_at(request.len() - 1);
+    let mut bench = Bench::new(Service::Platform);
+    bench.at(0).bytes(part, 1);
+    bench.at(9_000).bytes(rest, 0);
+    assert_eq!(bench.at(9_000 + BUDGET_MS - 1).turn().answers(), [LOOKED_FOR]);
+}
+
+/// The peer ends its side at `end_ms`, after its request came at 0 and before the request was looked at.
+#[track_caller]
+fn check_end(end_ms: u64, is_served: bool) {
+    let mut bench = Bench::new(Service::Platform);
+    bench.at(0).bytes(&balance(""), 0);
+    assert_eq!(bench.connection.on_end(end_ms * NS_PER_MS), is_served, "{end_ms}");
+    assert_eq!(bench.connection.is_over(), !is_served, "{end_ms}");
+    let expect: &[&str] = if is_served { &[LOOKED_FOR] } else { &[] };
+    assert_eq!(bench.at(end_ms).turn().answers(), expect, "{end_ms}");
+}
+
+#[test]
+fn a_request_whose_client_has_gone_is_dropped() {
+    check_end(0, true);
+    check_end(limits::GONE_AFTER_MS - 1, true);
+    check_end(limits::GONE_AFTER_MS, false);
+    check_end(10_000, false);
+    // A client that has been answered and ends has not given up on anything.
+    let mut bench = Bench::new(Service::Platform);
+    bench.at(0).bytes(&balance(""), 1);
+    assert!(bench.connection.on_end(10_000 * NS_PER_MS));
+    assert_eq!(bench.answers(), [LOOKED_FOR]);
+}
+
+#[test]
+fn who_was_to_leave_and_is_asked_answers_once_more() {
+    let mut bench = Bench::new(Service::Platform);
+    bench.at(0);
+    bench.connection.receiving = true;
+    bench.connection.end_idle();
+    assert!(bench.connection.is_over());
+    bench.connection.on_received();
+    bench.bytes(&balance("").repeat(2), 5);
+    assert!(!bench.connection.is_over());
+    let text = String::from_utf8(bench.connection.replies.take_ready()).unwrap();
+    assert_eq!(text.matches("HTTP/1.1 200").count(), 1, "the rest would be asked again: {text}");
+    assert!(text.contains("Connection: close"), "{text}");
+}
