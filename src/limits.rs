@@ -28,6 +28,12 @@ pub const fn lane_requests_max(shards: usize) -> usize {
     if share < 1_024 { 1_024 } else { share }
 }
 
+/// Requests that one connection may have under way at other shards where the lane that the next one takes is empty: a full
+/// pipeline. Of a lane that is not empty it is as much less as is taken ([`crate::shard::Shard::has_room_for`]): at two
+/// shards one request for each 256 free places, so that 1,000 connections that pipeline without end leave a fifth of it
+/// free, and 10,000 of them 256 places, which are for those that have nothing under way.
+pub const LANE_SHARE_MAX: usize = PIPELINE_DEPTH_MAX;
+
 /// Messages that a shard takes from one lane before it looks at its sockets again.
 pub const LANE_BURST: usize = 256;
 
@@ -406,6 +412,7 @@ const _: () = {
     assert!(SHARDS_MAX <= SLOTS, "every shard owns a slot");
     assert!(LANE_BURST <= lane_requests_max(SHARDS_MAX));
     assert!(lane_requests_max(2) >= CONNECTIONS_MAX);
+    assert!(lane_requests_max(SHARDS_MAX) >= LANE_SHARE_MAX, "a free place is worth a request");
     assert!(REQUESTS_PER_TURN <= PIPELINE_DEPTH_MAX);
     assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX, "414 is reachable");
     assert!(RECEIVE_BUFFERS.is_power_of_two(), "the kernel masks the buffer ring's index");

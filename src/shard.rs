@@ -8,6 +8,7 @@
 
 pub mod core;
 pub mod flush;
+mod housekeeping;
 pub mod mesh;
 pub mod partition;
 pub mod waiting;
@@ -27,7 +28,7 @@ use waiting::Waiting;
 
 use crate::journal::Group;
 use crate::limits;
-use crate::metrics::{Holdings, ShardMetrics};
+use crate::metrics::ShardMetrics;
 use crate::storage::FileError;
 use crate::storage::segments::Write;
 use crate::wallet::operation::Operation;
@@ -238,6 +239,26 @@ impl<W: Copy> Shard<W> {
         self.at[owner.index()] >= self.lane_requests_max
     }
 
+    /// Whether a connection that has `under_way` requests at other shards may submit `operation` now. Where it may not,
+    /// nothing is changed, and it is to ask again once one of those was told.
+    ///
+    /// A connection may use as large a part of [`limits::LANE_SHARE_MAX`] as is free of the lane. So an empty lane takes a
+    /// whole pipeline of one connection, and the fuller it is the less of each: however many connections pipeline, the last
+    /// 64th of a lane is for those that have nothing under way. Of those each gets the last place, too; what finds none is
+    /// refused by [`Shard::submit`]. A fixed share would either waste an empty lane, or not hold once there are enough
+    /// connections.
+    pub fn has_room_for(&self, operation: &Operation<&str>, under_way: usize) -> bool {
+        if under_way == 0 {
+            return true;
+        }
+        let owner = self.core.owner(operation);
+        if owner == self.id() {
+            return !self.has_no_way(operation);
+        }
+        let free = self.lane_requests_max.saturating_sub(self.at[owner.index()]);
+        under_way * self.lane_requests_max < limits::LANE_SHARE_MAX * free
+    }
+
     /// Applies `operation` here, or sends it to its owner for `waiter`. `told` is given the outcome where it is
     /// there at once, and the sequence that must be durable before anybody hears of it;
     /// [`Outcome::Unavailable`] where the lane is full or the journal can't be written: then nothing has changed.
@@ -424,61 +445,6 @@ impl<W: Copy> Shard<W> {
             self.sent_to &= self.sent_to - 1;
             self.mesh.wake(self.mesh.partition().shard(index));
         }
-    }
-
-    /// Says, once, that this core has no connection left and takes no more. What was to be journaled later is journaled
-    /// now, and so is what it takes in for the other shards from now on: the process ends when all have left.
-    pub fn leave(&mut self) {
-        self.left = true;
-        self.journal_renewals();
-        self.mesh.leave();
-    }
-
-    /// Journals what was to be journaled by now; bounded, for each turn.
-    fn journal_due_renewals(&mut self, now_ms: Millis) {
-        if !self.read_only && self.core.has_room() {
-            self.core.journal_renewals(now_ms, now_ms, limits::RENEWALS_PER_TURN);
-        }
-    }
-
-    /// Journals what was to be journaled later.
-    pub fn journal_renewals(&mut self) {
-        if !self.read_only {
-            self.core.journal_renewals(self.now_ms, Millis::MAX, usize::MAX);
-        }
-    }
-
-    /// Looks after sessions and tokens that are over; bounded, so that it may be called between turns.
-    pub fn sweep(&mut self, now_ms: Millis) {
-        let now_ms = self.advance(now_ms);
-        self.journal_due_renewals(now_ms);
-        let mut released = Vec::new();
-        let room = (self.lane_requests_max / 2).saturating_sub(self.deferred.len() + self.held.len());
-        self.core.wallet_mut().sweep(now_ms, |release| {
-            let taken = released.len() < room;
-            if taken {
-                released.push(release.map(|text| CompactString::from(*text)));
-            }
-            taken
-        });
-        for release in released {
-            let owner = self.core.owner(&release);
-            if owner == self.id() {
-                let step = self.core.step(now_ms, &release.as_deref(), |_, _| ());
-                assert!(matches!(step, Step::Done), "a release is a last step");
-            } else {
-                // What let the key go may be a change that is not durable yet.
-                let (ticket, after) = (self.ticket(None), self.core.last_sequence());
-                self.go_elsewhere(owner, ticket, release, after);
-            }
-        }
-        let wallet = self.core.wallet();
-        self.metrics.set_holdings(Holdings {
-            accounts: wallet.accounts() as u64,
-            session_keys: wallet.session_keys() as u64,
-            tokens: wallet.tokens() as u64,
-            rounds: wallet.rounds() as u64,
-        });
     }
 
     /// Says that this core is about to park; `false` where it must not, since something waits for it.
