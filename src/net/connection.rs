@@ -3,7 +3,7 @@
 
 use std::io;
 
-use super::desk::{Desk, HttpAnswer, Service};
+use super::desk::{Desk, HttpAnswer, Service, Taken};
 use super::pool::Pool;
 use super::replies::{Form, Replies};
 use super::ring::{ConnectionId, Ring};
@@ -61,6 +61,8 @@ pub(super) struct Connection {
     needs_bytes: bool,
     /// The place of a request that the next one must wait for.
     barrier: Option<u32>,
+    /// The next request was put off until one at another core is answered.
+    put_off: bool,
     /// The request whose stages are timed; at most one at a time.
     sampled: Option<u8>,
     /// Waits to be settled at the end of the turn.
@@ -85,6 +87,7 @@ impl Connection {
             cancelled: false,
             needs_bytes: true,
             barrier: None,
+            put_off: false,
             sampled: None,
             queued: false,
             wait: Wait::Request,
@@ -177,8 +180,13 @@ impl Connection {
                     let place = self.replies.next_place();
                     let waiter = Waiter { connection: self.id, place, request: number };
                     let form = Form { connection, omit_body: request.method == Method::Head };
-                    if desk.answer(self.service, waiter, &request, form, &mut self.replies, shard) {
-                        self.barrier = Some(place);
+                    match desk.answer(self.service, waiter, &request, form, &mut self.replies, shard) {
+                        Taken::Answered => {}
+                        Taken::Elsewhere { last } => self.barrier = last.then_some(place),
+                        Taken::PutOff => {
+                            self.put_off = true;
+                            return at - consumed;
+                        }
                     }
                     let took_place = self.replies.next_place() != place;
                     self.sampled = self.sampled.or(desk.stages.follow(number, took_place.then_some(place)));
@@ -196,6 +204,7 @@ impl Connection {
     fn has_room(&self) -> bool {
         self.phase == Phase::Open
             && self.barrier.is_none()
+            && !self.put_off
             && self.replies.waiting() < limits::PIPELINE_DEPTH_MAX
             && self.replies.ready_bytes() < limits::SEND_BACKLOG_BYTES
     }
@@ -215,6 +224,7 @@ impl Connection {
         desk: &mut Desk,
     ) {
         if !matches!(self.phase, Phase::Aborting | Phase::Closed) {
+            self.put_off = false;
             self.barrier = self.barrier.filter(|barrier| *barrier != waiter.place);
             desk.fill(&mut self.replies, waiter, outcome, after);
         }

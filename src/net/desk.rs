@@ -39,6 +39,17 @@ impl Service {
     }
 }
 
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is answered.
+    Answered,
+    /// Another core will answer it. The connection's next request waits until then where that is `last`.
+    Elsewhere { last: bool },
+    /// It is put off: nothing has changed, and it is to be asked again once an answer has come from another core.
+    PutOff,
+}
+
 /// An answer that speaks of HTTP.
 #[derive(Clone, Copy)]
 pub(super) struct HttpAnswer<'a> {
@@ -174,8 +185,7 @@ impl Desk {
         self.readiness.is_stopping()
     }
 
-    /// Answers `request`, or sends it to its owner and keeps a place for its answer. `true` where the connection's
-    /// next request must wait until that answer is there.
+    /// Answers `request`, or sends it to its owner and keeps a place for its answer.
     pub(super) fn answer(
         &mut self,
         service: Service,
@@ -184,7 +194,7 @@ impl Desk {
         form: Form,
         replies: &mut Replies,
         shard: &mut Shard<Waiter>,
-    ) -> bool {
+    ) -> Taken {
         let entropy = &mut self.entropy;
         let mut draw = || u128::from(entropy.next_u64()) << 64 | u128::from(entropy.next_u64());
         let decoded = match service {
@@ -193,6 +203,12 @@ impl Desk {
         };
         self.stages.lap(waiter.request, Stage::Decode);
         match decoded {
+            Decoded::Operation(_, operation, _)
+                if !shard.has_room_for(&operation.as_deref(), replies.under_way()) =>
+            {
+                self.stages.leave_out(waiter.request);
+                return Taken::PutOff;
+            }
             Decoded::Operation(call, operation, describe) => {
                 let arrived_us = self.now.mono_us();
                 let expected = Expected { call, form, describe, arrived_us };
@@ -219,7 +235,7 @@ impl Desk {
                     replies.wait(expected);
                     // One step at another core comes before the next request's, since lanes keep the order. Further
                     // steps would not: and only safe methods may be carried out side by side (RFC 9112 §9.3.2).
-                    return operation.may_go_on();
+                    return Taken::Elsewhere { last: operation.may_go_on() };
                 }
             }
             Decoded::Refused(call, code, fault) => {
@@ -244,7 +260,7 @@ impl Desk {
                 self.probe(probe, form, replies);
             }
         }
-        false
+        Taken::Answered
     }
 
     /// Writes the answer of a request that went elsewhere; nobody may read it before the change of sequence `after` is
