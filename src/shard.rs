@@ -82,6 +82,8 @@ pub struct Shard<W> {
     held: Waiting<Message>,
     /// Nothing is let in that needs the journal.
     read_only: bool,
+    /// More is over than the last sweep took out of memory: each turn takes some.
+    is_behind: bool,
     /// It takes no connections any more, and serves the other shards until they have left too.
     left: bool,
     /// None where a test or the simulator is the disk.
@@ -109,6 +111,7 @@ impl<W: Copy> Shard<W> {
             deferred: VecDeque::new(),
             held: Waiting::default(),
             read_only: false,
+            is_behind: false,
             left: false,
             flusher: None,
             sent_to: 0,
@@ -333,14 +336,18 @@ impl<W: Copy> Shard<W> {
     }
 
     /// Serves what other shards have sent, and tells the outcomes that have come back, each with the sequence that
-    /// must be durable before anybody hears of it. `true` where there was anything of either.
+    /// must be durable before anybody hears of it. Where a sweep has left something to do, does some of it. `true` where there
+    /// was anything of these.
     pub fn poll(&mut self, now_ms: Millis, mut told: impl FnMut(W, &Outcome<&str>, Sequence)) -> bool {
         let now_ms = self.advance(now_ms);
         self.journal_due_renewals(now_ms);
-        if self.at.len() == 1 {
-            return false;
+        let mut worked = self.is_behind;
+        if worked {
+            self.tidy(now_ms, limits::TIDIED_PER_TURN);
         }
-        let mut worked = false;
+        if self.at.len() == 1 {
+            return worked;
+        }
         for peer in self.mesh.peers(self.id()) {
             worked |= self.serve(now_ms, peer);
             worked |= self.collect(now_ms, peer, &mut told);
@@ -449,7 +456,7 @@ impl<W: Copy> Shard<W> {
 
     /// Says that this core is about to park; `false` where it must not, since something waits for it.
     pub fn park(&self) -> bool {
-        self.mesh.park(self.id())
+        !self.is_behind && self.mesh.park(self.id())
     }
 
     /// Says that this core is awake.

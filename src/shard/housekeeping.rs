@@ -31,18 +31,29 @@ impl<W: Copy> Shard<W> {
         }
     }
 
-    /// Looks after sessions and tokens that are over; bounded, so that it may be called between turns.
+    /// Looks after what is over: tokens, sessions, rounds; once in [`limits::SWEEP_INTERVAL_MS`]. Bounded, so that it may be
+    /// called between turns: what is left is done by the next turns, a little in each, and the shard does not park meanwhile.
     pub fn sweep(&mut self, now_ms: Millis) {
         let now_ms = self.advance(now_ms);
         self.journal_due_renewals(now_ms);
-        let mut released = Vec::new();
+        self.core.wallet_mut().begin_sweep();
+        self.tidy(now_ms, limits::TIDIED_PER_SWEEP);
+        let wallet = self.core.wallet();
+        self.metrics.set_holdings(Holdings {
+            accounts: wallet.accounts() as u64,
+            session_keys: wallet.session_keys() as u64,
+            tokens: wallet.tokens() as u64,
+            rounds: wallet.rounds() as u64,
+        });
+    }
+
+    /// Takes at most `most` of what is over out of memory, and gives as many session keys back.
+    pub(super) fn tidy(&mut self, now_ms: Millis, most: usize) {
+        self.is_behind = self.core.wallet_mut().tidy(now_ms, most);
         let room = (self.lane_requests_max / 2).saturating_sub(self.deferred.len() + self.held.len());
-        self.core.wallet_mut().sweep(now_ms, |release| {
-            let taken = released.len() < room;
-            if taken {
-                released.push(release.map(|text| CompactString::from(*text)));
-            }
-            taken
+        let mut released = Vec::new();
+        self.core.wallet_mut().release_keys(room.min(most), |release| {
+            released.push(release.map(|text| CompactString::from(*text)));
         });
         for release in released {
             let owner = self.core.owner(&release);
@@ -55,12 +66,6 @@ impl<W: Copy> Shard<W> {
                 self.go_elsewhere(owner, ticket, release, after);
             }
         }
-        let wallet = self.core.wallet();
-        self.metrics.set_holdings(Holdings {
-            accounts: wallet.accounts() as u64,
-            session_keys: wallet.session_keys() as u64,
-            tokens: wallet.tokens() as u64,
-            rounds: wallet.rounds() as u64,
-        });
+        self.is_behind |= self.core.wallet().has_free_keys();
     }
 }
