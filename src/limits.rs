@@ -28,6 +28,12 @@ pub const fn lane_requests_max(shards: usize) -> usize {
     if share < 1_024 { 1_024 } else { share }
 }
 
+/// Requests that one connection may have under way at other shards where the lane that the next one takes is empty: a full
+/// pipeline. Of a lane that is not empty it is as much less as is taken ([`crate::shard::Shard::has_room_for`]): at two
+/// shards one request for each 256 free places, so that 1,000 connections that pipeline without end leave a fifth of it
+/// free, and 10,000 of them 256 places, which are for those that have nothing under way.
+pub const LANE_SHARE_MAX: usize = PIPELINE_DEPTH_MAX;
+
 /// Messages that a shard takes from one lane before it looks at its sockets again.
 pub const LANE_BURST: usize = 256;
 
@@ -273,6 +279,11 @@ pub const OPEN_ROUNDS_SHOWN_MAX: usize = 100;
 /// Transactions of one page of a statement, and how many there are unless `limit` says it.
 pub const STATEMENT_LINES_MAX: usize = 1_000;
 
+/// Bytes of the lines of a page: each is counted with the most that its numbers can take, so that a page is some half as
+/// long. A page that would be longer ends before that, and says that there is more. Some 150 lines with the usual ids, which are
+/// written in some 100 µs, and what a connection may have waiting for its peer.
+pub const STATEMENT_BYTES_MAX: usize = 64 * KIB;
+
 /// Transactions of a page unless `limit` says it.
 pub const STATEMENT_LINES: usize = 100;
 
@@ -341,9 +352,26 @@ pub const TOKENS_PER_ACCOUNT_MAX: usize = 16;
 /// most 17,000 a second of which none is redeemed. Platforms have equal shares; past its own a platform loses its oldest.
 pub const TOKENS_MAX: usize = 1024 * 1024;
 
-/// Accounts that one sweep for expired sessions looks at; with [`SWEEP_INTERVAL_MS`] a million accounts are
-/// seen in under a day and a sweep stays under 100 µs.
+/// Accounts that one sweep looks at for sessions, rounds and payments that are over; with [`SWEEP_INTERVAL_MS`] a million
+/// accounts are seen in under a day.
 pub const SWEEP_ACCOUNTS: usize = 1_024;
+
+/// What one sweep takes out of memory, and looks at, by itself: expired tokens, accounts, rounds, transactions. Some 100 to
+/// 300 ns each: at most 2 ms.
+pub const TIDIED_PER_SWEEP: usize = 8_192;
+
+/// What a turn takes out of memory of what a sweep has left: some 50 µs. A busy shard has over a thousand turns a second, so that
+/// it keeps up with what is made by the fastest of clients (150,000 tokens a second were seen), and an idle one has done with
+/// a million tokens in under a second.
+pub const TIDIED_PER_TURN: usize = 256;
+
+/// Rounds and transactions past their retention that a change of an account takes out of memory: more than the three that one
+/// adds (a round, a cancelled bet, and its rollback).
+pub const FORGOTTEN_PER_CHANGE: usize = 4;
+
+/// The same for a page of a statement, some 1 ms of them. What more of it is over, where no sweep has come by since, is told by
+/// a 503, and is less with each request.
+pub const FORGOTTEN_PER_PAGE: usize = 4_096;
 
 /// Renewals of sessions that a shard brings to its journal in one turn. A turn takes in fewer requests, so that they don't
 /// pile up however many players come back at once, and all are in the journal within their minute (protocol §5).
@@ -491,6 +519,7 @@ const _: () = {
     assert!(SHARDS_MAX <= SLOTS, "every shard owns a slot");
     assert!(LANE_BURST <= lane_requests_max(SHARDS_MAX));
     assert!(lane_requests_max(2) >= CONNECTIONS_MAX);
+    assert!(lane_requests_max(SHARDS_MAX) >= LANE_SHARE_MAX, "a free place is worth a request");
     assert!(REQUESTS_PER_TURN <= PIPELINE_DEPTH_MAX);
     assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX, "414 is reachable");
     assert!(OPERATOR_CONNECTIONS <= OPERATOR_CONNECTIONS_MAX);

@@ -8,6 +8,7 @@
 
 pub mod core;
 pub mod flush;
+mod housekeeping;
 pub mod mesh;
 pub mod partition;
 pub mod waiting;
@@ -27,7 +28,7 @@ use waiting::Waiting;
 
 use crate::journal::Group;
 use crate::limits;
-use crate::metrics::{Holdings, ShardMetrics};
+use crate::metrics::ShardMetrics;
 use crate::storage::FileError;
 use crate::storage::segments::Write;
 use crate::wallet::operation::Operation;
@@ -81,6 +82,8 @@ pub struct Shard<W> {
     held: Waiting<Message>,
     /// Nothing is let in that needs the journal.
     read_only: bool,
+    /// More is over than the last sweep took out of memory: each turn takes some.
+    is_behind: bool,
     /// It takes no connections any more, and serves the other shards until they have left too.
     left: bool,
     /// None where a test or the simulator is the disk.
@@ -108,6 +111,7 @@ impl<W: Copy> Shard<W> {
             deferred: VecDeque::new(),
             held: Waiting::default(),
             read_only: false,
+            is_behind: false,
             left: false,
             flusher: None,
             sent_to: 0,
@@ -243,6 +247,26 @@ impl<W: Copy> Shard<W> {
         self.at[owner.index()] >= self.lane_requests_max
     }
 
+    /// Whether a connection that has `under_way` requests at other shards may submit `operation` now. Where it may not,
+    /// nothing is changed, and it is to ask again once one of those was told.
+    ///
+    /// A connection may use as large a part of [`limits::LANE_SHARE_MAX`] as is free of the lane. So an empty lane takes a
+    /// whole pipeline of one connection, and the fuller it is the less of each: however many connections pipeline, the last
+    /// 64th of a lane is for those that have nothing under way. Of those each gets the last place, too; what finds none is
+    /// refused by [`Shard::submit`]. A fixed share would either waste an empty lane, or not hold once there are enough
+    /// connections.
+    pub fn has_room_for(&self, operation: &Operation<&str>, under_way: usize) -> bool {
+        if under_way == 0 {
+            return true;
+        }
+        let owner = self.core.owner(operation);
+        if owner == self.id() {
+            return !self.has_no_way(operation);
+        }
+        let free = self.lane_requests_max.saturating_sub(self.at[owner.index()]);
+        under_way * self.lane_requests_max < limits::LANE_SHARE_MAX * free
+    }
+
     /// Applies `operation` here, or sends it to its owner for `waiter`. `told` is given the outcome where it is
     /// there at once, and the sequence that must be durable before anybody hears of it;
     /// [`Outcome::Unavailable`] where the lane is full or the journal can't be written: then nothing has changed.
@@ -317,14 +341,18 @@ impl<W: Copy> Shard<W> {
     }
 
     /// Serves what other shards have sent, and tells the outcomes that have come back, each with the sequence that
-    /// must be durable before anybody hears of it. `true` where there was anything of either.
+    /// must be durable before anybody hears of it. Where a sweep has left something to do, does some of it. `true` where there
+    /// was anything of these.
     pub fn poll(&mut self, now_ms: Millis, mut told: impl FnMut(W, &Outcome<&str>, Sequence)) -> bool {
         let now_ms = self.advance(now_ms);
         self.journal_due_renewals(now_ms);
-        if self.at.len() == 1 {
-            return false;
+        let mut worked = self.is_behind;
+        if worked {
+            self.tidy(now_ms, limits::TIDIED_PER_TURN);
         }
-        let mut worked = false;
+        if self.at.len() == 1 {
+            return worked;
+        }
         for peer in self.mesh.peers(self.id()) {
             worked |= self.serve(now_ms, peer);
             worked |= self.collect(now_ms, peer, &mut told);
@@ -431,64 +459,9 @@ impl<W: Copy> Shard<W> {
         }
     }
 
-    /// Says, once, that this core has no connection left and takes no more. What was to be journaled later is journaled
-    /// now, and so is what it takes in for the other shards from now on: the process ends when all have left.
-    pub fn leave(&mut self) {
-        self.left = true;
-        self.journal_renewals();
-        self.mesh.leave();
-    }
-
-    /// Journals what was to be journaled by now; bounded, for each turn.
-    fn journal_due_renewals(&mut self, now_ms: Millis) {
-        if !self.read_only && self.core.has_room() {
-            self.core.journal_renewals(now_ms, now_ms, limits::RENEWALS_PER_TURN);
-        }
-    }
-
-    /// Journals what was to be journaled later.
-    pub fn journal_renewals(&mut self) {
-        if !self.read_only {
-            self.core.journal_renewals(self.now_ms, Millis::MAX, usize::MAX);
-        }
-    }
-
-    /// Looks after sessions and tokens that are over; bounded, so that it may be called between turns.
-    pub fn sweep(&mut self, now_ms: Millis) {
-        let now_ms = self.advance(now_ms);
-        self.journal_due_renewals(now_ms);
-        let mut released = Vec::new();
-        let room = (self.lane_requests_max / 2).saturating_sub(self.deferred.len() + self.held.len());
-        self.core.wallet_mut().sweep(now_ms, |release| {
-            let taken = released.len() < room;
-            if taken {
-                released.push(release.map(|text| CompactString::from(*text)));
-            }
-            taken
-        });
-        for release in released {
-            let owner = self.core.owner(&release);
-            if owner == self.id() {
-                let step = self.core.step(now_ms, &release.as_deref(), |_, _| ());
-                assert!(matches!(step, Step::Done), "a release is a last step");
-            } else {
-                // What let the key go may be a change that is not durable yet.
-                let (ticket, after) = (self.ticket(None), self.core.last_sequence());
-                self.go_elsewhere(owner, ticket, release, after);
-            }
-        }
-        let wallet = self.core.wallet();
-        self.metrics.set_holdings(Holdings {
-            accounts: wallet.accounts() as u64,
-            session_keys: wallet.session_keys() as u64,
-            tokens: wallet.tokens() as u64,
-            rounds: wallet.rounds() as u64,
-        });
-    }
-
     /// Says that this core is about to park; `false` where it must not, since something waits for it.
     pub fn park(&self) -> bool {
-        self.mesh.park(self.id())
+        !self.is_behind && self.mesh.park(self.id())
     }
 
     /// Says that this core is awake.

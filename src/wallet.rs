@@ -29,6 +29,7 @@ mod horizon;
 pub mod image;
 mod ladder;
 mod ledger;
+mod lines;
 pub mod operation;
 mod operator;
 pub mod outcome;
@@ -40,6 +41,7 @@ mod rebase;
 mod refusals;
 pub mod replay;
 pub mod restriction;
+mod round_lists;
 mod rounds;
 pub mod session;
 mod sessions;
@@ -145,13 +147,15 @@ pub struct Wallet {
     released: Sequence,
     /// Keys of sessions that made way or were forgotten; the sweep gives them back to the directory. Empty in a replay,
     /// which has no directory.
-    unheld: Vec<(Box<str>, AccountHash)>,
+    unheld: VecDeque<(Box<str>, AccountHash)>,
     /// Oldest first.
     renewals: VecDeque<Renewal>,
     /// Day, week and month of the last operation, UTC's.
     periods: Periods,
     /// Where the sweep for what is over goes on.
     swept_to: usize,
+    /// Accounts that it is still to look at.
+    sweep_left: usize,
 }
 
 impl Wallet {
@@ -178,10 +182,11 @@ impl Wallet {
             tokens: Tokens::default(),
             directory: HashTable::new(),
             released: 0,
-            unheld: Vec::new(),
+            unheld: VecDeque::new(),
             renewals: VecDeque::new(),
             periods: Periods::default(),
             swept_to: 0,
+            sweep_left: 0,
         }
     }
 

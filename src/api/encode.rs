@@ -109,6 +109,9 @@ fn refuse_operator(refusal: OperatorRefusal, body: &mut Vec<u8>) -> Status {
         OperatorRefusal::TryAgain => {
             (Status::Unavailable, "The session key is on its way from one account to another: ask again.")
         }
+        OperatorRefusal::Forgetting => {
+            (Status::Unavailable, "The account is forgetting what is older than the retention: ask again.")
+        }
         OperatorRefusal::WrongCurrency => (Status::BadRequest, "CurrencyCode is not the account's currency."),
         OperatorRefusal::TransactionConflict => {
             (Status::Conflict, "The TransactionID was used with another amount.")

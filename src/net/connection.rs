@@ -4,7 +4,7 @@
 
 use std::io;
 
-use super::desk::{Asked, Desk, HttpAnswer, Service};
+use super::desk::{Asked, Desk, HttpAnswer, Service, Taken};
 use super::pool::Pool;
 use super::replies::{Form, Replies};
 use super::ring::{ConnectionId, Ring};
@@ -90,12 +90,14 @@ pub(super) struct Connection {
     needs_bytes: bool,
     /// What is in the backlog has not been looked at since it came.
     is_new: bool,
-    /// It could be served but for what waits for its own peer or its own answers.
+    /// It could be served but for what waits for its own peer.
     is_held: bool,
     /// When what it is to be served came, nanoseconds of the clock.
     arrived_ns: u64,
     /// The place of a request that the next one must wait for.
     barrier: Option<u32>,
+    /// The next request was put off until one at another core is answered.
+    put_off: bool,
     /// The request whose stages are timed; at most one at a time.
     sampled: Option<u8>,
     /// The next answer is its last.
@@ -130,6 +132,7 @@ impl Connection {
             is_held: false,
             arrived_ns: 0,
             barrier: None,
+            put_off: false,
             sampled: None,
             is_last: false,
             is_touched: false,
@@ -259,8 +262,13 @@ impl Connection {
                     let waiter = Waiter { connection: self.id, place, request: number };
                     let form = Form { connection, omit_body: request.method == Method::Head };
                     let asked = Asked { service: self.service, waiter, form, arrived_ns: self.arrived_ns };
-                    if desk.answer(asked, &request, &mut self.replies, shard) {
-                        self.barrier = Some(place);
+                    match desk.answer(asked, &request, &mut self.replies, shard) {
+                        Taken::Answered => {}
+                        Taken::Elsewhere { last } => self.barrier = last.then_some(place),
+                        Taken::PutOff => {
+                            self.put_off = true;
+                            return at - consumed;
+                        }
                     }
                     self.replies.count(place);
                     let took_place = self.replies.next_place() != place;
@@ -279,8 +287,14 @@ impl Connection {
     fn has_room(&self) -> bool {
         self.phase == Phase::Open
             && self.barrier.is_none()
+            && !self.put_off
             && self.replies.waiting() < limits::PIPELINE_DEPTH_MAX
-            && self.replies.bytes() + self.sending_bytes < limits::SEND_BACKLOG_BYTES
+            && !self.is_full()
+    }
+
+    /// Whether as much waits for its peer as may.
+    fn is_full(&self) -> bool {
+        self.replies.bytes() + self.sending_bytes >= limits::SEND_BACKLOG_BYTES
     }
 
     /// Whether a request may be there, or a part of one, that was not looked at.
@@ -309,6 +323,7 @@ impl Connection {
         desk: &mut Desk,
     ) {
         if !matches!(self.phase, Phase::Aborting | Phase::Closed) {
+            self.put_off = false;
             self.barrier = self.barrier.filter(|barrier| *barrier != waiter.place);
             desk.fill(&mut self.replies, waiter, outcome, after);
         }
@@ -460,7 +475,7 @@ impl Connection {
         }
         self.settle_receiving(ring)?;
         // What was kept back by its own peer has not waited for the server.
-        let is_held = self.has_more() && !self.has_room();
+        let is_held = self.has_more() && self.is_full();
         if std::mem::replace(&mut self.is_held, is_held) && !is_held {
             self.arrived_ns = now.mono_ns;
         }

@@ -43,6 +43,16 @@ impl Service {
 
 /// Nanoseconds of a microsecond.
 const NS_PER_US: u64 = 1_000;
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is answered.
+    Answered,
+    /// Another core will answer it. The connection's next request waits until then where that is `last`.
+    Elsewhere { last: bool },
+    /// It is put off: nothing has changed, and it is to be asked again once an answer has come from another core.
+    PutOff,
+}
 
 /// An answer that speaks of HTTP.
 #[derive(Clone, Copy)]
@@ -206,15 +216,14 @@ impl Desk {
         self.readiness.is_stopping()
     }
 
-    /// Answers `request`, or sends it to its owner and keeps a place for its answer. `true` where the connection's
-    /// next request must wait until that answer is there.
+    /// Answers `request`, or sends it to its owner and keeps a place for its answer.
     pub(super) fn answer(
         &mut self,
         asked: Asked,
         request: &Request<'_>,
         replies: &mut Replies,
         shard: &mut Shard<Waiter>,
-    ) -> bool {
+    ) -> Taken {
         let Asked { service, waiter, form, .. } = asked;
         let entropy = &mut self.entropy;
         let mut draw = || u128::from(entropy.next_u64()) << 64 | u128::from(entropy.next_u64());
@@ -236,9 +245,12 @@ impl Desk {
                 if self.is_too_late(asked.arrived_ns, budget_ms, operation.is_write(), shard) {
                     self.metrics.request_late();
                     self.write_at_once(waiter, &expected, &Outcome::Unavailable, 0, replies);
-                    return false;
+                } else if shard.has_room_for(&operation, replies.under_way()) {
+                    return self.submit(waiter, &expected, &operation, replies, shard);
+                } else {
+                    self.stages.leave_out(waiter.request);
+                    return Taken::PutOff;
                 }
-                return self.submit(waiter, &expected, &operation, replies, shard);
             }
             Decoded::Refused(call, code, fault) => {
                 markers::request_decoded(waiter.request, call.index());
@@ -262,7 +274,7 @@ impl Desk {
                 self.probe(probe, form, replies);
             }
         }
-        false
+        Taken::Answered
     }
 
     /// Whether a request that came at `arrived_ns` can't be answered within `budget_ms` any more. What was let in last says
@@ -277,7 +289,7 @@ impl Desk {
             || self.undurable.len() + shard.under_way() >= limits::REQUESTS_IN_HAND_MAX
     }
 
-    /// Has the shard apply `operation`. `true` as [`Desk::answer`].
+    /// Has the shard apply `operation`.
     fn submit(
         &mut self,
         waiter: Waiter,
@@ -285,7 +297,7 @@ impl Desk {
         operation: &Operation<&str>,
         replies: &mut Replies,
         shard: &mut Shard<Waiter>,
-    ) -> bool {
+    ) -> Taken {
         let call = expected.call;
         let durable = shard.durable();
         let submitted = shard.submit(self.now.wall_ms, waiter, operation, |outcome, after| {
@@ -296,14 +308,14 @@ impl Desk {
             self.write_at_once(waiter, expected, outcome, after, replies);
         });
         if submitted == Submitted::Answered {
-            return false;
+            return Taken::Answered;
         }
         markers::request_sent_to_shard(waiter.request, call.index());
         replies.wait(*expected);
         // One step at another core comes before the next request's, since lanes keep the order. Further
         // steps would not: and only safe methods may be carried out side by side (RFC 9112 §9.3.2). Where an answer may be
         // long, the next request waits, too: what waits for a connection is bounded.
-        operation.may_go_on() || call.has_long_answers()
+        Taken::Elsewhere { last: operation.may_go_on() || call.has_long_answers() }
     }
 
     /// Writes the answer of a request in its turn; nobody may read it before the change of sequence `after` is durable,

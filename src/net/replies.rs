@@ -48,6 +48,8 @@ pub(super) struct Replies {
     places: VecDeque<Place>,
     /// Bytes of the answers in places, as far as they were counted.
     placed_bytes: usize,
+    /// Places that another core will answer.
+    under_way: usize,
     /// The last change that is durable, as far as this connection was told.
     durable: Sequence,
     /// The number of the first place; numbers grow by one with each place, round and round.
@@ -61,6 +63,11 @@ impl Replies {
     /// Answers that wait for another core, and those behind them.
     pub(super) fn waiting(&self) -> usize {
         self.places.len()
+    }
+
+    /// Answers that wait for another core.
+    pub(super) const fn under_way(&self) -> usize {
+        self.under_way
     }
 
     /// Bytes that may be sent.
@@ -99,6 +106,7 @@ impl Replies {
 
     /// Takes a place for an answer that another core will give.
     pub(super) fn wait(&mut self, expected: Expected) {
+        self.under_way += 1;
         self.places.push_back(Place::Waiting(expected));
     }
 
@@ -131,6 +139,7 @@ impl Replies {
         let Some(Place::Waiting(expected)) = self.places.get(at) else {
             unreachable!("place {number} does not wait for an answer");
         };
+        self.under_way -= 1;
         if at > 0 || after > self.durable {
             let mut bytes = pool.take();
             write(expected, &mut bytes);
@@ -226,6 +235,8 @@ mod tests {
             assert_eq!(replies.bytes(), written.sum::<usize>(), "{script}");
         }
         assert_eq!(String::from_utf8(replies.take_ready()).unwrap(), expect, "{script}");
+        let waiting = |place: &&Place| matches!(place, Place::Waiting(_));
+        assert_eq!(replies.under_way(), replies.places.iter().filter(waiting).count(), "{script}");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Shards of one process on one thread: who is told what, and that nothing is lost where lanes are full.
 
 mod durability;
+mod housekeeping;
+mod lanes;
 mod orders;
 
 use std::collections::BTreeMap;

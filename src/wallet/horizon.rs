@@ -2,14 +2,15 @@
 //!
 //! A closed round, one that was never opened, and a transaction outside of rounds are remembered for the retention after
 //! the last transaction; a session for [`limits::SESSION_REMEMBERED_MS`] after it expired. From then on every question
-//! passes over them, and no image has them. When they leave memory is nobody's business but the machine's: a sweep comes
-//! by once in a while, and changes no outcome.
+//! passes over them, and no image has them. When they leave memory is nobody's business but the machine's: changes of the
+//! account take a few along, a sweep comes by once in a while, and neither changes an outcome. All of it is counted and
+//! bounded, for a turn and for an operation, however much is over at one time.
 
 use super::account::AccountHash;
 use super::image::AccountImage;
-use super::ledger::{AccountIndex, Activity, Place};
+use super::ledger::AccountIndex;
 use super::operation::{Operation, Released};
-use super::rounds::{RoundIndex, RoundState};
+use super::rounds::RoundIndex;
 use super::session;
 use super::settings::Settings;
 use super::{Millis, Wallet};
@@ -61,24 +62,43 @@ impl AccountImage {
 }
 
 impl Wallet {
-    /// Gives back the memory of what is over, of the next [`limits::SWEEP_ACCOUNTS`] accounts, and of expired tokens.
-    /// `release` is given each session key that is free now, and brings it to its slot; where it can't take one
-    /// (`false`) it is given it again by the next sweep.
-    pub fn sweep(&mut self, now_ms: Millis, mut release: impl FnMut(Operation<&str>) -> bool) {
-        self.tokens.expire(now_ms, limits::SWEEP_ACCOUNTS);
-        for _ in 0..limits::SWEEP_ACCOUNTS.min(self.accounts.len()) {
-            self.swept_to = (self.swept_to + 1) % self.accounts.len();
-            self.forget_account(now_ms, AccountIndex::new(self.swept_to));
+    /// Has the next [`limits::SWEEP_ACCOUNTS`] accounts looked at for what is over, from where the last sweep came to:
+    /// [`Wallet::tidy`] does it.
+    pub fn begin_sweep(&mut self) {
+        self.sweep_left = limits::SWEEP_ACCOUNTS.min(self.accounts.len());
+    }
+
+    /// Goes on giving back the memory of expired tokens, and of what is over in the accounts that a sweep is to look at:
+    /// of at most `budget` tokens, accounts, rounds and transactions together. `true` where more of it is left.
+    pub fn tidy(&mut self, now_ms: Millis, mut budget: usize) -> bool {
+        self.tokens.expire(now_ms, &mut budget);
+        while budget > 0 && self.sweep_left > 0 {
+            let at = (self.swept_to + 1) % self.accounts.len();
+            if !self.forget_account(now_ms, AccountIndex::new(at), &mut budget) {
+                break;
+            }
+            budget = budget.saturating_sub(1);
+            (self.swept_to, self.sweep_left) = (at, self.sweep_left - 1);
         }
-        self.unheld.retain(|(key, account)| {
-            !release(Operation::ReleaseKey { key, account: *account, answer: Released::Swept })
-        });
+        budget == 0
+    }
+
+    /// Whether a session key is to be given back to the directory.
+    pub fn has_free_keys(&self) -> bool {
+        !self.unheld.is_empty()
+    }
+
+    /// Gives at most `most` session keys back that are free now. `release` brings each to its slot.
+    pub fn release_keys(&mut self, most: usize, mut release: impl FnMut(Operation<&str>)) {
+        for (key, account) in self.unheld.drain(..most.min(self.unheld.len())) {
+            release(Operation::ReleaseKey { key: &key, account, answer: Released::Swept });
+        }
     }
 
     /// Forgets what is over of every account, at once.
     pub fn forget_all(&mut self, now_ms: Millis) {
         for at in 0..self.accounts.len() {
-            self.forget_account(now_ms, AccountIndex::new(at));
+            self.forget_account(now_ms, AccountIndex::new(at), &mut { usize::MAX });
         }
     }
 
@@ -93,14 +113,15 @@ impl Wallet {
         }
     }
 
-    fn forget_account(&mut self, now_ms: Millis, index: AccountIndex) {
+    /// Forgets what is over of an account, as [`Wallet::forget_over`] does.
+    fn forget_account(&mut self, now_ms: Millis, index: AccountIndex, budget: &mut usize) -> bool {
         let horizon = self.session_horizon(now_ms);
         let account = self.accounts.get_mut(index);
         let hash = account.hash();
         let freed = account.forget_sessions(horizon);
         self.free(hash, freed);
         self.forget_refusals(now_ms, index);
-        self.forget_rounds(now_ms, index);
+        self.forget_over(now_ms, index, budget)
     }
 
     /// Has the keys of sessions that are gone given back to the directory.
@@ -110,87 +131,81 @@ impl Wallet {
         }
     }
 
-    /// Forgets what an account's statement has that is past the retention.
-    fn forget_rounds(&mut self, now_ms: Millis, index: AccountIndex) {
+    /// Forgets what an account's statement has that is past the retention, of at most `budget` rounds and transactions, which
+    /// it is less by. `true` where that was all.
+    pub(super) fn forget_over(&mut self, now_ms: Millis, index: AccountIndex, budget: &mut usize) -> bool {
         let retention_ms = self.settings.retention_ms;
+        let is_past = |at_ms| is_over(at_ms, now_ms, retention_ms);
         let oldest_ms =
             self.accounts.get(index).activity().map_or(Millis::MAX, |activity| activity.oldest_ms);
-        if !is_over(oldest_ms, now_ms, retention_ms) {
-            return;
-        }
-        self.forget_outside(now_ms, index);
-        let rounds = &self.rounds;
-        let mut over: Vec<u32> = match self.accounts.get(index).activity() {
-            None => Vec::new(),
-            Some(activity) => activity
-                .rounds
-                .iter()
-                .filter(|at| rounds.get(**at).is_forgotten(now_ms, retention_ms))
-                .map(|at| at.number())
-                .collect(),
-        };
-        // In order, so that each round of the account is looked up among them in no time.
-        over.sort_unstable();
-        self.forget(index, |at| over.binary_search(&at.number()).is_ok());
-        let activity = self.accounts.get(index).activity();
-        let of_rounds = activity.into_iter().flat_map(|activity| &activity.rounds);
-        let closed = of_rounds.map(|at| self.rounds.get(*at)).filter(|round| round.state != RoundState::Open);
-        let oldest = closed.map(|round| round.last_ms).min().unwrap_or(Millis::MAX);
-        let activity = self.accounts.get_mut(index).activity_mut();
-        let outside = activity.outside.front().map_or(Millis::MAX, |first| first.at_ms);
-        activity.oldest_ms = oldest.min(outside);
-    }
-
-    /// Forgets those rounds of an account that `is` holds for, and what its statement has of them.
-    pub(super) fn forget(&mut self, index: AccountIndex, is: impl Fn(RoundIndex) -> bool) {
-        let activity = self.accounts.get_mut(index).activity_mut();
-        let over: Vec<RoundIndex> = activity.rounds.extract_if(.., |at| is(*at)).collect();
-        let Activity { statement, outside, outside_first, .. } = activity;
-        let (first, count) = (*outside_first, outside.len());
-        statement.retain(|place| match place.round {
-            Place::OUTSIDE => (place.at.wrapping_sub(first) as usize) < count,
-            round => !is(RoundIndex::from_number(round)),
-        });
-        let mut forgotten = 0;
-        for at in over {
-            let round = self.rounds.remove(&self.accounts, at);
-            self.games.give_back(round.game);
-            for known in &round.transactions {
-                forgotten = forgotten.max(known.number);
-                self.games.give_back(known.game);
-            }
+        if !is_past(oldest_ms) {
+            return true;
         }
         let activity = self.accounts.get_mut(index).activity_mut();
-        activity.forgotten = activity.forgotten.max(forgotten);
-    }
-
-    /// Forgets what is past its retention outside of rounds, which is what comes first: time does not go back.
-    pub(super) fn forget_outside(&mut self, now_ms: Millis, index: AccountIndex) {
-        let retention_ms = self.settings.retention_ms;
-        let account = self.accounts.get_mut(index);
-        let is_first_over = |activity: &Activity| {
-            activity.outside.front().is_some_and(|first| is_over(first.at_ms, now_ms, retention_ms))
-        };
-        if !account.activity().is_some_and(is_first_over) {
-            return;
-        }
-        let activity = account.activity_mut();
-        while is_first_over(activity) {
+        // What is outside of rounds comes in the order of time.
+        while *budget > 0 && activity.outside.front().is_some_and(|first| is_past(first.at_ms)) {
+            *budget -= 1;
             activity.forget_first_outside();
         }
+        let outside_ms = activity.outside.front().map_or(Millis::MAX, |first| first.at_ms);
+        let first_to_go = |wallet: &Self| {
+            let activity = wallet.accounts.get(index).activity()?;
+            let at = wallet.rounds.first_to_go(&activity.rounds)?;
+            Some((at, wallet.rounds.get(at).last_ms))
+        };
+        while *budget > 0
+            && let Some((at, last_ms)) = first_to_go(self)
+            && is_past(last_ms)
+        {
+            if self.forget_transactions(index, at, budget) {
+                self.forget_empty_round(index, at);
+                *budget = budget.saturating_sub(1);
+            }
+        }
+        let rounds_ms = first_to_go(self).map_or(Millis::MAX, |(_, last_ms)| last_ms);
+        let oldest_ms = outside_ms.min(rounds_ms);
+        self.accounts.get_mut(index).activity_mut().oldest_ms = oldest_ms;
+        !is_past(oldest_ms)
     }
 
-    /// All transactions of an account from this number on are remembered at `now_ms`.
-    pub(super) fn complete_from(&self, now_ms: Millis, activity: &Activity) -> u64 {
-        let retention_ms = self.settings.retention_ms;
-        let mut forgotten = activity.forgotten;
-        if is_over(activity.oldest_ms, now_ms, retention_ms) {
-            let over = activity.rounds.iter().map(|at| self.rounds.get(*at));
-            let over = over.filter(|round| round.is_forgotten(now_ms, retention_ms));
-            let of_rounds = over.flat_map(|round| &round.transactions);
-            let outside = activity.outside.iter().filter(|known| is_over(known.at_ms, now_ms, retention_ms));
-            forgotten = of_rounds.chain(outside).map(|known| known.number).fold(forgotten, u64::max);
+    /// Forgets a little of what is over in an account that was just changed: more than one change adds, so that an account
+    /// that is played with without a pause keeps nothing of it, however seldom a sweep comes by. A replay forgets nothing by
+    /// itself: records of older rules may need it.
+    pub(super) fn forget_a_little(&mut self, now_ms: Millis, index: AccountIndex) {
+        if self.catalog.is_some() {
+            self.forget_over(now_ms, index, &mut { limits::FORGOTTEN_PER_CHANGE });
         }
-        forgotten + 1
+    }
+
+    /// Forgets a round of an account, whatever it holds.
+    pub(super) fn forget_round(&mut self, index: AccountIndex, at: RoundIndex) {
+        self.forget_transactions(index, at, &mut { usize::MAX });
+        self.forget_empty_round(index, at);
+    }
+
+    /// Forgets transactions of a round that is past its horizon, the last first: what refers to another one comes after it.
+    /// `true` where none is left.
+    fn forget_transactions(&mut self, index: AccountIndex, at: RoundIndex, budget: &mut usize) -> bool {
+        let activity = self.accounts.get_mut(index).activity_mut();
+        let transactions = &mut self.rounds.get_mut(at).transactions;
+        while *budget > 0
+            && let Some(known) = transactions.pop()
+        {
+            *budget -= 1;
+            self.games.give_back(known.game);
+            // A cancelled bet is no transaction, and has no number.
+            if known.number > 0 {
+                activity.statement.remove(known.number);
+                activity.forgotten = activity.forgotten.max(known.number);
+            }
+        }
+        transactions.is_empty()
+    }
+
+    fn forget_empty_round(&mut self, index: AccountIndex, at: RoundIndex) {
+        let lists = &mut self.accounts.get_mut(index).activity_mut().rounds;
+        self.rounds.unlist(lists, at);
+        let round = self.rounds.remove(&self.accounts, at);
+        self.games.give_back(round.game);
     }
 }

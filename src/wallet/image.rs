@@ -43,7 +43,8 @@ pub struct AccountImage {
     pub session_minutes: Option<u32>,
     /// What was staked and won in the current day, week and month.
     pub sums: Option<[SumImage; 3]>,
-    /// Rounds that are remembered, in the order of their first transaction.
+    /// Rounds that are remembered: the open ones in the order in which they were opened, and the others in that of their last
+    /// transaction. Version 0.1.0 had them in the order of their first.
     pub rounds: Vec<RoundImage>,
     /// Transactions outside of rounds that are remembered, oldest first.
     pub outside: Vec<TransactionImage>,

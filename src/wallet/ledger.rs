@@ -9,10 +9,13 @@ use smallvec::SmallVec;
 use super::account::{AccountHash, AccountRef, Date, Gender, Profile, Status};
 use super::amount::Amount;
 use super::books::{Book, DomainId};
+use super::horizon::is_over;
+use super::lines::Lines;
 use super::outcome::{ErrorCode, Extras, Receipt, Why};
 use super::platforms::PlatformIndex;
 use super::restriction::Restrictions;
-use super::rounds::{Kind, RoundIndex, Transaction};
+use super::round_lists::RoundLists;
+use super::rounds::{Kind, Transaction};
 use super::session::{Idle, Session, SessionHorizon};
 use super::sums::Sums;
 use super::{Millis, Sequence};
@@ -63,10 +66,9 @@ pub(super) struct Activity {
     pub(super) forgotten: u64,
     pub(super) limits: Restrictions<Amount>,
     pub(super) sums: Sums,
-    /// In the order of their first transaction.
-    pub(super) rounds: Vec<RoundIndex>,
+    pub(super) rounds: RoundLists,
     /// Where each transaction is, in the order of their numbers.
-    pub(super) statement: VecDeque<Place>,
+    pub(super) statement: Lines,
     /// Transactions outside of rounds, oldest first.
     pub(super) outside: VecDeque<Transaction>,
     /// How many of those were forgotten: the first one's place.
@@ -89,8 +91,8 @@ impl Default for Activity {
             forgotten: 0,
             limits: Restrictions::none(),
             sums: Sums::default(),
-            rounds: Vec::new(),
-            statement: VecDeque::new(),
+            rounds: RoundLists::default(),
+            statement: Lines::default(),
             outside: VecDeque::new(),
             outside_first: 0,
             outside_by_id: HashTable::new(),
@@ -101,16 +103,6 @@ impl Default for Activity {
     }
 }
 
-/// A transaction of a statement, and where it is: the round's place, and its own within the round. Outside of
-/// rounds the first is [`Place::OUTSIDE`], and the second counts from the first that there ever was; one that was
-/// forgotten since is skipped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) number: u64,
-    pub(super) round: u32,
-    pub(super) at: u32,
-}
-
 /// A bet that was refused, and stays so.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RefusedBet {
@@ -119,10 +111,6 @@ pub(super) struct RefusedBet {
     pub(super) until_ms: Millis,
     pub(super) code: ErrorCode,
     pub(super) why: Why,
-}
-
-impl Place {
-    pub(super) const OUTSIDE: u32 = u32::MAX;
 }
 
 impl Activity {
@@ -138,11 +126,27 @@ impl Activity {
         self.outside.get(place.wrapping_sub(self.outside_first) as usize)
     }
 
-    pub(super) fn find_outside(&self, kind: Kind, platform: PlatformIndex, id: &str) -> Option<&Transaction> {
-        let at = |place: u32| self.outside(place).expect("what is found by its id is remembered");
-        let is = |known: &Transaction| known.platform == platform && known.is(kind, id);
+    /// The transaction outside of rounds of this kind and id, of this platform, that is still to be remembered. One of the
+    /// same id that is past the retention may be in memory beside it.
+    pub(super) fn find_outside(
+        &self,
+        (now_ms, retention_ms): (Millis, u64),
+        kind: Kind,
+        platform: PlatformIndex,
+        id: &str,
+    ) -> Option<&Transaction> {
+        let at = |place: u32| self.outside(place).expect("what is found by its id is in memory");
+        let is = |known: &Transaction| {
+            known.platform == platform && known.is(kind, id) && !is_over(known.at_ms, now_ms, retention_ms)
+        };
         let place = self.outside_by_id.find(kind.hash_of(platform, id), |place| is(at(*place)));
         place.map(|place| at(*place))
+    }
+
+    /// How many transactions outside of rounds are still to be remembered. They are in the order of time.
+    pub(super) fn outside_remembered(&self, now_ms: Millis, retention_ms: u64) -> usize {
+        let over = self.outside.partition_point(|known| is_over(known.at_ms, now_ms, retention_ms));
+        self.outside.len() - over
     }
 
     /// Remembers a transaction outside of rounds, and says its place.
@@ -163,8 +167,9 @@ impl Activity {
             Err(_) => unreachable!("what is remembered is found by its id"),
         }
         let first = self.outside.pop_front().expect("it was looked at");
+        self.statement.remove(first.number);
         self.forgotten = self.forgotten.max(first.number);
-        // Places go round and round: no more than limits::OUTSIDE_TRANSACTIONS_MAX are there at a time.
+        // Places go round and round: some limits::OUTSIDE_TRANSACTIONS_MAX are there at a time.
         self.outside_first = self.outside_first.wrapping_add(1);
     }
 }

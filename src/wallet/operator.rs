@@ -5,8 +5,8 @@ use hashbrown::hash_table::Entry;
 
 use super::account::{AccountHash, AccountRef, KeyHash, Profile, Status};
 use super::amount::Money;
-use super::horizon::is_over;
-use super::ledger::{Account, Activity, Place};
+use super::ledger::{Account, Activity};
+use super::lines::Place;
 use super::operation::{Direction, Operation, Released};
 use super::outcome::{
     AccountView, AlertView, Effect, LineKind, OperatorRefusal, Outcome, RoundView, SessionView, Statement,
@@ -15,7 +15,7 @@ use super::outcome::{
 use super::outside::Recalled;
 use super::platforms::PlatformIndex;
 use super::restriction::Restrictions;
-use super::rounds::{Fate, Kind, RoundIndex, RoundState, Transaction};
+use super::rounds::{Fate, Kind, Round, RoundIndex, Transaction};
 use super::session::{Idle, Session};
 use super::{Holder, Millis, Stamp, Wallet};
 use crate::limits;
@@ -83,25 +83,24 @@ impl Wallet {
             balance: self.balance_of(found),
             sessions: sessions.collect(),
             limits: found.activity().map_or(Restrictions::none(), |activity| activity.limits),
-            open_rounds: self.open_rounds(found).take(limits::OPEN_ROUNDS_SHOWN_MAX).collect(),
-            open_rounds_count: self.open_rounds(found).count(),
+            open_rounds: found.activity().map_or_else(Vec::new, |activity| self.open_rounds(activity)),
+            open_rounds_count: found.activity().map_or(0, |activity| activity.rounds.open_count()),
             alerts: found.activity().map_or_else(Vec::new, alerts),
         }))
     }
 
-    fn open_rounds(&self, account: &Account) -> impl Iterator<Item = RoundView> {
-        let rounds = account.activity().map_or(&[][..], |activity| &activity.rounds);
-        rounds.iter().map(|at| self.rounds.get(*at)).filter(|round| round.state == RoundState::Open).map(
-            |round| RoundView {
-                platform: self.platforms.key(round.platform),
-                id: CompactString::from(&*round.id),
-                game: Some(self.games.id(round.game)).filter(|id| !id.is_empty()).map(CompactString::from),
-                staked: round.staked,
-                returned: round.returned,
-                orphan: round.orphan,
-                last_ms: round.last_ms,
-            },
-        )
+    /// The rounds that were opened first of those that are open.
+    fn open_rounds(&self, activity: &Activity) -> Vec<RoundView> {
+        let view = |round: &Round| RoundView {
+            platform: self.platforms.key(round.platform),
+            id: CompactString::from(&*round.id),
+            game: Some(self.games.id(round.game)).filter(|id| !id.is_empty()).map(CompactString::from),
+            staked: round.staked,
+            returned: round.returned,
+            orphan: round.orphan,
+            last_ms: round.last_ms,
+        };
+        self.rounds.open(&activity.rounds).take(limits::OPEN_ROUNDS_SHOWN_MAX).map(view).collect()
     }
 
     pub(super) fn set_status(
@@ -186,8 +185,10 @@ impl Wallet {
         Outcome::LimitsSet { limits: Box::new(limits), currency }
     }
 
+    /// A page of the statement. What is past its horizon leaves memory first, so that a page is a walk over its own lines; where
+    /// that is too much for one request, it is to be asked again.
     pub(super) fn get_statement(
-        &self,
+        &mut self,
         now_ms: Millis,
         account: &AccountRef<&str>,
         after: u64,
@@ -197,35 +198,40 @@ impl Wallet {
         let Some(index) = self.accounts.find(account) else {
             return Outcome::OperatorRefused(OperatorRefusal::NoAccount);
         };
+        if !self.forget_over(now_ms, index, &mut { limits::FORGOTTEN_PER_PAGE }) {
+            return Outcome::OperatorRefused(OperatorRefusal::Forgetting);
+        }
         let found = self.accounts.get(index);
         effect.seen = found.changed;
         let currency = self.books.get(found.domain()).currency();
         let limit = usize::from(limit).min(limits::STATEMENT_LINES_MAX);
-        let (mut lines, mut complete_from) = (Vec::new(), 1);
+        let mut page = Statement { currency, lines: Vec::new(), more: false, complete_from: 1 };
         if let Some(activity) = found.activity() {
-            complete_from = self.complete_from(now_ms, activity);
-            let from = activity.statement.partition_point(|place| place.number <= after);
-            let lines_left =
-                activity.statement.range(from..).filter_map(|place| self.line(now_ms, activity, *place));
-            lines.extend(lines_left.take(limit + 1));
+            page.complete_from = activity.forgotten + 1;
+            let mut room = limits::STATEMENT_BYTES_MAX;
+            for place in activity.statement.after(after) {
+                let line = self.line(activity, place);
+                let bytes = line.json_bytes_max();
+                if page.lines.len() == limit || bytes > room {
+                    page.more = true;
+                    break;
+                }
+                room -= bytes;
+                page.lines.push(line);
+            }
         }
-        let more = lines.len() > limit;
-        lines.truncate(limit);
-        Outcome::Statement(Box::new(Statement { currency, lines, more, complete_from }))
+        Outcome::Statement(Box::new(page))
     }
 
-    /// A line of the statement; `None` where it is past its horizon, and only waits to be swept.
-    fn line(&self, now_ms: Millis, activity: &Activity, place: Place) -> Option<StatementLine> {
-        let retention_ms = self.settings.retention_ms;
+    /// A line of the statement.
+    fn line(&self, activity: &Activity, place: Place) -> StatementLine {
         let round =
             (place.round != Place::OUTSIDE).then(|| self.rounds.get(RoundIndex::from_number(place.round)));
         let transaction = match round {
-            Some(round) if round.is_forgotten(now_ms, retention_ms) => return None,
             Some(round) => &round.transactions[place.at as usize],
-            None => activity
-                .outside(place.at)
-                .filter(|transaction| !is_over(transaction.at_ms, now_ms, retention_ms))?,
+            None => activity.outside(place.at).expect("a line leaves with its transaction"),
         };
+        debug_assert_eq!(transaction.number, place.number, "a line is where its place says");
         let kind = match transaction.kind {
             Kind::Play(kind) => LineKind::Play(kind),
             Kind::Credit => LineKind::Credit,
@@ -235,7 +241,7 @@ impl Wallet {
         };
         let game = self.games.id(transaction.game);
         let original = round.and_then(|round| round.transactions.get(transaction.original as usize));
-        Some(StatementLine {
+        StatementLine {
             number: transaction.number,
             kind,
             platform: self.platforms.key(round.map_or(transaction.platform, |round| round.platform)),
@@ -248,7 +254,7 @@ impl Wallet {
             rolled_back: transaction.fate == Fate::RolledBack,
             balance_after: transaction.balance_after,
             at_ms: transaction.at_ms,
-        })
+        }
     }
 
     pub(super) fn claim_key<'a>(

@@ -217,6 +217,29 @@ pub struct StatementLine {
     pub at_ms: u64,
 }
 
+/// What a line of a statement takes as JSON apart from its texts, at most: the names of its members, its numbers with up to 20
+/// digits, its time.
+const LINE_BYTES: usize = 384;
+
+impl StatementLine {
+    /// Bytes that it takes as JSON at most.
+    pub fn json_bytes_max(&self) -> usize {
+        let optional = [&self.round, &self.game, &self.original];
+        let texts = optional.into_iter().flatten().chain([&self.transaction]);
+        LINE_BYTES + texts.map(|text| json_text_bytes_max(text)).sum::<usize>()
+    }
+}
+
+/// Bytes of the inside of a JSON string at most (RFC 8259 §7).
+fn json_text_bytes_max(text: &str) -> usize {
+    let bytes_of = |byte: u8| match byte {
+        b'"' | b'\\' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(bytes_of).sum()
+}
+
 /// A change that is to be journaled, as it must come out when it is applied again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
@@ -340,6 +363,8 @@ pub enum OperatorRefusal {
     KeyTaken,
     /// 503: the key is on its way from one account to another, or the journal is behind; to be asked again.
     TryAgain,
+    /// 503: the account has more behind it that is over than one request takes out of memory; to be asked again.
+    Forgetting,
     /// 400: the currency is not the account's.
     WrongCurrency,
     /// 503: the shard holds as many accounts as it may.

@@ -2,8 +2,8 @@
 //! which move nothing (protocol §4, §6).
 
 use super::amount::Amount;
-use super::horizon::is_over;
-use super::ledger::{AccountIndex, Place};
+use super::ledger::AccountIndex;
+use super::lines::Place;
 use super::operation::Operation;
 use super::outcome::{Effect, ErrorCode, Outcome, Why};
 use super::platforms::PlatformIndex;
@@ -83,25 +83,25 @@ impl Wallet {
         Outcome::Noted(self.balance_of(self.accounts.get(index)))
     }
 
-    /// What is known of the account's transaction of this kind and id, of this platform. Forgets those that are past the
-    /// retention, so that they are not counted.
+    /// What is known of the account's transaction of this kind and id, of this platform.
     pub(super) fn recall(
-        &mut self,
+        &self,
         now_ms: Millis,
         index: AccountIndex,
         kind: Kind,
         platform: PlatformIndex,
         id: &str,
     ) -> Recalled {
-        self.forget_outside(now_ms, index);
         if let Some(known) = self.known_outside(now_ms, index, kind, platform, id) {
             return Recalled::Known(known);
         }
         let activity = self.accounts.get(index).activity();
-        match activity.map_or(0, |activity| activity.outside.len()) {
-            limits::OUTSIDE_TRANSACTIONS_MAX.. => Recalled::Full,
-            _ => Recalled::New,
-        }
+        let is_full = activity.is_some_and(|activity| {
+            activity.outside.len() >= limits::OUTSIDE_TRANSACTIONS_MAX
+                && activity.outside_remembered(now_ms, self.settings.retention_ms)
+                    >= limits::OUTSIDE_TRANSACTIONS_MAX
+        });
+        if is_full { Recalled::Full } else { Recalled::New }
     }
 
     /// The amount of the account's transaction of this kind and id, of this platform, where it is remembered.
@@ -114,15 +114,15 @@ impl Wallet {
         id: &str,
     ) -> Option<Amount> {
         let activity = self.accounts.get(index).activity()?;
-        let find = |platform| activity.find_outside(kind, platform, id);
+        let horizon = (now_ms, self.settings.retention_ms);
+        let find = |platform| activity.find_outside(horizon, kind, platform, id);
         let known = if self.rules == Rules::V1 {
             self.platforms.all().map(PlatformIndex::from_number).find_map(find)
         } else {
             // One of version 0.1.0 is whoever's: nobody is paid twice.
             find(platform).or_else(|| find(PlatformIndex::NONE))
         };
-        let known = known.filter(|known| !is_over(known.at_ms, now_ms, self.settings.retention_ms))?;
-        Some(known.amount)
+        known.map(|known| known.amount)
     }
 
     /// Whether a payment outside of rounds would move something: it is not known, and its account is there.
@@ -164,8 +164,9 @@ impl Wallet {
         let number = activity.next_number();
         transaction.number = number;
         let at = activity.push_outside(transaction);
-        activity.statement.push_back(Place { number, round: Place::OUTSIDE, at });
+        activity.statement.push(Place { number, round: Place::OUTSIDE, at });
         activity.oldest_ms = activity.oldest_ms.min(stamp.now_ms);
+        self.forget_a_little(stamp.now_ms, index);
         self.note(stamp, index, effect);
     }
 }

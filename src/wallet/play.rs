@@ -7,7 +7,8 @@ use super::account::{AccountHash, KeyHash};
 use super::amount::Amount;
 use super::games::GameIndex;
 use super::ladder::{NO_SESSION, Verdict};
-use super::ledger::{Account, AccountIndex, Place};
+use super::ledger::{Account, AccountIndex};
+use super::lines::Place;
 use super::operation::{Operation, Play, PlayKind};
 use super::outcome::{Effect, ErrorCode, Outcome, Receipt, Why};
 use super::platform::RoundScope;
@@ -230,25 +231,22 @@ impl Wallet {
         }
         assert!(round.returned <= round.staked, "a round gives back what was staked in it");
         transaction.original = original.map_or(NO_ORIGINAL, |(bet, _)| bet);
-        round.last_ms = stamp.now_ms;
-        if play.ends_round {
-            round.state = RoundState::Closed;
-        }
+        let is_closed = round.state == RoundState::Closed || play.ends_round;
         self.enter(index, at, transaction);
+        let state = if is_closed { RoundState::Closed } else { RoundState::Open };
+        self.touch_round(index, at, state, stamp.now_ms);
+        self.forget_a_little(stamp.now_ms, index);
         let account = self.accounts.get_mut(index);
-        let activity = account.activity_mut();
-        activity.oldest_ms = activity.oldest_ms.min(stamp.now_ms);
         account.changed = stamp.sequence;
         let receipt = Receipt { session_used_ms, ..account.receipt() };
         *effect = Effect { seen: stamp.sequence, changed: Some(receipt) };
     }
 
-    /// The round of a transaction that is done, opened where it was not yet.
+    /// The round of a transaction that is done, which is about to be opened where it was not yet.
     fn opened(&mut self, stamp: Stamp, play: &Play<&str>, at: At) -> RoundIndex {
         let at = self.own_round(stamp, play, at);
         let round = self.rounds.get_mut(at);
         if round.state == RoundState::Unopened {
-            round.state = RoundState::Open;
             round.orphan = play.kind == PlayKind::Win && !play.starts_round;
         }
         at
@@ -265,11 +263,14 @@ impl Wallet {
         let game = self.games.take(play.game);
         let key = RoundKey { platform, id: play.round, scope: play.scope, game };
         let round = Round::new(index, key, stamp.now_ms);
-        let at = self.rounds.insert(&self.accounts, round);
+        self.rounds.insert(&self.accounts, round)
+    }
+
+    /// A record has touched a round, which is in this state from now on.
+    fn touch_round(&mut self, index: AccountIndex, at: RoundIndex, state: RoundState, now_ms: Millis) {
         let activity = self.accounts.get_mut(index).activity_mut();
-        activity.rounds.push(at);
-        activity.oldest_ms = activity.oldest_ms.min(stamp.now_ms);
-        at
+        self.rounds.touch(&mut activity.rounds, at, state, now_ms);
+        activity.oldest_ms = activity.oldest_ms.min(now_ms);
     }
 
     /// A round that no platform has named yet belongs to the first that a record names.
@@ -293,7 +294,7 @@ impl Wallet {
             let key = RoundKey { platform, id: play.round, scope: play.scope, game };
             if let Some(past) = self.rounds.find(&self.accounts, index, &key) {
                 debug_assert!(self.rounds.get(past).is_forgotten(now_ms, self.settings.retention_ms));
-                self.forget(index, |round| round == past);
+                self.forget_round(index, past);
             }
         }
     }
@@ -341,15 +342,11 @@ impl Wallet {
                 self.enter(index, at, transaction);
             }
         }
-        let round = self.rounds.get_mut(at);
-        round.last_ms = stamp.now_ms;
-        if ends {
-            round.state = RoundState::Closed;
-        }
+        let state = if ends { RoundState::Closed } else { self.rounds.get(at).state };
+        self.touch_round(index, at, state, stamp.now_ms);
+        self.forget_a_little(stamp.now_ms, index);
         let account = self.accounts.get_mut(index);
         account.changed = stamp.sequence;
-        let activity = account.activity_mut();
-        activity.oldest_ms = activity.oldest_ms.min(stamp.now_ms);
         let code = if succeeds { ErrorCode::Success } else { ErrorCode::TransactionNotFound };
         let receipt = Receipt { code: code.number(), ..account.receipt() };
         *effect = Effect { seen: stamp.sequence, changed: Some(receipt) };
@@ -379,7 +376,7 @@ impl Wallet {
         transaction.number = activity.next_number();
         let number = transaction.number;
         let place = self.rounds.get_mut(at).push(transaction);
-        activity.statement.push_back(Place { number, round: at.number(), at: place });
+        activity.statement.push(Place { number, round: at.number(), at: place });
     }
 
     /// `end`: closes the round.
@@ -404,16 +401,12 @@ impl Wallet {
         let Some(at) = self.remembered_round(stamp.now_ms, index, platform, round, *scope, game) else {
             return refuse(ErrorCode::RoundNotFound, NO_ROUND);
         };
-        let round = self.rounds.get_mut(at);
-        match round.state {
+        match self.rounds.get(at).state {
             RoundState::Unopened => return refuse(ErrorCode::RoundNotFound, NO_ROUND),
             RoundState::Closed => {}
             RoundState::Open => {
-                round.state = RoundState::Closed;
                 // A repeat of its transactions must still find them for a while (protocol §4, Idempotency).
-                round.last_ms = stamp.now_ms;
-                let activity = self.accounts.get_mut(index).activity_mut();
-                activity.oldest_ms = activity.oldest_ms.min(stamp.now_ms);
+                self.touch_round(index, at, RoundState::Closed, stamp.now_ms);
                 self.claim_round(at, platform);
                 self.note(stamp, index, effect);
             }

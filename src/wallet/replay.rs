@@ -7,13 +7,14 @@ use super::amount::Amount;
 use super::games::GameIndex;
 use super::image;
 use super::image::{AccountImage, RoundImage, SessionImage, TransactionImage};
-use super::ledger::{Account, AccountIndex, Place};
+use super::ledger::{Account, AccountIndex};
+use super::lines::Place;
 use super::operation::{Operation, Play};
 use super::outcome::{Effect, Receipt};
 use super::platform::{PlatformKey, RoundScope};
 use super::platforms::{PlatformIndex, Platforms};
 use super::restriction::{ByPeriod, Restrictions};
-use super::rounds::{Fate, Kind, NO_ORIGINAL, Round, RoundKey, RoundState, Transaction};
+use super::rounds::{Fate, Kind, NO_ORIGINAL, Round, RoundIndex, RoundKey, RoundState, Transaction};
 use super::session::{Idle, Session};
 use super::sums::Sums;
 use super::{Millis, Rules, Stamp, Wallet};
@@ -187,7 +188,7 @@ impl Wallet {
             image.session_minutes = session_minutes;
             (image.number, image.forgotten) = (activity.number, activity.forgotten);
             image.sums = Some(activity.sums.to_image());
-            image.rounds = activity.rounds.iter().map(|at| self.round_image(self.rounds.get(*at))).collect();
+            image.rounds = self.rounds.all(&activity.rounds).map(|round| self.round_image(round)).collect();
             image.outside =
                 activity.outside.iter().map(|known| self.transaction_image(known, GameIndex::NONE)).collect();
             image.alerts =
@@ -232,11 +233,12 @@ impl Wallet {
             let at = activity.push_outside(known);
             statement.push(Place { number: outside.number, round: Place::OUTSIDE, at });
         }
+        let mut restored = Vec::with_capacity(image.rounds.len());
         for image in &image.rounds {
             let round = self.restored_round(index, image)?;
             let numbers: Vec<u64> = round.transactions.iter().map(|known| known.number).collect();
             let at = self.rounds.insert(&self.accounts, round);
-            self.accounts.get_mut(index).activity_mut().rounds.push(at);
+            restored.push(at);
             let places = numbers.into_iter().zip(0..).filter(|(number, _)| *number > 0);
             statement.extend(places.map(|(number, place)| Place { number, round: at.number(), at: place }));
         }
@@ -244,8 +246,24 @@ impl Wallet {
         if statement.windows(2).any(|pair| pair[0].number == pair[1].number) {
             return Err(BadImage("a transaction's number twice"));
         }
-        self.accounts.get_mut(index).activity_mut().statement = statement.into();
+        let lines = &mut self.accounts.get_mut(index).activity_mut().statement;
+        statement.into_iter().for_each(|place| lines.push(place));
+        self.list_restored(index, restored);
         Ok(())
+    }
+
+    /// Brings the rounds of a snapshot into their account's lists. Version 0.1.0 stored them in the order of their first
+    /// transaction.
+    fn list_restored(&mut self, index: AccountIndex, mut restored: Vec<RoundIndex>) {
+        restored.sort_by_key(|at| {
+            let round = self.rounds.get(*at);
+            if round.state == RoundState::Open { round.opened_by() } else { round.last_ms }
+        });
+        let lists = &mut self.accounts.get_mut(index).activity_mut().rounds;
+        for at in restored {
+            let state = self.rounds.get(at).state;
+            self.rounds.list_last(lists, at, state);
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use super::ledger::{AccountIndex, Accounts};
 use super::operation::{Direction, PlayKind};
 use super::platform::RoundScope;
 use super::platforms::PlatformIndex;
+use super::round_lists::Links;
 use crate::limits;
 
 /// A round's place; it keeps it until it is forgotten.
@@ -189,8 +190,12 @@ pub(super) struct Round {
     pub(super) returned: Amount,
     /// Its last transaction, or its end.
     pub(super) last_ms: Millis,
+    /// Its neighbours in the list of its account's that it is in.
+    pub(super) links: Links,
     pub(super) transactions: Vec<Transaction>,
 }
+
+const _: () = assert!(size_of::<Round>() <= 96);
 
 /// What a round is known by, within its account (protocol §4, Identity).
 #[derive(Clone, Copy, Debug)]
@@ -238,6 +243,7 @@ impl Round {
             staked: Amount::ZERO,
             returned: Amount::ZERO,
             last_ms: now_ms,
+            links: Links::NONE,
             transactions: Vec::new(),
         }
     }
@@ -291,6 +297,12 @@ impl Round {
         });
         let stake: i128 = stakes.sum();
         stake.max(0) - (stake - i128::from(amount.minor())).max(0)
+    }
+
+    /// The number of the bet or the win that opened it; 0 where nothing did.
+    pub(super) fn opened_by(&self) -> u64 {
+        let opens = |known: &&Transaction| matches!(known.kind, Kind::Play(PlayKind::Bet | PlayKind::Win));
+        self.transactions.iter().find(opens).map_or(0, |known| known.number)
     }
 
     /// Whether it has bets, and each of them was rolled back.

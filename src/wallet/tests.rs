@@ -341,9 +341,10 @@ fn redeeming_renews_the_session() {
 
 fn sweep(story: &mut Story) {
     let mut released = Vec::new();
-    story.wallet.sweep(story.now_ms, |release| {
+    story.wallet.begin_sweep();
+    while story.wallet.tidy(story.now_ms, limits::TIDIED_PER_TURN) {}
+    story.wallet.release_keys(usize::MAX, |release| {
         released.push(release.map(|key| CompactString::from(*key)));
-        true
     });
     for release in released {
         assert_eq!(story.outcome(&release.as_deref()), Outcome::Silent);

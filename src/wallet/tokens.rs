@@ -139,7 +139,7 @@ impl Tokens {
         if self.platforms.len() <= platform {
             self.platforms.resize(platform + 1, (0, Ends::EMPTY));
         }
-        self.expire_of(platform, now_ms, EXPIRED_PER_MINT);
+        self.expire_of(platform, now_ms, &mut { EXPIRED_PER_MINT });
         if self.at(token.random).is_some() {
             return false;
         }
@@ -199,20 +199,20 @@ impl Tokens {
         assert_eq!(self.links.len(), self.by_random.len(), "every token is in both");
     }
 
-    /// Lets at most `most` expired tokens of each platform go, the oldest first.
-    pub(super) fn expire(&mut self, now_ms: Millis, most: usize) {
+    /// Lets at most `budget` expired tokens go, of each platform the oldest first; `budget` is less by them.
+    pub(super) fn expire(&mut self, now_ms: Millis, budget: &mut usize) {
         for platform in 0..self.platforms.len() {
-            self.expire_of(platform, now_ms, most);
+            self.expire_of(platform, now_ms, budget);
         }
     }
 
-    fn expire_of(&mut self, platform: usize, now_ms: Millis, most: usize) {
-        for _ in 0..most {
-            let (_, ends) = self.platforms[platform];
-            match self.links.get(ends.oldest as usize) {
-                Some(link) if link.token.expires_ms <= now_ms => self.remove(link.token.random),
-                _ => return,
-            }
+    fn expire_of(&mut self, platform: usize, now_ms: Millis, budget: &mut usize) {
+        while *budget > 0
+            && let Some(oldest) = self.links.get(self.platforms[platform].1.oldest as usize)
+            && oldest.token.expires_ms <= now_ms
+        {
+            *budget -= 1;
+            self.remove(oldest.token.random);
         }
     }
 

@@ -254,6 +254,11 @@ fn operators_refusals() {
             Status::Unavailable,
             "The session key is on its way from one account to another: ask again.",
         ),
+        (
+            OperatorRefusal::Forgetting,
+            Status::Unavailable,
+            "The account is forgetting what is older than the retention: ask again.",
+        ),
         (OperatorRefusal::WrongCurrency, Status::BadRequest, "CurrencyCode is not the account's currency."),
         (
             OperatorRefusal::ShardFull,

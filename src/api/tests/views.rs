@@ -175,6 +175,38 @@ fn check_statement(lines: Vec<StatementLine>, more: bool, expect: &str) {
     check(Call::GetStatement, Outcome::Statement(Box::new(statement)), Status::Ok, expect);
 }
 
+/// No line is longer than it is counted with.
+#[test]
+fn a_line_takes_no_more_than_it_is_counted_with() {
+    let currency = Currency::from_code("KWD").unwrap();
+    let bytes = |lines: Vec<StatementLine>| {
+        let statement = Statement { currency, lines, more: false, complete_from: 7 };
+        let mut body = Vec::new();
+        super::super::encode(Call::GetStatement, &Outcome::Statement(Box::new(statement)), false, &mut body);
+        body.len()
+    };
+    let none = bytes(Vec::new());
+    for text in ["", "t", "\u{1}", "\"", "\\", "\n", "\u{10ffff}", "\u{7f}"] {
+        let text = CompactString::from(text.repeat(50));
+        let longest = StatementLine {
+            number: u64::MAX,
+            platform: PlatformKey::new("\u{1}\u{1}\u{1}\u{1}").unwrap_or(PlatformKey::NONE),
+            round: Some(text.clone()),
+            game: Some(text.clone()),
+            transaction: text.clone(),
+            original: Some(text),
+            amount: minor(i64::MAX),
+            moved_nothing: true,
+            rolled_back: true,
+            balance_after: minor(i64::MAX),
+            at_ms: 253_402_300_799_999,
+            ..line(1, LineKind::Play(PlayKind::Win))
+        };
+        let (is, most) = (bytes(vec![longest.clone(); 2]) - none, 2 * longest.json_bytes_max());
+        assert!(is <= most, "{is} of {most}");
+    }
+}
+
 #[test]
 fn statements() {
     check_statement(Vec::new(), false, r#"{"Transactions":[],"More":false,"CompleteFrom":7}"#);

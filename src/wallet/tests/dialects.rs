@@ -234,7 +234,9 @@ fn a_full_round_refuses_bets_alone() {
     table.check("rollback r x 0 of=b7", (0, at(1_500)));
     table.check("void r v 0", (0, at(1_500)));
     let index = table.story.wallet.accounts.find(&AccountRef::new(ADMIN)).unwrap();
-    let round = table.story.wallet.accounts.get(index).activity().unwrap().rounds[0];
+    let (scope, now_ms) = (RoundScope::Platform, START_MS);
+    let of = table.story.wallet.platforms.find(platform(PLATFORM)).unwrap();
+    let round = table.story.wallet.remembered_round(now_ms, index, of, "r", scope, GAME).unwrap();
     while !table.story.wallet.rounds.get(round).is_full() {
         let number = table.story.wallet.rounds.get(round).transactions.len();
         table.check(&format!("win r w{number} 0"), (0, at(1_500)));

@@ -24,7 +24,7 @@ fn images_leave_out_what_is_past_the_horizon() {
     };
     let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
     let over_ms = START_MS + RETENTION_MS;
-    assert_eq!(rounds(&table.story, over_ms - 1), (ids(&["r", "s", "t"]), 0, 1, 0));
+    assert_eq!(rounds(&table.story, over_ms - 1), (ids(&["s", "r", "t"]), 0, 1, 0));
     // The opening deposit had number 1, the bet of `r` number 2; an open round is remembered for ever.
     assert_eq!(rounds(&table.story, over_ms), (ids(&["s"]), 0, 0, 2));
     let session_ms = START_MS + IDLE_MS + limits::SESSION_REMEMBERED_MS;
@@ -126,6 +126,102 @@ fn a_statement_says_where_it_begins() {
     check(&mut table.story, (&[2, 4], 4));
     sweep(&mut table.story);
     check(&mut table.story, (&[2, 4], 4));
+}
+
+/// However much is over at one time, it leaves memory in small pieces, and shows none of it meanwhile.
+#[test]
+fn what_is_over_leaves_memory_in_pieces() {
+    const ROUNDS: usize = 1_000;
+    for pieces in [1, 2, 7, 1_000, usize::MAX] {
+        let mut table = Table::new();
+        let story = &mut table.story;
+        for number in 0..ROUNDS {
+            // Three of each round, the id of a bet that never came among them; every tenth round stays open.
+            let ends = if number.is_multiple_of(10) { "" } else { " close" };
+            for asked in [
+                format!("rollback r{number} x 1 of=never"),
+                format!("win r{number} w 1 start"),
+                format!("win r{number} v 1{ends}"),
+            ] {
+                story.outcome(&play(&asked).as_deref());
+            }
+        }
+        story.outcome(&transfer(ADMIN, Direction::In, "outside", "1"));
+        let (open, before) = (ROUNDS / 10, story.wallet.rounds());
+        assert_eq!(before, ROUNDS);
+        story.later(RETENTION_MS);
+        let image = images(&story.wallet, story.now_ms);
+        story.wallet.begin_sweep();
+        let mut turns = 0;
+        while story.wallet.tidy(story.now_ms, pieces) {
+            turns += 1;
+            assert!(pieces > 100 || story.wallet.rounds() > open || turns > ROUNDS, "in pieces");
+            if turns % 1_000 == 1 {
+                assert_eq!(images(&story.wallet, story.now_ms), image, "nothing of it is seen");
+            }
+        }
+        // Accounts, rounds, what is in them, and what is outside of rounds.
+        let items = 2 + (ROUNDS - open) * 4 + 2;
+        assert!(turns >= items / 2 / pieces && turns <= items / pieces + 3, "{turns} turns of {pieces}");
+        assert_eq!(story.wallet.rounds(), open);
+        assert_eq!(images(&story.wallet, story.now_ms), image);
+        std::mem::forget(table);
+    }
+}
+
+/// An account that is changed without a pause keeps nothing that is over, though no sweep comes by.
+#[test]
+fn changes_of_an_account_take_along_what_is_over() {
+    let mut table = Table::new();
+    let story = &mut table.story;
+    let short = retention(story, 1_000);
+    assert_eq!(story.wallet.configure(story.now_ms, &short), Ok(true));
+    for number in 0..2_000 {
+        let asked = match number % 4 {
+            0 => format!("rollback r{number} x 1 of=never"),
+            1 => format!("win r{number} w 1 start close"),
+            2 => format!("win r{} late 1", number - 1),
+            _ => String::new(),
+        };
+        let outcome = match asked.as_str() {
+            "" => story.outcome(&transfer(ADMIN, Direction::In, &format!("d{number}"), "1")),
+            asked => story.outcome(&play(asked).as_deref()),
+        };
+        assert!(!matches!(outcome, Outcome::OperatorRefused(_)), "{outcome:?}");
+        story.later(10);
+        // A hundred changes are remembered, half of them with a round of their own.
+        assert!(story.wallet.rounds() <= 60, "{} rounds", story.wallet.rounds());
+    }
+    std::mem::forget(table);
+}
+
+/// An id outside of rounds is free after its retention, whether its first use has left memory or not.
+#[test]
+fn a_payment_is_made_again_after_its_retention() {
+    let mut table = Table::new();
+    let story = &mut table.story;
+    let pay = |story: &mut Story, id: &str, minor: i64, version: u64| {
+        story.check(
+            &transfer(ADMIN, Direction::In, id, "1"),
+            &Outcome::Transferred(funds("GBP", minor, version)),
+        );
+    };
+    for number in 0..10 {
+        pay(story, &format!("d{number}"), 1_100 + 100 * number, 2 + number as u64);
+    }
+    story.later(RETENTION_MS);
+    // Each takes four along; the last ones are over and still in memory when they come again.
+    for (at, number) in [9, 8, 9, 8, 0].into_iter().enumerate() {
+        let again = [0, 1, 1, 1, 2][at] as i64;
+        pay(story, &format!("d{number}"), 2_100 + 100 * again, 12 + again as u64);
+    }
+    let Outcome::Statement(page) =
+        story.outcome(&Operation::GetStatement { account: AccountRef::new(ADMIN), after: 0, limit: 100 })
+    else {
+        panic!("no statement");
+    };
+    let numbers: Vec<u64> = page.lines.iter().map(|line| line.number).collect();
+    assert_eq!((&numbers[..], page.complete_from), (&[12, 13, 14][..], 12));
 }
 
 #[test]

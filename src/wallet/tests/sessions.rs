@@ -115,7 +115,9 @@ fn the_sweep_forgets_sessions_that_expired_a_day_ago() {
     story.login(YEN, "old");
     story.check(&open(YEN, "new"), &Outcome::OperatorRefused(OperatorRefusal::KeyTaken));
     story.later(IDLE_MS + limits::SESSION_REMEMBERED_MS);
-    story.wallet.sweep(story.now_ms, |_| false);
+    story.wallet.begin_sweep();
+    assert!(!story.wallet.tidy(story.now_ms, limits::TIDIED_PER_SWEEP));
+    story.wallet.release_keys(0, |_| panic!("it was not asked for"));
     assert_eq!(story.wallet.session_keys(), 2, "keys that can't be given back stay");
     sweep(&mut story);
     assert_eq!(story.wallet.session_keys(), 0);

@@ -2,6 +2,7 @@
 
 use super::rounds::{Table, play};
 use super::*;
+use crate::wallet::operation::Play;
 use crate::wallet::operation::PlayKind;
 use crate::wallet::outcome::{LineKind, RoundView, Statement, StatementLine};
 
@@ -93,4 +94,103 @@ fn winnings_without_a_start_are_marked_as_an_orphan() {
     let orphans: Vec<(&str, bool)> =
         view.open_rounds.iter().map(|round| (round.id.as_str(), round.orphan)).collect();
     assert_eq!(orphans, [("r", true), ("s", false), ("t", true)]);
+}
+
+fn page(story: &mut Story, after: u64, limit: u16) -> Statement {
+    let operation = Operation::GetStatement { account: AccountRef::new(ADMIN), after, limit };
+    let Outcome::Statement(statement) = story.outcome(&operation) else { panic!("no statement") };
+    *statement
+}
+
+/// A page ends where it would be too long, whatever its `limit`, and says that there is more.
+#[test]
+fn a_page_is_bounded_in_bytes() {
+    for (filler, at_most) in [("x", limits::STATEMENT_LINES_MAX), ("\u{1}", 100)] {
+        let mut table = Table::new();
+        let story = &mut table.story;
+        let text = filler.repeat(44);
+        for number in 0..400 {
+            let (round, transaction) = (format!("r{number:04}{text}"), format!("t{number:04}{text}"));
+            let Operation::Play(play) = play("win r t 0 start close") else { panic!() };
+            let play = Play { round: round.into(), transaction: transaction.into(), ..play };
+            assert!(matches!(story.outcome(&Operation::Play(play).as_deref()), Outcome::Done { .. }));
+        }
+        let (mut numbers, mut pages) = (Vec::new(), 0);
+        loop {
+            let after = numbers.last().copied().unwrap_or_default();
+            let page = page(story, after, limits::STATEMENT_LINES_MAX as u16);
+            let bytes: usize = page.lines.iter().map(StatementLine::json_bytes_max).sum();
+            assert!(bytes <= limits::STATEMENT_BYTES_MAX && page.lines.len() <= at_most, "{bytes}");
+            numbers.extend(page.lines.iter().map(|line| line.number));
+            pages += 1;
+            if !page.more {
+                break;
+            }
+            assert!(bytes + 1_000 > limits::STATEMENT_BYTES_MAX, "it is no shorter than it must be");
+        }
+        assert!(pages > 2 && numbers.iter().copied().eq(1..=401), "{pages} pages");
+        std::mem::forget(table);
+    }
+}
+
+/// A page takes what is over out of memory first; where that is too much it is to be asked again, and is right then.
+#[test]
+fn a_page_does_not_pay_for_all_that_is_over() {
+    const ROUNDS: usize = 10_000;
+    let mut table = Table::new();
+    let story = &mut table.story;
+    for number in 0..ROUNDS {
+        story.outcome(&play(&format!("win r{number} w 0 start close")).as_deref());
+    }
+    story.later(limits::RETENTION_MS - 1);
+    story.outcome(&play("win last w 0 start close").as_deref());
+    story.later(1);
+    let asked = Operation::GetStatement { account: AccountRef::new(ADMIN), after: 0, limit: 10 };
+    let mut refused = 0;
+    while story.outcome(&asked) == Outcome::OperatorRefused(OperatorRefusal::Forgetting) {
+        refused += 1;
+    }
+    assert!((2..=2 * ROUNDS / limits::FORGOTTEN_PER_PAGE + 1).contains(&refused), "{refused}");
+    check_numbers(story, &[ROUNDS as u64 + 2], ROUNDS as u64 + 2);
+    std::mem::forget(table);
+}
+
+/// Open rounds are shown in the order in which they were opened, by a replay and after a snapshot as well.
+#[test]
+fn open_rounds_keep_their_order() {
+    let mut table = Table::new();
+    for asked in [
+        "rollback a x 1 of=never",
+        "win b w 0 start",
+        "win c w 0 start",
+        "win a w 0",
+        "win d w 0 start",
+        "win c v 0",
+        "win b v 0 close",
+        "win e w 0 start",
+    ] {
+        table.story.outcome(&play(asked).as_deref());
+        table.story.later(1);
+    }
+    let story = &mut table.story;
+    let mut replayed = Wallet::to_replay();
+    replayed.configure(0, story.wallet.settings()).unwrap();
+    for (stamp, operation, receipt) in &story.journal {
+        replayed.replay(Rules::V2, *stamp, &operation.as_deref(), receipt).unwrap();
+    }
+    let mut restored = Wallet::to_replay();
+    restored.configure(0, story.wallet.settings()).unwrap();
+    // Version 0.1.0 had them in another order.
+    let mut turned = images(&story.wallet, story.now_ms);
+    turned.iter_mut().for_each(|image| image.rounds.reverse());
+    turned.iter().for_each(|image| restored.restore(image).unwrap());
+    let stamp = Stamp { now_ms: story.now_ms, sequence: 1_000 };
+    for wallet in [&mut story.wallet, &mut replayed, &mut restored] {
+        let operation = Operation::GetAccount { account: AccountRef::new(ADMIN) };
+        let Outcome::Account(view) = wallet.apply(stamp, &operation, &mut Effect::default()) else {
+            panic!()
+        };
+        let ids: Vec<&str> = view.open_rounds.iter().map(|round| round.id.as_str()).collect();
+        assert_eq!((ids, view.open_rounds_count), (vec!["c", "a", "d", "e"], 4));
+    }
 }

@@ -85,8 +85,8 @@ pub(super) struct Round {
     pub(super) game: CompactString,
     /// The games of all its transactions and cancelled bets.
     pub(super) games: BTreeSet<CompactString>,
-    /// Its place among the account's rounds, in the order in which they were first named.
-    pub(super) place: u64,
+    /// The number of the transaction that opened it.
+    pub(super) opened: u64,
     pub(super) staked: i128,
     pub(super) returned: i128,
     pub(super) bets: usize,
@@ -141,8 +141,6 @@ pub(super) struct Account {
     /// Tokens so far.
     pub(super) minted: u64,
     pub(super) rounds: BTreeMap<RoundKey, Round>,
-    /// Rounds so far.
-    pub(super) places: u64,
     /// Oldest first. A restart forgets them.
     pub(super) refusals: VecDeque<Refusal>,
     /// Numbers of transactions outside of rounds, by kind, platform and id.
@@ -303,7 +301,6 @@ fn put(state: &mut Option<Account>, ask: &Ask<'_>, id: &str, profile: &Profile) 
         tokens: BTreeMap::new(),
         minted: 0,
         rounds: BTreeMap::new(),
-        places: 0,
         refusals: VecDeque::new(),
         outside: BTreeMap::new(),
         transactions: BTreeMap::new(),
@@ -397,11 +394,8 @@ impl Account {
             let by_game = ask.rules.dialect(platform).round_scope == RoundScope::Game;
             RoundKey { platform, round: round.into(), game: by_game.then(|| game.into()) }
         });
-        let places = &mut self.places;
-        let round = self.rounds.entry(key.clone()).or_insert_with(|| {
-            *places += 1;
-            Round { game: game.into(), place: *places, ..Round::default() }
-        });
+        let new = || Round { game: game.into(), ..Round::default() };
+        let round = self.rounds.entry(key.clone()).or_insert_with(new);
         (key, round)
     }
 

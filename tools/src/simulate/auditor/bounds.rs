@@ -36,3 +36,9 @@ pub(crate) const OPEN_ROUNDS_SHOWN_MAX: usize = 100;
 
 /// Alerts that an account is shown with (docs/protocol.md, Operator API).
 pub(crate) const ALERTS_SHOWN_MAX: usize = 8;
+
+/// Bytes of the lines of a page of a statement (docs/protocol.md, Operator API).
+pub(crate) const PAGE_BYTES_MAX: usize = 65_536;
+
+/// Bytes that a line counts there beside its ids (docs/protocol.md, Operator API).
+pub(crate) const LINE_BYTES: usize = 384;

@@ -344,9 +344,10 @@ impl Account {
     /// Moves the funds, and remembers the transaction in its round, which is open from now on.
     fn enter(&mut self, ask: &Ask<'_>, play: &Play<CompactString>, deed: &Deed) {
         self.move_funds(deed.by);
+        let opened = self.last_number + 1;
         let round = self.remember(ask, play, deed.moved_nothing);
         if round.state == RoundState::Unopened {
-            round.state = RoundState::Open;
+            (round.state, round.opened) = (RoundState::Open, opened);
         }
         if play.ends_round {
             round.state = RoundState::Closed;

@@ -16,7 +16,7 @@ impl Account {
         });
         let mut open: Vec<(&RoundKey, &Round)> =
             self.rounds.iter().filter(|(_, round)| round.state == RoundState::Open).collect();
-        open.sort_by_key(|(_, round)| round.place);
+        open.sort_by_key(|(_, round)| round.opened);
         let open_rounds_count = open.len();
         let open_rounds = open.into_iter().take(bounds::OPEN_ROUNDS_SHOWN_MAX);
         let open_rounds = open_rounds.map(|(key, round)| show(key, round)).collect();
@@ -35,8 +35,13 @@ impl Account {
 
     pub(super) fn statement(&self, after: u64, limit: u16) -> Answer {
         let mut lines = self.lines(after);
-        let more = lines.len() > usize::from(limit);
-        lines.truncate(usize::from(limit));
+        let ends = lines.iter().scan(0, |bytes, line| {
+            *bytes += bytes_of(line);
+            Some(*bytes)
+        });
+        let shown = ends.take(limit.into()).take_while(|end| *end <= bounds::PAGE_BYTES_MAX).count();
+        let more = lines.len() > shown;
+        lines.truncate(shown);
         Outcome::Statement(Box::new(Statement {
             currency: self.currency,
             lines,
@@ -64,6 +69,12 @@ impl Account {
         });
         lines.collect()
     }
+}
+
+/// What a line counts in a page. The ids of the simulator are plain.
+fn bytes_of(line: &StatementLine) -> usize {
+    let texts = [line.round.as_ref(), line.game.as_ref(), Some(&line.transaction), line.original.as_ref()];
+    bounds::LINE_BYTES + texts.into_iter().flatten().map(|text| text.len()).sum::<usize>()
 }
 
 fn show(key: &RoundKey, round: &Round) -> RoundView {

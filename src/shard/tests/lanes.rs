@@ -1,0 +1,107 @@
+//! What one connection may take of a lane.
+
+use super::*;
+use crate::limits::{CONNECTIONS_MAX, LANE_SHARE_MAX};
+
+/// Connections of shard 0 whose requests go to accounts of shard 1.
+struct Clients {
+    cluster: Cluster,
+    nobody: Op,
+    /// What each has under way.
+    under_way: Vec<usize>,
+    refused: usize,
+}
+
+impl Clients {
+    fn new(clients: usize) -> Self {
+        let cluster = Cluster::new(2);
+        let nobody = get(&cluster.account(1, 0));
+        Self { cluster, nobody, under_way: vec![0; clients], refused: 0 }
+    }
+
+    /// The client's next request; `false` where it is put off.
+    fn ask(&mut self, client: usize) -> bool {
+        let under_way = self.under_way[client];
+        if under_way >= limits::PIPELINE_DEPTH_MAX
+            || !self.cluster.shards[0].has_room_for(&self.nobody.as_deref(), under_way)
+        {
+            return false;
+        }
+        match self.cluster.submit(0, &self.nobody).1 {
+            Submitted::Pending => self.under_way[client] += 1,
+            Submitted::Answered => self.refused += 1,
+        }
+        true
+    }
+
+    /// All ask for as much as they may, in turn.
+    fn ask_without_end(&mut self) {
+        while (0..self.under_way.len()).fold(false, |asked, client| asked | self.ask(client)) {}
+    }
+
+    fn free(&self) -> usize {
+        LANE_REQUESTS_MAX - self.cluster.shards[0].at[1]
+    }
+}
+
+#[test]
+fn a_connection_has_a_share_of_what_is_free() {
+    let mut clients = Clients::new(1);
+    let place = LANE_REQUESTS_MAX / LANE_SHARE_MAX;
+    // Places that are free, and what a connection may have under way beside the next request.
+    for (free, most) in [
+        (LANE_REQUESTS_MAX, LANE_SHARE_MAX - 1),
+        (LANE_REQUESTS_MAX / 2, LANE_SHARE_MAX / 2 - 1),
+        (2 * place + 1, 2),
+        (place + 1, 1),
+        (place, 0),
+        (1, 0),
+        (0, 0),
+    ] {
+        while clients.free() > free {
+            assert_eq!(clients.cluster.submit(0, &clients.nobody).1, Submitted::Pending);
+        }
+        let shard = &clients.cluster.shards[0];
+        let has_room = |under_way| shard.has_room_for(&clients.nobody.as_deref(), under_way);
+        let is = (0..=LANE_SHARE_MAX).rev().find(|under_way| has_room(*under_way));
+        assert_eq!(is, Some(most), "{free} places are free");
+        // What stays here takes no place.
+        let own = get(&clients.cluster.account(0, 0));
+        assert!(shard.has_room_for(&own.as_deref(), LANE_SHARE_MAX));
+    }
+    assert!(shard_refuses(&mut clients), "and is refused where it has nothing under way");
+}
+
+fn shard_refuses(clients: &mut Clients) -> bool {
+    clients.ask(0);
+    clients.refused == 1
+}
+
+/// However many pipeline without end, the ones that don't are served, and nobody is refused.
+#[test]
+fn pipelines_leave_room_for_those_that_have_nothing_under_way() {
+    for (pipelining, room) in [(1, 16_000), (300, 7_000), (1_000, 3_000), (10_000, 256)] {
+        let mut clients = Clients::new(CONNECTIONS_MAX);
+        let modest = clients.under_way.split_off(pipelining);
+        clients.ask_without_end();
+        assert_eq!(clients.refused, 0, "{pipelining}");
+        assert!(clients.free() >= room, "{pipelining} leave {}", clients.free());
+        let first = clients.under_way.len();
+        clients.under_way.extend(modest);
+        let asked = (first..first + room.min(CONNECTIONS_MAX - first)).all(|client| clients.ask(client));
+        assert!(asked && clients.refused == 0, "{pipelining} took what others need");
+        // What was put off goes on as the replies come.
+        clients.cluster.settle();
+        clients.under_way.fill(0);
+        assert!((0..pipelining).all(|client| clients.ask(client)));
+    }
+}
+
+/// Each connection that a shard may have has a place at two shards.
+#[test]
+fn every_connection_has_its_first_request_under_way() {
+    let mut clients = Clients::new(CONNECTIONS_MAX);
+    clients.ask_without_end();
+    assert_eq!((clients.refused, clients.free()), (0, 0));
+    assert!(clients.under_way.iter().all(|under_way| *under_way == 1));
+}

@@ -1,0 +1,132 @@
+//! Where each line of an account's statement is, in the order of the lines' numbers.
+//!
+//! A page begins at any number, and what is forgotten leaves from anywhere, since an open round keeps its lines for as long
+//! as it is open. So the places lie in chunks: each is found by two binary searches, and one that leaves moves those behind
+//! it in its chunk alone. Nothing is ever done to all of them.
+
+use std::collections::VecDeque;
+
+/// A transaction of a statement, and where it is: the round's place, and its own within the round. Outside of
+/// rounds the first is [`Place::OUTSIDE`], and the second counts from the first that there ever was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) number: u64,
+    pub(super) round: u32,
+    pub(super) at: u32,
+}
+
+impl Place {
+    pub(super) const OUTSIDE: u32 = u32::MAX;
+}
+
+/// Places of a chunk: 4 KiB of them, which move in some 100 ns.
+const CHUNK: usize = 256;
+
+/// The lines of a statement.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// Those before `last`, none of them empty.
+    chunks: VecDeque<Vec<Place>>,
+    /// Where lines are added; all that most accounts have.
+    last: Vec<Place>,
+}
+
+impl Lines {
+    /// Adds a line; its number is larger than all others'.
+    pub(super) fn push(&mut self, place: Place) {
+        debug_assert!(self.last.last().is_none_or(|last| last.number < place.number), "numbers grow");
+        if self.last.len() == CHUNK {
+            let full = std::mem::replace(&mut self.last, Vec::with_capacity(CHUNK));
+            self.chunks.push_back(full);
+        }
+        self.last.push(place);
+    }
+
+    /// Lets the line of this number go.
+    ///
+    /// # Panics
+    /// Where there is none.
+    pub(super) fn remove(&mut self, number: u64) {
+        let is_in_last = self.last.first().is_some_and(|first| first.number <= number);
+        let at = self.chunks.partition_point(|chunk| chunk[0].number <= number);
+        let chunk = match at.checked_sub(1) {
+            Some(at) if !is_in_last => &mut self.chunks[at],
+            _ => &mut self.last,
+        };
+        let place = chunk.binary_search_by_key(&number, |place| place.number);
+        chunk.remove(place.expect("a line is in its statement"));
+        if chunk.is_empty() && !is_in_last {
+            self.chunks.remove(at - 1);
+        } else if chunk.len() * 4 <= chunk.capacity() {
+            chunk.shrink_to(chunk.len() * 2);
+        }
+    }
+
+    /// The lines whose numbers are larger than this one, in their order.
+    pub(super) fn after(&self, number: u64) -> impl Iterator<Item = Place> {
+        let is_before = |chunk: &Vec<Place>| chunk.last().is_some_and(|last| last.number <= number);
+        let from = self.chunks.partition_point(is_before);
+        let chunks = self.chunks.range(from..).chain([&self.last]);
+        chunks.enumerate().flat_map(move |(at, chunk)| {
+            let skipped = if at == 0 { chunk.partition_point(|place| place.number <= number) } else { 0 };
+            chunk[skipped..].iter().copied()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(lines: &Lines, after: u64) -> Vec<u64> {
+        lines.after(after).map(|place| place.number).collect()
+    }
+
+    fn lines(numbers: impl Iterator<Item = u64>) -> Lines {
+        let mut lines = Lines::default();
+        numbers.for_each(|number| lines.push(Place { number, round: 0, at: 0 }));
+        lines
+    }
+
+    #[test]
+    fn lines_are_found_and_let_go_by_their_numbers() {
+        let most = 5 * CHUNK as u64;
+        // What is let go: nothing, the first, the last, every other one, whole chunks, all but one of each chunk.
+        let keeps: [fn(u64) -> bool; 6] = [
+            |_| true,
+            |number| number > 700,
+            |number| number <= 700,
+            |number| number.is_multiple_of(2),
+            |number| !(200..900).contains(&number),
+            |number| number % CHUNK as u64 == 7,
+        ];
+        for keep in keeps {
+            for forwards in [true, false] {
+                let mut lines = lines(1..=most);
+                let mut gone: Vec<u64> = (1..=most).filter(|number| !keep(*number)).collect();
+                if !forwards {
+                    gone.reverse();
+                }
+                gone.into_iter().for_each(|number| lines.remove(number));
+                for after in [0, 1, 255, 256, 257, 700, 899, 900, most - 1, most, u64::MAX] {
+                    let expect: Vec<u64> =
+                        (1..=most).filter(|number| *number > after && keep(*number)).collect();
+                    assert_eq!(numbers(&lines, after), expect, "after {after}");
+                }
+                assert!(lines.chunks.iter().all(|chunk| !chunk.is_empty()));
+                let room: usize = lines.chunks.iter().map(Vec::capacity).sum();
+                let kept: usize = lines.chunks.iter().map(Vec::len).sum();
+                assert!(room <= 4 * kept + lines.chunks.len(), "{kept} lines have {room} places");
+            }
+        }
+    }
+
+    #[test]
+    fn lines_go_on_after_all_were_let_go() {
+        let mut lines = lines(1..=3);
+        (1..=3).for_each(|number| lines.remove(number));
+        assert!(numbers(&lines, 0).is_empty());
+        lines.push(Place { number: 9, round: 0, at: 0 });
+        assert_eq!(numbers(&lines, 0), [9]);
+    }
+}
