@@ -71,6 +71,8 @@ pub struct Config {
     pub operator_token: Option<String>,
     /// How long peers are waited for.
     pub timeouts: Timeouts,
+    /// How long the server still serves after the signal to stop, while it says that it is not ready; milliseconds.
+    pub drain_grace_ms: u64,
     /// How the journal is kept.
     pub storing: Storing,
     /// Made-up accounts to start with (protocol §7).
@@ -298,6 +300,7 @@ fn serve(args: ServeArgs) -> Result<Config, Error> {
         platforms,
         operator_token: file.operator_token,
         timeouts: file.timeouts,
+        drain_grace_ms: file.drain_grace_ms,
         storing: file.storing,
         demo: args.demo.then(|| Demo { accounts: args.demo_accounts.unwrap_or(DEMO_ACCOUNTS) }),
         confirmed: match (args.after_pause, args.rebase_clock) {
@@ -366,6 +369,7 @@ fn demo_file() -> File {
         catalog: Catalog::new(vec![domain], ["11588".to_owned()]),
         zones: Zones::default(),
         timeouts: Timeouts::default(),
+        drain_grace_ms: 0,
         storing: Storing::default(),
     }
 }

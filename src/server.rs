@@ -2,7 +2,9 @@
 //! signal to stop.
 
 mod housekeeper;
+mod listen;
 mod memory;
+mod signals;
 mod timekeeper;
 
 use std::fmt;
@@ -14,15 +16,12 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+use housekeeper::{Housekeeper, Kept};
+use listen::bind;
 use rustix::fs::Mode;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{sched_getaffinity, sched_setaffinity};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
-use signal_hook::iterator::Signals;
-
-use housekeeper::{Housekeeper, Kept};
+use signals::Stops;
 use timekeeper::Timekeeper;
 
 use crate::api::Api;
@@ -54,12 +53,6 @@ const EXIT_START: u8 = 2;
 /// It could not go on: an error of input or output (`EX_IOERR` of sysexits.h).
 const EXIT_IO: u8 = 74;
 
-/// What a shell tells of a process that a signal has ended: this and the signal's number.
-const EXIT_SIGNAL: i32 = 128;
-
-/// The number of a container's first process.
-const FIRST_PROCESS: u32 = 1;
-
 impl Failure {
     fn start(sentence: String) -> Self {
         Self { sentence, exit_code: EXIT_START }
@@ -86,6 +79,7 @@ impl std::error::Error for Failure {}
 /// Where the server can't start: the listeners, the data directory, io_uring. Once it serves, a broken ring or a
 /// journal that can't be written ends the process with code 74.
 pub fn run(config: Config) -> Result<(), Failure> {
+    signals::outlive_unused()?;
     // What is made from here on is for the owner alone.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let prepared = config::prepare_data_dir(&config.data);
@@ -94,11 +88,11 @@ pub fn run(config: Config) -> Result<(), Failure> {
     let open_files = usize::try_from(raise(Resource::Nofile)).unwrap_or(usize::MAX);
     raise(Resource::Memlock);
     let starts = Arc::new(AtomicBool::new(true));
-    end_at_signals_while(&starts).map_err(|error| unhandled(&error))?;
+    signals::end_while(&starts)?;
     let shards = config.cores.len();
     let platform = bind(config.listen, shards)?;
     let operator = bind(config.operator_listen, shards)?;
-    let (platform_address, operator_address) = (platform.address, operator.address);
+    let addresses = [platform.address, operator.address];
 
     let partition = Partition::new(shards);
     let mesh = Mesh::new(partition).map_err(|error| {
@@ -130,17 +124,17 @@ pub fn run(config: Config) -> Result<(), Failure> {
     let (executors, troubles) = start(&config, &shared, parts)?;
     housekeeper.watch(troubles);
     housekeeper.look_at_the_disk();
-    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| unhandled(&error))?;
+    let stops = Stops::catch()?;
     starts.store(false, Ordering::Relaxed);
     shared.readiness.serve();
     housekeeper.start();
     memory::watch(Arc::clone(&shared.registry));
-    announce(platform_address, operator_address, shards);
+    announce(addresses, shards);
 
-    signals.forever().next();
+    stops.wait();
+    leave(&shared.readiness, config.drain_grace_ms);
     shared.readiness.stop();
     shared.mesh.signal_all();
-    end_at_next_signal(signals);
     for executor in executors {
         executor.join().map_err(|error| Failure { sentence: error.to_string(), exit_code: EXIT_IO })?;
     }
@@ -149,6 +143,15 @@ pub fn run(config: Config) -> Result<(), Failure> {
         let _ = writeln!(io::stderr(), "purser: note: {error}");
     }
     Ok(())
+}
+
+/// Serves on for so long, and says meanwhile that it is not ready: a load balancer takes it out first, and then the
+/// listeners close.
+fn leave(readiness: &Readiness, grace_ms: u64) {
+    if grace_ms > 0 {
+        readiness.leave();
+        std::thread::sleep(Duration::from_millis(grace_ms));
+    }
 }
 
 type Executors = Vec<ExecutorJoinHandle<()>>;
@@ -228,33 +231,7 @@ fn cant_start(reason: &str) -> String {
     format!("a shard can't start: {reason}; `purser doctor` says what this machine lacks")
 }
 
-/// Lets a signal end the process while it `starts`. The kernel does that by itself; but for the first process of a
-/// container it drops what is not caught, so that one ends as if it had not been dropped.
-fn end_at_signals_while(starts: &Arc<AtomicBool>) -> io::Result<()> {
-    if std::process::id() != FIRST_PROCESS {
-        return Ok(());
-    }
-    for signal in [SIGTERM, SIGINT] {
-        flag::register_conditional_shutdown(signal, EXIT_SIGNAL + signal, Arc::clone(starts))?;
-    }
-    Ok(())
-}
-
-fn unhandled(error: &io::Error) -> Failure {
-    Failure::start(format!("signals can't be handled: {}", config::reason(error)))
-}
-
-/// A stop that takes too long for who asked for it: the next signal ends it.
-#[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
-fn end_at_next_signal(mut signals: Signals) {
-    std::thread::spawn(move || {
-        if signals.forever().next().is_some() {
-            std::process::exit(i32::from(EXIT_IO));
-        }
-    });
-}
-
-fn announce(platform: SocketAddr, operator: SocketAddr, shards: usize) {
+fn announce([platform, operator]: [SocketAddr; 2], shards: usize) {
     let plural = if shards == 1 { "" } else { "s" };
     // A closed standard error is no reason to stop serving.
     let _ = writeln!(
@@ -280,60 +257,6 @@ fn raise(resource: Resource) -> u64 {
         let _ = setrlimit(resource, Rlimit { current: limit.maximum, maximum: limit.maximum });
     }
     getrlimit(resource).current.unwrap_or(u64::MAX)
-}
-
-/// The sockets of one listener, one per shard; the kernel deals connections among them.
-struct Bound {
-    address: SocketAddr,
-    sockets: Vec<TcpListener>,
-}
-
-fn bind(address: SocketAddr, shards: usize) -> Result<Bound, Failure> {
-    let failed = |error: io::Error| Failure::start(format!("can't listen on {address}: {}", reason(&error)));
-    // Sockets that share a port are let in beside those of another process of the same user. So the first one
-    // asks for the port alone, and that no other process has it is known before it is shared.
-    let probe = listen_when_free(address).map_err(failed)?;
-    let address = probe.local_addr().map_err(failed)?;
-    drop(probe);
-    let sockets = (0..shards).map(|_| listen(address, true)).collect::<io::Result<_>>().map_err(failed)?;
-    Ok(Bound { address, sockets })
-}
-
-/// Listens alone. The kernel closes the ring of a process that was killed a moment after the process has ended, and its
-/// listeners with it: so a port in use is tried again for a while.
-fn listen_when_free(address: SocketAddr) -> io::Result<TcpListener> {
-    let mut left_ms = limits::LISTEN_RETRY_MS_MAX;
-    loop {
-        match listen(address, false) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && left_ms > 0 => {
-                std::thread::sleep(Duration::from_millis(limits::LISTEN_RETRY_MS));
-                left_ms = left_ms.saturating_sub(limits::LISTEN_RETRY_MS);
-            }
-            listening => return listening,
-        }
-    }
-}
-
-fn listen(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
-    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let flags = SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
-    sockopt::set_socket_reuseaddr(&socket, true)?;
-    sockopt::set_socket_reuseport(&socket, shared)?;
-    // Accepted sockets inherit it: an answer is sent when it is there, not when the last one was acknowledged.
-    sockopt::set_tcp_nodelay(&socket, true)?;
-    rustix::net::bind(&socket, &address)?;
-    rustix::net::listen(&socket, limits::BACKLOG)?;
-    Ok(TcpListener::from(socket))
-}
-
-fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "the port is in use by another process".into(),
-        io::ErrorKind::PermissionDenied => "permission denied; ports below 1024 need a privilege".into(),
-        io::ErrorKind::AddrNotAvailable => "the address is not this machine's".into(),
-        _ => config::reason(error),
-    }
 }
 
 /// What all shards share.

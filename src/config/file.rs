@@ -40,6 +40,7 @@ pub(super) struct File {
     pub(super) catalog: Catalog,
     pub(super) zones: Zones,
     pub(super) timeouts: Timeouts,
+    pub(super) drain_grace_ms: u64,
     pub(super) storing: Storing,
 }
 
@@ -80,6 +81,7 @@ struct RawTimeouts {
     keep_alive_ms: Option<Spanned<i64>>,
     send_ms: Option<Spanned<i64>>,
     drain_ms: Option<Spanned<i64>>,
+    drain_grace_ms: Option<Spanned<i64>>,
     session_idle_ms: Option<Spanned<i64>>,
 }
 
@@ -172,6 +174,7 @@ impl File {
             catalog,
             zones: zones::of(&source, &raw.domain)?,
             timeouts,
+            drain_grace_ms: drain_grace(&source, &raw.timeouts)?,
             storing: storing(&source, &raw.storage)?,
         })
     }
@@ -347,6 +350,12 @@ fn timeouts(source: &Source<'_>, raw: &RawTimeouts) -> Result<(Timeouts, u64), E
         drain_ms: time("drain_ms", &raw.drain_ms, default.drain_ms)?,
     };
     Ok((timeouts, time("session_idle_ms", &raw.session_idle_ms, limits::SESSION_IDLE_MS)?))
+}
+
+/// How long a server that is to stop still serves; 0 for not at all.
+fn drain_grace(source: &Source<'_>, raw: &RawTimeouts) -> Result<u64, Error> {
+    let bounds = (0, limits::TIME_MS_MAX);
+    number(source, "drain_grace_ms", raw.drain_grace_ms.as_ref(), bounds, "milliseconds", 0)
 }
 
 fn retention(source: &Source<'_>, raw: &RawRounds) -> Result<u64, Error> {

@@ -44,6 +44,7 @@ keep_alive_ms = 2
 send_ms = 3
 drain_ms = 86400000
 session_idle_ms = 5
+drain_grace_ms = 9
 
 [rounds]
 retention_ms = 6
@@ -105,7 +106,7 @@ fn a_whole_file() {
     assert_eq!(file.catalog.retention_ms, 6);
     assert_eq!(file.storing, Storing { reserve_mib: 7, snapshot_segments: 8 });
     let timeouts = Timeouts { request_ms: 1, keep_alive_ms: 2, send_ms: 3, drain_ms: 86_400_000 };
-    assert_eq!(file.timeouts, timeouts);
+    assert_eq!((file.timeouts, file.drain_grace_ms), (timeouts, 9));
 }
 
 #[test]
@@ -142,7 +143,7 @@ fn keys_that_are_unknown_missing_or_of_the_wrong_type() {
         "session_idle_ms = 5",
         "listen = \"127.0.0.1:1\"",
         ":40: unknown field `listen`, expected one of `request_ms`, `keep_alive_ms`, `send_ms`, `drain_ms`, \
-         `session_idle_ms`; a key of the file itself stands above the first [section]",
+         `drain_grace_ms`, `session_idle_ms`; a key of the file itself stands above the first [section]",
     );
     check("\"127.0.0.1:1\"", "9816", ":1: invalid type: integer `9816`, expected a string");
     check("[\"11588\", \"11589\"]", "[11588]", ":6: invalid type: integer `11588`, expected a string");
@@ -335,6 +336,11 @@ fn times_out_of_bounds() {
         "session_idle_ms = 0",
         ":40: session_idle_ms is 0; it must be 1 to 86400000 milliseconds",
     );
+    check(
+        "drain_grace_ms = 9",
+        "drain_grace_ms = 86400001",
+        ":41: drain_grace_ms is 86400001; it must be 0 to 86400000 milliseconds",
+    );
 }
 
 #[test]
@@ -342,17 +348,17 @@ fn numbers_of_rounds_and_storage() {
     check(
         "retention_ms = 6",
         "retention_ms = 0",
-        ":43: retention_ms is 0; it must be 1 to 316224000000 milliseconds",
+        ":44: retention_ms is 0; it must be 1 to 316224000000 milliseconds",
     );
     check(
         "reserve_mib = 7",
         "reserve_mib = -1",
-        ":46: reserve_mib is -1; it must be 0 to 1099511627776 mebibytes",
+        ":47: reserve_mib is -1; it must be 0 to 1099511627776 mebibytes",
     );
     check(
         "snapshot_segments = 8",
         "snapshot_segments = 1025",
-        ":47: snapshot_segments is 1025; it must be 1 to 1024 segments",
+        ":48: snapshot_segments is 1025; it must be 1 to 1024 segments",
     );
 }
 
