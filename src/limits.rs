@@ -37,6 +37,15 @@ pub const LANE_BURST: usize = 256;
 /// connection is accepted and closed at once, so that the client sees an end and not a silence.
 pub const CONNECTIONS_MAX: usize = 16_384;
 
+/// Connections of one listener while the server starts, each a thread's and a descriptor's. Each is answered once, within
+/// microseconds of its request, so that they make room for one another; past it one that was asked nothing ends, or the next
+/// waits in the kernel's queue.
+pub const STARTUP_CONNECTIONS_MAX: usize = 512;
+
+/// Bytes of requests that are not whole while the server starts, all connections together: 80 of the largest. Past it one
+/// that is not whole is answered 503 before its rest has come.
+pub const STARTUP_BYTES_MAX: usize = 8 * 1024 * KIB;
+
 /// Pending connections that the kernel keeps for a listener.
 pub const BACKLOG: i32 = 4_096;
 
@@ -330,7 +339,7 @@ pub const LOOK_TRIES: usize = 8;
 /// Faults of a shard that `verify` writes out; it says how many there are.
 pub const FAULTS_SHOWN_MAX: usize = 20;
 
-/// Time after which a command that reads a data directory shows how far it is.
+/// Time after which a command that reads a data directory shows how far it is, and a start says where it can be asked.
 pub const PROGRESS_AFTER_MS: u64 = 1_000;
 
 /// Size of a manifest, which is six short lines.
@@ -343,7 +352,7 @@ pub const MARK_BYTES_MAX: usize = 2 * JOURNAL_BLOCK_BYTES;
 /// one reading only where it stops or starts.
 pub const MARK_TRIES: usize = 4;
 
-/// Rest before a port in use is tried again.
+/// Rest before a port in use is tried again, and before a start accepts again for which there were no descriptors.
 pub const LISTEN_RETRY_MS: u64 = 50;
 
 /// How long a start tries it: several times as long as the kernel takes to close what a killed process had.

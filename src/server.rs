@@ -1,10 +1,12 @@
 //! The process: it binds the listeners, recovers the data, starts one pinned executor per shard, and waits for the
 //! signal to stop.
 
+mod descriptors;
 mod housekeeper;
 mod listen;
 mod memory;
 mod signals;
+mod startup;
 mod timekeeper;
 
 use std::fmt;
@@ -15,19 +17,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use descriptors::raise;
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use housekeeper::{Housekeeper, Kept};
-use listen::bind;
+use listen::{Bound, bind};
 use rustix::fs::Mode;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::Resource;
 use rustix::thread::{sched_getaffinity, sched_setaffinity};
 use signals::Stops;
+use startup::{Answers, Startup};
 use timekeeper::Timekeeper;
 
 use crate::api::Api;
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::data::{self, Data, Opening, ShardStart};
+use crate::data::{self, Data, Opening, Reading, ShardStart};
 use crate::limits;
 use crate::metrics::Registry;
 use crate::net::readiness::{ReadOnly, Readiness};
@@ -84,9 +88,9 @@ pub fn run(config: Config) -> Result<(), Failure> {
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let prepared = config::prepare_data_dir(&config.data);
     let is_made = prepared.map_err(|error| Failure::start(error.to_string()))?;
-    // The ring's file table may not be larger than this.
-    let open_files = usize::try_from(raise(Resource::Nofile)).unwrap_or(usize::MAX);
+    let open_files = raise(Resource::Nofile);
     raise(Resource::Memlock);
+    say_notes(descriptors::note(open_files));
     let starts = Arc::new(AtomicBool::new(true));
     signals::end_while(&starts)?;
     let shards = config.cores.len();
@@ -103,12 +107,13 @@ pub fn run(config: Config) -> Result<(), Failure> {
         registry: Arc::new(Registry::new(shards, net::METRIC_NAMES)),
         readiness: Arc::new(Readiness::default()),
         clock: Clock::start(),
-        connections: limits::CONNECTIONS_MAX.min(open_files) as u32,
+        connections: descriptors::connections(open_files),
     };
-    let Data { directory, shards: data, notes, .. } = open_data(&config, partition, is_made, &shared.clock)?;
-    for note in notes {
-        let _ = writeln!(io::stderr(), "purser: note: {note}");
-    }
+    let reading = Arc::new(Reading::default());
+    let startup = begin_startup([&platform, &operator], open_files, &config, &shared, &reading)?;
+    let opened = open_data(&config, partition, is_made, &shared.clock, reading);
+    let Data { directory, shards: data, notes, .. } = opened?;
+    say_notes(notes);
     data.iter().for_each(|shard| shared.clock.begin_at(shard.now_ms));
     let config = Arc::new(config);
     let kept: Vec<Kept> = data.iter().map(Kept::of).collect();
@@ -121,27 +126,46 @@ pub fn run(config: Config) -> Result<(), Failure> {
     let listeners = platform.sockets.into_iter().zip(operator.sockets);
     let parts = data.into_iter().zip(&kept).zip(listeners);
     let parts = parts.map(|((data, kept), listeners)| (data, Arc::clone(&kept.progress), listeners));
-    let (executors, troubles) = start(&config, &shared, parts)?;
+    let Started { executors, troubles, gates } = start(&config, &shared, parts)?;
     housekeeper.watch(troubles);
     housekeeper.look_at_the_disk();
     let stops = Stops::catch()?;
     starts.store(false, Ordering::Relaxed);
+    startup.hand_over();
     shared.readiness.serve();
+    for gate in gates {
+        // A shard that has ended has said why.
+        let _ = gate.send(());
+    }
     housekeeper.start();
     memory::watch(Arc::clone(&shared.registry));
     announce(addresses, shards);
 
     stops.wait();
     leave(&shared.readiness, config.drain_grace_ms);
+    stop(&shared, startup, executors)?;
+    // Where one fails the next start reads as much as after a crash.
+    say_notes(kept.iter().filter_map(|kept| kept.stop().err()).map(|error| error.to_string()));
+    Ok(())
+}
+
+/// Says what whoever started the server should know.
+fn say_notes(notes: impl IntoIterator<Item = String>) {
+    for note in notes {
+        // A closed standard error is no reason to end.
+        let _ = writeln!(io::stderr(), "purser: note: {note}");
+    }
+}
+
+/// Finishes what is in hand.
+fn stop(shared: &Shared, startup: Startup, executors: Executors) -> Result<(), Failure> {
     shared.readiness.stop();
+    startup.stop();
     shared.mesh.signal_all();
     for executor in executors {
         executor.join().map_err(|error| Failure { sentence: error.to_string(), exit_code: EXIT_IO })?;
     }
-    for error in kept.iter().filter_map(|kept| kept.stop().err()) {
-        // The next start reads as much as after a crash.
-        let _ = writeln!(io::stderr(), "purser: note: {error}");
-    }
+    startup.join();
     Ok(())
 }
 
@@ -154,10 +178,30 @@ fn leave(readiness: &Readiness, grace_ms: u64) {
     }
 }
 
-type Executors = Vec<ExecutorJoinHandle<()>>;
+/// Answers what comes until the shards do.
+fn begin_startup(
+    listeners: [&Bound; 2],
+    open_files: usize,
+    config: &Config,
+    shared: &Shared,
+    reading: &Arc<Reading>,
+) -> Result<Startup, Failure> {
+    let api = Api::new(config.platforms.clone(), config.operator_token.clone());
+    let (readiness, clock) = (Arc::clone(&shared.readiness), shared.clock.clone());
+    let answers = Answers::new(api, readiness, Arc::clone(reading), clock.clone());
+    Startup::begin(listeners, open_files, config.timeouts, clock, answers).map_err(|error| {
+        Failure::start(format!("health checks can't be answered while it starts: {}", config::reason(&error)))
+    })
+}
 
 /// Opens the data directory: recovers what is in it.
-fn open_data(config: &Config, partition: Partition, is_made: bool, clock: &Clock) -> Result<Data, Failure> {
+fn open_data(
+    config: &Config,
+    partition: Partition,
+    is_made: bool,
+    clock: &Clock,
+    reading: Arc<Reading>,
+) -> Result<Data, Failure> {
     let mut stream = [0; 8];
     getrandom::fill(&mut stream).map_err(|error| Failure::start(format!("no random bits: {error}")))?;
     let opening = Opening {
@@ -170,6 +214,7 @@ fn open_data(config: &Config, partition: Partition, is_made: bool, clock: &Clock
         confirmed: config.confirmed,
         stream: u64::from_ne_bytes(stream),
         is_made,
+        reading,
     };
     let began_us = clock.mono_us();
     let data = data::open(&config.data, &opening).map_err(|error| Failure::start(error.to_string()))?;
@@ -184,12 +229,22 @@ fn open_data(config: &Config, partition: Partition, is_made: bool, clock: &Clock
 /// What one shard is given: its data, where it tells how far its journal has come, and its listeners.
 type Part = (ShardStart, Arc<Progress>, (TcpListener, TcpListener));
 
-/// Starts the shards, each on its core, and waits until all of them accept.
+type Executors = Vec<ExecutorJoinHandle<()>>;
+
+/// The shards, each ready to serve.
+struct Started {
+    executors: Executors,
+    troubles: Vec<Trouble>,
+    /// What each waits for before it accepts.
+    gates: Vec<mpsc::Sender<()>>,
+}
+
+/// Starts the shards, each on its core, and waits until all of them are ready.
 fn start(
     config: &Arc<Config>,
     shared: &Shared,
     parts: impl Iterator<Item = Part>,
-) -> Result<(Executors, Vec<Trouble>), Failure> {
+) -> Result<Started, Failure> {
     // An executor that can't have its rings panics; whoever starts the server wants a sentence.
     panic::set_hook(Box::new(|panic| {
         let _ = writeln!(io::stderr(), "purser: {}", cant_start(&panic.to_string().replace('\n', " ")));
@@ -197,8 +252,10 @@ fn start(
     }));
     let partition = shared.mesh.partition();
     let (started, start) = mpsc::channel();
-    let mut executors = Executors::new();
+    let (mut executors, mut gates) = (Vec::new(), Vec::new());
     for (index, (core, (data, progress, listeners))) in config.cores.iter().zip(parts).enumerate() {
+        let (gate, go) = mpsc::channel();
+        gates.push(gate);
         let plan = Plan {
             id: partition.shard(index),
             data,
@@ -207,6 +264,7 @@ fn start(
             shared: shared.clone(),
             config: Arc::clone(config),
             started: started.clone(),
+            go,
         };
         let executor = LocalExecutorBuilder::new(Placement::Fixed(*core))
             .name(&format!("shard-{index}"))
@@ -224,7 +282,7 @@ fn start(
         }
     }
     let _ = panic::take_hook();
-    Ok((executors, troubles))
+    Ok(Started { executors, troubles, gates })
 }
 
 fn cant_start(reason: &str) -> String {
@@ -250,15 +308,6 @@ fn leave_cores(cores: &[usize]) {
     }
 }
 
-/// Raises a soft limit to its hard one, and says what it is then.
-fn raise(resource: Resource) -> u64 {
-    let limit = getrlimit(resource);
-    if limit.current != limit.maximum {
-        let _ = setrlimit(resource, Rlimit { current: limit.maximum, maximum: limit.maximum });
-    }
-    getrlimit(resource).current.unwrap_or(u64::MAX)
-}
-
 /// What all shards share.
 #[derive(Clone)]
 struct Shared {
@@ -278,15 +327,21 @@ struct Plan {
     shared: Shared,
     config: Arc<Config>,
     started: mpsc::Sender<Result<Trouble, Failure>>,
+    /// It may accept.
+    go: mpsc::Receiver<()>,
 }
 
 impl Plan {
     async fn run(self) {
         let (id, started) = (self.id, self.started.clone());
         match self.driver() {
-            Ok((driver, trouble)) => {
+            Ok((driver, trouble, go)) => {
                 let _ = started.send(Ok(trouble));
                 drop(started);
+                // Nothing else is to run on this core yet. One of the others may not have come so far; then all end.
+                if go.recv().is_err() {
+                    return;
+                }
                 if let Err(error) = driver.run().await {
                     end(id, &error.to_string());
                 }
@@ -297,8 +352,8 @@ impl Plan {
         }
     }
 
-    fn driver(self) -> Result<(Driver, Trouble), String> {
-        let Self { id, data, progress, listeners, shared, config, .. } = self;
+    fn driver(self) -> Result<(Driver, Trouble, mpsc::Receiver<()>), String> {
+        let Self { id, data, progress, listeners, shared, config, go, .. } = self;
         let ShardStart { wallet, journal, end, files, mark, now_ms, .. } = data;
         let sentence = |error: io::Error| config::reason(&error);
         let ring = Ring::new(Sizes::server(shared.connections)).map_err(sentence)?;
@@ -335,7 +390,7 @@ impl Plan {
             timeouts: config.timeouts,
             seed,
         });
-        Ok((driver.map_err(sentence)?, trouble))
+        Ok((driver.map_err(sentence)?, trouble, go))
     }
 }
 

@@ -84,6 +84,15 @@ fn a_full_table_refuses_and_serves_on() {
     assert_eq!(served.len(), FILES as usize - 1);
 }
 
+/// What there is less of than there could be is said at the start, with what limits it and what to do.
+#[test]
+fn few_places_are_said_at_the_start() {
+    let few = "purser: note: each shard has room for 128 connections, and not 16384: that is the hard limit of open files \
+               (ulimit -Hn). Give the service LimitNOFILE=16384, or the container --ulimit nofile=16384\n";
+    let server = Start::demo(1).files(FILES).start();
+    assert!(server.said.contains(few), "{}", server.said);
+}
+
 /// Each shard has a table of its own; the kernel deals connections without knowing which one is full.
 #[test]
 fn full_tables_of_two_shards() {
