@@ -20,6 +20,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 pub use self::args::ExportFormat;
 use self::args::{Args, ServeArgs, Task};
 use self::file::File;
+pub use self::quota::Quota;
 use crate::api::{Manners, Platform};
 use crate::calendar::Zones;
 use crate::clock::start::Confirmed;
@@ -33,6 +34,7 @@ use crate::wallet::{Catalog, Currency, Dialect, Domain, PlatformKey, TokenPolicy
 mod args;
 pub(crate) mod cores;
 mod file;
+mod quota;
 
 /// Where the wallet listens unless told otherwise.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9816);
@@ -62,6 +64,8 @@ pub struct Config {
     /// [`SHARDS_MAX`](crate::limits::SHARDS_MAX) of them. A CPU stands here twice only where more shards than
     /// cores were asked for.
     pub cores: Vec<usize>,
+    /// What the process's cgroups let it use of them.
+    pub quota: Option<Quota>,
     /// Domains, games, token policy and session times.
     pub catalog: Catalog,
     /// The domains' time zones.
@@ -74,6 +78,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Who may have connections.
     pub places: PlacesPolicy,
+    /// How long the server still serves after the signal to stop, while it says that it is not ready; milliseconds.
+    pub drain_grace_ms: u64,
     /// How the journal is kept.
     pub storing: Storing,
     /// Made-up accounts to start with (protocol §7).
@@ -83,8 +89,19 @@ pub struct Config {
 }
 
 impl Config {
-    /// A sentence worth telling at the start: something that was asked for and costs speed.
-    pub fn note(&self) -> Option<String> {
+    /// Sentences worth telling at the start: what was asked for, or is given, and costs speed.
+    pub fn notes(&self) -> Vec<String> {
+        let quota = self.quota.filter(|quota| quota.stops(self.cores.len())).map(|quota| {
+            let (shards, plural) = (self.cores.len(), if self.cores.len() == 1 { "" } else { "s" });
+            format!(
+                "{shards} shard{plural} on a CPU quota of {quota}: while they are busy the kernel stops all of them for the rest \
+                 of each period (cpu.max). Raise the quota to a core for each shard"
+            )
+        });
+        self.shared_cores().into_iter().chain(quota).collect()
+    }
+
+    fn shared_cores(&self) -> Option<String> {
         let shared = self.cores.iter().enumerate().any(|(at, core)| self.cores[..at].contains(core));
         shared.then(|| {
             format!("{} shards share the cores {}: slower than one each", self.cores.len(), {
@@ -127,6 +144,8 @@ pub struct DoctorArgs {
     pub data: PathBuf,
     /// The CPU of each shard, as in [`Config::cores`].
     pub cores: Vec<usize>,
+    /// What the process's cgroups let it use of them.
+    pub quota: Option<Quota>,
 }
 
 /// What `purser explain` is asked for.
@@ -225,10 +244,14 @@ where
     };
     match args.command {
         Task::Serve(args) => Ok(Command::Serve(Box::new(serve(args)?))),
-        Task::Doctor(args) => Ok(Command::Doctor(DoctorArgs {
-            data: data_dir(args.data.unwrap_or_else(|| DATA.into()))?,
-            cores: place(&args.placement)?,
-        })),
+        Task::Doctor(args) => {
+            let quota = quota::own();
+            Ok(Command::Doctor(DoctorArgs {
+                data: data_dir(args.data.unwrap_or_else(|| DATA.into()))?,
+                cores: place(&args.placement, quota)?,
+                quota,
+            }))
+        }
         Task::Verify(args) => Ok(Command::Verify(data_of(args)?)),
         Task::Explain(args) => Ok(Command::Explain(ExplainArgs {
             data: data_of(args.data)?,
@@ -291,17 +314,20 @@ fn serve(args: ServeArgs) -> Result<Config, Error> {
         platform.dialect.token_policy = own.unwrap_or(server_policy);
         catalog.set_dialect(platform.key, platform.dialect);
     }
+    let quota = quota::own();
     let config = Config {
         listen: args.listen.or(file.listen).unwrap_or(LISTEN),
         operator_listen: args.operator_listen.or(file.operator_listen).unwrap_or(OPERATOR_LISTEN),
         data: data_dir(args.data.or(file.data).unwrap_or_else(|| DATA.into()))?,
-        cores: place(&args.placement)?,
+        cores: place(&args.placement, quota)?,
+        quota,
         catalog,
         zones: file.zones,
         platforms,
         operator_token: file.operator_token,
         timeouts: file.timeouts,
         places: file.places,
+        drain_grace_ms: file.drain_grace_ms,
         storing: file.storing,
         demo: args.demo.then(|| Demo { accounts: args.demo_accounts.unwrap_or(DEMO_ACCOUNTS) }),
         confirmed: match (args.after_pause, args.rebase_clock) {
@@ -372,12 +398,13 @@ fn demo_file() -> File {
         zones: Zones::default(),
         timeouts: Timeouts::default(),
         places: PlacesPolicy::default(),
+        drain_grace_ms: 0,
         storing: Storing::default(),
     }
 }
 
-fn place(args: &args::PlacementArgs) -> Result<Vec<usize>, Error> {
-    cores::place(args.cores.as_ref(), args.shards.map(usize::from), &cores::allowed()?)
+fn place(args: &args::PlacementArgs, quota: Option<Quota>) -> Result<Vec<usize>, Error> {
+    cores::place(args.cores.as_ref(), args.shards.map(usize::from), &cores::allowed()?, quota)
 }
 
 fn data_dir(path: PathBuf) -> Result<PathBuf, Error> {

@@ -7,6 +7,7 @@
 
 mod files;
 mod marks;
+mod reading;
 mod state;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 pub use files::ShardFiles;
 use files::SnapshotSink;
 pub use marks::ShardMark;
+pub use reading::Reading;
 use state::{Reason, State};
 
 use crate::calendar::Zones;
@@ -145,6 +147,8 @@ pub struct Opening {
     pub stream: u64,
     /// The directory was made by this start.
     pub is_made: bool,
+    /// Where it is told how much was read.
+    pub reading: Arc<Reading>,
 }
 
 impl Opening {
@@ -183,7 +187,7 @@ pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
         }
         Some(found) if found.generation == 0 => State::first(&directory, opening, true)?,
         Some(found) => {
-            let recovered = recover_all(&directory, found, &mut notes)?;
+            let recovered = recover_all(&directory, found, &opening.reading, &mut notes)?;
             replayed = recovered.iter().map(|(shard, _)| shard.replayed).sum();
             let Decision { begin_ms, rebases, note } = decide(&recovered, opening)?;
             notes.extend(note);
@@ -290,13 +294,15 @@ type Found = (Recovered, Option<(Mark, u64)>);
 fn recover_all(
     directory: &DataDirectory,
     manifest: Manifest,
+    reading: &Reading,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Found>, Error> {
     let files: Vec<ShardFiles> =
         (0..manifest.shards).map(|shard| ShardFiles::of(directory, manifest, shard)).collect();
+    files.iter().for_each(|files| reading.expect(files.bytes()));
     let recover = |files: &ShardFiles| -> Result<Found, Error> {
         let mark = if manifest.has_marks() { Some(files.mark()?) } else { None };
-        Ok((files.recover(mark.map(|(mark, _)| mark))?, mark))
+        Ok((files.recover(mark.map(|(mark, _)| mark), reading)?, mark))
     };
     let recovered: Vec<Result<Found, Error>> = std::thread::scope(|scope| {
         let threads: Vec<_> = files.iter().map(|files| scope.spawn(|| recover(files))).collect();

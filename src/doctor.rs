@@ -79,7 +79,7 @@ pub fn examine(args: &DoctorArgs) -> Report {
             judge::memlock(probe::memlock(), &probe::rings_of(shards), shards),
             judge::open_files(probe::open_files(), shards),
             judge::direct_io(&args.data, &probe::direct_io(&args.data)),
-            judge::cores(&args.cores),
+            judge::cores(&args.cores, args.quota),
             judge::clock(&probe::clock()),
         ],
     }

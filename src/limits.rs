@@ -65,6 +65,14 @@ pub const CONNECTIONS_LOOKS_MAX: usize = 64;
 /// Networks that are exempt from the bound per address (`exempt`). All of them are compared with each client that connects:
 /// under a microsecond.
 pub const EXEMPT_NETWORKS_MAX: usize = 256;
+/// Connections of one listener while the server starts, each a thread's and a descriptor's. Each is answered once, within
+/// microseconds of its request, so that they make room for one another; past it one that was asked nothing ends, or the next
+/// waits in the kernel's queue.
+pub const STARTUP_CONNECTIONS_MAX: usize = 512;
+
+/// Bytes of requests that are not whole while the server starts, all connections together: 80 of the largest. Past it one
+/// that is not whole is answered 503 before its rest has come.
+pub const STARTUP_BYTES_MAX: usize = 8 * 1024 * KIB;
 
 /// Pending connections that the kernel keeps for a listener.
 pub const BACKLOG: i32 = 4_096;
@@ -94,6 +102,10 @@ pub const REQUESTS_PER_TURN: usize = 32;
 /// Bytes of answers that may wait for a connection, for its peer, for other shards and for the journal together. Past it no
 /// further request of that connection is served, until the peer reads. It holds a full pipeline of answers of 1 KiB.
 pub const SEND_BACKLOG_BYTES: usize = 64 * KIB;
+
+/// What the kernel keeps of a connection in each direction, before its own additions, which double it: 256 KiB in all with
+/// those. 64 KiB are on their way to a peer that is 10 ms away and takes 50 MB/s.
+pub const SOCKET_BUFFER_BYTES: usize = 64 * KIB;
 
 /// Bytes of a connection that wait to be framed: a message that is not complete, whose bounds are below, and the
 /// buffer that its last bytes came in. A connection is not read while it has bytes to be served, so that there are
@@ -443,7 +455,7 @@ pub const LOOK_TRIES: usize = 8;
 /// Faults of a shard that `verify` writes out; it says how many there are.
 pub const FAULTS_SHOWN_MAX: usize = 20;
 
-/// Time after which a command that reads a data directory shows how far it is.
+/// Time after which a command that reads a data directory shows how far it is, and a start says where it can be asked.
 pub const PROGRESS_AFTER_MS: u64 = 1_000;
 
 /// Size of a manifest, which is six short lines.
@@ -456,7 +468,7 @@ pub const MARK_BYTES_MAX: usize = 2 * JOURNAL_BLOCK_BYTES;
 /// one reading only where it stops or starts.
 pub const MARK_TRIES: usize = 4;
 
-/// Rest before a port in use is tried again.
+/// Rest before a port in use is tried again, and before a start accepts again for which there were no descriptors.
 pub const LISTEN_RETRY_MS: u64 = 50;
 
 /// How long a start tries it: several times as long as the kernel takes to close what a killed process had.

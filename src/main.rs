@@ -41,7 +41,7 @@ fn main() -> ExitCode {
 }
 
 fn serve(config: Config) -> ExitCode {
-    if let Some(note) = config.note() {
+    for note in config.notes() {
         complain(&format!("note: {note}"));
     }
     match server::run(config) {

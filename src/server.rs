@@ -1,9 +1,13 @@
 //! The process: it binds the listeners, recovers the data, starts one pinned executor per shard, and waits for the
 //! signal to stop.
 
+mod descriptors;
 mod housekeeper;
+mod listen;
 mod memory;
+mod signals;
 mod stalls;
+mod startup;
 mod timekeeper;
 
 use std::fmt;
@@ -14,22 +18,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use descriptors::raise;
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
-use rustix::fs::Mode;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::thread::{sched_getaffinity, sched_setaffinity};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
-use signal_hook::iterator::Signals;
-
 use housekeeper::{Housekeeper, Kept};
+use listen::{Bound, bind};
+use rustix::fs::Mode;
+use rustix::process::Resource;
+use rustix::thread::{sched_getaffinity, sched_setaffinity};
+use signals::Stops;
+use startup::{Answers, Startup};
 use timekeeper::Timekeeper;
 
 use crate::api::Api;
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::data::{self, Data, Opening, ShardStart};
+use crate::data::{self, Data, Opening, Reading, ShardStart};
 use crate::limits;
 use crate::metrics::Registry;
 use crate::net::readiness::{ReadOnly, Readiness};
@@ -55,12 +58,6 @@ const EXIT_START: u8 = 2;
 
 /// It could not go on: an error of input or output (`EX_IOERR` of sysexits.h).
 const EXIT_IO: u8 = 74;
-
-/// What a shell tells of a process that a signal has ended: this and the signal's number.
-const EXIT_SIGNAL: i32 = 128;
-
-/// The number of a container's first process.
-const FIRST_PROCESS: u32 = 1;
 
 impl Failure {
     fn start(sentence: String) -> Self {
@@ -88,19 +85,20 @@ impl std::error::Error for Failure {}
 /// Where the server can't start: the listeners, the data directory, io_uring. Once it serves, a broken ring or a
 /// journal that can't be written ends the process with code 74.
 pub fn run(config: Config) -> Result<(), Failure> {
+    signals::outlive_unused()?;
     // What is made from here on is for the owner alone.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let prepared = config::prepare_data_dir(&config.data);
     let is_made = prepared.map_err(|error| Failure::start(error.to_string()))?;
-    // The ring's file table may not be larger than this.
-    let open_files = usize::try_from(raise(Resource::Nofile)).unwrap_or(usize::MAX);
+    let open_files = raise(Resource::Nofile);
     raise(Resource::Memlock);
+    say_notes(descriptors::note(open_files));
     let starts = Arc::new(AtomicBool::new(true));
-    end_at_signals_while(&starts).map_err(|error| unhandled(&error))?;
+    signals::end_while(&starts)?;
     let shards = config.cores.len();
-    let platform = bind(config.listen, shards)?;
-    let operator = bind(config.operator_listen, shards)?;
-    let (platform_address, operator_address) = (platform.address, operator.address);
+    let platform = bind(config.listen, shards, config.timeouts.send_ms)?;
+    let operator = bind(config.operator_listen, shards, config.timeouts.send_ms)?;
+    let addresses = [platform.address, operator.address];
 
     let partition = Partition::new(shards);
     let mesh = Mesh::new(partition).map_err(|error| {
@@ -111,13 +109,14 @@ pub fn run(config: Config) -> Result<(), Failure> {
         registry: Arc::new(Registry::new(shards, net::METRIC_NAMES)),
         readiness: Arc::new(Readiness::default()),
         clock: Clock::start(),
-        connections: limits::CONNECTIONS_MAX.min(open_files) as u32,
+        connections: descriptors::connections(open_files),
         stalls: (0..shards).map(|_| Arc::default()).collect(),
     };
-    let Data { directory, shards: data, notes, .. } = open_data(&config, partition, is_made, &shared.clock)?;
-    for note in notes {
-        let _ = writeln!(io::stderr(), "purser: note: {note}");
-    }
+    let reading = Arc::new(Reading::default());
+    let startup = begin_startup([&platform, &operator], open_files, &config, &shared, &reading)?;
+    let opened = open_data(&config, partition, is_made, &shared.clock, reading);
+    let Data { directory, shards: data, notes, .. } = opened?;
+    say_notes(notes);
     data.iter().for_each(|shard| shared.clock.begin_at(shard.now_ms));
     let config = Arc::new(config);
     let kept: Vec<Kept> = data.iter().map(Kept::of).collect();
@@ -130,35 +129,83 @@ pub fn run(config: Config) -> Result<(), Failure> {
     let listeners = platform.sockets.into_iter().zip(operator.sockets);
     let parts = data.into_iter().zip(&kept).zip(listeners);
     let parts = parts.map(|((data, kept), listeners)| (data, Arc::clone(&kept.progress), listeners));
-    let (executors, troubles) = start(&config, &shared, parts)?;
+    let Started { executors, troubles, gates } = start(&config, &shared, parts)?;
     housekeeper.watch(troubles);
     housekeeper.look_at_the_disk();
-    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| unhandled(&error))?;
+    let stops = Stops::catch()?;
     starts.store(false, Ordering::Relaxed);
+    startup.hand_over();
     shared.readiness.serve();
+    for gate in gates {
+        // A shard that has ended has said why.
+        let _ = gate.send(());
+    }
     housekeeper.start();
     memory::watch(Arc::clone(&shared.registry));
     stalls::watch(shared.stalls.clone());
-    announce(platform_address, operator_address, shards);
+    announce(addresses, shards);
 
-    signals.forever().next();
-    shared.readiness.stop();
-    shared.mesh.signal_all();
-    end_at_next_signal(signals);
-    for executor in executors {
-        executor.join().map_err(|error| Failure { sentence: error.to_string(), exit_code: EXIT_IO })?;
-    }
-    for error in kept.iter().filter_map(|kept| kept.stop().err()) {
-        // The next start reads as much as after a crash.
-        let _ = writeln!(io::stderr(), "purser: note: {error}");
-    }
+    stops.wait();
+    leave(&shared.readiness, config.drain_grace_ms);
+    stop(&shared, startup, executors)?;
+    // Where one fails the next start reads as much as after a crash.
+    say_notes(kept.iter().filter_map(|kept| kept.stop().err()).map(|error| error.to_string()));
     Ok(())
 }
 
-type Executors = Vec<ExecutorJoinHandle<()>>;
+/// Says what whoever started the server should know.
+fn say_notes(notes: impl IntoIterator<Item = String>) {
+    for note in notes {
+        // A closed standard error is no reason to end.
+        let _ = writeln!(io::stderr(), "purser: note: {note}");
+    }
+}
+
+/// Finishes what is in hand.
+fn stop(shared: &Shared, startup: Startup, executors: Executors) -> Result<(), Failure> {
+    shared.readiness.stop();
+    startup.stop();
+    shared.mesh.signal_all();
+    for executor in executors {
+        executor.join().map_err(|error| Failure { sentence: error.to_string(), exit_code: EXIT_IO })?;
+    }
+    startup.join();
+    Ok(())
+}
+
+/// Serves on for so long, and says meanwhile that it is not ready: a load balancer takes it out first, and then the
+/// listeners close.
+fn leave(readiness: &Readiness, grace_ms: u64) {
+    if grace_ms > 0 {
+        readiness.leave();
+        std::thread::sleep(Duration::from_millis(grace_ms));
+    }
+}
+
+/// Answers what comes until the shards do.
+fn begin_startup(
+    listeners: [&Bound; 2],
+    open_files: usize,
+    config: &Config,
+    shared: &Shared,
+    reading: &Arc<Reading>,
+) -> Result<Startup, Failure> {
+    let api = Api::new(config.platforms.clone(), config.operator_token.clone());
+    let (readiness, clock) = (Arc::clone(&shared.readiness), shared.clock.clone());
+    let answers = Answers::new(api, readiness, Arc::clone(reading), clock.clone());
+    Startup::begin(listeners, open_files, config.timeouts, clock, answers).map_err(|error| {
+        Failure::start(format!("health checks can't be answered while it starts: {}", config::reason(&error)))
+    })
+}
 
 /// Opens the data directory: recovers what is in it.
-fn open_data(config: &Config, partition: Partition, is_made: bool, clock: &Clock) -> Result<Data, Failure> {
+fn open_data(
+    config: &Config,
+    partition: Partition,
+    is_made: bool,
+    clock: &Clock,
+    reading: Arc<Reading>,
+) -> Result<Data, Failure> {
     let mut stream = [0; 8];
     getrandom::fill(&mut stream).map_err(|error| Failure::start(format!("no random bits: {error}")))?;
     let opening = Opening {
@@ -171,6 +218,7 @@ fn open_data(config: &Config, partition: Partition, is_made: bool, clock: &Clock
         confirmed: config.confirmed,
         stream: u64::from_ne_bytes(stream),
         is_made,
+        reading,
     };
     let began_us = clock.mono_us();
     let data = data::open(&config.data, &opening).map_err(|error| Failure::start(error.to_string()))?;
@@ -185,12 +233,22 @@ fn open_data(config: &Config, partition: Partition, is_made: bool, clock: &Clock
 /// What one shard is given: its data, where it tells how far its journal has come, and its listeners.
 type Part = (ShardStart, Arc<Progress>, (TcpListener, TcpListener));
 
-/// Starts the shards, each on its core, and waits until all of them accept.
+type Executors = Vec<ExecutorJoinHandle<()>>;
+
+/// The shards, each ready to serve.
+struct Started {
+    executors: Executors,
+    troubles: Vec<Trouble>,
+    /// What each waits for before it accepts.
+    gates: Vec<mpsc::Sender<()>>,
+}
+
+/// Starts the shards, each on its core, and waits until all of them are ready.
 fn start(
     config: &Arc<Config>,
     shared: &Shared,
     parts: impl Iterator<Item = Part>,
-) -> Result<(Executors, Vec<Trouble>), Failure> {
+) -> Result<Started, Failure> {
     // An executor that can't have its rings panics; whoever starts the server wants a sentence.
     panic::set_hook(Box::new(|panic| {
         let _ = writeln!(io::stderr(), "purser: {}", cant_start(&panic.to_string().replace('\n', " ")));
@@ -198,8 +256,10 @@ fn start(
     }));
     let partition = shared.mesh.partition();
     let (started, start) = mpsc::channel();
-    let mut executors = Executors::new();
+    let (mut executors, mut gates) = (Vec::new(), Vec::new());
     for (index, (core, (data, progress, listeners))) in config.cores.iter().zip(parts).enumerate() {
+        let (gate, go) = mpsc::channel();
+        gates.push(gate);
         let plan = Plan {
             id: partition.shard(index),
             data,
@@ -208,6 +268,7 @@ fn start(
             shared: shared.clone(),
             config: Arc::clone(config),
             started: started.clone(),
+            go,
         };
         let executor = LocalExecutorBuilder::new(Placement::Fixed(*core))
             .name(&format!("shard-{index}"))
@@ -225,40 +286,14 @@ fn start(
         }
     }
     let _ = panic::take_hook();
-    Ok((executors, troubles))
+    Ok(Started { executors, troubles, gates })
 }
 
 fn cant_start(reason: &str) -> String {
     format!("a shard can't start: {reason}; `purser doctor` says what this machine lacks")
 }
 
-/// Lets a signal end the process while it `starts`. The kernel does that by itself; but for the first process of a
-/// container it drops what is not caught, so that one ends as if it had not been dropped.
-fn end_at_signals_while(starts: &Arc<AtomicBool>) -> io::Result<()> {
-    if std::process::id() != FIRST_PROCESS {
-        return Ok(());
-    }
-    for signal in [SIGTERM, SIGINT] {
-        flag::register_conditional_shutdown(signal, EXIT_SIGNAL + signal, Arc::clone(starts))?;
-    }
-    Ok(())
-}
-
-fn unhandled(error: &io::Error) -> Failure {
-    Failure::start(format!("signals can't be handled: {}", config::reason(error)))
-}
-
-/// A stop that takes too long for who asked for it: the next signal ends it.
-#[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
-fn end_at_next_signal(mut signals: Signals) {
-    std::thread::spawn(move || {
-        if signals.forever().next().is_some() {
-            std::process::exit(i32::from(EXIT_IO));
-        }
-    });
-}
-
-fn announce(platform: SocketAddr, operator: SocketAddr, shards: usize) {
+fn announce([platform, operator]: [SocketAddr; 2], shards: usize) {
     let plural = if shards == 1 { "" } else { "s" };
     // A closed standard error is no reason to stop serving.
     let _ = writeln!(
@@ -274,69 +309,6 @@ fn leave_cores(cores: &[usize]) {
     cores.iter().for_each(|core| others.unset(*core));
     if others.count() > 0 {
         let _ = sched_setaffinity(None, &others);
-    }
-}
-
-/// Raises a soft limit to its hard one, and says what it is then.
-fn raise(resource: Resource) -> u64 {
-    let limit = getrlimit(resource);
-    if limit.current != limit.maximum {
-        let _ = setrlimit(resource, Rlimit { current: limit.maximum, maximum: limit.maximum });
-    }
-    getrlimit(resource).current.unwrap_or(u64::MAX)
-}
-
-/// The sockets of one listener, one per shard; the kernel deals connections among them.
-struct Bound {
-    address: SocketAddr,
-    sockets: Vec<TcpListener>,
-}
-
-fn bind(address: SocketAddr, shards: usize) -> Result<Bound, Failure> {
-    let failed = |error: io::Error| Failure::start(format!("can't listen on {address}: {}", reason(&error)));
-    // Sockets that share a port are let in beside those of another process of the same user. So the first one
-    // asks for the port alone, and that no other process has it is known before it is shared.
-    let probe = listen_when_free(address).map_err(failed)?;
-    let address = probe.local_addr().map_err(failed)?;
-    drop(probe);
-    let sockets = (0..shards).map(|_| listen(address, true)).collect::<io::Result<_>>().map_err(failed)?;
-    Ok(Bound { address, sockets })
-}
-
-/// Listens alone. The kernel closes the ring of a process that was killed a moment after the process has ended, and its
-/// listeners with it: so a port in use is tried again for a while.
-fn listen_when_free(address: SocketAddr) -> io::Result<TcpListener> {
-    let mut left_ms = limits::LISTEN_RETRY_MS_MAX;
-    loop {
-        match listen(address, false) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && left_ms > 0 => {
-                std::thread::sleep(Duration::from_millis(limits::LISTEN_RETRY_MS));
-                left_ms = left_ms.saturating_sub(limits::LISTEN_RETRY_MS);
-            }
-            listening => return listening,
-        }
-    }
-}
-
-fn listen(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
-    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let flags = SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
-    sockopt::set_socket_reuseaddr(&socket, true)?;
-    sockopt::set_socket_reuseport(&socket, shared)?;
-    // Accepted sockets inherit it: an answer is sent when it is there, not when the last one was acknowledged.
-    sockopt::set_tcp_nodelay(&socket, true)?;
-    rustix::net::bind(&socket, &address)?;
-    rustix::net::listen(&socket, limits::BACKLOG)?;
-    Ok(TcpListener::from(socket))
-}
-
-fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "the port is in use by another process".into(),
-        io::ErrorKind::PermissionDenied => "permission denied; ports below 1024 need a privilege".into(),
-        io::ErrorKind::AddrNotAvailable => "the address is not this machine's".into(),
-        _ => config::reason(error),
     }
 }
 
@@ -361,15 +333,21 @@ struct Plan {
     shared: Shared,
     config: Arc<Config>,
     started: mpsc::Sender<Result<Trouble, Failure>>,
+    /// It may accept.
+    go: mpsc::Receiver<()>,
 }
 
 impl Plan {
     async fn run(self) {
         let (id, started) = (self.id, self.started.clone());
         match self.driver() {
-            Ok((driver, trouble)) => {
+            Ok((driver, trouble, go)) => {
                 let _ = started.send(Ok(trouble));
                 drop(started);
+                // Nothing else is to run on this core yet. One of the others may not have come so far; then all end.
+                if go.recv().is_err() {
+                    return;
+                }
                 if let Err(error) = driver.run().await {
                     end(id, &error.to_string());
                 }
@@ -380,8 +358,8 @@ impl Plan {
         }
     }
 
-    fn driver(self) -> Result<(Driver, Trouble), String> {
-        let Self { id, data, progress, listeners, shared, config, .. } = self;
+    fn driver(self) -> Result<(Driver, Trouble, mpsc::Receiver<()>), String> {
+        let Self { id, data, progress, listeners, shared, config, go, .. } = self;
         let ShardStart { wallet, journal, end, files, mark, now_ms, .. } = data;
         let sentence = |error: io::Error| config::reason(&error);
         let ring = Ring::new(Sizes::server(shared.connections)).map_err(sentence)?;
@@ -420,7 +398,7 @@ impl Plan {
             stalls: Arc::clone(&shared.stalls[id.index()]),
             seed,
         });
-        Ok((driver.map_err(sentence)?, trouble))
+        Ok((driver.map_err(sentence)?, trouble, go))
     }
 }
 

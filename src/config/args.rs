@@ -123,7 +123,7 @@ pub(super) struct ServeArgs {
 /// Which cores, and how many shards on them; the same for every command that concerns shards.
 #[derive(Debug, clap::Args)]
 pub(super) struct PlacementArgs {
-    /// Shards [default: one per core that the process may run on]
+    /// Shards [default: one per core that the process may run on and its CPU quota has the time for]
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=limits::SHARDS_MAX as i64))]
     pub(super) shards: Option<u16>,
 

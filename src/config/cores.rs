@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use rustix::thread::{CpuSet, sched_getaffinity};
 
+use super::quota::Quota;
 use super::{Error, reason};
 use crate::limits;
 
@@ -63,6 +64,8 @@ pub(super) fn allowed() -> Result<Vec<usize>, Error> {
 
 /// The core of each shard.
 ///
+/// Where neither is given a shard has a core of its own, and there are no more than the CPU `quota` has the time for.
+///
 /// Shards have a core of their own, unless more shards than cores are asked for by number alone: then the
 /// cores are dealt round again, which is of use in tests on a small machine and noted at the start.
 ///
@@ -72,9 +75,11 @@ pub(super) fn place(
     list: Option<&CoreList>,
     shards: Option<usize>,
     allowed: &[usize],
+    quota: Option<Quota>,
 ) -> Result<Vec<usize>, Error> {
     let Some(CoreList(listed)) = list else {
-        let shards = shards.unwrap_or(allowed.len().min(limits::SHARDS_MAX));
+        let affordable = quota.map_or(limits::SHARDS_MAX, Quota::shards).min(limits::SHARDS_MAX);
+        let shards = shards.unwrap_or(allowed.len().min(affordable));
         return Ok(allowed.iter().copied().cycle().take(shards).collect());
     };
     if let Some(core) = listed.iter().find(|&core| !allowed.contains(core)) {
@@ -154,7 +159,7 @@ mod tests {
             expect: Result<&[usize], &str>,
         ) {
             let list = list.map(|text| parse_list(text).unwrap());
-            match (place(list.as_ref(), shards, allowed), expect) {
+            match (place(list.as_ref(), shards, allowed, None), expect) {
                 (Ok(cores), Ok(expect)) => assert_eq!(cores, expect),
                 (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
                 (got, _) => panic!("{got:?}"),
@@ -171,6 +176,27 @@ mod tests {
         check(Some("0,1"), Some(3), &[0, 1], Err("--shards 3 is more than the cores that --cores names (2)"));
         let many: Vec<usize> = (0..100).collect();
         check(None, None, &many, Ok(&many[..limits::SHARDS_MAX]));
+    }
+
+    #[test]
+    fn placement_under_a_quota() {
+        #[track_caller]
+        fn check(milli: u64, list: Option<&str>, shards: Option<usize>, expect: &[usize]) {
+            let list = list.map(|text| parse_list(text).unwrap());
+            let cores = place(list.as_ref(), shards, &[2, 3, 5, 7], Quota::of(milli, 1_000));
+            assert_eq!(cores.unwrap(), expect, "{milli}");
+        }
+        check(1, None, None, &[2]);
+        check(500, None, None, &[2]);
+        check(1_999, None, None, &[2]);
+        check(2_000, None, None, &[2, 3]);
+        check(3_900, None, None, &[2, 3, 5]);
+        check(8_000, None, None, &[2, 3, 5, 7]);
+        check(u64::MAX, None, None, &[2, 3, 5, 7]);
+        // Whoever says how many is not overruled.
+        check(500, None, Some(3), &[2, 3, 5]);
+        check(500, Some("3,7"), None, &[3, 7]);
+        check(500, Some("3,7"), Some(1), &[3]);
     }
 
     #[test]

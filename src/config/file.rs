@@ -44,6 +44,7 @@ pub(super) struct File {
     pub(super) zones: Zones,
     pub(super) timeouts: Timeouts,
     pub(super) places: PlacesPolicy,
+    pub(super) drain_grace_ms: u64,
     pub(super) storing: Storing,
 }
 
@@ -87,6 +88,7 @@ struct RawTimeouts {
     send_ms: Option<Spanned<i64>>,
     drain_ms: Option<Spanned<i64>>,
     budget_ms: Option<Spanned<i64>>,
+    drain_grace_ms: Option<Spanned<i64>>,
     session_idle_ms: Option<Spanned<i64>>,
 }
 
@@ -181,6 +183,7 @@ impl File {
             zones: zones::of(&source, &raw.domain)?,
             timeouts,
             places: connections::places(&source, &raw.connections)?,
+            drain_grace_ms: drain_grace(&source, &raw.timeouts)?,
             storing: storing(&source, &raw.storage)?,
         })
     }
@@ -357,6 +360,12 @@ fn timeouts(source: &Source<'_>, raw: &RawTimeouts) -> Result<(Timeouts, u64), E
         budget_ms: time("budget_ms", &raw.budget_ms, default.budget_ms)?,
     };
     Ok((timeouts, time("session_idle_ms", &raw.session_idle_ms, limits::SESSION_IDLE_MS)?))
+}
+
+/// How long a server that is to stop still serves; 0 for not at all.
+fn drain_grace(source: &Source<'_>, raw: &RawTimeouts) -> Result<u64, Error> {
+    let bounds = (0, limits::TIME_MS_MAX);
+    number(source, "drain_grace_ms", raw.drain_grace_ms.as_ref(), bounds, "milliseconds", 0)
 }
 
 fn retention(source: &Source<'_>, raw: &RawRounds) -> Result<u64, Error> {

@@ -245,21 +245,30 @@ fn defaults_where_neither_says_anything() {
     assert_eq!(config.data, Path::new(DATA));
     assert_eq!(policies(&config), [TokenPolicy::SingleUse]);
     assert_eq!(config.operator_token, None);
-    assert_eq!(config.cores, cores::allowed().unwrap());
+    let allowed = cores::allowed().unwrap();
+    assert_eq!(config.cores, cores::place(None, None, &allowed, quota::own()).unwrap());
 }
 
 #[test]
-fn shared_cores_are_noted() {
+fn what_costs_speed_is_noted() {
     #[track_caller]
-    fn check(cores: &[usize], expect: Option<&str>) {
+    fn check(cores: &[usize], quota_percent: Option<u64>, expect: &[&str]) {
         let mut config = served(purser("serve --demo"));
         config.cores = cores.to_vec();
-        assert_eq!(config.note().as_deref(), expect);
+        config.quota = quota_percent.and_then(|percent| Quota::of(percent, 100));
+        let notes = config.notes();
+        let heads: Vec<&str> = notes.iter().map(|note| note.split_once(": ").unwrap().0).collect();
+        assert_eq!(heads, expect);
     }
-    check(&[0], None);
-    check(&[0, 1, 2], None);
-    check(&[1, 1], Some("2 shards share the cores 1: slower than one each"));
-    check(&[1, 0, 1], Some("3 shards share the cores 0-1: slower than one each"));
+    check(&[0], None, &[]);
+    check(&[0, 1, 2], None, &[]);
+    check(&[1, 1], None, &["2 shards share the cores 1"]);
+    check(&[1, 0, 1], None, &["3 shards share the cores 0-1"]);
+    check(&[0], Some(100), &[]);
+    check(&[0, 1], Some(250), &[]);
+    check(&[0], Some(50), &["1 shard on a CPU quota of 0.5"]);
+    check(&[0, 1], Some(150), &["2 shards on a CPU quota of 1.5"]);
+    check(&[1, 1], Some(150), &["2 shards share the cores 1", "2 shards on a CPU quota of 1.5"]);
 }
 
 #[test]

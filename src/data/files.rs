@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 
+use super::Reading;
 use crate::journal::snapshot::{Sink, SnapshotReader, Source};
 use crate::journal::{Buffer, Mark, Origin, SegmentSource};
 use crate::limits;
@@ -49,11 +50,25 @@ impl ShardFiles {
         Mark::read(&name, &bytes, self.origin).map_err(recovery::Error::Damage)
     }
 
-    /// Recovers the shard, whose mark says this; `None` in data of format version 1, which have no marks.
+    /// Bytes of its newest snapshot and of its segments, as far as they can be told.
+    pub(super) fn bytes(&self) -> u64 {
+        let snapshot = self.directory.snapshots().ok().and_then(|mut sequences| sequences.pop());
+        let snapshot = snapshot.map(|sequence| self.directory.snapshot(sequence));
+        let segments = self.directory.segments().unwrap_or_default().len() as u64;
+        let bytes = snapshot.and_then(|path| path.metadata().ok()).map_or(0, |found| found.len());
+        bytes + segments * limits::SEGMENT_BYTES as u64
+    }
+
+    /// Recovers the shard, whose mark says this; `None` in data of format version 1, which have no marks. `reading` is told
+    /// how much of it was read and applied.
     ///
     /// # Errors
     /// What is missing, or damaged, or does not come out as it did.
-    pub fn recover(&self, mark: Option<Mark>) -> Result<Recovered, recovery::Error<FileError>> {
+    pub fn recover(
+        &self,
+        mark: Option<Mark>,
+        reading: &Reading,
+    ) -> Result<Recovered, recovery::Error<FileError>> {
         let caller = recovery::Error::Caller;
         let numbers = self.directory.segments().map_err(caller)?;
         if let Some((name, source)) = self.snapshot().map_err(caller)? {
@@ -63,12 +78,21 @@ impl ShardFiles {
             }
         }
         let snapshot = self.snapshot().map_err(caller)?;
-        let segments = numbers.into_iter().map(|number| SegmentSource {
+        let snapshot = snapshot.map(|(name, source)| (name, Counted { source, reading }));
+        let length = limits::SEGMENT_BYTES as u64;
+        let segments = numbers.into_iter().enumerate().map(|(before, number)| SegmentSource {
             number,
             name: self.directory.segment(number).display().to_string(),
-            read: move |room| self.directory.read_segment(number, limits::SEGMENT_BYTES as u64, room),
+            read: move |room| {
+                // The one before it is applied by now.
+                reading.add(if before == 0 { 0 } else { length });
+                self.directory.read_segment(number, length, room)
+            },
         });
-        recovery::recover(self.origin, snapshot, segments, mark)
+        let last = if segments.len() == 0 { 0 } else { length };
+        let recovered = recovery::recover(self.origin, snapshot, segments, mark)?;
+        reading.add(last);
+        Ok(recovered)
     }
 
     /// These segments, read.
@@ -107,6 +131,22 @@ impl Source for SnapshotFileSource {
                 Ok(read) => return Ok(read),
             }
         }
+    }
+}
+
+/// A snapshot that is read, with its bytes counted.
+struct Counted<'a> {
+    source: SnapshotFileSource,
+    reading: &'a Reading,
+}
+
+impl Source for Counted<'_> {
+    type Error = FileError;
+
+    fn read(&mut self, room: &mut [u8]) -> Result<usize, FileError> {
+        let read = self.source.read(room)?;
+        self.reading.add(read as u64);
+        Ok(read)
     }
 }
 

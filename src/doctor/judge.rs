@@ -7,6 +7,7 @@ use rustix::io::Errno;
 
 use super::Finding;
 use super::probe::{ClockFound, DirectIo, Limit, RingFault};
+use crate::config::Quota;
 use crate::config::cores::ranges;
 use crate::config::reason;
 use crate::limits;
@@ -187,16 +188,26 @@ pub(super) fn direct_io(data: &Path, outcome: &DirectIo) -> Finding {
     }
 }
 
-/// The cores of the shards.
-pub(super) fn cores(cores: &[usize]) -> Finding {
+/// The cores of the shards, and what the cgroups let the process use of them.
+pub(super) fn cores(cores: &[usize], quota: Option<Quota>) -> Finding {
     const CHECK: &str = "cores";
     let mut distinct = cores.to_vec();
     distinct.sort_unstable();
     distinct.dedup();
     let (shards, cores) = (cores.len(), distinct.len());
-    let found =
+    let mut found =
         format!("{} for {shards} {}", ranges(&distinct), if shards == 1 { "shard" } else { "shards" });
-    if cores < shards {
+    if let Some(quota) = quota {
+        found.push_str(&format!("; a CPU quota of {quota}"));
+    }
+    if let Some(quota) = quota.filter(|quota| quota.stops(shards)) {
+        let fewer = if shards == 1 { String::new() } else { format!("--shards {}, or ", quota.shards()) };
+        Finding::warn(
+            CHECK,
+            format!("{found}, at which busy shards are all stopped for the rest of each period"),
+            format!("{fewer}a quota of {shards} or more: cpu.max, the container's limit"),
+        )
+    } else if cores < shards {
         Finding::warn(
             CHECK,
             found,

@@ -206,6 +206,7 @@ fn what_a_server_writes_meanwhile_is_no_damage() {
         confirmed: Confirmed::Nothing,
         stream: 7,
         is_made: false,
+        reading: Arc::default(),
     };
     let data = data::open(dir.path(), &opening).unwrap();
     let segment = data.shards[0].files.directory.segment(1);

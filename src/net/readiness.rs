@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 const STARTING: u8 = 0;
 const SERVING: u8 = 1;
-const STOPPING: u8 = 2;
+const LEAVING: u8 = 2;
+const STOPPING: u8 = 3;
 
 /// Why nothing may be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,12 +50,23 @@ impl Readiness {
         let _ = self.state.compare_exchange(STARTING, SERVING, Ordering::SeqCst, Ordering::SeqCst);
     }
 
+    /// The process is about to stop: it says that it is not ready, so that a load balancer sends no more to it, and serves
+    /// all that comes until then.
+    pub fn leave(&self) {
+        let _ = self.state.compare_exchange(SERVING, LEAVING, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
     /// The process takes no more connections, finishes what is in hand, and ends.
     pub fn stop(&self) {
         self.state.store(STOPPING, Ordering::SeqCst);
     }
 
-    /// Whether it is stopping.
+    /// Whether it does not serve yet.
+    pub fn is_starting(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == STARTING
+    }
+
+    /// Whether it is stopping; not while it is only about to.
     pub fn is_stopping(&self) -> bool {
         self.state.load(Ordering::Relaxed) == STOPPING
     }
@@ -89,5 +101,36 @@ impl Readiness {
             STARTING => Some("The server is starting."),
             _ => Some("The server is stopping."),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_follow_one_another() {
+        let readiness = Readiness::default();
+        let check = |reason: Option<&str>, is_starting: bool, is_stopping: bool| {
+            assert_eq!(readiness.reason(), reason);
+            assert_eq!((readiness.is_starting(), readiness.is_stopping()), (is_starting, is_stopping));
+        };
+        let (starting, stopping) = (Some("The server is starting."), Some("The server is stopping."));
+        check(starting, true, false);
+        readiness.leave();
+        check(starting, true, false);
+        readiness.serve();
+        check(None, false, false);
+        readiness.set_read_only(Some(ReadOnly::Files));
+        check(Some(ReadOnly::Files.reason()), false, false);
+        readiness.leave();
+        check(stopping, false, false);
+        readiness.serve();
+        check(stopping, false, false);
+        readiness.stop();
+        check(stopping, false, true);
+        readiness.leave();
+        readiness.serve();
+        check(stopping, false, true);
     }
 }

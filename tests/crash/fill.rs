@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use purser::data::ShardFiles;
+use purser::data::{Reading, ShardFiles};
 use purser::journal::{Group, Journal, Place};
 use purser::limits::{JOURNAL_BLOCK_BYTES, SEGMENT_BYTES};
 use purser::recovery::Recovered;
@@ -52,7 +52,8 @@ pub(crate) fn fill_segments(data: &Path) {
     for shard in 0..manifest.shards {
         let files = ShardFiles::of(&directory, manifest, shard);
         let (mark, _) = files.mark().expect("it is whole");
-        let Recovered { tail, now_ms, .. } = files.recover(Some(mark)).expect("it is whole");
+        let Recovered { tail, now_ms, .. } =
+            files.recover(Some(mark), &Reading::default()).expect("it is whole");
         let owner =
             |account: &String| partition.owner(AccountRef::new(account.as_str()).hash().slot()).index();
         let account = (0..FILLERS).map(filler).find(|account| owner(account) == usize::from(shard));

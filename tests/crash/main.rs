@@ -30,4 +30,5 @@ mod random;
 mod sessions;
 mod skipped;
 mod starting;
+mod startup;
 mod worker;

@@ -209,8 +209,22 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    /// Waits until it says, while it starts, where it can be asked.
     #[track_caller]
-    fn await_addresses(&mut self) {
+    pub(crate) fn await_startup(&mut self) {
+        const BEFORE: &str = "purser: the data are being read; health checks are answered on http://";
+        let line = std::iter::repeat_with(|| self.next_line()).find(|line| line.starts_with(BEFORE));
+        let line = line.expect("it goes on for ever");
+        let rest = &line[BEFORE.len()..];
+        let (platform, rest) = rest.split_once(" and http://").expect("both addresses");
+        let (operator, _) = rest.split_once(", ").expect("the end of the addresses");
+        self.platform = platform.parse().expect("an address");
+        self.operator = operator.parse().expect("an address");
+    }
+
+    /// Waits until it serves.
+    #[track_caller]
+    pub(crate) fn await_addresses(&mut self) {
         loop {
             let mut line = String::new();
             let read = self.stderr.read_line(&mut line);
@@ -218,7 +232,12 @@ impl Process {
             self.said += &line;
             let Some(rest) = line.strip_prefix("purser serves platforms on http://") else {
                 // How much there was to do is no news, and that a new directory is new is a test of its own.
-                let no_news = [" records were applied again in ", ": new data are begun in it"];
+                let no_news = [
+                    " records were applied again in ",
+                    ": new data are begun in it",
+                    "health checks are answered on",
+                    "each shard has room for",
+                ];
                 if !no_news.iter().any(|part| line.contains(part)) {
                     self.notes += &line;
                 }

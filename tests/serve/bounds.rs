@@ -112,6 +112,15 @@ fn who_is_at_work_keeps_its_place() {
     }
 }
 
+/// What there is less of than there could be is said at the start, with what limits it and what to do.
+#[test]
+fn few_places_are_said_at_the_start() {
+    let few = "purser: note: each shard has room for 128 connections, and not 16384: that is the hard limit of open files \
+               (ulimit -Hn). Give the service LimitNOFILE=16384, or the container --ulimit nofile=16384\n";
+    let server = Start::demo(1).files(FILES).start();
+    assert!(server.said.contains(few), "{}", server.said);
+}
+
 #[test]
 fn the_operators_listener_is_bounded_too() {
     let server = Start::demo(1).files(FILES).start();

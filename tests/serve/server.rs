@@ -124,6 +124,7 @@ currency = "GBP"
             platform: SocketAddr::from(([127, 0, 0, 1], 0)),
             operator: SocketAddr::from(([127, 0, 0, 1], 0)),
             ended: false,
+            said: String::new(),
             _dir: dir,
         };
         server.await_addresses();
@@ -140,6 +141,8 @@ pub(crate) struct Server {
     pub(crate) platform: SocketAddr,
     pub(crate) operator: SocketAddr,
     ended: bool,
+    /// What it said before it served.
+    pub(crate) said: String,
     _dir: TempDir,
 }
 
@@ -160,6 +163,7 @@ impl Server {
             self.operator = operator.parse().expect("an address");
             let plural = if self.shards == 1 { "" } else { "s" };
             assert_eq!(shards, format!("{} shard{plural}\n", self.shards));
+            self.said = said;
             return;
         }
     }

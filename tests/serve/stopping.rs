@@ -8,7 +8,8 @@ use rustix::process::Signal;
 
 use crate::client::{Client, End};
 use crate::message::{DEMO_BALANCE, balance, get};
-use crate::server::{Server, Start};
+use crate::process::Home;
+use crate::server::{Server, Start, TOKEN};
 
 /// A connection with a request that has come in part, and the rest of that request. The server has seen the
 /// part: it came with what was answered already.
@@ -239,4 +240,99 @@ fn who_has_connected_is_served() {
         assert_eq!(server.wait().code(), Some(0));
         server = Start::demo(1).start();
     }
+}
+/// A time that no test waits for.
+const DAY: &str = "drain_grace_ms = 86400000";
+
+/// Waits until `/readyz` says on this listener that the server stops.
+#[track_caller]
+fn await_leaving(mut client: Client) {
+    for _ in 0..100_000 {
+        let answer = client.ask(&get("/readyz"));
+        assert_eq!(answer.field("Connection"), None);
+        if answer.status == 503 {
+            assert_eq!(answer.body, r#"{"Error":"The server is stopping."}"#);
+            return;
+        }
+        assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"Status":"ok"}"#));
+    }
+    panic!("it does not stop");
+}
+
+/// Until the grace is over a server that is to stop says so to the load balancer, and serves all the same; the time to
+/// drain has not begun.
+#[test]
+fn a_grace_before_the_drain() {
+    for (shards, signal) in [(1, Signal::TERM), (2, Signal::INT)] {
+        let times = format!("drain_ms = 1\n{DAY}");
+        let mut server = Start::timed(shards, &times).start();
+        server.put_account(TOKEN, "default/admin");
+        let mut before = server.clients();
+        let mut half = server.client();
+        let request = balance("default/admin");
+        let (part, rest) = request.split_at(request.len() - 10);
+        half.send(request.clone() + part);
+        let told = half.answer();
+        assert_eq!(told.status, 200);
+
+        server.signal(signal);
+        await_leaving(server.operator());
+        await_leaving(server.client());
+        before.push(server.client());
+        half.send(rest);
+        assert_eq!(half.answer().without_date(), told.clone().without_date());
+        for client in &mut before {
+            assert_eq!(client.ask(&request).without_date(), told.clone().without_date());
+            assert_eq!(client.ask(&get("/healthz")).status, 200);
+        }
+        server.put_account(TOKEN, "default/late");
+        server.signal(signal);
+        assert_eq!(server.wait().code(), Some(74));
+    }
+}
+
+/// Once it is over the server stops as ever.
+#[test]
+fn a_grace_that_is_over() {
+    for grace in ["drain_grace_ms = 0", "drain_grace_ms = 1", "drain_grace_ms = 300"] {
+        let mut server = Start::timed(2, grace).start();
+        server.put_account(TOKEN, "default/admin");
+        let mut clients = server.clients();
+        let request = balance("default/admin");
+        let (part, rest) = request.split_at(request.len() - 10);
+        let mut busy = server.client();
+        busy.send(request.clone() + part);
+        assert_eq!(busy.answer().status, 200);
+        server.signal(Signal::TERM);
+        for client in &mut clients {
+            assert_eq!(client.end(), End::Closed, "{grace}");
+        }
+        await_refusal(server.platform);
+        busy.send(rest);
+        let answer = busy.answer();
+        assert_eq!((answer.status, answer.field("Connection")), (200, Some("close")), "{grace}");
+        busy.end_sending();
+        assert_eq!(server.wait().code(), Some(0), "{grace}");
+        assert_eq!(server.last_words(), "", "{grace}");
+    }
+}
+
+/// Signals that a server has no use for do not end it, and are said.
+#[test]
+fn signals_that_are_not_used() {
+    let home = Home::demo();
+    let mut process = home.start(2);
+    let mut client = process.client();
+    for _ in 0..3 {
+        for (signal, line) in [
+            (Signal::HUP, "purser: SIGHUP came, and is not used: nothing is reloaded\n"),
+            (Signal::USR1, "purser: SIGUSR1 came, and is not used: nothing follows from it\n"),
+            (Signal::USR2, "purser: SIGUSR2 came, and is not used: nothing follows from it\n"),
+        ] {
+            process.signal(signal);
+            assert_eq!(process.next_line(), line);
+            assert_eq!(client.ask(&balance("default/admin")).body, DEMO_BALANCE);
+        }
+    }
+    assert_eq!(process.stop(), "");
 }

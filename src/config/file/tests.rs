@@ -46,6 +46,7 @@ keep_alive_ms = 2
 send_ms = 3
 drain_ms = 86400000
 session_idle_ms = 5
+drain_grace_ms = 9
 
 [rounds]
 retention_ms = 6
@@ -124,6 +125,7 @@ fn a_whole_file() {
     let places =
         PlacesPolicy { platform_max: 9, operator_max: 10, per_address: Some(11), exempt: exempt.into() };
     assert_eq!(file.places, places);
+    assert_eq!(file.drain_grace_ms, 9);
 }
 
 #[test]
@@ -160,7 +162,7 @@ fn keys_that_are_unknown_missing_or_of_the_wrong_type() {
         "session_idle_ms = 5",
         "listen = \"127.0.0.1:1\"",
         ":40: unknown field `listen`, expected one of `request_ms`, `keep_alive_ms`, `send_ms`, `drain_ms`, \
-         `budget_ms`, `session_idle_ms`; a key of the file itself stands above the first [section]",
+         `budget_ms`, `drain_grace_ms`, `session_idle_ms`; a key of the file itself stands above the first [section]",
     );
     check("\"127.0.0.1:1\"", "9816", ":1: invalid type: integer `9816`, expected a string");
     check("[\"11588\", \"11589\"]", "[11588]", ":6: invalid type: integer `11588`, expected a string");
@@ -353,6 +355,11 @@ fn times_out_of_bounds() {
         "session_idle_ms = 0",
         ":40: session_idle_ms is 0; it must be 1 to 86400000 milliseconds",
     );
+    check(
+        "drain_grace_ms = 9",
+        "drain_grace_ms = 86400001",
+        ":41: drain_grace_ms is 86400001; it must be 0 to 86400000 milliseconds",
+    );
 }
 
 #[test]
@@ -360,17 +367,17 @@ fn numbers_of_rounds_and_storage() {
     check(
         "retention_ms = 6",
         "retention_ms = 0",
-        ":43: retention_ms is 0; it must be 1 to 316224000000 milliseconds",
+        ":44: retention_ms is 0; it must be 1 to 316224000000 milliseconds",
     );
     check(
         "reserve_mib = 7",
         "reserve_mib = -1",
-        ":46: reserve_mib is -1; it must be 0 to 1099511627776 mebibytes",
+        ":47: reserve_mib is -1; it must be 0 to 1099511627776 mebibytes",
     );
     check(
         "snapshot_segments = 8",
         "snapshot_segments = 1025",
-        ":47: snapshot_segments is 1025; it must be 1 to 1024 segments",
+        ":48: snapshot_segments is 1025; it must be 1 to 1024 segments",
     );
 }
 

@@ -109,10 +109,21 @@ fn data_directories() {
 
 #[test]
 fn shards_and_cores() {
-    check(&cores(&[0]), Fine, "0 for 1 shard", "");
-    check(&cores(&[0, 1, 4]), Fine, "0-1,4 for 3 shards", "");
-    check(&cores(&[0, 0]), Warn, "0 for 2 shards", "--shards 1");
-    check(&cores(&[2, 0, 2]), Warn, "0,2 for 3 shards", "--shards 2");
+    check(&cores(&[0], None), Fine, "0 for 1 shard", "");
+    check(&cores(&[0, 1, 4], None), Fine, "0-1,4 for 3 shards", "");
+    check(&cores(&[0, 0], None), Warn, "0 for 2 shards", "--shards 1");
+    check(&cores(&[2, 0, 2], None), Warn, "0,2 for 3 shards", "--shards 2");
+    let quota = |percent| Quota::of(percent, 100);
+    check(&cores(&[0, 1], quota(250)), Fine, "0-1 for 2 shards; a CPU quota of 2.5", "");
+    check(
+        &cores(&[0], quota(50)),
+        Warn,
+        "0 for 1 shard; a CPU quota of 0.5, at which",
+        "a quota of 1 or more",
+    );
+    check(&cores(&[0, 1], quota(50)), Warn, "a CPU quota of 0.5", "--shards 1, or a quota of 2 or more");
+    check(&cores(&[0, 1, 2], quota(250)), Warn, "a CPU quota of 2.5", "--shards 2, or a quota of 3 or more");
+    check(&cores(&[0, 0], quota(50)), Warn, "0 for 2 shards; a CPU quota of 0.5", "--shards 1");
 }
 
 #[test]

@@ -1,0 +1,97 @@
+//! What the signals of the system do to the process.
+//!
+//! SIGTERM and SIGINT end it: at once while it starts, in order once it serves, and at once when a second one comes. The
+//! other signals that a supervisor, a closed terminal or a slip of a hand may send have no use here, and must not end a
+//! server that holds money.
+
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::flag;
+use signal_hook::iterator::Signals;
+
+use super::{EXIT_IO, Failure};
+use crate::config;
+
+/// What a shell tells of a process that a signal has ended: this and the signal's number.
+const EXIT_SIGNAL: i32 = 128;
+
+/// The number of a container's first process.
+const FIRST_PROCESS: u32 = 1;
+
+/// The signals that end a server.
+const STOPS: [i32; 2] = [SIGTERM, SIGINT];
+
+/// The signals that would end the process if nobody caught them, and that nothing follows from.
+const UNUSED: [(i32, &str); 3] = [(SIGHUP, "SIGHUP"), (SIGUSR1, "SIGUSR1"), (SIGUSR2, "SIGUSR2")];
+
+/// Has the process live on through the signals that it has no use for, and say so each time.
+///
+/// # Errors
+/// Where the system lets none be caught.
+#[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
+pub(super) fn outlive_unused() -> Result<(), Failure> {
+    let mut signals = Signals::new(UNUSED.map(|(signal, _)| signal)).map_err(|error| unhandled(&error))?;
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            // A closed standard error is no reason to end.
+            let _ = writeln!(io::stderr(), "purser: {}", words(signal));
+        }
+    });
+    Ok(())
+}
+
+fn words(signal: i32) -> String {
+    let name = UNUSED.iter().find(|(known, _)| *known == signal).map_or("a signal", |(_, name)| name);
+    let what = if signal == SIGHUP { "nothing is reloaded" } else { "nothing follows from it" };
+    format!("{name} came, and is not used: {what}")
+}
+
+/// Lets a signal end the process while it `starts`. The kernel does that by itself; but for the first process of a
+/// container it drops what is not caught, so that one ends as if it had not been dropped.
+///
+/// # Errors
+/// Where the system lets none be caught.
+pub(super) fn end_while(starts: &Arc<AtomicBool>) -> Result<(), Failure> {
+    if std::process::id() != FIRST_PROCESS {
+        return Ok(());
+    }
+    for signal in STOPS {
+        let registered =
+            flag::register_conditional_shutdown(signal, EXIT_SIGNAL + signal, Arc::clone(starts));
+        registered.map_err(|error| unhandled(&error))?;
+    }
+    Ok(())
+}
+
+/// The signals that stop a server which serves.
+pub(super) struct Stops(Signals);
+
+impl Stops {
+    /// Takes them from the kernel: from now on none ends the process by itself.
+    ///
+    /// # Errors
+    /// Where the system lets none be caught.
+    pub(super) fn catch() -> Result<Self, Failure> {
+        Signals::new(STOPS).map(Self).map_err(|error| unhandled(&error))
+    }
+
+    /// Waits for the first one. From then on the next one ends the process at once: a stop may take too long for who
+    /// asked for it.
+    #[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
+    pub(super) fn wait(self) {
+        let Self(mut signals) = self;
+        signals.forever().next();
+        std::thread::spawn(move || {
+            if signals.forever().next().is_some() {
+                std::process::exit(i32::from(EXIT_IO));
+            }
+        });
+    }
+}
+
+fn unhandled(error: &io::Error) -> Failure {
+    Failure::start(format!("signals can't be handled: {}", config::reason(error)))
+}
