@@ -1,3 +1,4 @@
+use super::parse::with_port;
 use super::*;
 
 #[track_caller]

@@ -3,7 +3,7 @@ use super::super::scenario::Scenario;
 use super::super::scenario::tests::site;
 use super::*;
 
-const OK: Verdict = Verdict { status: 200, is_success: true };
+const OK: Verdict = Verdict { status: 200, is_success: true, is_refusal: false };
 
 fn vu(scenario: Scenario) -> Vu {
     let manner = Manner { player: Player::own(1), steps: scenario.steps(), depth: 1, draw: None };
