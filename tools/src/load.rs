@@ -78,8 +78,12 @@ pub(crate) use stats::{Sample, Verdict};
 /// Exit code of a run in which a check has failed.
 pub(crate) const EXIT_CHECKS: u8 = 1;
 
-/// Virtual users of one run: a thread that serves more answers too late to measure them.
+/// Virtual users of another tool's run: a thread that serves more answers too late to measure them.
 pub(crate) const VUS_MAX: i64 = 10_000;
+
+/// Virtual users of one run: the largest ring has room for a send and a receive of each. As many wait for too long in a
+/// closed loop, and are needed to show what a server does for too many.
+const CONNECTIONS_MAX: i64 = 16_000;
 
 /// Requests of one connection that the server lets wait for their answers.
 const PIPELINE_MAX: i64 = purser::limits::PIPELINE_DEPTH_MAX as i64;
@@ -100,7 +104,7 @@ const SPARE_FILES: u64 = 64;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Virtual users, which are connections; each has a demo account of its own
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=VUS_MAX))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=CONNECTIONS_MAX))]
     vus: u16,
     /// Length of the run, as k6 writes it: 30s, 10m, 1h30m
     #[arg(long, default_value = "30s", value_parser = parse_duration)]

@@ -240,3 +240,6 @@ impl Driver<'_> {
         self.is_open_loop() && vu.phase == Phase::Playing && vu.lanes().under_way() == 0
     }
 }
+
+#[cfg(test)]
+mod tests;
