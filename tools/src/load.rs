@@ -1,4 +1,4 @@
-//! `tools load`: the load scenario as a closed loop, and what k6 would print of it.
+//! `tools load`: the load scenario as a closed loop, or as an open one, and what k6 would print of it.
 //!
 //! A generator that shares a machine with the server must cost less per request than the server does, or it
 //! measures itself. So this one is one thread on the server's own socket ring, its requests are bytes that lie
@@ -12,17 +12,24 @@
 //! - `setup`: connections and first tokens, before the clock starts. `shards`: where a connection has landed.
 //! - `stats`: what is measured. `summary`, with `units`: what is printed of it; `results`: the same for programs.
 //! - `series`: what a run does from second to second, for a tool that draws it.
-//! - `progress`, `clock`: what is seen of a run; its time.
+//! - `schedule`: when the requests of an open loop start. `patience`: when clients give up. `overload`: what they have seen;
+//!   `gone`: what the server did for those that had gone.
+//! - `parse`: values of the options. `progress`, `clock`: what is seen of a run; its time.
 
 mod accounts;
 mod answer;
 pub(crate) mod clock;
 mod driver;
+mod gone;
 mod lanes;
+mod overload;
+mod parse;
+mod patience;
 mod progress;
 mod request;
 pub(crate) mod results;
 pub(crate) mod scenario;
+mod schedule;
 mod series;
 mod setup;
 mod shards;
@@ -33,7 +40,7 @@ mod vu;
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -50,6 +57,9 @@ use crate::say;
 use crate::wake::Wake;
 use accounts::{Accounts, Draw, Owned};
 use driver::{Connected, Driver};
+use gone::{Done, Gone};
+use overload::Pressure;
+use parse::{parse_member, parse_url, parse_user, resolve};
 use results::Results;
 use scenario::{Player, Site};
 use shards::Lookout;
@@ -58,6 +68,7 @@ use summary::Load;
 
 pub(crate) use clock::{Clock, Timestamp};
 pub(crate) use driver::Outcome;
+pub(crate) use parse::parse_duration;
 pub(crate) use scenario::{RequestType, Scenario};
 pub(crate) use series::Interval;
 pub(crate) use stats::{Figures, Stats};
@@ -67,17 +78,24 @@ pub(crate) use stats::{Sample, Verdict};
 /// Exit code of a run in which a check has failed.
 pub(crate) const EXIT_CHECKS: u8 = 1;
 
-/// Virtual users of one run: a thread that serves more answers too late to measure them.
+/// Virtual users of another tool's run: a thread that serves more answers too late to measure them.
 pub(crate) const VUS_MAX: i64 = 10_000;
+
+/// Virtual users of one run: the largest ring has room for a send and a receive of each. As many wait for too long in a
+/// closed loop, and are needed to show what a server does for too many.
+const CONNECTIONS_MAX: i64 = 16_000;
 
 /// Requests of one connection that the server lets wait for their answers.
 const PIPELINE_MAX: i64 = purser::limits::PIPELINE_DEPTH_MAX as i64;
 
+/// Requests in a second that an open loop may ask for: more than any thread sends.
+const RATE_MAX: i64 = 10_000_000;
+
+/// The longest patience: past it every request has failed anyway.
+const PATIENCE_MAX: Duration = Duration::from_secs(60);
+
 /// Requests that all virtual users may have under way together: 64 at 1,000 connections, each some 500 bytes.
 const UNDER_WAY_MAX: usize = 65_536;
-
-/// The longest run, in seconds.
-const DURATION_SECONDS_MAX: u64 = 24 * 3_600;
 
 /// Descriptors beside the virtual users' connections.
 const SPARE_FILES: u64 = 64;
@@ -85,8 +103,8 @@ const SPARE_FILES: u64 = 64;
 /// Arguments of `tools load`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Virtual users; each has a connection and a demo account of its own
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=VUS_MAX))]
+    /// Virtual users, which are connections; each has a demo account of its own
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=CONNECTIONS_MAX))]
     vus: u16,
     /// Length of the run, as k6 writes it: 30s, 10m, 1h30m
     #[arg(long, default_value = "30s", value_parser = parse_duration)]
@@ -94,7 +112,7 @@ pub(crate) struct Arguments {
     /// What the virtual users play
     #[arg(long, value_enum, default_value_t = Scenario::Seed)]
     scenario: Scenario,
-    /// Requests that each virtual user has under way at a time (balance, bet)
+    /// Requests that each virtual user has under way at a time, with --rate at most (balance, bet)
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=PIPELINE_MAX))]
     pipeline: u16,
     /// Each request is for one of the first N demo accounts, at random (balance, bet) [default: a VU's own]
@@ -107,7 +125,19 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PERCENT", requires_all = ["accounts", "operator_url"],
           value_parser = clap::value_parser!(u32).range(0..=100))]
     cross_shard: Option<u32>,
-    /// The operator's listener of the server, which tells the shard of a connection
+    /// Requests that start each second, whether those before them were answered or not; latency counts from the intended start
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=RATE_MAX))]
+    rate: Option<u32>,
+    /// A client gives up a request that is not answered so long after it was sent, and closes the connection: 150ms, 2s
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    patience: Option<Duration>,
+    /// Tells the server of the patience, in each request's Request-Timeout header, in milliseconds
+    #[arg(long, requires = "patience")]
+    request_timeout: bool,
+    /// Answers that refuse (-1, HTTP 503) fail the checks with --rate and --patience, too
+    #[arg(long)]
+    refusals_fail: bool,
+    /// The operator's listener of the server, which tells the shard of a connection, and the calls that were answered for nobody
     #[arg(long, value_name = "URL")]
     operator_url: Option<String>,
     /// The wallet listener of the server
@@ -165,13 +195,25 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let mut json_file = Output::create(arguments.json_file.as_deref())?;
     let header = summary::header(&load, &arguments.url);
     let connected = connect(&load, &arguments, &site, &clock)?;
+    let operator = operator(&arguments)?;
+    let before = operator.map(Done::look).transpose()?;
     say(&header);
     let driven = driver(&load, &site, clock, connected).and_then(Driver::run);
     let Outcome { stats, elapsed_ns, .. } = driven.map_err(|error| format!("the socket ring: {error}"))?;
-    let summary = summary::summary(&load, &stats, elapsed_ns);
+    let mut summary = summary::summary(&load, &stats, elapsed_ns);
+    let work = match (operator, before) {
+        (Some(operator), Some(before)) => {
+            Some(Done::look_at_rest(operator).map(|after| Gone::between(&before, &after, &stats)))
+        }
+        _ => None,
+    };
+    if let Some(work) = &work {
+        summary += &gone::summary(work);
+    }
+    let work = work.and_then(Result::ok);
     say(&summary);
     summary_file.write(&(header + &summary))?;
-    json_file.write(&Results::of(&load, &stats, elapsed_ns).to_json())?;
+    json_file.write(&Results { work, ..Results::of(&load, &stats, elapsed_ns) }.to_json())?;
     Ok(if stats.all_passed() { ExitCode::SUCCESS } else { EXIT_CHECKS.into() })
 }
 
@@ -228,7 +270,26 @@ fn load(arguments: &Arguments) -> Result<Load, String> {
             "--vus {vus} --pipeline {pipeline}: over {UNDER_WAY_MAX} requests under way together"
         ));
     }
-    Ok(Load { scenario, vus, pipeline, duration, tails })
+    let Arguments { rate, patience, refusals_fail, .. } = *arguments;
+    if patience.is_some_and(|patience| patience > PATIENCE_MAX) {
+        return Err(
+            "--patience: at most 60s, since a request without an answer has failed by then".to_owned()
+        );
+    }
+    let patience_ms = patience.map(|patience| patience.as_millis() as u64);
+    let pressure = Pressure { rate, patience_ms, refusals_fail };
+    if refusals_fail && !pressure.is_any() {
+        return Err(
+            "--refusals-fail is for --rate and --patience: without them refusals fail as it is".to_owned()
+        );
+    }
+    Ok(Load { scenario, vus, pipeline, duration, tails, pressure })
+}
+
+/// Where the operator calls, where that was said.
+fn operator(arguments: &Arguments) -> Result<Option<SocketAddr>, String> {
+    let address = |url: &String| resolve("--operator-url", parse_url("--operator-url", url)?);
+    arguments.operator_url.as_ref().map(address).transpose()
 }
 
 fn site(arguments: &Arguments, clock: &Clock) -> Result<Site, String> {
@@ -240,6 +301,10 @@ fn site(arguments: &Arguments, clock: &Clock) -> Result<Site, String> {
         authorization: format!("Basic {}", BASE64.encode(format!("{user}:{password}"))),
         platform: platform.clone(),
         game: game.clone(),
+        request_timeout_ms: arguments
+            .patience
+            .filter(|_| arguments.request_timeout)
+            .map(|patience| patience.as_millis() as u64),
         run: clock.wall_ms(0),
     })
 }
@@ -372,70 +437,6 @@ fn driver<'a>(
     let mut ring = driver::ring(load.vus)?;
     let wake = Wake::on_signals(&mut ring, &[SIGINT, SIGTERM])?;
     Driver::new(load, site, ring, wake, clock, connected)
-}
-
-/// The host of an option's URL, with its port where it has one.
-fn parse_url<'a>(option: &str, url: &'a str) -> Result<&'a str, String> {
-    let host = url.strip_prefix("http://").map(|rest| rest.strip_suffix('/').unwrap_or(rest));
-    let plain = |host: &&str| {
-        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@".contains(&byte))
-    };
-    host.filter(plain)
-        .ok_or_else(|| format!("{option} must be the address of a server, http://HOST:PORT, not \"{url}\""))
-}
-
-fn resolve(option: &str, host: &str) -> Result<SocketAddr, String> {
-    let mut addresses =
-        with_port(host).to_socket_addrs().map_err(|error| format!("{option} http://{host}: {error}"))?;
-    addresses.next().ok_or_else(|| format!("{option} http://{host}: the host has no address"))
-}
-
-fn with_port(host: &str) -> String {
-    let after_address = host.rsplit(']').next().unwrap_or(host);
-    if after_address.contains(':') { host.to_owned() } else { format!("{host}:80") }
-}
-
-/// `1h30m`, `10m`, `30s`, `500ms`: whole numbers with their units, added up.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "a duration is written as 30s, 10m, 1h30m or 500ms".to_owned();
-    let mut rest = text;
-    let mut sum_ms = 0_u64;
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let number: u64 = rest[..digits].parse().map_err(|_| wrong())?;
-        rest = &rest[digits..];
-        let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
-        let unit_ms = match &rest[..letters] {
-            "h" => 3_600_000,
-            "m" => 60_000,
-            "s" => 1_000,
-            "ms" => 1,
-            _ => return Err(wrong()),
-        };
-        rest = &rest[letters..];
-        sum_ms = number.checked_mul(unit_ms).and_then(|part| sum_ms.checked_add(part)).ok_or_else(wrong)?;
-    }
-    match sum_ms {
-        0 => Err(wrong()),
-        _ if sum_ms > DURATION_SECONDS_MAX * 1_000 => Err("the longest run is 24h".to_owned()),
-        _ => Ok(Duration::from_millis(sum_ms)),
-    }
-}
-
-/// The name in Basic credentials ends at the first colon (RFC 7617 §2).
-fn parse_user(text: &str) -> Result<String, String> {
-    if text.contains(':') { Err("a user has no colon".to_owned()) } else { Ok(text.to_owned()) }
-}
-
-/// A text that stands in JSON as it is.
-fn parse_member(text: &str) -> Result<String, String> {
-    let plain = (1..=50).contains(&text.len())
-        && text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && !b"\"\\".contains(&byte));
-    if plain {
-        Ok(text.to_owned())
-    } else {
-        Err("1 to 50 printable characters, no quote or backslash".to_owned())
-    }
 }
 
 #[cfg(test)]

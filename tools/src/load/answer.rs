@@ -31,6 +31,12 @@ impl<'a> Answer<'a> {
         member(self.body, b"ErrorCode") == Some(b"0")
     }
 
+    /// Whether the server says that it could not answer, and that nothing was changed or it can't be known: `ErrorCode` -1,
+    /// or HTTP 503 (protocol §1).
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.status == 503 || member(self.body, b"ErrorCode") == Some(b"-1")
+    }
+
     /// `Result.SessionToken`, where there is one that can be sent back as it stands.
     pub(crate) fn session_token(&self) -> Option<&'a [u8]> {
         let value = member(member(self.body, b"Result")?, b"SessionToken")?;

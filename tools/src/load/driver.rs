@@ -6,6 +6,12 @@
 //!
 //! A connection that breaks costs its requests, which have then failed, and is made anew. A server that does not
 //! take connections is asked once a second.
+//!
+//! Below it: `pace` hands the requests of an open loop out and gives up those that take too long; `nap` waits for the
+//! ring until then.
+
+mod nap;
+mod pace;
 
 use std::collections::VecDeque;
 use std::io;
@@ -23,12 +29,17 @@ use super::stats::{Stats, Verdict};
 use super::summary::{GRACE, Load};
 use super::vu::{Heard, Manner, Phase, Vu};
 use crate::wake::{self, Wake};
+use pace::Pace;
 
 /// Time for an answer, in nanoseconds, as k6 gives it. Past it the request has failed.
 const ANSWER_TIMEOUT_NS: u64 = 60_000_000_000;
 
 /// Places in the ring's file table beside the virtual users': the wake, and connections that are not quite closed.
 const SPARE_CONNECTIONS: u32 = 32;
+
+/// Connections that are made in one turn, so that the others wait for no more than these; what is left is made in the
+/// next. Not more than there are spare places: those of the connections before may not be free yet.
+const CONNECTS_MAX: usize = SPARE_CONNECTIONS as usize - 1;
 
 /// A virtual user's start.
 #[derive(Debug)]
@@ -97,6 +108,8 @@ pub(crate) struct Driver<'a> {
     /// Virtual users that the server did not take; they try again in the next tick.
     resting: Vec<usize>,
     playing: usize,
+    /// What clients with a rate or a patience need.
+    pace: Option<Pace>,
     stats: Stats,
     series: Option<Series>,
     progress: Progress,
@@ -128,13 +141,16 @@ impl<'a> Driver<'a> {
             let Connected { socket, connecting_ns, player, draw, token } = start;
             let manner = Manner { player, steps: load.scenario.steps(), depth: load.pipeline, draw };
             let mut vu = Vu::new(manner, site, &token, now_ns);
+            vu.socket = load.pressure.patience_ms.map(|_| socket.try_clone()).transpose()?;
             let connection = ring.adopt(socket.into())?;
             by_slot[connection.slot()] = index;
             vu.connection = Some(connection);
             vu.connecting_ns = connecting_ns;
             vus.push(vu);
         }
+        let pressure = load.pressure;
         Ok(Self {
+            pace: pressure.is_any().then(|| Pace::new(&ring, pressure, vus.len())).transpose()?,
             ring,
             wake,
             site,
@@ -144,7 +160,7 @@ impl<'a> Driver<'a> {
             resting: Vec::new(),
             playing: vus.len(),
             vus,
-            stats: Stats::default(),
+            stats: Stats::of_clients(pressure),
             series: None,
             progress: Progress::start(load.vus, load.duration),
             timestamp: Timestamp::new(clock.wall_ms(now_ns)),
@@ -166,13 +182,16 @@ impl<'a> Driver<'a> {
     /// What the kernel says of the ring, which is of no use then.
     pub(crate) fn run(mut self) -> io::Result<Outcome> {
         self.wake.tick_every(progress::INTERVAL)?;
+        self.begin_pace();
         for index in 0..self.vus.len() {
             self.ring.receive(self.connection(index))?;
-            self.ask(index)?;
+            self.vus[index].phase = Phase::Playing;
+            self.go_on(index)?;
         }
         while !self.is_over() {
             self.turn()?;
         }
+        self.end_pace();
         self.progress.finish();
         let playing = self.vus.iter().filter(|vu| vu.phase != Phase::Done);
         self.stats.interrupted += playing.map(|vu| vu.lanes().under_way().max(1) as u64).sum::<u64>();
@@ -188,20 +207,24 @@ impl<'a> Driver<'a> {
     }
 
     fn turn(&mut self) -> io::Result<()> {
-        if self.unconnected.is_empty() {
-            self.ring.turn_and_wait()?;
-        } else {
+        if !self.unconnected.is_empty() {
             // Hands the closing of the old connections over: their places are not to be taken before.
             self.ring.turn()?;
+        } else if self.pace.is_some() {
+            self.nap()?;
+        } else {
+            self.ring.turn_and_wait()?;
         }
         self.look_at_clock();
-        for _ in 0..self.unconnected.len() {
-            self.connect()?;
-        }
+        // Those whose closing was handed over; it is among the events.
+        let unconnected = self.unconnected.len().min(CONNECTS_MAX);
         while let Some(event) = self.ring.next_event() {
             self.on_event(event)?;
         }
-        Ok(())
+        for _ in 0..unconnected {
+            self.connect()?;
+        }
+        self.keep_pace()
     }
 
     fn look_at_clock(&mut self) {
@@ -271,6 +294,7 @@ impl<'a> Driver<'a> {
                 self.stats.bytes_received += self.ring.bytes(&lease).len() as u64;
                 self.ring.release(lease);
             }
+            Received::End | Received::Failed(_) if self.is_idle_in_open_loop(index) => self.abandon(index)?,
             Received::End | Received::Failed(_) => self.fail(index)?,
             Received::NoBuffer | Received::Cancelled | Received::Discarded(_) => {}
         }
@@ -321,7 +345,10 @@ impl<'a> Driver<'a> {
                 self.leave(index);
             }
             Ok(())
-        } else if vu.is_sending() || vu.lanes().is_full() {
+        } else if !vu.can_ask() {
+            Ok(())
+        } else if self.is_open_loop() {
+            self.make_ready(index);
             Ok(())
         } else {
             self.ask(index)
@@ -330,7 +357,7 @@ impl<'a> Driver<'a> {
 
     /// Whether a virtual user has another request to ask.
     fn plays_on(&self, index: usize) -> bool {
-        self.now_ns < self.ends_ns || self.vus[index].is_within_iteration()
+        self.now_ns < self.ends_ns || !self.is_open_loop() && self.vus[index].is_within_iteration()
     }
 
     /// Hands the next requests of a virtual user to the ring.
@@ -338,6 +365,7 @@ impl<'a> Driver<'a> {
         let connection = self.connection(index);
         let requests = self.vus[index].ask(&self.timestamp, self.now_ns);
         self.stats.bytes_sent += requests.len() as u64;
+        self.watch(index);
         self.ring.send(connection, requests)
     }
 
@@ -372,7 +400,7 @@ impl<'a> Driver<'a> {
     fn abandon(&mut self, index: usize) -> io::Result<()> {
         self.vus[index].phase = Phase::Closing;
         let connection = self.connection(index);
-        if !self.ring.is_quiet(connection) {
+        if !self.ring.is_quiet(connection) && !self.shut_down(index) {
             self.ring.abort(connection)?;
         }
         self.close(index)
@@ -384,8 +412,13 @@ impl<'a> Driver<'a> {
         if self.ring.is_quiet(connection) {
             self.ring.close(connection)?;
             self.vus[index].connection = None;
+            self.vus[index].socket = None;
             self.vus[index].phase = Phase::Unconnected;
-            self.unconnected.push_back(index);
+            if self.has_failed_to_connect(index) {
+                self.resting.push(index);
+            } else {
+                self.unconnected.push_back(index);
+            }
         }
         Ok(())
     }
@@ -394,17 +427,30 @@ impl<'a> Driver<'a> {
     /// failed, and all others wait with it for the next tick: one attempt may take as long as a tick.
     fn connect(&mut self) -> io::Result<()> {
         let Some(index) = self.unconnected.pop_front() else { return Ok(()) };
-        let connected = setup::connect(self.site.address, &self.clock);
+        if self.vus[index].phase == Phase::Done {
+            return Ok(());
+        }
+        let connected = match self.pace {
+            Some(_) => setup::begin_to_connect(self.site.address, &self.clock),
+            None => setup::connect(self.site.address, &self.clock),
+        };
         self.look_at_clock();
         match connected {
             Ok((socket, took_ns)) => {
+                self.on_reconnect(index, &socket)?;
                 let connection = self.ring.adopt(socket.into())?;
                 self.by_slot[connection.slot()] = index;
                 self.vus[index].connection = Some(connection);
                 self.vus[index].connecting_ns = took_ns;
                 self.vus[index].forget_heard();
                 self.ring.receive(connection)?;
-                self.ask(index)
+                self.vus[index].phase = Phase::Playing;
+                self.go_on(index)
+            }
+            Err(_) if self.is_open_loop() => {
+                self.unconnected.push_back(index);
+                self.rest();
+                Ok(())
             }
             Err((_, took_ns)) => {
                 let vu = &mut self.vus[index];
@@ -426,6 +472,9 @@ impl<'a> Driver<'a> {
     /// Has all that are not connected wait for the next tick. Past the end of the run there is nothing to wait for.
     fn rest(&mut self) {
         while let Some(index) = self.unconnected.pop_front() {
+            if self.vus[index].phase == Phase::Done {
+                continue;
+            }
             if self.now_ns < self.ends_ns {
                 self.resting.push(index);
             } else {
@@ -439,6 +488,9 @@ impl<'a> Driver<'a> {
     fn leave(&mut self, index: usize) {
         self.vus[index].phase = Phase::Done;
         self.playing -= 1;
+        if self.is_open_loop() && self.vus[index].is_within_iteration() {
+            self.stats.interrupted += 1;
+        }
     }
 
     fn connection(&self, index: usize) -> ConnectionId {
@@ -449,6 +501,10 @@ impl<'a> Driver<'a> {
 /// Records the oldest request of a virtual user.
 fn record(vu: &mut Vu, stats: &mut Stats, verdict: Verdict, now_ns: u64) {
     let kind = vu.kind();
+    if stats.overload.is_some() && (verdict.is_refusal || !verdict.is_answer()) {
+        let sample = vu.break_off(verdict, now_ns);
+        return stats.record(kind, &sample);
+    }
     let (sample, iteration) = vu.finish_step(verdict, now_ns);
     stats.record(kind, &sample);
     if let Some(iteration_ns) = iteration {

@@ -9,6 +9,8 @@ pub(crate) struct Times {
     pub(crate) iteration_began: u64,
     /// The end of the request before in this lane.
     pub(crate) group_began: u64,
+    /// When it was to be asked; the same as `asked` where it had no intended start.
+    pub(crate) intended: u64,
     pub(crate) asked: u64,
     pub(crate) sent: u64,
     pub(crate) first_byte: u64,
@@ -39,6 +41,11 @@ impl Lanes {
         self.under_way
     }
 
+    /// Lanes at rest.
+    pub(crate) const fn room(&self) -> usize {
+        self.times.len() - self.under_way
+    }
+
     /// Whether each lane has a request under way.
     pub(crate) const fn is_full(&self) -> bool {
         self.under_way == self.times.len()
@@ -49,9 +56,22 @@ impl Lanes {
         debug_assert!(!self.is_full());
         let lane = self.at(self.under_way);
         self.under_way += 1;
+        self.times[lane].intended = now_ns;
         self.times[lane].asked = now_ns;
         self.times[lane].sent = 0;
         self.times[lane].first_byte = 0;
+    }
+
+    /// The same for a request that was to be asked at `intended_ns`: the lane has rested until then.
+    pub(crate) fn begin_intended(&mut self, intended_ns: u64, now_ns: u64, begins_iteration: bool) {
+        let lane = self.at(self.under_way);
+        self.begin(now_ns);
+        let times = &mut self.times[lane];
+        times.intended = intended_ns.min(now_ns);
+        times.group_began = times.intended;
+        if begins_iteration {
+            times.iteration_began = times.intended;
+        }
     }
 
     /// The requests that were handed to the ring last are sent. Those of them that have their answers already are
@@ -130,6 +150,22 @@ mod tests {
         lanes.sent(40);
         assert_eq!([0; 3].map(|_| lanes.end(50, true).sent), [20, 20, 40]);
         assert_eq!(lanes.asked_ns(), None);
+    }
+
+    #[test]
+    fn a_lane_rests_until_the_intended_start() {
+        let mut lanes = Lanes::new(2, 1);
+        lanes.begin_intended(20, 50, true);
+        lanes.begin_intended(30, 50, false);
+        // A start that lies ahead is no start.
+        let [first, second] = [0; 2].map(|_| lanes.end(90, true));
+        assert_eq!((first.intended, first.asked, first.group_began, first.iteration_began), (20, 50, 20, 20));
+        assert_eq!(
+            (second.intended, second.asked, second.group_began, second.iteration_began),
+            (30, 50, 30, 1)
+        );
+        lanes.begin_intended(120, 100, true);
+        assert_eq!(lanes.end(110, true).intended, 100);
     }
 
     #[test]

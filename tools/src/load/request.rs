@@ -57,6 +57,9 @@ impl Request {
         let mut bytes = Vec::with_capacity(1_024);
         put(&mut bytes, &["POST ", step.kind().path(), " HTTP/1.1\r\nHost: ", &site.host]);
         put(&mut bytes, &["\r\nAuthorization: ", &site.authorization, "\r\nContent-Type: application/json"]);
+        if let Some(ms) = site.request_timeout_ms {
+            put(&mut bytes, &["\r\nRequest-Timeout: ", &ms.to_string()]);
+        }
         put(&mut bytes, &["\r\nContent-Length: ", &body.len().to_string(), "\r\n\r\n"]);
         let head = bytes.len();
         let shift = |place: &mut Range<usize>| *place = place.start + head..place.end + head;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::gone::Gone;
+use super::overload::OverloadResults;
 use super::stats::{Stats, Trend};
 use super::summary::Load;
 
@@ -17,6 +19,12 @@ pub(crate) struct Results {
     pub(crate) checks_passed: u64,
     pub(crate) checks_failed: u64,
     pub(crate) durations_ms: Durations,
+    /// Of a run whose clients had a rate or a patience.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) overload: Option<OverloadResults>,
+    /// Where the server's own count was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) work: Option<Gone>,
 }
 
 /// Durations of all requests, in milliseconds.
@@ -57,6 +65,11 @@ impl Results {
                 p999: ms(figures.p999),
                 most: ms(figures.most),
             },
+            overload: stats
+                .overload
+                .as_ref()
+                .map(|overload| OverloadResults::of(overload, stats, elapsed_ns)),
+            work: None,
         }
     }
 
@@ -78,6 +91,7 @@ impl Results {
 mod tests {
     use std::time::Duration;
 
+    use super::super::overload::Pressure;
     use super::super::scenario::{RequestType, Scenario};
     use super::super::stats::{Sample, Verdict};
     use super::*;
@@ -85,13 +99,20 @@ mod tests {
     #[test]
     fn figures_of_a_run() {
         let mut stats = Stats::default();
-        let verdict = Verdict { status: 200, is_success: true };
+        let verdict = Verdict { status: 200, is_success: true, ..Verdict::default() };
         for waiting in [1_000_000, 3_000_000] {
             stats.record(RequestType::Balance, &Sample { waiting, verdict, ..Sample::default() });
         }
         stats.record(RequestType::Balance, &Sample { waiting: 5_000_000, ..Sample::default() });
         let duration = Duration::from_secs(2);
-        let load = Load { scenario: Scenario::Balance, vus: 7, pipeline: 1, duration, tails: true };
+        let load = Load {
+            scenario: Scenario::Balance,
+            vus: 7,
+            pipeline: 1,
+            duration,
+            tails: true,
+            pressure: Pressure::default(),
+        };
         let results = Results::of(&load, &stats, 2_000_000_000);
         assert_eq!((results.vus, results.requests, results.requests_failed), (7, 3, 1));
         assert_eq!((results.checks_passed, results.checks_failed), (4, 2));
@@ -111,6 +132,7 @@ mod tests {
             pipeline: 1,
             duration: Duration::from_secs(1),
             tails: false,
+            pressure: Pressure::default(),
         };
         let results = Results::of(&load, &Stats::default(), 0);
         assert_eq!((results.requests, results.requests_per_s), (0, 0.0));

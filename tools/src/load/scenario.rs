@@ -35,6 +35,26 @@ impl RequestType {
     /// Kinds of request.
     pub(crate) const COUNT: usize = Self::Alert as usize + 1;
 
+    /// All kinds.
+    pub(crate) const ALL: [Self; Self::COUNT] = [
+        Self::Balance,
+        Self::RedeemToken,
+        Self::CreateToken,
+        Self::PlaceBet,
+        Self::AwardWinnings,
+        Self::RollbackBet,
+        Self::VoidBet,
+        Self::End,
+        Self::Credit,
+        Self::Alert,
+    ];
+
+    /// Whether the server journals each one that succeeds, before it answers. A token is kept in memory alone, and that it
+    /// was redeemed is journaled later, with others (protocol §5).
+    pub(crate) const fn is_change(self) -> bool {
+        !matches!(self, Self::Balance | Self::RedeemToken | Self::CreateToken)
+    }
+
     /// The name in groups and tags.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -255,6 +275,8 @@ pub(crate) struct Site {
     pub(crate) platform: String,
     /// `GameID`.
     pub(crate) game: String,
+    /// Value of the `Request-Timeout` field, in milliseconds; `None` for requests without it.
+    pub(crate) request_timeout_ms: Option<u64>,
     /// What tells the sequences, rounds and transactions of this run from those of another.
     pub(crate) run: u64,
 }

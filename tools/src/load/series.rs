@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     fn record(stats: &mut Stats, status: u16, ns: u64) {
-        let verdict = Verdict { status, is_success: status == 200 };
+        let verdict = Verdict { status, is_success: status == 200, ..Verdict::default() };
         stats.record(RequestType::Balance, &Sample { waiting: ns, verdict, ..Sample::default() });
     }
 

@@ -8,6 +8,9 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+
 use super::answer::{Answer, Assembly, Framed};
 use super::clock::{Clock, Timestamp};
 use super::request::{ITERATION_DIGITS, Request};
@@ -31,6 +34,35 @@ pub(crate) fn connect(address: SocketAddr, clock: &Clock) -> Result<(TcpStream, 
     });
     let took_ns = clock.now_ns() - began_ns;
     connected.map(|socket| (socket, took_ns)).map_err(|error| (error, took_ns))
+}
+
+/// Begins to connect to the server, and does not wait for it: what is sent on the socket goes once it is connected, or fails
+/// with it. On one machine it mostly is when this returns.
+///
+/// # Errors
+/// As [`connect`], where it is known at once.
+pub(crate) fn begin_to_connect(
+    address: SocketAddr,
+    clock: &Clock,
+) -> Result<(TcpStream, u64), (io::Error, u64)> {
+    let began_ns = clock.now_ns();
+    let begun = begin(address);
+    let took_ns = clock.now_ns() - began_ns;
+    begun.map(|socket| (socket, took_ns)).map_err(|error| (error, took_ns))
+}
+
+fn begin(address: SocketAddr) -> io::Result<TcpStream> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = TcpStream::from(socket_with(family, SocketType::STREAM, flags, None)?);
+    socket.set_nodelay(true)?;
+    match rustix::net::connect(&socket, &address) {
+        Ok(()) | Err(Errno::INPROGRESS) => {}
+        Err(error) => return Err(error.into()),
+    }
+    // The ring waits for a socket that blocks, and fails at once on one that does not.
+    socket.set_nonblocking(false)?;
+    Ok(socket)
 }
 
 /// Has the server mint the first token of a virtual user.

@@ -12,14 +12,20 @@
 //! - *receiving*: from there to the turn that saw its last; 0 for an answer that came in one piece, as nearly all do.
 //! - *TLS handshaking*: 0, there is none.
 //!
-//! The sum of sending, waiting and receiving is the request's duration, exactly.
+//! The sum of sending, waiting and receiving is the request's duration, exactly. In an open loop (`--rate`) a request has an
+//! intended start, which its duration runs from: what it waited for a connection is *blocked*, and is part of the sum.
+//!
+//! Where clients have a rate or a patience, a refusal (-1, or HTTP 503) and a request that was given up are put aside:
+//! `overload` has them, and neither checks nor durations here.
 
 use hdrhistogram::Histogram;
 
+use super::overload::{Overload, Place, Pressure};
 use super::scenario::RequestType;
 
-/// The longest time that is told apart, in nanoseconds: twice the time-out of a request.
-const LONGEST_NS: u64 = 120_000_000_000;
+/// The longest time that is told apart, in nanoseconds: an hour. A request's time-out is a minute, but one that waits for a
+/// connection of an overloaded run, and whose time runs from its intended start, can wait for nearly as long as the run.
+const LONGEST_NS: u64 = 3_600_000_000_000;
 
 /// Significant digits of a percentile.
 const DIGITS: u8 = 3;
@@ -50,6 +56,17 @@ pub(crate) struct Figures {
     pub(crate) p99: u64,
     pub(crate) p999: u64,
 }
+
+/// The columns of a [`Trend::tail`]: names, and their parts of ten thousand.
+pub(crate) const TAIL: [(&str, u64); 7] = [
+    ("p(50)", 5_000),
+    ("p(90)", 9_000),
+    ("p(95)", 9_500),
+    ("p(99)", 9_900),
+    ("p(99.9)", 9_990),
+    ("p(99.99)", 9_999),
+    ("max", 10_000),
+];
 
 impl Default for Trend {
     fn default() -> Self {
@@ -101,7 +118,8 @@ impl Trend {
         all
     }
 
-    fn count(&self) -> u64 {
+    /// How many times there were.
+    pub(crate) fn count(&self) -> u64 {
         self.times.len() + self.zeros
     }
 
@@ -114,13 +132,23 @@ impl Trend {
         Figures {
             average: self.sum_ns / count,
             least: self.least_ns,
-            median: self.percentile(500),
+            median: self.percentile(5_000),
             most: self.most_ns,
-            p90: self.percentile(900),
-            p95: self.percentile(950),
-            p99: self.percentile(990),
-            p999: self.percentile(999),
+            p90: self.percentile(9_000),
+            p95: self.percentile(9_500),
+            p99: self.percentile(9_900),
+            p999: self.percentile(9_990),
         }
+    }
+
+    /// The percentiles to p(99.99), in the order of [`TAIL`], and the most; all are 0 where there was no time.
+    pub(crate) fn tail(&self) -> [u64; TAIL.len()] {
+        if self.count() == 0 {
+            return [0; TAIL.len()];
+        }
+        let [percentiles @ .., _] = TAIL.map(|(_, per_10_000)| self.percentile(per_10_000));
+        let [p50, p90, p95, p99, p999, p9999] = percentiles;
+        [p50, p90, p95, p99, p999, p9999, self.most_ns]
     }
 
     /// The distribution: pairs of `1 / (1 - p)` and the `p` quantile, [`CURVE_POINTS`] for each power of ten, up to where
@@ -141,8 +169,8 @@ impl Trend {
         self.times.len()
     }
 
-    fn percentile(&self, per_mille: u64) -> u64 {
-        self.at_rank((self.count() * per_mille).div_ceil(1_000))
+    fn percentile(&self, per_10_000: u64) -> u64 {
+        self.at_rank((self.count() * per_10_000).div_ceil(10_000))
     }
 
     /// The time of this rank, from 1, among all of them.
@@ -164,12 +192,19 @@ pub(crate) struct Verdict {
     pub(crate) status: u16,
     /// The body's `ErrorCode` is 0.
     pub(crate) is_success: bool,
+    /// The server could not answer now, and may be asked again: `ErrorCode` -1, or HTTP 503.
+    pub(crate) is_refusal: bool,
 }
 
 impl Verdict {
     /// What k6 takes for a request that has not failed.
     const fn is_expected(self) -> bool {
         matches!(self.status, 200..=399)
+    }
+
+    /// Whether the server has answered.
+    pub(crate) const fn is_answer(self) -> bool {
+        self.status != 0
     }
 
     /// The results of the checks, in the order of [`CHECKS`].
@@ -188,10 +223,24 @@ pub(crate) struct Sample {
     pub(crate) group: u64,
     /// Part of it that was needed to connect.
     pub(crate) connecting: u64,
+    /// From its intended start to when it was handed to the ring; 0 in a closed loop.
+    pub(crate) blocked: u64,
     pub(crate) sending: u64,
     pub(crate) waiting: u64,
     pub(crate) receiving: u64,
     pub(crate) verdict: Verdict,
+}
+
+impl Sample {
+    /// From when it was handed to the ring to its end.
+    pub(crate) const fn since_sent(&self) -> u64 {
+        self.sending + self.waiting + self.receiving
+    }
+
+    /// From its intended start to its end.
+    pub(crate) const fn duration(&self) -> u64 {
+        self.blocked + self.since_sent()
+    }
 }
 
 /// How often something was so, and how often not.
@@ -221,12 +270,19 @@ pub(crate) struct TypeStats {
     pub(crate) failed: Trend,
     /// In the order of [`CHECKS`].
     pub(crate) checks: [Tally; CHECKS.len()],
+    /// Refused or given up, where that is put aside.
+    aside: u64,
 }
 
 impl TypeStats {
     /// Requests that have ended.
     pub(crate) fn requests(&self) -> u64 {
-        self.expected.count() + self.failed.count()
+        self.expected.count() + self.failed.count() + self.aside
+    }
+
+    /// Those whose `ErrorCode` was 0.
+    pub(crate) const fn successes(&self) -> u64 {
+        self.checks[1].passes
     }
 
     /// Durations of all of them.
@@ -241,6 +297,7 @@ pub(crate) struct Stats {
     types: [TypeStats; RequestType::COUNT],
     pub(crate) group: Trend,
     pub(crate) connecting: Trend,
+    pub(crate) blocked: Trend,
     pub(crate) sending: Trend,
     pub(crate) waiting: Trend,
     pub(crate) receiving: Trend,
@@ -248,17 +305,33 @@ pub(crate) struct Stats {
     pub(crate) interrupted: u64,
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_received: u64,
+    /// What clients with a rate or a patience have seen; `None` where they have neither.
+    pub(crate) overload: Option<Box<Overload>>,
     requests: u64,
     failed: u64,
+    checked: u64,
     failed_checks: u64,
 }
 
 impl Stats {
+    /// Nothing yet, of clients that press the server in this way.
+    pub(crate) fn of_clients(pressure: Pressure) -> Self {
+        let overload = pressure.is_any().then(|| Box::new(Overload { pressure, ..Overload::default() }));
+        Self { overload, ..Self::default() }
+    }
+
     /// Takes a request that has ended.
     pub(crate) fn record(&mut self, kind: RequestType, sample: &Sample) {
-        let duration = sample.sending + sample.waiting + sample.receiving;
+        let duration = sample.duration();
         let of_type = &mut self.types[kind as usize];
         self.requests += 1;
+        self.connecting.record(sample.connecting);
+        if let Some(overload) = &mut self.overload
+            && overload.take(sample) == Place::Aside
+        {
+            of_type.aside += 1;
+            return;
+        }
         if sample.verdict.is_expected() {
             of_type.expected.record(duration);
         } else {
@@ -267,13 +340,24 @@ impl Stats {
         }
         for (tally, passed) in of_type.checks.iter_mut().zip(sample.verdict.checks()) {
             tally.count(passed);
+            self.checked += 1;
             self.failed_checks += u64::from(!passed);
         }
         self.group.record(sample.group);
-        self.connecting.record(sample.connecting);
+        self.blocked.record(sample.blocked);
         self.sending.record(sample.sending);
         self.waiting.record(sample.waiting);
         self.receiving.record(sample.receiving);
+    }
+
+    /// Takes a request that its client has given up.
+    pub(crate) fn give_up(&mut self, kind: RequestType, sample: &Sample) {
+        self.requests += 1;
+        self.types[kind as usize].aside += 1;
+        self.connecting.record(sample.connecting);
+        if let Some(overload) = &mut self.overload {
+            overload.given_up += 1;
+        }
     }
 
     /// What was measured of a type of request.
@@ -298,8 +382,7 @@ impl Stats {
 
     /// All checks of all answers.
     pub(crate) const fn checks(&self) -> Tally {
-        let total = self.requests * CHECKS.len() as u64;
-        Tally { passes: total - self.failed_checks, fails: self.failed_checks }
+        Tally { passes: self.checked - self.failed_checks, fails: self.failed_checks }
     }
 
     /// Whether every check has passed. A run without one has shown nothing.
@@ -356,6 +439,31 @@ mod tests {
         assert_eq!(Figures { median: 0, p90: 0, p95: 0, p99: 0, p999: 0, ..trend.figures() }, far);
     }
 
+    #[track_caller]
+    fn check_tail(times: impl IntoIterator<Item = u64>, expect: [u64; TAIL.len()]) {
+        let mut trend = Trend::default();
+        times.into_iter().for_each(|ns| trend.record(ns));
+        assert_eq!(trend.tail(), expect);
+    }
+
+    #[test]
+    fn tails() {
+        check_tail([], [0; 7]);
+        check_tail([7], [7; 7]);
+        check_tail([0, 0, 0, 8], [0, 8, 8, 8, 8, 8, 8]);
+        check_tail(1..=1_000, [500, 900, 950, 990, 999, 1_000, 1_000]);
+        // One in ten thousand is the p(99.99), and one in more is the most alone.
+        let rare = |count: u64| (0..count).map(|at| if at == 0 { 1_000_000 } else { 10 });
+        check_tail(rare(9_999), [10, 10, 10, 10, 10, 1_000_000, 1_000_000]);
+        check_tail(rare(10_001), [10, 10, 10, 10, 10, 10, 1_000_000]);
+        // Ten minutes are told apart from five.
+        let minute = 60_000_000_000_u64;
+        let mut trend = Trend::default();
+        [5 * minute, 10 * minute].into_iter().for_each(|ns| trend.record(ns));
+        assert_eq!(trend.tail()[0] / minute, 5);
+        assert_eq!(trend.tail()[5], 10 * minute);
+    }
+
     #[test]
     fn sums_of_trends() {
         let mut parts = [Trend::default(), Trend::default(), Trend::default()];
@@ -397,7 +505,7 @@ mod tests {
     #[track_caller]
     fn check_sample(status: u16, is_success: bool, failed: u64, expect: [Tally; 2]) {
         let mut stats = Stats::default();
-        let verdict = Verdict { status, is_success };
+        let verdict = Verdict { status, is_success, ..Verdict::default() };
         let sample = Sample { sending: 1, waiting: 20, receiving: 300, verdict, ..Sample::default() };
         stats.record(RequestType::RedeemToken, &sample);
         let of_type = stats.of(RequestType::RedeemToken);

@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::overload::{self, Pressure};
 use super::scenario::{RequestType, Scenario};
 use super::stats::{CHECKS, Figures, Stats, Tally, Trend};
 use super::units;
@@ -30,15 +31,21 @@ pub(crate) struct Load {
     pub(crate) duration: Duration,
     /// Trends have the columns p(99) and p(99.9), as k6 shows them with `--summary-trend-stats`.
     pub(crate) tails: bool,
+    /// A rate of its own, or a patience, where the virtual users have any.
+    pub(crate) pressure: Pressure,
 }
 
 /// What stands above the summary: the scenario, virtual users and duration.
 pub(crate) fn header(load: &Load, url: &str) -> String {
-    let Load { scenario, vus, duration, .. } = *load;
+    let Load { scenario, vus, duration, pressure, .. } = *load;
+    let manner = match pressure.rate {
+        Some(rate) => format!("{rate}.00 requests/s on {vus} connections for"),
+        None => format!("{vus} looping VUs for"),
+    };
     format!(
         "  execution: local\n     script: {}\n     target: {url}\n     output: -\n\n  \
          scenarios: (100.00%) 1 scenario, {vus} max VUs, {} max duration (incl. graceful stop):\n           \
-         * default: {vus} looping VUs for {} (gracefulStop: {})\n\n",
+         * default: {manner} {} (gracefulStop: {})\n\n",
         scenario.name(),
         units::length(duration + GRACE),
         units::length(duration),
@@ -62,6 +69,9 @@ pub(crate) fn summary(load: &Load, stats: &Stats, elapsed_ns: u64) -> String {
     }
     let columns = if load.tails { COLUMNS.len() } else { COLUMNS.len() - TAILS };
     write_lines(&mut text, &lines(load, stats, elapsed_ns), columns);
+    if let Some(overload) = &stats.overload {
+        text += &overload::summary(overload, stats, elapsed_ns);
+    }
     text
 }
 
@@ -141,6 +151,8 @@ fn lines(load: &Load, stats: &Stats, elapsed_ns: u64) -> Vec<Line> {
     let durations = Trend::of(kinds.iter().flat_map(|kind| every(*kind)));
     let failed = Tally { passes: stats.failed(), fails: stats.requests() - stats.failed() };
     let checks = stats.checks();
+    // In a closed loop there is nothing to wait for but a connection.
+    let blocked = if load.pressure.rate.is_some() { &stats.blocked } else { &stats.connecting };
     let data = |name, count| Line::plain(name, units::bytes(count), [units::byte_rate(count, elapsed_ns)]);
 
     let mut lines = vec![
@@ -148,7 +160,7 @@ fn lines(load: &Load, stats: &Stats, elapsed_ns: u64) -> Vec<Line> {
         data("data_received", stats.bytes_received),
         data("data_sent", stats.bytes_sent),
         Line::trend("group_duration", stats.group.figures()),
-        Line::trend("http_req_blocked", stats.connecting.figures()),
+        Line::trend("http_req_blocked", blocked.figures()),
         Line::trend("http_req_connecting", stats.connecting.figures()),
         Line::trend("http_req_duration", durations.figures()),
         Line::trend("  { expected_response:true }", expected.figures()),

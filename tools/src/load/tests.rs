@@ -1,3 +1,4 @@
+use super::parse::with_port;
 use super::*;
 
 #[track_caller]
@@ -105,4 +106,22 @@ fn options() {
     check_options("--accounts 2", Err(&depends("--accounts")));
     check_options("--hot", Err(&depends("--hot")));
     check_options("--scenario full --hot", Err("requests of full depend on"));
+}
+
+#[test]
+fn options_of_a_rate_and_a_patience() {
+    check_options("--rate 5000", Ok(()));
+    check_options("--rate 1 --patience 150ms --request-timeout --refusals-fail", Ok(()));
+    check_options("--scenario full --rate 10000000 --vus 16000", Ok(()));
+    check_options("--scenario bet --patience 60s --pipeline 4", Ok(()));
+    check_options("--operator-url http://127.0.0.1:9817", Ok(()));
+    check_options("--rate 0", Err("0"));
+    check_options("--rate 10000001", Err("10000001"));
+    check_options("--rate 0.5", Err("0.5"));
+    check_options("--patience 0ms", Err("a duration is written as"));
+    check_options("--patience 150", Err("a duration is written as"));
+    check_options("--patience 61s", Err("--patience: at most 60s"));
+    check_options("--request-timeout", Err("--patience"));
+    check_options("--refusals-fail", Err("--refusals-fail is for --rate and --patience"));
+    check_options("--vus 16001", Err("16001"));
 }

@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn a_curve_for_each_type() {
         let mut stats = Stats::default();
-        let verdict = Verdict { status: 200, is_success: true };
+        let verdict = Verdict { status: 200, is_success: true, ..Verdict::default() };
         for ns in 1..=1_000 {
             stats.record(
                 RequestType::Balance,

@@ -183,3 +183,21 @@ fn session_tokens() {
     check_token(r#"{"ErrorCode":0,"SessionToken":"abc"}"#, None);
     check_token(&format!(r#"{{"Result":{{"SessionToken":"{}"}}}}"#, "a".repeat(129)), None);
 }
+
+#[track_caller]
+fn check_refusal(status: u16, body: &str, expect: bool) {
+    let answer = Answer { status, closes: false, body: body.as_bytes(), length: 0 };
+    assert_eq!(answer.is_refusal(), expect, "{status} {body}");
+}
+
+#[test]
+fn refusals() {
+    check_refusal(200, r#"{"ErrorCode":-1}"#, true);
+    check_refusal(503, r#"{"Error":"not serving"}"#, true);
+    check_refusal(503, "", true);
+    check_refusal(200, BODY, false);
+    check_refusal(200, r#"{"ErrorCode":-10}"#, false);
+    check_refusal(200, r#"{"ErrorCode":"-1"}"#, false);
+    check_refusal(200, r#"{"Result":{"ErrorCode":-1},"ErrorCode":0}"#, false);
+    check_refusal(400, r#"{"Error":"-1"}"#, false);
+}

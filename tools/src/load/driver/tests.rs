@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::thread;
 use std::time::Duration;
 
+use super::super::overload::Pressure;
 use super::super::scenario::Scenario;
 use super::super::scenario::tests::site;
 use super::*;
@@ -87,7 +88,14 @@ fn check_pipeline(scenario: Scenario, pipeline: usize, answers: Answers, expect:
     let (socket, connecting_ns) = setup::connect(address, &clock).expect("a server");
     let start =
         Connected { socket, connecting_ns, player: Player::own(1), draw: None, token: b"first".to_vec() };
-    let load = Load { scenario, vus: 1, pipeline, duration: Duration::from_millis(100), tails: false };
+    let load = Load {
+        scenario,
+        vus: 1,
+        pipeline,
+        duration: Duration::from_millis(100),
+        tails: false,
+        pressure: Pressure::default(),
+    };
     let mut ring = ring(1).expect("a ring");
     let wake = Wake::on_signals(&mut ring, &[]).expect("a socket");
     let driver = Driver::new(&load, &site, ring, wake, clock, vec![start]).expect("a driver");

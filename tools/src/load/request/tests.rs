@@ -180,3 +180,15 @@ fn ids_are_unique() {
     check_ids(Scenario::Full, 13);
     check_ids(Scenario::Bet, 2);
 }
+
+#[test]
+fn a_request_tells_of_its_patience() {
+    let site = Site { request_timeout_ms: Some(150), ..site() };
+    let mut request = Request::compose(Step::Balance, &site, Player::own(42), b"");
+    let text = take(&mut request, 1, 7);
+    let (head, body) = text.split_once("\r\n\r\n").expect("a body");
+    assert!(head.lines().any(|line| line == "Request-Timeout: 150"), "{head}");
+    assert!(head.lines().any(|line| line == format!("Content-Length: {}", body.len())), "{head}");
+    // What changes from one attempt to the next still stands where it belongs.
+    assert!(body.contains("\"Sequence\":\"19ab5f62c00-000042-000000000001\""), "{body}");
+}

@@ -9,6 +9,7 @@ pub(crate) fn site() -> Site {
         authorization: "Basic YWRtaW46YWRtaW4=".to_owned(),
         platform: "L100".to_owned(),
         game: "11588".to_owned(),
+        request_timeout_ms: None,
         run: 0x19a_b5f6_2c00,
     }
 }

@@ -3,7 +3,7 @@ use super::*;
 
 const MS: u64 = 1_000_000;
 
-const OK: Verdict = Verdict { status: 200, is_success: true };
+const OK: Verdict = Verdict { status: 200, is_success: true, is_refusal: false };
 
 #[track_caller]
 fn check(text: &str, expect: &str) {
@@ -21,6 +21,7 @@ fn headers() {
         pipeline: 1,
         duration: Duration::from_secs(600),
         tails: false,
+        pressure: Pressure::default(),
     };
     check(
         &header(&load, "http://127.0.0.1:9816"),
@@ -47,6 +48,7 @@ fn a_run_without_a_fault() {
             let sample = Sample {
                 group: connecting + waiting + 24_830,
                 connecting,
+                blocked: 0,
                 sending: 24_830,
                 waiting,
                 receiving: 0,
@@ -62,6 +64,7 @@ fn a_run_without_a_fault() {
         pipeline: 1,
         duration: Duration::from_secs(1),
         tails: false,
+        pressure: Pressure::default(),
     };
     check(&summary(&load, &stats, 1_250 * MS), SEED);
 }
@@ -123,7 +126,7 @@ fn a_run_with_faults() {
     for request in 1..=6 {
         let verdict = match request {
             1 => Verdict::default(),
-            2 => Verdict { status: 200, is_success: false },
+            2 => Verdict { status: 200, ..Verdict::default() },
             _ => OK,
         };
         stats.record(RequestType::Balance, &Sample { group: MS, waiting: MS, verdict, ..Sample::default() });
@@ -136,6 +139,7 @@ fn a_run_with_faults() {
         pipeline: 1,
         duration: Duration::from_secs(30),
         tails: false,
+        pressure: Pressure::default(),
     };
     check(&summary(&load, &stats, 12_000 * MS), FAULTS);
 }

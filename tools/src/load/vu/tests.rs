@@ -3,7 +3,7 @@ use super::super::scenario::Scenario;
 use super::super::scenario::tests::site;
 use super::*;
 
-const OK: Verdict = Verdict { status: 200, is_success: true };
+const OK: Verdict = Verdict { status: 200, is_success: true, is_refusal: false };
 
 fn vu(scenario: Scenario) -> Vu {
     let manner = Manner { player: Player::own(1), steps: scenario.steps(), depth: 1, draw: None };
@@ -196,4 +196,79 @@ fn more_than_was_asked_for() {
     check_noise(1, &[ANSWER, "x"].concat(), 0);
     check_noise(2, &[ANSWER, ANSWER, ANSWER].concat(), 1);
     check_noise(2, &[ANSWER, "no answer\r\n"].concat(), 1);
+}
+
+#[test]
+fn time_runs_from_the_intended_start() {
+    let mut vu = pipelined(Scenario::Bet, 2, 1);
+    let bytes = vu.ask_intended(&Timestamp::new(0), 150, [110, 140].into_iter());
+    assert_eq!(members(&bytes, "GameRoundID").len(), 2);
+    vu.on_sent(bytes, 160);
+    for blocked in [40, 10] {
+        vu.on_bytes(&mut ANSWER.as_bytes(), &site(), 200);
+        let (sample, iteration) = vu.finish_step(OK, 200);
+        assert_eq!((sample.blocked, sample.sending, sample.waiting), (blocked, 10, 40));
+        assert_eq!((sample.since_sent(), sample.duration()), (50, 50 + blocked));
+        assert_eq!((sample.group, iteration), (50 + blocked, Some(50 + blocked)));
+    }
+}
+
+/// Loses the request of this step, and says what is asked from then on.
+#[track_caller]
+fn check_lost(scenario: Scenario, lost: usize, expect: &[RequestType]) {
+    let mut vu = vu(scenario);
+    for _ in 0..lost {
+        play(&mut vu, 110, 120, &[(130, ANSWER.as_bytes())]);
+    }
+    let bytes = vu.ask(&Timestamp::new(0), 140);
+    vu.on_sent(bytes, 150);
+    vu.forget_token(&site());
+    vu.break_off(Verdict::default(), 160);
+    let asked: Vec<_> = expect
+        .iter()
+        .map(|_| {
+            let kind = vu.kind();
+            play(&mut vu, 170, 180, &[(190, ANSWER.as_bytes())]);
+            kind
+        })
+        .collect();
+    assert_eq!(asked, expect, "{scenario:?} without its step {lost}");
+}
+
+#[test]
+fn what_follows_a_request_that_was_lost() {
+    use RequestType as T;
+    // What depends on nothing is passed over.
+    check_lost(Scenario::Balance, 0, &[T::Balance]);
+    check_lost(Scenario::Seed, 0, &[T::RedeemToken, T::CreateToken, T::Balance]);
+    // A token that may be spent is not redeemed again.
+    check_lost(Scenario::Seed, 1, &[T::CreateToken, T::Balance, T::RedeemToken]);
+    check_lost(Scenario::Seed, 2, &[T::CreateToken, T::Balance, T::RedeemToken]);
+    // No winnings for a bet that may not be there.
+    check_lost(Scenario::Full, 2, &[T::CreateToken, T::RedeemToken, T::Balance, T::PlaceBet]);
+    check_lost(Scenario::Full, 9, &[T::CreateToken, T::RedeemToken, T::Balance, T::PlaceBet]);
+    check_lost(Scenario::Full, 17, &[T::CreateToken, T::RedeemToken]);
+    check_lost(Scenario::Wrapped, 1, &[T::Balance, T::RedeemToken, T::CreateToken]);
+}
+
+#[test]
+fn an_iteration_that_was_broken_off_is_none() {
+    let mut vu = vu(Scenario::Seed);
+    let minted = r#"{"ErrorCode":0,"Result":{"SessionToken":"other"}}"#;
+    let minted = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{minted}", minted.len());
+    play(&mut vu, 110, 120, &[(130, ANSWER.as_bytes())]);
+    let bytes = vu.ask(&Timestamp::new(0), 140);
+    vu.on_sent(bytes, 150);
+    vu.break_off(Verdict::default(), 160);
+    assert!(!vu.is_within_iteration(), "nothing is left to be played out");
+    let (_, _, iteration) = play(&mut vu, 170, 180, &[(190, minted.as_bytes())]);
+    assert_eq!(iteration, None);
+    let iterations = [200, 210, 220].map(|at| play(&mut vu, at, at + 1, &[(at + 2, minted.as_bytes())]).2);
+    assert_eq!(iterations, [None, None, Some(32)]);
+    let second = vu.ask(&Timestamp::new(0), 230);
+    vu.on_sent(second, 231);
+    vu.on_bytes(&mut minted.as_bytes(), &site(), 232);
+    vu.finish_step(OK, 232);
+    let redeem = String::from_utf8(vu.ask(&Timestamp::new(0), 240)).expect("UTF-8");
+    assert!(redeem.contains("\"SessionToken\":\"other\""), "{redeem}");
 }

@@ -22,7 +22,7 @@ const GOOD: Made = Made { played: Played::Seed, status: 200, no_sampling: false,
 /// A run of 10 s with 20,000 answers of 2 ms.
 fn run(made: &Made) -> Run {
     let mut stats = Stats::default();
-    let verdict = Verdict { status: made.status, is_success: made.status == 200 };
+    let verdict = Verdict { status: made.status, is_success: made.status == 200, ..Verdict::default() };
     for _ in 0..20_000 {
         stats.record(RequestType::Balance, &Request { waiting: 2_000_000, verdict, ..Request::default() });
     }
