@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::net::Ipv6Addr;
 use std::sync::{Arc, Mutex};
 
 use fuzz::http::{Found, Message, WORDS, frame};
@@ -15,6 +16,7 @@ use hyper::header::AUTHORIZATION;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use purser::http::Status;
+use purser::limits::EMPTY_LINES_BYTES_MAX;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Streams that are drawn, beside the corpus; `PURSER_FUZZ_RUNS` asks for another number.
@@ -104,6 +106,10 @@ struct Parting<'a> {
     /// The line and the fields of the message, names in lower case, as a lenient reader has them.
     line: &'a str,
     fields: Vec<(String, &'a [u8])>,
+    /// The message before it, where the connection ends with that.
+    before: Option<&'a [u8]>,
+    /// Bytes of empty lines before it.
+    empty: usize,
     /// What follows the head.
     rest: &'a [u8],
 }
@@ -126,17 +132,10 @@ impl Parting<'_> {
     }
 
     fn has_one_good_host(&self) -> bool {
-        let is_good = |value: &[u8]| {
-            value.iter().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]%~_!$&'()*+,;=".contains(byte))
-        };
         let hosts: Vec<_> = self.values("host").collect();
         match hosts[..] {
             [] => self.line.ends_with("HTTP/1.0"),
-            [host] => {
-                let name = host.iter().position(|byte| *byte == b':').unwrap_or(host.len());
-                let has_port = host[name..].iter().skip(1).all(u8::is_ascii_digit);
-                is_good(host) && (has_port || host.starts_with(b"["))
-            }
+            [host] => is_host(host),
             _ => false,
         }
     }
@@ -152,13 +151,19 @@ impl Parting<'_> {
         let has_form = match self.method() {
             "CONNECT" => false,
             "OPTIONS" if target == "*" => true,
-            _ => target.starts_with('/') || target.starts_with("http://h"),
+            _ if target.starts_with('/') => true,
+            _ => target.strip_prefix("http://").is_some_and(|rest| {
+                let authority = &rest[..rest.find(['/', '?']).unwrap_or(rest.len())];
+                !authority.is_empty() && !authority.starts_with(':') && is_host(authority.as_bytes())
+            }),
         };
-        has_form && !target.contains('#')
+        has_form && target.is_ascii() && !target.contains('#')
     }
 
     fn has_odd_target(&self) -> bool {
-        self.target().bytes().any(|byte| b"\"<>\\^`{|}".contains(&byte))
+        let target = self.target();
+        target.bytes().any(|byte| b"\"<>\\^`{|}".contains(&byte))
+            || target.starts_with("http") && target.contains('%')
     }
 
     /// Whether there is such a line behind the head.
@@ -169,6 +174,26 @@ impl Parting<'_> {
     fn target(&self) -> &str {
         self.line.split(' ').nth(1).unwrap_or_default()
     }
+}
+
+/// A name or an address, and a port.
+fn is_host(value: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(value) else { return false };
+    let (is_name, port) = match text.strip_prefix('[').and_then(|text| text.split_once(']')) {
+        Some((address, port)) => (address.parse::<Ipv6Addr>().is_ok(), port),
+        None => {
+            let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+            (
+                name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-~_!$&'()*+,;=".contains(&byte)),
+                port,
+            )
+        }
+    };
+    let digits = port.strip_prefix(':').unwrap_or(port);
+    is_name
+        && (port.is_empty() || port.starts_with(':'))
+        && (digits.is_empty()
+            || digits.bytes().all(|digit| digit.is_ascii_digit()) && digits.parse::<u16>().is_ok())
 }
 
 /// A difference that has its reason.
@@ -209,7 +234,10 @@ fn differ<'a>(stream: &'a [u8], ours: &Found, theirs: &Verdict) -> Option<Partin
     }
     let start = if same == 0 { 0 } else { mine[same - 1].end };
     let status = (side_of_mine == Side::Refuses).then_some(ours.refused).flatten();
-    Some(part(&stream[start..], side_of_mine, side_of_theirs, status))
+    let mut parting = part(&stream[start..], side_of_mine, side_of_theirs, status);
+    let begun = if same < 2 { 0 } else { mine[same - 2].end };
+    parting.before = (closed && same == mine.len()).then(|| &stream[begun..start]);
+    Some(parting)
 }
 
 fn as_theirs(message: &Message) -> Theirs {
@@ -243,7 +271,7 @@ fn part(message: &[u8], ours: Side, theirs: Side, status: Option<Status>) -> Par
         let name = String::from_utf8_lossy(name).to_lowercase();
         fields.push((name, value.get(1..).unwrap_or_default().trim_ascii()));
     }
-    Parting { ours, theirs, status, line, fields, rest: &message[at..] }
+    Parting { ours, theirs, status, line, fields, before: None, empty: begun, rest: &message[at..] }
 }
 
 fn listed(value: &[u8]) -> impl Iterator<Item = String> {
@@ -278,6 +306,11 @@ const EXPLAINED: &[Row] = &[
         name: "size",
         is: |p| p.refused_with(Status::ContentTooLarge),
         why: "a body has a bound here, and hyper leaves that to its service",
+    },
+    Row {
+        name: "empty lines",
+        is: |p| p.refused_with(Status::BadRequest) && p.empty > EMPTY_LINES_BYTES_MAX,
+        why: "empty lines before a request line have a bound here (RFC 9112 §2.2 asks for one to be passed over)",
     },
     Row {
         name: "Host",
@@ -325,10 +358,18 @@ const EXPLAINED: &[Row] = &[
     Row {
         name: "trailers",
         is: |p| {
-            p.refused_with(Status::BadRequest)
-                && p.has_line(|line| sizes(line) > 0 && line.iter().all(|byte| *byte == b'0'))
+            let is_last = |line: &[u8]| {
+                let size = line.split(|byte| b"; \t".contains(byte)).next().unwrap_or_default();
+                !size.is_empty() && size.iter().all(|byte| *byte == b'0')
+            };
+            p.refused_with(Status::BadRequest) && p.has_line(is_last)
         },
         why: "a trailer is a field line (RFC 9112 §7.1.2); hyper passes over what stands there",
+    },
+    Row {
+        name: "close beside other bytes",
+        is: |p| p.ours == Side::Waits && p.before.is_some_and(|head| !head.is_ascii()),
+        why: "hyper passes over a Connection field that is not ASCII; here the connection ends where it has close in it",
     },
     Row {
         name: "CONNECT",
@@ -339,7 +380,7 @@ const EXPLAINED: &[Row] = &[
     },
     Row {
         name: "characters of a target",
-        is: |p| matches!(p.ours, Side::Message(_)) && p.theirs == Side::Refuses && p.has_odd_target(),
+        is: |p| p.ours != Side::Refuses && p.theirs == Side::Refuses && p.has_odd_target(),
         why: "hyper's Uri refuses some visible characters, which here are kept and find no path",
     },
 ];
@@ -410,7 +451,7 @@ fn pick<'a>(all: &[&'a str], usual: usize, chance: &mut Chance) -> &'a str {
     chance.one_of::<&str>(usual)
 }
 
-const FIELDS: [&str; 40] = [
+const FIELDS: [&str; 41] = [
     "Host: h",
     "Host: a b",
     "Host:",
@@ -451,6 +492,7 @@ const FIELDS: [&str; 40] = [
     ": y",
     "X: \u{e9}",
     "Upgrade: h2c",
+    "Connection: \u{e9}, close",
 ];
 
 const CHUNKS: [&str; 25] = [
