@@ -39,6 +39,32 @@ fn try_out(target: &Target, bytes: &[u8], what: &str) {
     }
 }
 
+/// Seeds that are refused would lead nowhere.
+#[test]
+fn the_calls_that_are_made_are_taken() {
+    for seed in fuzz::platform::seeds() {
+        assert!(fuzz::platform::is_taken(&seed), "{}", seed.escape_ascii());
+    }
+}
+
+/// What was refused once, and is right.
+#[test]
+fn what_was_a_fault_is_taken() {
+    let platform = TARGETS.iter().find(|target| target.name == "platform").expect("the target");
+    let all = corpus::of(platform);
+    for name in [
+        "byte-order-mark",
+        "lone-surrogate-unknown",
+        "year-0000",
+        "huge-numbers",
+        "jackpot-of-26-digits",
+        "nested",
+    ] {
+        let (_, seed) = all.iter().find(|(file, _)| file == name).expect("a file of the corpus");
+        assert!(fuzz::platform::is_taken(seed), "{name}: {}", seed.escape_ascii());
+    }
+}
+
 macro_rules! targets {
     ($($name:ident)*) => {
         $(
