@@ -4,9 +4,10 @@
 //! server is killed and started again every few minutes. At the end nothing that was acknowledged may be lost, nothing
 //! may have been applied twice, the books must be even, and memory and open files must be flat.
 //!
-//! Reading in order: `player`, what a client plays and knows; `record`, what is kept of each second; `page`, the picture
+//! Reading in order: `operation`, the calls; `player`, what a client plays and knows; `record`, what is kept of each second; `page`, the picture
 //! and the page.
 
+mod operation;
 mod page;
 mod player;
 mod record;
@@ -19,12 +20,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::abuse::attack::{self, Plan, Signals, Tally, Target};
 use crate::abuse::call::Accounts;
-use crate::abuse::mixture;
 use crate::abuse::paced::{self, Pace};
+use crate::abuse::plan::{ATTACKERS_NICE, Plan, Signals, Tally, Target};
 use crate::abuse::site::{self, CLIENT_CORE, FUNDS, Site};
 use crate::abuse::watch::Look;
+use crate::abuse::{attack, mixture};
 use crate::child::{self, Server};
 use crate::facts::{self, Facts};
 use crate::load::{self, Clock};
@@ -270,6 +271,8 @@ impl<'a> Soak<'a> {
                 if has_cores {
                     machine::pin(CLIENT_CORE)?;
                 }
+                // They take what the players leave; where that is not allowed, they don't.
+                let _ = rustix::process::nice(ATTACKERS_NICE);
                 let done = attack::attack(plans, target, clock, first, &signals, tally);
                 done.map_err(|error| format!("the hostile: {error}"))
             };

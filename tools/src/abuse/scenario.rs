@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::attack::{Plan, Then};
 use super::call::{ATTACKERS, Call, OTHERS};
+use super::plan::{Plan, Then};
 
 /// What happens while the others are watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -61,17 +61,27 @@ impl Record {
         if now.answered > 0 {
             self.latencies.sort_unstable();
             now.p99_ns = self.latencies[(self.latencies.len() * 99).div_ceil(100) - 1];
-            self.seconds.push(now);
+            match self.seconds.last_mut().filter(|last| last.at == now.at) {
+                // The rest of a second in which the server was started again.
+                Some(last) => {
+                    last.answered += now.answered;
+                    last.refused += now.refused;
+                    last.p99_ns = last.p99_ns.max(now.p99_ns);
+                }
+                None => self.seconds.push(now),
+            }
         }
         self.latencies.clear();
     }
 
-    /// Adds what the server held, each with the second of it.
+    /// Adds what the server held, each with the second of it. One in which it lived and answered nothing is a second, too.
     pub(super) fn add_looks(&mut self, looks: &[(u64, Look)]) {
         for (at, look) in looks {
-            if let Some(second) = self.seconds.iter_mut().rev().find(|second| second.at == *at) {
-                second.held = Some(*look);
+            let place = self.seconds.partition_point(|second| second.at < *at);
+            if self.seconds.get(place).is_none_or(|second| second.at != *at) {
+                self.seconds.insert(place, Second { at: *at, ..Second::default() });
             }
+            self.seconds[place].held = Some(*look);
         }
     }
 }
@@ -127,12 +137,19 @@ mod tests {
         record.flush();
         let look = Look { files: 5, ..Look::default() };
         record.add_looks(&[(2, look), (9, look)]);
+        record.take(&Sample { due_ns: 9_000_000_000, ended_ns: 9_000_000_005, end: good() }, None);
+        record.flush();
         let second = |at, answered, p99_ns, refused, held| Second { at, answered, p99_ns, refused, held };
         assert_eq!(
             record.seconds,
-            [second(1, 2, 7, 1, None), second(2, 1, 9, 0, Some(look)), second(3, 1, 1, 0, None)]
+            [
+                second(1, 2, 7, 1, None),
+                second(2, 1, 9, 0, Some(look)),
+                second(3, 1, 1, 0, None),
+                second(9, 1, 5, 0, Some(look))
+            ]
         );
-        assert_eq!((record.answered, record.refused, record.broken, record.wrong), (4, 1, 1, 1));
+        assert_eq!((record.answered, record.refused, record.broken, record.wrong), (5, 1, 1, 1));
     }
 
     #[track_caller]
