@@ -24,6 +24,7 @@ mod table;
 pub(crate) mod watch;
 
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
@@ -151,7 +152,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     for _ in 0..arguments.rounds {
         for row in &mut rows {
             let round = bench.play(row.scenario, row.attackers);
-            row.rounds.push(round.map_err(|sentence| format!("{}: {sentence}", row.scenario.name))?);
+            let round = round.map_err(|sentence| format!("{}: {sentence}", row.scenario.name))?;
+            let (before, during) = (table::time(round.before.p99_ns), table::time(round.during.p99_ns));
+            // The table comes last, and this is a sign of life.
+            let _ = writeln!(io::stderr(), "{}: others' p99 {before}, then {during}", row.scenario.name);
+            row.rounds.push(round);
         }
     }
     report(arguments, &rows, scratch.path())

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use crate::abuse::call::Accounts;
 use crate::abuse::paced::{self, Pace};
-use crate::abuse::plan::{ATTACKERS_NICE, Plan, Signals, Tally, Target};
+use crate::abuse::plan::{Plan, Signals, Tally, Target};
 use crate::abuse::site::{self, CLIENT_CORE, FUNDS, Site};
 use crate::abuse::watch::Look;
 use crate::abuse::{attack, mixture};
@@ -256,7 +256,7 @@ impl<'a> Soak<'a> {
         let first = self.lives << 50;
         let (plans, tally, counts, record) = (&self.plans[..], &self.tally, self.counts, &mut self.record);
         let killed_ns = AtomicU64::new(0);
-        let (players, looks, server) = thread::scope(|scope| {
+        let (mut players, looks, server) = thread::scope(|scope| {
             let play = || {
                 if has_cores {
                     machine::pin(CLIENT_CORE)?;
@@ -267,15 +267,7 @@ impl<'a> Soak<'a> {
                 });
                 played.map_err(|error| format!("the players: {error}"))
             };
-            let attack = || {
-                if has_cores {
-                    machine::pin(CLIENT_CORE)?;
-                }
-                // They take what the players leave; where that is not allowed, they don't.
-                let _ = rustix::process::nice(ATTACKERS_NICE);
-                let done = attack::attack(plans, target, clock, first, &signals, tally);
-                done.map_err(|error| format!("the hostile: {error}"))
-            };
+            let attack = || attack::pinned(has_cores, plans, target, clock, first, &signals, tally);
             let no_thread = |error: std::io::Error| format!("no thread can be started: {error}");
             let players = thread::Builder::new()
                 .name("players".to_owned())
@@ -306,15 +298,14 @@ impl<'a> Soak<'a> {
         })?;
         self.record.flush();
         self.record.add_looks(&looks);
-        let mut players = players;
-        let Some(server) = server else {
-            let most = looks.iter().fold(Look::default(), |most, (_, look)| most.most(*look));
-            self.peaks.push(Peak { held: most });
-            let server = self.site.start()?;
-            self.restarts_ns.push(clock.now_ns() - killed_ns.load(Ordering::Relaxed));
-            players.iter_mut().for_each(Audited::restarted);
+        if let Some(server) = server {
             return Ok((server, players));
-        };
+        }
+        let most = looks.iter().fold(Look::default(), |most, (_, look)| most.most(*look));
+        self.peaks.push(Peak { held: most });
+        let server = self.site.start()?;
+        self.restarts_ns.push(clock.now_ns() - killed_ns.load(Ordering::Relaxed));
+        players.iter_mut().for_each(Audited::restarted);
         Ok((server, players))
     }
 

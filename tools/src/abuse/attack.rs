@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use super::answer::Answers;
 use super::call::Listener;
-use super::plan::{Plan, Signals, Tally, Target, Then};
+use super::plan::{ATTACKERS_NICE, Plan, Signals, Tally, Target, Then};
+use super::site::CLIENT_CORE;
 use super::socket::{self, Event, Interest, Moved, Opening, Poll};
 use crate::load::Clock;
+use crate::{machine, say};
 
 /// Time between two looks at what is due: at the times of drips, rests and patience.
 const TICK: Duration = Duration::from_millis(20);
@@ -73,7 +75,7 @@ struct Attack<'a> {
 ///
 /// # Errors
 /// What the kernel says of a poll.
-pub(crate) fn attack(
+fn attack(
     plans: &[Plan],
     target: Target,
     clock: Clock,
@@ -111,6 +113,28 @@ pub(crate) fn attack(
         }
     }
     Ok(())
+}
+
+/// Attacks on the clients' core, and gives way to the others there; as [`attack`]. What goes wrong is said.
+pub(crate) fn pinned(
+    has_cores: bool,
+    plans: &[Plan],
+    target: Target,
+    clock: Clock,
+    first: u64,
+    signals: &Signals,
+    tally: &Tally,
+) {
+    let pinned = if has_cores { machine::pin(CLIENT_CORE) } else { Ok(()) };
+    // Where that is not allowed, they take what they get.
+    let _ = rustix::process::nice(ATTACKERS_NICE);
+    let play = |()| {
+        let done = attack(plans, target, clock, first, signals, tally);
+        done.map_err(|error| error.to_string())
+    };
+    if let Err(sentence) = pinned.and_then(play) {
+        say(&format!("attackers: {sentence}\n"));
+    }
 }
 
 impl Attack<'_> {

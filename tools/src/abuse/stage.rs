@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use super::call::{ATTACKERS, Accounts, Call, OTHERS};
 use super::others::{Manner, OTHERS_FROM, Others, Waits};
-use super::plan::{ATTACKERS_NICE, Plan, Signals, Tally, Target, Then};
+use super::plan::{Plan, Signals, Tally, Target, Then};
 use super::scenario::{Course, Scenario};
-use super::site::{self, CLIENT_CORE, Client, Site};
+use super::site::{self, Client, Site};
 use super::table::{self, Round};
 use super::watch::Look;
 use super::{Arguments, Baseline, attack};
 use crate::child::{self, Server};
 use crate::load::Clock;
-use crate::{facts, machine, metrics, say};
+use crate::{facts, metrics};
 
 /// Time between two looks at the server's memory.
 const LOOK: Duration = Duration::from_millis(50);
@@ -129,13 +129,12 @@ impl Stage<'_> {
                 continue;
             }
             let (signals, tally) = (Signals::default(), Tally::default());
-            let plan = Plan { requests: count, again: None, sources: 0, ..Plan::flood(1, call) };
+            let plans = [Plan { requests: count, again: None, sources: 0, ..Plan::flood(1, call) }];
             let target = Target { accounts: Accounts { first: 1, count: 1 }, ..self.target() };
             thread::scope(|scope| {
-                let attack = || {
-                    // Those of attacks that follow begin at 0.
-                    attack::attack(&[plan], target, self.bench.clock, 1 << 60, &signals, &tally)
-                };
+                // Numbers of attacks that follow begin at 0.
+                let attack =
+                    || attack::pinned(false, &plans, target, self.bench.clock, 1 << 60, &signals, &tally);
                 let thread = thread::Builder::new().name("furnisher".to_owned()).spawn_scoped(scope, attack);
                 thread.map_err(|error| format!("no thread can be started: {error}"))?;
                 let answers = || {
@@ -183,16 +182,7 @@ impl Stage<'_> {
             return Ok(());
         }
         let (target, clock, has_cores) = (self.target(), self.bench.clock, self.bench.has_cores);
-        let attack = move || {
-            if has_cores && machine::pin(CLIENT_CORE).is_err() {
-                return;
-            }
-            // They take what the others leave; where that is not allowed, they don't.
-            let _ = rustix::process::nice(ATTACKERS_NICE);
-            if let Err(error) = attack::attack(plans, target, clock, 0, signals, tally) {
-                say(&format!("attackers: {error}\n"));
-            }
-        };
+        let attack = move || attack::pinned(has_cores, plans, target, clock, 0, signals, tally);
         let thread = thread::Builder::new().name("attackers".to_owned()).spawn_scoped(scope, attack);
         thread.map(drop).map_err(|error| format!("no thread can be started: {error}"))
     }
