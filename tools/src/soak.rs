@@ -52,6 +52,9 @@ const HOSTILE_ACCOUNTS: u32 = 8;
 /// A run that is shorter says nothing of growth.
 const JUDGED_FROM: Duration = Duration::from_secs(600);
 
+/// Findings of players that are told.
+const FINDINGS_MAX: usize = 20;
+
 /// How long players look at their accounts after the last start.
 const LAST_LOOK: Duration = Duration::from_secs(2);
 
@@ -313,6 +316,11 @@ impl<'a> Soak<'a> {
     fn findings(&self, arguments: &Arguments, players: &[Audited<'_>]) -> Vec<String> {
         let mut findings: Vec<String> =
             players.iter().flat_map(|player| player.findings().to_vec()).collect();
+        if findings.len() > FINDINGS_MAX {
+            let more = findings.len() - FINDINGS_MAX;
+            findings.truncate(FINDINGS_MAX);
+            findings.push(format!("and {more} more of this kind"));
+        }
         let unseen = players.iter().filter(|player| !player.has_looked()).count();
         if unseen > 0 {
             findings.push(format!("{unseen} accounts could not be looked at after the last start"));

@@ -92,8 +92,8 @@ pub(super) struct Peak {
     pub(super) held: Look,
 }
 
-/// How much more than in the second life of the server may be held in its last one.
-const GROWTH_MAX: f64 = 1.15;
+/// How much more than in the second life of the server may be held in its last one, in percent.
+const GROWTH_PERCENT_MAX: u64 = 15;
 
 /// Descriptors that may be more.
 const FILES_MORE_MAX: u64 = 4;
@@ -103,7 +103,7 @@ const FILES_MORE_MAX: u64 = 4;
 pub(super) fn growth(peaks: &[Peak]) -> Option<String> {
     let [_, second, .., last] = peaks else { return None };
     let (before, now) = (second.held, last.held);
-    if now.resident_bytes as f64 > before.resident_bytes as f64 * GROWTH_MAX {
+    if now.resident_bytes * 100 > before.resident_bytes * (100 + GROWTH_PERCENT_MAX) {
         return Some(format!(
             "memory has grown from {} to {} MiB",
             before.resident_bytes >> 20,
