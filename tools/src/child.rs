@@ -234,6 +234,14 @@ impl Server {
     pub(crate) fn start(options: &Options) -> Result<Self, String> {
         let mut command = Command::new(&options.binary);
         command.args(options.arguments());
+        Self::spawn(command)
+    }
+
+    /// Starts a server by a command line of the caller's own, and waits until it serves.
+    ///
+    /// # Errors
+    /// A sentence, with what the server said.
+    pub(crate) fn spawn(command: Command) -> Result<Self, String> {
         let (process, (platform, operator)) = Process::start(command, addresses)?;
         Ok(Self { process, platform, operator })
     }
@@ -260,6 +268,15 @@ impl Server {
     pub(crate) fn stop(self) -> Result<(), String> {
         self.process.stop()
     }
+}
+
+/// Asks the process of this id to end, as an operator would.
+///
+/// # Errors
+/// A sentence, where it can't be asked.
+pub(crate) fn terminate(pid: u32) -> Result<(), String> {
+    let id = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or("there is no process 0")?;
+    kill_process(id, Signal::TERM).map_err(|error| format!("process {pid} can't be stopped: {error}"))
 }
 
 /// The addresses in the line that the server writes once it serves: platform, operator.

@@ -6,12 +6,15 @@
 //! - `ceiling` answers as the server would, without reading what was asked: the most that one core can do with
 //!   this kernel and this ring, so the figure that a server's figure is held against.
 //! - `compare` measures the server and its peers side by side, each driven by `load` in turn.
+//! - `abuse` attacks servers and says what it costs their other clients.
+//! - `soak` plays, attacks and kills a server for long, and audits every account.
 //! - `simulate` plays the machine under a virtual clock, with crashes, and judges every answer.
 //! - `profile` says where a server spends its time, with a flame graph.
 //! - `footprint` fills a wallet and says what a remembered transaction takes of memory.
 //!
 //! Exit codes: 0 done and well, 1 done and some checks failed, 2 not started: wrong arguments, no server.
 
+mod abuse;
 mod ceiling;
 mod child;
 mod compare;
@@ -26,6 +29,7 @@ mod proc;
 mod profile;
 mod report;
 mod simulate;
+mod soak;
 mod wake;
 
 use std::io::{self, Write as _};
@@ -60,6 +64,10 @@ enum Tool {
     Footprint(footprint::Arguments),
     /// Measures how the server grows: with connections, accounts, pipelines, shards; with pictures and tables.
     Grow(grow::Arguments),
+    /// Attacks servers in many ways, and measures what the others have to wait meanwhile.
+    Abuse(abuse::Arguments),
+    /// Plays, attacks and kills a server for a long time, and audits all that it was told.
+    Soak(soak::Arguments),
     /// Answers every received packet with the same bytes: the ceiling to measure a server against.
     Ceiling(ceiling::Arguments),
 }
@@ -70,6 +78,8 @@ fn main() -> ExitCode {
         Tool::Report(arguments) => report::run(&arguments),
         Tool::Profile(arguments) => profile::run(&arguments),
         Tool::Grow(arguments) => grow::run(&arguments),
+        Tool::Abuse(arguments) => abuse::run(&arguments),
+        Tool::Soak(arguments) => soak::run(&arguments),
         Tool::Compare(arguments) => compare::run(&arguments),
         Tool::Ceiling(arguments) => ceiling::run(&arguments),
         Tool::Simulate(arguments) => simulate::run(arguments),

@@ -161,6 +161,7 @@ fn bet(members: &str) -> Option<(u128, Option<String>)> {
         body: body.as_bytes(),
         keep_alive: true,
         keep_alive_named: false,
+        timeout_ms: None,
     };
     match calls::platform(&request) {
         Decoded::Operation(_, Operation::Play(Play { amount, details, .. }), _) => {

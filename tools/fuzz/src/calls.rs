@@ -33,6 +33,7 @@ pub(crate) fn api() -> &'static Api {
             user: user.into(),
             password: password.into(),
             dialect,
+            budget_ms: 1_000,
             manners: Manners { describe_errors: true, ..Manners::default() },
         };
         let wrapped = Dialect {

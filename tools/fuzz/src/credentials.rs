@@ -43,7 +43,16 @@ pub fn run(data: &[u8]) {
 
 fn request<'a>(method: Method, path: &'a str, authorization: &'a [u8], body: &'a [u8]) -> Request<'a> {
     let authorization = Some(authorization);
-    Request { method, path, query: None, authorization, body, keep_alive: true, keep_alive_named: false }
+    Request {
+        method,
+        path,
+        query: None,
+        authorization,
+        body,
+        keep_alive: true,
+        keep_alive_named: false,
+        timeout_ms: None,
+    }
 }
 
 /// What follows the scheme, of any case, and its spaces.

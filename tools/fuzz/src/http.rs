@@ -169,6 +169,7 @@ pub fn run(data: &[u8]) {
             body: &found.body,
             keep_alive: found.keep_alive,
             keep_alive_named: false,
+            timeout_ms: None,
         };
         calls::both(&request);
     }

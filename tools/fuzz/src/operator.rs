@@ -87,6 +87,7 @@ pub fn run(data: &[u8]) {
         body,
         keep_alive: true,
         keep_alive_named: false,
+        timeout_ms: None,
     };
     match calls::operator(&request(method, path, query, body)) {
         Decoded::Operation(_, operation, _) => {

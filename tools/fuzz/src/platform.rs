@@ -162,6 +162,7 @@ fn decode(which: u8, body: &[u8]) -> Decoded<'_> {
         body,
         keep_alive: true,
         keep_alive_named: false,
+        timeout_ms: None,
     };
     calls::platform(&request)
 }

@@ -1,0 +1,218 @@
+//! A server for attacks: its configuration, its accounts, and calls one at a time.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketType};
+
+use super::answer::Answers;
+use super::call::{self, ATTACKERS, Accounts, GAME, OPERATOR_TOKEN, OTHERS, Platform};
+use super::socket::{self, Moved};
+use crate::child::Server;
+use crate::machine;
+
+/// The core of the server. Everything else is on the other one.
+pub(crate) const SERVER_CORE: usize = 0;
+
+/// The core of attackers and the others.
+pub(crate) const CLIENT_CORE: usize = 1;
+
+/// Time for an answer to a call of the tool's own.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What each account has at first, in pounds.
+pub(crate) const FUNDS: u64 = 1_000_000;
+
+/// How a server is started.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    pub(crate) binary: PathBuf,
+    /// Below it are the configuration and the data.
+    pub(crate) home: PathBuf,
+    pub(crate) shards: u16,
+    /// Whether the server has a core of its own; else the machine has but one.
+    pub(crate) has_cores: bool,
+    /// Sections of the configuration.
+    pub(crate) sections: String,
+}
+
+impl Site {
+    /// Where its data are.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.home.join("data")
+    }
+
+    /// Starts the server on its data, which are new or those that an earlier one has left.
+    ///
+    /// # Errors
+    /// A sentence, with what the server said.
+    pub(crate) fn start(&self) -> Result<Server, String> {
+        let path = self.home.join("purser.toml");
+        let failed = |error: io::Error| format!("{}: {error}", path.display());
+        fs::create_dir_all(&self.home).map_err(failed)?;
+        fs::write(&path, self.configuration()).map_err(failed)?;
+        let mut command = Command::new(&self.binary);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0"]);
+        command.arg("--config").arg(&path).arg("--data").arg(self.data());
+        if !self.has_cores {
+            return Server::spawn(command);
+        }
+        if self.shards == 1 {
+            command.args(["--cores", &SERVER_CORE.to_string()]);
+            return Server::spawn(command);
+        }
+        // Shards that share a core: the process inherits the one that its parent's thread may run on.
+        command.args(["--shards", &self.shards.to_string()]);
+        thread::scope(|scope| {
+            let start = || {
+                machine::pin(SERVER_CORE)?;
+                Server::spawn(command)
+            };
+            let starter = thread::Builder::new().name("starter".to_owned()).spawn_scoped(scope, start);
+            let starter = starter.map_err(|error| format!("no thread can be started: {error}"))?;
+            starter.join().expect("a start without a fault")
+        })
+    }
+
+    fn configuration(&self) -> String {
+        let platform = |Platform { key, user, password }: Platform| {
+            format!(
+                "[[platform]]\nkey = \"{key}\"\nuser = \"{user}\"\npassword = \"{password}\"\n\
+                 domains = [\"default\"]\n\n"
+            )
+        };
+        format!(
+            "operator_token = \"{OPERATOR_TOKEN}\"\ngames = [\"{GAME}\"]\n\n{}{}[[domain]]\nname = \"default\"\n\
+             currency = \"GBP\"\n\n{}",
+            platform(OTHERS),
+            platform(ATTACKERS),
+            self.sections
+        )
+    }
+}
+
+/// The directory of a scenario, empty.
+///
+/// # Errors
+/// A sentence with the path.
+pub(crate) fn empty(path: &Path) -> Result<(), String> {
+    let failed = |error: io::Error| format!("{}: {error}", path.display());
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    fs::create_dir_all(path).map_err(failed)
+}
+
+/// Makes these accounts, each with money and a session.
+///
+/// # Errors
+/// A sentence, where the server does not do so.
+pub(crate) fn make_accounts(operator: SocketAddr, accounts: Accounts) -> Result<(), String> {
+    let mut client = Client::connect(operator, None)?;
+    for number in accounts.first..accounts.first + accounts.count {
+        let account = call::account(number);
+        let session = format!("{{\"SessionKey\":\"{}\"}}", call::session(number));
+        let deposit = format!("{{\"TransactionID\":\"first\",\"Amount\":{FUNDS}}}");
+        for (method, path, body) in [
+            ("PUT", account.clone(), "{\"CountryCode\":\"GB\"}"),
+            ("POST", format!("{account}/deposits"), &deposit),
+            ("POST", format!("{account}/sessions"), &session),
+        ] {
+            let (status, text) = client.ask(|out| call::write_operators(method, &path, body, out))?;
+            if !matches!(status, 200 | 201) {
+                return Err(format!("{method} {path}: {status} {text}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A connection for one call at a time.
+#[derive(Debug)]
+pub(crate) struct Client {
+    socket: TcpStream,
+    answers: Answers,
+}
+
+impl Client {
+    /// Connects, from an address where one is given.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub(crate) fn connect(to: SocketAddr, from: Option<Ipv4Addr>) -> Result<Self, String> {
+        let connect = || {
+            let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+            if let Some(from) = from {
+                rustix::net::bind(&socket, &std::net::SocketAddrV4::new(from, 0))?;
+            }
+            rustix::net::connect(&socket, &to)?;
+            let socket = TcpStream::from(socket);
+            socket.set_nodelay(true)?;
+            socket.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+            socket.set_write_timeout(Some(ANSWER_TIMEOUT))?;
+            Ok(socket)
+        };
+        let socket = connect().map_err(|error: io::Error| format!("no server at {to}: {error}"))?;
+        Ok(Self { socket, answers: Answers::default() })
+    }
+
+    /// Bounds the time for each answer.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub(crate) fn patience(&self, time: Duration) -> Result<(), String> {
+        self.socket.set_read_timeout(Some(time)).map_err(|error| error.to_string())
+    }
+
+    /// Sends what `write` adds, and waits for the answer: status and body.
+    ///
+    /// # Errors
+    /// A sentence, where there is none.
+    pub(crate) fn ask(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(u16, String), String> {
+        let mut request = Vec::new();
+        write(&mut request);
+        let mut rest = &request[..];
+        while !rest.is_empty() {
+            match socket::write(&self.socket, rest) {
+                Moved::Bytes(bytes) => rest = &rest[bytes..],
+                other => return Err(format!("a request could not be sent: {other:?}")),
+            }
+        }
+        loop {
+            if let Some(answer) = self.answers.next()? {
+                return Ok((answer.status, String::from_utf8_lossy(answer.body).into_owned()));
+            }
+            match socket::read(&self.socket, self.answers.room()) {
+                Moved::Bytes(_) => {}
+                Moved::Waits => return Err("no answer in time".to_owned()),
+                other => return Err(format!("no answer: {other:?}")),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configurations() {
+        let site = Site {
+            binary: PathBuf::from("purser"),
+            home: PathBuf::from("/nowhere"),
+            shards: 1,
+            has_cores: true,
+            sections: "[timeouts]\nkeep_alive_ms = 6000\n".to_owned(),
+        };
+        let text = site.configuration();
+        assert!(text.starts_with("operator_token = "), "{text}");
+        assert!(text.ends_with("[timeouts]\nkeep_alive_ms = 6000\n"), "{text}");
+        assert_eq!(text.matches("[[platform]]").count(), 2, "{text}");
+    }
+}

@@ -1,0 +1,76 @@
+//! What the kernel tells of a server's memory and files while it is attacked.
+
+use std::fs;
+
+use crate::proc;
+
+/// Bytes of a page, in which the kernel counts what all sockets hold.
+fn page_bytes() -> u64 {
+    rustix::param::page_size() as u64
+}
+
+/// What a server holds at one time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Look {
+    pub(crate) resident_bytes: u64,
+    /// Descriptors of the process. Connections have places in the ring's own table and are none of them.
+    pub(crate) files: u64,
+    /// Memory of all TCP sockets of the machine, on both sides.
+    pub(crate) socket_bytes: u64,
+}
+
+impl Look {
+    /// Looks at the process of this id; 0 for what can't be read.
+    pub(crate) fn at(pid: u32) -> Self {
+        let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let status = text(&format!("/proc/{pid}/status"));
+        let files = fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
+        Self {
+            resident_bytes: proc::bytes(&status, "VmRSS").unwrap_or(0),
+            files: files as u64,
+            socket_bytes: socket_pages(&text("/proc/net/sockstat")).unwrap_or(0) * page_bytes(),
+        }
+    }
+
+    /// The most of each.
+    pub(crate) fn most(self, other: Self) -> Self {
+        Self {
+            resident_bytes: self.resident_bytes.max(other.resident_bytes),
+            files: self.files.max(other.files),
+            socket_bytes: self.socket_bytes.max(other.socket_bytes),
+        }
+    }
+}
+
+/// The pages of TCP in `/proc/net/sockstat`.
+fn socket_pages(text: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("TCP: "))?;
+    let mut words = line.split(' ');
+    words.find(|word| *word == "mem")?;
+    words.next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_sockets() {
+        let text = "sockets: used 15\nTCP: inuse 1 orphan 0 tw 0 alloc 1 mem 12\nUDP: inuse 0 mem 7\n";
+        assert_eq!(socket_pages(text), Some(12));
+        assert_eq!(socket_pages("UDP: inuse 0 mem 7\n"), None);
+        assert_eq!(socket_pages("TCP: inuse 0\n"), None);
+    }
+
+    #[test]
+    fn this_process() {
+        let look = Look::at(std::process::id());
+        assert!(look.resident_bytes > 0 && look.files > 2, "{look:?}");
+    }
+
+    #[test]
+    fn the_most_of_each() {
+        let look = |resident_bytes, files, socket_bytes| Look { resident_bytes, files, socket_bytes };
+        assert_eq!(look(1, 5, 3).most(look(4, 2, 3)), look(4, 5, 3));
+    }
+}
