@@ -523,6 +523,13 @@ pub const STAGE_SAMPLES: usize = 256;
 /// free block costs a look some 200 ns, and an arena is locked meanwhile: a hundredth of the time at most.
 pub const HEAP_LOOK_REST: u64 = 100;
 
+/// What the allocator may keep beyond what it has kept all the time: a burst of 1,000 connections that are full. More is given
+/// back to the system when the shards are quiet.
+pub const HEAP_SURPLUS_BYTES: u64 = 64 * 1024 * KIB as u64;
+
+/// Shards are quiet where all together have worked for so many hundredths of one core's time.
+pub const QUIET_PERCENT: u64 = 5;
+
 // ── How the bounds hold together ─────────────────────────────────────────────────────────────────────────
 
 const _: () = {

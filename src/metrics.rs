@@ -285,6 +285,11 @@ impl Registry {
         self.heap.looks.add(1);
     }
 
+    /// Microseconds that all shards together have worked.
+    pub fn busy_us(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.busy_us.get()).sum()
+    }
+
     /// A look at the system clock has found it this far ahead of the wallet's time; one thread looks.
     pub fn set_clock_offset(&self, ns: i64) {
         self.clock_offset_ns.store(ns, Ordering::Relaxed);

@@ -269,10 +269,12 @@ impl<W: Copy> Shard<W> {
 
     /// Applies `operation` here, or sends it to its owner for `waiter`. `told` is given the outcome where it is
     /// there at once, and the sequence that must be durable before anybody hears of it;
-    /// [`Outcome::Unavailable`] where the lane is full or the journal can't be written: then nothing has changed.
+    /// [`Outcome::Unavailable`] where the lane is full, the journal can't be written, or its owner comes to it after
+    /// `deadline_ms`: then nothing has changed.
     pub fn submit(
         &mut self,
         now_ms: Millis,
+        deadline_ms: Millis,
         waiter: W,
         operation: &Operation<&str>,
         told: impl FnOnce(&Outcome<&str>, Sequence),
@@ -285,7 +287,8 @@ impl<W: Copy> Shard<W> {
         let owner = self.core.owner(operation);
         if owner != self.id() {
             let ticket = self.ticket(Some(waiter));
-            self.send(owner, ticket, operation.map(|text| CompactString::from(*text)));
+            let operation = operation.map(|text| CompactString::from(*text));
+            self.send(owner, Request { ticket, deadline_ms, operation });
             return Submitted::Pending;
         }
         let now_ms = self.advance(now_ms);
@@ -324,17 +327,18 @@ impl<W: Copy> Shard<W> {
         self.under_way.insert(UnderWay { waiter }) as u32
     }
 
-    fn send(&mut self, to: ShardId, ticket: u32, operation: Operation<CompactString>) {
+    fn send(&mut self, to: ShardId, request: Request) {
         self.at[to.index()] += 1;
         assert!(self.at[to.index()] <= self.lane_requests_max, "room for the reply comes first");
-        let sent = self.mesh.requests(self.id(), to).push(Request { ticket, operation });
+        let sent = self.mesh.requests(self.id(), to).push(request);
         assert!(sent.is_ok(), "a lane holds what may be under way");
         self.sent_to |= 1 << to.index();
     }
 
     fn send_or_defer(&mut self, to: ShardId, ticket: u32, operation: Operation<CompactString>) {
         if self.at[to.index()] < self.lane_requests_max {
-            self.send(to, ticket, operation);
+            // What an earlier step has changed is not left half done, however late it is.
+            self.send(to, Request { ticket, deadline_ms: Millis::MAX, operation });
         } else {
             self.deferred.push_back(Deferred { to, ticket, operation });
         }
@@ -373,9 +377,14 @@ impl<W: Copy> Shard<W> {
     fn serve(&mut self, now_ms: Millis, peer: ShardId) -> bool {
         let me = self.id();
         for served in 0..limits::LANE_BURST {
-            let Some(Request { ticket, operation }) = self.mesh.requests(peer, me).pop() else {
+            let Some(Request { ticket, deadline_ms, operation }) = self.mesh.requests(peer, me).pop() else {
                 return served > 0;
             };
+            if now_ms > deadline_ms {
+                self.metrics.request_late();
+                self.reply(peer, Reply { ticket, outcome: Outcome::Unavailable });
+                continue;
+            }
             let (mut outcome, mut after) = (Outcome::Unavailable, 0);
             let step = self.step(now_ms, &operation.as_deref(), |told, seen| {
                 outcome = told.map(|text| CompactString::from(*text));

@@ -246,7 +246,7 @@ impl Desk {
                     self.metrics.request_late();
                     self.write_at_once(waiter, &expected, &Outcome::Unavailable, 0, replies);
                 } else if shard.has_room_for(&operation, replies.under_way()) {
-                    return self.submit(waiter, &expected, &operation, replies, shard);
+                    return self.submit(waiter, budget_ms, &expected, &operation, replies, shard);
                 } else {
                     self.stages.leave_out(waiter.request);
                     return Taken::PutOff;
@@ -293,6 +293,7 @@ impl Desk {
     fn submit(
         &mut self,
         waiter: Waiter,
+        budget_ms: u64,
         expected: &Expected,
         operation: &Operation<&str>,
         replies: &mut Replies,
@@ -300,7 +301,9 @@ impl Desk {
     ) -> Taken {
         let call = expected.call;
         let durable = shard.durable();
-        let submitted = shard.submit(self.now.wall_ms, waiter, operation, |outcome, after| {
+        let waited_ms = self.now.mono_us().saturating_sub(expected.arrived_us) / 1_000;
+        let deadline_ms = self.now.wall_ms.saturating_add(budget_ms.saturating_sub(waited_ms));
+        let submitted = shard.submit(self.now.wall_ms, deadline_ms, waiter, operation, |outcome, after| {
             self.stages.lap(waiter.request, Stage::Apply);
             // What is durable is known here before every connection was told.
             let after = if after <= durable { 0 } else { after };

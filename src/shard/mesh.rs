@@ -17,6 +17,7 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use super::partition::{Partition, ShardId};
 use crate::limits;
+use crate::wallet::Millis;
 use crate::wallet::operation::Operation;
 use crate::wallet::outcome::Outcome;
 
@@ -25,6 +26,8 @@ use crate::wallet::outcome::Outcome;
 pub(super) struct Request {
     /// The sender's number for it.
     pub(super) ticket: u32,
+    /// Past it a request that has changed nothing is refused.
+    pub(super) deadline_ms: Millis,
     pub(super) operation: Operation<CompactString>,
 }
 

@@ -31,6 +31,8 @@ struct Cluster {
     shards: Vec<Shard<u32>>,
     registry: Registry,
     now_ms: Millis,
+    /// Of what is submitted.
+    deadline_ms: Millis,
     submitted: u32,
     told: BTreeMap<(usize, u32), Told>,
     /// The sequence that each of them must wait for, where that is not durable.
@@ -65,6 +67,7 @@ impl Cluster {
             shards,
             registry,
             now_ms: START_MS,
+            deadline_ms: Millis::MAX,
             submitted: 0,
             told: BTreeMap::new(),
             waits: BTreeMap::new(),
@@ -76,11 +79,16 @@ impl Cluster {
     fn submit(&mut self, at: usize, operation: &Op) -> (u32, Submitted) {
         let (waiter, told, waits) = (self.submitted, &mut self.told, &mut self.waits);
         self.submitted += 1;
-        let submitted =
-            self.shards[at].submit(self.now_ms, waiter, &operation.as_deref(), |outcome, after| {
+        let submitted = self.shards[at].submit(
+            self.now_ms,
+            self.deadline_ms,
+            waiter,
+            &operation.as_deref(),
+            |outcome, after| {
                 tell(told, at, waiter, outcome);
                 waits.insert((at, waiter), after);
-            });
+            },
+        );
         assert_eq!(self.told.contains_key(&(at, waiter)), submitted == Submitted::Answered);
         self.write(at);
         (waiter, submitted)
@@ -486,4 +494,25 @@ fn a_login_that_overtakes_a_logout_keeps_its_key() {
     assert_eq!(cluster.told.remove(&(0, out)), Some(Outcome::SessionClosed));
     assert_eq!(cluster.told.remove(&(1, again)), Some(opened(&key)));
     cluster.check(0, &redeem(&key), &redeemed(&id, &key));
+}
+
+/// A request that its owner comes to too late is refused there, and has changed nothing.
+#[test]
+fn a_request_that_is_late_in_its_lane_is_refused() {
+    for (late_ms, status) in [(0, Status::Frozen), (1, Status::Active)] {
+        let mut cluster = Cluster::new(2);
+        let id = cluster.account(1, 0);
+        cluster.deadline_ms = cluster.now_ms;
+        let freeze = Operation::SetStatus { account: account(&id), status: Status::Frozen };
+        let (waiter, submitted) = cluster.submit(0, &freeze);
+        assert_eq!(submitted, Submitted::Pending);
+        cluster.now_ms += late_ms;
+        cluster.settle();
+        let is_refused = cluster.told[&(0, waiter)] == Outcome::Unavailable;
+        assert_eq!(is_refused, late_ms > 0);
+        cluster.deadline_ms = Millis::MAX;
+        let (waiter, _) = cluster.submit(1, &get(&id));
+        let Outcome::Account(view) = &cluster.told[&(1, waiter)] else { panic!("it is its account") };
+        assert_eq!(view.status, status);
+    }
 }

@@ -125,7 +125,7 @@ impl Cluster {
         operation: &Operation<CompactString>,
     ) {
         let told = &mut self.told;
-        let _ = self.shards[at].submit(now_ms, waiter, &operation.as_deref(), |outcome, after| {
+        let _ = self.shards[at].submit(now_ms, u64::MAX, waiter, &operation.as_deref(), |outcome, after| {
             let answer = outcome.map(|text| CompactString::from(*text));
             told.push(Told { shard: at, waiter, answer, after });
         });
