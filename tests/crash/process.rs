@@ -19,6 +19,9 @@ use crate::message;
 /// The operator's token.
 pub(crate) const TOKEN: &str = "operators-token";
 
+/// How the line begins that says, of a start that takes long, where it can be asked.
+const WHERE: &str = "purser: the data are being read; health checks are answered on http://";
+
 /// A data directory, and how it is served.
 #[derive(Debug)]
 pub(crate) struct Home {
@@ -169,7 +172,8 @@ impl Home {
         let code = process.wait().code();
         let words = process.last_words();
         assert_eq!(code, Some(2), "{words}");
-        words
+        // A machine that has other things to do may take long to come to it.
+        words.lines().filter(|line| !line.starts_with(WHERE)).map(|line| format!("{line}\n")).collect()
     }
 }
 
@@ -212,10 +216,9 @@ impl Process {
     /// Waits until it says, while it starts, where it can be asked.
     #[track_caller]
     pub(crate) fn await_startup(&mut self) {
-        const BEFORE: &str = "purser: the data are being read; health checks are answered on http://";
-        let line = std::iter::repeat_with(|| self.next_line()).find(|line| line.starts_with(BEFORE));
+        let line = std::iter::repeat_with(|| self.next_line()).find(|line| line.starts_with(WHERE));
         let line = line.expect("it goes on for ever");
-        let rest = &line[BEFORE.len()..];
+        let rest = &line[WHERE.len()..];
         let (platform, rest) = rest.split_once(" and http://").expect("both addresses");
         let (operator, _) = rest.split_once(", ").expect("the end of the addresses");
         self.platform = platform.parse().expect("an address");
@@ -235,7 +238,7 @@ impl Process {
                 let no_news = [
                     " records were applied again in ",
                     ": new data are begun in it",
-                    "health checks are answered on",
+                    WHERE,
                     "each shard has room for",
                 ];
                 if !no_news.iter().any(|part| line.contains(part)) {
