@@ -214,22 +214,12 @@ impl Desk {
                 let expected = Expected { call, form, describe, arrived_us };
                 markers::request_decoded(waiter.request, call.index());
                 let durable = shard.durable();
-                let submitted =
-                    shard.submit(self.now.wall_ms, waiter, &operation.as_deref(), |outcome, after| {
-                        self.stages.lap(waiter.request, Stage::Apply);
-                        // What is durable is known here before every connection was told.
-                        let after = if after <= durable { 0 } else { after };
-                        markers::request_applied(waiter.request, call.index(), after);
-                        if after == 0 {
-                            self.tally[call.index()] += 1;
-                        } else {
-                            self.undurable.push(after, Undurable { waiter, call, arrived_us });
-                        }
-                        let out = replies.next(after, &mut self.pool);
-                        write_outcome(&mut self.body, &self.date, &self.metrics, &expected, outcome, out);
-                        self.stages.lap(waiter.request, Stage::Encode);
-                        markers::reply_encoded(waiter.request, call.index(), self.body.len());
-                    });
+                let now_ms = self.now.wall_ms;
+                let submitted = shard.submit(now_ms, waiter, &operation.as_deref(), |outcome, after| {
+                    // What is durable is known here before every connection was told.
+                    let after = if after <= durable { 0 } else { after };
+                    self.applied(waiter, &expected, outcome, after, replies);
+                });
                 if submitted == Submitted::Pending {
                     markers::request_sent_to_shard(waiter.request, call.index());
                     replies.wait(expected);
@@ -261,6 +251,29 @@ impl Desk {
             }
         }
         Taken::Answered
+    }
+
+    /// Writes the answer of a request that was applied here.
+    fn applied(
+        &mut self,
+        waiter: Waiter,
+        expected: &Expected,
+        outcome: &Outcome<&str>,
+        after: Sequence,
+        replies: &mut Replies,
+    ) {
+        let Expected { call, arrived_us, .. } = *expected;
+        self.stages.lap(waiter.request, Stage::Apply);
+        markers::request_applied(waiter.request, call.index(), after);
+        if after == 0 {
+            self.tally[call.index()] += 1;
+        } else {
+            self.undurable.push(after, Undurable { waiter, call, arrived_us });
+        }
+        let out = replies.next(after, &mut self.pool);
+        write_outcome(&mut self.body, &self.date, &self.metrics, expected, outcome, out);
+        self.stages.lap(waiter.request, Stage::Encode);
+        markers::reply_encoded(waiter.request, call.index(), self.body.len());
     }
 
     /// Writes the answer of a request that went elsewhere; nobody may read it before the change of sequence `after` is
