@@ -368,13 +368,13 @@ pub const TOKENS_MAX: usize = 1024 * 1024;
 /// accounts are seen in under a day.
 pub const SWEEP_ACCOUNTS: usize = 1_024;
 
-/// What one sweep takes out of memory, and looks at, by itself: expired tokens, accounts, rounds, transactions. Some 100 to
-/// 300 ns each: at most 2 ms.
-pub const TIDIED_PER_SWEEP: usize = 8_192;
+/// What one sweep takes out of memory, and looks at, by itself: expired tokens, accounts, rounds, transactions. They lie all
+/// over the memory, and take up to 0.7 µs each: under 2 ms.
+pub const TIDIED_PER_SWEEP: usize = 2_048;
 
-/// What a turn takes out of memory of what a sweep has left: some 50 µs. A busy shard has over a thousand turns a second, so that
-/// it keeps up with what is made by the fastest of clients (150,000 tokens a second were seen), and an idle one has done with
-/// a million tokens in under a second.
+/// What a turn takes out of memory of what a sweep has left: under 200 µs. A busy shard has over a thousand turns a second, so
+/// that it keeps up with what is made by the fastest of clients (150,000 tokens a second were seen), and an idle one has done
+/// with a million tokens in a second.
 pub const TIDIED_PER_TURN: usize = 256;
 
 /// Rounds and transactions past their retention that a change of an account takes out of memory: more than the three that one

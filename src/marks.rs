@@ -51,6 +51,10 @@ marks! {
     TokenOfAnotherPlatform;
     /// A round was past its horizon, and was still in memory when it was asked for.
     RoundPastHorizon;
+    /// A page of a statement ended before its limit, since it would be too long.
+    PageFull;
+    /// A page of a statement was refused, since more of its account is over than leaves memory for one request.
+    PageRefused in "wallet::tests::statement::a_page_does_not_pay_for_all_that_is_over";
     /// A round whose platform was not known was claimed by the first record about it.
     RoundClaimed in "wallet::tests::identity::a_round_of_version_0_1_0_is_found_by_any_game";
     /// A round was found under the scope that its platform had before.

@@ -199,6 +199,7 @@ impl Wallet {
             return Outcome::OperatorRefused(OperatorRefusal::NoAccount);
         };
         if !self.forget_over(now_ms, index, &mut { limits::FORGOTTEN_PER_PAGE }) {
+            marks::hit(Mark::PageRefused);
             return Outcome::OperatorRefused(OperatorRefusal::Forgetting);
         }
         let found = self.accounts.get(index);
@@ -212,8 +213,11 @@ impl Wallet {
             for place in activity.statement.after(after) {
                 let line = self.line(activity, place);
                 let bytes = line.json_bytes_max();
-                if page.lines.len() == limit || bytes > room {
-                    page.more = true;
+                page.more = page.lines.len() == limit || bytes > room;
+                if page.more {
+                    if page.lines.len() < limit {
+                        marks::hit(Mark::PageFull);
+                    }
                     break;
                 }
                 room -= bytes;

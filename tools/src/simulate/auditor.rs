@@ -382,6 +382,13 @@ impl Auditor {
                 None => refused(ErrorCode::SessionNotFound),
                 Some(account) => self.apply(id, now_ms, &account, Foreign::No, Some(told)),
             },
+            // What is over leaves memory in pieces; a page of who has much of it may be put off.
+            Operation::GetStatement { account, .. }
+                if *told == refused_operator(OperatorRefusal::Forgetting)
+                    && self.tip(account.id()).is_some_and(Account::has_much_behind_it) =>
+            {
+                told.clone()
+            }
             Operation::RedeemWrapped { key, .. } => self.demand_wrapped(id, now_ms, key, told),
             other => {
                 let account = other.account_id().expect("a request, not a step of one");

@@ -9,7 +9,7 @@ use purser::wallet::PlatformKey;
 use purser::wallet::account::AccountRef;
 use purser::wallet::image::{AccountImage, RoundImage, SumImage};
 use purser::wallet::operation::Operation;
-use purser::wallet::outcome::{Outcome, StatementLine};
+use purser::wallet::outcome::{OperatorRefusal, Outcome, StatementLine};
 
 use super::auditor::{Answer, RoundKey, Shown, Sum, Times, Trace, Traces};
 use super::cluster::{SHARDS_MAX, Started, holders, images, session_keys, settings_of};
@@ -230,8 +230,10 @@ fn show(cores: &mut [Core], now_ms: u64, account: &str) -> Result<(Answer, Vec<S
     loop {
         let after = lines.last().map_or(0, |line| line.number);
         let page = Operation::GetStatement { account: id.clone(), after, limit: PAGE_LINES };
-        let Outcome::Statement(page) = ask(cores, now_ms, &page)? else {
-            return Ok((view, lines, 1));
+        let page = match ask(cores, now_ms, &page)? {
+            Outcome::Statement(page) => page,
+            Outcome::OperatorRefused(OperatorRefusal::Forgetting) => continue,
+            _ => return Ok((view, lines, 1)),
         };
         lines.extend(page.lines);
         if !page.more {

@@ -228,7 +228,7 @@ impl Flights {
         let count = match stage {
             Stage::Answered(
                 Outcome::Refused { code: ErrorCode::Unknown, .. }
-                | Outcome::OperatorRefused(OperatorRefusal::TryAgain)
+                | Outcome::OperatorRefused(OperatorRefusal::TryAgain | OperatorRefusal::Forgetting)
                 | Outcome::Unavailable,
             )
             | Stage::Sent

@@ -334,6 +334,11 @@ impl Account {
         }
     }
 
+    /// Whether more of it may be over than a page of its statement waits for: each transaction may have had a round.
+    pub(super) const fn has_much_behind_it(&self) -> bool {
+        self.last_number * 2 > bounds::FORGOTTEN_PER_PAGE
+    }
+
     /// Remembers a transaction under the next number.
     pub(super) fn record(&mut self, transaction: Transaction) -> u64 {
         self.last_number += 1;

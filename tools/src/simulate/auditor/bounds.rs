@@ -42,3 +42,6 @@ pub(crate) const PAGE_BYTES_MAX: usize = 65_536;
 
 /// Bytes that a line counts there beside its ids (docs/protocol.md, Operator API).
 pub(crate) const LINE_BYTES: usize = 384;
+
+/// Rounds and transactions that are over and leave memory ahead of a page of a statement (docs/protocol.md, Operator API).
+pub(crate) const FORGOTTEN_PER_PAGE: u64 = 4_096;
