@@ -17,6 +17,11 @@ use super::super::vu::{Phase, Vu};
 use super::nap::Nap;
 use super::{Driver, progress};
 
+/// Connections that are given up in one turn, and that are handed requests. A turn sends what it has collected at its end, and
+/// looks at no answer before: so it must be short beside any patience. What is left over is done in the next one.
+const GIVE_UPS_MAX: usize = 64;
+const STARTS_MAX: usize = 256;
+
 /// What clients with a rate or a patience need.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -84,19 +89,21 @@ impl Driver<'_> {
         let Some(pace) = &self.pace else { return tick_ns };
         let start_ns = pace.schedule.as_ref().filter(|_| !pace.ready.is_empty()).map(Schedule::next_ns);
         let look_ns = pace.patience.as_ref().and_then(Patience::next_ns);
-        let end_ns = (!pace.has_ended).then_some(self.ends_ns);
+        let end_ns = (self.is_open_loop() && !pace.has_ended).then_some(self.ends_ns);
         let start_ns = start_ns.filter(|_| !pace.has_ended);
         [start_ns, look_ns, end_ns].into_iter().flatten().fold(tick_ns, u64::min)
     }
 
     /// Gives up what has waited too long, and sends what is to start.
     pub(super) fn keep_pace(&mut self) -> io::Result<()> {
-        self.give_up()?;
-        if self.is_open_loop() {
-            self.end()?;
-            self.start()?;
+        if self.pace.is_none() {
+            return Ok(());
         }
-        Ok(())
+        // What came may have taken a while, and time runs from the send.
+        self.look_at_clock();
+        self.give_up()?;
+        self.end();
+        self.start()
     }
 
     fn overload(&mut self) -> &mut Overload {
@@ -117,7 +124,7 @@ impl Driver<'_> {
 
     /// Hands out the requests that are to start by now.
     fn start(&mut self) -> io::Result<()> {
-        loop {
+        for _ in 0..STARTS_MAX {
             let now_ns = self.now_ns;
             let Some(Pace { schedule: Some(schedule), ready, has_ended: false, .. }) = &mut self.pace else {
                 return Ok(());
@@ -146,15 +153,13 @@ impl Driver<'_> {
             self.watch(index);
             self.ring.send(self.connection(index), requests)?;
         }
+        Ok(())
     }
 
-    /// Past the end nothing starts: who has nothing under way leaves.
-    fn end(&mut self) -> io::Result<()> {
-        let now_ns = self.now_ns;
-        let Some(pace) = &mut self.pace else { return Ok(()) };
-        if pace.has_ended || now_ns < self.ends_ns {
-            return Ok(());
-        }
+    /// Past the end nothing of an open loop starts: who has nothing under way leaves.
+    fn end(&mut self) {
+        let has_ended = self.is_open_loop() && self.now_ns >= self.ends_ns;
+        let Some(pace) = self.pace.as_mut().filter(|pace| has_ended && !pace.has_ended) else { return };
         pace.has_ended = true;
         for index in 0..self.vus.len() {
             let vu = &self.vus[index];
@@ -162,7 +167,6 @@ impl Driver<'_> {
                 self.leave(index);
             }
         }
-        Ok(())
     }
 
     /// What is left to be said of the schedule when the run is over.
@@ -185,7 +189,7 @@ impl Driver<'_> {
 
     /// Closes the connections whose oldest request has waited too long; all that is under way on them is given up.
     fn give_up(&mut self) -> io::Result<()> {
-        loop {
+        for _ in 0..GIVE_UPS_MAX {
             let Some(Pace { patience: Some(patience), .. }) = &mut self.pace else { return Ok(()) };
             let Some(index) = patience.due(self.now_ns) else { return Ok(()) };
             let vu = &mut self.vus[index];
@@ -210,6 +214,7 @@ impl Driver<'_> {
                 self.leave(index);
             }
         }
+        Ok(())
     }
 
     /// Ends a virtual user's connection where it has a hold on it beside the ring's: the peer is told, and what is under way
