@@ -56,7 +56,7 @@ impl Plan {
     pub(crate) const fn flood(connections: usize, call: Call) -> Self {
         Self {
             connections,
-            sources: 16,
+            sources: 64,
             call,
             requests: u64::MAX,
             depth: 64,

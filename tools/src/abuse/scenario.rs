@@ -222,7 +222,6 @@ pub(super) const ALL: [Scenario; 18] = [
     },
     steady("connect-storm", "connections that are closed at once", 64, 4, |connections| Plan {
         requests: 0,
-        sources: 64,
         then: Then::Closes,
         again: Some(Duration::ZERO),
         ..Plan::flood(connections, Call::Nothing)
@@ -231,7 +230,6 @@ pub(super) const ALL: [Scenario; 18] = [
         requests: 1,
         depth: 1,
         reads: false,
-        sources: 64,
         then: Then::Resets,
         again: Some(Duration::ZERO),
         ..Plan::flood(connections, Call::Balance(OTHERS))

@@ -208,7 +208,13 @@ impl<'a> Audited<'a> {
             add(&self.counts.were_done, 1);
         }
         let before = self.funds;
-        self.compare(told, &[before, after], &in_doubt)
+        let verdict = self.compare(told, &[before, after], &in_doubt);
+        if verdict != Verdict::Good {
+            // A repeat of what was lost would be done anew, and be taken for something that was done twice.
+            self.queue.retain(|ask| !matches!(ask, Ask::Repeat(_)));
+            self.past.clear();
+        }
+        verdict
     }
 
     fn once(&mut self, operation: Operation, answer: &Answer<'_>) -> Verdict {
