@@ -10,7 +10,7 @@
 //! - `vu`: a virtual user, step by step. `lanes`: what it has under way.
 //! - `driver`: moves the virtual users on the ring.
 //! - `setup`: connections and first tokens, before the clock starts. `shards`: where a connection has landed.
-//! - `stats`: what is measured. `summary`, with `units`: what is printed of it; `results`: the same for programs.
+//! - `stats`, of `trend`s: what is measured. `summary`, with `units`: what is printed of it; `results`: the same for programs.
 //! - `series`: what a run does from second to second, for a tool that draws it.
 //! - `schedule`: when the requests of an open loop start. `patience`: when clients give up. `overload`: what they have seen;
 //!   `gone`: what the server did for those that had gone.
@@ -35,6 +35,7 @@ mod setup;
 mod shards;
 mod stats;
 mod summary;
+mod trend;
 mod units;
 mod vu;
 

@@ -13,6 +13,7 @@ use purser::net::ring::Ring;
 use super::super::overload::{Overload, Pressure};
 use super::super::patience::Patience;
 use super::super::schedule::Schedule;
+use super::super::stats::Verdict;
 use super::super::vu::{Phase, Vu};
 use super::nap::Nap;
 use super::{Driver, progress};
@@ -101,7 +102,7 @@ impl Driver<'_> {
         }
         // What came may have taken a while, and time runs from the send.
         self.look_at_clock();
-        self.give_up()?;
+        self.give_up_late()?;
         self.end();
         self.start()
     }
@@ -187,34 +188,46 @@ impl Driver<'_> {
         }
     }
 
-    /// Closes the connections whose oldest request has waited too long; all that is under way on them is given up.
-    fn give_up(&mut self) -> io::Result<()> {
+    /// Gives up the connections whose oldest request has waited too long.
+    fn give_up_late(&mut self) -> io::Result<()> {
         for _ in 0..GIVE_UPS_MAX {
             let Some(Pace { patience: Some(patience), .. }) = &mut self.pace else { return Ok(()) };
             let Some(index) = patience.due(self.now_ns) else { return Ok(()) };
-            let vu = &mut self.vus[index];
-            let Some(sent_ns) = vu.lanes().asked_ns().filter(|_| vu.phase == Phase::Playing) else {
-                continue;
-            };
-            if !patience.is_over(sent_ns, self.now_ns) {
-                patience.watch(index, sent_ns);
-                continue;
-            }
-            vu.has_given_up = true;
-            while vu.lanes().under_way() > 0 {
-                vu.forget_token(self.site);
-                let kind = vu.kind();
-                let sample = vu.break_off(Default::default(), self.now_ns);
-                self.stats.give_up(kind, &sample);
-            }
-            if self.plays_on(index) {
-                self.abandon(index)?;
-            } else {
-                self.shut_down(index);
-                self.leave(index);
+            if self.is_too_late(index) {
+                self.give_up(index)?;
+            } else if self.vus[index].phase == Phase::Playing {
+                self.watch(index);
             }
         }
         Ok(())
+    }
+
+    /// Whether a virtual user has waited too long for the answer to its oldest request. One that comes now was not in time,
+    /// though nothing may have looked until now.
+    pub(super) fn is_too_late(&self, index: usize) -> bool {
+        let vu = &self.vus[index];
+        let sent_ns = vu.lanes().asked_ns().filter(|_| vu.phase == Phase::Playing);
+        let patience = self.pace.as_ref().and_then(|pace| pace.patience.as_ref());
+        patience.zip(sent_ns).is_some_and(|(patience, sent_ns)| patience.is_over(sent_ns, self.now_ns))
+    }
+
+    /// Closes a virtual user's connection; all that is under way on it is given up.
+    pub(super) fn give_up(&mut self, index: usize) -> io::Result<()> {
+        let vu = &mut self.vus[index];
+        vu.has_given_up = true;
+        while vu.lanes().under_way() > 0 {
+            vu.forget_token(self.site);
+            let kind = vu.kind();
+            let sample = vu.break_off(Verdict::default(), self.now_ns);
+            self.stats.give_up(kind, &sample);
+        }
+        if self.plays_on(index) {
+            self.abandon(index)
+        } else {
+            self.shut_down(index);
+            self.leave(index);
+            Ok(())
+        }
     }
 
     /// Ends a virtual user's connection where it has a hold on it beside the ring's: the peer is told, and what is under way

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::super::overload::Pressure;
 use super::super::scenario::Scenario;
 use super::super::scenario::tests::site;
+use super::super::setup;
 use super::*;
 
 /// What the server does with the request of this number, counted from 1 on each connection.

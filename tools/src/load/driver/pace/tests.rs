@@ -129,6 +129,10 @@ fn check(load: Load, answers: Answers, expect: Seen) {
         assert_eq!((overload.offered, overload.sent), (OFFERED, stats.requests()));
         assert_eq!(overload.late.count(), overload.sent);
     }
+    if let Some(patience_ms) = load.pressure.patience_ms {
+        let [.., longest_ns] = overload.since_sent.tail();
+        assert!(longest_ns < patience_ms * 1_000_000, "served {longest_ns} ns after the send");
+    }
     let counted = served + failed + if load.pressure.refusals_fail { refused } else { 0 };
     assert_eq!(stats.checks().total(), 2 * counted);
     assert_eq!(stats.checks().fails > 0, failed > 0 || load.pressure.refusals_fail && refused > 0);
