@@ -292,8 +292,11 @@ fn a_long_statement() {
         row("?after=100", 100, true);
         row("?after=150", 100, false);
         row("?after=200", 50, false);
-        row("?limit=1000", 250, false);
-        row("?limit=249", 249, true);
+        // A page ends before its lines would be too long, and says that there are more.
+        row("?limit=1000", 166, true);
+        row("?limit=166", 166, true);
+        row("?limit=165", 165, true);
+        row("?after=166&limit=1000", 84, false);
     });
 }
 
