@@ -130,18 +130,18 @@ pub const LINGER_QUIET_MS: u64 = 2_000;
 pub const ACCEPTS_PER_LISTENER: usize = 16;
 
 /// Time of a turn in which connections are served that have not waited, microseconds. What comes later waits in a line. The
-/// others wait for a turn at most, so that they see twice as much under any load.
-pub const TURN_US: u64 = 2_000;
+/// others wait for a turn and have their own: two milliseconds under any load. What a turn costs by itself is a thousandth of it.
+pub const TURN_US: u64 = 1_000;
 
-/// Time in which each of them may have [`REQUESTS_PER_TURN`] served; later ones have one. A hundred connections that
-/// pipeline have that many.
-pub const TURN_YOUNG_US: u64 = 500;
+/// Time in which each of them may have [`REQUESTS_PER_TURN`] served; later ones have one. Ten connections that
+/// pipeline balances have that many.
+pub const TURN_YOUNG_US: u64 = 250;
 
 /// Time of a turn for connections that were served and have more, microseconds.
-pub const TURN_MORE_US: u64 = 500;
+pub const TURN_MORE_US: u64 = 250;
 
 /// Time of a turn for the operator's calls, microseconds; one call is finished whatever it takes.
-pub const TURN_OPERATOR_US: u64 = 250;
+pub const TURN_OPERATOR_US: u64 = 150;
 
 /// Connections that one turn ends, some 3 µs of the kernel each.
 pub const ENDS_PER_TURN: usize = 64;
