@@ -6,8 +6,6 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
 use super::{Driver, find, ring, touch};
 use crate::limits;
 
@@ -79,7 +77,10 @@ impl Driver {
             }
         }
         // Who waits to be accepted may have asked something already: a listener that is closed resets it.
-        if !drain.is_closing && (drain.is_late || !self.listeners.iter().any(has_waiting)) {
+        if !drain.is_closing
+            && (drain.is_late
+                || !self.listeners.iter().any(|listener| ring::has_waiting(listener.socket.as_fd())))
+        {
             drain.is_closing = true;
             for number in 0..self.listeners.len() {
                 self.ring.stop_accepting(number as u8)?;
@@ -116,11 +117,4 @@ impl Driver {
         let is_late = || self.desk.now.mono_ms() >= drain.deadline_ms;
         self.shard.mesh().is_over() && (self.shard.is_durable() || self.shard.is_read_only() && is_late())
     }
-}
-
-/// Whether a connection waits to be accepted.
-fn has_waiting(listener: &super::Listener) -> bool {
-    let mut polled = [PollFd::from_borrowed_fd(listener.socket.as_fd(), PollFlags::IN)];
-    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-    poll(&mut polled, Some(&at_once)).is_ok_and(|ready| ready > 0)
 }

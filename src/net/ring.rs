@@ -24,6 +24,7 @@
 mod accept;
 mod buffers;
 mod event;
+mod receive;
 mod waking;
 mod write;
 
@@ -36,10 +37,12 @@ use io_uring::{IoUring, cqueue, opcode, squeue};
 
 use crate::limits;
 use accept::Accept;
+pub(super) use accept::{has_waiting, turn_away};
 use buffers::Buffers;
 pub use buffers::Lease;
 pub use event::{Accepted, Event, Received, is_table_full};
 use event::{received, result};
+use receive::Receive;
 use write::{Blocks, Writing};
 
 /// A connection: its place in the ring's file table, and which of the connections that had this place it is.
@@ -111,15 +114,6 @@ struct File {
     closing: bool,
 }
 
-/// What becomes of the bytes that a receive brings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Receive {
-    /// They come in a buffer.
-    Read,
-    /// The kernel throws them away.
-    Discard,
-}
-
 impl File {
     const fn is_quiet(&self) -> bool {
         self.receiving.is_none() && self.sending.is_none() && !self.shutting_down
@@ -155,12 +149,11 @@ pub struct Ring {
     accepts: Vec<Accept>,
     blocks: Option<Blocks>,
     writing: Option<Writing>,
+    /// The place behind the last one that [`Ring::adopt`] took.
+    adopted: usize,
     /// Operations that the kernel may still touch memory for.
     in_flight: usize,
 }
-
-/// `IORING_RECVSEND_POLL_FIRST` (Linux 5.19).
-const POLL_FIRST: u16 = 1;
 
 /// The group id of the ring's one group of receive buffers.
 const GROUP: u16 = 0;
@@ -199,7 +192,16 @@ impl Ring {
         let mut files = Vec::new();
         files.resize_with(sizes.connections as usize, File::default);
         let blocks = write::blocks(&uring, sizes.write_bytes)?;
-        Ok(Self { uring, files, buffers, accepts: Vec::new(), blocks, writing: None, in_flight: 0 })
+        Ok(Self {
+            uring,
+            files,
+            buffers,
+            accepts: Vec::new(),
+            blocks,
+            writing: None,
+            adopted: 0,
+            in_flight: 0,
+        })
     }
 
     /// Places of the file table: connections that can be open at a time.
@@ -212,11 +214,13 @@ impl Ring {
     /// # Errors
     /// `ENFILE` where the table is full; else what the kernel says.
     pub fn adopt(&mut self, socket: OwnedFd) -> io::Result<ConnectionId> {
-        let slot = self
-            .files
-            .iter()
-            .position(|file| !file.open)
+        // From behind the last one on: a client that takes thousands looks at each place once.
+        let places = self.files.len();
+        let slot = (0..places)
+            .map(|step| (self.adopted + step) % places)
+            .find(|slot| !self.files[*slot].open)
             .ok_or_else(|| io::Error::from_raw_os_error(libc::ENFILE))?;
+        self.adopted = slot + 1;
         self.uring.submitter().register_files_update(slot as u32, &[socket.as_raw_fd()])?;
         Ok(self.opened(slot as u32))
     }
@@ -228,45 +232,6 @@ impl Ring {
         (file.open, file.closing) = (true, false);
         file.generation = (file.generation + 1) % (1 << GENERATION_BITS);
         ConnectionId { slot, generation: file.generation }
-    }
-
-    /// Arms the connection: what comes next fills one buffer, and is one event.
-    ///
-    /// # Errors
-    /// What the kernel says of a submission.
-    pub fn receive(&mut self, connection: ConnectionId) -> io::Result<()> {
-        let entry = opcode::Recv::new(Fixed(connection.slot), ptr::null_mut(), 0)
-            .buf_group(GROUP)
-            .ioprio(POLL_FIRST)
-            .build()
-            .flags(squeue::Flags::BUFFER_SELECT);
-        self.begin_receive(connection, Receive::Read, entry)
-    }
-
-    /// Arms the connection, and has the kernel throw away what comes next, up to [`limits::DISCARD_BYTES`] of it.
-    ///
-    /// # Errors
-    /// What the kernel says of a submission.
-    pub fn discard(&mut self, connection: ConnectionId) -> io::Result<()> {
-        // MSG_TRUNC: TCP takes the bytes off its queue and copies none (tcp(7)), so that no memory is named here.
-        let entry = opcode::Recv::new(Fixed(connection.slot), ptr::null_mut(), limits::DISCARD_BYTES)
-            .flags(libc::MSG_TRUNC)
-            .ioprio(POLL_FIRST)
-            .build();
-        self.begin_receive(connection, Receive::Discard, entry)
-    }
-
-    fn begin_receive(
-        &mut self,
-        connection: ConnectionId,
-        what: Receive,
-        entry: squeue::Entry,
-    ) -> io::Result<()> {
-        let file = self.file(connection);
-        assert!(file.receiving.is_none(), "one receive at a time");
-        file.receiving = Some(what);
-        self.in_flight += 1;
-        self.push(entry.user_data(user_data(Kind::Receive, connection.generation, connection.slot)))
     }
 
     /// Sends `buffer`, all of it. The ring owns it until [`Event::Sent`] gives it back.
@@ -511,28 +476,6 @@ pub(super) fn waitable(fd: &OwnedFd) -> io::Result<glommio::io::BufferedFile> {
     let own = fd.as_fd().try_clone_to_owned()?;
     // SAFETY: the descriptor is open and owned by nobody else.
     Ok(unsafe { glommio::io::BufferedFile::from_raw_fd(own.into_raw_fd()) })
-}
-
-/// Has the kernel let nobody further connect to `listener`, while those who have connected can still be accepted.
-///
-/// # Errors
-/// What the kernel says.
-pub(super) fn turn_away(listener: BorrowedFd<'_>) -> io::Result<()> {
-    // One instruction of classic BPF: none of a packet is let through (socket(7), SO_ATTACH_FILTER). Those who have
-    // connected have sockets of their own, which were made before.
-    let mut drop_all = libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 0 };
-    let program = libc::sock_fprog { len: 1, filter: &raw mut drop_all };
-    // SAFETY: the program and its instruction live until the call returns; the kernel copies both.
-    let result = unsafe {
-        libc::setsockopt(
-            listener.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_ATTACH_FILTER,
-            (&raw const program).cast(),
-            size_of::<libc::sock_fprog>() as libc::socklen_t,
-        )
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(test)]

@@ -495,24 +495,3 @@ fn a_login_that_overtakes_a_logout_keeps_its_key() {
     assert_eq!(cluster.told.remove(&(1, again)), Some(opened(&key)));
     cluster.check(0, &redeem(&key), &redeemed(&id, &key));
 }
-
-/// A request that its owner comes to too late is refused there, and has changed nothing.
-#[test]
-fn a_request_that_is_late_in_its_lane_is_refused() {
-    for (late_ms, status) in [(0, Status::Frozen), (1, Status::Active)] {
-        let mut cluster = Cluster::new(2);
-        let id = cluster.account(1, 0);
-        cluster.deadline_ms = cluster.now_ms;
-        let freeze = Operation::SetStatus { account: account(&id), status: Status::Frozen };
-        let (waiter, submitted) = cluster.submit(0, &freeze);
-        assert_eq!(submitted, Submitted::Pending);
-        cluster.now_ms += late_ms;
-        cluster.settle();
-        let is_refused = cluster.told[&(0, waiter)] == Outcome::Unavailable;
-        assert_eq!(is_refused, late_ms > 0);
-        cluster.deadline_ms = Millis::MAX;
-        let (waiter, _) = cluster.submit(1, &get(&id));
-        let Outcome::Account(view) = &cluster.told[&(1, waiter)] else { panic!("it is its account") };
-        assert_eq!(view.status, status);
-    }
-}

@@ -173,6 +173,7 @@ pub(crate) const ROWS: [Row; 24] = [
             "std",
             "std::alloc",
             "std::io",
+            "std::net",
             "std::os::fd",
             "std::sync::atomic",
             "glommio::io::BufferedFile",
@@ -209,18 +210,21 @@ pub(crate) const ROWS: [Row; 24] = [
             "crate::metrics",
             "crate::shard",
             "crate::wallet::Sequence",
+            "crate::wallet::operation::Operation",
             "crate::wallet::outcome",
             "std",
             "std::io",
             "std::net",
             "std::os::fd",
+            // A core's log of stalls alone, which it never waits for.
+            "std::sync::Mutex",
             "std::sync::atomic",
             "std::time::Duration",
             "glommio",
             "probe",
             "rand_chacha",
         ],
-        reason: "connections and their order; of the wallet it sees outcomes pass, and the kernel through \
+        reason: "connections and their order; of the wallet it sees operations and outcomes pass, and the kernel through \
                  `net::ring` alone",
     },
     Row {

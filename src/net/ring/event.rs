@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use io_uring::cqueue;
 
 use super::buffers::Buffers;
-use super::{ConnectionId, Lease, Receive};
+use super::receive::Receive;
+use super::{ConnectionId, Lease};
 
 /// What a receive brought.
 #[derive(Debug)]

@@ -105,3 +105,25 @@ fn every_connection_has_its_first_request_under_way() {
     assert_eq!((clients.refused, clients.free()), (0, 0));
     assert!(clients.under_way.iter().all(|under_way| *under_way == 1));
 }
+
+/// A request that its owner comes to too late is refused there, and has changed nothing.
+#[test]
+fn a_request_that_is_late_in_its_lane_is_refused() {
+    for (late_ms, status) in [(0, Status::Frozen), (1, Status::Active)] {
+        let mut cluster = Cluster::new(2);
+        let id = cluster.account(1, 0);
+        cluster.check(1, &put(&id), &CREATED);
+        cluster.deadline_ms = cluster.now_ms;
+        let freeze = Operation::SetStatus { account: account(&id), status: Status::Frozen };
+        let (waiter, submitted) = cluster.submit(0, &freeze);
+        assert_eq!(submitted, Submitted::Pending);
+        cluster.now_ms += late_ms;
+        cluster.settle();
+        let is_refused = cluster.told[&(0, waiter)] == Outcome::Unavailable;
+        assert_eq!(is_refused, late_ms > 0);
+        cluster.deadline_ms = Millis::MAX;
+        let (waiter, _) = cluster.submit(1, &get(&id));
+        let Outcome::Account(view) = &cluster.told[&(1, waiter)] else { panic!("it is its account") };
+        assert_eq!(view.status, status);
+    }
+}

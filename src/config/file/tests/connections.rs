@@ -26,28 +26,28 @@ fn a_section_of_connections() {
 
 #[test]
 fn numbers_of_connections() {
-    check("max = 9", "max = 0", ":50: max is 0; it must be 1 to 16118 connections");
-    check("max = 9", "max = 16119", ":50: max is 16119; it must be 1 to 16118 connections");
+    check("max = 9", "max = 0", ":51: max is 0; it must be 1 to 16118 connections");
+    check("max = 9", "max = 16119", ":51: max is 16119; it must be 1 to 16118 connections");
     check(
         "operator_max = 10",
         "operator_max = 4097",
-        ":51: operator_max is 4097; it must be 1 to 4096 connections",
+        ":52: operator_max is 4097; it must be 1 to 4096 connections",
     );
     check(
         "operator_max = 10",
         "operator_max = 0",
-        ":51: operator_max is 0; it must be 1 to 4096 connections",
+        ":52: operator_max is 0; it must be 1 to 4096 connections",
     );
-    check("per_address = 11", "per_address = 0", ":52: per_address is 0; it must be 1 to 16384 connections");
+    check("per_address = 11", "per_address = 0", ":53: per_address is 0; it must be 1 to 16384 connections");
     check(
         "per_address = 11",
         "per_address = 16385",
-        ":52: per_address is 16385; it must be 1 to 16384 connections",
+        ":53: per_address is 16385; it must be 1 to 16384 connections",
     );
     check(
         "per_address = 11",
         "per_adress = 11",
-        ":52: unknown field `per_adress`, expected one of `max`, `operator_max`, `per_address`, `exempt`",
+        ":53: unknown field `per_adress`, expected one of `max`, `operator_max`, `per_address`, `exempt`",
     );
 }
 
@@ -56,7 +56,7 @@ fn exempt_networks() {
     check(
         "[\"192.0.2.0/24\", \"2001:db8::/32\"]",
         "\"192.0.2.0/24\"",
-        ":53: invalid type: string \"192.0.2.0/24\", expected a sequence",
+        ":54: invalid type: string \"192.0.2.0/24\", expected a sequence",
     );
     let cidr = "is not a network in CIDR notation, such as \"10.0.0.0/8\" or \"192.0.2.7/32\"";
     for wrong in [
@@ -69,28 +69,28 @@ fn exempt_networks() {
         "localhost/8",
         "/8",
     ] {
-        check("192.0.2.0/24", wrong, &format!(":53: exempt: {wrong:?} {cidr}"));
+        check("192.0.2.0/24", wrong, &format!(":54: exempt: {wrong:?} {cidr}"));
     }
     check(
         "192.0.2.0/24",
         "192.0.2.7/24",
-        ":53: exempt: \"192.0.2.7/24\" has bits behind its prefix; that network is \"192.0.2.0/24\"",
+        ":54: exempt: \"192.0.2.7/24\" has bits behind its prefix; that network is \"192.0.2.0/24\"",
     );
     check(
         "2001:db8::/32",
         "2001:db8::1/32",
-        ":53: exempt: \"2001:db8::1/32\" has bits behind its prefix; that network is \"2001:db8::/32\"",
+        ":54: exempt: \"2001:db8::1/32\" has bits behind its prefix; that network is \"2001:db8::/32\"",
     );
     check(
         "2001:db8::/32",
         "::ffff:10.0.0.0/104",
-        ":53: exempt: \"::ffff:10.0.0.0/104\" is a network of IPv4; write it as one, such as \"10.0.0.0/8\"",
+        ":54: exempt: \"::ffff:10.0.0.0/104\" is a network of IPv4; write it as one, such as \"10.0.0.0/8\"",
     );
     let many = |count| vec!["\"192.0.2.0/24\"\n"; count].join(",");
     check(
         "\"192.0.2.0/24\", \"2001:db8::/32\"",
         &many(limits::EXEMPT_NETWORKS_MAX + 1),
-        ":309: more than 256 exempt networks",
+        ":310: more than 256 exempt networks",
     );
     assert_eq!(
         places(&format!("[connections]\nexempt = [{}]", many(limits::EXEMPT_NETWORKS_MAX))).exempt.len(),
