@@ -4,8 +4,7 @@
 #
 #   tools/fuzz/run.sh SECONDS [TARGET…]
 #
-# Needs Rust, as stable as it comes, and g++ for libFuzzer. The flags are those of cargo-fuzz, which works as well:
-#   cargo +nightly fuzz run --fuzz-dir tools/fuzz --features libfuzzer http
+# Needs Rust, as stable as it comes, and g++ for libFuzzer. The flags are those of cargo-fuzz.
 # What is found is left in target/libfuzzer/artifacts: make it a file of tools/fuzz/corpus/TARGET. What the fuzzer has
 # learnt stays in target/libfuzzer/corpus and is gone on from.
 set -euo pipefail
