@@ -40,7 +40,7 @@ impl Budget {
         }
         match self.elapsed_us {
             ..limits::TURN_YOUNG_US => limits::REQUESTS_PER_TURN,
-            ..limits::TURN_US => 1,
+            limits::TURN_YOUNG_US..limits::TURN_US => 1,
             _ => 0,
         }
     }

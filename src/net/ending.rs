@@ -6,7 +6,8 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use super::{Driver, find, ring, touch};
+use super::ring::Ring;
+use super::{Driver, find, touch};
 use crate::limits;
 
 /// A stop under way.
@@ -79,7 +80,7 @@ impl Driver {
         // Who waits to be accepted may have asked something already: a listener that is closed resets it.
         if !drain.is_closing
             && (drain.is_late
-                || !self.listeners.iter().any(|listener| ring::has_waiting(listener.socket.as_fd())))
+                || !self.listeners.iter().any(|listener| Ring::has_waiting(listener.socket.as_fd())))
         {
             drain.is_closing = true;
             for number in 0..self.listeners.len() {
@@ -101,7 +102,7 @@ impl Driver {
         self.draining = Some(Drain { deadline_ms, is_closing: false, is_late: false, left: false });
         for listener in &self.listeners {
             // Where the kernel refuses it, who comes in this moment is let in, or reset.
-            let _ = ring::turn_away(listener.socket.as_fd());
+            let _ = Ring::turn_away(listener.socket.as_fd());
         }
         for (slot, connection) in self.connections.iter().enumerate() {
             let deadline_ms =

@@ -29,15 +29,13 @@ mod waking;
 mod write;
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::ptr;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use io_uring::types::Fixed;
 use io_uring::{IoUring, cqueue, opcode, squeue};
 
 use crate::limits;
 use accept::Accept;
-pub(super) use accept::{has_waiting, turn_away};
 use buffers::Buffers;
 pub use buffers::Lease;
 pub use event::{Accepted, Event, Received, is_table_full};

@@ -87,6 +87,36 @@ impl Ring {
         Ok(())
     }
 
+    /// Has the kernel let nobody further connect to `listener`, while those who have connected can still be accepted.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn turn_away(listener: BorrowedFd<'_>) -> io::Result<()> {
+        // One instruction of classic BPF: none of a packet is let through (socket(7), SO_ATTACH_FILTER). Those who have
+        // connected have sockets of their own, which were made before.
+        let mut drop_all =
+            libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 0 };
+        let program = libc::sock_fprog { len: 1, filter: &raw mut drop_all };
+        // SAFETY: the program and its instruction live until the call returns; the kernel copies both.
+        let result = unsafe {
+            libc::setsockopt(
+                listener.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_ATTACH_FILTER,
+                (&raw const program).cast(),
+                size_of::<libc::sock_fprog>() as libc::socklen_t,
+            )
+        };
+        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
+    /// Whether a connection waits to be accepted from `listener`.
+    pub fn has_waiting(listener: BorrowedFd<'_>) -> bool {
+        let mut polled = libc::pollfd { fd: listener.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: it is one entry, and it is not waited for.
+        unsafe { libc::poll(&raw mut polled, 1, 0) > 0 }
+    }
+
     /// What became of the accept `at`.
     pub(super) fn accepted(&mut self, at: u32, result: io::Result<usize>) -> Event {
         let accept = &mut self.accepts[at as usize];
@@ -96,35 +126,6 @@ impl Ring {
         let accepted = result.map(|slot| Accepted { connection: self.opened(slot as u32), address });
         Event::Accepted { listener, accepted }
     }
-}
-
-/// Has the kernel let nobody further connect to `listener`, while those who have connected can still be accepted.
-///
-/// # Errors
-/// What the kernel says.
-pub(in crate::net) fn turn_away(listener: BorrowedFd<'_>) -> io::Result<()> {
-    // One instruction of classic BPF: none of a packet is let through (socket(7), SO_ATTACH_FILTER). Those who have
-    // connected have sockets of their own, which were made before.
-    let mut drop_all = libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 0 };
-    let program = libc::sock_fprog { len: 1, filter: &raw mut drop_all };
-    // SAFETY: the program and its instruction live until the call returns; the kernel copies both.
-    let result = unsafe {
-        libc::setsockopt(
-            listener.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_ATTACH_FILTER,
-            (&raw const program).cast(),
-            size_of::<libc::sock_fprog>() as libc::socklen_t,
-        )
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-/// Whether a connection waits to be accepted from `listener`.
-pub(in crate::net) fn has_waiting(listener: BorrowedFd<'_>) -> bool {
-    let mut polled = libc::pollfd { fd: listener.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    // SAFETY: it is one entry, and it is not waited for.
-    unsafe { libc::poll(&raw mut polled, 1, 0) > 0 }
 }
 
 #[cfg(test)]

@@ -1,0 +1,113 @@
+//! What a connection asks of the ring, at the end of each turn that has touched it and when it ends.
+
+use std::io;
+
+use super::{Connection, Phase, Wait};
+use crate::clock::Now;
+use crate::limits;
+use crate::net::markers;
+use crate::net::ring::Ring;
+use crate::net::stages::Stages;
+
+impl Connection {
+    /// Brings the ring up to what the turn made of the connection: sends what is ready, arms the receive
+    /// where more is wanted. Once for each connection that a turn has touched. One that is over is for [`Connection::end`].
+    pub(in crate::net) fn settle(
+        &mut self,
+        ring: &mut Ring,
+        stages: &mut Stages,
+        now: Now,
+    ) -> io::Result<()> {
+        if self.is_over() {
+            return Ok(());
+        }
+        if self.phase == Phase::Open && self.peer_ended && !self.has_more() {
+            self.phase = Phase::Ending;
+        }
+        let sends = self.sending_bytes == 0 && self.replies.ready_bytes() > 0;
+        if sends {
+            self.sending_bytes = self.replies.ready_bytes();
+            if let Some(sampled) = self.sampled {
+                stages.on_hand_over(sampled, |place| self.replies.is_past(place));
+            }
+            markers::reply_handed_over(self.id, self.sending_bytes);
+            ring.send(self.id, self.replies.take_ready())?;
+        }
+        let answered = self.sending_bytes == 0 && self.replies.waiting() == 0;
+        if self.phase == Phase::Ending && answered {
+            if self.peer_ended {
+                self.abort();
+                return Ok(());
+            }
+            self.phase = Phase::Lingering;
+            self.lingers_until_ms = now.mono_ms().saturating_add(limits::LINGER_MS);
+            ring.shutdown(self.id)?;
+        }
+        self.settle_receiving(ring)?;
+        // What was kept back by its own peer has not waited for the server.
+        let is_held = self.has_more() && self.is_full();
+        if std::mem::replace(&mut self.is_held, is_held) && !is_held {
+            self.arrived_ns = now.mono_ns;
+        }
+        let wait = self.waits_for();
+        // A wait starts again with each answer, each request, and each hand-over to the kernel. The time for the first
+        // request runs from the connection's beginning to the request's end.
+        let goes_on = (self.wait, wait) == (Wait::First, Wait::RestOfRequest);
+        if wait != self.wait && !goes_on || sends || wait == Wait::Request {
+            self.since_ms = now.mono_ms();
+        }
+        self.wait = wait;
+        Ok(())
+    }
+
+    fn settle_receiving(&mut self, ring: &mut Ring) -> io::Result<()> {
+        if self.receiving || self.peer_ended {
+            return Ok(());
+        }
+        if self.phase != Phase::Open {
+            self.receiving = true;
+            return ring.discard(self.id);
+        }
+        // A full connection is not read: its peer's window fills, and the peer waits. One whose request waits for its turn
+        // is, a little further, so that it is known whether its peer is still there.
+        let looks_ahead = self.is_new && self.backlog.len() <= limits::RECEIVE_BUFFER_BYTES;
+        if self.has_more() && !looks_ahead {
+            return Ok(());
+        }
+        self.receiving = true;
+        ring.receive(self.id)
+    }
+
+    /// Goes on ending a connection that [is over](Connection::is_over): cancels what is under way, and closes it once
+    /// nothing is.
+    pub(in crate::net) fn end(&mut self, ring: &mut Ring, stages: &mut Stages) -> io::Result<()> {
+        if self.phase == Phase::Aborting {
+            if let Some(sampled) = self.sampled.take() {
+                stages.give_up(sampled);
+            }
+            if ring.is_quiet(self.id) {
+                self.phase = Phase::Closed;
+                return ring.close(self.id);
+            }
+        }
+        if std::mem::replace(&mut self.cancelled, true) { Ok(()) } else { ring.abort(self.id) }
+    }
+
+    fn waits_for(&self) -> Wait {
+        if self.phase == Phase::Lingering {
+            Wait::PeerEnds
+        } else if self.sending_bytes > 0 {
+            Wait::PeerReads
+        } else if self.replies.waiting() > 0 {
+            Wait::Answer
+        } else if self.has_more() {
+            Wait::Turn
+        } else if !self.is_idle() {
+            Wait::RestOfRequest
+        } else if self.wait == Wait::First {
+            Wait::First
+        } else {
+            Wait::Request
+        }
+    }
+}
