@@ -278,10 +278,9 @@ impl Driver {
         glommio::spawn_local(async move {
             loop {
                 glommio::timer::sleep(Duration::from_millis(limits::TIMER_TICK_MS)).await;
-                // A core that did not look since is on its way.
-                if !tick.replace(true) {
-                    mesh.signal(id);
-                }
+                tick.set(true);
+                // Whether it looked since or not: a core that missed one signal has the next.
+                mesh.signal(id);
             }
         })
     }

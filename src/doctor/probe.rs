@@ -249,6 +249,7 @@ mod tests {
         let sources = [
             include_str!("../net/ring.rs"),
             include_str!("../net/ring/accept.rs"),
+            include_str!("../net/ring/receive.rs"),
             include_str!("../net/ring/write.rs"),
         ];
         let mut submitted: Vec<&str> = sources

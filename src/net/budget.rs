@@ -3,8 +3,8 @@
 use crate::clock::Clock;
 use crate::limits;
 
-/// Requests between two readings of the clock: 28 ns for 8 of a microsecond and more.
-const LOOK_EVERY: u32 = 8;
+/// Connections between two readings of the clock: 28 ns for 4 that take a microsecond each and more.
+const LOOK_EVERY: u32 = 4;
 
 /// How much of a turn is left.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! What a turn serves: the bytes that have come, and who waits in the core's lines, for as long as the turn has time.
 
-use super::connection::{Connection, Server};
+use super::connection::{Connection, Line, Server};
 use super::desk::Service;
 use super::lines::Lines;
 use super::ring::{ConnectionId, Lease, Received};
@@ -22,7 +22,12 @@ impl Driver {
             }
             Received::NoBuffer => connection.on_no_buffer(),
             Received::Cancelled => connection.on_cancelled(),
-            Received::Failed(_) => connection.abort(),
+            Received::Failed(_) => {
+                if connection.line() == Some(Line::New) {
+                    self.metrics.request_gone();
+                }
+                connection.abort();
+            }
         }
         touch(&mut self.touched, connection);
     }

@@ -181,3 +181,29 @@ fn who_was_to_leave_and_is_asked_answers_once_more() {
     assert_eq!(text.matches("HTTP/1.1 200").count(), 1, "the rest would be asked again: {text}");
     assert!(text.contains("Connection: close"), "{text}");
 }
+
+/// As many requests as may be wait for the journal, and one more.
+#[test]
+fn what_is_in_hand_is_bounded() {
+    let request = |method: &str, body: &str| {
+        let length = body.len();
+        format!(
+            "{method} /operator/v1/accounts/default/a HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer demo\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        )
+    };
+    let mut bench = Bench::new(Service::Operator);
+    // Nobody makes it durable, and whoever reads it waits for that.
+    bench.at(0).bytes(&request("PUT", r#"{"CountryCode":"GB"}"#), 1);
+    let read = request("GET", "");
+    for _ in 1..limits::REQUESTS_IN_HAND_MAX {
+        bench.connection = Connection::new(ConnectionId::for_tests(0), Service::Operator, 0);
+        bench.bytes(&read, 1);
+        assert_eq!(bench.answers(), [""; 0]);
+    }
+    bench.connection = Connection::new(ConnectionId::for_tests(0), Service::Operator, 0);
+    bench.bytes(&read, 1);
+    // What waits for nothing is told at once.
+    let answers = bench.answers();
+    assert!(answers.len() == 1 && answers[0].starts_with("503"), "{answers:?}");
+}

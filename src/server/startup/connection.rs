@@ -15,8 +15,8 @@ enum Stage {
     /// So many bytes of the answer are sent.
     Sending(Vec<u8>, usize),
     /// The answer is out and this side has ended; what the peer still sends is read and thrown away, so that the answer
-    /// is not lost to a reset (RFC 9112 §9.6).
-    Lingering,
+    /// is not lost to a reset (RFC 9112 §9.6). Until this time at most, milliseconds.
+    Lingering(u64),
     /// It is over.
     Closed,
 }
@@ -88,11 +88,12 @@ impl Connection {
         match &mut self.stage {
             Stage::Receiving => self.receive(now_ms, timeouts, answers),
             Stage::Sending(..) => self.send(now_ms),
-            Stage::Lingering => {
+            Stage::Lingering(until_ms) => {
                 let mut room = [0; limits::RECEIVE_BUFFER_BYTES];
                 match self.stream.read(&mut room) {
-                    // Until its time is over.
-                    Ok(1..) => {}
+                    Ok(1..) => {
+                        self.deadline_ms = now_ms.saturating_add(limits::LINGER_QUIET_MS).min(*until_ms)
+                    }
                     Err(error) if is_for_later(error.kind()) => {}
                     Ok(_) | Err(_) => self.end(),
                 }
@@ -150,8 +151,8 @@ impl Connection {
         if *sent == answer.len() {
             // A peer that has gone has ended its side already.
             let _ = self.stream.shutdown(Shutdown::Write);
-            self.deadline_ms = now_ms.saturating_add(limits::LINGER_MS);
-            self.stage = Stage::Lingering;
+            self.deadline_ms = now_ms.saturating_add(limits::LINGER_QUIET_MS);
+            self.stage = Stage::Lingering(now_ms.saturating_add(limits::LINGER_MS));
         }
     }
 }

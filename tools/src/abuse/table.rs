@@ -205,7 +205,10 @@ pub(super) fn table(rows: &[Row], is_judged: bool) -> String {
                 mib(|round| round.held_before.resident_bytes),
                 mib(|round| round.held.resident_bytes)
             ),
-            (row.of(Round::socket_growth) / row.of(|round| round.open).max(1) / 1_024).to_string(),
+            match row.of(|round| round.open) {
+                0 => "–".to_owned(),
+                open => (row.of(Round::socket_growth) / open / 1_024).to_string(),
+            },
             row.of(|round| round.held.files).to_string(),
             verdict,
         ];
