@@ -1,8 +1,8 @@
 //! The driver of a core: its socket ring, its connections, and the turns that move them.
 //!
 //! A **turn** takes in all that the ring has delivered, frames and answers it, serves the other cores, and hands
-//! all answers to the ring with one system call. After a turn the executor may run what else is due; after a few
-//! turns with nothing to do the core parks, and the ring or another core wakes it.
+//! all answers to the ring with one system call. After a few turns with nothing to do the core parks: it waits in the ring,
+//! where a completion, another core or the next tick wakes it.
 //!
 //! A turn has a time ([`budget`]). What it has no time for waits in one of the core's lines ([`lines`]); so all that has
 //! come is known before anything is served for long, and who asks much waits behind who asks little. Ends of connections
@@ -31,13 +31,11 @@ mod stages;
 pub mod stalls;
 mod wheel;
 
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::AsFd;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -159,8 +157,6 @@ pub struct Driver {
     timeouts: Timeouts,
     metrics: Arc<ShardMetrics>,
     readiness: Arc<Readiness>,
-    /// Set by the ticker.
-    tick: Rc<Cell<bool>>,
     /// When the shard is swept again, milliseconds of the clock.
     sweep_ms: u64,
     draining: Option<Drain>,
@@ -204,13 +200,14 @@ impl Driver {
     /// # Errors
     /// What the kernel says of the eventfd.
     pub fn new(parts: Parts) -> io::Result<Self> {
-        let Parts { listeners: [platform, operator], ring, api, shard, registry, readiness, clock, .. } =
-            parts;
+        let Parts {
+            listeners: [platform, operator], mut ring, api, shard, registry, readiness, clock, ..
+        } = parts;
         let Parts { timeouts, stalls, seed, places, .. } = parts;
         let places = Places::new(&places, ring.capacity());
         let metrics = registry.shard(shard.id().index());
         let stages = Stages::new(shard.id(), clock.clone(), Arc::clone(&metrics));
-        ring.register_eventfd(shard.mesh().eventfd(shard.id()).as_fd())?;
+        ring.watch(shard.mesh().eventfd(shard.id()).as_fd())?;
         let now = clock.now();
         let budget_ms = timeouts.budget_ms;
         let (its_metrics, its_readiness) = (Arc::clone(&metrics), Arc::clone(&readiness));
@@ -237,52 +234,25 @@ impl Driver {
             timeouts,
             metrics,
             readiness,
-            tick: Rc::new(Cell::new(true)),
             sweep_ms: 0,
             draining: None,
         })
     }
 
-    /// Serves until the process stops and all that was in hand is answered.
+    /// Serves until the process stops and all that was in hand is answered. Its thread is the core's own: it blocks.
     ///
     /// # Errors
     /// Where the core can't serve any more.
-    pub async fn run(mut self) -> Result<(), Failure> {
-        let waker = ring::waitable(self.shard.mesh().eventfd(self.shard.id()))?;
-        let ticker = self.start_ticker();
+    pub fn run(mut self) -> Result<(), Failure> {
         let mut idle_turns = 0;
-        loop {
-            if self.turn()? {
-                idle_turns = 0;
-            } else {
-                idle_turns += 1;
-            }
-            if self.is_over() {
-                break;
-            }
+        while !self.is_over() {
+            idle_turns = if self.turn()? { 0 } else { idle_turns + 1 };
             if idle_turns > IDLE_TURNS {
                 idle_turns = 0;
-                self.park(&waker).await?;
-            } else {
-                glommio::executor().yield_if_needed().await;
+                self.park()?;
             }
         }
-        ticker.cancel().await;
-        let _ = waker.close().await;
         Ok(())
-    }
-
-    /// Lets a turn look at the deadlines once in [`limits::TIMER_TICK_MS`], parked or not.
-    fn start_ticker(&self) -> glommio::Task<()> {
-        let (tick, mesh, id) = (Rc::clone(&self.tick), Arc::clone(self.shard.mesh()), self.shard.id());
-        glommio::spawn_local(async move {
-            loop {
-                glommio::timer::sleep(Duration::from_millis(limits::TIMER_TICK_MS)).await;
-                tick.set(true);
-                // Whether it looked since or not: a core that missed one signal has the next.
-                mesh.signal(id);
-            }
-        })
     }
 
     /// Microseconds since the last mark, which is now.
@@ -291,20 +261,17 @@ impl Driver {
         self.marked_us.saturating_sub(last_us)
     }
 
-    async fn park(&mut self, waker: &glommio::io::BufferedFile) -> io::Result<()> {
-        self.ring.notify(true);
-        // What came before notifications were on is told by nobody: one more look.
-        self.ring.turn()?;
-        if !self.ring.has_events() && self.shard.park() {
+    /// Waits until there is something to do, and a tick at most: deadlines are looked at.
+    fn park(&mut self) -> io::Result<()> {
+        if self.shard.park() {
             let busy_us = self.mark();
             self.metrics.busy(busy_us);
-            waker.read_at(0, size_of::<u64>()).await.map_err(io::Error::from)?;
+            self.ring.wait(Duration::from_millis(limits::TIMER_TICK_MS))?;
             self.shard.unpark();
             let parked_us = self.mark();
             self.metrics.parked(parked_us);
             self.watch.unpark(self.marked_us);
         }
-        self.ring.notify(false);
         Ok(())
     }
 
@@ -329,9 +296,7 @@ impl Driver {
         worked |= self.serve_lines();
         self.watch.lap(Part::Requests, self.clock.mono_us());
         worked |= self.poll_shard();
-        if self.tick.take() {
-            self.on_tick();
-        }
+        self.sweep();
         self.watch.lap(Part::Shards, self.clock.mono_us());
         // Before the answers, so that the disk works while they are sent.
         self.write_journal()?;
@@ -370,6 +335,8 @@ impl Driver {
                 touch(&mut self.touched, connection);
             }
             Event::Written { result } => self.on_written(result)?,
+            // What it was signalled for is looked at in every turn.
+            Event::Woken => self.ring.watch(self.shard.mesh().eventfd(self.shard.id()).as_fd())?,
         }
         Ok(())
     }
@@ -412,7 +379,8 @@ impl Driver {
         })
     }
 
-    fn on_tick(&mut self) {
+    /// Sweeps the shard, once in a while.
+    fn sweep(&mut self) {
         let now = self.desk.now;
         if now.mono_ms() >= self.sweep_ms {
             self.sweep_ms = now.mono_ms() + limits::SWEEP_INTERVAL_MS;

@@ -348,7 +348,7 @@ impl Plan {
                 if go.recv().is_err() {
                     return;
                 }
-                if let Err(error) = driver.run().await {
+                if let Err(error) = driver.run() {
                     end(id, &error.to_string());
                 }
             }

@@ -63,8 +63,8 @@ macro_rules! operations {
 }
 
 /// The operations that `net` submits, by their names in `io_uring`: for the sockets, and for the journal.
-const OPERATIONS: [(u8, &str); 8] =
-    operations![Accept, Recv, Send, AsyncCancel, Shutdown, Close, Write, Fsync];
+const OPERATIONS: [(u8, &str); 9] =
+    operations![Accept, Recv, Send, AsyncCancel, Shutdown, Close, Read, Write, Fsync];
 
 /// Sets up a ring with the flags of the server's, asks what it can do, and then sets up the server's own.
 ///
@@ -250,6 +250,7 @@ mod tests {
             include_str!("../net/ring.rs"),
             include_str!("../net/ring/accept.rs"),
             include_str!("../net/ring/receive.rs"),
+            include_str!("../net/ring/waking.rs"),
             include_str!("../net/ring/write.rs"),
         ];
         let mut submitted: Vec<&str> = sources

@@ -29,7 +29,7 @@ mod waking;
 mod write;
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use io_uring::types::Fixed;
 use io_uring::{IoUring, cqueue, opcode, squeue};
@@ -133,6 +133,7 @@ enum Kind {
     Cancel = 6,
     Write = 7,
     Sync = 8,
+    Watch = 9,
 }
 
 const fn user_data(kind: Kind, generation: u32, slot: u32) -> u64 {
@@ -147,6 +148,10 @@ pub struct Ring {
     accepts: Vec<Accept>,
     blocks: Option<Blocks>,
     writing: Option<Writing>,
+    /// Where the kernel writes how often the eventfd was signalled; it stays where it is.
+    signals: Box<u64>,
+    /// The eventfd is being read.
+    is_watching: bool,
     /// The place behind the last one that [`Ring::adopt`] took.
     adopted: usize,
     /// Operations that the kernel may still touch memory for.
@@ -197,6 +202,8 @@ impl Ring {
             accepts: Vec::new(),
             blocks,
             writing: None,
+            signals: Box::default(),
+            is_watching: false,
             adopted: 0,
             in_flight: 0,
         })
@@ -318,7 +325,7 @@ impl Ring {
     }
 
     fn push(&mut self, entry: squeue::Entry) -> io::Result<()> {
-        // SAFETY: what the entry points to, if anything, is a buffer in `files` or `blocks` or an address in `accepts` that
+        // SAFETY: what the entry points to, if anything, is a buffer in `files` or `blocks`, an address in `accepts`, or `signals`, that
         // stays where it is until its completion was reaped; descriptors are direct ones, or a listener's or a file's, which the kernel takes a
         // reference of when the entry is handed over.
         while unsafe { self.uring.submission().push(&entry) }.is_err() {
@@ -417,6 +424,11 @@ impl Ring {
             return None;
         }
         self.in_flight -= 1;
+        if kind == Kind::Watch as u8 {
+            // Whatever came of it, somebody is to look.
+            self.is_watching = false;
+            return Some(Event::Woken);
+        }
         if kind == Kind::Accept as u8 {
             return Some(self.accepted(slot, result(entry)));
         }
@@ -462,18 +474,11 @@ impl Drop for Ring {
         if self.in_flight > 0 {
             std::mem::forget(std::mem::take(&mut self.files));
             std::mem::forget(std::mem::take(&mut self.accepts));
+            std::mem::forget(std::mem::take(&mut self.signals));
             self.buffers.leak();
             self.blocks.iter_mut().for_each(Blocks::leak);
         }
     }
-}
-
-/// Looks at whether `fd` is readable through the ring of its own executor: what a parked core waits on.
-pub(super) fn waitable(fd: &OwnedFd) -> io::Result<glommio::io::BufferedFile> {
-    use std::os::fd::{FromRawFd, IntoRawFd};
-    let own = fd.as_fd().try_clone_to_owned()?;
-    // SAFETY: the descriptor is open and owned by nobody else.
-    Ok(unsafe { glommio::io::BufferedFile::from_raw_fd(own.into_raw_fd()) })
 }
 
 #[cfg(test)]

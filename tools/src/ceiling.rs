@@ -137,7 +137,7 @@ impl Responder {
                         self.on_sent(connection, buffer, result.is_err())?;
                     }
                     Event::Accepted { accepted, .. } => self.on_accepted(accepted)?,
-                    Event::ShutDown { .. } | Event::Written { .. } => {
+                    Event::ShutDown { .. } | Event::Written { .. } | Event::Woken => {
                         unreachable!("nothing of the kind is asked for")
                     }
                 }

@@ -66,6 +66,8 @@ pub enum Event {
         /// Which of both.
         result: io::Result<()>,
     },
+    /// The eventfd that is [watched](super::Ring::watch) was signalled; it is to be watched again.
+    Woken,
     /// [`Ring::shutdown`](super::Ring::shutdown) was carried out.
     ShutDown {
         /// Whose.

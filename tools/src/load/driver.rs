@@ -234,7 +234,7 @@ impl<'a> Driver<'a> {
 
     fn on_event(&mut self, event: Event) -> io::Result<()> {
         match event {
-            Event::Accepted { .. } | Event::ShutDown { .. } | Event::Written { .. } => {
+            Event::Accepted { .. } | Event::ShutDown { .. } | Event::Written { .. } | Event::Woken => {
                 unreachable!("nothing of the kind is asked for")
             }
             Event::Received { connection, received } if connection == self.wake.connection() => {
