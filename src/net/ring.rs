@@ -348,11 +348,15 @@ impl Ring {
             let submissions = submission.len();
             let is_behind = submission.taskrun() || submission.cq_overflow();
             drop(submission);
-            // One call works off 20 completions (`IO_LOCAL_TW_DEFAULT_MAX`), and says whether there are more.
-            if submissions == 0 && !(is_behind && self.uring.completion().len() < self.buffers.count()) {
+            let taken_in = self.uring.completion().len();
+            if submissions == 0 && !(is_behind && taken_in < self.buffers.count()) {
                 return Ok(());
             }
-            if !self.enter(submissions, 0)? {
+            let is_open = self.enter(submissions, 0)?;
+            // One call works off 20 completions (`IO_LOCAL_TW_DEFAULT_MAX`), and says whether there are more. What it says
+            // may be stale: a completion that came on another core may have been worked off before that core says so, and
+            // nothing takes its word back. So a call that brought nothing is the last.
+            if !is_open || self.uring.completion().len() == taken_in {
                 return Ok(());
             }
         }
