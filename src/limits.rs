@@ -159,7 +159,7 @@ pub const STALL_MS: u64 = 25;
 
 /// Where the oldest request of a core has waited for so long, the newest is served first. A core that keeps up serves each
 /// within a turn or two.
-pub const NEWEST_FIRST_AFTER_MS: u64 = 20;
+pub const NEWEST_FIRST_AFTER_MS: u64 = 5;
 
 /// A peer that ends its side so long after its request has gone, and its request is dropped where it was not looked at. One
 /// that only has no more to ask says so in the same moment.
