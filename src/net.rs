@@ -4,9 +4,9 @@
 //! all answers to the ring with one system call. After a few turns with nothing to do the core parks: it waits in the ring,
 //! where a completion, another core or the next tick wakes it.
 //!
-//! A turn has a time ([`budget`]). What it has no time for waits in one of the core's lines ([`lines`]); so all that has
+//! A turn has a time (`budget`). What it has no time for waits in one of the core's lines (`lines`); so all that has
 //! come is known before anything is served for long, and who asks much waits behind who asks little. Ends of connections
-//! and looks at deadlines ([`wheel`]) are bounded for each turn, too.
+//! and looks at deadlines (`wheel`) are bounded for each turn, too.
 //!
 //! A connection lives on the core that accepted it, from its first byte to its last. The accounts of its requests
 //! may live elsewhere; the connection does not move.
