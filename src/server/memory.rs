@@ -22,7 +22,8 @@ pub(super) fn watch(registry: Arc<Registry>) {
         let _ = setpriority_process(Some(gettid()), limits::HOUSEKEEPER_NICE);
         let interval_us = limits::SWEEP_INTERVAL_MS * 1_000;
         let mut rest_us = interval_us;
-        let mut surplus = Surplus { kept: heap.free, busy_us: registry.busy_us() };
+        // What the start has used and left is a surplus, too.
+        let mut surplus = Surplus { kept: 0, busy_us: registry.busy_us() };
         loop {
             std::thread::sleep(Duration::from_micros(rest_us));
             let clock = Clock::start();

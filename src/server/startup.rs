@@ -81,6 +81,7 @@ impl Startup {
             clock,
             timeouts,
             rests_until_ms: 0,
+            stops_ms: None,
             addresses: Some([listeners[0].address, listeners[1].address]),
         };
         let thread = std::thread::Builder::new().name("startup".into()).spawn(move || waiter.run())?;
@@ -138,6 +139,8 @@ struct Waiter {
     timeouts: Timeouts,
     /// Until then nothing is accepted: the system had no room for it.
     rests_until_ms: u64,
+    /// When a stop that has begun waits for nobody any more.
+    stops_ms: Option<u64>,
     /// Said once a start takes long.
     addresses: Option<[SocketAddr; 2]>,
 }
@@ -151,8 +154,12 @@ impl Waiter {
                 HANDED_OVER => self.leave_the_doors(),
                 _ => {
                     self.leave_the_doors();
-                    let deadline_ms = now_ms.saturating_add(self.timeouts.drain_ms);
-                    self.connections.iter_mut().for_each(|connection| connection.on_stop(deadline_ms));
+                    // From the beginning of the stop, whatever is exchanged meanwhile.
+                    let drain_ms = self.timeouts.drain_ms;
+                    let deadline_ms = *self.stops_ms.get_or_insert(now_ms.saturating_add(drain_ms));
+                    for connection in &mut self.connections {
+                        connection.on_stop(now_ms, deadline_ms);
+                    }
                 }
             }
             self.connections.retain(|connection| !connection.is_closed());

@@ -76,8 +76,8 @@ impl Connection {
     }
 
     /// The process stops, and waits for nobody past `deadline_ms`.
-    pub(super) fn on_stop(&mut self, deadline_ms: u64) {
-        if self.is_idle() {
+    pub(super) fn on_stop(&mut self, now_ms: u64, deadline_ms: u64) {
+        if self.is_idle() || now_ms >= deadline_ms {
             self.end();
         }
         self.deadline_ms = self.deadline_ms.min(deadline_ms);
