@@ -159,6 +159,8 @@ pub struct Driver {
     readiness: Arc<Readiness>,
     /// When the shard is swept again, milliseconds of the clock.
     sweep_ms: u64,
+    /// Until then nothing is accepted: there was no room for it.
+    rests_until_ms: u64,
     draining: Option<Drain>,
 }
 
@@ -235,6 +237,7 @@ impl Driver {
             metrics,
             readiness,
             sweep_ms: 0,
+            rests_until_ms: 0,
             draining: None,
         })
     }

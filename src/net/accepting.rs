@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 
 use super::connection::Connection;
 use super::desk::Service;
+use super::ending::Drain;
 use super::places::{Admission, Refusal};
 use super::ring::{self, Accepted};
 use super::{Driver, touch};
@@ -29,7 +30,8 @@ impl Listener {
 impl Driver {
     /// Begins the accepts that have ended anew. `true` where there were any.
     pub(super) fn start_accepting(&mut self) -> io::Result<bool> {
-        if self.draining.as_ref().is_some_and(|drain| drain.is_closing) {
+        let is_closing = self.draining.as_ref().is_some_and(|drain| drain.is_closing);
+        if is_closing || self.desk.now.mono_ms() < self.rests_until_ms {
             return Ok(false);
         }
         let mut started = false;
@@ -59,6 +61,10 @@ impl Driver {
                 self.open += 1;
                 self.metrics.connected();
                 match self.places.admit(service, address, id.slot() as u32) {
+                    // A stop whose time is over waits for nobody.
+                    Admission::Taken if self.draining.as_ref().is_some_and(Drain::is_late) => {
+                        connection.abort()
+                    }
                     Admission::Taken => {}
                     Admission::TakenAfter(slot) => {
                         let connection = self.connections[slot as usize].as_mut();
@@ -78,8 +84,17 @@ impl Driver {
             }
             // The file table is full of connections that are ending: the kernel has closed the one that did not fit. Other
             // errors are of a connection that ended before it was accepted, and of a stop.
-            Err(error) if ring::is_table_full(&error) => self.metrics.connection_refused(Refused::Table),
+            Err(error) if ring::is_table_full(&error) => {
+                self.metrics.connection_refused(Refused::Table);
+                self.rest();
+            }
+            Err(error) if ring::lacks_memory(&error) => self.rest(),
             Err(_) => {}
         }
+    }
+
+    /// Accepts nothing for a moment: the next would come to the same.
+    fn rest(&mut self) {
+        self.rests_until_ms = self.desk.now.mono_ms() + limits::LISTEN_RETRY_MS;
     }
 }

@@ -24,7 +24,8 @@ const NS_PER_MS: u64 = 1_000_000;
 enum Phase {
     /// Requests are taken.
     Open,
-    /// Nothing is asked on it, and it is to end. Its receive is being cancelled: what has come before that is served.
+    /// Nothing is asked on it, and it is to end. Its receive is being cancelled, and then its socket is looked at once more:
+    /// what has come is served.
     Leaving,
     /// No further request is taken; answers still go out.
     Ending,
@@ -86,6 +87,8 @@ pub(super) struct Connection {
     peer_ended: bool,
     /// The ring was told to cancel what is under way.
     cancelled: bool,
+    /// Its socket is looked at for the last time.
+    has_looked: bool,
     /// The backlog is the beginning of a message: only more bytes help.
     needs_bytes: bool,
     /// What is in the backlog has not been looked at since it came.
@@ -127,6 +130,7 @@ impl Connection {
             sending_bytes: 0,
             peer_ended: false,
             cancelled: false,
+            has_looked: false,
             needs_bytes: true,
             is_new: false,
             is_held: false,
@@ -185,7 +189,8 @@ impl Connection {
 
     /// It was to end, and is asked once more.
     const fn stay_for_one_more(&mut self) {
-        (self.phase, self.is_last, self.cancelled) = (Phase::Open, true, false);
+        (self.phase, self.is_last) = (Phase::Open, true);
+        (self.cancelled, self.has_looked) = (false, false);
     }
 
     fn take(&mut self, bytes: &[u8], server: &mut Server<'_>) {
@@ -348,7 +353,7 @@ impl Connection {
 
     /// A receive has ended without a word of the peer.
     pub(super) fn on_cancelled(&mut self) {
-        if self.phase == Phase::Leaving {
+        if self.phase == Phase::Leaving && self.has_looked {
             self.abort();
         }
     }
@@ -367,7 +372,10 @@ impl Connection {
         self.peer_ended = true;
         let waited_ns = now_ns.saturating_sub(self.arrived_ns);
         let has_gone = self.is_new && waited_ns >= limits::GONE_AFTER_MS * NS_PER_MS;
-        if has_gone || matches!(self.phase, Phase::Lingering | Phase::Leaving) {
+        if has_gone && self.owes() {
+            // What was asked before is answered.
+            (self.backlog, self.is_new) = (Vec::new(), false);
+        } else if has_gone || matches!(self.phase, Phase::Lingering | Phase::Leaving) {
             self.abort();
         }
         !has_gone
@@ -398,15 +406,26 @@ impl Connection {
         self.framer.is_idle() && !self.has_more()
     }
 
-    /// Ends a connection that nothing was asked on, unless something is asked right now.
+    /// Ends a connection that nothing was asked on; where something is asked right now it ends with the answer to that.
     pub(super) fn end_idle(&mut self) {
-        if self.replies.waiting() > 0 || self.replies.ready_bytes() > 0 || self.sending_bytes > 0 {
+        if self.phase != Phase::Open {
+            return;
+        }
+        if !self.is_idle() {
+            self.is_last = true;
+        } else if self.owes() {
             self.phase = Phase::Ending;
         } else if self.receiving {
             self.phase = Phase::Leaving;
         } else {
-            self.abort();
+            // Bytes are there that no buffer was free for.
+            self.is_last = true;
         }
+    }
+
+    /// Whether answers are on their way to the peer.
+    fn owes(&self) -> bool {
+        self.replies.waiting() > 0 || self.replies.ready_bytes() > 0 || self.sending_bytes > 0
     }
 
     /// When its time runs out on what it waits for, milliseconds of the clock; `None` where it waits for the server.
@@ -427,8 +446,13 @@ impl Connection {
         Some(self.since_ms.saturating_add(limit_ms))
     }
 
-    /// Its time has run out.
+    /// Its time has run out, as far as the end of the last turn knew.
     pub(super) fn on_deadline(&mut self, desk: &mut Desk) {
+        // What has come in this turn has ended that wait, and the next one is begun when the turn ends.
+        let answers = self.sending_bytes == 0 && self.replies.ready_bytes() > 0;
+        if self.phase == Phase::Open && (answers || self.waits_for() != self.wait) {
+            return;
+        }
         match (self.wait, self.phase) {
             (Wait::First | Wait::Request, Phase::Open) => self.end_idle(),
             (Wait::RestOfRequest, Phase::Open) => {

@@ -21,6 +21,13 @@ pub(super) struct Drain {
     left: bool,
 }
 
+impl Drain {
+    /// Whether its time is over.
+    pub(super) const fn is_late(&self) -> bool {
+        self.is_late
+    }
+}
+
 impl Driver {
     /// Goes on ending the connection at `slot`, or has it wait for its turn to be ended.
     pub(super) fn end_later(&mut self, slot: usize) -> io::Result<()> {

@@ -38,7 +38,7 @@ use crate::limits;
 use accept::Accept;
 use buffers::Buffers;
 pub use buffers::Lease;
-pub use event::{Accepted, Event, Received, is_table_full};
+pub use event::{Accepted, Event, Received, is_table_full, lacks_memory};
 use event::{received, result};
 use receive::Receive;
 use write::{Blocks, Writing};

@@ -43,6 +43,8 @@ impl Driver {
         connection.on_bytes(self.ring.bytes(&lease), &mut Server { desk, shard, share });
         self.ring.release(lease);
         touch(&mut self.touched, connection);
+        // At once, so that it makes way for nobody who comes in the same turn.
+        self.places.set_busy(id.slot() as u32);
         if share == 0 {
             // At once, so that those who come later in this turn wait behind it.
             enqueue(&mut self.lines, connection);

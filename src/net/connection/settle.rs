@@ -90,10 +90,18 @@ impl Connection {
                 return ring.close(self.id);
             }
         }
-        if std::mem::replace(&mut self.cancelled, true) { Ok(()) } else { ring.abort(self.id) }
+        if !std::mem::replace(&mut self.cancelled, true) {
+            return ring.abort(self.id);
+        }
+        // A cancellation wins against bytes that have come and that nobody was told of.
+        if self.phase == Phase::Leaving && !self.receiving && !std::mem::replace(&mut self.has_looked, true) {
+            self.receiving = true;
+            return ring.look(self.id);
+        }
+        Ok(())
     }
 
-    fn waits_for(&self) -> Wait {
+    pub(super) fn waits_for(&self) -> Wait {
         if self.phase == Phase::Lingering {
             Wait::PeerEnds
         } else if self.sending_bytes > 0 {

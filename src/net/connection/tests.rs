@@ -207,3 +207,48 @@ fn what_is_in_hand_is_bounded() {
     let answers = bench.answers();
     assert!(answers.len() == 1 && answers[0].starts_with("503"), "{answers:?}");
 }
+
+/// A deadline of the last turn's wait comes in the turn in which `come` of a request has come, of which so many bytes are
+/// served at once; and then the rest.
+#[track_caller]
+fn check_deadline(wait: Wait, served: bool, come: usize) {
+    let request = balance("");
+    let (come, rest) = request.split_at(come.min(request.len()));
+    let mut bench = Bench::new(Service::Platform);
+    (bench.connection.wait, bench.connection.receiving) = (wait, true);
+    bench.connection.on_received();
+    bench.at(60_000).bytes(come, usize::from(served));
+    let Bench { desk, connection, .. } = &mut bench;
+    connection.on_deadline(desk);
+    connection.end_idle();
+    assert!(!bench.connection.is_over(), "{wait:?} {served} {}", come.len());
+    if rest.is_empty() {
+        bench.turn();
+    } else {
+        bench.bytes(rest, 1);
+    }
+    assert_eq!(bench.answers(), [LOOKED_FOR], "{wait:?} {served} {}", come.len());
+}
+
+#[test]
+fn a_deadline_ends_nothing_that_this_turn_has_brought() {
+    for wait in [Wait::First, Wait::Request, Wait::RestOfRequest, Wait::PeerReads] {
+        for served in [false, true] {
+            check_deadline(wait, served, usize::MAX);
+            if wait != Wait::RestOfRequest {
+                check_deadline(wait, served, 20);
+            }
+        }
+    }
+}
+
+/// What was answered before its client ended is sent, whatever became of the request behind it.
+#[test]
+fn an_end_drops_what_was_not_looked_at_alone() {
+    let mut bench = Bench::new(Service::Platform);
+    bench.at(0).bytes(&balance(""), 1);
+    bench.at(1).bytes(&balance(""), 0);
+    assert!(!bench.connection.on_end(1_000 * NS_PER_MS), "the second is dropped");
+    assert!(!bench.connection.is_over());
+    assert_eq!(bench.at(1_000).turn().answers(), [LOOKED_FOR]);
+}

@@ -20,7 +20,7 @@ pub enum Received {
     End,
     /// All buffers are lent out; nothing was read, nothing is lost.
     NoBuffer,
-    /// The receive was cancelled.
+    /// The receive was cancelled, or was to wait for nothing and found nothing.
     Cancelled,
     /// The connection is broken.
     Failed(io::Error),
@@ -80,6 +80,11 @@ pub fn is_table_full(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ENFILE)
 }
 
+/// Whether an accept failed because the system has no memory for a connection, or no file.
+pub fn lacks_memory(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
 /// What a completion says: a count, or an error.
 pub(super) fn result(entry: &cqueue::Entry) -> io::Result<usize> {
     match entry.result() {
@@ -107,7 +112,7 @@ pub(super) fn received(
         }
         Err(error) => match error.raw_os_error() {
             Some(libc::ENOBUFS) => Received::NoBuffer,
-            Some(libc::ECANCELED) => Received::Cancelled,
+            Some(libc::ECANCELED | libc::EAGAIN) => Received::Cancelled,
             _ => Received::Failed(error),
         },
     };
@@ -154,6 +159,7 @@ mod tests {
         check(Ok(BYTES + 1), Some(1), "failed", 0);
         check(Err(libc::ENOBUFS), None, "no buffer", 0);
         check(Err(libc::ECANCELED), None, "cancelled", 0);
+        check(Err(libc::EAGAIN), None, "cancelled", 0);
         check(Err(libc::ECANCELED), Some(0), "cancelled", 1);
         check(Err(libc::ECONNRESET), None, "failed", 0);
         check(Err(libc::ECONNRESET), Some(3), "failed", 1);

@@ -35,6 +35,19 @@ impl Ring {
         self.begin_receive(connection, Receive::Read, entry)
     }
 
+    /// Receives what is there, and waits for nothing: [`Received::Cancelled`](super::Received::Cancelled) where nothing is.
+    ///
+    /// # Errors
+    /// What the kernel says of a submission.
+    pub fn look(&mut self, connection: ConnectionId) -> io::Result<()> {
+        let entry = opcode::Recv::new(Fixed(connection.slot), ptr::null_mut(), 0)
+            .flags(libc::MSG_DONTWAIT)
+            .buf_group(GROUP)
+            .build()
+            .flags(squeue::Flags::BUFFER_SELECT);
+        self.begin_receive(connection, Receive::Read, entry)
+    }
+
     /// Arms the connection, and has the kernel throw away what comes next, up to [`limits::DISCARD_BYTES`] of it.
     ///
     /// # Errors
