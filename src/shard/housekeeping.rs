@@ -50,10 +50,7 @@ impl<W: Copy> Shard<W> {
     /// Takes at most `most` of what is over out of memory, and gives as many session keys back.
     pub(super) fn tidy(&mut self, now_ms: Millis, most: usize) {
         self.is_behind = self.core.wallet_mut().tidy(now_ms, most);
-        // Keys take half of a lane at most, so that requests have the other half.
-        let busiest = self.at.iter().copied().max().unwrap_or(0);
-        let taken = busiest.max(self.deferred.len() + self.held.len());
-        let room = (self.lane_requests_max / 2).saturating_sub(taken);
+        let room = (self.lane_requests_max / 2).saturating_sub(self.deferred.len() + self.held.len());
         let mut released = Vec::new();
         self.core.wallet_mut().release_keys(room.min(most), |release| {
             released.push(release.map(|text| CompactString::from(*text)));

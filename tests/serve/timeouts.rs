@@ -150,7 +150,7 @@ fn a_request_that_drips() {
 #[test]
 fn an_idle_connection() {
     for shards in [1, 2] {
-        let server = start(shards, KEEP_ALIVE);
+        let server = start(shards, "keep_alive_ms = 200\nrequest_ms = 500");
         let mut fresh: Vec<Client> = (0..20).map(|_| server.client()).collect();
         fresh.push(server.operator());
         let mut used = server.clients();
