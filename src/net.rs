@@ -247,6 +247,10 @@ impl Driver {
     /// # Errors
     /// Where the core can't serve any more.
     pub fn run(mut self) -> Result<(), Failure> {
+        // It has waited for the other shards since it was made.
+        let waited_us = self.mark();
+        self.metrics.parked(waited_us);
+        self.watch.unpark(self.marked_us);
         let mut idle_turns = 0;
         while !self.is_over() {
             idle_turns = if self.turn()? { 0 } else { idle_turns + 1 };

@@ -240,6 +240,7 @@ impl Process {
                     ": new data are begun in it",
                     WHERE,
                     "each shard has room for",
+                    " was held for ",
                 ];
                 if !no_news.iter().any(|part| line.contains(part)) {
                     self.notes += &line;
@@ -352,7 +353,10 @@ impl Process {
     #[track_caller]
     pub(crate) fn next_line(&mut self) -> String {
         let mut line = String::new();
-        assert!(matches!(self.stderr.read_line(&mut line), Ok(1..)), "it says nothing");
+        while line.is_empty() || is_stall(&line) {
+            line.clear();
+            assert!(matches!(self.stderr.read_line(&mut line), Ok(1..)), "it says nothing");
+        }
         line
     }
 
@@ -360,8 +364,13 @@ impl Process {
     pub(crate) fn last_words(&mut self) -> String {
         let mut said = String::new();
         self.stderr.read_to_string(&mut said).expect("its end is closed");
-        said
+        said.split_inclusive('\n').filter(|line| !is_stall(line)).collect()
     }
+}
+
+/// Whether a line tells of a core that was held for a while, which a busy machine does to any.
+fn is_stall(line: &str) -> bool {
+    line.starts_with("purser: shard ") && line.contains(" was held for ")
 }
 
 impl Drop for Process {
