@@ -423,6 +423,11 @@ impl Connection {
         }
     }
 
+    /// Whether answers are ready to be handed to the ring.
+    fn is_to_send(&self) -> bool {
+        self.sending_bytes == 0 && self.replies.ready_bytes() > 0
+    }
+
     /// Whether answers are on their way to the peer.
     fn owes(&self) -> bool {
         self.replies.waiting() > 0 || self.replies.ready_bytes() > 0 || self.sending_bytes > 0
@@ -449,8 +454,8 @@ impl Connection {
     /// Its time has run out, as far as the end of the last turn knew.
     pub(super) fn on_deadline(&mut self, desk: &mut Desk) {
         // What has come in this turn has ended that wait, and the next one is begun when the turn ends.
-        let answers = self.sending_bytes == 0 && self.replies.ready_bytes() > 0;
-        if self.phase == Phase::Open && (answers || self.waits_for() != self.wait) {
+        let is_exchanging = matches!(self.phase, Phase::Open | Phase::Ending);
+        if is_exchanging && (self.is_to_send() || self.waits_for() != self.wait) {
             return;
         }
         match (self.wait, self.phase) {

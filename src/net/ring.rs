@@ -169,7 +169,7 @@ impl Ring {
     /// has all), `ENOMEM` past the locked-memory limit, `EMFILE` where `connections` is over the limit of open
     /// files.
     pub fn new(sizes: Sizes) -> io::Result<Self> {
-        let mut uring = IoUring::builder()
+        let uring = IoUring::builder()
             .setup_single_issuer()
             .setup_defer_taskrun()
             .setup_coop_taskrun()
@@ -191,7 +191,6 @@ impl Ring {
                 0,
             )?;
         }
-        uring.completion().disable_eventfd();
         let mut files = Vec::new();
         files.resize_with(sizes.connections as usize, File::default);
         let blocks = write::blocks(&uring, sizes.write_bytes)?;
@@ -325,9 +324,9 @@ impl Ring {
     }
 
     fn push(&mut self, entry: squeue::Entry) -> io::Result<()> {
-        // SAFETY: what the entry points to, if anything, is a buffer in `files` or `blocks`, an address in `accepts`, or `signals`, that
-        // stays where it is until its completion was reaped; descriptors are direct ones, or a listener's or a file's, which the kernel takes a
-        // reference of when the entry is handed over.
+        // SAFETY: what the entry points to, if anything, is a buffer in `files` or `blocks`, an address in `accepts`, or
+        // `signals`, and stays where it is until its completion was reaped; descriptors are direct ones, or a listener's, a
+        // file's or an eventfd's, which the kernel takes a reference of when the entry is handed over.
         while unsafe { self.uring.submission().push(&entry) }.is_err() {
             let submissions = self.uring.submission().len();
             self.enter(submissions, 0)?;
@@ -381,6 +380,13 @@ impl Ring {
         let entered = unsafe {
             self.uring.submitter().enter::<libc::sigset_t>(submissions as u32, wait_for, GETEVENTS, None)
         };
+        self.entered(entered)
+    }
+
+    /// What became of a call that has entered the kernel; as [`Ring::enter`].
+    fn entered(&mut self, entered: io::Result<usize>) -> io::Result<bool> {
+        // A signal, a wait whose time is over, or completions to be taken first: the entries stay queued for the next turn.
+        const FOR_LATER: [i32; 4] = [libc::EINTR, libc::ETIME, libc::EBUSY, libc::EAGAIN];
         match entered {
             Ok(taken) => {
                 if let Some(queued_behind) = self.writing.as_mut().map(|writing| &mut writing.queued_behind) {
@@ -388,10 +394,7 @@ impl Ring {
                 }
                 Ok(true)
             }
-            // A signal, or completions to be taken first: the entries stay queued for the next turn.
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::EBUSY | libc::EAGAIN)) => {
-                Ok(false)
-            }
+            Err(error) if error.raw_os_error().is_some_and(|code| FOR_LATER.contains(&code)) => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -9,6 +9,7 @@ use rustix::net::{AddressFamily, SocketType, ipproto};
 use crate::client::{Client, End};
 use crate::message::{DEMO_BALANCE, balance, get};
 use crate::server::{Server, Start};
+use crate::stopping::half_sent;
 
 /// The limit of open files, and so the places of a shard's file table.
 const FILES: u32 = 128;
@@ -40,16 +41,6 @@ fn await_refused(operator: &mut Client, expect: f64) {
         }
     }
     panic!("fewer than {expect} refusals are counted");
-}
-
-/// A connection that is at work: a request was answered, and the next has come in part. Gives the rest of that one.
-#[track_caller]
-fn keep_busy(client: &mut Client) -> String {
-    let request = balance("default/admin");
-    let (part, rest) = request.split_at(request.len() - 10);
-    client.send(request.clone() + part);
-    assert_eq!(client.answer().body, DEMO_BALANCE);
-    rest.into()
 }
 
 #[track_caller]
@@ -91,7 +82,7 @@ fn who_is_at_work_keeps_its_place() {
         while refused < 20 {
             let mut client = server.client();
             if is_served(&mut client) {
-                let rest = keep_busy(&mut client);
+                let rest = half_sent(&mut client);
                 busy.push((client, rest));
             } else {
                 refused += 1;

@@ -14,7 +14,7 @@ use crate::server::{Server, Start, TOKEN};
 /// A connection with a request that has come in part, and the rest of that request. The server has seen the
 /// part: it came with what was answered already.
 #[track_caller]
-fn half_sent(client: &mut Client) -> String {
+pub(crate) fn half_sent(client: &mut Client) -> String {
     let request = balance("default/admin");
     let (part, rest) = request.split_at(request.len() - 10);
     client.send(request.clone() + part);

@@ -24,7 +24,7 @@ impl Connection {
         if self.phase == Phase::Open && self.peer_ended && !self.has_more() {
             self.phase = Phase::Ending;
         }
-        let sends = self.sending_bytes == 0 && self.replies.ready_bytes() > 0;
+        let sends = self.is_to_send();
         if sends {
             self.sending_bytes = self.replies.ready_bytes();
             if let Some(sampled) = self.sampled {
@@ -33,8 +33,7 @@ impl Connection {
             markers::reply_handed_over(self.id, self.sending_bytes);
             ring.send(self.id, self.replies.take_ready())?;
         }
-        let answered = self.sending_bytes == 0 && self.replies.waiting() == 0;
-        if self.phase == Phase::Ending && answered {
+        if self.phase == Phase::Ending && !self.owes() {
             if self.peer_ended {
                 self.abort();
                 return Ok(());

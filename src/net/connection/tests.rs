@@ -242,6 +242,18 @@ fn a_deadline_ends_nothing_that_this_turn_has_brought() {
     }
 }
 
+/// So is what a connection that takes no more requests still owes: its last send ends in the turn of that send's deadline.
+#[test]
+fn a_deadline_drops_no_answer_of_a_connection_that_ends() {
+    let mut bench = Bench::new(Service::Platform);
+    bench.at(0).bytes(&balance("Connection: close\r\n"), 1);
+    let connection = &mut bench.connection;
+    (connection.wait, connection.sending_bytes) = (Wait::PeerReads, 0);
+    connection.on_deadline(&mut bench.desk);
+    assert!(!connection.is_over());
+    assert_eq!(bench.answers(), [LOOKED_FOR]);
+}
+
 /// What was answered before its client ended is sent, whatever became of the request behind it.
 #[test]
 fn an_end_drops_what_was_not_looked_at_alone() {

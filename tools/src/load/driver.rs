@@ -7,8 +7,8 @@
 //! A connection that breaks costs its requests, which have then failed, and is made anew. A server that does not
 //! take connections is asked once a second.
 //!
-//! Below it: `connections` ends and makes them. `pace` hands the requests of an open loop out and gives up those that take too long; `nap` waits for the
-//! ring until then.
+//! Below it: `connections` ends and makes them. `pace` hands the requests of an open loop out and gives up those that take too
+//! long; `nap` waits for the ring until then.
 
 mod connections;
 mod nap;
@@ -150,7 +150,7 @@ impl<'a> Driver<'a> {
         }
         let pressure = load.pressure;
         Ok(Self {
-            pace: pressure.is_any().then(|| Pace::new(&ring, pressure, vus.len())).transpose()?,
+            pace: pressure.is_any().then(|| Pace::new(pressure, vus.len())).transpose()?,
             ring,
             wake,
             site,

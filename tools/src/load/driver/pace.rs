@@ -8,14 +8,12 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{Shutdown, TcpStream};
 
-use purser::net::ring::Ring;
-
 use super::super::overload::{Overload, Pressure};
 use super::super::patience::Patience;
 use super::super::schedule::Schedule;
 use super::super::stats::Verdict;
 use super::super::vu::{Phase, Vu};
-use super::nap::Nap;
+use super::nap::{self, nap};
 use super::{Driver, progress};
 
 /// Connections that are given up in one turn, and that are handed requests. A turn sends what it has collected at its end, and
@@ -26,7 +24,6 @@ const STARTS_MAX: usize = 256;
 /// What clients with a rate or a patience need.
 #[derive(Debug)]
 pub(super) struct Pace {
-    nap: Nap,
     rate: Option<u32>,
     /// `None` in a closed loop, and before the run has begun.
     schedule: Option<Schedule>,
@@ -39,14 +36,14 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// For so many virtual users, on the thread of `ring`.
+    /// For so many virtual users, on the calling thread.
     ///
     /// # Errors
     /// What the kernel says.
-    pub(super) fn new(ring: &Ring, pressure: Pressure, vus: usize) -> io::Result<Self> {
+    pub(super) fn new(pressure: Pressure, vus: usize) -> io::Result<Self> {
+        nap::prepare()?;
         let Pressure { rate, patience_ms, .. } = pressure;
         Ok(Self {
-            nap: Nap::new(ring)?,
             rate,
             schedule: None,
             ready: VecDeque::with_capacity(vus),
@@ -74,8 +71,10 @@ impl Driver<'_> {
     /// Waits until something has come or is to be done.
     pub(super) fn nap(&mut self) -> io::Result<()> {
         let until_ns = self.next_ns();
-        let Some(pace) = &self.pace else { return Ok(()) };
-        let slept_ns = pace.nap.wait(&mut self.ring, &self.clock, until_ns)?;
+        if self.pace.is_none() {
+            return Ok(());
+        }
+        let slept_ns = nap(&mut self.ring, &self.clock, until_ns)?;
         let turn_ns = self.clock.now_ns() - self.now_ns - slept_ns;
         let overload = self.overload();
         overload.longest_turn_ns = overload.longest_turn_ns.max(turn_ns);
