@@ -373,15 +373,14 @@ pub const SWEEP_ACCOUNTS: usize = 1_024;
 pub const TIDIED_PER_SWEEP: usize = 2_048;
 
 /// What a turn takes out of memory of what a sweep has left: under 200 µs. A busy shard has over a thousand turns a second, so
-/// that it keeps up with what is made by the fastest of clients (150,000 tokens a second were seen), and an idle one has done
-/// with a million tokens in a second.
+/// that it takes out as many tokens as it can make.
 pub const TIDIED_PER_TURN: usize = 256;
 
 /// Rounds and transactions past their retention that a change of an account takes out of memory: more than the three that one
 /// adds (a round, a cancelled bet, and its rollback).
 pub const FORGOTTEN_PER_CHANGE: usize = 4;
 
-/// The same for a page of a statement, some 1 ms of them. What more of it is over, where no sweep has come by since, is told by
+/// The same for a page of a statement: up to 3 ms of them where they are in no cache. What more of it is over, where no sweep has come by since, is told by
 /// a 503, and is less with each request.
 pub const FORGOTTEN_PER_PAGE: usize = 4_096;
 
@@ -389,7 +388,7 @@ pub const FORGOTTEN_PER_PAGE: usize = 4_096;
 /// pile up however many players come back at once, and all are in the journal within their minute (protocol §5).
 pub const RENEWALS_PER_TURN: usize = 1_024;
 
-/// Time between two sweeps, and between two looks at the connections' deadlines.
+/// Time between two sweeps of a shard, and of what is looked after beside the shards.
 pub const SWEEP_INTERVAL_MS: u64 = 1_000;
 
 /// Characters of an account's profile fields (user name, display name, city).

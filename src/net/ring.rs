@@ -282,7 +282,7 @@ impl Ring {
         let (receives, sends) = (file.receiving.is_some(), file.sending.is_some());
         let ConnectionId { slot, generation } = connection;
         // Each by its user data, which the kernel has a hash table of. A cancellation of all that a descriptor has walks
-        // what is under way on every connection: 8,000 that ended together held the core for 1.9 s.
+        // what is under way on every connection: thousands that end together would hold the core for seconds.
         for kind in [receives.then_some(Kind::Receive), sends.then_some(Kind::Send)].into_iter().flatten() {
             self.cancel(user_data(kind, generation, slot))?;
         }

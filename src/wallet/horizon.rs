@@ -4,7 +4,8 @@
 //! the last transaction; a session for [`limits::SESSION_REMEMBERED_MS`] after it expired. From then on every question
 //! passes over them, and no image has them. When they leave memory is nobody's business but the machine's: changes of the
 //! account take a few along, a sweep comes by once in a while, and neither changes an outcome. All of it is counted and
-//! bounded, for a turn and for an operation, however much is over at one time.
+//! bounded, for a turn and for an operation, however much is over at one time; but a round whose id comes again is forgotten
+//! whole, up to [`limits::ROUND_TRANSACTIONS_MAX`] transactions.
 
 use super::account::AccountHash;
 use super::image::AccountImage;
