@@ -71,6 +71,8 @@ marks! {
     StrictRollback;
     /// `strict_rounds`: winnings in a round whose bets were all rolled back.
     StrictWin;
+    /// A request for another shard was refused there, since its time was over before anything had changed.
+    LateInLane;
     /// A sum of a period that began earlier by another time zone went on.
     SumsGoOn;
     /// `remember_refusals_ms`: a bet that was refused came again in time.

@@ -28,6 +28,7 @@ use waiting::Waiting;
 
 use crate::journal::Group;
 use crate::limits;
+use crate::marks::{self, Mark};
 use crate::metrics::ShardMetrics;
 use crate::storage::FileError;
 use crate::storage::segments::Write;
@@ -381,6 +382,7 @@ impl<W: Copy> Shard<W> {
                 return served > 0;
             };
             if now_ms > deadline_ms {
+                marks::hit(Mark::LateInLane);
                 self.metrics.request_late();
                 self.reply(peer, Reply { ticket, outcome: Outcome::Unavailable });
                 continue;

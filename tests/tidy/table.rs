@@ -121,6 +121,7 @@ pub(crate) const ROWS: [Row; 24] = [
             "crate::clock",
             "crate::journal",
             "crate::limits",
+            "crate::marks",
             "crate::metrics",
             "crate::storage::FileError",
             "crate::storage::segments",

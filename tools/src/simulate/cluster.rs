@@ -116,19 +116,21 @@ impl Cluster {
         std::mem::take(&mut self.torn)
     }
 
-    /// A request comes to a shard.
+    /// A request comes to a shard, which is to be answered by `deadline_ms`.
     pub(super) fn submit(
         &mut self,
         at: usize,
         now_ms: u64,
+        deadline_ms: u64,
         waiter: u64,
         operation: &Operation<CompactString>,
     ) {
         let told = &mut self.told;
-        let _ = self.shards[at].submit(now_ms, u64::MAX, waiter, &operation.as_deref(), |outcome, after| {
-            let answer = outcome.map(|text| CompactString::from(*text));
-            told.push(Told { shard: at, waiter, answer, after });
-        });
+        let _ =
+            self.shards[at].submit(now_ms, deadline_ms, waiter, &operation.as_deref(), |outcome, after| {
+                let answer = outcome.map(|text| CompactString::from(*text));
+                told.push(Told { shard: at, waiter, answer, after });
+            });
     }
 
     /// A shard's turn. `true` where it had anything to do.

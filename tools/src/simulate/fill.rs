@@ -84,7 +84,7 @@ impl Run {
         for (number, request) in requests.enumerate() {
             if let Some(request) = self.rules.asked(&Rc::new(request)) {
                 let at = self.cluster.owner(&request);
-                self.send_to(at, &request);
+                self.send_to(at, u64::MAX, &request);
             }
             if number % TOGETHER == TOGETHER - 1 {
                 self.drain()?;

@@ -37,6 +37,8 @@ struct Flight {
     waiter: u64,
     shard: usize,
     sent_step: u64,
+    /// Past it the machine may turn it away, where it has changed nothing.
+    deadline_ms: u64,
     /// Its shard's lanes were full when it came.
     has_no_way: bool,
     /// It was asked again already.
@@ -97,7 +99,7 @@ impl Flights {
         &mut self,
         auditor: &mut Auditor,
         now_ms: u64,
-        step: u64,
+        (step, deadline_ms): (u64, u64),
         (shard, has_no_way): (usize, bool),
         request: &Request,
     ) -> u64 {
@@ -110,6 +112,7 @@ impl Flights {
             waiter: self.waiters,
             shard,
             sent_step: step,
+            deadline_ms,
             has_no_way,
             repeated: false,
             after: None,
@@ -199,7 +202,8 @@ impl Flights {
         flight.after = Some(after);
         if answer == Outcome::Unavailable {
             let is_full = self.full_step.is_some_and(|full| full >= flight.sent_step);
-            if !(flight.has_no_way || is_full && needs_the_disk(&flight.request)) {
+            let is_late = now_ms > flight.deadline_ms;
+            if !(flight.has_no_way || is_late || is_full && needs_the_disk(&flight.request)) {
                 return Err(format!("{:?}\n  was turned away without a reason.", flight.request));
             }
             auditor.answered(flight.id, now_ms, &answer)?;
@@ -217,6 +221,7 @@ impl Flights {
         std::mem::swap(&mut one.waiter, &mut other.waiter);
         std::mem::swap(&mut one.shard, &mut other.shard);
         std::mem::swap(&mut one.sent_step, &mut other.sent_step);
+        std::mem::swap(&mut one.deadline_ms, &mut other.deadline_ms);
         std::mem::swap(&mut one.has_no_way, &mut other.has_no_way);
         std::mem::swap(&mut one.repeated, &mut other.repeated);
     }

@@ -19,6 +19,9 @@ const SWEEP_MS: u64 = 5_000;
 /// Time after which a change is on its disk, at most. With what comes before it a renewal is within its minute.
 const SYNC_MS: u64 = 12_000;
 
+/// How long the least patient clients wait, milliseconds.
+const PATIENCE_MS_MAX: u64 = 200;
+
 /// Time that a disk stays full, at most.
 const FULL_MS: u64 = 5_000;
 
@@ -277,19 +280,21 @@ impl Run {
 
     fn send(&mut self, request: &Request) {
         let at = self.chance.index(self.cluster.shards.len());
-        self.send_to(at, request);
+        // Some clients don't wait for long.
+        let patience_ms = if self.chance.percent(10) { self.chance.below(PATIENCE_MS_MAX) } else { u64::MAX };
+        self.send_to(at, self.now_ms.saturating_add(patience_ms), request);
         // The answer may be lost on its way, and so its request comes again.
         if self.chance.percent(2) {
             self.queue.push_back(Rc::clone(request));
         }
     }
 
-    pub(super) fn send_to(&mut self, at: usize, request: &Request) {
+    pub(super) fn send_to(&mut self, at: usize, deadline_ms: u64, request: &Request) {
         self.counts.requests += 1;
         let step = self.counts.steps;
         let to = (at, self.cluster.shards[at].has_no_way(&request.as_deref()));
-        let waiter = self.flights.send(&mut self.auditor, self.now_ms, step, to, request);
-        self.cluster.submit(at, self.now_ms, waiter, request);
+        let waiter = self.flights.send(&mut self.auditor, self.now_ms, (step, deadline_ms), to, request);
+        self.cluster.submit(at, self.now_ms, deadline_ms, waiter, request);
     }
 
     fn serve_disk(&mut self, at: usize) -> Result<(), String> {

@@ -46,7 +46,7 @@ fn a_seed_is_a_run() {
 /// A request that is done, on every disk.
 fn ask(cluster: &mut Cluster, now_ms: u64, operation: &Operation<CompactString>) {
     let at = cluster.owner(operation);
-    cluster.submit(at, now_ms, 0, operation);
+    cluster.submit(at, now_ms, u64::MAX, 0, operation);
     while (0..cluster.shards.len()).fold(false, |worked, at| worked | cluster.poll(at, now_ms)) {}
     cluster.sync();
 }
