@@ -34,7 +34,7 @@ mod wheel;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,6 +145,8 @@ pub struct Driver {
     budget: Budget,
     wheel: Wheel,
     places: Places,
+    /// Connections that have come in this turn, and from where.
+    newcomers: Vec<(ConnectionId, IpAddr)>,
     /// Connections to be ended, some of them in each turn.
     to_end: VecDeque<ConnectionId>,
     desk: Desk,
@@ -226,6 +228,7 @@ impl Driver {
             budget: Budget::new(clock.clone()),
             wheel: Wheel::new(now.mono_ms()),
             places,
+            newcomers: Vec::new(),
             to_end: VecDeque::new(),
             desk: Desk::new(api, registry, stages, its_metrics, its_readiness, budget_ms, seed),
             shard,
@@ -314,6 +317,7 @@ impl Driver {
         worked |= self.on_deadlines();
         self.settle()?;
         worked |= self.end_some()?;
+        self.admit()?;
         self.shard.flush();
         if worked {
             let busy_us = self.mark();
@@ -424,6 +428,9 @@ impl Driver {
             connection.is_touched = false;
             connection.settle(&mut self.ring, &mut self.desk.stages, now)?;
             if connection.is_over() {
+                if !connection.may_stay() {
+                    self.places.give_up(slot);
+                }
                 self.end_later(slot as usize)?;
                 continue;
             }

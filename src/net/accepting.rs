@@ -9,7 +9,7 @@ use super::desk::Service;
 use super::ending::Drain;
 use super::places::{Admission, Refusal};
 use super::ring::{self, Accepted};
-use super::{Driver, touch};
+use super::{Driver, find, touch};
 use crate::limits;
 use crate::metrics::Refused;
 
@@ -56,31 +56,10 @@ impl Driver {
                 if self.connections.len() <= id.slot() {
                     self.connections.resize_with(id.slot() + 1, || None);
                 }
-                let connection = self.connections[id.slot()].insert(connection);
-                touch(&mut self.touched, connection);
+                self.connections[id.slot()] = Some(connection);
+                self.newcomers.push((id, address));
                 self.open += 1;
                 self.metrics.connected();
-                match self.places.admit(service, address, id.slot() as u32) {
-                    // A stop whose time is over waits for nobody.
-                    Admission::Taken if self.draining.as_ref().is_some_and(Drain::is_late) => {
-                        connection.abort()
-                    }
-                    Admission::Taken => {}
-                    Admission::TakenAfter(slot) => {
-                        let connection = self.connections[slot as usize].as_mut();
-                        let connection = connection.expect("who has a place is connected");
-                        connection.end_idle();
-                        touch(&mut self.touched, connection);
-                        self.metrics.connection_evicted();
-                    }
-                    Admission::Refused(why) => {
-                        connection.abort();
-                        self.metrics.connection_refused(match why {
-                            Refusal::Address => Refused::Address,
-                            Refusal::Full => Refused::Full,
-                        });
-                    }
-                }
             }
             // The file table is full of connections that are ending: the kernel has closed the one that did not fit. Other
             // errors are of a connection that ended before it was accepted, and of a stop.
@@ -91,6 +70,39 @@ impl Driver {
             Err(error) if ring::lacks_memory(&error) => self.rest(),
             Err(_) => {}
         }
+    }
+
+    /// Gives places to the connections that have come in this turn. At its end: a client that has read its last answer, or has
+    /// ended its connection, and then connects once more is in nobody's way, and all of that may come in one turn.
+    pub(super) fn admit(&mut self) -> io::Result<()> {
+        let mut newcomers = std::mem::take(&mut self.newcomers);
+        for (id, address) in newcomers.drain(..) {
+            // A stop whose time is over may have ended it.
+            let Some(connection) = find(&mut self.connections, id) else { continue };
+            touch(&mut self.touched, connection);
+            match self.places.admit(connection.service(), address, id.slot() as u32) {
+                // A stop whose time is over waits for nobody.
+                Admission::Taken if self.draining.as_ref().is_some_and(Drain::is_late) => connection.abort(),
+                Admission::Taken => {}
+                Admission::TakenAfter(slot) => {
+                    let connection = self.connections[slot as usize].as_mut();
+                    let connection = connection.expect("who has a place is connected");
+                    connection.end_idle();
+                    touch(&mut self.touched, connection);
+                    self.metrics.connection_evicted();
+                }
+                Admission::Refused(why) => {
+                    connection.abort();
+                    self.metrics.connection_refused(match why {
+                        Refusal::Address => Refused::Address,
+                        Refusal::Full => Refused::Full,
+                    });
+                }
+            }
+        }
+        // Its memory serves the next turn.
+        self.newcomers = newcomers;
+        self.settle()
     }
 
     /// Accepts nothing for a moment: the next would come to the same.

@@ -165,6 +165,11 @@ impl Connection {
         matches!(self.phase, Phase::Leaving | Phase::Aborting)
     }
 
+    /// Whether it may be asked once more, though it [is over](Self::is_over).
+    pub(super) const fn may_stay(&self) -> bool {
+        matches!(self.phase, Phase::Leaving)
+    }
+
     /// Whether its end has begun, and goes on with each completion.
     pub(super) const fn is_ending(&self) -> bool {
         self.cancelled

@@ -293,6 +293,15 @@ impl Places {
         }
     }
 
+    /// Nothing more is exchanged on the connection in `slot`: its place is free, though it has not left yet. To say it again changes
+    /// nothing.
+    pub(super) fn give_up(&mut self, slot: u32) {
+        if let Some(State::Idle(_) | State::Busy(_)) = self.states.get(slot as usize) {
+            self.take_out(slot);
+            self.states[slot as usize] = State::Evicted;
+        }
+    }
+
     /// The connection in `slot` ends, whether it had a place or not. Tell this when its close is submitted: the kernel may give the
     /// slot to the next client before the close has completed.
     pub(super) fn leave(&mut self, slot: u32) {

@@ -131,6 +131,32 @@ fn from(address: [u8; 4], server: &Server) -> Client {
     Client::new(TcpStream::from(socket))
 }
 
+/// Who has read its last answer, or has ended its connection, is in nobody's way: a client that comes again has its place, at
+/// each bound.
+#[test]
+fn a_client_that_comes_again_at_a_bound_is_never_refused() {
+    for bound in ["max = 1", "per_address = 1"] {
+        let server = Start::timed(1, &format!("\n[connections]\n{bound}\n")).start();
+        server.put_account(crate::server::TOKEN, "default/admin");
+        let mut last = None;
+        for turn in 0..400 {
+            // One leaves before the next one comes, and one that has been answered makes way.
+            if turn % 2 == 0 {
+                drop(last.take());
+            }
+            let mut client = server.client();
+            let answer = client.ask(&balance("default/admin"));
+            assert_eq!(answer.status, 200, "{bound}, {turn}");
+            last = Some(client);
+        }
+        let metrics = server.operator().metrics();
+        for why in ["address", "full", "table"] {
+            let name = format!("purser_connections_refused_total{{shard=\"0\",why=\"{why}\"}}");
+            assert_eq!(metrics[&name], 0.0, "{bound}, {why}");
+        }
+    }
+}
+
 #[test]
 fn an_address_has_a_bound_of_its_own() {
     const HERE: [u8; 4] = [127, 0, 0, 1];

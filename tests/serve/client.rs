@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::message;
 
-/// Nothing takes that long; so it is what a hanging server is told by.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// Nothing takes that long, and no time of the configuration is as long by default; so it is what a hanging server is told by.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

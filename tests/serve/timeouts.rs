@@ -174,6 +174,8 @@ fn a_busy_connection_is_not_idle() {
     let server = start(1, KEEP_ALIVE);
     let mut idle = server.client();
     let mut busy = server.client();
+    // Until its first request a connection has `request_ms`, which is another time.
+    assert_eq!(idle.ask(&balance("default/admin")).body, empty_balance());
     std::thread::scope(|threads| {
         let waits = threads.spawn(move || assert_eq!(idle.end(), End::Closed));
         while !waits.is_finished() {

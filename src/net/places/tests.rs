@@ -21,7 +21,7 @@ fn client(letter: u8) -> (Service, IpAddr) {
     }
 }
 
-/// Plays a script of steps. `a0` is a client that comes to slot 0 (see [`client`]); `*0` is busy, `.0` is idle, `-0` has left.
+/// Plays a script of steps. `a0` is a client that comes to slot 0 (see [`client`]); `*0` is busy, `.0` is idle, `!0` gives up, `-0` has left.
 /// What is said: for one that comes `+`, the slot that is evicted, or `A` or `F` where it is refused.
 #[track_caller]
 fn check(policy: &Policy, script: &str, expect: &str) {
@@ -33,6 +33,7 @@ fn check(policy: &Policy, script: &str, expect: &str) {
             b'*' => places.set_busy(slot),
             b'.' => places.set_idle(slot),
             b'-' => places.leave(slot),
+            b'!' => places.give_up(slot),
             letter => {
                 let (service, address) = client(letter);
                 match places.admit(service, address, slot) {
@@ -74,6 +75,10 @@ fn who_leaves_frees_a_place_once() {
     check(&two, "a0 b1 c2 -0 -0 -7 d0", "++01");
     // It is in nobody's way, whatever is said of it before its end.
     check(&two, "a0 b1 c2 *0 .0 d3 e4", "++012");
+    // So has one that has given up, and one that never had a place gives none.
+    check(&two, "a0 *0 b1 *1 !0 c2 *0 .0 d3", "+++2");
+    check(&two, "a0 *0 b1 *1 !0 !0 -0 c0 d2", "+++0");
+    check(&two, "a0 *0 b1 *1 c2 !2 !7 d3", "++FF");
     // What was refused has no place to be freed, and none to give.
     check(&two, "a0 b1 *0 *1 c2 .2 c3 -2 c2", "++FFF");
 }
@@ -268,7 +273,7 @@ proptest! {
 
     #[test]
     fn it_decides_as_a_naive_book_does(
-        steps in prop::collection::vec((0_u8..8, 0_u32..24, prop::sample::select(&b"aaabcdexyo"[..])), 0..400),
+        steps in prop::collection::vec((0_u8..9, 0_u32..24, prop::sample::select(&b"aaabcdexyo"[..])), 0..400),
     ) {
         let share = Naive::SHARE as u32;
         let mut places = Places::new(&policy(share, share, Naive::PER_CLIENT as u32), limits::CONNECTIONS_MAX);
@@ -294,6 +299,10 @@ proptest! {
                 7 => {
                     places.leave(slot);
                     used[slot as usize] = false;
+                    naive.remove(slot);
+                }
+                8 => {
+                    places.give_up(slot);
                     naive.remove(slot);
                 }
                 _ => {}
