@@ -44,7 +44,7 @@ use table::Row;
 /// Exit code where a bound was missed or something was wrong.
 const EXIT_MISSED: u8 = 1;
 
-/// Accounts of a server, of which a small run has fewer.
+/// Accounts of the attackers, and of the others, of which a small run has fewer.
 const ACCOUNTS: u32 = 64;
 const ACCOUNTS_SMALL: u32 = 8;
 
@@ -202,7 +202,10 @@ impl Arguments {
         self.duration.unwrap_or(if self.small { Duration::from_millis(300) } else { Duration::from_secs(10) })
     }
 
-    const fn accounts(&self) -> Accounts {
-        Accounts { first: 1, count: if self.small { ACCOUNTS_SMALL } else { ACCOUNTS } }
+    /// The attackers' accounts, and those of the others: what an account has on its way to the disk, whoever asks for its
+    /// balance waits for.
+    const fn accounts(&self) -> [Accounts; 2] {
+        let count = if self.small { ACCOUNTS_SMALL } else { ACCOUNTS };
+        [Accounts { first: 1, count }, Accounts { first: 1 + count, count }]
     }
 }

@@ -8,9 +8,11 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
+
 use super::answer::Answers;
 use super::call::Listener;
-use super::plan::{ATTACKERS_NICE, Plan, Signals, Tally, Target, Then};
+use super::plan::{Plan, Signals, Tally, Target, Then};
 use super::site::CLIENT_CORE;
 use super::socket::{self, Event, Interest, Moved, Opening, Poll};
 use crate::load::Clock;
@@ -126,8 +128,7 @@ pub(crate) fn pinned(
     tally: &Tally,
 ) {
     let pinned = if has_cores { machine::pin(CLIENT_CORE) } else { Ok(()) };
-    // Where that is not allowed, they take what they get.
-    let _ = rustix::process::nice(ATTACKERS_NICE);
+    give_way();
     let play = |()| {
         let done = attack(plans, target, clock, first, signals, tally);
         done.map_err(|error| error.to_string())
@@ -135,6 +136,18 @@ pub(crate) fn pinned(
     if let Err(sentence) = pinned.and_then(play) {
         say(&format!("attackers: {sentence}\n"));
     }
+}
+
+/// Has the calling thread run only while no other is ready on its core (`SCHED_IDLE`, sched(7)). A nice value is not enough: a
+/// thread that wakes waits for the end of the time slice of one that is nicer, which is some milliseconds.
+fn give_way() {
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    // Where that is not to be had, the others are told to have waited longer than they have.
+    let _ = thread_priority::unix::set_thread_priority_and_policy(
+        thread_priority::unix::thread_native_id(),
+        ThreadPriority::Min,
+        idle,
+    );
 }
 
 impl Attack<'_> {

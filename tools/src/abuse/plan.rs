@@ -6,9 +6,6 @@ use std::time::Duration;
 
 use super::call::{Accounts, Call};
 
-/// What is added to the nice value of attackers, so that the others, who share their core, don't wait for them.
-pub(crate) const ATTACKERS_NICE: i32 = 10;
-
 /// Source addresses of attackers: 127.0.16.1 and on.
 const SOURCES_FROM: [u8; 4] = [127, 0, 16, 1];
 

@@ -5,7 +5,6 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType};
@@ -14,12 +13,8 @@ use super::answer::Answers;
 use super::call::{self, ATTACKERS, Accounts, GAME, OPERATOR_TOKEN, OTHERS, Platform};
 use super::socket::{self, Moved};
 use crate::child::Server;
-use crate::machine;
 
-/// The core of the server. Everything else is on the other one.
-pub(crate) const SERVER_CORE: usize = 0;
-
-/// The core of attackers and the others.
+/// The core of attackers and the others. A server of one shard is on core 0.
 pub(crate) const CLIENT_CORE: usize = 1;
 
 /// Time for an answer to a call of the tool's own.
@@ -62,21 +57,10 @@ impl Site {
         if !self.has_cores {
             return Server::spawn(command);
         }
-        if self.shards == 1 {
-            command.args(["--cores", &SERVER_CORE.to_string()]);
-            return Server::spawn(command);
-        }
-        // Shards that share a core: the process inherits the one that its parent's thread may run on.
-        command.args(["--shards", &self.shards.to_string()]);
-        thread::scope(|scope| {
-            let start = || {
-                machine::pin(SERVER_CORE)?;
-                Server::spawn(command)
-            };
-            let starter = thread::Builder::new().name("starter".to_owned()).spawn_scoped(scope, start);
-            let starter = starter.map_err(|error| format!("no thread can be started: {error}"))?;
-            starter.join().expect("a start without a fault")
-        })
+        // Each shard has a core. Where there are no more, attackers have what is left of the last one's.
+        let cores: Vec<String> = (0..usize::from(self.shards)).map(|core| core.to_string()).collect();
+        command.args(["--cores", &cores.join(",")]);
+        Server::spawn(command)
     }
 
     fn configuration(&self) -> String {

@@ -62,14 +62,16 @@ impl Bench<'_> {
         }
         let (binary, has_cores, shards) = (self.binary.clone(), self.has_cores, scenario.shards);
         let server = Site { binary, home: home.clone(), shards, has_cores, sections }.start()?;
-        site::make_accounts(server.operator(), self.arguments.accounts())?;
+        for accounts in self.arguments.accounts() {
+            site::make_accounts(server.operator(), accounts)?;
+        }
         let mut stage = Stage { bench: self, scenario, server, round: Round::default() };
         stage
             .furnish(Scenario::of(scenario.lines, is_small), Scenario::of(scenario.open_rounds, is_small))?;
         let manner = Manner {
             connections: 8,
             rate: f64::from(self.arguments.rate),
-            accounts: self.arguments.accounts(),
+            accounts: self.arguments.accounts()[1],
             has_cores: self.has_cores,
         };
         let others = Others::start(self.clock, stage.server.platform(), manner)?;
@@ -116,7 +118,7 @@ impl Bench<'_> {
 
 impl Stage<'_> {
     fn target(&self) -> Target {
-        let accounts = self.bench.arguments.accounts();
+        let [accounts, _] = self.bench.arguments.accounts();
         Target { platform: self.server.platform(), operator: self.server.operator(), accounts }
     }
 
@@ -295,7 +297,7 @@ impl Stage<'_> {
                 out.extend_from_slice(format!("GET {path} HTTP/1.1\r\nHost: wallet\r\n\r\n").as_bytes());
             }
         };
-        let accounts = self.bench.arguments.accounts();
+        let [_, accounts] = self.bench.arguments.accounts();
         let mut first = None;
         for number in 0..NEW_CLIENTS {
             for result in [
