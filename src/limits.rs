@@ -129,22 +129,30 @@ pub const LINGER_QUIET_MS: u64 = 2_000;
 /// in after 60 turns, some 20 ms, which others share.
 pub const ACCEPTS_PER_LISTENER: usize = 16;
 
-/// Time of a turn in which connections are served that have not waited, microseconds. What comes later waits in a line. The
-/// others wait for a turn and have their own: two milliseconds under any load. What a turn costs by itself is a thousandth of it.
-pub const TURN_US: u64 = 1_000;
+/// Time of a turn in which requests are served as they come, and so in the order of the kernel, microseconds. After it, who
+/// has come waits in the line of its client, and clients take turns. A hundred connections that ask for a balance each are
+/// served in it. A request waits for the rest of the turn that it comes in, and is answered by the next one: beside what the
+/// kernel needs to send that is less than a millisecond under any load. What a turn costs by itself is a hundredth of it.
+pub const TURN_AT_ONCE_US: u64 = 150;
 
-/// Time in which each of them may have [`REQUESTS_PER_TURN`] served; later ones have one. Ten connections that
-/// pipeline balances have that many.
-pub const TURN_YOUNG_US: u64 = 250;
+/// Time of a turn for those who have waited in the lines of their clients, microseconds.
+pub const TURN_LINES_US: u64 = 150;
+
+/// Time in which each of them may have [`REQUESTS_PER_TURN`] served; later ones have one. Four connections that pipeline
+/// balances have that many.
+pub const TURN_YOUNG_US: u64 = 100;
 
 /// Time of a turn for connections that were served and have more, microseconds.
-pub const TURN_MORE_US: u64 = 250;
+pub const TURN_MORE_US: u64 = 75;
 
 /// Time of a turn for the operator's calls, microseconds; one call is finished whatever it takes.
-pub const TURN_OPERATOR_US: u64 = 150;
+pub const TURN_OPERATOR_US: u64 = 75;
+
+/// Answers that have waited for the disk and that one turn lets go, some 8 µs of the kernel each. A group may have thousands.
+pub const DURABLE_PER_TURN: usize = 64;
 
 /// Connections that one turn ends, some 3 µs of the kernel each.
-pub const ENDS_PER_TURN: usize = 64;
+pub const ENDS_PER_TURN: usize = 32;
 
 /// Connections whose deadlines one turn looks at. Most are too early, and scheduled again.
 pub const DEADLINES_PER_TURN: usize = 256;
@@ -157,9 +165,13 @@ pub const STALL_MS: u64 = 25;
 
 // ── Overload ─────────────────────────────────────────────────────────────────────────────────────────────
 
-/// Where the oldest request of a core has waited for so long, the newest is served first. A core that keeps up serves each
-/// within a turn or two.
+/// Where a client gives requests up and its oldest has waited for so long, its newest is served first. A core that keeps up
+/// serves each within a turn or two.
 pub const NEWEST_FIRST_AFTER_MS: u64 = 5;
+
+/// For so long after a client gave a request up. One that has more to give up says so in each round trip; one that had a mishap
+/// has its others wait for no longer.
+pub const NEWEST_FIRST_FOR_MS: u64 = 100;
 
 /// A peer that ends its side so long after its request has gone, and its request is dropped where it was not looked at. One
 /// that only has no more to ask says so in the same moment.

@@ -13,6 +13,7 @@
 
 mod accepting;
 mod budget;
+mod client;
 mod connection;
 mod desk;
 mod ending;
@@ -306,6 +307,7 @@ impl Driver {
         worked |= self.serve_lines();
         self.watch.lap(Part::Requests, self.clock.mono_us());
         worked |= self.poll_shard();
+        worked |= self.let_go();
         self.sweep();
         self.watch.lap(Part::Shards, self.clock.mono_us());
         // Before the answers, so that the disk works while they are sent.
@@ -364,17 +366,21 @@ impl Driver {
     }
 
     fn on_written(&mut self, result: io::Result<()>) -> Result<(), Failure> {
+        self.shard.on_written(result).map_err(Failure::journal)?;
+        markers::group_durable(self.shard.id(), self.shard.durable());
+        Ok(())
+    }
+
+    /// Lets answers go that have waited for the disk, some of them in each turn. `true` where there may be more.
+    fn let_go(&mut self) -> bool {
         let Self { shard, connections, desk, touched, .. } = self;
-        shard.on_written(result).map_err(Failure::journal)?;
         let durable = shard.durable();
-        markers::group_durable(shard.id(), durable);
-        desk.on_durable(durable, |pool, id| {
+        desk.on_durable(durable, limits::DURABLE_PER_TURN, |pool, id| {
             if let Some(connection) = find(connections, id) {
                 connection.on_durable(durable, pool);
                 touch(touched, connection);
             }
-        });
-        Ok(())
+        })
     }
 
     fn poll_shard(&mut self) -> bool {

@@ -4,6 +4,7 @@ use std::io;
 use std::net::TcpListener;
 use std::os::fd::AsFd;
 
+use super::client::Client;
 use super::connection::Connection;
 use super::desk::Service;
 use super::ending::Drain;
@@ -52,7 +53,8 @@ impl Driver {
         match accepted {
             Ok(Accepted { connection: id, address }) => {
                 let service = listener.service;
-                let connection = Connection::new(id, service, self.desk.now.mono_ms());
+                let client = Client::of(address);
+                let connection = Connection::new(id, service, client, self.desk.now.mono_ms());
                 if self.connections.len() <= id.slot() {
                     self.connections.resize_with(id.slot() + 1, || None);
                 }

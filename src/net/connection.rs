@@ -3,19 +3,22 @@
 //! of it.
 
 mod settle;
+mod waits;
 
 use std::io;
 
+use super::client::Client;
 use super::desk::{Asked, Desk, HttpAnswer, Service, Taken};
 use super::pool::Pool;
 use super::replies::{Form, Replies};
 use super::ring::ConnectionId;
-use super::{Timeouts, Waiter, markers};
+use super::{Waiter, markers};
 use crate::http::{self, Framed, Framer, Method, Request, Status};
 use crate::limits;
 use crate::shard::Shard;
 use crate::wallet::Sequence;
 use crate::wallet::outcome::Outcome;
+use waits::Wait;
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -36,21 +39,6 @@ enum Phase {
     Aborting,
     /// Closed; the driver drops the entry.
     Closed,
-}
-
-/// What a connection waits for, and so which time-out it is under.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wait {
-    /// Its first request.
-    First,
-    /// Its next request.
-    Request,
-    RestOfRequest,
-    /// A turn of its core, for a request that is there.
-    Turn,
-    Answer,
-    PeerReads,
-    PeerEnds,
 }
 
 /// Which line of its core a connection waits in.
@@ -75,6 +63,7 @@ pub(super) struct Server<'a> {
 pub(super) struct Connection {
     id: ConnectionId,
     service: Service,
+    client: Client,
     framer: Framer,
     /// Bytes that are not framed yet; no memory where there are none.
     backlog: Vec<u8>,
@@ -118,10 +107,11 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(id: ConnectionId, service: Service, now_ms: u64) -> Self {
+    pub(super) fn new(id: ConnectionId, service: Service, client: Client, now_ms: u64) -> Self {
         Self {
             id,
             service,
+            client,
             framer: Framer::default(),
             backlog: Vec::new(),
             replies: Replies::default(),
@@ -154,6 +144,10 @@ impl Connection {
 
     pub(super) const fn service(&self) -> Service {
         self.service
+    }
+
+    pub(super) const fn client(&self) -> Client {
+        self.client
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -436,43 +430,6 @@ impl Connection {
     /// Whether answers are on their way to the peer.
     fn owes(&self) -> bool {
         self.replies.waiting() > 0 || self.replies.ready_bytes() > 0 || self.sending_bytes > 0
-    }
-
-    /// When its time runs out on what it waits for, milliseconds of the clock; `None` where it waits for the server.
-    pub(super) fn deadline_ms(&self, timeouts: &Timeouts, is_stopping: bool) -> Option<u64> {
-        let idle_ms = |limit_ms| if is_stopping { limits::IDLE_AT_STOP_MS.min(limit_ms) } else { limit_ms };
-        let limit_ms = match self.wait {
-            Wait::First => idle_ms(timeouts.request_ms),
-            Wait::Request => idle_ms(timeouts.keep_alive_ms),
-            Wait::RestOfRequest => timeouts.request_ms,
-            Wait::PeerReads => timeouts.send_ms,
-            Wait::PeerEnds => {
-                return Some(
-                    self.lingers_until_ms.min(self.since_ms.saturating_add(limits::LINGER_QUIET_MS)),
-                );
-            }
-            Wait::Answer | Wait::Turn => return None,
-        };
-        Some(self.since_ms.saturating_add(limit_ms))
-    }
-
-    /// Its time has run out, as far as the end of the last turn knew.
-    pub(super) fn on_deadline(&mut self, desk: &mut Desk) {
-        // What has come in this turn has ended that wait, and the next one is begun when the turn ends.
-        let is_exchanging = matches!(self.phase, Phase::Open | Phase::Ending);
-        if is_exchanging && (self.is_to_send() || self.waits_for() != self.wait) {
-            return;
-        }
-        match (self.wait, self.phase) {
-            (Wait::First | Wait::Request, Phase::Open) => self.end_idle(),
-            (Wait::RestOfRequest, Phase::Open) => {
-                self.phase = Phase::Ending;
-                let omit_body = http::asks_head(&std::mem::take(&mut self.backlog));
-                refuse(Status::Timeout, omit_body, desk, &mut self.replies);
-            }
-            (_, Phase::Leaving) => {}
-            _ => self.abort(),
-        }
     }
 }
 

@@ -372,14 +372,22 @@ impl Desk {
     }
 
     /// What was changed up to `durable` is on stable storage. `tell` is given each connection that has an answer which
-    /// waited for it.
-    pub(super) fn on_durable(&mut self, durable: Sequence, mut tell: impl FnMut(&mut Pool, ConnectionId)) {
-        while let Some((after, Undurable { waiter, call, arrived_us, .. })) = self.undurable.pop(durable) {
+    /// waited for it, for `most` answers. `true` where there may be more.
+    pub(super) fn on_durable(
+        &mut self,
+        durable: Sequence,
+        most: usize,
+        mut tell: impl FnMut(&mut Pool, ConnectionId),
+    ) -> bool {
+        for _ in 0..most {
+            let Some((after, undurable)) = self.undurable.pop(durable) else { return false };
+            let Undurable { waiter, call, arrived_us, .. } = undurable;
             self.stages.lap(waiter.request, Stage::Journal);
             markers::request_durable(waiter.request, call.index(), after);
             self.metrics.took(call.index(), self.now.mono_us().saturating_sub(arrived_us), 1);
             tell(&mut self.pool, waiter.connection);
         }
+        true
     }
 
     /// Writes the answer to a platform's call that did not reach the wallet.

@@ -1,8 +1,12 @@
 //! The lines in which connections wait for their core: whose bytes have come and were not looked at, the operator's, and
 //! those that were served and have more.
+//!
+//! Of the first each client has a line of its own, and they take turns: who comes with thousands of connections waits behind
+//! its own, and nobody else does.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
+use super::client::Client;
 use super::connection::Line;
 use super::desk::Service;
 use super::ring::ConnectionId;
@@ -13,52 +17,105 @@ const NS_PER_MS: u64 = 1_000_000;
 /// The lines of a core. A connection is in one of them at most.
 #[derive(Debug)]
 pub(super) struct Lines {
-    /// Each with the time when its bytes came, nanoseconds of the clock, which never goes back along the line.
-    new: VecDeque<(ConnectionId, u64)>,
+    /// Of the clients that wait for something. The seed of the map is random: addresses are the clients' choice.
+    clients: HashMap<Client, ClientLine>,
+    /// Whose turn it is, the first one's; each of `clients` once.
+    turns: VecDeque<Client>,
+    /// Connections in all of `clients`.
+    waiting_new: usize,
     operator: VecDeque<ConnectionId>,
     more: VecDeque<ConnectionId>,
     /// What has waited for so long can't be answered in its time, nanoseconds.
     budget_ns: u64,
-    /// The last one of [`Lines::next_new`] was the oldest.
+    /// The memory of a line that has ended, for the next one: most of the time there is one client or none.
+    spare: VecDeque<(ConnectionId, u64)>,
+}
+
+/// The connections of a client whose bytes were not looked at.
+#[derive(Debug, Default)]
+struct ClientLine {
+    /// Each with the time when its bytes came, nanoseconds of the clock, which never goes back along the line.
+    waiting: VecDeque<(ConnectionId, u64)>,
+    /// The last one that was taken was the oldest.
     was_oldest: bool,
+    /// A request was given up, so that until then the newest is next, nanoseconds of the clock.
+    newest_until_ns: u64,
+}
+
+impl ClientLine {
+    /// The next one.
+    ///
+    /// The oldest, in general. But where clients give up, more comes than is served, and if each waited for all before it,
+    /// all would be answered late and many for nobody: so the newest is next, whose client is still there. So it is where
+    /// the oldest has waited for half of its time. The oldest are looked at again, one for each new one, when their time is
+    /// over: they are refused.
+    fn next(&mut self, now_ns: u64, budget_ns: u64) -> Option<ConnectionId> {
+        let (_, arrived_ns) = self.waiting.front()?;
+        let waited_ns = now_ns.saturating_sub(*arrived_ns);
+        let is_late = waited_ns >= limits::NEWEST_FIRST_AFTER_MS * NS_PER_MS && now_ns < self.newest_until_ns
+            || waited_ns >= budget_ns / 2;
+        self.was_oldest = !is_late || waited_ns >= budget_ns && !self.was_oldest;
+        let next = if self.was_oldest { self.waiting.pop_front() } else { self.waiting.pop_back() };
+        next.map(|(id, _)| id)
+    }
 }
 
 impl Lines {
     /// Empty lines, of requests that are to be answered within `budget_ms`.
     pub(super) fn new(budget_ms: u64) -> Self {
         Self {
-            new: VecDeque::new(),
+            clients: HashMap::new(),
+            turns: VecDeque::new(),
+            waiting_new: 0,
             operator: VecDeque::new(),
             more: VecDeque::new(),
             budget_ns: budget_ms.saturating_mul(NS_PER_MS),
-            was_oldest: false,
+            spare: VecDeque::new(),
         }
     }
 
-    /// Puts a connection of this listener at the end of its line.
-    pub(super) fn push(&mut self, id: ConnectionId, service: Service, line: Line, arrived_ns: u64) {
+    /// Puts a client's connection to this listener at the end of its line.
+    pub(super) fn push(
+        &mut self,
+        id: ConnectionId,
+        client: Client,
+        service: Service,
+        line: Line,
+        arrived_ns: u64,
+    ) {
         match (service, line) {
             (Service::Operator, _) => self.operator.push_back(id),
-            (Service::Platform, Line::New) => self.new.push_back((id, arrived_ns)),
+            (Service::Platform, Line::New) => {
+                let line = self.clients.entry(client).or_insert_with(|| {
+                    self.turns.push_back(client);
+                    ClientLine { waiting: std::mem::take(&mut self.spare), ..ClientLine::default() }
+                });
+                line.waiting.push_back((id, arrived_ns));
+                self.waiting_new += 1;
+            }
             (Service::Platform, Line::More) => self.more.push_back(id),
         }
     }
 
-    /// The next of those whose bytes were not looked at.
-    ///
-    /// The oldest, for as long as none waits too long. Then requests come faster than they are served, and if each waited
-    /// for all before it, all would be answered late and many for nobody: so the newest is next, whose client is still
-    /// there. The oldest are looked at again, one for each new one, when their time is over: they are refused.
+    /// A client has given up a request that waited.
+    pub(super) fn gave_up(&mut self, client: Client, now_ns: u64) {
+        if let Some(line) = self.clients.get_mut(&client) {
+            line.newest_until_ns = now_ns.saturating_add(limits::NEWEST_FIRST_FOR_MS * NS_PER_MS);
+        }
+    }
+
+    /// The next of those whose bytes were not looked at: one of the client whose turn it is.
     pub(super) fn next_new(&mut self, now_ns: u64) -> Option<ConnectionId> {
-        let (_, arrived_ns) = self.new.front()?;
-        let waited_ns = now_ns.saturating_sub(*arrived_ns);
-        self.was_oldest = if waited_ns < limits::NEWEST_FIRST_AFTER_MS * NS_PER_MS {
-            true
-        } else {
-            waited_ns >= self.budget_ns && !self.was_oldest
-        };
-        let next = if self.was_oldest { self.new.pop_front() } else { self.new.pop_back() };
-        next.map(|(id, _)| id)
+        let client = self.turns.pop_front()?;
+        let line = self.clients.get_mut(&client).expect("who has a turn has a line");
+        let next = line.next(now_ns, self.budget_ns).expect("a line that nobody is in has ended");
+        self.waiting_new -= 1;
+        if !line.waiting.is_empty() {
+            self.turns.push_back(client);
+        } else if let Some(line) = self.clients.remove(&client) {
+            self.spare = line.waiting;
+        }
+        Some(next)
     }
 
     /// The next of the operator's.
@@ -72,8 +129,8 @@ impl Lines {
     }
 
     /// Connections whose bytes were not looked at.
-    pub(super) fn waiting_new(&self) -> usize {
-        self.new.len()
+    pub(super) const fn waiting_new(&self) -> usize {
+        self.waiting_new
     }
 
     /// Connections of the operator.
@@ -88,7 +145,7 @@ impl Lines {
 
     /// Whether nobody waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.new.is_empty() && self.operator.is_empty() && self.more.is_empty()
+        self.waiting_new == 0 && self.operator.is_empty() && self.more.is_empty()
     }
 }
 
@@ -98,29 +155,54 @@ mod tests {
 
     const BUDGET_MS: u64 = 1_000;
 
-    /// Connections whose bytes came at these times, milliseconds; in which order they are served at `now_ms`, by the times.
+    /// Connections that wait: `a5` is one of the client `a` whose bytes came at 5 ms. In which order they are served at `now_ms`,
+    /// after the clients of `gave_up` have given up at so many milliseconds.
     #[track_caller]
-    fn check(arrived_ms: &[u64], now_ms: u64, expect: &[u64]) {
+    fn check(waiting: &str, gave_up: &[(u32, u64)], now_ms: u64, expect: &str) {
         let mut lines = Lines::new(BUDGET_MS);
-        for (slot, ms) in arrived_ms.iter().enumerate() {
+        let waiting: Vec<&str> = waiting.split_whitespace().collect();
+        for (slot, one) in waiting.iter().enumerate() {
+            let (client, arrived_ms): (_, u64) = (u32::from(one.as_bytes()[0]), one[1..].parse().unwrap());
             let id = ConnectionId::for_tests(slot as u32);
-            lines.push(id, Service::Platform, Line::New, ms * NS_PER_MS);
+            lines.push(id, Client::V4(client), Service::Platform, Line::New, arrived_ms * NS_PER_MS);
+        }
+        for (client, at_ms) in gave_up {
+            lines.gave_up(Client::V4(*client), at_ms * NS_PER_MS);
         }
         let served = std::iter::from_fn(|| lines.next_new(now_ms * NS_PER_MS));
-        let served: Vec<u64> = served.map(|id| arrived_ms[id.slot()]).collect();
-        assert_eq!(served, expect, "{arrived_ms:?} at {now_ms}");
-        assert!(lines.is_empty());
+        let served: Vec<&str> = served.map(|id| waiting[id.slot()]).collect();
+        assert_eq!(served.join(" "), expect, "{waiting:?} at {now_ms}");
+        assert!(lines.is_empty() && lines.clients.is_empty() && lines.turns.is_empty());
+    }
+
+    const A: u32 = b'a' as u32;
+
+    #[test]
+    fn clients_take_turns() {
+        check("", &[], 0, "");
+        check("a1 a2 a3", &[], 4, "a1 a2 a3");
+        check("a1 a1 a1 b2 a3 b3 c4", &[], 4, "a1 b2 c4 a1 b3 a1 a3");
     }
 
     #[test]
-    fn the_newest_is_next_where_the_oldest_waits_too_long() {
-        let late = limits::NEWEST_FIRST_AFTER_MS;
-        check(&[], 0, &[]);
-        check(&[1, 2, 3], late, &[1, 2, 3]);
-        check(&[1, 2, 3], late + 1, &[3, 2, 1]);
-        check(&[0, 5, late], late + 2, &[late, 5, 0]);
+    fn the_newest_is_next_where_clients_give_up() {
+        let (after, lasts) = (limits::NEWEST_FIRST_AFTER_MS, limits::NEWEST_FIRST_FOR_MS);
+        // Who has waited as long as that and longer, and nobody leaves.
+        check("a1 a2 a3", &[], 1 + BUDGET_MS / 2 - 1, "a1 a2 a3");
+        check("a1 a2 a3", &[(A, after)], after, "a1 a2 a3");
+        check("a1 a2 a3", &[(A, after)], after + 1, "a3 a2 a1");
+        check("a1 a2 a3", &[(A, 50)], 49 + lasts, "a3 a2 a1");
+        check("a1 a2 a3", &[(A, 50)], 50 + lasts, "a1 a2 a3");
+        // Another client's is not.
+        check("a1 b1 a2 b2 a3 b3", &[(A, 50)], 51, "a3 b1 a2 b2 a1 b3");
+        check("b1 b2", &[(A, 50)], 51, "b1 b2");
+    }
+
+    #[test]
+    fn the_newest_is_next_where_the_oldest_can_hardly_be_answered_in_time() {
+        check("a0 a1 a2", &[], BUDGET_MS / 2, "a2 a1 a0");
         // Those whose time is over are looked at between the new ones.
-        check(&[0, 1, 2, 1_000, 1_001, 1_002], 1_003, &[0, 1_002, 1, 1_001, 2, 1_000]);
-        check(&[0, 1_001, 1_002], 1_003, &[0, 1_001, 1_002]);
+        check("a0 a1 a2 a1000 a1001 a1002", &[], 1_003, "a0 a1002 a1 a1001 a2 a1000");
+        check("a0 a1001 a1002", &[], 1_003, "a0 a1001 a1002");
     }
 }

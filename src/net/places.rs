@@ -23,6 +23,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::client::Client;
 use super::desk::Service;
 use crate::limits;
 
@@ -71,24 +72,6 @@ pub(super) enum Refusal {
     Address,
     /// The listener's share is full, and nobody is idle.
     Full,
-}
-
-/// A client as far as addresses are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Client {
-    V4(u32),
-    /// The upper half of its address.
-    V6(u64),
-}
-
-impl Client {
-    /// The client at `address`, which is canonical.
-    fn of(address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(address) => Self::V4(address.to_bits()),
-            IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
-        }
-    }
 }
 
 /// Connections that are evicted for one another, in this order; the last one is the operator's listener.
@@ -325,10 +308,10 @@ impl Places {
 
     /// The rank of a connection from `address`, and for whom it is counted.
     fn rank(&self, service: Service, address: IpAddr) -> (Rank, Option<Client>) {
-        let address = address.to_canonical();
+        let canonical = address.to_canonical();
         match service {
             Service::Operator => (Rank::Operator, None),
-            Service::Platform if self.exempt.iter().any(|network| network.contains(&address)) => {
+            Service::Platform if self.exempt.iter().any(|network| network.contains(&canonical)) => {
                 (Rank::Exempt, None)
             }
             Service::Platform => (Rank::Counted, Some(Client::of(address))),

@@ -18,6 +18,7 @@ impl Driver {
             Received::End => {
                 if !connection.on_end(now.mono_ns) {
                     self.metrics.request_gone();
+                    self.lines.gave_up(connection.client(), now.mono_ns);
                 }
             }
             Received::NoBuffer => connection.on_no_buffer(),
@@ -25,6 +26,7 @@ impl Driver {
             Received::Failed(_) => {
                 if connection.line() == Some(Line::New) {
                     self.metrics.request_gone();
+                    self.lines.gave_up(connection.client(), now.mono_ns);
                 }
                 connection.abort();
             }
@@ -38,7 +40,7 @@ impl Driver {
         let waits = connection.is_in_line
             || connection.service() == Service::Operator
             || self.lines.waiting_new() > 0;
-        let share = if waits { 0 } else { self.budget.share() };
+        let share = if waits { 0 } else { self.budget.share_at_once() };
         let (desk, shard) = (&mut self.desk, &mut self.shard);
         connection.on_bytes(self.ring.bytes(&lease), &mut Server { desk, shard, share });
         self.ring.release(lease);
@@ -57,8 +59,9 @@ impl Driver {
             return false;
         }
         let now_ns = self.desk.now.mono_ns;
+        self.budget.begin_lines();
         while self.lines.waiting_new() > 0 {
-            let share = self.budget.share();
+            let share = self.budget.share_of_line();
             if share == 0 {
                 break;
             }
@@ -104,6 +107,7 @@ pub(super) fn enqueue(lines: &mut Lines, connection: &mut Connection) {
     }
     if let Some(line) = connection.line() {
         connection.is_in_line = true;
-        lines.push(connection.id(), connection.service(), line, connection.arrived_ns());
+        let (client, service) = (connection.client(), connection.service());
+        lines.push(connection.id(), client, service, line, connection.arrived_ns());
     }
 }

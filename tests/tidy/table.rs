@@ -35,7 +35,7 @@ pub(crate) const WORLDLY: [&str; 19] = [
     "std::time",
 ];
 
-pub(crate) const ROWS: [Row; 24] = [
+pub(crate) const ROWS: [Row; 25] = [
     Row { module: "limits", may: &[], reason: "every bound stands on its own" },
     Row {
         module: "marks",
@@ -192,6 +192,7 @@ pub(crate) const ROWS: [Row; 24] = [
         module: "net::places",
         may: &[
             "crate::limits",
+            "crate::net::client::Client",
             "crate::net::desk::Service",
             "std",
             // The keys are addresses, which clients choose; nothing is iterated.
@@ -200,6 +201,20 @@ pub(crate) const ROWS: [Row; 24] = [
             "ipnet",
         ],
         reason: "who may have a place is decided by what the driver tells, without a clock, a ring or a socket",
+    },
+    Row {
+        module: "net::lines",
+        may: &[
+            "crate::limits",
+            "crate::net::client::Client",
+            "crate::net::connection::Line",
+            "crate::net::desk::Service",
+            "crate::net::ring::ConnectionId",
+            "std",
+            // The keys are addresses, which clients choose; nothing is iterated.
+            "std::collections::HashMap",
+        ],
+        reason: "who is next is decided by what the driver tells, without a clock, a ring or a socket",
     },
     Row {
         module: "net",

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::{Connection, Phase, Wait};
+use super::waits::Wait;
+use super::{Connection, Phase};
 use crate::clock::Now;
 use crate::limits;
 use crate::net::markers;
@@ -98,23 +99,5 @@ impl Connection {
             return ring.look(self.id);
         }
         Ok(())
-    }
-
-    pub(super) fn waits_for(&self) -> Wait {
-        if self.phase == Phase::Lingering {
-            Wait::PeerEnds
-        } else if self.sending_bytes > 0 {
-            Wait::PeerReads
-        } else if self.replies.waiting() > 0 {
-            Wait::Answer
-        } else if self.has_more() {
-            Wait::Turn
-        } else if !self.is_idle() {
-            Wait::RestOfRequest
-        } else if self.wait == Wait::First {
-            Wait::First
-        } else {
-            Wait::Request
-        }
     }
 }

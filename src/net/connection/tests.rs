@@ -52,7 +52,11 @@ impl Bench {
         let budget_ms = limits::BUDGET_MS;
         let desk = Desk::new(api, registry, stages, Arc::clone(&metrics), readiness, budget_ms, [0; 32]);
         let shard = Shard::new(core, mesh, metrics, 0);
-        Self { desk, shard, connection: Connection::new(ConnectionId::for_tests(0), service, 0) }
+        Self {
+            desk,
+            shard,
+            connection: Connection::new(ConnectionId::for_tests(0), service, Client::V4(0), 0),
+        }
     }
 
     fn at(&mut self, ms: u64) -> &mut Self {
@@ -197,11 +201,11 @@ fn what_is_in_hand_is_bounded() {
     bench.at(0).bytes(&request("PUT", r#"{"CountryCode":"GB"}"#), 1);
     let read = request("GET", "");
     for _ in 1..limits::REQUESTS_IN_HAND_MAX {
-        bench.connection = Connection::new(ConnectionId::for_tests(0), Service::Operator, 0);
+        bench.connection = Connection::new(ConnectionId::for_tests(0), Service::Operator, Client::V4(0), 0);
         bench.bytes(&read, 1);
         assert_eq!(bench.answers(), [""; 0]);
     }
-    bench.connection = Connection::new(ConnectionId::for_tests(0), Service::Operator, 0);
+    bench.connection = Connection::new(ConnectionId::for_tests(0), Service::Operator, Client::V4(0), 0);
     bench.bytes(&read, 1);
     // What waits for nothing is told at once.
     let answers = bench.answers();
