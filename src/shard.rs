@@ -81,6 +81,8 @@ pub struct Shard<W> {
     deferred: VecDeque<Deferred>,
     /// Messages that show a change which is not durable yet.
     held: Waiting<Message>,
+    /// How many of `held` are steps; replies have their room already.
+    held_steps: usize,
     /// Nothing is let in that needs the journal.
     read_only: bool,
     /// More is over than the last sweep took out of memory: each turn takes some.
@@ -111,6 +113,7 @@ impl<W: Copy> Shard<W> {
             lane_requests_max,
             deferred: VecDeque::new(),
             held: Waiting::default(),
+            held_steps: 0,
             read_only: false,
             is_behind: false,
             left: false,
@@ -172,7 +175,10 @@ impl<W: Copy> Shard<W> {
         while let Some((_, message)) = self.held.pop(self.core.durable()) {
             match message {
                 Message::Reply { to, reply } => self.reply(to, reply),
-                Message::Step { to, ticket, operation } => self.send_or_defer(to, ticket, operation),
+                Message::Step { to, ticket, operation } => {
+                    self.held_steps -= 1;
+                    self.send_or_defer(to, ticket, operation);
+                }
             }
         }
     }
@@ -243,9 +249,14 @@ impl<W: Copy> Shard<W> {
     pub fn has_no_way(&self, operation: &Operation<&str>) -> bool {
         let owner = self.core.owner(operation);
         if owner == self.id() {
-            return operation.may_go_on() && self.deferred.len() + self.held.len() >= self.lane_requests_max;
+            return operation.may_go_on() && self.waiting_steps() >= self.lane_requests_max;
         }
         self.at[owner.index()] >= self.lane_requests_max
+    }
+
+    /// Further steps that wait here, for a lane or for the disk.
+    fn waiting_steps(&self) -> usize {
+        self.deferred.len() + self.held_steps
     }
 
     /// Whether a connection that has `under_way` requests at other shards may submit `operation` now. Where it may not,
@@ -314,6 +325,7 @@ impl<W: Copy> Shard<W> {
         if after <= self.core.durable() {
             self.send_or_defer(to, ticket, operation);
         } else {
+            self.held_steps += 1;
             self.held.push(after, Message::Step { to, ticket, operation });
         }
     }
@@ -439,7 +451,7 @@ impl<W: Copy> Shard<W> {
             return self.send_or_defer(owner, ticket, next);
         }
         let waiter = self.under_way[ticket as usize].waiter;
-        let step = self.core.step(now_ms, &next.as_deref(), |outcome, after| {
+        let step = self.step(now_ms, &next.as_deref(), |outcome, after| {
             if let Some(waiter) = waiter {
                 told(waiter, outcome, after);
             }

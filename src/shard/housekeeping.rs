@@ -50,7 +50,9 @@ impl<W: Copy> Shard<W> {
     /// Takes at most `most` of what is over out of memory, and gives as many session keys back.
     pub(super) fn tidy(&mut self, now_ms: Millis, most: usize) {
         self.is_behind = self.core.wallet_mut().tidy(now_ms, most);
-        let room = (self.lane_requests_max / 2).saturating_sub(self.deferred.len() + self.held.len());
+        // Players come first: what is given back has a quarter of a lane, and none of one that is a quarter full.
+        let fullest = self.at.iter().copied().max().unwrap_or(0);
+        let room = (self.lane_requests_max / 4).max(1).saturating_sub(fullest + self.waiting_steps());
         let mut released = Vec::new();
         self.core.wallet_mut().release_keys(room.min(most), |release| {
             released.push(release.map(|text| CompactString::from(*text)));
