@@ -86,18 +86,20 @@ impl std::error::Error for Failure {}
 /// journal that can't be written ends the process with code 74.
 pub fn run(config: Config) -> Result<(), Failure> {
     signals::outlive_unused()?;
+    // First of all: the kernel drops a signal that a container's first process has not asked for.
+    let starts = Arc::new(AtomicBool::new(true));
+    signals::end_while(&starts)?;
     // What is made from here on is for the owner alone.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
-    let prepared = config::prepare_data_dir(&config.data);
-    let is_made = prepared.map_err(|error| Failure::start(error.to_string()))?;
     let open_files = raise(Resource::Nofile);
     raise(Resource::Memlock);
     say_notes(descriptors::note(open_files));
-    let starts = Arc::new(AtomicBool::new(true));
-    signals::end_while(&starts)?;
     let shards = config.cores.len();
     let platform = bind(config.listen, shards, config.timeouts.send_ms)?;
     let operator = bind(config.operator_listen, shards, config.timeouts.send_ms)?;
+    // After the ports are had: a start that is refused leaves no new directory behind.
+    let prepared = config::prepare_data_dir(&config.data);
+    let is_made = prepared.map_err(|error| Failure::start(error.to_string()))?;
     let addresses = [platform.address, operator.address];
 
     let partition = Partition::new(shards);
@@ -132,6 +134,8 @@ pub fn run(config: Config) -> Result<(), Failure> {
     let Started { executors, troubles, gates } = start(&config, &shared, parts)?;
     housekeeper.watch(troubles);
     housekeeper.look_at_the_disk();
+    // The first look takes the allocator's locks for as long as it takes, while nobody is served yet.
+    memory::watch(Arc::clone(&shared.registry));
     let stops = Stops::catch()?;
     starts.store(false, Ordering::Relaxed);
     startup.hand_over();
@@ -141,7 +145,6 @@ pub fn run(config: Config) -> Result<(), Failure> {
         let _ = gate.send(());
     }
     housekeeper.start();
-    memory::watch(Arc::clone(&shared.registry));
     stalls::watch(shared.stalls.clone());
     announce(addresses, shards);
 
@@ -178,6 +181,11 @@ fn stop(shared: &Shared, startup: Startup, executors: Executors) -> Result<(), F
 fn leave(readiness: &Readiness, grace_ms: u64) {
     if grace_ms > 0 {
         readiness.leave();
+        // A closed standard error is no reason to end.
+        let _ = writeln!(
+            io::stderr(),
+            "purser: told to stop: /readyz answers 503, and all is served for {grace_ms} ms more (drain_grace_ms)"
+        );
         std::thread::sleep(Duration::from_millis(grace_ms));
     }
 }

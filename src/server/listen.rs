@@ -23,13 +23,14 @@ pub(super) struct Bound {
 /// Where the port is in use, or the address is not to be had.
 pub(super) fn bind(address: SocketAddr, shards: usize, send_ms: u64) -> Result<Bound, Failure> {
     let failed = |error: io::Error| Failure::start(format!("can't listen on {address}: {}", reason(&error)));
-    // Sockets that share a port are let in beside those of another process of the same user. So the first one
-    // asks for the port alone, and that no other process has it is known before it is shared.
-    let probe = listen_when_free(address, send_ms).map_err(failed)?;
-    let address = probe.local_addr().map_err(failed)?;
-    drop(probe);
-    let sockets =
-        (0..shards).map(|_| listen(address, true, send_ms)).collect::<io::Result<_>>().map_err(failed)?;
+    // Sockets that share a port are let in beside those of another process of the same user. So the first one has the port
+    // alone, and shares it only once it listens: of two processes that start together one is refused. The kernel looks at
+    // what a socket shares now, and not at what it did when it was bound.
+    let first = listen_when_free(address, send_ms).map_err(failed)?;
+    let address = first.local_addr().map_err(failed)?;
+    sockopt::set_socket_reuseport(&first, true).map_err(|error| failed(error.into()))?;
+    let others = (1..shards).map(|_| listen(address, true, send_ms));
+    let sockets = std::iter::once(Ok(first)).chain(others).collect::<io::Result<_>>().map_err(failed)?;
     Ok(Bound { address, sockets })
 }
 

@@ -86,6 +86,7 @@ impl Stops {
         signals.forever().next();
         std::thread::spawn(move || {
             if signals.forever().next().is_some() {
+                let _ = writeln!(io::stderr(), "purser: told to stop once more: it ends at once");
                 std::process::exit(i32::from(EXIT_IO));
             }
         });

@@ -151,14 +151,14 @@ impl Waiter {
             let now_ms = self.now_ms();
             match self.shared.phase.load(Ordering::Acquire) {
                 STARTING => self.say_where(now_ms),
-                HANDED_OVER => self.leave_the_doors(),
+                HANDED_OVER => self.leave_the_doors(now_ms),
                 _ => {
-                    self.leave_the_doors();
+                    self.leave_the_doors(now_ms);
                     // From the beginning of the stop, whatever is exchanged meanwhile.
                     let drain_ms = self.timeouts.drain_ms;
                     let deadline_ms = *self.stops_ms.get_or_insert(now_ms.saturating_add(drain_ms));
                     for connection in &mut self.connections {
-                        connection.on_stop(now_ms, deadline_ms);
+                        connection.on_stop(now_ms, deadline_ms, &self.timeouts, &mut self.answers);
                     }
                 }
             }
@@ -175,7 +175,10 @@ impl Waiter {
     }
 
     /// Accepts no more; the listeners are for the shards.
-    fn leave_the_doors(&mut self) {
+    fn leave_the_doors(&mut self, now_ms: u64) {
+        if self.accepting.is_some() {
+            self.connections.iter_mut().for_each(|connection| connection.on_hand_over(now_ms));
+        }
         for door in self.doors.drain(..) {
             // It worked the other way round.
             let _ = door.socket.set_nonblocking(false);

@@ -220,6 +220,27 @@ fn a_start_takes_no_call() {
     assert_eq!(process.stop(), "");
 }
 
+/// Who is let in while the server starts, and asks nothing, makes way soon after: what it would ask is for the shards.
+#[test]
+fn an_idle_connection_from_before_the_start_ends() {
+    let mut served = Served::new(true);
+    served.home.configure(&[("default", "GBP")], "\n[timeouts]\nrequest_ms = 86_400_000\n");
+    let held = Held::new(&served.home);
+    let mut process = served.home.spawn(SHARDS);
+    process.await_startup();
+    let mut idle = [process.platform, process.operator].map(Client::connect);
+    for address in [process.platform, process.operator] {
+        // It is answered behind them, so that they were let in.
+        assert_eq!(ask(address, &get("/healthz")).status, 200);
+    }
+    held.release(None);
+    process.await_addresses();
+    for client in &mut idle {
+        assert_eq!(client.end(), End::Closed);
+    }
+    assert_eq!(process.stop(), "");
+}
+
 /// From the start on, through the hand-over, no connection is refused, reset or left without an answer.
 #[test]
 fn health_checks_through_the_hand_over() {

@@ -75,12 +75,33 @@ impl Connection {
         self.received = Vec::new();
     }
 
+    /// The shards accept: what is asked is asked on another connection from now on, and this one ends soon if nothing is.
+    pub(super) fn on_hand_over(&mut self, now_ms: u64) {
+        if self.is_idle() {
+            self.deadline_ms = self.deadline_ms.min(now_ms.saturating_add(limits::IDLE_AT_STOP_MS));
+        }
+    }
+
     /// The process stops, and waits for nobody past `deadline_ms`.
-    pub(super) fn on_stop(&mut self, now_ms: u64, deadline_ms: u64) {
+    pub(super) fn on_stop(
+        &mut self,
+        now_ms: u64,
+        deadline_ms: u64,
+        timeouts: &Timeouts,
+        answers: &mut Answers,
+    ) {
+        self.look(now_ms, timeouts, answers);
         if self.is_idle() || now_ms >= deadline_ms {
             self.end();
         }
         self.deadline_ms = self.deadline_ms.min(deadline_ms);
+    }
+
+    /// Takes in what has come to one that nothing was asked on, before it ends.
+    fn look(&mut self, now_ms: u64, timeouts: &Timeouts, answers: &mut Answers) {
+        if self.is_idle() {
+            self.receive(now_ms, timeouts, answers);
+        }
     }
 
     /// Its socket can be read or written.
@@ -106,6 +127,16 @@ impl Connection {
     pub(super) fn on_time(&mut self, now_ms: u64, timeouts: &Timeouts, answers: &mut Answers) {
         if now_ms < self.deadline_ms || self.is_closed() {
             return;
+        }
+        if self.is_idle() {
+            self.look(now_ms, timeouts, answers);
+            if matches!(self.stage, Stage::Receiving) && !self.is_idle() {
+                // It has begun to ask something in the last moment.
+                self.deadline_ms = now_ms.saturating_add(timeouts.request_ms);
+            }
+            if now_ms < self.deadline_ms {
+                return;
+            }
         }
         if matches!(self.stage, Stage::Receiving) && !self.is_idle() {
             let answer = answers.refuse(Status::Timeout, http::asks_head(&self.received));
