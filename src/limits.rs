@@ -44,7 +44,7 @@ pub const LANE_BURST: usize = 256;
 pub const CONNECTIONS_MAX: usize = 16_384;
 
 /// Places of a shard's table that belong to no listener: for what was accepted and is refused, and for what was evicted and
-/// has not ended yet, which takes a turn or two. A quarter of a smaller table at most.
+/// has not ended yet, which takes some turns. A quarter of a smaller table at most.
 pub const CONNECTIONS_SPARE: usize = 256;
 
 /// Default number of connections of a shard's operator listener (`operator_max`), out of [`CONNECTIONS_MAX`]. A few
@@ -131,8 +131,8 @@ pub const ACCEPTS_PER_LISTENER: usize = 16;
 
 /// Time of a turn in which requests are served as they come, and so in the order of the kernel, microseconds. After it, who
 /// has come waits in the line of its client, and clients take turns. A hundred connections that ask for a balance each are
-/// served in it. A request waits for the rest of the turn that it comes in, and is answered by the next one: beside what the
-/// kernel needs to send that is less than a millisecond under any load. What a turn costs by itself is a hundredth of it.
+/// served in it. A request waits for the rest of the turn that it comes in, and where its client has nothing else to ask it is
+/// answered in the next one: so a turn is short. What a turn costs by itself is a hundredth of it.
 pub const TURN_AT_ONCE_US: u64 = 150;
 
 /// Time of a turn for those who have waited in the lines of their clients, microseconds.
@@ -148,7 +148,8 @@ pub const TURN_MORE_US: u64 = 75;
 /// Time of a turn for the operator's calls, microseconds; one call is finished whatever it takes.
 pub const TURN_OPERATOR_US: u64 = 75;
 
-/// Answers that have waited for the disk and that one turn lets go, some 8 µs of the kernel each. A group may have thousands.
+/// Answers that have waited for the disk and that one turn lets go, some 8 µs of the kernel each; more where more have come in
+/// the turn. A group may have thousands.
 pub const DURABLE_PER_TURN: usize = 64;
 
 /// Connections that one turn ends, some 3 µs of the kernel each.
@@ -169,9 +170,12 @@ pub const STALL_MS: u64 = 25;
 /// serves each within a turn or two.
 pub const NEWEST_FIRST_AFTER_MS: u64 = 5;
 
-/// For so long after a client gave a request up. One that has more to give up says so in each round trip; one that had a mishap
-/// has its others wait for no longer.
-pub const NEWEST_FIRST_FOR_MS: u64 = 100;
+/// One of so many who wait has given up lately: then a client gives requests up. A few with little patience among thousands behind
+/// a proxy change nothing for the others.
+pub const GAVE_UP_PART: usize = 32;
+
+/// Given up lately is within so long, or twice as long. Clients' patience is longer, and overload lasts for seconds.
+pub const GAVE_UP_WITHIN_MS: u64 = 100;
 
 /// A peer that ends its side so long after its request has gone, and its request is dropped where it was not looked at. One
 /// that only has no more to ask says so in the same moment.

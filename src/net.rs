@@ -14,6 +14,7 @@
 mod accepting;
 mod budget;
 mod client;
+mod columns;
 mod connection;
 mod desk;
 mod ending;
@@ -30,6 +31,7 @@ pub mod ring;
 mod serving;
 mod stages;
 pub mod stalls;
+mod undurable;
 mod wheel;
 
 use std::collections::VecDeque;
@@ -61,7 +63,7 @@ use crate::metrics::{Registry, ShardMetrics};
 use crate::shard::Shard;
 
 /// The metrics' names of calls and answers.
-pub const METRIC_NAMES: crate::metrics::Names = desk::NAMES;
+pub const METRIC_NAMES: crate::metrics::Names = columns::NAMES;
 
 /// Who waits for an outcome from another core.
 #[derive(Clone, Copy, Debug)]
@@ -371,13 +373,12 @@ impl Driver {
         Ok(())
     }
 
-    /// Lets answers go that have waited for the disk, some of them in each turn. `true` where there may be more.
+    /// Lets answers go that have waited for the disk, some of them in each turn. `true` where there were any.
     fn let_go(&mut self) -> bool {
         let Self { shard, connections, desk, touched, .. } = self;
-        let durable = shard.durable();
-        desk.on_durable(durable, limits::DURABLE_PER_TURN, |pool, id| {
+        desk.on_durable(shard.durable(), |pool, id, after| {
             if let Some(connection) = find(connections, id) {
-                connection.on_durable(durable, pool);
+                connection.on_durable(after, pool);
                 touch(touched, connection);
             }
         })

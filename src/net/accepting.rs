@@ -101,10 +101,12 @@ impl Driver {
                     });
                 }
             }
+            // At once: the next one may evict it, and a connection ends by its receive.
+            self.settle()?;
         }
         // Its memory serves the next turn.
         self.newcomers = newcomers;
-        self.settle()
+        Ok(())
     }
 
     /// Accepts nothing for a moment: the next would come to the same.

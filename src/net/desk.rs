@@ -5,18 +5,19 @@ use std::sync::Arc;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+use super::columns::{CALL_NAMES, HTTP_ROW, column_of_code, column_of_status};
 use super::pool::Pool;
 use super::readiness::Readiness;
 use super::replies::{Expected, Form, Replies};
 use super::ring::ConnectionId;
-use super::stages::{self, Stage, Stages};
+use super::stages::{Stage, Stages};
+use super::undurable::{self, Undurable};
 use super::{Waiter, markers, memory};
 use crate::api::{self, Api, Call, Decoded, Fault, Probe, Terms};
 use crate::clock::Now;
 use crate::http::{self, ContentType, Date, Reply, Request, Status};
 use crate::limits;
-use crate::metrics::{Memory, Names, Registry, ShardMetrics};
-use crate::shard::waiting::Waiting;
+use crate::metrics::{Memory, Registry, ShardMetrics};
 use crate::shard::{Shard, Submitted};
 use crate::wallet::Sequence;
 use crate::wallet::operation::Operation;
@@ -43,6 +44,7 @@ impl Service {
 
 /// Nanoseconds of a microsecond.
 const NS_PER_US: u64 = 1_000;
+
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
@@ -71,61 +73,6 @@ impl HttpAnswer<'_> {
     pub(super) const fn of(status: Status) -> Self {
         Self { status, allow: None, challenge: None, detail: None }
     }
-}
-
-/// The row of the metrics for answers that speak of HTTP alone, after the calls.
-const HTTP_ROW: usize = Call::ALL.len();
-
-/// Columns of the metrics: each `ErrorCode` by its negated number, then each status.
-const ERROR_CODES: usize = 16;
-
-const STATUSES: [Status; 18] = [
-    Status::Ok,
-    Status::Created,
-    Status::NoContent,
-    Status::BadRequest,
-    Status::Unauthorized,
-    Status::NotFound,
-    Status::MethodNotAllowed,
-    Status::Timeout,
-    Status::Conflict,
-    Status::ContentTooLarge,
-    Status::UriTooLong,
-    Status::UnsupportedMediaType,
-    Status::ExpectationFailed,
-    Status::Unprocessable,
-    Status::HeadTooLarge,
-    Status::NotImplemented,
-    Status::Unavailable,
-    Status::VersionNotSupported,
-];
-
-const CALL_NAMES: [&str; HTTP_ROW + 1] = {
-    let mut names = ["http"; HTTP_ROW + 1];
-    let mut at = 0;
-    while at < HTTP_ROW {
-        names[at] = Call::ALL[at].label();
-        at += 1;
-    }
-    names
-};
-
-const ANSWER_NAMES: [&str; ERROR_CODES + STATUSES.len()] = [
-    "0", "-1", "-2", "-3", "-4", "-5", "-6", "-7", "-8", "-9", "-10", "-11", "-12", "-13", "-14", "-15",
-    "200", "201", "204", "400", "401", "404", "405", "408", "409", "413", "414", "415", "417", "422", "431",
-    "501", "503", "505",
-];
-
-/// The names of what a core counts.
-pub(super) const NAMES: Names = Names { calls: &CALL_NAMES, answers: &ANSWER_NAMES, stages: &stages::NAMES };
-
-const fn column_of_code(code: ErrorCode) -> usize {
-    code.number().unsigned_abs() as usize
-}
-
-fn column_of_status(status: Status) -> usize {
-    let at = STATUSES.iter().position(|known| *known == status).expect("every status is listed");
-    ERROR_CODES + at
 }
 
 /// What `/readyz` answers while the system clock is not followed: the server serves, and by its own time.
@@ -165,16 +112,9 @@ pub(super) struct Desk {
     /// Requests of this turn that were answered within it, by call.
     tally: [u64; Call::ALL.len()],
     /// Answers that wait for a change to be durable.
-    undurable: Waiting<Undurable>,
-}
-
-/// An answer that waits for a change to be durable.
-struct Undurable {
-    waiter: Waiter,
-    call: Call,
-    arrived_us: u64,
-    /// When it began to wait.
-    applied_us: u64,
+    undurable: Undurable,
+    /// A request has waited in its line for longer than its time.
+    was_late: bool,
 }
 
 impl Desk {
@@ -202,7 +142,8 @@ impl Desk {
             body: Vec::new(),
             last_call: "none",
             tally: [0; Call::ALL.len()],
-            undurable: Waiting::default(),
+            undurable: Undurable::default(),
+            was_late: false,
         }
     }
 
@@ -277,15 +218,27 @@ impl Desk {
         Taken::Answered
     }
 
-    /// Whether a request that came at `arrived_ns` can't be answered within `budget_ms` any more. What was let in last says
-    /// how long the journal takes now, which a write has still before it.
-    fn is_too_late(&self, arrived_ns: u64, budget_ms: u64, is_write: bool, shard: &Shard<Waiter>) -> bool {
+    /// Whether a request has waited in its line for longer than its time, since this was last asked.
+    pub(super) fn was_late(&mut self) -> bool {
+        std::mem::take(&mut self.was_late)
+    }
+
+    /// Whether a request that came at `arrived_ns` can't be answered within `budget_ms` any more. How long the oldest answer has
+    /// waited for the disk says how long a write has still before it.
+    fn is_too_late(
+        &mut self,
+        arrived_ns: u64,
+        budget_ms: u64,
+        is_write: bool,
+        shard: &Shard<Waiter>,
+    ) -> bool {
         let budget_us = budget_ms.saturating_mul(1_000);
         let now_us = self.now.mono_us();
-        let waits_us = |since_us: u64| now_us.saturating_sub(since_us);
-        let journal = self.undurable.first().filter(|_| is_write);
-        waits_us(arrived_ns / NS_PER_US) >= budget_us
-            || journal.is_some_and(|oldest| waits_us(oldest.applied_us) >= budget_us)
+        let waits = |since_us: u64| now_us.saturating_sub(since_us) >= budget_us;
+        let was_late = waits(arrived_ns / NS_PER_US);
+        self.was_late |= was_late;
+        was_late
+            || is_write && self.undurable.oldest_us().is_some_and(waits)
             || self.undurable.len() + shard.under_way() >= limits::REQUESTS_IN_HAND_MAX
     }
 
@@ -334,7 +287,7 @@ impl Desk {
         let Expected { call, arrived_us, .. } = *expected;
         let now_us = self.now.mono_us();
         if after > 0 {
-            self.undurable.push(after, Undurable { waiter, call, arrived_us, applied_us: now_us });
+            self.undurable.push(after, undurable::Answer { waiter, call, arrived_us, applied_us: now_us });
         } else if arrived_us == now_us {
             self.tally[call.index()] += 1;
         } else {
@@ -363,7 +316,8 @@ impl Desk {
             if after == 0 {
                 metrics.took(call.index(), now.mono_us().saturating_sub(arrived_us), 1);
             } else {
-                undurable.push(after, Undurable { waiter, call, arrived_us, applied_us: now.mono_us() });
+                let applied_us = now.mono_us();
+                undurable.push(after, undurable::Answer { waiter, call, arrived_us, applied_us });
             }
             write_outcome(body, date, metrics, expected, outcome, out);
             stages.lap(waiter.request, Stage::Encode);
@@ -371,21 +325,20 @@ impl Desk {
         });
     }
 
-    /// What was changed up to `durable` is on stable storage. `tell` is given each connection that has an answer which
-    /// waited for it, for `most` answers. `true` where there may be more.
+    /// What was changed up to `durable` is on stable storage. `tell` is given connections that have an answer which waited for
+    /// it, and for which change; some in each turn. `true` where there were any.
     pub(super) fn on_durable(
         &mut self,
         durable: Sequence,
-        most: usize,
-        mut tell: impl FnMut(&mut Pool, ConnectionId),
+        mut tell: impl FnMut(&mut Pool, ConnectionId, Sequence),
     ) -> bool {
-        for _ in 0..most {
-            let Some((after, undurable)) = self.undurable.pop(durable) else { return false };
-            let Undurable { waiter, call, arrived_us, .. } = undurable;
+        for told in 0..self.undurable.share() {
+            let Some((after, answer)) = self.undurable.pop(durable) else { return told > 0 };
+            let undurable::Answer { waiter, call, arrived_us, .. } = answer;
             self.stages.lap(waiter.request, Stage::Journal);
             markers::request_durable(waiter.request, call.index(), after);
             self.metrics.took(call.index(), self.now.mono_us().saturating_sub(arrived_us), 1);
-            tell(&mut self.pool, waiter.connection);
+            tell(&mut self.pool, waiter.connection, after);
         }
         true
     }
@@ -481,20 +434,5 @@ const fn platform_code(outcome: &Outcome<&str>) -> Option<ErrorCode> {
         Outcome::Refused { code, .. } => Some(*code),
         Outcome::Unavailable => Some(ErrorCode::Unknown),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_have_the_names_of_what_they_count() {
-        for status in STATUSES {
-            assert_eq!(ANSWER_NAMES[column_of_status(status)], status.code().to_string());
-        }
-        for code in [ErrorCode::Success, ErrorCode::Unknown, ErrorCode::StakeLimit, ErrorCode::GameNotFound] {
-            assert_eq!(ANSWER_NAMES[column_of_code(code)], code.number().to_string());
-        }
     }
 }

@@ -34,29 +34,44 @@ pub(super) struct Lines {
 /// The connections of a client whose bytes were not looked at.
 #[derive(Debug, Default)]
 struct ClientLine {
-    /// Each with the time when its bytes came, nanoseconds of the clock, which never goes back along the line.
+    /// Each with the time when its bytes came, nanoseconds of the clock. It hardly goes back along the line: bytes that had to
+    /// wait for an answer of their own connection come to it later.
     waiting: VecDeque<(ConnectionId, u64)>,
     /// The last one that was taken was the oldest.
     was_oldest: bool,
-    /// A request was given up, so that until then the newest is next, nanoseconds of the clock.
-    newest_until_ns: u64,
+    /// Requests that were given up since then, nanoseconds of the clock.
+    gave_up: usize,
+    since_ns: u64,
 }
 
 impl ClientLine {
     /// The next one.
     ///
-    /// The oldest, in general. But where clients give up, more comes than is served, and if each waited for all before it,
-    /// all would be answered late and many for nobody: so the newest is next, whose client is still there. So it is where
-    /// the oldest has waited for half of its time. The oldest are looked at again, one for each new one, when their time is
-    /// over: they are refused.
+    /// The oldest, in general. But where many give up, more comes than is served, and if each waited for all before it, all
+    /// would be answered late and many for nobody: so the newest is next, whose client is still there. So it is where the
+    /// oldest has waited for half of the server's budget. Those that have waited for all of it are looked at again, one for each
+    /// new one: most of them are refused.
     fn next(&mut self, now_ns: u64, budget_ns: u64) -> Option<ConnectionId> {
         let (_, arrived_ns) = self.waiting.front()?;
         let waited_ns = now_ns.saturating_sub(*arrived_ns);
-        let is_late = waited_ns >= limits::NEWEST_FIRST_AFTER_MS * NS_PER_MS && now_ns < self.newest_until_ns
+        let is_late = waited_ns >= limits::NEWEST_FIRST_AFTER_MS * NS_PER_MS && self.gives_up(now_ns)
             || waited_ns >= budget_ns / 2;
         self.was_oldest = !is_late || waited_ns >= budget_ns && !self.was_oldest;
         let next = if self.was_oldest { self.waiting.pop_front() } else { self.waiting.pop_back() };
         next.map(|(id, _)| id)
+    }
+
+    /// Whether a notable part of those who wait has given up lately. A few who do so don't turn the line for the others.
+    fn gives_up(&self, now_ns: u64) -> bool {
+        let is_lately = now_ns.saturating_sub(self.since_ns) < 2 * limits::GAVE_UP_WITHIN_MS * NS_PER_MS;
+        is_lately && self.gave_up * limits::GAVE_UP_PART >= self.waiting.len()
+    }
+
+    fn on_given_up(&mut self, now_ns: u64) {
+        if now_ns.saturating_sub(self.since_ns) >= limits::GAVE_UP_WITHIN_MS * NS_PER_MS {
+            (self.gave_up, self.since_ns) = (self.gave_up / 2, now_ns);
+        }
+        self.gave_up += 1;
     }
 }
 
@@ -100,7 +115,7 @@ impl Lines {
     /// A client has given up a request that waited.
     pub(super) fn gave_up(&mut self, client: Client, now_ns: u64) {
         if let Some(line) = self.clients.get_mut(&client) {
-            line.newest_until_ns = now_ns.saturating_add(limits::NEWEST_FIRST_FOR_MS * NS_PER_MS);
+            line.on_given_up(now_ns);
         }
     }
 
@@ -185,17 +200,22 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_is_next_where_clients_give_up() {
-        let (after, lasts) = (limits::NEWEST_FIRST_AFTER_MS, limits::NEWEST_FIRST_FOR_MS);
+    fn the_newest_is_next_where_many_give_up() {
+        let (after, lately) = (limits::NEWEST_FIRST_AFTER_MS, 2 * limits::GAVE_UP_WITHIN_MS);
         // Who has waited as long as that and longer, and nobody leaves.
         check("a1 a2 a3", &[], 1 + BUDGET_MS / 2 - 1, "a1 a2 a3");
-        check("a1 a2 a3", &[(A, after)], after, "a1 a2 a3");
-        check("a1 a2 a3", &[(A, after)], after + 1, "a3 a2 a1");
-        check("a1 a2 a3", &[(A, 50)], 49 + lasts, "a3 a2 a1");
-        check("a1 a2 a3", &[(A, 50)], 50 + lasts, "a1 a2 a3");
+        check("a1 a2 a3", &[(A, 200 + after)], after, "a1 a2 a3");
+        check("a1 a2 a3", &[(A, 200)], 201, "a3 a2 a1");
+        check("a1 a2 a3", &[(A, 200)], 199 + lately, "a3 a2 a1");
+        check("a1 a2 a3", &[(A, 200)], 200 + lately, "a1 a2 a3");
         // Another client's is not.
-        check("a1 b1 a2 b2 a3 b3", &[(A, 50)], 51, "a3 b1 a2 b2 a1 b3");
-        check("b1 b2", &[(A, 50)], 51, "b1 b2");
+        check("a1 b1 a2 b2 a3 b3", &[(A, 200)], 201, "a3 b1 a2 b2 a1 b3");
+        check("b1 b2", &[(A, 200)], 201, "b1 b2");
+        // One of so many turns nothing, until there are fewer.
+        let many: Vec<String> = (0..=limits::GAVE_UP_PART).map(|at| format!("a{at}")).collect();
+        let newest_first = |from: usize| many[from..].iter().rev().cloned().collect::<Vec<_>>().join(" ");
+        check(&many.join(" "), &[(A, 200)], 201, &format!("a0 {}", newest_first(1)));
+        check(&many.join(" "), &[(A, 200), (A, 200)], 201, &newest_first(0));
     }
 
     #[test]

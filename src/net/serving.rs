@@ -18,7 +18,7 @@ impl Driver {
             Received::End => {
                 if !connection.on_end(now.mono_ns) {
                     self.metrics.request_gone();
-                    self.lines.gave_up(connection.client(), now.mono_ns);
+                    gave_up(&mut self.lines, connection, now.mono_ns);
                 }
             }
             Received::NoBuffer => connection.on_no_buffer(),
@@ -26,7 +26,7 @@ impl Driver {
             Received::Failed(_) => {
                 if connection.line() == Some(Line::New) {
                     self.metrics.request_gone();
-                    self.lines.gave_up(connection.client(), now.mono_ns);
+                    gave_up(&mut self.lines, connection, now.mono_ns);
                 }
                 connection.abort();
             }
@@ -96,7 +96,19 @@ impl Driver {
             let (desk, shard) = (&mut self.desk, &mut self.shard);
             connection.serve_backlog(&mut Server { desk, shard, share });
             touch(&mut self.touched, connection);
+            // It was answered in time for nobody, and as good as given up.
+            if self.desk.was_late() {
+                gave_up(&mut self.lines, connection, self.desk.now.mono_ns);
+            }
         }
+    }
+}
+
+/// A request of the connection that waited in its line was given up.
+fn gave_up(lines: &mut Lines, connection: &Connection, now_ns: u64) {
+    // The operator has one line for all.
+    if connection.service() == Service::Platform {
+        lines.gave_up(connection.client(), now_ns);
     }
 }
 

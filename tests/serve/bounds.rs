@@ -135,7 +135,7 @@ fn from(address: [u8; 4], server: &Server) -> Client {
 /// each bound.
 #[test]
 fn a_client_that_comes_again_at_a_bound_is_never_refused() {
-    for bound in ["max = 1", "per_address = 1"] {
+    for bound in ["max = 1", "per_address = 1\nexempt = []"] {
         let server = Start::timed(1, &format!("\n[connections]\n{bound}\n")).start();
         server.put_account(crate::server::TOKEN, "default/admin");
         let mut last = None;
@@ -154,6 +154,22 @@ fn a_client_that_comes_again_at_a_bound_is_never_refused() {
             let name = format!("purser_connections_refused_total{{shard=\"0\",why=\"{why}\"}}");
             assert_eq!(metrics[&name], 0.0, "{bound}, {why}");
         }
+    }
+}
+
+/// Of connections that come together each makes way for the next one, and ends at once: none lives on without a place.
+#[test]
+fn those_who_come_together_make_way_for_each_other() {
+    for bound in ["max = 1", "per_address = 1\nexempt = []"] {
+        let no_time_runs_out = "request_ms = 86_400_000";
+        let server = Start::timed(1, &format!("{no_time_runs_out}\n\n[connections]\n{bound}\n")).start();
+        server.put_account(crate::server::TOKEN, "default/admin");
+        let clients: Vec<Client> = (0..200).map(|_| server.client()).collect();
+        let mut operator = server.operator();
+        // One of them, and the operator's.
+        let is_bound = |_: usize| operator.metrics()["purser_connections{shard=\"0\"}"] <= 2.0;
+        assert!((0..10_000).any(is_bound), "{bound}");
+        drop(clients);
     }
 }
 

@@ -76,7 +76,7 @@ pub(crate) struct Arguments {
     /// Connections, of which one in 20 is hostile
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(2..=10_000))]
     connections: u32,
-    /// The server's shards, which share core 0
+    /// The server's shards, a core each from core 0 on
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     shards: u16,
     /// Where README.md and the picture go
