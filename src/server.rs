@@ -14,7 +14,7 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::panic;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -87,8 +87,7 @@ impl std::error::Error for Failure {}
 pub fn run(config: Config) -> Result<(), Failure> {
     signals::outlive_unused()?;
     // First of all: the kernel drops a signal that a container's first process has not asked for.
-    let starts = Arc::new(AtomicBool::new(true));
-    signals::end_while(&starts)?;
+    let starts = signals::end_while_starting()?;
     // What is made from here on is for the owner alone.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let open_files = raise(Resource::Nofile);

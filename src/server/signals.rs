@@ -49,21 +49,22 @@ fn words(signal: i32) -> String {
     format!("{name} came, and is not used: {what}")
 }
 
-/// Lets a signal end the process while it `starts`. The kernel does that by itself; but for the first process of a
-/// container it drops what is not caught, so that one ends as if it had not been dropped.
+/// Lets a signal end the process for as long as what this returns is `true`, as it is at first. The kernel does that by itself;
+/// but for the first process of a container it drops what is not caught, so that one ends as if it had not been dropped.
 ///
 /// # Errors
 /// Where the system lets none be caught.
-pub(super) fn end_while(starts: &Arc<AtomicBool>) -> Result<(), Failure> {
+pub(super) fn end_while_starting() -> Result<Arc<AtomicBool>, Failure> {
+    let starts = Arc::new(AtomicBool::new(true));
     if std::process::id() != FIRST_PROCESS {
-        return Ok(());
+        return Ok(starts);
     }
     for signal in STOPS {
         let registered =
-            flag::register_conditional_shutdown(signal, EXIT_SIGNAL + signal, Arc::clone(starts));
+            flag::register_conditional_shutdown(signal, EXIT_SIGNAL + signal, Arc::clone(&starts));
         registered.map_err(|error| unhandled(&error))?;
     }
-    Ok(())
+    Ok(starts)
 }
 
 /// The signals that stop a server which serves.
