@@ -297,8 +297,8 @@ impl Process {
     #[track_caller]
     pub(crate) fn await_ready(&self, status: u16) -> String {
         let mut client = self.operator();
-        // Many times longer than that takes.
-        for _ in 0..1_000_000 {
+        // Many times longer than that takes, also where a slow disk has two segments made ready before.
+        for _ in 0..4_000_000 {
             let answer = client.ask(&message::get("/readyz"));
             if answer.status == status {
                 return answer.body;
