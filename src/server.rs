@@ -180,11 +180,9 @@ fn stop(shared: &Shared, startup: Startup, executors: Executors) -> Result<(), F
 fn leave(readiness: &Readiness, grace_ms: u64) {
     if grace_ms > 0 {
         readiness.leave();
-        // A closed standard error is no reason to end.
-        let _ = writeln!(
-            io::stderr(),
-            "purser: told to stop: /readyz answers 503, and all is served for {grace_ms} ms more (drain_grace_ms)"
-        );
+        signals::say(&format!(
+            "told to stop: /readyz answers 503, and all is served for {grace_ms} ms more (drain_grace_ms)"
+        ));
         std::thread::sleep(Duration::from_millis(grace_ms));
     }
 }

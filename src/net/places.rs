@@ -241,8 +241,7 @@ impl Places {
             Err(refusal) => return Admission::Refused(refusal),
         };
         if let Some(victim) = victim {
-            self.take_out(victim);
-            self.states[victim as usize] = State::Evicted;
+            self.give_up(victim);
         }
         self.states[slot as usize] = State::Idle(rank);
         self.idle[rank as usize].push(&mut self.idle_links, slot);

@@ -96,7 +96,7 @@ impl Driver {
             let (desk, shard) = (&mut self.desk, &mut self.shard);
             connection.serve_backlog(&mut Server { desk, shard, share });
             touch(&mut self.touched, connection);
-            // It was answered in time for nobody, and as good as given up.
+            // Refused because it had waited for too long: as good as given up.
             if self.desk.was_late() {
                 gave_up(&mut self.lines, connection, self.desk.now.mono_ns);
             }

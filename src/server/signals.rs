@@ -8,6 +8,7 @@ use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
@@ -87,10 +88,20 @@ impl Stops {
         signals.forever().next();
         std::thread::spawn(move || {
             if signals.forever().next().is_some() {
-                let _ = writeln!(io::stderr(), "purser: told to stop once more: it ends at once");
+                say("told to stop once more: it ends at once");
                 std::process::exit(i32::from(EXIT_IO));
             }
         });
+    }
+}
+
+/// Says a line of a stop, unless standard error is full: nobody's reading may hold a stop up, nor who is writing there.
+pub(super) fn say(words: &str) {
+    let stderr = io::stderr();
+    let mut room = [PollFd::new(&stderr, PollFlags::OUT)];
+    if poll(&mut room, Some(&Timespec::default())).is_ok_and(|ready| ready > 0) {
+        // Past the lock of the standard library. A closed standard error is no reason to end.
+        let _ = rustix::io::write(&stderr, format!("purser: {words}\n").as_bytes());
     }
 }
 
