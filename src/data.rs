@@ -24,7 +24,7 @@ use crate::calendar::Zones;
 use crate::clock::start::{self, Confirmed, Decision, Start};
 use crate::config::Demo;
 use crate::journal::mark::check_together;
-use crate::journal::snapshot::{SnapshotHeader, WriteError};
+use crate::journal::snapshot::{SnapshotHeader, SnapshotReader, WriteError};
 use crate::journal::{Journal, Mark, Point};
 use crate::recovery::{self, FoldError, Recovered};
 use crate::shard::partition::{Partition, ShardId};
@@ -347,18 +347,32 @@ fn put_demo(wallets: &mut [Wallet], partition: Partition, demo: Demo, now_ms: Mi
     added
 }
 
-/// Folds the sealed segments of a shard, those before number `current`, into its snapshot, where there are `at_least`
-/// so many. `false` where there are not.
+/// The segments of a shard that wait to be folded, in their order: those before number `current`. Removes those that its
+/// snapshot covers, which a fold that was cut short has left.
+///
+/// # Errors
+/// What the files say.
+pub fn to_fold(files: &ShardFiles, current: u32) -> Result<Vec<u32>, Error> {
+    let sealed: Vec<u32> =
+        files.directory.segments()?.into_iter().filter(|number| *number < current).collect();
+    let header = match files.snapshot()? {
+        Some((name, source)) if !sealed.is_empty() => {
+            Some(SnapshotReader::header_of(&name, source, files.origin).map_err(recovery::Error::from)?)
+        }
+        _ => None,
+    };
+    let (covered, waiting) = recovery::covered(header.as_ref(), &sealed);
+    files.directory.remove_segments(covered)?;
+    Ok(waiting.to_vec())
+}
+
+/// Folds these segments of a shard, the first ones of those that wait, into its snapshot. All of them are in memory
+/// meanwhile.
 ///
 /// # Errors
 /// What the files say; nothing has changed then.
-pub fn fold(files: &ShardFiles, current: u32, at_least: u32) -> Result<bool, Error> {
-    let sealed: Vec<u32> =
-        files.directory.segments()?.into_iter().filter(|number| *number < current).collect();
-    if sealed.len() < at_least as usize {
-        return Ok(false);
-    }
-    let segments = files.sealed(&sealed)?;
+pub fn fold(files: &ShardFiles, sealed: &[u32]) -> Result<(), Error> {
+    let segments = files.sealed(sealed)?;
     let create =
         |header: &SnapshotHeader| files.directory.create_snapshot(header.covers.sequence).map(SnapshotSink);
     let folded = recovery::fold(files.origin, files.snapshot()?, &segments, create);
@@ -368,6 +382,6 @@ pub fn fold(files: &ShardFiles, current: u32, at_least: u32) -> Result<bool, Err
     })?;
     sink.0.publish()?;
     files.directory.remove_snapshots_before(header.covers.sequence)?;
-    files.directory.remove_segments(&sealed)?;
-    Ok(true)
+    files.directory.remove_segments(sealed)?;
+    Ok(())
 }

@@ -423,11 +423,20 @@ pub const RESERVE_MIB_MAX: u64 = 1 << 40;
 /// gibibyte of the usual records is replayed in a few seconds.
 pub const SNAPSHOT_SEGMENTS: u32 = 8;
 
-/// What is added to the nice value of the thread that folds segments: it gives way to the executors.
-pub const HOUSEKEEPER_NICE: i32 = 19;
-
 /// Upper bound of that number: 64 GiB of journal per shard to be replayed at a start.
 pub const SNAPSHOT_SEGMENTS_MAX: u32 = 1_024;
+
+/// What is added to the nice value of the thread that looks at the allocator's books: it gives way to the executors.
+pub const HOUSEKEEPER_NICE: i32 = 19;
+
+/// What is added to the nice value of a fold, where as many segments wait as one fold takes, twice, and three times as
+/// many. Beside an executor that never rests a thread gets a tenth of the core, a quarter, and half of it; at the full rate
+/// a shard's folds need a tenth.
+pub const FOLD_NICE: [i32; 3] = [10, 5, 0];
+
+/// Shards whose segments one thread folds, one after the other: at the full rate of all of them it needs less than half a
+/// core, which it gets in any case.
+pub const SHARDS_PER_FOLDING_THREAD: usize = 4;
 
 /// A block of the disk. Groups begin and end at its multiples, which is what direct writes need, and no two groups
 /// share one, so that a write that is torn damages nothing that was written before.

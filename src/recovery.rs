@@ -235,9 +235,16 @@ pub fn write_snapshot<W: Sink>(
     writer.finish()
 }
 
+/// Of a shard's sealed segments, in their order, those that its snapshot covers, and those that wait to be folded. A fold that
+/// was cut short has left some of the former; nothing is read of them any more.
+pub fn covered<'a>(snapshot: Option<&SnapshotHeader>, sealed: &'a [u32]) -> (&'a [u32], &'a [u32]) {
+    let next_segment = snapshot.map_or(0, |header| header.next_segment);
+    sealed.split_at(sealed.partition_point(|number| *number < next_segment))
+}
+
 /// Folds the records of `segments` into the snapshot before them, slot by slot: no more than one slot's accounts are in
-/// memory at a time, beside the segments. The segments take no further record, and `create` makes what the new snapshot
-/// is written to.
+/// memory at a time, beside the segments. The segments take no further record, and are the first that the snapshot does not cover. `create`
+/// makes what the new snapshot is written to.
 ///
 /// # Errors
 /// What is damaged or does not come out as it did; and what the sink says.

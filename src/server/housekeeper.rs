@@ -1,17 +1,16 @@
-//! What is looked after beside the shards: on one thread the directory and what is served from it, the room on its disk,
-//! and the marks, once a second; on another, which gives way to the shards, the snapshots, which may take longer.
+//! What is looked after beside the shards, once a second: the directory and what is served from it, the room on its disk,
+//! and the marks. The snapshots, which may take longer, have threads of their own.
+
+mod folding;
 
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::setpriority_process;
-use rustix::thread::gettid;
-
 use super::EXIT_IO;
 use crate::config::Storing;
-use crate::data::{self, ShardFiles, ShardMark, ShardStart};
+use crate::data::{ShardFiles, ShardMark, ShardStart};
 use crate::limits;
 use crate::net::readiness::{ReadOnly, Readiness};
 use crate::shard::flush::Progress;
@@ -94,18 +93,6 @@ pub(super) struct Housekeeper {
 
 /// A segment that a shard writes: its number, and its file.
 type Segment = (u32, Watched);
-
-/// A shard whose segments are folded.
-struct Folding {
-    kept: Kept,
-    at_least: u32,
-    /// What keeps it from being folded, which was complained of.
-    failed: Option<String>,
-    /// How long the next try after a failure is put off.
-    rest_ms: u64,
-    /// How long it is still put off.
-    left_ms: u64,
-}
 
 impl Housekeeper {
     /// Segments of a shard are folded once there are `storing.snapshot_segments` so many before the one that is written.
@@ -208,8 +195,7 @@ impl Housekeeper {
     /// Goes on for as long as the process lives.
     #[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
     pub(super) fn start(mut self) {
-        let mut folding: Vec<Folding> =
-            self.shards.iter().map(|kept| Folding::new(kept.clone(), self.at_least)).collect();
+        folding::start(&self.shards, self.at_least);
         std::thread::spawn(move || {
             loop {
                 rest();
@@ -217,14 +203,6 @@ impl Housekeeper {
                 self.look_at_the_segments();
                 self.write_marks();
                 self.look_at_the_disk();
-            }
-        });
-        std::thread::spawn(move || {
-            // Nice values are each thread's own. That it can't be set only costs the shards some time.
-            let _ = setpriority_process(Some(gettid()), limits::HOUSEKEEPER_NICE);
-            loop {
-                rest();
-                folding.iter_mut().for_each(Folding::fold);
             }
         });
     }
@@ -238,33 +216,6 @@ fn first_failure<E>(done: impl Iterator<Item = Result<(), E>>) -> Option<E> {
 
 fn rest() {
     std::thread::sleep(Duration::from_millis(limits::SWEEP_INTERVAL_MS));
-}
-
-impl Folding {
-    const fn new(kept: Kept, at_least: u32) -> Self {
-        Self { kept, at_least, failed: None, rest_ms: limits::FOLD_RETRY_MS, left_ms: 0 }
-    }
-
-    /// Folds it, once in [`limits::SWEEP_INTERVAL_MS`].
-    fn fold(&mut self) {
-        self.left_ms = self.left_ms.saturating_sub(limits::SWEEP_INTERVAL_MS);
-        if self.left_ms > 0 {
-            return;
-        }
-        let current = self.kept.progress.get().next.segment;
-        let folded = data::fold(&self.kept.files, current, self.at_least);
-        let Err(error) = folded.map_err(|error| error.to_string()) else {
-            (self.failed, self.rest_ms) = (None, limits::FOLD_RETRY_MS);
-            return;
-        };
-        self.left_ms = self.rest_ms;
-        self.rest_ms = (self.rest_ms * 2).min(limits::FOLD_RETRY_MS_MAX);
-        if self.failed.as_ref() != Some(&error) {
-            // The journal has everything; it only grows.
-            say(&format!("no snapshot could be made: {error}"));
-        }
-        self.failed = Some(error);
-    }
 }
 
 fn say(sentence: &str) {

@@ -11,7 +11,7 @@ use std::convert::Infallible;
 use std::ops::Range;
 
 use purser::journal::mark::{Mark, Start};
-use purser::journal::snapshot::{Sink, Source};
+use purser::journal::snapshot::{Sink, SnapshotReader, Source};
 use purser::journal::{Buffer, Group, Origin, Place, Point, SegmentSource, Tail};
 use purser::limits::JOURNAL_BLOCK_BYTES;
 use purser::recovery::{self, Error, FoldError, Recovered, SealedSegment};
@@ -267,13 +267,24 @@ impl Disk {
         self.snapshots.insert(covers.sequence, snapshot);
     }
 
-    /// Begins to fold the sealed segments into a snapshot. `false` where there are none, or a fold is under way.
+    /// Begins to fold sealed segments into a snapshot: the first ones, at most so many. `false` where there are none, or a fold
+    /// is under way.
     ///
     /// # Errors
     /// A sentence, where they can't be folded.
-    pub(super) fn begin_fold(&mut self) -> Result<bool, String> {
+    pub(super) fn begin_fold(&mut self, most: usize) -> Result<bool, String> {
+        if self.fold.is_some() {
+            return Ok(false);
+        }
         let sealed: Vec<u32> = self.segments.range(..self.next.segment).map(|(number, _)| *number).collect();
-        if sealed.is_empty() || self.fold.is_some() {
+        let header =
+            self.snapshot().map(|(name, source)| SnapshotReader::header_of(&name, source, self.origin));
+        let header =
+            header.transpose().map_err(|error| format!("A fold can't read the snapshot: {error:?}."))?;
+        let (covered, waiting) = recovery::covered(header.as_ref(), &sealed);
+        covered.iter().for_each(|number| drop(self.segments.remove(number)));
+        let sealed: Vec<u32> = waiting.iter().take(most).copied().collect();
+        if sealed.is_empty() {
             return Ok(false);
         }
         let segments: Vec<SealedSegment> = sealed.iter().map(|number| self.sealed(*number)).collect();

@@ -28,6 +28,9 @@ const FULL_MS: u64 = 5_000;
 /// A wait that is longer comes in parts at first, so that what is in memory alone is brought to the disk in time.
 const PARTS_OF_WAIT: u64 = 12;
 
+/// Segments that a fold takes, at most: now and then some stay, and are folded later.
+const FOLD_SEGMENTS_MAX: usize = 4;
+
 /// Requests that wait to be sent.
 const QUEUE_MAX: usize = 40;
 
@@ -198,7 +201,10 @@ impl Run {
             Act::Poll => drop(self.cluster.poll(at, self.now_ms)),
             Act::Disk => self.serve_disk(at)?,
             Act::Sweep => self.cluster.shards[at].sweep(self.now_ms),
-            Act::BeginFold => self.counts.folds += u64::from(self.cluster.disks[at].begin_fold()?),
+            Act::BeginFold => {
+                let most = 1 + self.chance.index(FOLD_SEGMENTS_MAX);
+                self.counts.folds += u64::from(self.cluster.disks[at].begin_fold(most)?);
+            }
             Act::StepFold => self.cluster.disks[at].step_fold(),
             Act::Prepare if self.full_ms.is_none() => self.cluster.disks[at].prepare_next(),
             Act::Prepare => {}

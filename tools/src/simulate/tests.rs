@@ -122,7 +122,7 @@ fn a_fold_forgets_by_the_settings_of_each_time() {
         rounds
     };
     assert_eq!(remembered(&cluster), 1);
-    assert_eq!(cluster.disks[0].begin_fold(), Ok(true), "it is compared with what a replay makes");
+    assert_eq!(cluster.disks[0].begin_fold(usize::MAX), Ok(true), "it is compared with what a replay makes");
     (0..9).for_each(|_| cluster.disks[0].step_fold());
     restart(&mut cluster, now_ms, 1, 60 * MINUTE_MS);
     assert_eq!(remembered(&cluster), 1);
