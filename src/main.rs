@@ -42,12 +42,12 @@ fn main() -> ExitCode {
 
 fn serve(config: Config) -> ExitCode {
     for note in config.notes() {
-        complain(&format!("note: {note}"));
+        server::say(&format!("note: {note}"));
     }
     match server::run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            complain(&failure.to_string());
+            server::say(&failure.to_string());
             failure.exit_code().into()
         }
     }

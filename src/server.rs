@@ -5,13 +5,15 @@ mod descriptors;
 mod housekeeper;
 mod listen;
 mod memory;
+mod say;
 mod signals;
 mod stalls;
 mod startup;
 mod timekeeper;
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt;
-use std::io::{self, Write as _};
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::panic;
 use std::sync::atomic::Ordering;
@@ -25,6 +27,7 @@ use listen::{Bound, bind};
 use rustix::fs::Mode;
 use rustix::process::Resource;
 use rustix::thread::{sched_getaffinity, sched_setaffinity};
+pub use say::say;
 use signals::Stops;
 use startup::{Answers, Startup};
 use timekeeper::Timekeeper;
@@ -158,8 +161,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
 /// Says what whoever started the server should know.
 fn say_notes(notes: impl IntoIterator<Item = String>) {
     for note in notes {
-        // A closed standard error is no reason to end.
-        let _ = writeln!(io::stderr(), "purser: note: {note}");
+        say(&format!("note: {note}"));
     }
 }
 
@@ -180,7 +182,7 @@ fn stop(shared: &Shared, startup: Startup, executors: Executors) -> Result<(), F
 fn leave(readiness: &Readiness, grace_ms: u64) {
     if grace_ms > 0 {
         readiness.leave();
-        signals::say(&format!(
+        say(&format!(
             "told to stop: /readyz answers 503, and all is served for {grace_ms} ms more (drain_grace_ms)"
         ));
         std::thread::sleep(Duration::from_millis(grace_ms));
@@ -229,8 +231,7 @@ fn open_data(
     let data = data::open(&config.data, &opening).map_err(|error| Failure::start(error.to_string()))?;
     if data.replayed > 0 {
         let seconds = (clock.mono_us() - began_us) as f64 / 1e6;
-        let _ =
-            writeln!(io::stderr(), "purser: {} records were applied again in {seconds:.2} s", data.replayed);
+        say(&format!("{} records were applied again in {seconds:.2} s", data.replayed));
     }
     Ok(data)
 }
@@ -256,7 +257,7 @@ fn start(
 ) -> Result<Started, Failure> {
     // An executor that can't have its rings panics; whoever starts the server wants a sentence.
     panic::set_hook(Box::new(|panic| {
-        let _ = writeln!(io::stderr(), "purser: {}", cant_start(&panic.to_string().replace('\n', " ")));
+        say(&cant_start(&panic.to_string().replace('\n', " ")));
         std::process::exit(i32::from(EXIT_START));
     }));
     let partition = shared.mesh.partition();
@@ -290,8 +291,20 @@ fn start(
             Err(_) => return Err(Failure::start(cant_start("its executor ended"))),
         }
     }
-    let _ = panic::take_hook();
+    say_panics();
     Ok(Started { executors, troubles, gates })
+}
+
+/// A panic ends the process, and must not wait for who reads of it.
+fn say_panics() {
+    panic::set_hook(Box::new(|panic| {
+        let backtrace = Backtrace::capture();
+        let backtrace = match backtrace.status() {
+            BacktraceStatus::Captured => format!("\n{backtrace}"),
+            _ => String::new(),
+        };
+        say(&format!("{panic}{backtrace}"));
+    }));
 }
 
 fn cant_start(reason: &str) -> String {
@@ -300,11 +313,9 @@ fn cant_start(reason: &str) -> String {
 
 fn announce([platform, operator]: [SocketAddr; 2], shards: usize) {
     let plural = if shards == 1 { "" } else { "s" };
-    // A closed standard error is no reason to stop serving.
-    let _ = writeln!(
-        io::stderr(),
+    say::line(&format!(
         "purser serves platforms on http://{platform} and the operator on http://{operator}, {shards} shard{plural}"
-    );
+    ));
 }
 
 /// Leaves the shards' cores, where there are others: the threads beside the shards go where this one is, and however
@@ -409,6 +420,6 @@ impl Plan {
 
 /// Ends the process: a shard can't go on, and no answer may leave it that it can't stand for.
 fn end(id: ShardId, sentence: &str) {
-    let _ = writeln!(io::stderr(), "purser: shard {}: {sentence}", id.index());
+    say(&format!("shard {}: {sentence}", id.index()));
     std::process::exit(i32::from(EXIT_IO));
 }

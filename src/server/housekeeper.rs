@@ -3,12 +3,13 @@
 
 mod folding;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::EXIT_IO;
+use super::say::say;
 use crate::config::Storing;
 use crate::data::{ShardFiles, ShardMark, ShardStart};
 use crate::limits;
@@ -216,11 +217,6 @@ fn first_failure<E>(done: impl Iterator<Item = Result<(), E>>) -> Option<E> {
 
 fn rest() {
     std::thread::sleep(Duration::from_millis(limits::SWEEP_INTERVAL_MS));
-}
-
-fn say(sentence: &str) {
-    // A closed standard error is no reason to stop serving.
-    let _ = writeln!(io::stderr(), "purser: {sentence}");
 }
 
 /// A server must not go on without what its next start asks for.

@@ -4,15 +4,15 @@
 //! other signals that a supervisor, a closed terminal or a slip of a hand may send have no use here, and must not end a
 //! server that holds money.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
+use super::say::say;
 use super::{EXIT_IO, Failure};
 use crate::config;
 
@@ -37,8 +37,7 @@ pub(super) fn outlive_unused() -> Result<(), Failure> {
     let mut signals = Signals::new(UNUSED.map(|(signal, _)| signal)).map_err(|error| unhandled(&error))?;
     std::thread::spawn(move || {
         for signal in signals.forever() {
-            // A closed standard error is no reason to end.
-            let _ = writeln!(io::stderr(), "purser: {}", words(signal));
+            say(&words(signal));
         }
     });
     Ok(())
@@ -92,16 +91,6 @@ impl Stops {
                 std::process::exit(i32::from(EXIT_IO));
             }
         });
-    }
-}
-
-/// Says a line of a stop, unless standard error is full: nobody's reading may hold a stop up, nor who is writing there.
-pub(super) fn say(words: &str) {
-    let stderr = io::stderr();
-    let mut room = [PollFd::new(&stderr, PollFlags::OUT)];
-    if poll(&mut room, Some(&Timespec::default())).is_ok_and(|ready| ready > 0) {
-        // Past the lock of the standard library. A closed standard error is no reason to end.
-        let _ = rustix::io::write(&stderr, format!("purser: {words}\n").as_bytes());
     }
 }
 

@@ -1,9 +1,9 @@
-//! Tells standard error of cores that were held for too long. They only note it: writing may wait for whoever reads.
+//! Tells standard error of cores that were held for too long. They only note it: writing takes time.
 
-use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::say::say;
 use crate::limits;
 use crate::net::stalls::StallLog;
 
@@ -15,8 +15,7 @@ pub(super) fn watch(logs: Vec<Arc<StallLog>>) {
         loop {
             std::thread::sleep(Duration::from_millis(limits::SWEEP_INTERVAL_MS));
             for (shard, stall) in logs.iter().enumerate().filter_map(|(at, log)| Some((at, log.take()?))) {
-                // A closed standard error is no reason to stop serving.
-                let _ = writeln!(io::stderr(), "purser: shard {shard} {stall}");
+                say(&format!("shard {shard} {stall}"));
             }
         }
     });

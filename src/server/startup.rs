@@ -8,7 +8,7 @@
 mod answers;
 mod connection;
 
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -18,6 +18,7 @@ use std::thread::JoinHandle;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use super::listen::Bound;
+use super::say::say;
 use crate::clock::Clock;
 use crate::limits;
 use crate::net::Timeouts;
@@ -191,11 +192,10 @@ impl Waiter {
         if now_ms >= limits::PROGRESS_AFTER_MS
             && let Some([platform, operator]) = self.addresses.take()
         {
-            let _ = writeln!(
-                io::stderr(),
-                "purser: the data are being read; health checks are answered on http://{platform} and http://{operator}, and \
+            say(&format!(
+                "the data are being read; health checks are answered on http://{platform} and http://{operator}, and \
                  /readyz says how far it is"
-            );
+            ));
         }
     }
 

@@ -1,9 +1,9 @@
 //! Has the wallet's time follow the system clock, and tells where it does not. One thread, beside the shards.
 
-use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::say::say;
 use crate::clock::Clock;
 use crate::clock::follow::{Follower, Look};
 use crate::clock::start::ahead_ms_max;
@@ -42,8 +42,7 @@ impl Timekeeper {
         self.registry.set_clock_offset(offset_ns);
         self.readiness.set_apart(is_apart);
         if is_news {
-            // A closed standard error is no reason to stop serving.
-            let _ = writeln!(io::stderr(), "purser: {}", news(offset_ns, is_apart, self.ahead_ms_max));
+            say(&news(offset_ns, is_apart, self.ahead_ms_max));
         }
     }
 }

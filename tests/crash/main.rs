@@ -31,4 +31,5 @@ mod sessions;
 mod skipped;
 mod starting;
 mod startup;
+mod unread;
 mod worker;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{SendFlags, send};
 use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, kill_process, pidfd_open, prlimit};
 use tempfile::TempDir;
 
@@ -141,6 +142,11 @@ impl Home {
     #[track_caller]
     pub(crate) fn spawn(&self, shards: usize) -> Process {
         let (stderr, theirs) = UnixStream::pair().expect("a pair of sockets");
+        self.spawn_with(shards, stderr, theirs)
+    }
+
+    #[track_caller]
+    fn spawn_with(&self, shards: usize, stderr: UnixStream, theirs: UnixStream) -> Process {
         stderr.set_read_timeout(Some(PATIENCE)).expect("a time-out");
         let mut command = self.command(shards);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::from(OwnedFd::from(theirs)));
@@ -162,6 +168,19 @@ impl Home {
     pub(crate) fn start(&self, shards: usize) -> Process {
         let mut process = self.spawn(shards);
         process.await_addresses();
+        process
+    }
+
+    /// Starts a server whose standard error nobody reads, and which is full once it serves.
+    #[track_caller]
+    pub(crate) fn start_unread(&self, shards: usize) -> Process {
+        let (stderr, theirs) = UnixStream::pair().expect("a pair of sockets");
+        let ours = theirs.try_clone().expect("a descriptor");
+        let mut process = self.spawn_with(shards, stderr, theirs);
+        process.await_addresses();
+        // Whether writing waits is said with each write, so that the server's own would.
+        while send(&ours, &[b'.'; 4_096], SendFlags::DONTWAIT).is_ok() {}
+        while send(&ours, b".", SendFlags::DONTWAIT).is_ok() {}
         process
     }
 

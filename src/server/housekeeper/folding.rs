@@ -6,9 +6,10 @@ use std::thread;
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
 
-use super::{Kept, rest, say};
+use super::{Kept, rest};
 use crate::data;
 use crate::limits;
+use crate::server::say::say;
 
 /// Starts them; they go on for as long as the process lives. The segments of a shard are folded once `at_least` wait.
 #[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
