@@ -347,35 +347,43 @@ fn put_demo(wallets: &mut [Wallet], partition: Partition, demo: Demo, now_ms: Mi
     added
 }
 
-/// The segments of a shard that wait to be folded, in their order: those before number `current`. Removes those that its
-/// snapshot covers, which a fold that was cut short has left.
+/// What waits to be folded.
+#[derive(Debug)]
+pub struct Waiting {
+    /// The segments, in their order.
+    pub segments: Vec<u32>,
+    /// How long the snapshot is that they are folded into.
+    pub snapshot_bytes: u64,
+}
+
+/// What of a shard waits to be folded: the segments before number `current`. Removes those that its snapshot covers, which a
+/// fold that was cut short has left.
 ///
 /// # Errors
 /// What the files say.
-pub fn to_fold(files: &ShardFiles, current: u32) -> Result<Vec<u32>, Error> {
+pub fn waiting(files: &ShardFiles, current: u32) -> Result<Waiting, Error> {
     let sealed: Vec<u32> =
         files.directory.segments()?.into_iter().filter(|number| *number < current).collect();
-    let header = match files.snapshot()? {
-        Some((name, source)) if !sealed.is_empty() => {
-            Some(SnapshotReader::header_of(&name, source, files.origin).map_err(recovery::Error::from)?)
-        }
-        _ => None,
+    let Some((name, source)) = files.snapshot()?.filter(|_| !sealed.is_empty()) else {
+        return Ok(Waiting { segments: sealed, snapshot_bytes: 0 });
     };
-    let (covered, waiting) = recovery::covered(header.as_ref(), &sealed);
+    let snapshot_bytes = source.bytes()?;
+    let header = SnapshotReader::header_of(&name, source, files.origin).map_err(recovery::Error::from)?;
+    let (covered, waiting) = recovery::covered(Some(&header), &sealed);
     files.directory.remove_segments(covered)?;
-    Ok(waiting.to_vec())
+    Ok(Waiting { segments: waiting.to_vec(), snapshot_bytes })
 }
 
-/// Folds these segments of a shard, the first ones of those that wait, into its snapshot. All of them are in memory
-/// meanwhile.
+/// Folds these segments of a shard, the first ones of those that wait, into its snapshot. One of them at
+/// a time is in memory meanwhile. `rest` is called after each piece of the work, of some microseconds.
 ///
 /// # Errors
 /// What the files say; nothing has changed then.
-pub fn fold(files: &ShardFiles, sealed: &[u32]) -> Result<(), Error> {
+pub fn fold(files: &ShardFiles, sealed: &[u32], rest: impl FnMut()) -> Result<(), Error> {
     let segments = files.sealed(sealed)?;
     let create =
         |header: &SnapshotHeader| files.directory.create_snapshot(header.covers.sequence).map(SnapshotSink);
-    let folded = recovery::fold(files.origin, files.snapshot()?, &segments, create);
+    let folded = recovery::fold(files.origin, files.snapshot()?, &segments, create, rest);
     let (header, sink) = folded.map_err(|error| match error {
         FoldError::Recovery(error) => Error::from(error),
         FoldError::Snapshot(error) => Error::from(error),

@@ -34,7 +34,8 @@ pub const fn lane_requests_max(shards: usize) -> usize {
 /// free, and 10,000 of them 256 places, which are for those that have nothing under way.
 pub const LANE_SHARE_MAX: usize = PIPELINE_DEPTH_MAX;
 
-/// Messages that a shard takes from one lane before it looks at its sockets again.
+/// Requests, and replies, that a shard takes from all lanes together before it looks at its sockets again: 256 requests are
+/// some 0.6 ms.
 pub const LANE_BURST: usize = 256;
 
 // ── Connections ──────────────────────────────────────────────────────────────────────────────────────────
@@ -148,8 +149,8 @@ pub const TURN_MORE_US: u64 = 75;
 /// Time of a turn for the operator's calls, microseconds; one call is finished whatever it takes.
 pub const TURN_OPERATOR_US: u64 = 75;
 
-/// Answers that have waited for the disk and that one turn lets go, some 8 µs of the kernel each; more where more have come in
-/// the turn. A group may have thousands.
+/// Answers that have waited for the disk and that one turn lets go, some 8 µs of the kernel each; or twice as many as the turn has added,
+/// where that is more. A group may have thousands.
 pub const DURABLE_PER_TURN: usize = 64;
 
 /// Connections that one turn ends, some 3 µs of the kernel each.
@@ -388,6 +389,9 @@ pub const SWEEP_ACCOUNTS: usize = 1_024;
 /// over the memory, and take up to 0.7 µs each: under 2 ms.
 pub const TIDIED_PER_SWEEP: usize = 2_048;
 
+/// Session keys that a sweep gives back however full the lanes are: too few to be noticed there.
+pub const KEYS_PER_SWEEP_MIN: usize = 64;
+
 /// What a turn takes out of memory of what a sweep has left: under 200 µs. A busy shard has over a thousand turns a second, so
 /// that it takes out as many tokens as it can make.
 pub const TIDIED_PER_TURN: usize = 256;
@@ -430,13 +434,14 @@ pub const SNAPSHOT_SEGMENTS_MAX: u32 = 1_024;
 pub const HOUSEKEEPER_NICE: i32 = 19;
 
 /// What is added to the nice value of a fold, where as many segments wait as one fold takes, twice, and three times as
-/// many. Beside an executor that never rests a thread gets a tenth of the core, a quarter, and half of it; at the full rate
-/// a shard's folds need a tenth.
+/// many. Beside an executor that never rests a thread gets a tenth of a core, a quarter, and half of it. At the full rate
+/// 8 segments fill in 25 s, and are folded in 2.6 s of processor time into a small snapshot; into one that is twice as large
+/// as they are, in a few times that.
 pub const FOLD_NICE: [i32; 3] = [10, 5, 0];
 
-/// Shards whose segments one thread folds, one after the other: at the full rate of all of them it needs less than half a
-/// core, which it gets in any case.
-pub const SHARDS_PER_FOLDING_THREAD: usize = 4;
+/// Records that a fold reads or applies, or slots, until it rests: a tenth of a millisecond, for which a shard that wakes up
+/// on its core may have to wait.
+pub const FOLD_PIECES: u32 = 64;
 
 /// A block of the disk. Groups begin and end at its multiples, which is what direct writes need, and no two groups
 /// share one, so that a write that is torn damages nothing that was written before.
@@ -464,6 +469,9 @@ pub const JOURNAL_BUFFERS: usize = 2;
 /// One record. Its strings come from one request, whose content escaped in the worst way is six times as long; the
 /// settings of [`DOMAINS_MAX`] domains have 200 bytes each.
 pub const RECORD_BYTES_MAX: usize = 512 * KIB;
+
+/// What a fold reads of a record at first, which is most often all of it.
+pub const RECORD_READ_BYTES: usize = KIB / 2;
 
 /// One section of a snapshot: the places in it are 32 bits with a sign. A slot whose accounts need more is written in
 /// several sections.

@@ -223,7 +223,7 @@ impl ShardMetrics {
         self.requests_late.add(1);
     }
 
-    /// A request was dropped, since its client had gone.
+    /// What a connection had asked for was dropped, since its client had gone.
     pub fn request_gone(&self) {
         self.requests_gone.add(1);
     }
@@ -420,7 +420,7 @@ const PLAIN: [(&str, &str, &str, Read); 16] = [
         "Requests refused because they could not be answered in their time.",
         |shard| shard.requests_late.get(),
     ),
-    ("purser_requests_gone_total", "counter", "Requests dropped because their client had gone.", |shard| {
+    ("purser_requests_gone_total", "counter", "Connections whose waiting requests were dropped because their client had gone.", |shard| {
         shard.requests_gone.get()
     }),
     (

@@ -181,10 +181,10 @@ fn stop(shared: &Shared, startup: Startup, executors: Executors) -> Result<(), F
 /// listeners close.
 fn leave(readiness: &Readiness, grace_ms: u64) {
     if grace_ms > 0 {
-        readiness.leave();
         say(&format!(
             "told to stop: /readyz answers 503, and all is served for {grace_ms} ms more (drain_grace_ms)"
         ));
+        readiness.leave();
         std::thread::sleep(Duration::from_millis(grace_ms));
     }
 }

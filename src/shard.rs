@@ -7,6 +7,7 @@
 //! not durable, so that one shard never knows what another may yet lose.
 
 pub mod core;
+mod exchange;
 pub mod flush;
 mod housekeeping;
 pub mod mesh;
@@ -28,7 +29,6 @@ use waiting::Waiting;
 
 use crate::journal::Group;
 use crate::limits;
-use crate::marks::{self, Mark};
 use crate::metrics::ShardMetrics;
 use crate::storage::FileError;
 use crate::storage::segments::Write;
@@ -78,6 +78,8 @@ pub struct Shard<W> {
     /// Requests under way at each shard, at most `lane_requests_max`.
     at: Vec<usize>,
     lane_requests_max: usize,
+    /// Which of the peers is the first whose lane is looked at in the next turn.
+    first_peer: usize,
     deferred: VecDeque<Deferred>,
     /// Messages that show a change which is not durable yet.
     held: Waiting<Message>,
@@ -111,6 +113,7 @@ impl<W: Copy> Shard<W> {
             under_way,
             at,
             lane_requests_max,
+            first_peer: 0,
             deferred: VecDeque::new(),
             held: Waiting::default(),
             held_steps: 0,
@@ -354,122 +357,6 @@ impl<W: Copy> Shard<W> {
             self.send(to, Request { ticket, deadline_ms: Millis::MAX, operation });
         } else {
             self.deferred.push_back(Deferred { to, ticket, operation });
-        }
-    }
-
-    /// Serves what other shards have sent, and tells the outcomes that have come back, each with the sequence that
-    /// must be durable before anybody hears of it. Where a sweep has left something to do, does some of it. `true` where there
-    /// was anything of these.
-    pub fn poll(&mut self, now_ms: Millis, mut told: impl FnMut(W, &Outcome<&str>, Sequence)) -> bool {
-        let now_ms = self.advance(now_ms);
-        self.journal_due_renewals(now_ms);
-        let mut worked = self.is_behind;
-        if worked {
-            self.tidy(now_ms, limits::TIDIED_PER_TURN);
-        }
-        if self.at.len() == 1 {
-            return worked;
-        }
-        for peer in self.mesh.peers(self.id()) {
-            worked |= self.serve(now_ms, peer);
-            worked |= self.collect(now_ms, peer, &mut told);
-        }
-        for _ in 0..self.deferred.len() {
-            let Some(Deferred { to, ticket, operation }) = self.deferred.pop_front() else { break };
-            self.send_or_defer(to, ticket, operation);
-        }
-        if worked {
-            self.metrics.set_lanes(self.at.iter().sum::<usize>() as u64);
-            if self.left {
-                self.journal_renewals();
-            }
-        }
-        worked
-    }
-
-    fn serve(&mut self, now_ms: Millis, peer: ShardId) -> bool {
-        let me = self.id();
-        for served in 0..limits::LANE_BURST {
-            let Some(Request { ticket, deadline_ms, operation }) = self.mesh.requests(peer, me).pop() else {
-                return served > 0;
-            };
-            if now_ms > deadline_ms {
-                marks::hit(Mark::LateInLane);
-                self.metrics.request_late();
-                self.reply(peer, Reply { ticket, outcome: Outcome::Unavailable });
-                continue;
-            }
-            let (mut outcome, mut after) = (Outcome::Unavailable, 0);
-            let step = self.step(now_ms, &operation.as_deref(), |told, seen| {
-                outcome = told.map(|text| CompactString::from(*text));
-                after = seen;
-            });
-            if let Step::Elsewhere { next, after: seen, .. } = step {
-                // The way on starts at the sender, whose count of requests under way covers it.
-                (outcome, after) = (Outcome::Next(next), seen);
-            }
-            let reply = Reply { ticket, outcome };
-            if after <= self.core.durable() {
-                self.reply(peer, reply);
-            } else {
-                self.held.push(after, Message::Reply { to: peer, reply });
-            }
-        }
-        true
-    }
-
-    fn collect(
-        &mut self,
-        now_ms: Millis,
-        peer: ShardId,
-        told: &mut impl FnMut(W, &Outcome<&str>, Sequence),
-    ) -> bool {
-        let me = self.id();
-        for collected in 0..limits::LANE_BURST {
-            let Some(Reply { ticket, outcome }) = self.mesh.replies(peer, me).pop() else {
-                return collected > 0;
-            };
-            self.at[peer.index()] -= 1;
-            match outcome {
-                Outcome::Next(next) => self.go_on(now_ms, ticket, *next, told),
-                outcome => self.tell(ticket, &outcome.map(CompactString::as_str), told),
-            }
-        }
-        true
-    }
-
-    /// Takes the next step of a request, here or at its owner.
-    fn go_on(
-        &mut self,
-        now_ms: Millis,
-        ticket: u32,
-        next: Operation<CompactString>,
-        told: &mut impl FnMut(W, &Outcome<&str>, Sequence),
-    ) {
-        let owner = self.core.owner(&next);
-        if owner != self.id() {
-            return self.send_or_defer(owner, ticket, next);
-        }
-        let waiter = self.under_way[ticket as usize].waiter;
-        let step = self.step(now_ms, &next.as_deref(), |outcome, after| {
-            if let Some(waiter) = waiter {
-                told(waiter, outcome, after);
-            }
-        });
-        match step {
-            Step::Done => drop(self.under_way.remove(ticket as usize)),
-            Step::Elsewhere { to, next, after } => self.go_elsewhere(to, ticket, *next, after),
-        }
-    }
-
-    fn tell(
-        &mut self,
-        ticket: u32,
-        outcome: &Outcome<&str>,
-        told: &mut impl FnMut(W, &Outcome<&str>, Sequence),
-    ) {
-        if let Some(waiter) = self.under_way.remove(ticket as usize).waiter {
-            told(waiter, outcome, 0);
         }
     }
 

@@ -7,8 +7,9 @@ use super::Reading;
 use crate::journal::snapshot::{Sink, SnapshotReader, Source};
 use crate::journal::{Buffer, Mark, Origin, SegmentSource};
 use crate::limits;
-use crate::recovery::{self, Recovered, SealedSegment, SnapshotSource};
+use crate::recovery::{self, Recovered, SealedSegment, SegmentBytes, SnapshotSource};
 use crate::storage::FileError;
+use crate::storage::OpenFile;
 use crate::storage::directory::{DataDirectory, ShardDirectory, SnapshotFile};
 use crate::storage::generations::missing_segment;
 use crate::storage::manifest::Manifest;
@@ -95,19 +96,33 @@ impl ShardFiles {
         Ok(recovered)
     }
 
-    /// These segments, read.
+    /// These segments, opened.
     ///
     /// # Errors
     /// What the file system says.
-    pub fn sealed(&self, numbers: &[u32]) -> Result<Vec<SealedSegment>, FileError> {
+    pub fn sealed(&self, numbers: &[u32]) -> Result<Vec<SealedSegment<SegmentFile>>, FileError> {
         let segment = |number: &u32| {
-            Ok(SealedSegment {
-                number: *number,
-                name: self.directory.segment(*number).display().to_string(),
-                bytes: self.directory.read_segment(*number, limits::SEGMENT_BYTES as u64, Buffer::new())?,
-            })
+            let name = self.directory.segment(*number).display().to_string();
+            let bytes = SegmentFile(self.directory.open_segment(*number)?);
+            Ok(SealedSegment { number: *number, name, bytes })
         };
         numbers.iter().map(segment).collect()
+    }
+}
+
+/// A segment that is read.
+#[derive(Debug)]
+pub struct SegmentFile(OpenFile);
+
+impl SegmentBytes for SegmentFile {
+    type Error = FileError;
+
+    fn all(&self, room: Buffer) -> Result<Buffer, FileError> {
+        self.0.read_all(limits::SEGMENT_BYTES as u64, room)
+    }
+
+    fn part(&self, offset: u64, room: &mut [u8]) -> Result<usize, FileError> {
+        self.0.read_at(offset, room)
     }
 }
 
@@ -116,6 +131,16 @@ impl ShardFiles {
 pub struct SnapshotFileSource {
     file: File,
     name: String,
+}
+
+impl SnapshotFileSource {
+    /// How long it is.
+    pub(super) fn bytes(&self) -> Result<u64, FileError> {
+        let found = self.file.metadata();
+        let found =
+            found.map_err(|error| FileError { action: "look at", path: self.name.clone().into(), error });
+        Ok(found?.len())
+    }
 }
 
 impl Source for SnapshotFileSource {

@@ -99,7 +99,7 @@ impl<'a> Record<'a> {
         }
         assert!((bytes.as_ptr() as usize).is_multiple_of(ALIGNMENT), "a buffer is aligned");
         let payload_bytes = bytes::u32_at(bytes, PAYLOAD_BYTES_AT) as usize;
-        let length = (HEAD_BYTES + payload_bytes).next_multiple_of(ALIGNMENT);
+        let length = whole_length(payload_bytes);
         if length > bytes.len() || length > limits::RECORD_BYTES_MAX {
             return Err(format!("a record of {length} bytes, where {} are left", bytes.len()));
         }
@@ -123,6 +123,12 @@ impl<'a> Record<'a> {
             previous: RecordHash(bytes::u128_at(bytes, PREVIOUS_AT)),
         };
         Ok(Self { link, hash: RecordHash(hash), bytes: length, stored })
+    }
+
+    /// The length with head and padding that the record has which `bytes` begin with, as its head says; `None` where that is
+    /// cut short.
+    pub fn length(bytes: &[u8]) -> Option<usize> {
+        (bytes.len() >= HEAD_BYTES).then(|| whole_length(bytes::u32_at(bytes, PAYLOAD_BYTES_AT) as usize))
     }
 
     /// Where in the chain it stands.
@@ -161,6 +167,10 @@ impl<'a> Record<'a> {
             Payload::V2(stored) => stored.change(),
         }
     }
+}
+
+const fn whole_length(payload_bytes: usize) -> usize {
+    (HEAD_BYTES + payload_bytes).next_multiple_of(ALIGNMENT)
 }
 
 /// Appends a record whose payload `serialize` writes.

@@ -1,8 +1,8 @@
 //! The lines in which connections wait for their core: whose bytes have come and were not looked at, the operator's, and
 //! those that were served and have more.
 //!
-//! Of the first each client has a line of its own, and they take turns: who comes with thousands of connections waits behind
-//! its own, and nobody else does.
+//! Of the first and the last each client has a line of its own, and they take turns: who comes with thousands of connections
+//! waits behind its own, and nobody else does.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -24,7 +24,7 @@ pub(super) struct Lines {
     /// Connections in all of `clients`.
     waiting_new: usize,
     operator: VecDeque<ConnectionId>,
-    more: VecDeque<ConnectionId>,
+    more: More,
     /// What has waited for so long can't be answered in its time, nanoseconds.
     budget_ns: u64,
     /// The memory of a line that has ended, for the next one: most of the time there is one client or none.
@@ -75,6 +75,42 @@ impl ClientLine {
     }
 }
 
+/// The connections that were served and have more: a line for each client, in turns.
+#[derive(Debug, Default)]
+struct More {
+    clients: HashMap<Client, VecDeque<ConnectionId>>,
+    /// Each of `clients` once.
+    turns: VecDeque<Client>,
+    /// Connections in all of `clients`.
+    waiting: usize,
+    /// The memory of a line that has ended.
+    spare: VecDeque<ConnectionId>,
+}
+
+impl More {
+    fn push(&mut self, id: ConnectionId, client: Client) {
+        let line = self.clients.entry(client).or_insert_with(|| {
+            self.turns.push_back(client);
+            std::mem::take(&mut self.spare)
+        });
+        line.push_back(id);
+        self.waiting += 1;
+    }
+
+    fn next(&mut self) -> Option<ConnectionId> {
+        let client = self.turns.pop_front()?;
+        let line = self.clients.get_mut(&client).expect("who has a turn has a line");
+        let next = line.pop_front().expect("a line that nobody is in has ended");
+        self.waiting -= 1;
+        if !line.is_empty() {
+            self.turns.push_back(client);
+        } else if let Some(line) = self.clients.remove(&client) {
+            self.spare = line;
+        }
+        Some(next)
+    }
+}
+
 impl Lines {
     /// Empty lines, of requests that are to be answered within `budget_ms`.
     pub(super) fn new(budget_ms: u64) -> Self {
@@ -83,7 +119,7 @@ impl Lines {
             turns: VecDeque::new(),
             waiting_new: 0,
             operator: VecDeque::new(),
-            more: VecDeque::new(),
+            more: More::default(),
             budget_ns: budget_ms.saturating_mul(NS_PER_MS),
             spare: VecDeque::new(),
         }
@@ -108,7 +144,7 @@ impl Lines {
                 line.waiting.push_back((id, arrived_ns));
                 self.waiting_new += 1;
             }
-            (Service::Platform, Line::More) => self.more.push_back(id),
+            (Service::Platform, Line::More) => self.more.push(id, client),
         }
     }
 
@@ -140,7 +176,7 @@ impl Lines {
 
     /// The next of those that were served and have more.
     pub(super) fn next_more(&mut self) -> Option<ConnectionId> {
-        self.more.pop_front()
+        self.more.next()
     }
 
     /// Connections whose bytes were not looked at.
@@ -155,12 +191,12 @@ impl Lines {
 
     /// Connections that have more.
     pub(super) fn waiting_more(&self) -> usize {
-        self.more.len()
+        self.more.waiting
     }
 
     /// Whether nobody waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting_new == 0 && self.operator.is_empty() && self.more.is_empty()
+        self.waiting_new == 0 && self.operator.is_empty() && self.more.waiting == 0
     }
 }
 
@@ -188,6 +224,21 @@ mod tests {
         let served: Vec<&str> = served.map(|id| waiting[id.slot()]).collect();
         assert_eq!(served.join(" "), expect, "{waiting:?} at {now_ms}");
         assert!(lines.is_empty() && lines.clients.is_empty() && lines.turns.is_empty());
+    }
+
+    #[test]
+    fn those_who_have_more_take_turns_too() {
+        let mut lines = Lines::new(BUDGET_MS);
+        let waiting = ["a", "a", "a", "b", "c", "b"];
+        for (slot, one) in waiting.iter().enumerate() {
+            let (id, client) =
+                (ConnectionId::for_tests(slot as u32), Client::V4(u32::from(one.as_bytes()[0])));
+            lines.push(id, client, Service::Platform, Line::More, 0);
+        }
+        assert_eq!(lines.waiting_more(), waiting.len());
+        let served: Vec<usize> = std::iter::from_fn(|| lines.next_more()).map(ConnectionId::slot).collect();
+        assert_eq!(served, [0, 3, 4, 1, 5, 2]);
+        assert!(lines.is_empty() && lines.more.clients.is_empty() && lines.more.turns.is_empty());
     }
 
     const A: u32 = b'a' as u32;

@@ -80,7 +80,9 @@ impl Driver {
         let until_us = self.budget.elapsed_us() + limits::TURN_MORE_US;
         for _ in 0..self.lines.waiting_more() {
             let Some(id) = self.lines.next_more() else { break };
-            self.serve_waiting(id, limits::REQUESTS_PER_TURN);
+            // While others wait for their first one, each has one.
+            let share = if self.lines.waiting_new() > 0 { 1 } else { limits::REQUESTS_PER_TURN };
+            self.serve_waiting(id, share);
             if self.budget.elapsed_us() >= until_us {
                 break;
             }

@@ -4,8 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::setpriority_process;
-use rustix::thread::gettid;
+use rustix::process::nice;
 
 use crate::clock::Clock;
 use crate::limits;
@@ -19,7 +18,7 @@ pub(super) fn watch(registry: Arc<Registry>) {
     registry.set_heap(heap);
     std::thread::spawn(move || {
         // Nice values are each thread's own. That it can't be set only costs the shards some time.
-        let _ = setpriority_process(Some(gettid()), limits::HOUSEKEEPER_NICE);
+        let _ = nice(limits::HOUSEKEEPER_NICE);
         let interval_us = limits::SWEEP_INTERVAL_MS * 1_000;
         let mut rest_us = interval_us;
         // What the start has used and left is a surplus, too.

@@ -148,7 +148,7 @@ impl Mesh {
         parked.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         let idle = self
-            .peers(shard)
+            .peers(shard, 0)
             .all(|peer| self.requests(peer, shard).is_empty() && self.replies(peer, shard).is_empty());
         if !idle {
             parked.store(false, Ordering::Relaxed);
@@ -161,10 +161,12 @@ impl Mesh {
         self.wakers[shard.index()].parked.store(false, Ordering::Relaxed);
     }
 
-    /// The other shards.
-    pub(super) fn peers(&self, shard: ShardId) -> impl Iterator<Item = ShardId> + use<> {
+    /// The other shards, in a circle from the `first` one on.
+    pub(super) fn peers(&self, shard: ShardId, first: usize) -> impl Iterator<Item = ShardId> + use<> {
         let partition = self.partition;
-        (0..partition.shards()).map(move |index| partition.shard(index)).filter(move |peer| *peer != shard)
+        let count = partition.shards();
+        let others = count - 1;
+        (0..others).map(move |at| partition.shard((shard.index() + 1 + (first + at) % others) % count))
     }
 
     /// Says, once for a shard, that it has no connection left and takes no more.

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::StatVfsMountFlags;
 
-use super::file::{self, FileError};
+use super::file::{self, FileError, OpenFile};
 use super::hold::Watched;
 use super::manifest;
 use crate::journal::Buffer;
@@ -205,6 +205,14 @@ impl ShardDirectory {
     /// Where it can't be read, or has another length.
     pub fn read_segment(&self, number: u32, segment_bytes: u64, room: Buffer) -> Result<Buffer, FileError> {
         file::read_exactly(&self.segment(number), segment_bytes, room)
+    }
+
+    /// Opens a segment to be read more than once.
+    ///
+    /// # Errors
+    /// Where it can't be opened.
+    pub fn open_segment(&self, number: u32) -> Result<OpenFile, FileError> {
+        OpenFile::open(self.segment(number))
     }
 
     /// Makes a segment that nothing is in, durable.

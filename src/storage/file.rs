@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Advice, FallocateFlags};
@@ -177,6 +178,50 @@ fn read(mut file: File, path: &Path, length: u64, room: Buffer) -> Result<Buffer
     Ok(bytes)
 }
 
+/// A file that is read more than once.
+#[derive(Debug)]
+pub struct OpenFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl OpenFile {
+    pub(super) fn open(path: PathBuf) -> Result<Self, FileError> {
+        let file = File::open(&path).map_err(FileError::of("open", &path))?;
+        Ok(Self { file, path })
+    }
+
+    /// Reads all of it, which has to be `length` bytes, into `room`.
+    ///
+    /// # Errors
+    /// Where it can't be read, or has another length.
+    pub fn read_all(&self, length: u64, room: Buffer) -> Result<Buffer, FileError> {
+        let found = self.file.metadata().map_err(FileError::of("look at", &self.path))?.len();
+        check_length(&self.path, found, length)?;
+        let mut bytes = room;
+        bytes.resize(length as usize, 0);
+        self.file.read_exact_at(&mut bytes, 0).map_err(FileError::of("read", &self.path))?;
+        Ok(bytes)
+    }
+
+    /// Reads from `offset` on until `room` is full, or to the end. Returns how many bytes.
+    ///
+    /// # Errors
+    /// Where it can't be read.
+    pub fn read_at(&self, offset: u64, room: &mut [u8]) -> Result<usize, FileError> {
+        let mut read = 0;
+        while read < room.len() {
+            match self.file.read_at(&mut room[read..], offset + read as u64) {
+                Ok(0) => break,
+                Ok(more) => read += more,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(FileError::of("read", &self.path)(error)),
+            }
+        }
+        Ok(read)
+    }
+}
+
 /// Removes a file; that it is not there is as good.
 pub(super) fn remove(path: &Path) -> Result<(), FileError> {
     match fs::remove_file(path) {
@@ -225,8 +270,6 @@ pub(super) fn zero_from(path: &Path, offset: u64) -> Result<(), FileError> {
 }
 
 fn fill_zeros(file: &File, path: &Path, offset: u64, end: u64) -> Result<(), FileError> {
-    use std::os::unix::fs::FileExt;
-
     let zeros = vec![0; limits::FILE_STEP_BYTES];
     let mut at = offset;
     while at < end {

@@ -30,7 +30,9 @@ fn nothing_waits_for_who_reads() {
     };
     check("[timeouts]\ndrain_grace_ms = 600000\n", twice, 74);
     let unused = |_: &Home, process: &Process| {
-        [Signal::HUP, Signal::USR1, Signal::HUP, Signal::TERM].map(|signal| process.signal(signal));
+        for signal in [Signal::HUP, Signal::USR1, Signal::HUP, Signal::TERM] {
+            process.signal(signal);
+        }
     };
     check("", unused, 0);
     let moved = |home: &Home, _: &Process| {

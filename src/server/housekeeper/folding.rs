@@ -1,26 +1,25 @@
-//! The threads that fold sealed segments into snapshots. They give way to the shards, but never so far that what waits to be
-//! folded grows for as long as the shards are busy: a start would have to replay all of it.
+//! The threads that fold sealed segments into snapshots, one for each shard. They give way to the shards, but not so far that
+//! what waits to be folded grows for as long as the shards are busy: a start would have to replay all of it.
 
 use std::thread;
+use std::time::Duration;
 
-use rustix::process::setpriority_process;
-use rustix::thread::gettid;
+use rustix::process::nice;
 
 use super::{Kept, rest};
-use crate::data;
+use crate::data::{self, Waiting};
 use crate::limits;
 use crate::server::say::say;
 
 /// Starts them; they go on for as long as the process lives. The segments of a shard are folded once `at_least` wait.
 #[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
 pub(super) fn start(shards: &[Kept], at_least: u32) {
-    for shards in shards.chunks(limits::SHARDS_PER_FOLDING_THREAD) {
-        let mut shards: Vec<Folding> =
-            shards.iter().map(|kept| Folding::new(kept.clone(), at_least)).collect();
+    for kept in shards {
+        let mut shard = Folding::new(kept.clone(), at_least);
         thread::spawn(move || {
             loop {
                 rest();
-                shards.iter_mut().for_each(Folding::look);
+                shard.look();
             }
         });
     }
@@ -65,40 +64,55 @@ impl Folding {
 
     fn fold(&self) -> Result<(), String> {
         let current = self.kept.progress.get().next.segment;
-        let waiting = data::to_fold(&self.kept.files, current).map_err(|error| error.to_string())?;
-        let Some(Fold { count, nice }) = Fold::of(waiting.len(), self.at_least) else { return Ok(()) };
-        let fold = || {
+        let waiting = data::waiting(&self.kept.files, current).map_err(|error| error.to_string())?;
+        let Some(fold) = Fold::of(&waiting, self.at_least) else { return Ok(()) };
+        let work = || {
             // That it can't be set only costs the shards some time.
-            let _ = setpriority_process(Some(gettid()), nice);
-            data::fold(&self.kept.files, &waiting[..count]).map_err(|error| error.to_string())
+            let _ = nice(fold.nice);
+            let segments = &waiting.segments[..fold.segments];
+            data::fold(&self.kept.files, segments, resting()).map_err(|error| error.to_string())
         };
         // Nice values are each thread's own, and a thread that is not root's may not lower its own again.
-        thread::scope(|scope| match thread::Builder::new().spawn_scoped(scope, fold) {
+        thread::scope(|scope| match thread::Builder::new().spawn_scoped(scope, work) {
             Ok(fold) => fold.join().expect("a fold does not panic"),
             Err(error) => Err(format!("no thread can be started: {error}")),
         })
     }
 }
 
+/// Rests after every so many pieces of a fold, for as short as the system can.
+fn resting() -> impl FnMut() {
+    let mut pieces = 0_u32;
+    move || {
+        pieces = (pieces + 1) % limits::FOLD_PIECES;
+        if pieces == 0 {
+            // A shard that wakes up on this core would wait until the kernel finds that the fold has had its slice.
+            thread::sleep(Duration::from_micros(1));
+        }
+    }
+}
+
 /// How the segments that wait are folded.
 #[derive(Debug, PartialEq, Eq)]
 struct Fold {
-    /// The first ones, which is how many are in memory at a time. A fold that a kill has cut short is begun anew, and so it must
-    /// not grow with what waits.
-    count: usize,
+    /// The first ones, so many. A fold that a kill has cut short is begun anew, and so it must not grow with what waits.
+    segments: usize,
     /// What is added to the nice value of its thread.
     nice: i32,
 }
 
 impl Fold {
-    /// `None` where fewer than `at_least` wait.
-    fn of(waiting: usize, at_least: usize) -> Option<Self> {
-        if waiting < at_least {
+    /// `None` where fewer than `at_least` wait, or less than half of what the snapshot has: a fold writes all of that once more,
+    /// and so what is written stays below three times the journal.
+    fn of(waiting: &Waiting, at_least: usize) -> Option<Self> {
+        let half = waiting.snapshot_bytes.div_ceil(2 * limits::SEGMENT_BYTES as u64) as usize;
+        let (waiting, least) = (waiting.segments.len(), half.max(at_least));
+        if waiting < least {
             return None;
         }
-        let most = at_least.max(limits::SNAPSHOT_SEGMENTS as usize);
+        let most = least.max(limits::SNAPSHOT_SEGMENTS as usize);
         let behind = (waiting / most).clamp(1, limits::FOLD_NICE.len());
-        Some(Self { count: waiting.min(most), nice: limits::FOLD_NICE[behind - 1] })
+        Some(Self { segments: waiting.min(most), nice: limits::FOLD_NICE[behind - 1] })
     }
 }
 
@@ -109,26 +123,35 @@ mod tests {
     #[test]
     fn what_waits_is_folded_in_portions_and_with_more_right_the_more_it_is() {
         #[track_caller]
-        fn check(waiting: usize, at_least: usize, expect: Option<(usize, i32)>) {
-            let expect = expect.map(|(count, nice)| Fold { count, nice });
-            assert_eq!(Fold::of(waiting, at_least), expect, "{waiting}, {at_least}");
+        fn check(count: u32, at_least: usize, snapshot_segments: u64, expect: Option<(usize, i32)>) {
+            let snapshot_bytes = snapshot_segments * limits::SEGMENT_BYTES as u64;
+            let waiting = Waiting { segments: (1..=count).collect(), snapshot_bytes };
+            let expect = expect.map(|(segments, nice)| Fold { segments, nice });
+            assert_eq!(Fold::of(&waiting, at_least), expect, "{count}, {at_least}, {snapshot_segments}");
         }
         let [calm, behind, far_behind] = limits::FOLD_NICE;
-        let usual = limits::SNAPSHOT_SEGMENTS as usize;
-        check(0, usual, None);
-        check(usual - 1, usual, None);
-        check(usual, usual, Some((usual, calm)));
-        check(2 * usual - 1, usual, Some((usual, calm)));
-        check(2 * usual, usual, Some((usual, behind)));
-        check(3 * usual, usual, Some((usual, far_behind)));
-        check(100 * usual, usual, Some((usual, far_behind)));
+        let (usual, most) = (limits::SNAPSHOT_SEGMENTS, limits::SNAPSHOT_SEGMENTS as usize);
+        check(0, most, 0, None);
+        check(usual - 1, most, 0, None);
+        check(usual, most, 0, Some((most, calm)));
+        check(2 * usual - 1, most, 0, Some((most, calm)));
+        check(2 * usual, most, 0, Some((most, behind)));
+        check(3 * usual, most, 0, Some((most, far_behind)));
+        check(100 * usual, most, 0, Some((most, far_behind)));
         // Small portions are for who wants few to wait, and not where many do.
-        check(0, 1, None);
-        check(1, 1, Some((1, calm)));
-        check(usual, 1, Some((usual, calm)));
-        check(usual + 1, 1, Some((usual, calm)));
-        check(1_023, 1_024, None);
-        check(1_024, 1_024, Some((1_024, calm)));
-        check(2_048, 1_024, Some((1_024, behind)));
+        check(0, 1, 0, None);
+        check(1, 1, 0, Some((1, calm)));
+        check(usual, 1, 0, Some((most, calm)));
+        check(usual + 1, 1, 0, Some((most, calm)));
+        check(1_023, 1_024, 0, None);
+        check(1_024, 1_024, 0, Some((1_024, calm)));
+        check(2_048, 1_024, 0, Some((1_024, behind)));
+        // The larger the snapshot, the more it takes.
+        check(usual, most, 2 * u64::from(usual), Some((most, calm)));
+        check(usual, most, 2 * u64::from(usual) + 1, None);
+        check(usual + 1, most, 2 * u64::from(usual) + 1, Some((most + 1, calm)));
+        check(499, 1, 1_000, None);
+        check(500, 1, 1_000, Some((500, calm)));
+        check(1_000, 1, 1_000, Some((500, behind)));
     }
 }

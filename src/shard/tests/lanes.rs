@@ -127,3 +127,40 @@ fn a_request_that_is_late_in_its_lane_is_refused() {
         assert_eq!(view.status, status);
     }
 }
+
+/// Whoever fills the lanes of a shard, it takes a bounded number of requests and of replies in a turn, and comes to each peer in
+/// turn.
+#[test]
+fn a_turn_takes_a_burst_from_all_lanes_together() {
+    let mut cluster = Cluster::new(4);
+    let nobody = get(&cluster.account(0, 1_000));
+    (1..4).for_each(|from| cluster.fill(from, 0));
+    let answered = |cluster: &Cluster, peer: usize| {
+        let [to, from] = [peer, 0].map(|at| cluster.shards[at].id());
+        cluster.shards[0].mesh().replies(from, to).len()
+    };
+    for turn in 1..=3 {
+        assert!(cluster.poll(0));
+        let served = [1, 2, 3].map(|peer| answered(&cluster, peer));
+        assert_eq!(served.iter().sum::<usize>(), turn * LANE_BURST);
+        assert_eq!(served.iter().filter(|served| **served > 0).count(), turn);
+    }
+
+    // And so for the replies.
+    let asked: usize = [1, 2, 3].map(|to| cluster.shards[0].at[to]).iter().sum();
+    assert_eq!(asked, 0);
+    (1..4).for_each(|to| cluster.fill(0, to));
+    while [1, 2, 3].map(|at| cluster.poll(at)).contains(&true) {}
+    let replies = |cluster: &Cluster| -> usize {
+        let to = cluster.shards[0].id();
+        [1, 2, 3]
+            .map(|from| cluster.shards[0].mesh().replies(cluster.shards[from].id(), to).len())
+            .iter()
+            .sum()
+    };
+    let before = replies(&cluster);
+    assert!(before > 2 * LANE_BURST);
+    assert!(cluster.poll(0));
+    assert_eq!(before - replies(&cluster), LANE_BURST);
+    assert_eq!(cluster.submit(1, &nobody).1, Submitted::Pending, "and there is room again");
+}

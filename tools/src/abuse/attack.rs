@@ -114,7 +114,7 @@ fn attack(
             attack.tick(now_ns)?;
         }
     }
-    Ok(())
+    attack.leave(&mut events)
 }
 
 /// Attacks on the clients' core, and gives way to the others there; as [`attack`]. What goes wrong is said.
@@ -151,6 +151,22 @@ fn give_way() {
 }
 
 impl Attack<'_> {
+    /// Asks nothing more. Those who have patience wait for what they have asked, or give it up: so that what the server has done
+    /// for nobody is told from what it has done for who was ended with the attack.
+    fn leave(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
+        let Some(patience) = self.plans.iter().filter_map(|plan| plan.patience).max() else { return Ok(()) };
+        let until_ns = self.clock.now_ns() + (patience + 2 * TICK).as_nanos() as u64;
+        let waits = |attacker: &Attacker| attacker.is_connected && attacker.asked > attacker.answered;
+        while self.clock.now_ns() < until_ns && self.attackers.iter().any(waits) {
+            self.poll.wait(TICK, events)?;
+            for event in events.drain(..) {
+                self.happened(event)?;
+            }
+            self.tick(self.clock.now_ns())?;
+        }
+        Ok(())
+    }
+
     /// Begins some of the connections that are due. Says whether there are more.
     fn connect_some(&mut self) -> io::Result<bool> {
         let now_ns = self.clock.now_ns();
@@ -248,7 +264,7 @@ impl Attack<'_> {
     /// Whether this plan lets another request go now.
     fn is_due(&self, plan: usize) -> bool {
         let Plan { per_second, waits, .. } = self.plans[plan];
-        if waits && !self.signals.go.load(Ordering::Relaxed) {
+        if waits && !self.signals.go.load(Ordering::Relaxed) || self.signals.is_over.load(Ordering::Relaxed) {
             return false;
         }
         per_second.is_none_or(|rate| {

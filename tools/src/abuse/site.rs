@@ -54,11 +54,14 @@ impl Site {
         let mut command = Command::new(&self.binary);
         command.args(["serve", "--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0"]);
         command.arg("--config").arg(&path).arg("--data").arg(self.data());
-        if !self.has_cores {
+        let shards = usize::from(self.shards);
+        let available = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        if !self.has_cores || shards > available {
+            command.args(["--shards", &shards.to_string()]);
             return Server::spawn(command);
         }
         // Each shard has a core. Where there are no more, attackers have what is left of the last one's.
-        let cores: Vec<String> = (0..usize::from(self.shards)).map(|core| core.to_string()).collect();
+        let cores: Vec<String> = (0..shards).map(|core| core.to_string()).collect();
         command.args(["--cores", &cores.join(",")]);
         Server::spawn(command)
     }

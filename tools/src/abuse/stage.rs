@@ -345,11 +345,7 @@ impl Stage<'_> {
         self.round.notes.extend(some.map(|(name, count)| (name, facts::grouped(read(count)))));
         if let (Call::Bet { .. }, Some(before), Some(after)) = (plan.call, applied_before, self.applied()) {
             let applied = after - before;
-            // What was under way when the attack ended was not given up: nobody is left to be told, and that is the tool's doing.
-            let ended_with_it = (read(&tally.sent) as f64)
-                - (read(&tally.good) + read(&tally.refused) + read(&tally.given_up)) as f64;
-            let in_vain = applied - read(&tally.good) as f64 - ended_with_it.max(0.0);
-            let in_vain = in_vain.max(0.0) / applied.max(1.0);
+            let in_vain = (applied - read(&tally.good) as f64).max(0.0) / applied.max(1.0);
             self.round.notes.push(("applied", facts::grouped(applied as u64)));
             self.round.notes.push(("of them for clients that had gone", format!("{:.1} %", in_vain * 100.0)));
         }

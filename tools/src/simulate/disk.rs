@@ -14,7 +14,7 @@ use purser::journal::mark::{Mark, Start};
 use purser::journal::snapshot::{Sink, SnapshotReader, Source};
 use purser::journal::{Buffer, Group, Origin, Place, Point, SegmentSource, Tail};
 use purser::limits::JOURNAL_BLOCK_BYTES;
-use purser::recovery::{self, Error, FoldError, Recovered, SealedSegment};
+use purser::recovery::{self, Error, FoldError, Recovered, SealedSegment, SegmentBytes};
 use purser::wallet::{Sequence, Wallet};
 
 use super::cluster::images;
@@ -287,8 +287,10 @@ impl Disk {
         if sealed.is_empty() {
             return Ok(false);
         }
-        let segments: Vec<SealedSegment> = sealed.iter().map(|number| self.sealed(*number)).collect();
-        let folded = recovery::fold(self.origin, self.snapshot(), &segments, |_| Ok(Written(Vec::new())));
+        let segments: Vec<SealedSegment<Sealed<'_>>> =
+            sealed.iter().map(|number| self.sealed(*number)).collect();
+        let folded =
+            recovery::fold(self.origin, self.snapshot(), &segments, |_| Ok(Written(Vec::new())), || ());
         let (header, Written(snapshot)) = folded.map_err(|error| match error {
             FoldError::Recovery(error) => format!("A fold can't read what was written: {error}."),
             FoldError::Snapshot(error) => format!("A fold can't write: {error:?}."),
@@ -326,12 +328,8 @@ impl Disk {
         recovered.map(|recovered| recovered.wallet).map_err(|error| format!("A fold can't be read: {error}."))
     }
 
-    fn sealed(&self, number: u32) -> SealedSegment {
-        SealedSegment {
-            number,
-            name: segment_name(number),
-            bytes: Buffer::clone(&self.segments[&number].bytes),
-        }
+    fn sealed(&self, number: u32) -> SealedSegment<Sealed<'_>> {
+        SealedSegment { number, name: segment_name(number), bytes: Sealed(&self.segments[&number].bytes) }
     }
 
     /// Takes the next step of a fold: the snapshot gets its name, older ones go, covered segments go one by one.
@@ -355,6 +353,24 @@ fn segment_name(number: u32) -> String {
 
 fn snapshot_name(covers: Sequence) -> String {
     format!("snapshot-{covers}")
+}
+
+/// The bytes of a segment that is folded.
+struct Sealed<'a>(&'a Buffer);
+
+impl SegmentBytes for Sealed<'_> {
+    type Error = Infallible;
+
+    fn all(&self, _: Buffer) -> Result<Buffer, Infallible> {
+        Ok(self.0.clone())
+    }
+
+    fn part(&self, offset: u64, room: &mut [u8]) -> Result<usize, Infallible> {
+        let rest = &self.0[offset as usize..];
+        let read = rest.len().min(room.len());
+        room[..read].copy_from_slice(&rest[..read]);
+        Ok(read)
+    }
 }
 
 /// The bytes of a snapshot that are not read yet.

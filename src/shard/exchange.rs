@@ -1,0 +1,138 @@
+//! What a shard takes from the lanes in a turn: the requests of its peers, and their replies.
+
+use compact_str::CompactString;
+
+use super::core::Step;
+use super::mesh::{Reply, Request};
+use super::partition::ShardId;
+use super::{Deferred, Message, Shard};
+use crate::limits;
+use crate::marks::{self, Mark};
+use crate::wallet::operation::Operation;
+use crate::wallet::outcome::Outcome;
+use crate::wallet::{Millis, Sequence};
+
+impl<W: Copy> Shard<W> {
+    /// Serves what other shards have sent, and tells the outcomes that have come back, each with the sequence that
+    /// must be durable before anybody hears of it. Where a sweep has left something to do, does some of it. `true` where there
+    /// was anything of these.
+    pub fn poll(&mut self, now_ms: Millis, mut told: impl FnMut(W, &Outcome<&str>, Sequence)) -> bool {
+        let now_ms = self.advance(now_ms);
+        self.journal_due_renewals(now_ms);
+        let mut worked = self.is_behind;
+        if worked {
+            self.tidy(now_ms, limits::TIDIED_PER_TURN, 0);
+        }
+        if self.at.len() == 1 {
+            return worked;
+        }
+        let (mut requests, mut replies) = (limits::LANE_BURST, limits::LANE_BURST);
+        for peer in self.mesh.peers(self.id(), self.first_peer) {
+            self.serve(now_ms, peer, &mut requests);
+            self.collect(now_ms, peer, &mut replies, &mut told);
+        }
+        // Another one is first in the next turn, so that who sends without end takes the burst from nobody.
+        self.first_peer = (self.first_peer + 1) % (self.at.len() - 1);
+        worked |= requests.min(replies) < limits::LANE_BURST;
+        for _ in 0..self.deferred.len() {
+            let Some(Deferred { to, ticket, operation }) = self.deferred.pop_front() else { break };
+            self.send_or_defer(to, ticket, operation);
+        }
+        if worked {
+            self.metrics.set_lanes(self.at.iter().sum::<usize>() as u64);
+            if self.left {
+                self.journal_renewals();
+            }
+        }
+        worked
+    }
+
+    /// Serves what a peer has sent, until `left` has come to nothing.
+    fn serve(&mut self, now_ms: Millis, peer: ShardId, left: &mut usize) {
+        let me = self.id();
+        while *left > 0 {
+            let Some(Request { ticket, deadline_ms, operation }) = self.mesh.requests(peer, me).pop() else {
+                return;
+            };
+            *left -= 1;
+            if now_ms > deadline_ms {
+                marks::hit(Mark::LateInLane);
+                self.metrics.request_late();
+                self.reply(peer, Reply { ticket, outcome: Outcome::Unavailable });
+                continue;
+            }
+            let (mut outcome, mut after) = (Outcome::Unavailable, 0);
+            let step = self.step(now_ms, &operation.as_deref(), |told, seen| {
+                outcome = told.map(|text| CompactString::from(*text));
+                after = seen;
+            });
+            if let Step::Elsewhere { next, after: seen, .. } = step {
+                // The way on starts at the sender, whose count of requests under way covers it.
+                (outcome, after) = (Outcome::Next(next), seen);
+            }
+            let reply = Reply { ticket, outcome };
+            if after <= self.core.durable() {
+                self.reply(peer, reply);
+            } else {
+                self.held.push(after, Message::Reply { to: peer, reply });
+            }
+        }
+    }
+
+    /// Takes in what a peer has answered, until `left` has come to nothing.
+    fn collect(
+        &mut self,
+        now_ms: Millis,
+        peer: ShardId,
+        left: &mut usize,
+        told: &mut impl FnMut(W, &Outcome<&str>, Sequence),
+    ) {
+        let me = self.id();
+        while *left > 0 {
+            let Some(Reply { ticket, outcome }) = self.mesh.replies(peer, me).pop() else {
+                return;
+            };
+            *left -= 1;
+            self.at[peer.index()] -= 1;
+            match outcome {
+                Outcome::Next(next) => self.go_on(now_ms, ticket, *next, told),
+                outcome => self.tell(ticket, &outcome.map(CompactString::as_str), told),
+            }
+        }
+    }
+
+    /// Takes the next step of a request, here or at its owner.
+    fn go_on(
+        &mut self,
+        now_ms: Millis,
+        ticket: u32,
+        next: Operation<CompactString>,
+        told: &mut impl FnMut(W, &Outcome<&str>, Sequence),
+    ) {
+        let owner = self.core.owner(&next);
+        if owner != self.id() {
+            return self.send_or_defer(owner, ticket, next);
+        }
+        let waiter = self.under_way[ticket as usize].waiter;
+        let step = self.step(now_ms, &next.as_deref(), |outcome, after| {
+            if let Some(waiter) = waiter {
+                told(waiter, outcome, after);
+            }
+        });
+        match step {
+            Step::Done => drop(self.under_way.remove(ticket as usize)),
+            Step::Elsewhere { to, next, after } => self.go_elsewhere(to, ticket, *next, after),
+        }
+    }
+
+    fn tell(
+        &mut self,
+        ticket: u32,
+        outcome: &Outcome<&str>,
+        told: &mut impl FnMut(W, &Outcome<&str>, Sequence),
+    ) {
+        if let Some(waiter) = self.under_way.remove(ticket as usize).waiter {
+            told(waiter, outcome, 0);
+        }
+    }
+}
