@@ -34,7 +34,7 @@ fn main() -> ExitCode {
             EXIT_USAGE.into()
         }
         Err(Error::Refused(sentence)) => {
-            complain(&sentence);
+            server::say(&sentence);
             EXIT_USAGE.into()
         }
     }

@@ -420,9 +420,12 @@ const PLAIN: [(&str, &str, &str, Read); 16] = [
         "Requests refused because they could not be answered in their time.",
         |shard| shard.requests_late.get(),
     ),
-    ("purser_requests_gone_total", "counter", "Connections whose waiting requests were dropped because their client had gone.", |shard| {
-        shard.requests_gone.get()
-    }),
+    (
+        "purser_requests_gone_total",
+        "counter",
+        "Connections whose waiting requests were dropped because their client had gone.",
+        |shard| shard.requests_gone.get(),
+    ),
     (
         "purser_connections_evicted_total",
         "counter",

@@ -442,7 +442,9 @@ impl Driver {
                 continue;
             }
             enqueue(&mut self.lines, connection);
-            if connection.may_make_way() {
+            if connection.is_done() {
+                self.places.set_done(slot);
+            } else if connection.may_make_way() {
                 self.places.set_idle(slot);
             } else {
                 self.places.set_busy(slot);

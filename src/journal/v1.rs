@@ -10,12 +10,12 @@ pub(super) mod image;
 use rkyv::Archive;
 use rkyv::with::{AsString, Map};
 
-use super::entry::read::{amount, currency, optional, optional_currency};
+use super::entry::read::{amount, currency, optional, optional_currency, original_of, play_kind};
 use super::entry::{Change, Invalid};
 use crate::limits;
 use crate::wallet::account::{AccountRef, Date, Gender, Profile, Status};
 use crate::wallet::amount::Money;
-use crate::wallet::operation::{Direction, Operation, Play, PlayKind};
+use crate::wallet::operation::{Direction, Operation, Play};
 use crate::wallet::outcome::Receipt;
 use crate::wallet::platform::{PlatformKey, RoundScope};
 use crate::wallet::restriction::{ByPeriod, Restrictions};
@@ -285,14 +285,9 @@ impl ArchivedEntry<'_> {
         else {
             return Err("it is no transaction of a round");
         };
+        let kind = play_kind(*kind)?;
         Ok(Play {
-            kind: match kind {
-                0 => PlayKind::Bet,
-                1 => PlayKind::Win,
-                2 => PlayKind::Rollback,
-                3 => PlayKind::Void,
-                _ => return Err("there is no such kind of transaction"),
-            },
+            kind,
             platform: PlatformKey::at_place(*from),
             account: AccountRef::new(account),
             session: optional(session),
@@ -301,7 +296,7 @@ impl ArchivedEntry<'_> {
             round,
             scope: RoundScope::Platform,
             transaction,
-            original: optional(original),
+            original: original_of(kind, optional(original))?,
             game,
             currency: optional_currency(currency)?,
             amount: amount(of.to_native())?,

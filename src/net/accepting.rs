@@ -89,7 +89,7 @@ impl Driver {
                 Admission::TakenAfter(slot) => {
                     let connection = self.connections[slot as usize].as_mut();
                     let connection = connection.expect("who has a place is connected");
-                    connection.end_idle();
+                    connection.make_way();
                     touch(&mut self.touched, connection);
                     self.metrics.connection_evicted();
                 }

@@ -174,6 +174,20 @@ impl Connection {
         self.phase == Phase::Open && matches!(self.wait, Wait::First | Wait::Request)
     }
 
+    /// Whether it has had its last answer, and only waits for its peer to end it.
+    pub(super) const fn is_done(&self) -> bool {
+        matches!(self.phase, Phase::Lingering)
+    }
+
+    /// It makes way for another.
+    pub(super) fn make_way(&mut self) {
+        if self.is_done() {
+            self.abort();
+        } else {
+            self.end_idle();
+        }
+    }
+
     /// Bytes have come.
     pub(super) fn on_bytes(&mut self, bytes: &[u8], server: &mut Server<'_>) {
         match self.phase {

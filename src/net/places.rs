@@ -2,8 +2,9 @@
 //!
 //! A shard's table has so many places, and a client that takes them all would shut out everybody else: other platforms, load
 //! balancers, the operator. So each listener has a share of the table, a client's address has a bound in the platforms'
-//! share, and where a share is full the connection that has been idle for longest is evicted for the newcomer. A client
-//! that is at work is never cut off for another.
+//! share, and where a share is full a connection is evicted for the newcomer: the first one that has had its last answer and only
+//! waits for its client to close it, or else the one that has been idle for longest. A client that is at work is never cut off
+//! for another.
 //!
 //! - **A network that is exempt** isn't bound: behind a proxy's address are many clients. Its connections are
 //!   evicted after all others.
@@ -109,6 +110,8 @@ enum State {
     Vacant,
     Idle(Rank),
     Busy(Rank),
+    /// It has had its last answer.
+    Done(Rank),
     /// Its place is another's; it has not left yet.
     Evicted,
 }
@@ -177,6 +180,9 @@ pub(super) struct Places {
     states: Vec<State>,
     /// The idle of each rank, those idle for longest first.
     idle: [List; Rank::COUNT],
+    /// Those of each rank that have had their last answer, the first one first.
+    done: [List; Rank::COUNT],
+    /// The links of both.
     idle_links: Vec<Link>,
     /// The connections of each address that is counted; those open for longest first, but for those that were busy when they
     /// were looked at. The seed of the map is random: addresses are the clients' choice.
@@ -203,6 +209,7 @@ impl Places {
             exempt: policy.exempt.clone(),
             states: Vec::new(),
             idle: [List::EMPTY; Rank::COUNT],
+            done: [List::EMPTY; Rank::COUNT],
             idle_links: Vec::new(),
             clients: HashMap::new(),
             client_links: Vec::new(),
@@ -221,10 +228,13 @@ impl Places {
         self.open[service as usize]
     }
 
-    /// The connection of the listener that would be evicted next: of those that are idle the one idle for longest, from an
-    /// exempt network last.
-    pub(super) fn oldest_idle(&self, service: Service) -> Option<u32> {
-        Rank::of(service).iter().find_map(|&rank| self.idle[rank as usize].first())
+    /// The connection of the listener that would be evicted next: the first that has had its last answer; or of those that are
+    /// idle the one idle for longest, from an exempt network last.
+    pub(super) fn next_victim(&self, service: Service) -> Option<u32> {
+        let first = |lists: &[List; Rank::COUNT]| {
+            Rank::of(service).iter().find_map(|&rank| lists[rank as usize].first())
+        };
+        first(&self.done).or_else(|| first(&self.idle))
     }
 
     /// Decides about a newcomer from `address` in `slot`. One that is taken is idle, for it has asked for nothing yet. A slot
@@ -275,10 +285,22 @@ impl Places {
         }
     }
 
+    /// The connection in `slot` has had its last answer, and is the next to be evicted behind others like it. To say it again
+    /// changes nothing, and neither does it where the connection was refused or evicted.
+    pub(super) fn set_done(&mut self, slot: u32) {
+        self.set_busy(slot);
+        if let Some(state) = self.states.get_mut(slot as usize)
+            && let State::Busy(rank) = *state
+        {
+            *state = State::Done(rank);
+            self.done[rank as usize].push(&mut self.idle_links, slot);
+        }
+    }
+
     /// Nothing more is exchanged on the connection in `slot`: its place is free, though it has not left yet. To say it again changes
     /// nothing.
     pub(super) fn give_up(&mut self, slot: u32) {
-        if let Some(State::Idle(_) | State::Busy(_)) = self.states.get(slot as usize) {
+        if let Some(State::Idle(_) | State::Busy(_) | State::Done(_)) = self.states.get(slot as usize) {
             self.take_out(slot);
             self.states[slot as usize] = State::Evicted;
         }
@@ -325,7 +347,7 @@ impl Places {
             let looks = own.len.min(limits::CONNECTIONS_LOOKS_MAX as u32);
             for _ in 0..looks {
                 let slot = own.first;
-                if let State::Idle(_) = self.states[slot as usize] {
+                if let State::Idle(_) | State::Done(_) = self.states[slot as usize] {
                     return Ok(Some(slot));
                 }
                 own.remove(&mut self.client_links, slot);
@@ -336,13 +358,23 @@ impl Places {
         if self.open(service) < self.share(service) {
             return Ok(None);
         }
-        self.oldest_idle(service).map(Some).ok_or(Refusal::Full)
+        self.next_victim(service).map(Some).ok_or(Refusal::Full)
     }
 
     /// Takes the connection in `slot` out of all books, if it is in them.
     fn take_out(&mut self, slot: u32) {
-        let (State::Idle(rank) | State::Busy(rank)) = self.states[slot as usize] else { return };
-        self.set_busy(slot);
+        let rank = match self.states[slot as usize] {
+            State::Vacant | State::Evicted => return,
+            State::Busy(rank) => rank,
+            State::Idle(rank) => {
+                self.idle[rank as usize].remove(&mut self.idle_links, slot);
+                rank
+            }
+            State::Done(rank) => {
+                self.done[rank as usize].remove(&mut self.idle_links, slot);
+                rank
+            }
+        };
         self.open[rank.service() as usize] -= 1;
         if let Some(client) = self.counted_for[slot as usize].take() {
             let own = self.clients.get_mut(&client).expect("it is counted there");

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
@@ -35,6 +35,8 @@ const UNUSED: [(i32, &str); 3] = [(SIGHUP, "SIGHUP"), (SIGUSR1, "SIGUSR1"), (SIG
 #[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
 pub(super) fn outlive_unused() -> Result<(), Failure> {
     let mut signals = Signals::new(UNUSED.map(|(signal, _)| signal)).map_err(|error| unhandled(&error))?;
+    // A file at the bound that the process has for one: the write fails as well, and that has a sentence.
+    flag::register(SIGXFSZ, Arc::default()).map_err(|error| unhandled(&error))?;
     std::thread::spawn(move || {
         for signal in signals.forever() {
             say(&words(signal));

@@ -121,11 +121,10 @@ impl Home {
     }
 
     fn command(&self, shards: usize) -> Command {
-        // The shell becomes the server, so that the process is the one that was started. Past its limit a file's write
-        // is to fail as on a bad disk, and not to end the process.
+        // The shell becomes the server, so that the process is the one that was started.
         let mut command = Command::new("bash");
         let limit = self.file_kib.map_or("unlimited".into(), |kib| kib.to_string());
-        command.args(["-c", "trap '' XFSZ && ulimit -Sf \"$0\" && exec \"$@\"", &limit]);
+        command.args(["-c", "ulimit -Sf \"$0\" && exec \"$@\"", &limit]);
         command.arg(env!("CARGO_BIN_EXE_purser"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0", "--shards"]);
         command.arg(shards.to_string()).arg("--data").arg(self.data()).args(&self.arguments);

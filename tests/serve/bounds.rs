@@ -73,6 +73,37 @@ fn who_has_been_idle_for_longest_makes_way() {
     await_refused(&mut server.operator(), 0.0);
 }
 
+/// A client that keeps what the server has answered for the last time keeps nobody out, at either listener.
+#[test]
+fn who_has_had_its_last_answer_makes_way_first() {
+    let close = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    for (is_operator, places) in [(false, PLACES), (true, FILES as usize / 4)] {
+        let server = Start::demo(1).files(FILES).start();
+        let client = || if is_operator { server.operator() } else { server.client() };
+        let mut idle = client();
+        assert_eq!(idle.ask(&get("/healthz")).status, 200);
+        for (request, status) in [("X\r\n\r\n", 400), (close, 200)] {
+            let mut done: Vec<Client> = (1..places).map(|_| client()).collect();
+            for client in &mut done {
+                client.send(request);
+                assert_eq!(client.answer().status, status);
+            }
+            let mut newcomers: Vec<Client> = (1..places).map(|_| client()).collect();
+            for client in &mut newcomers {
+                assert_eq!(client.ask(&get("/healthz")).status, 200);
+            }
+            assert!(done.iter_mut().all(|client| matches!(client.end(), End::Closed | End::Reset)));
+            assert_eq!(idle.ask(&get("/healthz")).status, 200, "it has only been idle");
+            // They make way for the next round as those do that are idle.
+            drop(newcomers);
+        }
+        let metrics = server.operator().metrics();
+        let refused =
+            metrics.iter().filter(|(name, _)| name.starts_with("purser_connections_refused_total{"));
+        assert_eq!(refused.map(|(_, value)| value).sum::<f64>(), 0.0);
+    }
+}
+
 #[test]
 fn who_is_at_work_keeps_its_place() {
     for shards in [1, 2] {

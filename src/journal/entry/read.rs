@@ -119,14 +119,9 @@ impl ArchivedEntry<'_> {
         else {
             return Err("it is no transaction of a round");
         };
+        let kind = play_kind(*kind)?;
         Ok(Play {
-            kind: match kind {
-                0 => PlayKind::Bet,
-                1 => PlayKind::Win,
-                2 => PlayKind::Rollback,
-                3 => PlayKind::Void,
-                _ => return Err("there is no such kind of transaction"),
-            },
+            kind,
             platform: platform(from)?,
             account: AccountRef::new(account),
             session: optional(session),
@@ -135,7 +130,7 @@ impl ArchivedEntry<'_> {
             round,
             scope: scope(*by_game),
             transaction,
-            original: optional(original),
+            original: original_of(kind, optional(original))?,
             game,
             currency: optional_currency(currency)?,
             amount: amount(of.to_native())?,
@@ -222,6 +217,27 @@ impl ArchivedStoredSettings<'_> {
 
 pub(in crate::journal) fn optional(text: &ArchivedOption<ArchivedString>) -> Option<&str> {
     text.as_ref().map(ArchivedString::as_str)
+}
+
+pub(in crate::journal) fn play_kind(kind: u8) -> Result<PlayKind, Invalid> {
+    Ok(match kind {
+        0 => PlayKind::Bet,
+        1 => PlayKind::Win,
+        2 => PlayKind::Rollback,
+        3 => PlayKind::Void,
+        _ => return Err("there is no such kind of transaction"),
+    })
+}
+
+/// The bet that a transaction of this kind names.
+pub(in crate::journal) fn original_of(
+    kind: PlayKind,
+    original: Option<&str>,
+) -> Result<Option<&str>, Invalid> {
+    match original {
+        None if kind == PlayKind::Rollback => Err("a rollback names its bet"),
+        original => Ok(original),
+    }
 }
 
 pub(in crate::journal) fn optional_currency(

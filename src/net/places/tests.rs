@@ -21,7 +21,8 @@ fn client(letter: u8) -> (Service, IpAddr) {
     }
 }
 
-/// Plays a script of steps. `a0` is a client that comes to slot 0 (see [`client`]); `*0` is busy, `.0` is idle, `!0` gives up, `-0` has left.
+/// Plays a script of steps. `a0` is a client that comes to slot 0 (see [`client`]); `*0` is busy, `.0` is idle, `=0` has had its last
+/// answer, `!0` gives up, `-0` has left.
 /// What is said: for one that comes `+`, the slot that is evicted, or `A` or `F` where it is refused.
 #[track_caller]
 fn check(policy: &Policy, script: &str, expect: &str) {
@@ -32,6 +33,7 @@ fn check(policy: &Policy, script: &str, expect: &str) {
         match kind {
             b'*' => places.set_busy(slot),
             b'.' => places.set_idle(slot),
+            b'=' => places.set_done(slot),
             b'-' => places.leave(slot),
             b'!' => places.give_up(slot),
             letter => {
@@ -63,6 +65,24 @@ fn the_connection_that_has_been_idle_for_longest_is_evicted() {
     check(&three, "a0 b1 c2 *0 *1 *2 d3", "+++F");
     check(&three, "a0 b1 c2 *0 *1 *2 d3 .1 e4", "+++F1");
     check(&three, "a0 b1 c2 *0 *1 *2 d3 -3 -2 e3", "+++F+");
+}
+
+#[test]
+fn who_has_had_its_last_answer_makes_way_first() {
+    let three = policy(3, 1, 9);
+    check(&three, "a0 b1 c2 =1 d3", "+++1");
+    check(&three, "a0 b1 c2 *2 =2 *1 =1 d3 d4 d5", "+++210");
+    // To say it again changes nothing, nor what else is said of it.
+    check(&three, "a0 b1 c2 =2 =1 =2 *2 .2 *1 d3 d4 d5", "+++210");
+    check(&three, "a0 b1 c2 *0 *1 =2 d3 *3 e4", "+++2F");
+    check(&three, "a0 b1 c2 =1 -1 d1 e3", "++++0");
+    check(&three, "a0 b1 c2 =1 !1 =1 d3 e4", "++++0");
+    // From an exempt network, too, but there others are before it.
+    check(&three, "x0 a1 x2 =2 b3 b4", "+++21");
+    check(&three, "x0 a1 x2 =2 =1 b3 b4 b5", "+++123");
+    // At its own bound, too.
+    check(&policy(9, 1, 2), "a0 *0 a1 *1 =1 a2", "++1");
+    check(&policy(9, 2, 2), "o0 o1 =1 o2 o3", "++10");
 }
 
 #[test]
@@ -178,7 +198,7 @@ fn what_a_newcomer_is_told_and_what_is_left_of_all() {
         places.admit(service, address, slot)
     });
     let refused = [Refusal::Address, Refusal::Full, Refusal::Full].map(Admission::Refused);
-    assert_eq!((told, places.oldest_idle(Service::Operator)), (refused, Some(3)));
+    assert_eq!((told, places.next_victim(Service::Operator)), (refused, Some(3)));
     (0..7).for_each(|slot| places.leave(slot));
     assert_eq!((places.open(Service::Platform), places.open(Service::Operator)), (0, 0));
     assert!(places.clients.is_empty(), "an address without a connection takes no memory");
@@ -204,11 +224,13 @@ fn one_place_has_one_connection() {
     check(&policy(9, 1, 9), "a3 b3", "");
 }
 
+/// Slot, letter, and since when it may make way: whether it is idle, and may be asked more, and the time.
+type Open = (u32, u8, Option<(bool, usize)>);
+
 /// The same rules, written for reading: who has a place, in the order in which the connections came.
 #[derive(Debug, Default)]
 struct Naive {
-    /// Slot, letter, and since when it is idle.
-    open: Vec<(u32, u8, Option<usize>)>,
+    open: Vec<Open>,
     /// By client, as its connections are looked at.
     looked: Vec<(u8, VecDeque<u32>)>,
 }
@@ -217,7 +239,7 @@ impl Naive {
     const SHARE: usize = 6;
     const PER_CLIENT: usize = 3;
 
-    fn idle_since(&self, slot: u32) -> Option<usize> {
+    fn may_make_way_since(&self, slot: u32) -> Option<(bool, usize)> {
         self.open.iter().find(|open| open.0 == slot).and_then(|open| open.2)
     }
 
@@ -240,7 +262,7 @@ impl Naive {
         if is_counted && self.looked(letter).len() >= Self::PER_CLIENT {
             for _ in 0..self.looked(letter).len() {
                 let own = self.looked(letter)[0];
-                if self.idle_since(own).is_some() {
+                if self.may_make_way_since(own).is_some() {
                     victim = Some(own);
                     break;
                 }
@@ -250,17 +272,19 @@ impl Naive {
                 return Admission::Refused(Refusal::Address);
             }
         } else {
-            let of_listener = |open: &&(u32, u8, Option<usize>)| (open.1 == b'o') == (letter == b'o');
+            let of_listener = |open: &&Open| (open.1 == b'o') == (letter == b'o');
             if self.open.iter().filter(of_listener).count() >= Self::SHARE {
                 let idle = self.open.iter().filter(of_listener).filter(|open| open.2.is_some());
-                let Some(first) = idle.min_by_key(|open| (open.1 >= b'x', open.2)) else {
+                let Some(first) =
+                    idle.min_by_key(|open| (open.2.map(|(is_idle, _)| is_idle), open.1 >= b'x', open.2))
+                else {
                     return Admission::Refused(Refusal::Full);
                 };
                 victim = Some(first.0);
             }
         }
         victim.into_iter().for_each(|victim| self.remove(victim));
-        self.open.push((slot, letter, Some(now)));
+        self.open.push((slot, letter, Some((true, now))));
         if is_counted {
             self.looked(letter).push_back(slot);
         }
@@ -273,7 +297,7 @@ proptest! {
 
     #[test]
     fn it_decides_as_a_naive_book_does(
-        steps in prop::collection::vec((0_u8..9, 0_u32..24, prop::sample::select(&b"aaabcdexyo"[..])), 0..400),
+        steps in prop::collection::vec((0_u8..10, 0_u32..24, prop::sample::select(&b"aaabcdexyo"[..])), 0..400),
     ) {
         let share = Naive::SHARE as u32;
         let mut places = Places::new(&policy(share, share, Naive::PER_CLIENT as u32), limits::CONNECTIONS_MAX);
@@ -290,16 +314,23 @@ proptest! {
                 }
                 3..5 => {
                     places.set_busy(slot);
-                    known.into_iter().for_each(|open| open.2 = None);
+                    known.into_iter().for_each(|open| open.2 = open.2.filter(|(is_idle, _)| !is_idle));
                 }
                 5..7 => {
                     places.set_idle(slot);
-                    known.into_iter().for_each(|open| open.2 = open.2.or(Some(now)));
+                    known.into_iter().for_each(|open| open.2 = open.2.or(Some((true, now))));
                 }
                 7 => {
                     places.leave(slot);
                     used[slot as usize] = false;
                     naive.remove(slot);
+                }
+                9 => {
+                    places.set_done(slot);
+                    let since = |open: &mut Open| {
+                        open.2 = open.2.filter(|(is_idle, _)| !is_idle).or(Some((false, now)));
+                    };
+                    known.into_iter().for_each(since);
                 }
                 8 => {
                     places.give_up(slot);
