@@ -356,8 +356,8 @@ pub struct Waiting {
     pub snapshot_bytes: u64,
 }
 
-/// What of a shard waits to be folded: the segments before number `current`. Removes those that its snapshot covers, which a
-/// fold that was cut short has left.
+/// What of a shard waits to be folded: the segments before number `current`, which has begun. Removes what a fold that was cut
+/// short has left: segments that its snapshot covers, and earlier snapshots.
 ///
 /// # Errors
 /// What the files say.
@@ -370,20 +370,26 @@ pub fn waiting(files: &ShardFiles, current: u32) -> Result<Waiting, Error> {
     let snapshot_bytes = source.bytes()?;
     let header = SnapshotReader::header_of(&name, source, files.origin).map_err(recovery::Error::from)?;
     let (covered, waiting) = recovery::covered(Some(&header), &sealed);
-    files.directory.remove_segments(covered)?;
+    if !covered.is_empty() || files.directory.snapshots()?.len() > 1 {
+        // The name of the snapshot is durable with that, whoever gave it.
+        files.directory.remove_snapshots_before(header.covers.sequence)?;
+        files.directory.remove_segments(covered)?;
+    }
     Ok(Waiting { segments: waiting.to_vec(), snapshot_bytes })
 }
 
-/// Folds these segments of a shard, the first ones of those that wait, into its snapshot. One of them at
-/// a time is in memory meanwhile. `rest` is called after each piece of the work, of some microseconds.
+/// Folds these segments of a shard, the first ones of those that wait, into its snapshot. One of them at a time is in memory
+/// meanwhile. `rest` is called after each record and each slot.
 ///
 /// # Errors
-/// What the files say; nothing has changed then.
+/// What the files say. Until the new snapshot is whole, nothing has changed then.
 pub fn fold(files: &ShardFiles, sealed: &[u32], rest: impl FnMut()) -> Result<(), Error> {
-    let segments = files.sealed(sealed)?;
+    let Some(last) = sealed.last() else { return Ok(()) };
+    let segments = files.sealed(sealed);
+    let until = files.before(last + 1)?;
     let create =
         |header: &SnapshotHeader| files.directory.create_snapshot(header.covers.sequence).map(SnapshotSink);
-    let folded = recovery::fold(files.origin, files.snapshot()?, &segments, create, rest);
+    let folded = recovery::fold(files.origin, files.snapshot()?, &segments, until, create, rest);
     let (header, sink) = folded.map_err(|error| match error {
         FoldError::Recovery(error) => Error::from(error),
         FoldError::Snapshot(error) => Error::from(error),

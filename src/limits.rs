@@ -439,8 +439,14 @@ pub const HOUSEKEEPER_NICE: i32 = 19;
 /// as they are, in a few times that.
 pub const FOLD_NICE: [i32; 3] = [10, 5, 0];
 
-/// Records that a fold reads or applies, or slots, until it rests: a tenth of a millisecond, for which a shard that wakes up
-/// on its core may have to wait.
+/// Shards whose segments one thread folds, one after the other. At the full rate of all of them it needs about half a core.
+pub const SHARDS_PER_FOLDING_THREAD: usize = 4;
+
+/// Segments that a fold has open at a time: all of them, unless there are many.
+pub const FOLD_OPEN_SEGMENTS: usize = 8;
+
+/// Records that a fold reads or applies, or slots, until it rests: a tenth of a millisecond where slots are small, for which a
+/// shard that wakes up on its core may have to wait.
 pub const FOLD_PIECES: u32 = 64;
 
 /// A block of the disk. Groups begin and end at its multiples, which is what direct writes need, and no two groups

@@ -18,6 +18,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::panic;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use descriptors::raise;
@@ -303,7 +304,8 @@ fn say_panics() {
             BacktraceStatus::Captured => format!("\n{backtrace}"),
             _ => String::new(),
         };
-        say(&format!("{panic}{backtrace}"));
+        let thread = thread::current();
+        say(&format!("thread {}: {panic}{backtrace}", thread.name().unwrap_or("without a name")));
     }));
 }
 

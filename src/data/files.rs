@@ -1,11 +1,15 @@
 //! The files of one shard, as the bytes that recovery asks for.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::rc::Rc;
 
 use super::Reading;
+use crate::journal::segment::SegmentHeader;
 use crate::journal::snapshot::{Sink, SnapshotReader, Source};
-use crate::journal::{Buffer, Mark, Origin, SegmentSource};
+use crate::journal::{Buffer, Damage, Mark, Origin, Point, SegmentSource};
 use crate::limits;
 use crate::recovery::{self, Recovered, SealedSegment, SegmentBytes, SnapshotSource};
 use crate::storage::FileError;
@@ -96,33 +100,72 @@ impl ShardFiles {
         Ok(recovered)
     }
 
-    /// These segments, opened.
-    ///
-    /// # Errors
-    /// What the file system says.
-    pub fn sealed(&self, numbers: &[u32]) -> Result<Vec<SealedSegment<SegmentFile>>, FileError> {
-        let segment = |number: &u32| {
-            let name = self.directory.segment(*number).display().to_string();
-            let bytes = SegmentFile(self.directory.open_segment(*number)?);
-            Ok(SealedSegment { number: *number, name, bytes })
+    /// These segments, to be folded.
+    pub(super) fn sealed(&self, numbers: &[u32]) -> Vec<SealedSegment<SegmentFile>> {
+        let open = Rc::new(OpenSegments { directory: self.directory.clone(), files: RefCell::default() });
+        let segment = |number: &u32| SealedSegment {
+            number: *number,
+            name: self.directory.segment(*number).display().to_string(),
+            bytes: SegmentFile { number: *number, open: Rc::clone(&open) },
         };
         numbers.iter().map(segment).collect()
     }
+
+    /// What lies before the first record of a segment that has begun, as its header says.
+    pub(super) fn before(&self, number: u32) -> Result<Point, recovery::Error<FileError>> {
+        let mut block = [0; limits::JOURNAL_BLOCK_BYTES];
+        let file = self.directory.open_segment(number).map_err(recovery::Error::Caller)?;
+        file.read_at(0, &mut block).map_err(recovery::Error::Caller)?;
+        let header = SegmentHeader::read(&block).map_err(|fault| {
+            let file = self.directory.segment(number).display().to_string();
+            recovery::Error::Damage(Damage { file, offset: 0, fault })
+        })?;
+        Ok(header.before)
+    }
 }
 
-/// A segment that is read.
+/// A segment that is folded.
 #[derive(Debug)]
-pub struct SegmentFile(OpenFile);
+pub(super) struct SegmentFile {
+    number: u32,
+    open: Rc<OpenSegments>,
+}
+
+/// The segments of a fold, a few of which are open.
+#[derive(Debug)]
+struct OpenSegments {
+    directory: ShardDirectory,
+    files: RefCell<VecDeque<(u32, OpenFile)>>,
+}
+
+impl OpenSegments {
+    fn with<T>(
+        &self,
+        number: u32,
+        read: impl FnOnce(&OpenFile) -> Result<T, FileError>,
+    ) -> Result<T, FileError> {
+        let mut files = self.files.borrow_mut();
+        let at = match files.iter().position(|(open, _)| *open == number) {
+            Some(at) => at,
+            None => {
+                files.truncate(limits::FOLD_OPEN_SEGMENTS - 1);
+                files.push_front((number, self.directory.open_segment(number)?));
+                0
+            }
+        };
+        read(&files[at].1)
+    }
+}
 
 impl SegmentBytes for SegmentFile {
     type Error = FileError;
 
     fn all(&self, room: Buffer) -> Result<Buffer, FileError> {
-        self.0.read_all(limits::SEGMENT_BYTES as u64, room)
+        self.open.with(self.number, |file| file.read_all(limits::SEGMENT_BYTES as u64, room))
     }
 
     fn part(&self, offset: u64, room: &mut [u8]) -> Result<usize, FileError> {
-        self.0.read_at(offset, room)
+        self.open.with(self.number, |file| file.read_at(offset, room))
     }
 }
 

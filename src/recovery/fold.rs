@@ -19,15 +19,16 @@ pub fn covered<'a>(snapshot: Option<&SnapshotHeader>, sealed: &'a [u32]) -> (&'a
 
 /// Folds the records of `segments` into the snapshot before them, slot by slot: no more than one segment, or one slot's
 /// accounts, are in memory at a time, beside where each record is. The segments take no further record, and are the first
-/// that the snapshot does not cover. `create` makes what the new snapshot is written to. `rest` is called after each record that
-/// is read or applied, and after each slot.
+/// that the snapshot does not cover; `until` is where the last of them ends, by the header of the one that follows. `create` makes
+/// what the new snapshot is written to. `rest` is called after each record that is read or applied, and after each slot.
 ///
 /// # Errors
-/// What is damaged or does not come out as it did; and what the sink says.
+/// What is damaged, does not come out as it did, or ends elsewhere; and what the sink says.
 pub fn fold<S, B, W, E>(
     origin: Origin,
     snapshot: Option<SnapshotSource<S>>,
     segments: &[SealedSegment<B>],
+    until: Point,
     create: impl FnOnce(&SnapshotHeader) -> Result<W, W::Error>,
     mut rest: impl FnMut(),
 ) -> Result<(SnapshotHeader, W), FoldError<E, W::Error>>
@@ -45,6 +46,7 @@ where
     };
     let from = old.as_ref().map_or(Point::START, |reader| reader.header().covers);
     let index = Index::of(origin, segments, from, &mut rest)?;
+    index.check_end(segments, until).map_err(|damage| FoldError::Recovery(Error::Damage(damage)))?;
     let before = old.as_ref().map_or(0, |reader| reader.header().now_ms);
     let next_segment = match (segments.last(), &old) {
         (Some(segment), _) => segment.number + 1,
@@ -147,6 +149,8 @@ struct Index {
     /// In their order.
     settings: Vec<Later>,
     last: Point,
+    /// Where the last segment ends, in bytes.
+    ends_at: u64,
     now_ms: Millis,
 }
 
@@ -227,7 +231,19 @@ impl Index {
         });
         let tail = tail.map_err(|error| FoldError::Recovery(flatten(error)))?;
         places.sort_unstable_by_key(|place| (place.slot, place.sequence));
-        Ok(Self { places, settings, last: tail.last, now_ms: tail.now_ms })
+        Ok(Self { places, settings, last: tail.last, ends_at: tail.next.offset, now_ms: tail.now_ms })
+    }
+
+    /// What is torn, or zeros, at the end of a journal is nobody's; at the end of a segment that others follow it is lost.
+    fn check_end<B>(&self, segments: &[SealedSegment<B>], until: Point) -> Result<(), Damage> {
+        if self.last == until {
+            return Ok(());
+        }
+        let (last, follows) = (self.last.sequence, until.sequence + 1);
+        let fault =
+            format!("the segment ends with record {last}, and the next one begins with record {follows}");
+        let file = segments.last().map(|segment| segment.name.clone()).unwrap_or_default();
+        Err(Damage { file, offset: self.ends_at, fault: Fault::Bytes(fault) })
     }
 
     /// The accounts of a slot, after the records of these places, as they are at `now_ms`.

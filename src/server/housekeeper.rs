@@ -196,7 +196,7 @@ impl Housekeeper {
     /// Goes on for as long as the process lives.
     #[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
     pub(super) fn start(mut self) {
-        folding::start(&self.shards, self.at_least);
+        folding::start(&self.shards, self.at_least, self.reserve_bytes);
         std::thread::spawn(move || {
             loop {
                 rest();

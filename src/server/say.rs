@@ -2,6 +2,7 @@
 //! or ends the process.
 
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::PIPE_BUF;
@@ -12,8 +13,12 @@ pub fn say(sentence: &str) {
     line(&format!("purser: {sentence}"));
 }
 
+/// One line at a time, so that the room that one has found is not another's.
+static SAYS: Mutex<()> = Mutex::new(());
+
 /// Says a line that begins otherwise.
 pub(super) fn line(line: &str) {
+    let _one = SAYS.lock().unwrap_or_else(PoisonError::into_inner);
     let stderr = io::stderr();
     // A pipe that is ready takes so much at once. Past the lock of the standard library, which may be held by who waits.
     for part in format!("{line}\n").as_bytes().chunks(PIPE_BUF) {

@@ -49,14 +49,14 @@ impl<W: Copy> Shard<W> {
     }
 
     /// Takes at most `most` of what is over out of memory, and gives as many session keys back; `least` of them however full the
-    /// lanes are, unless steps wait here.
+    /// lanes are, unless steps wait for one.
     pub(super) fn tidy(&mut self, now_ms: Millis, most: usize, least: usize) {
         self.is_behind = self.core.wallet_mut().tidy(now_ms, most);
         // Players come first: what is given back has a quarter of a lane, and none of one that is a quarter full.
         let fullest = self.at.iter().copied().max().unwrap_or(0);
         let waiting = self.waiting_steps();
         let room = (self.lane_requests_max / 4).max(1).saturating_sub(fullest + waiting);
-        let room = if waiting == 0 { room.max(least) } else { room };
+        let room = if self.deferred.is_empty() { room.max(least) } else { room };
         let mut released = Vec::new();
         self.core.wallet_mut().release_keys(room.min(most), |release| {
             released.push(release.map(|text| CompactString::from(*text)));

@@ -207,6 +207,15 @@ impl ShardDirectory {
         file::read_exactly(&self.segment(number), segment_bytes, room)
     }
 
+    /// Bytes that are free on its disk.
+    ///
+    /// # Errors
+    /// Where the file system doesn't say.
+    pub fn free_bytes(&self) -> Result<u64, FileError> {
+        let space = rustix::fs::statvfs(&self.path).map_err(FileError::of_errno("look at", &self.path))?;
+        Ok(space.f_bavail.saturating_mul(space.f_frsize))
+    }
+
     /// Opens a segment to be read more than once.
     ///
     /// # Errors

@@ -120,7 +120,8 @@ impl OpenedShard {
             Ok(OpenedSegment { number, file, stage: Stage::Sealed })
         };
         let mut segments = numbers.into_iter().map(open).collect::<Result<Vec<_>, FileError>>()?;
-        // Segments go after the snapshot that covers them has its name: while that is the same, all are there.
+        // Segments go after the snapshot that covers them has its name: while that is the same, all that it does not cover are
+        // there.
         if directory.snapshots()?.pop() != newest {
             let error = io::Error::new(ErrorKind::NotFound, "its files move while they are opened");
             return Err(FileError::of("read", directory.path())(error));

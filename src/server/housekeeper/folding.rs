@@ -1,5 +1,6 @@
-//! The threads that fold sealed segments into snapshots, one for each shard. They give way to the shards, but not so far that
-//! what waits to be folded grows for as long as the shards are busy: a start would have to replay all of it.
+//! The threads that fold sealed segments into snapshots. They give way to the shards, but not so far that what waits to be folded
+//! grows for as long as the shards are busy: a start would have to replay all of it. Each has a few shards, one after the other,
+//! so that few folds need memory and room on the disk at a time.
 
 use std::thread;
 use std::time::Duration;
@@ -11,15 +12,17 @@ use crate::data::{self, Waiting};
 use crate::limits;
 use crate::server::say::say;
 
-/// Starts them; they go on for as long as the process lives. The segments of a shard are folded once `at_least` wait.
+/// Starts them; they go on for as long as the process lives. The segments of a shard are folded once `at_least` wait, where
+/// more than `reserve_bytes` are free on the disk.
 #[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
-pub(super) fn start(shards: &[Kept], at_least: u32) {
-    for kept in shards {
-        let mut shard = Folding::new(kept.clone(), at_least);
+pub(super) fn start(shards: &[Kept], at_least: u32, reserve_bytes: u64) {
+    for shards in shards.chunks(limits::SHARDS_PER_FOLDING_THREAD) {
+        let shards = shards.iter().map(|kept| Folding::new(kept.clone(), at_least, reserve_bytes));
+        let mut shards: Vec<Folding> = shards.collect();
         thread::spawn(move || {
             loop {
                 rest();
-                shard.look();
+                shards.iter_mut().for_each(Folding::look);
             }
         });
     }
@@ -29,6 +32,7 @@ pub(super) fn start(shards: &[Kept], at_least: u32) {
 struct Folding {
     kept: Kept,
     at_least: usize,
+    reserve_bytes: u64,
     /// What keeps it from being folded, which was complained of.
     failed: Option<String>,
     /// How long the next try after a failure is put off.
@@ -38,9 +42,9 @@ struct Folding {
 }
 
 impl Folding {
-    fn new(kept: Kept, at_least: u32) -> Self {
+    fn new(kept: Kept, at_least: u32, reserve_bytes: u64) -> Self {
         let at_least = at_least as usize;
-        Self { kept, at_least, failed: None, rest_ms: limits::FOLD_RETRY_MS, left_ms: 0 }
+        Self { kept, at_least, reserve_bytes, failed: None, rest_ms: limits::FOLD_RETRY_MS, left_ms: 0 }
     }
 
     /// Folds it where enough waits, once in [`limits::SWEEP_INTERVAL_MS`].
@@ -63,14 +67,25 @@ impl Folding {
     }
 
     fn fold(&self) -> Result<(), String> {
-        let current = self.kept.progress.get().next.segment;
-        let waiting = data::waiting(&self.kept.files, current).map_err(|error| error.to_string())?;
-        let Some(fold) = Fold::of(&waiting, self.at_least) else { return Ok(()) };
+        let next = self.kept.progress.get().next;
+        // One that has not begun does not say where the one before it ends.
+        let current = if next.offset == 0 { next.segment.saturating_sub(1) } else { next.segment };
+        let files = &self.kept.files;
+        let waiting = data::waiting(files, current).map_err(|error| error.to_string())?;
+        let free_bytes = files.directory.free_bytes().map_err(|error| error.to_string())?;
+        let free_bytes = free_bytes.saturating_sub(self.reserve_bytes);
+        let Some(fold) = Fold::of(&waiting, self.at_least, free_bytes) else { return Ok(()) };
+        if free_bytes < waiting.snapshot_bytes {
+            let mib = waiting.snapshot_bytes >> 20;
+            return Err(format!(
+                "the disk has less than the {mib} MiB free that the last one has, beyond the reserve"
+            ));
+        }
         let work = || {
             // That it can't be set only costs the shards some time.
             let _ = nice(fold.nice);
             let segments = &waiting.segments[..fold.segments];
-            data::fold(&self.kept.files, segments, resting()).map_err(|error| error.to_string())
+            data::fold(files, segments, resting()).map_err(|error| error.to_string())
         };
         // Nice values are each thread's own, and a thread that is not root's may not lower its own again.
         thread::scope(|scope| match thread::Builder::new().spawn_scoped(scope, work) {
@@ -103,9 +118,12 @@ struct Fold {
 
 impl Fold {
     /// `None` where fewer than `at_least` wait, or less than half of what the snapshot has: a fold writes all of that once more,
-    /// and so what is written stays below three times the journal.
-    fn of(waiting: &Waiting, at_least: usize) -> Option<Self> {
+    /// and so what is written stays below three times the journal. Where `free_bytes` are less than twice that, room is dearer
+    /// than writing.
+    fn of(waiting: &Waiting, at_least: usize, free_bytes: u64) -> Option<Self> {
+        let is_roomy = free_bytes >= waiting.snapshot_bytes.saturating_mul(2);
         let half = waiting.snapshot_bytes.div_ceil(2 * limits::SEGMENT_BYTES as u64) as usize;
+        let half = if is_roomy { half } else { 0 };
         let (waiting, least) = (waiting.segments.len(), half.max(at_least));
         if waiting < least {
             return None;
@@ -124,10 +142,21 @@ mod tests {
     fn what_waits_is_folded_in_portions_and_with_more_right_the_more_it_is() {
         #[track_caller]
         fn check(count: u32, at_least: usize, snapshot_segments: u64, expect: Option<(usize, i32)>) {
+            check_with(count, at_least, snapshot_segments, u64::MAX, expect);
+        }
+        #[track_caller]
+        fn check_with(
+            count: u32,
+            at_least: usize,
+            snapshot_segments: u64,
+            free_bytes: u64,
+            expect: Option<(usize, i32)>,
+        ) {
             let snapshot_bytes = snapshot_segments * limits::SEGMENT_BYTES as u64;
             let waiting = Waiting { segments: (1..=count).collect(), snapshot_bytes };
             let expect = expect.map(|(segments, nice)| Fold { segments, nice });
-            assert_eq!(Fold::of(&waiting, at_least), expect, "{count}, {at_least}, {snapshot_segments}");
+            let is = Fold::of(&waiting, at_least, free_bytes);
+            assert_eq!(is, expect, "{count}, {at_least}, {snapshot_segments}, {free_bytes}");
         }
         let [calm, behind, far_behind] = limits::FOLD_NICE;
         let (usual, most) = (limits::SNAPSHOT_SEGMENTS, limits::SNAPSHOT_SEGMENTS as usize);
@@ -153,5 +182,10 @@ mod tests {
         check(499, 1, 1_000, None);
         check(500, 1, 1_000, Some((500, calm)));
         check(1_000, 1, 1_000, Some((500, behind)));
+        // But where the disk has no room for that to wait.
+        let bytes = limits::SEGMENT_BYTES as u64;
+        check_with(499, most, 1_000, 2_000 * bytes, None);
+        check_with(usual, most, 1_000, 2_000 * bytes - 1, Some((most, calm)));
+        check_with(usual - 1, most, 1_000, 0, None);
     }
 }

@@ -11,7 +11,8 @@ use std::convert::Infallible;
 use std::ops::Range;
 
 use purser::journal::mark::{Mark, Start};
-use purser::journal::snapshot::{Sink, SnapshotReader, Source};
+use purser::journal::segment::SegmentHeader;
+use purser::journal::snapshot::{Sink, SnapshotHeader, SnapshotReader, Source};
 use purser::journal::{Buffer, Group, Origin, Place, Point, SegmentSource, Tail};
 use purser::limits::JOURNAL_BLOCK_BYTES;
 use purser::recovery::{self, Error, FoldError, Recovered, SealedSegment, SegmentBytes};
@@ -276,7 +277,9 @@ impl Disk {
         if self.fold.is_some() {
             return Ok(false);
         }
-        let sealed: Vec<u32> = self.segments.range(..self.next.segment).map(|(number, _)| *number).collect();
+        // One that has not begun does not say where the one before it ends.
+        let current = if self.next.offset == 0 { self.next.segment - 1 } else { self.next.segment };
+        let sealed: Vec<u32> = self.segments.range(..current).map(|(number, _)| *number).collect();
         let header =
             self.snapshot().map(|(name, source)| SnapshotReader::header_of(&name, source, self.origin));
         let header =
@@ -289,8 +292,9 @@ impl Disk {
         }
         let segments: Vec<SealedSegment<Sealed<'_>>> =
             sealed.iter().map(|number| self.sealed(*number)).collect();
-        let folded =
-            recovery::fold(self.origin, self.snapshot(), &segments, |_| Ok(Written(Vec::new())), || ());
+        let until = self.before(sealed.last().copied().unwrap_or_default() + 1)?;
+        let create = |_: &SnapshotHeader| Ok(Written(Vec::new()));
+        let folded = recovery::fold(self.origin, self.snapshot(), &segments, until, create, || ());
         let (header, Written(snapshot)) = folded.map_err(|error| match error {
             FoldError::Recovery(error) => format!("A fold can't read what was written: {error}."),
             FoldError::Snapshot(error) => format!("A fold can't write: {error:?}."),
@@ -326,6 +330,21 @@ impl Disk {
         });
         let recovered = recovery::recover(self.origin, snapshot, segments, None);
         recovered.map(|recovered| recovered.wallet).map_err(|error| format!("A fold can't be read: {error}."))
+    }
+
+    /// What lies before the first record of a segment that has begun.
+    fn before(&self, number: u32) -> Result<Point, String> {
+        let header = SegmentHeader::read(&self.segments[&number].bytes[..JOURNAL_BLOCK_BYTES]);
+        header.map(|header| header.before).map_err(|fault| format!("A fold can't read a header: {fault:?}."))
+    }
+
+    /// Zeros the last block that is in use of the first sealed segment.
+    #[cfg(test)]
+    pub(super) fn lose_an_end(&mut self) {
+        let (_, first) = self.segments.iter_mut().next().expect("there is one");
+        let used = first.bytes.iter().rposition(|byte| *byte != 0).expect("something is in it");
+        let from = used / JOURNAL_BLOCK_BYTES * JOURNAL_BLOCK_BYTES;
+        first.bytes[from..=used].fill(0);
     }
 
     fn sealed(&self, number: u32) -> SealedSegment<Sealed<'_>> {

@@ -127,3 +127,34 @@ fn a_fold_forgets_by_the_settings_of_each_time() {
     restart(&mut cluster, now_ms, 1, 60 * MINUTE_MS);
     assert_eq!(remembered(&cluster), 1);
 }
+
+/// What zeros stand for at the end of a segment is known by the next one alone: a fold that has one of them only, and would remove
+/// it, looks there.
+#[test]
+fn a_fold_refuses_a_segment_that_has_lost_its_end() {
+    let sizes = Sizes { lane_requests: 4, segment_bytes: 16 * 1_024 };
+    for is_lost in [false, true] {
+        let mut cluster = Cluster::new(1, sizes, &mut Chance::new(2));
+        let now_ms = 1_700_000_000_000;
+        restart(&mut cluster, now_ms, 1, 60_000);
+        let world = World::new(1);
+        let player = &world.players[0];
+        let account = AccountRef::new(CompactString::from(player.id.as_str()));
+        let platform = player.platforms[0];
+        let profile = Box::new(Profile::of(*b"GB"));
+        ask(&mut cluster, now_ms, &Operation::PutAccount { account: account.clone(), profile });
+        while cluster.disks[0].next_segment() < 3 {
+            let (account, details) = (account.clone(), "{}".into());
+            ask(&mut cluster, now_ms, &Operation::Alert { platform, account, details });
+        }
+        if is_lost {
+            cluster.disks[0].lose_an_end();
+        }
+        match cluster.disks[0].begin_fold(1) {
+            Ok(begun) => assert!(begun && !is_lost),
+            Err(error) => {
+                assert!(is_lost && error.contains(", and the next one begins with record "), "{error}");
+            }
+        }
+    }
+}
