@@ -389,9 +389,6 @@ pub const SWEEP_ACCOUNTS: usize = 1_024;
 /// over the memory, and take up to 0.7 µs each: under 2 ms.
 pub const TIDIED_PER_SWEEP: usize = 2_048;
 
-/// Session keys that a sweep gives back however full the lanes are: too few to be noticed there.
-pub const KEYS_PER_SWEEP_MIN: usize = 64;
-
 /// What a turn takes out of memory of what a sweep has left: under 200 µs. A busy shard has over a thousand turns a second, so
 /// that it takes out as many tokens as it can make.
 pub const TIDIED_PER_TURN: usize = 256;
