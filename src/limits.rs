@@ -149,8 +149,8 @@ pub const TURN_MORE_US: u64 = 75;
 /// Time of a turn for the operator's calls, microseconds; one call is finished whatever it takes.
 pub const TURN_OPERATOR_US: u64 = 75;
 
-/// Answers that have waited for the disk and that one turn lets go, some 8 µs of the kernel each; or twice as many as the turn has added,
-/// where that is more. A group may have thousands.
+/// Answers that have waited for the disk and that one turn lets go, some 8 µs of the kernel each; or twice as many as the turn
+/// has added, where that is more. A group may have thousands.
 pub const DURABLE_PER_TURN: usize = 64;
 
 /// Connections that one turn ends, some 3 µs of the kernel each.
@@ -389,6 +389,9 @@ pub const SWEEP_ACCOUNTS: usize = 1_024;
 /// over the memory, and take up to 0.7 µs each: under 2 ms.
 pub const TIDIED_PER_SWEEP: usize = 2_048;
 
+/// Session keys that a sweep gives back however full the lanes are: too few to be noticed there.
+pub const KEYS_PER_SWEEP_MIN: usize = 64;
+
 /// What a turn takes out of memory of what a sweep has left: under 200 µs. A busy shard has over a thousand turns a second, so
 /// that it takes out as many tokens as it can make.
 pub const TIDIED_PER_TURN: usize = 256;
@@ -432,7 +435,7 @@ pub const HOUSEKEEPER_NICE: i32 = 19;
 
 /// What is added to the nice value of a fold, where as many segments wait as one fold takes, twice, and three times as
 /// many. Beside an executor that never rests a thread gets a tenth of a core, a quarter, and half of it. At the full rate
-/// 8 segments fill in 25 s, and are folded in 2.6 s of processor time into a small snapshot; into one that is twice as large
+/// 8 segments fill in 25 s, and are folded in 2.6 to 4 s of processor time into a small snapshot; into one that is twice as large
 /// as they are, in a few times that.
 pub const FOLD_NICE: [i32; 3] = [10, 5, 0];
 

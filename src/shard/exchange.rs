@@ -21,7 +21,7 @@ impl<W: Copy> Shard<W> {
         self.journal_due_renewals(now_ms);
         let mut worked = self.is_behind;
         if worked {
-            self.tidy(now_ms, limits::TIDIED_PER_TURN);
+            self.tidy(now_ms, limits::TIDIED_PER_TURN, 0);
         }
         if self.at.len() == 1 {
             return worked;

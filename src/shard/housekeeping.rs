@@ -37,7 +37,8 @@ impl<W: Copy> Shard<W> {
         let now_ms = self.advance(now_ms);
         self.journal_due_renewals(now_ms);
         self.core.wallet_mut().begin_sweep();
-        self.tidy(now_ms, limits::TIDIED_PER_SWEEP);
+        // Where the lanes are never empty, too: a key that is not given back keeps its name from others.
+        self.tidy(now_ms, limits::TIDIED_PER_SWEEP, limits::KEYS_PER_SWEEP_MIN);
         let wallet = self.core.wallet();
         self.metrics.set_holdings(Holdings {
             accounts: wallet.accounts() as u64,
@@ -47,13 +48,15 @@ impl<W: Copy> Shard<W> {
         });
     }
 
-    /// Takes at most `most` of what is over out of memory, and gives as many session keys back.
-    pub(super) fn tidy(&mut self, now_ms: Millis, most: usize) {
+    /// Takes at most `most` of what is over out of memory, and gives as many session keys back; `least` of them however full the
+    /// lanes are, unless steps wait for one, or many for the disk.
+    pub(super) fn tidy(&mut self, now_ms: Millis, most: usize, least: usize) {
         self.is_behind = self.core.wallet_mut().tidy(now_ms, most);
         // Players come first: what is given back has a quarter of a lane, and none of one that is a quarter full.
         let fullest = self.at.iter().copied().max().unwrap_or(0);
-        // A release never waits for a lane: a later claim of its key would be there before it.
-        let room = (self.lane_requests_max / 4).max(1).saturating_sub(fullest + self.waiting_steps());
+        let (quarter, waiting) = ((self.lane_requests_max / 4).max(1), self.waiting_steps());
+        let room = quarter.saturating_sub(fullest + waiting);
+        let room = if self.deferred.is_empty() && waiting < quarter { room.max(least) } else { room };
         let mut released = Vec::new();
         self.core.wallet_mut().release_keys(room.min(most), |release| {
             released.push(release.map(|text| CompactString::from(*text)));

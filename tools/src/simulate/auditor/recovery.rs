@@ -71,8 +71,10 @@ pub(crate) struct Trace {
 /// Ways that are tried before the search is given up.
 const WAYS_MAX: u32 = 100_000;
 
-/// Explanations that are looked for, where a start forgets what would tell them apart.
-const FOUND_MAX: usize = 16;
+/// Explanations that are looked for, where a start forgets what would tell them apart, and a crash may undo that start: ten
+/// requests that nobody was told of, each done or not. With fewer than there are, what is shown after that crash may be
+/// explained by none that was kept.
+const FOUND_MAX: usize = 1_024;
 
 pub(super) struct Search<'a> {
     /// By which the requests were answered.
