@@ -161,7 +161,7 @@ impl SegmentBytes for SegmentFile {
     type Error = FileError;
 
     fn all(&self, room: Buffer) -> Result<Buffer, FileError> {
-        self.open.with(self.number, |file| file.read_all(limits::SEGMENT_BYTES as u64, room))
+        self.open.directory.read_segment(self.number, limits::SEGMENT_BYTES as u64, room)
     }
 
     fn part(&self, offset: u64, room: &mut [u8]) -> Result<usize, FileError> {
@@ -227,5 +227,30 @@ impl Sink for SnapshotSink {
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
         self.0.write(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each record of a slot may be in another segment than the one before it.
+    #[test]
+    fn a_fold_has_few_segments_open_and_reads_them_all() {
+        let place = tempfile::tempdir().expect("a temporary directory");
+        let directory = DataDirectory::lock(place.path()).expect("nobody holds it").shard(1, 0);
+        std::fs::create_dir_all(directory.segment(1).parent().expect("it has one")).expect("there is room");
+        let numbers: Vec<u32> = (1..=3 * limits::FOLD_OPEN_SEGMENTS as u32).collect();
+        for number in &numbers {
+            std::fs::write(directory.segment(*number), number.to_le_bytes()).expect("there is room");
+        }
+        let files = ShardFiles { directory, origin: Origin { stream: 1, shard: 0, shards: 1 } };
+        let segments = files.sealed(&numbers);
+        for segment in segments.iter().chain(segments.iter().rev()) {
+            let mut room = [0; 8];
+            assert_eq!(segment.bytes.part(0, &mut room).expect("it is there"), 4);
+            assert_eq!(room[..4], segment.number.to_le_bytes());
+            assert!(segment.bytes.open.files.borrow().len() <= limits::FOLD_OPEN_SEGMENTS);
+        }
     }
 }

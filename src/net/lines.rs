@@ -17,21 +17,54 @@ const NS_PER_MS: u64 = 1_000_000;
 /// The lines of a core. A connection is in one of them at most.
 #[derive(Debug)]
 pub(super) struct Lines {
+    /// Of those whose bytes were not looked at.
+    new: Turns,
+    operator: VecDeque<ConnectionId>,
+    /// Of those that were served and have more.
+    more: Turns,
+    /// What has waited for so long can't be answered in its time, nanoseconds.
+    budget_ns: u64,
+}
+
+/// Lines of clients, which take turns.
+#[derive(Debug, Default)]
+struct Turns {
     /// Of the clients that wait for something. The seed of the map is random: addresses are the clients' choice.
     clients: HashMap<Client, ClientLine>,
     /// Whose turn it is, the first one's; each of `clients` once.
     turns: VecDeque<Client>,
     /// Connections in all of `clients`.
-    waiting_new: usize,
-    operator: VecDeque<ConnectionId>,
-    more: More,
-    /// What has waited for so long can't be answered in its time, nanoseconds.
-    budget_ns: u64,
+    waiting: usize,
     /// The memory of a line that has ended, for the next one: most of the time there is one client or none.
     spare: VecDeque<(ConnectionId, u64)>,
 }
 
-/// The connections of a client whose bytes were not looked at.
+impl Turns {
+    fn push(&mut self, id: ConnectionId, client: Client, arrived_ns: u64) {
+        let line = self.clients.entry(client).or_insert_with(|| {
+            self.turns.push_back(client);
+            ClientLine { waiting: std::mem::take(&mut self.spare), ..ClientLine::default() }
+        });
+        line.waiting.push_back((id, arrived_ns));
+        self.waiting += 1;
+    }
+
+    /// The connection that `take` takes from the line of the client whose turn it is.
+    fn next(&mut self, take: impl FnOnce(&mut ClientLine) -> Option<ConnectionId>) -> Option<ConnectionId> {
+        let client = self.turns.pop_front()?;
+        let line = self.clients.get_mut(&client).expect("who has a turn has a line");
+        let next = take(line).expect("a line that nobody is in has ended");
+        self.waiting -= 1;
+        if !line.waiting.is_empty() {
+            self.turns.push_back(client);
+        } else if let Some(line) = self.clients.remove(&client) {
+            self.spare = line.waiting;
+        }
+        Some(next)
+    }
+}
+
+/// The connections of a client.
 #[derive(Debug, Default)]
 struct ClientLine {
     /// Each with the time when its bytes came, nanoseconds of the clock. It hardly goes back along the line: bytes that had to
@@ -75,53 +108,14 @@ impl ClientLine {
     }
 }
 
-/// The connections that were served and have more: a line for each client, in turns.
-#[derive(Debug, Default)]
-struct More {
-    clients: HashMap<Client, VecDeque<ConnectionId>>,
-    /// Each of `clients` once.
-    turns: VecDeque<Client>,
-    /// Connections in all of `clients`.
-    waiting: usize,
-    /// The memory of a line that has ended.
-    spare: VecDeque<ConnectionId>,
-}
-
-impl More {
-    fn push(&mut self, id: ConnectionId, client: Client) {
-        let line = self.clients.entry(client).or_insert_with(|| {
-            self.turns.push_back(client);
-            std::mem::take(&mut self.spare)
-        });
-        line.push_back(id);
-        self.waiting += 1;
-    }
-
-    fn next(&mut self) -> Option<ConnectionId> {
-        let client = self.turns.pop_front()?;
-        let line = self.clients.get_mut(&client).expect("who has a turn has a line");
-        let next = line.pop_front().expect("a line that nobody is in has ended");
-        self.waiting -= 1;
-        if !line.is_empty() {
-            self.turns.push_back(client);
-        } else if let Some(line) = self.clients.remove(&client) {
-            self.spare = line;
-        }
-        Some(next)
-    }
-}
-
 impl Lines {
     /// Empty lines, of requests that are to be answered within `budget_ms`.
     pub(super) fn new(budget_ms: u64) -> Self {
         Self {
-            clients: HashMap::new(),
-            turns: VecDeque::new(),
-            waiting_new: 0,
+            new: Turns::default(),
             operator: VecDeque::new(),
-            more: More::default(),
+            more: Turns::default(),
             budget_ns: budget_ms.saturating_mul(NS_PER_MS),
-            spare: VecDeque::new(),
         }
     }
 
@@ -136,37 +130,22 @@ impl Lines {
     ) {
         match (service, line) {
             (Service::Operator, _) => self.operator.push_back(id),
-            (Service::Platform, Line::New) => {
-                let line = self.clients.entry(client).or_insert_with(|| {
-                    self.turns.push_back(client);
-                    ClientLine { waiting: std::mem::take(&mut self.spare), ..ClientLine::default() }
-                });
-                line.waiting.push_back((id, arrived_ns));
-                self.waiting_new += 1;
-            }
-            (Service::Platform, Line::More) => self.more.push(id, client),
+            (Service::Platform, Line::New) => self.new.push(id, client, arrived_ns),
+            (Service::Platform, Line::More) => self.more.push(id, client, arrived_ns),
         }
     }
 
     /// A client has given up a request that waited.
     pub(super) fn gave_up(&mut self, client: Client, now_ns: u64) {
-        if let Some(line) = self.clients.get_mut(&client) {
+        if let Some(line) = self.new.clients.get_mut(&client) {
             line.on_given_up(now_ns);
         }
     }
 
     /// The next of those whose bytes were not looked at: one of the client whose turn it is.
     pub(super) fn next_new(&mut self, now_ns: u64) -> Option<ConnectionId> {
-        let client = self.turns.pop_front()?;
-        let line = self.clients.get_mut(&client).expect("who has a turn has a line");
-        let next = line.next(now_ns, self.budget_ns).expect("a line that nobody is in has ended");
-        self.waiting_new -= 1;
-        if !line.waiting.is_empty() {
-            self.turns.push_back(client);
-        } else if let Some(line) = self.clients.remove(&client) {
-            self.spare = line.waiting;
-        }
-        Some(next)
+        let budget_ns = self.budget_ns;
+        self.new.next(|line| line.next(now_ns, budget_ns))
     }
 
     /// The next of the operator's.
@@ -176,12 +155,12 @@ impl Lines {
 
     /// The next of those that were served and have more.
     pub(super) fn next_more(&mut self) -> Option<ConnectionId> {
-        self.more.next()
+        self.more.next(|line| line.waiting.pop_front().map(|(id, _)| id))
     }
 
     /// Connections whose bytes were not looked at.
     pub(super) const fn waiting_new(&self) -> usize {
-        self.waiting_new
+        self.new.waiting
     }
 
     /// Connections of the operator.
@@ -196,7 +175,7 @@ impl Lines {
 
     /// Whether nobody waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting_new == 0 && self.operator.is_empty() && self.more.waiting == 0
+        self.new.waiting == 0 && self.operator.is_empty() && self.more.waiting == 0
     }
 }
 
@@ -223,7 +202,7 @@ mod tests {
         let served = std::iter::from_fn(|| lines.next_new(now_ms * NS_PER_MS));
         let served: Vec<&str> = served.map(|id| waiting[id.slot()]).collect();
         assert_eq!(served.join(" "), expect, "{waiting:?} at {now_ms}");
-        assert!(lines.is_empty() && lines.clients.is_empty() && lines.turns.is_empty());
+        assert!(lines.is_empty() && lines.new.clients.is_empty() && lines.new.turns.is_empty());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::StatVfsMountFlags;
+use rustix::fs::{StatVfs, StatVfsMountFlags};
 
 use super::file::{self, FileError, OpenFile};
 use super::hold::Watched;
@@ -49,6 +49,15 @@ pub struct Room {
     pub free_bytes: u64,
     /// It takes no writes at all.
     pub is_read_only: bool,
+}
+
+impl Room {
+    fn of(space: StatVfs) -> Self {
+        Self {
+            free_bytes: space.f_bavail.saturating_mul(space.f_frsize),
+            is_read_only: space.f_flag.contains(StatVfsMountFlags::RDONLY),
+        }
+    }
 }
 
 impl DataDirectory {
@@ -129,11 +138,7 @@ impl DataDirectory {
     /// # Errors
     /// Where the file system doesn't say.
     pub fn room(&self) -> Result<Room, FileError> {
-        let space = rustix::fs::fstatvfs(&self.held).map_err(FileError::of_errno("look at", &self.path))?;
-        Ok(Room {
-            free_bytes: space.f_bavail.saturating_mul(space.f_frsize),
-            is_read_only: space.f_flag.contains(StatVfsMountFlags::RDONLY),
-        })
+        rustix::fs::fstatvfs(&self.held).map(Room::of).map_err(FileError::of_errno("look at", &self.path))
     }
 }
 
@@ -207,13 +212,12 @@ impl ShardDirectory {
         file::read_exactly(&self.segment(number), segment_bytes, room)
     }
 
-    /// Bytes that are free on its disk.
+    /// What room there is on its disk.
     ///
     /// # Errors
     /// Where the file system doesn't say.
-    pub fn free_bytes(&self) -> Result<u64, FileError> {
-        let space = rustix::fs::statvfs(&self.path).map_err(FileError::of_errno("look at", &self.path))?;
-        Ok(space.f_bavail.saturating_mul(space.f_frsize))
+    pub fn room(&self) -> Result<Room, FileError> {
+        rustix::fs::statvfs(&self.path).map(Room::of).map_err(FileError::of_errno("look at", &self.path))
     }
 
     /// Opens a segment to be read more than once.

@@ -191,19 +191,6 @@ impl OpenFile {
         Ok(Self { file, path })
     }
 
-    /// Reads all of it, which has to be `length` bytes, into `room`.
-    ///
-    /// # Errors
-    /// Where it can't be read, or has another length.
-    pub fn read_all(&self, length: u64, room: Buffer) -> Result<Buffer, FileError> {
-        let found = self.file.metadata().map_err(FileError::of("look at", &self.path))?.len();
-        check_length(&self.path, found, length)?;
-        let mut bytes = room;
-        bytes.resize(length as usize, 0);
-        self.file.read_exact_at(&mut bytes, 0).map_err(FileError::of("read", &self.path))?;
-        Ok(bytes)
-    }
-
     /// Reads from `offset` on until `room` is full, or to the end. Returns how many bytes.
     ///
     /// # Errors

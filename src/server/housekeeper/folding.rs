@@ -72,15 +72,9 @@ impl Folding {
         let current = if next.offset == 0 { next.segment.saturating_sub(1) } else { next.segment };
         let files = &self.kept.files;
         let waiting = data::waiting(files, current).map_err(|error| error.to_string())?;
-        let free_bytes = files.directory.free_bytes().map_err(|error| error.to_string())?;
-        let free_bytes = free_bytes.saturating_sub(self.reserve_bytes);
-        let Some(fold) = Fold::of(&waiting, self.at_least, free_bytes) else { return Ok(()) };
-        if free_bytes < waiting.snapshot_bytes {
-            let mib = waiting.snapshot_bytes >> 20;
-            return Err(format!(
-                "the disk has less than the {mib} MiB free that the last one has, beyond the reserve"
-            ));
-        }
+        let room = files.directory.room().map_err(|error| error.to_string())?;
+        let free_bytes = room.free_bytes.saturating_sub(self.reserve_bytes);
+        let Some(fold) = Fold::of(&waiting, self.at_least, free_bytes)? else { return Ok(()) };
         let work = || {
             // That it can't be set only costs the shards some time.
             let _ = nice(fold.nice);
@@ -120,17 +114,26 @@ impl Fold {
     /// `None` where fewer than `at_least` wait, or less than half of what the snapshot has: a fold writes all of that once more,
     /// and so what is written stays below three times the journal. Where `free_bytes` are less than twice that, room is dearer
     /// than writing.
-    fn of(waiting: &Waiting, at_least: usize, free_bytes: u64) -> Option<Self> {
-        let is_roomy = free_bytes >= waiting.snapshot_bytes.saturating_mul(2);
-        let half = waiting.snapshot_bytes.div_ceil(2 * limits::SEGMENT_BYTES as u64) as usize;
-        let half = if is_roomy { half } else { 0 };
-        let (waiting, least) = (waiting.segments.len(), half.max(at_least));
-        if waiting < least {
-            return None;
+    ///
+    /// # Errors
+    /// A sentence, where `free_bytes` are less than the snapshot has.
+    fn of(waiting: &Waiting, at_least: usize, free_bytes: u64) -> Result<Option<Self>, String> {
+        let Waiting { segments, snapshot_bytes } = waiting;
+        let is_roomy = free_bytes >= snapshot_bytes.saturating_mul(2);
+        let half = snapshot_bytes.div_ceil(2 * limits::SEGMENT_BYTES as u64) as usize;
+        let least = if is_roomy { half.max(at_least) } else { at_least };
+        if segments.len() < least {
+            return Ok(None);
+        }
+        if free_bytes < *snapshot_bytes {
+            let mib = snapshot_bytes >> 20;
+            return Err(format!(
+                "the disk has less than the {mib} MiB free that the last one has, beyond the reserve"
+            ));
         }
         let most = least.max(limits::SNAPSHOT_SEGMENTS as usize);
-        let behind = (waiting / most).clamp(1, limits::FOLD_NICE.len());
-        Some(Self { segments: waiting.min(most), nice: limits::FOLD_NICE[behind - 1] })
+        let behind = (segments.len() / most).clamp(1, limits::FOLD_NICE.len());
+        Ok(Some(Self { segments: segments.len().min(most), nice: limits::FOLD_NICE[behind - 1] }))
     }
 }
 
@@ -156,7 +159,7 @@ mod tests {
             let waiting = Waiting { segments: (1..=count).collect(), snapshot_bytes };
             let expect = expect.map(|(segments, nice)| Fold { segments, nice });
             let is = Fold::of(&waiting, at_least, free_bytes);
-            assert_eq!(is, expect, "{count}, {at_least}, {snapshot_segments}, {free_bytes}");
+            assert_eq!(is, Ok(expect), "{count}, {at_least}, {snapshot_segments}, {free_bytes}");
         }
         let [calm, behind, far_behind] = limits::FOLD_NICE;
         let (usual, most) = (limits::SNAPSHOT_SEGMENTS, limits::SNAPSHOT_SEGMENTS as usize);
@@ -187,5 +190,9 @@ mod tests {
         check_with(499, most, 1_000, 2_000 * bytes, None);
         check_with(usual, most, 1_000, 2_000 * bytes - 1, Some((most, calm)));
         check_with(usual - 1, most, 1_000, 0, None);
+        check_with(usual, most, 1_000, 1_000 * bytes, Some((most, calm)));
+        let waiting = Waiting { segments: (1..=usual).collect(), snapshot_bytes: 1_000 * bytes };
+        let sentence = "the disk has less than the 64000 MiB free that the last one has, beyond the reserve";
+        assert_eq!(Fold::of(&waiting, most, 1_000 * bytes - 1), Err(sentence.to_owned()));
     }
 }
