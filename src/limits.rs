@@ -178,6 +178,24 @@ pub const GAVE_UP_PART: usize = 32;
 /// Given up lately is within so long, or twice as long. Clients' patience is longer, and overload lasts for seconds.
 pub const GAVE_UP_WITHIN_MS: u64 = 100;
 
+/// Time between two looks at how many connections a core can serve, milliseconds. Who waits to be accepted, where not all are,
+/// waits for twice as long at most: beside that, half of a second is short.
+pub const INTAKE_MS: u64 = 50;
+
+/// For so long after not all could be accepted, those who are connected go first, milliseconds. Who was turned away asks again
+/// after a second.
+pub const INTAKE_BOUNDED_MS: u64 = 1_000;
+
+/// One connection for so many that are served is let in, however many there are: else nobody new would ever be.
+pub const INTAKE_LEAST_PART: usize = 32;
+
+/// While nobody gives up, one more for so many that are connected is let in at each look, which is 8 % in a second: that they
+/// are too many is known only when they have asked, and have waited.
+pub const INTAKE_GROWTH_PART: usize = 256;
+
+/// The part of those who are connected by which more are let in at a look, for a core that has had nothing to do since the last.
+pub const INTAKE_IDLE_PART: u64 = 8;
+
 /// A peer that ends its side so long after its request has gone, and its request is dropped where it was not looked at. One
 /// that only has no more to ask says so in the same moment.
 pub const GONE_AFTER_MS: u64 = 25;

@@ -49,6 +49,7 @@ pub struct ShardMetrics {
     requests_late: Cell,
     requests_gone: Cell,
     connections_evicted: Cell,
+    connections_turned_away: Cell,
     stalls: Cell,
     groups: Cell,
     group_records: Cell,
@@ -140,6 +141,7 @@ impl ShardMetrics {
             requests_late: Cell::default(),
             requests_gone: Cell::default(),
             connections_evicted: Cell::default(),
+            connections_turned_away: Cell::default(),
             stalls: Cell::default(),
             groups: Cell::default(),
             group_records: Cell::default(),
@@ -226,6 +228,11 @@ impl ShardMetrics {
     /// What a connection had asked for was dropped, since its client had gone.
     pub fn request_gone(&self) {
         self.requests_gone.add(1);
+    }
+
+    /// So many connections were turned away by the kernel before they were accepted.
+    pub fn connections_turned_away(&self, count: u64) {
+        self.connections_turned_away.add(count);
     }
 
     /// An idle connection was ended to make way for another.
@@ -397,7 +404,7 @@ impl Registry {
 type Read = fn(&ShardMetrics) -> u64;
 
 /// What is one number for each shard: its name, its kind, what it says, and where it is.
-const PLAIN: [(&str, &str, &str, Read); 16] = [
+const PLAIN: [(&str, &str, &str, Read); 17] = [
     ("purser_connections", "gauge", "Open connections.", |shard| shard.connections_open.get()),
     ("purser_connections_accepted_total", "counter", "Connections accepted.", |shard| {
         shard.connections_accepted.get()
@@ -432,6 +439,9 @@ const PLAIN: [(&str, &str, &str, Read); 16] = [
         "Idle connections ended to make way for others.",
         |shard| shard.connections_evicted.get(),
     ),
+    ("purser_connections_turned_away_total", "counter", "Connections not let in.", |shard| {
+        shard.connections_turned_away.get()
+    }),
     ("purser_stalls_total", "counter", "Times that the core was held for longer than 25 ms.", |shard| {
         shard.stalls.get()
     }),

@@ -18,6 +18,7 @@ mod columns;
 mod connection;
 mod desk;
 mod ending;
+mod intake;
 mod lines;
 mod markers;
 #[expect(unsafe_code, reason = "the allocator's books are kept behind a function of C")]
@@ -47,6 +48,7 @@ use budget::Budget;
 use connection::Connection;
 use desk::{Desk, Service};
 use ending::Drain;
+use intake::Intake;
 use lines::Lines;
 use places::Places;
 use readiness::Readiness;
@@ -145,6 +147,7 @@ pub struct Driver {
     /// Places of connections to be settled at the end of the turn.
     touched: Vec<u32>,
     lines: Lines,
+    intake: Intake,
     budget: Budget,
     wheel: Wheel,
     places: Places,
@@ -228,6 +231,7 @@ impl Driver {
             open: 0,
             touched: Vec::new(),
             lines: Lines::new(budget_ms),
+            intake: Intake::default(),
             budget: Budget::new(clock.clone()),
             wheel: Wheel::new(now.mono_ms()),
             places,
@@ -284,6 +288,9 @@ impl Driver {
             let parked_us = self.mark();
             self.metrics.parked(parked_us);
             self.watch.unpark(self.marked_us);
+            self.intake.on_parked(parked_us);
+            // Who came woke it.
+            self.intake.on_kept_up(self.clock.mono_ns());
         }
         Ok(())
     }
@@ -300,12 +307,13 @@ impl Driver {
         self.desk.date.refresh(self.desk.now.wall_ms / 1_000);
         // At once: what is let in after the disk is known to take no writes would wait for it.
         self.shard.set_read_only(self.readiness.is_read_only());
-        let mut worked = self.start_accepting()?;
+        let mut worked = false;
         for _ in 0..EVENTS_PER_TURN {
             let Some(event) = self.ring.next_event() else { break };
             worked = true;
             self.on_event(event)?;
         }
+        worked |= self.start_accepting()?;
         worked |= self.serve_lines();
         self.watch.lap(Part::Requests, self.clock.mono_us());
         worked |= self.poll_shard();

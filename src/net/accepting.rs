@@ -9,7 +9,7 @@ use super::connection::Connection;
 use super::desk::Service;
 use super::ending::Drain;
 use super::places::{Admission, Refusal};
-use super::ring::{self, Accepted};
+use super::ring::{self, Accepted, Ring};
 use super::{Driver, find, touch};
 use crate::limits;
 use crate::metrics::Refused;
@@ -29,21 +29,53 @@ impl Listener {
 }
 
 impl Driver {
-    /// Begins the accepts that have ended anew. `true` where there were any.
+    /// Begins the accepts that have ended anew, where more are let in. `true` where there were any.
     pub(super) fn start_accepting(&mut self) -> io::Result<bool> {
+        self.look_at_intake();
         let is_closing = self.draining.as_ref().is_some_and(|drain| drain.is_closing);
         if is_closing || self.desk.now.mono_ms() < self.rests_until_ms {
             return Ok(false);
         }
         let mut started = false;
+        let room = match self.draining {
+            None => self.intake.room(self.connected()),
+            Some(_) => usize::MAX,
+        };
         for (number, listener) in self.listeners.iter_mut().enumerate() {
-            while listener.armed < limits::ACCEPTS_PER_LISTENER {
+            let most = match listener.service {
+                Service::Platform => limits::ACCEPTS_PER_LISTENER.min(room),
+                Service::Operator => limits::ACCEPTS_PER_LISTENER,
+            };
+            while listener.armed < most {
                 listener.armed += 1;
                 started = true;
                 self.ring.accept(listener.socket.as_fd(), number as u8)?;
             }
         }
         Ok(started)
+    }
+
+    /// Connections that are not about to end.
+    fn connected(&self) -> usize {
+        self.open.saturating_sub(self.to_end.len())
+    }
+
+    /// Looks, once in a while, at how many connections the core can serve, and has the kernel keep as many for it.
+    fn look_at_intake(&mut self) {
+        let (now_ns, connected) = (self.desk.now.mono_ns, self.connected());
+        let mut platform = self.listeners.iter().filter(|listener| listener.service == Service::Platform);
+        let Some(listener) = platform.next() else { return };
+        if listener.armed > 0 {
+            self.intake.on_kept_up(now_ns);
+        }
+        if !self.intake.is_due(now_ns) {
+            return;
+        }
+        let look = self.intake.look(now_ns, connected, Ring::queue(listener.socket.as_fd()));
+        self.metrics.connections_turned_away(look.turned_away.into());
+        if let Some(backlog) = look.backlog.filter(|_| self.draining.is_none()) {
+            Ring::bound_queue(listener.socket.as_fd(), backlog);
+        }
     }
 
     /// An accept has ended.
@@ -54,7 +86,11 @@ impl Driver {
             Ok(Accepted { connection: id, address }) => {
                 let service = listener.service;
                 let client = Client::of(address);
-                let connection = Connection::new(id, service, client, self.desk.now.mono_ms());
+                let mut connection = Connection::new(id, service, client, self.desk.now.mono_ms());
+                if service == Service::Platform {
+                    self.intake.on_accepted();
+                    connection.may_have_waited(self.intake.kept_up_ns());
+                }
                 if self.connections.len() <= id.slot() {
                     self.connections.resize_with(id.slot() + 1, || None);
                 }

@@ -86,6 +86,10 @@ pub(super) struct Connection {
     is_held: bool,
     /// When what it is to be served came, nanoseconds of the clock.
     arrived_ns: u64,
+    /// Since when its first request may wait, nanoseconds of the clock; as late as can be for the others.
+    earliest_ns: u64,
+    /// Something has come behind the bytes that it is to be served, and is looked at first.
+    looks_behind: bool,
     /// The place of a request that the next one must wait for.
     barrier: Option<u32>,
     /// The next request was put off until one at another core is answered.
@@ -125,6 +129,8 @@ impl Connection {
             is_new: false,
             is_held: false,
             arrived_ns: 0,
+            earliest_ns: u64::MAX,
+            looks_behind: false,
             barrier: None,
             put_off: false,
             sampled: None,
@@ -188,6 +194,11 @@ impl Connection {
         }
     }
 
+    /// It may have waited to be accepted since `earliest_ns`, and its first request as well.
+    pub(super) const fn may_have_waited(&mut self, earliest_ns: u64) {
+        self.earliest_ns = earliest_ns;
+    }
+
     /// Bytes have come.
     pub(super) fn on_bytes(&mut self, bytes: &[u8], server: &mut Server<'_>) {
         match self.phase {
@@ -247,6 +258,7 @@ impl Connection {
         let Server { desk, shard, share } = server;
         let mut at = 0;
         (self.needs_bytes, self.is_new) = (false, false);
+        self.earliest_ns = u64::MAX;
         for _ in 0..*share {
             if !self.has_room() {
                 return at;
@@ -320,6 +332,9 @@ impl Connection {
 
     /// Which line it belongs to; `None` where it can't go on without anything further happening.
     pub(super) fn line(&self) -> Option<Line> {
+        if self.looks_behind && self.receiving {
+            return None;
+        }
         let line = if self.is_new { Line::New } else { Line::More };
         (self.has_more() && self.has_room()).then_some(line)
     }
@@ -354,7 +369,12 @@ impl Connection {
 
     /// A receive has ended.
     pub(super) const fn on_received(&mut self) {
-        self.receiving = false;
+        (self.receiving, self.looks_behind) = (false, false);
+    }
+
+    /// Something has come behind bytes that wait to be served: it is looked at first, since it may be the end.
+    pub(super) const fn look_behind(&mut self) {
+        self.looks_behind = true;
     }
 
     /// Bytes are there that no buffer was free for.
@@ -383,7 +403,7 @@ impl Connection {
     /// request is dropped, and nothing has changed.
     pub(super) fn on_end(&mut self, now_ns: u64) -> bool {
         self.peer_ended = true;
-        let waited_ns = now_ns.saturating_sub(self.arrived_ns);
+        let waited_ns = now_ns.saturating_sub(self.arrived_ns.min(self.earliest_ns));
         let has_gone = self.is_new && waited_ns >= limits::GONE_AFTER_MS * NS_PER_MS;
         if has_gone && self.owes() {
             // What was asked before is answered.

@@ -81,13 +81,14 @@ impl ClientLine {
     /// The next one.
     ///
     /// The oldest, in general. But where many give up, more comes than is served, and if each waited for all before it, all
-    /// would be answered late and many for nobody: so the newest is next, whose client is still there. So it is where the
-    /// oldest has waited for half of the server's budget. Those that have waited for all of it are looked at again, one for each
+    /// would be answered late and many for nobody: so the newest is next, whose client is still there. So it is where the core is
+    /// overloaded, and where the oldest has waited for half of the server's budget. Those that have waited for all of it are looked at again, one for each
     /// new one: most of them are refused.
-    fn next(&mut self, now_ns: u64, budget_ns: u64) -> Option<ConnectionId> {
+    fn next(&mut self, now_ns: u64, budget_ns: u64, overloaded: bool) -> Option<ConnectionId> {
         let (_, arrived_ns) = self.waiting.front()?;
         let waited_ns = now_ns.saturating_sub(*arrived_ns);
-        let is_late = waited_ns >= limits::NEWEST_FIRST_AFTER_MS * NS_PER_MS && self.gives_up(now_ns)
+        let is_late = waited_ns >= limits::NEWEST_FIRST_AFTER_MS * NS_PER_MS
+            && (overloaded || self.gives_up(now_ns))
             || waited_ns >= budget_ns / 2;
         self.was_oldest = !is_late || waited_ns >= budget_ns && !self.was_oldest;
         let next = if self.was_oldest { self.waiting.pop_front() } else { self.waiting.pop_back() };
@@ -142,10 +143,11 @@ impl Lines {
         }
     }
 
-    /// The next of those whose bytes were not looked at: one of the client whose turn it is.
-    pub(super) fn next_new(&mut self, now_ns: u64) -> Option<ConnectionId> {
+    /// The next of those whose bytes were not looked at, one of the client whose turn it is; `overloaded` where not all who come
+    /// are let in.
+    pub(super) fn next_new(&mut self, now_ns: u64, overloaded: bool) -> Option<ConnectionId> {
         let budget_ns = self.budget_ns;
-        self.new.next(|line| line.next(now_ns, budget_ns))
+        self.new.next(|line| line.next(now_ns, budget_ns, overloaded))
     }
 
     /// The next of the operator's.
@@ -189,6 +191,11 @@ mod tests {
     /// after the clients of `gave_up` have given up at so many milliseconds.
     #[track_caller]
     fn check(waiting: &str, gave_up: &[(u32, u64)], now_ms: u64, expect: &str) {
+        check_overloaded(waiting, gave_up, now_ms, false, expect);
+    }
+
+    #[track_caller]
+    fn check_overloaded(waiting: &str, gave_up: &[(u32, u64)], now_ms: u64, overloaded: bool, expect: &str) {
         let mut lines = Lines::new(BUDGET_MS);
         let waiting: Vec<&str> = waiting.split_whitespace().collect();
         for (slot, one) in waiting.iter().enumerate() {
@@ -199,7 +206,7 @@ mod tests {
         for (client, at_ms) in gave_up {
             lines.gave_up(Client::V4(*client), at_ms * NS_PER_MS);
         }
-        let served = std::iter::from_fn(|| lines.next_new(now_ms * NS_PER_MS));
+        let served = std::iter::from_fn(|| lines.next_new(now_ms * NS_PER_MS, overloaded));
         let served: Vec<&str> = served.map(|id| waiting[id.slot()]).collect();
         assert_eq!(served.join(" "), expect, "{waiting:?} at {now_ms}");
         assert!(lines.is_empty() && lines.new.clients.is_empty() && lines.new.turns.is_empty());
@@ -246,6 +253,14 @@ mod tests {
         let newest_first = |from: usize| many[from..].iter().rev().cloned().collect::<Vec<_>>().join(" ");
         check(&many.join(" "), &[(A, 200)], 201, &format!("a0 {}", newest_first(1)));
         check(&many.join(" "), &[(A, 200), (A, 200)], 201, &newest_first(0));
+    }
+
+    #[test]
+    fn the_newest_is_next_where_the_core_is_overloaded() {
+        let after = limits::NEWEST_FIRST_AFTER_MS;
+        check_overloaded("a1 a2 b1 b2", &[], after, true, "a1 b1 a2 b2");
+        check_overloaded("a1 a2 b1 b2", &[], 1 + after, true, "a2 b2 a1 b1");
+        check_overloaded("a1 a2 b1 b2", &[], 1 + after, false, "a1 b1 a2 b2");
     }
 
     #[test]

@@ -36,6 +36,7 @@ use io_uring::{IoUring, cqueue, opcode, squeue};
 
 use crate::limits;
 use accept::Accept;
+pub use accept::Queue;
 use buffers::Buffers;
 pub use buffers::Lease;
 pub use event::{Accepted, Event, Received, is_table_full, lacks_memory};
@@ -452,7 +453,8 @@ impl Ring {
         if kind == Kind::Receive as u8 {
             let what = file.receiving.take().expect("a receive completes once");
             let buffer = cqueue::buffer_select(entry.flags());
-            let received = received(what, result(entry), buffer, &mut self.buffers);
+            let is_followed = cqueue::sock_nonempty(entry.flags());
+            let received = received(what, result(entry), buffer, is_followed, &mut self.buffers);
             return Some(Event::Received { connection, received });
         }
         if kind == Kind::Shutdown as u8 {

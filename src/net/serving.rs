@@ -2,6 +2,7 @@
 
 use super::connection::{Connection, Line, Server};
 use super::desk::Service;
+use super::intake::Intake;
 use super::lines::Lines;
 use super::ring::{ConnectionId, Lease, Received};
 use super::{Driver, find, touch};
@@ -18,7 +19,7 @@ impl Driver {
             Received::End => {
                 if !connection.on_end(now.mono_ns) {
                     self.metrics.request_gone();
-                    gave_up(&mut self.lines, connection, now.mono_ns);
+                    gave_up(&mut self.lines, &mut self.intake, connection, now.mono_ns);
                 }
             }
             Received::NoBuffer => connection.on_no_buffer(),
@@ -26,7 +27,7 @@ impl Driver {
             Received::Failed(_) => {
                 if connection.line() == Some(Line::New) {
                     self.metrics.request_gone();
-                    gave_up(&mut self.lines, connection, now.mono_ns);
+                    gave_up(&mut self.lines, &mut self.intake, connection, now.mono_ns);
                 }
                 connection.abort();
             }
@@ -41,6 +42,7 @@ impl Driver {
             || connection.service() == Service::Operator
             || self.lines.waiting_new() > 0;
         let share = if waits { 0 } else { self.budget.share_at_once() };
+        let is_followed = lease.is_followed();
         let (desk, shard) = (&mut self.desk, &mut self.shard);
         connection.on_bytes(self.ring.bytes(&lease), &mut Server { desk, shard, share });
         self.ring.release(lease);
@@ -48,8 +50,14 @@ impl Driver {
         // At once, so that it makes way for nobody who comes in the same turn.
         self.places.set_busy(id.slot() as u32);
         if share == 0 {
-            // At once, so that those who come later in this turn wait behind it.
-            enqueue(&mut self.lines, connection);
+            if is_followed {
+                connection.look_behind();
+            } else {
+                // At once, so that those who come later in this turn wait behind it.
+                enqueue(&mut self.lines, connection);
+            }
+        } else {
+            self.intake.on_served();
         }
     }
 
@@ -65,7 +73,7 @@ impl Driver {
             if share == 0 {
                 break;
             }
-            let Some(id) = self.lines.next_new(now_ns) else { break };
+            let Some(id) = self.lines.next_new(now_ns, self.intake.is_bounded()) else { break };
             self.serve_waiting(id, share);
         }
         // The operator's calls take longer each, and nobody plays by them: a little in each turn, one after the other.
@@ -95,22 +103,26 @@ impl Driver {
         // It may have ended meanwhile.
         if let Some(connection) = find(&mut self.connections, id) {
             connection.is_in_line = false;
+            let is_served = connection.line().is_some();
             let (desk, shard) = (&mut self.desk, &mut self.shard);
             connection.serve_backlog(&mut Server { desk, shard, share });
             touch(&mut self.touched, connection);
             // Refused because it had waited for too long: as good as given up.
             if self.desk.was_late() {
-                gave_up(&mut self.lines, connection, self.desk.now.mono_ns);
+                gave_up(&mut self.lines, &mut self.intake, connection, self.desk.now.mono_ns);
+            } else if is_served {
+                self.intake.on_served();
             }
         }
     }
 }
 
 /// A request of the connection that waited in its line was given up.
-fn gave_up(lines: &mut Lines, connection: &Connection, now_ns: u64) {
+fn gave_up(lines: &mut Lines, intake: &mut Intake, connection: &Connection, now_ns: u64) {
     // The operator has one line for all.
     if connection.service() == Service::Platform {
         lines.gave_up(connection.client(), now_ns);
+        intake.on_gave_up();
     }
 }
 

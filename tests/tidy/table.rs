@@ -35,7 +35,7 @@ pub(crate) const WORLDLY: [&str; 19] = [
     "std::time",
 ];
 
-pub(crate) const ROWS: [Row; 25] = [
+pub(crate) const ROWS: [Row; 26] = [
     Row { module: "limits", may: &[], reason: "every bound stands on its own" },
     Row {
         module: "marks",
@@ -215,6 +215,11 @@ pub(crate) const ROWS: [Row; 25] = [
             "std::collections::HashMap",
         ],
         reason: "who is next is decided by what the driver tells, without a clock, a ring or a socket",
+    },
+    Row {
+        module: "net::intake",
+        may: &["crate::limits", "crate::net::ring::Queue", "std"],
+        reason: "how many are let in is decided by what the driver tells, without a clock, a ring or a socket",
     },
     Row {
         module: "net",

@@ -171,6 +171,46 @@ fn a_request_whose_client_has_gone_is_dropped() {
     assert_eq!(bench.answers(), [LOOKED_FOR]);
 }
 
+/// The end comes in the same moment as the request, of a connection that may have waited to be accepted for so long.
+#[track_caller]
+fn check_end_after_accept(waited_ms: u64, is_served: bool) {
+    let mut bench = Bench::new(Service::Platform);
+    bench.connection.may_have_waited(1_000 * NS_PER_MS);
+    let now_ms = 1_000 + waited_ms;
+    bench.at(now_ms).bytes(&balance(""), 0);
+    assert_eq!(bench.connection.on_end(now_ms * NS_PER_MS), is_served, "{waited_ms}");
+    let expect: &[&str] = if is_served { &[LOOKED_FOR] } else { &[] };
+    assert_eq!(bench.turn().answers(), expect, "{waited_ms}");
+}
+
+#[test]
+fn a_request_whose_client_has_gone_before_it_was_accepted_is_dropped() {
+    check_end_after_accept(0, true);
+    check_end_after_accept(limits::GONE_AFTER_MS - 1, true);
+    check_end_after_accept(limits::GONE_AFTER_MS, false);
+    // Its second request has not waited for that.
+    let mut bench = Bench::new(Service::Platform);
+    bench.connection.may_have_waited(0);
+    bench.at(5_000).bytes(&balance(""), 1);
+    bench.bytes(&balance(""), 0);
+    assert!(bench.connection.on_end(5_000 * NS_PER_MS));
+    assert_eq!(bench.turn().answers(), [LOOKED_FOR; 2]);
+}
+
+#[test]
+fn what_has_come_behind_a_request_that_waits_is_looked_at_first() {
+    let mut bench = Bench::new(Service::Platform);
+    bench.at(0).bytes(&balance(""), 0);
+    bench.connection.look_behind();
+    bench.connection.receiving = true;
+    assert_eq!(bench.connection.line(), None);
+    bench.connection.on_received();
+    assert_eq!(bench.connection.line(), Some(Line::New));
+    // One that is not read any further would wait for ever.
+    bench.connection.look_behind();
+    assert_eq!(bench.connection.line(), Some(Line::New));
+}
+
 #[test]
 fn who_was_to_leave_and_is_asked_answers_once_more() {
     let mut bench = Bench::new(Service::Platform);

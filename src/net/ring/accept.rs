@@ -49,6 +49,24 @@ impl Address {
     }
 }
 
+/// Who waits at a listener.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// Connections that wait to be accepted.
+    pub waiting: usize,
+    /// Counts those that the kernel has turned away, since there was no room for them; round and round.
+    pub turned_away: u32,
+}
+
+/// Reads an option of a socket, which is integers; leaves it as it is where the kernel does not say.
+fn option<T: Copy>(socket: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int, value: &mut T) {
+    let mut length = size_of::<T>() as libc::socklen_t;
+    // SAFETY: the kernel writes as many bytes as it is told that there are, and fewer where it knows of less.
+    unsafe {
+        libc::getsockopt(socket.as_raw_fd(), level, name, ptr::from_mut(value).cast(), &raw mut length);
+    }
+}
+
 impl Ring {
     /// Accepts one connection from `listener`; `number`, of the caller's choice, comes back with the event. Several may be
     /// under way for a listener: each takes the next connection.
@@ -117,6 +135,28 @@ impl Ring {
         unsafe { libc::poll(&raw mut polled, 1, 0) > 0 }
     }
 
+    /// Who waits at `listener`; nobody where the kernel does not say.
+    pub fn queue(listener: BorrowedFd<'_>) -> Queue {
+        // Of a listener TCP_INFO says how many wait in the place of the segments that were not acknowledged
+        // (net/ipv4/tcp.c, tcp_get_info).
+        // SAFETY: it is integers, of which all zeros are some.
+        let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+        option(listener, libc::IPPROTO_TCP, libc::TCP_INFO, &mut info);
+        // The last one of what SO_MEMINFO says is how many were dropped (linux/sock_diag.h, SK_MEMINFO_DROPS).
+        let mut memory = [0_u32; 9];
+        option(listener, libc::SOL_SOCKET, libc::SO_MEMINFO, &mut memory);
+        Queue { waiting: info.tcpi_unacked as usize, turned_away: memory[8] }
+    }
+
+    /// Has the kernel keep no more than so many connections for `listener` that wait to be accepted, and one. Those that wait
+    /// already do so further. Where the kernel refuses it, it is as before.
+    pub fn bound_queue(listener: BorrowedFd<'_>, backlog: usize) {
+        // SAFETY: it takes no memory.
+        unsafe {
+            libc::listen(listener.as_raw_fd(), libc::c_int::try_from(backlog).unwrap_or(libc::c_int::MAX))
+        };
+    }
+
     /// What became of the accept `at`.
     pub(super) fn accepted(&mut self, at: u32, result: io::Result<usize>) -> Event {
         let accept = &mut self.accepts[at as usize];
@@ -130,10 +170,12 @@ impl Ring {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{TcpListener, TcpStream};
+    use std::io::Write as _;
+    use std::net::{Shutdown, TcpListener, TcpStream};
     use std::os::fd::AsFd;
+    use std::time::Duration;
 
-    use super::super::Sizes;
+    use super::super::{Received, Sizes};
     use super::*;
 
     /// The addresses of the next connections that are accepted, and the numbers of their listeners.
@@ -172,6 +214,50 @@ mod tests {
             ring.stop_accepting(7).unwrap();
             let stopped = accept(&mut ring, 1);
             assert_eq!(stopped[0].1.as_ref().unwrap_err().raw_os_error(), Some(libc::ECANCELED));
+        }
+    }
+
+    #[test]
+    fn who_waits_and_who_was_turned_away_is_known() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Ring::bound_queue(listener.as_fd(), 2);
+        let address = listener.local_addr().unwrap();
+        assert_eq!(Ring::queue(listener.as_fd()), Queue::default());
+        // The kernel lets in one more than it is told (net/sock.h, sk_acceptq_is_full).
+        let _waiting: Vec<_> = (0..3).map(|_| TcpStream::connect(address).unwrap()).collect();
+        assert_eq!(Ring::queue(listener.as_fd()), Queue { waiting: 3, turned_away: 0 });
+        let too_many = TcpStream::connect_timeout(&address, Duration::from_millis(1));
+        assert_eq!(too_many.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(Ring::queue(listener.as_fd()), Queue { waiting: 3, turned_away: 1 });
+        let (_accepted, _) = listener.accept().unwrap();
+        assert_eq!(Ring::queue(listener.as_fd()).waiting, 2);
+    }
+
+    #[test]
+    fn what_has_come_behind_received_bytes_is_known() {
+        for (then, is_followed) in [("nothing", false), ("more", true), ("end", true)] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let mut ring = Ring::new(Sizes { write_bytes: 0, buffer_bytes: 4, ..Sizes::server(8) }).unwrap();
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (socket, _) = listener.accept().unwrap();
+            client.write_all(if then == "more" { b"12345" } else { b"1234" }).unwrap();
+            if then == "end" {
+                client.shutdown(Shutdown::Write).unwrap();
+            }
+            let connection = ring.adopt(socket.into()).unwrap();
+            ring.receive(connection).unwrap();
+            ring.turn_and_wait().unwrap();
+            match ring.next_event() {
+                Some(Event::Received { received: Received::Bytes(lease), .. }) => {
+                    assert_eq!(
+                        (ring.bytes(&lease), lease.is_followed()),
+                        (&b"1234"[..], is_followed),
+                        "{then}"
+                    );
+                    ring.release(lease);
+                }
+                other => panic!("{then}: {other:?}"),
+            }
         }
     }
 }

@@ -14,6 +14,19 @@ use io_uring::types;
 pub struct Lease {
     buffer: u16,
     length: usize,
+    is_followed: bool,
+}
+
+impl Lease {
+    /// Whether there was more to receive behind the bytes, or the peer's end.
+    pub const fn is_followed(&self) -> bool {
+        self.is_followed
+    }
+
+    /// As the kernel says of them.
+    pub(super) const fn followed(self, is_followed: bool) -> Self {
+        Self { is_followed, ..self }
+    }
 }
 
 /// The receive buffers and the queue through which the kernel takes them.
@@ -64,7 +77,11 @@ impl Buffers {
     /// The first `length` bytes of the buffer with this number, as a completion says; `None` where there is no such buffer,
     /// or it is shorter.
     pub(super) fn lease(&self, buffer: u16, length: usize) -> Option<Lease> {
-        (buffer < self.count && length <= self.bytes_each).then_some(Lease { buffer, length })
+        (buffer < self.count && length <= self.bytes_each).then_some(Lease {
+            buffer,
+            length,
+            is_followed: false,
+        })
     }
 
     /// How many there are.

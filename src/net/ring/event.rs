@@ -99,6 +99,7 @@ pub(super) fn received(
     what: Receive,
     result: io::Result<usize>,
     buffer: Option<u16>,
+    is_followed: bool,
     buffers: &mut Buffers,
 ) -> Received {
     let received = match result {
@@ -106,7 +107,7 @@ pub(super) fn received(
         Ok(length) if what == Receive::Discard => Received::Discarded(length),
         Ok(length) => {
             return match buffer.and_then(|buffer| buffers.lease(buffer, length)) {
-                Some(lease) => Received::Bytes(lease),
+                Some(lease) => Received::Bytes(lease.followed(is_followed)),
                 None => Received::Failed(io::Error::other("received bytes are in no buffer")),
             };
         }
@@ -134,8 +135,13 @@ mod tests {
     fn check(result: Result<usize, i32>, buffer: Option<u16>, expect: &str, given_back: u16) {
         let mut buffers = Buffers::new(COUNT, BYTES).unwrap();
         let before = buffers.queued();
-        let told =
-            received(Receive::Read, result.map_err(io::Error::from_raw_os_error), buffer, &mut buffers);
+        let told = received(
+            Receive::Read,
+            result.map_err(io::Error::from_raw_os_error),
+            buffer,
+            false,
+            &mut buffers,
+        );
         let name = match told {
             Received::Bytes(lease) => format!("{} bytes", buffers.bytes(&lease).len()),
             Received::Discarded(length) => format!("{length} discarded"),

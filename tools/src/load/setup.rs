@@ -16,8 +16,8 @@ use super::clock::{Clock, Timestamp};
 use super::request::{ITERATION_DIGITS, Request};
 use super::scenario::{Player, Site, Step};
 
-/// Time to connect. In a run all virtual users wait meanwhile, so it is short.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time to connect. Who is turned away once or twice, since a server is behind with accepting, asks again after one second and two.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time for the answer that has the first token.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
