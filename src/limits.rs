@@ -186,15 +186,28 @@ pub const INTAKE_MS: u64 = 50;
 /// after a second.
 pub const INTAKE_BOUNDED_MS: u64 = 1_000;
 
+/// So few requests served say nothing of how many give up.
+pub const INTAKE_SERVED_MIN: usize = 256;
+
 /// One connection for so many that are served is let in, however many there are: else nobody new would ever be.
 pub const INTAKE_LEAST_PART: usize = 32;
+
+/// Connections that are let in between two looks, at least, and that may wait for it: 160 a second, half a percent of a core.
+pub const INTAKE_MIN: usize = 8;
+
+/// The same where the core has had nothing to do for half of the time: what comes at once after an overload is let in at once.
+pub const INTAKE_IDLE_MIN: usize = 64;
+
+/// The part of those who are connected by which more are let in at a look, where that is more than the least.
+pub const INTAKE_IDLE_PART: usize = 8;
 
 /// While nobody gives up, one more for so many that are connected is let in at each look, which is 8 % in a second: that they
 /// are too many is known only when they have asked, and have waited.
 pub const INTAKE_GROWTH_PART: usize = 256;
 
-/// The part of those who are connected by which more are let in at a look, for a core that has had nothing to do since the last.
-pub const INTAKE_IDLE_PART: u64 = 8;
+/// Clients that have given requests up and wait for nothing more, of which this is known: those who do so by thousands are few, and
+/// of the others each has a short line.
+pub const GAVE_UP_CLIENTS: usize = 16;
 
 /// A peer that ends its side so long after its request has gone, and its request is dropped where it was not looked at. One
 /// that only has no more to ask says so in the same moment.

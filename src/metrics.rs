@@ -439,7 +439,7 @@ const PLAIN: [(&str, &str, &str, Read); 17] = [
         "Idle connections ended to make way for others.",
         |shard| shard.connections_evicted.get(),
     ),
-    ("purser_connections_turned_away_total", "counter", "Connections not let in.", |shard| {
+    ("purser_connections_turned_away_total", "counter", "Connections not let in, by packet.", |shard| {
         shard.connections_turned_away.get()
     }),
     ("purser_stalls_total", "counter", "Times that the core was held for longer than 25 ms.", |shard| {

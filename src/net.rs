@@ -231,7 +231,7 @@ impl Driver {
             open: 0,
             touched: Vec::new(),
             lines: Lines::new(budget_ms),
-            intake: Intake::default(),
+            intake: Intake::new(now.mono_ns),
             budget: Budget::new(clock.clone()),
             wheel: Wheel::new(now.mono_ms()),
             places,
@@ -283,14 +283,13 @@ impl Driver {
         if self.shard.park() {
             let busy_us = self.mark();
             self.metrics.busy(busy_us);
+            let slept_ns = self.clock.mono_ns();
             self.ring.wait(Duration::from_millis(limits::TIMER_TICK_MS))?;
             self.shard.unpark();
             let parked_us = self.mark();
             self.metrics.parked(parked_us);
             self.watch.unpark(self.marked_us);
-            self.intake.on_parked(parked_us);
-            // Who came woke it.
-            self.intake.on_kept_up(self.clock.mono_ns());
+            self.on_unparked(slept_ns, parked_us);
         }
         Ok(())
     }

@@ -55,26 +55,42 @@ impl Driver {
         Ok(started)
     }
 
-    /// Connections that are not about to end.
+    /// The platforms' connections that are not about to end.
     fn connected(&self) -> usize {
-        self.open.saturating_sub(self.to_end.len())
+        self.places.open(Service::Platform) as usize + self.newcomers.len()
+    }
+
+    /// The platforms' listener, until the core stops.
+    fn platform_listener(&self) -> Option<&Listener> {
+        self.listeners.iter().find(|listener| listener.service == Service::Platform)
     }
 
     /// Looks, once in a while, at how many connections the core can serve, and has the kernel keep as many for it.
     fn look_at_intake(&mut self) {
-        let (now_ns, connected) = (self.desk.now.mono_ns, self.connected());
-        let mut platform = self.listeners.iter().filter(|listener| listener.service == Service::Platform);
-        let Some(listener) = platform.next() else { return };
-        if listener.armed > 0 {
+        let now_ns = self.desk.now.mono_ns;
+        let Some(listener) = self.platform_listener().filter(|_| self.draining.is_none()) else { return };
+        let (socket, is_waiting) = (listener.socket.as_fd(), listener.armed > 0);
+        let queue = self.intake.is_due(now_ns).then(|| Ring::queue(socket));
+        if is_waiting {
             self.intake.on_kept_up(now_ns);
         }
-        if !self.intake.is_due(now_ns) {
-            return;
-        }
-        let look = self.intake.look(now_ns, connected, Ring::queue(listener.socket.as_fd()));
+        let Some(queue) = queue else { return };
+        let look = self.intake.look(now_ns, self.connected(), queue);
         self.metrics.connections_turned_away(look.turned_away.into());
-        if let Some(backlog) = look.backlog.filter(|_| self.draining.is_none()) {
+        if let (Some(backlog), Some(listener)) = (look.backlog, self.platform_listener()) {
             Ring::bound_queue(listener.socket.as_fd(), backlog);
+        }
+    }
+
+    /// The core has waited for something to do since `slept_ns`, for so long.
+    pub(super) fn on_unparked(&mut self, slept_ns: u64, parked_us: u64) {
+        // Longer than a tick it has not waited, but was kept from going on: by a signal, or another process.
+        let most_us = limits::TIMER_TICK_MS * 1_000;
+        self.intake.on_parked(parked_us.min(most_us));
+        if self.platform_listener().is_some_and(|listener| listener.armed > 0) {
+            // Who came woke it.
+            let woke_ns = self.clock.mono_ns();
+            self.intake.on_kept_up(if parked_us <= 2 * most_us { woke_ns } else { slept_ns });
         }
     }
 
@@ -89,7 +105,9 @@ impl Driver {
                 let mut connection = Connection::new(id, service, client, self.desk.now.mono_ms());
                 if service == Service::Platform {
                     self.intake.on_accepted();
-                    connection.may_have_waited(self.intake.kept_up_ns());
+                    if let Some(since_ns) = self.intake.may_have_waited(self.desk.now.mono_ns) {
+                        connection.may_have_waited(since_ns, self.desk.now.mono_ns);
+                    }
                 }
                 if self.connections.len() <= id.slot() {
                     self.connections.resize_with(id.slot() + 1, || None);

@@ -2,6 +2,7 @@
 //! buffer while it is idle, and it touches the ring only through what [`Connection::settle`] and [`Connection::end`] ask
 //! of it.
 
+mod gone;
 mod settle;
 mod waits;
 
@@ -18,6 +19,7 @@ use crate::limits;
 use crate::shard::Shard;
 use crate::wallet::Sequence;
 use crate::wallet::outcome::Outcome;
+use gone::Waited;
 use waits::Wait;
 
 const NS_PER_MS: u64 = 1_000_000;
@@ -86,8 +88,8 @@ pub(super) struct Connection {
     is_held: bool,
     /// When what it is to be served came, nanoseconds of the clock.
     arrived_ns: u64,
-    /// Since when its first request may wait, nanoseconds of the clock; as late as can be for the others.
-    earliest_ns: u64,
+    /// Since when its first request may wait where it comes until then, nanoseconds of the clock.
+    waited: Option<Waited>,
     /// Something has come behind the bytes that it is to be served, and is looked at first.
     looks_behind: bool,
     /// The place of a request that the next one must wait for.
@@ -129,7 +131,7 @@ impl Connection {
             is_new: false,
             is_held: false,
             arrived_ns: 0,
-            earliest_ns: u64::MAX,
+            waited: None,
             looks_behind: false,
             barrier: None,
             put_off: false,
@@ -194,11 +196,6 @@ impl Connection {
         }
     }
 
-    /// It may have waited to be accepted since `earliest_ns`, and its first request as well.
-    pub(super) const fn may_have_waited(&mut self, earliest_ns: u64) {
-        self.earliest_ns = earliest_ns;
-    }
-
     /// Bytes have come.
     pub(super) fn on_bytes(&mut self, bytes: &[u8], server: &mut Server<'_>) {
         match self.phase {
@@ -220,6 +217,7 @@ impl Connection {
     fn take(&mut self, bytes: &[u8], server: &mut Server<'_>) {
         if !self.is_new {
             self.arrived_ns = server.desk.now.mono_ns;
+            self.waited = self.waited.filter(|waited| waited.holds_at(self.arrived_ns));
         }
         if server.share == 0 {
             self.keep(bytes, server.desk);
@@ -258,7 +256,7 @@ impl Connection {
         let Server { desk, shard, share } = server;
         let mut at = 0;
         (self.needs_bytes, self.is_new) = (false, false);
-        self.earliest_ns = u64::MAX;
+        self.waited = None;
         for _ in 0..*share {
             if !self.has_room() {
                 return at;
@@ -330,13 +328,18 @@ impl Connection {
         !self.backlog.is_empty() && !self.needs_bytes
     }
 
+    /// Whether its bytes could be served now.
+    pub(super) fn is_to_be_served(&self) -> bool {
+        self.has_more() && self.has_room()
+    }
+
     /// Which line it belongs to; `None` where it can't go on without anything further happening.
     pub(super) fn line(&self) -> Option<Line> {
         if self.looks_behind && self.receiving {
             return None;
         }
         let line = if self.is_new { Line::New } else { Line::More };
-        (self.has_more() && self.has_room()).then_some(line)
+        self.is_to_be_served().then_some(line)
     }
 
     /// When what it is to be served came, nanoseconds of the clock.
@@ -372,11 +375,6 @@ impl Connection {
         (self.receiving, self.looks_behind) = (false, false);
     }
 
-    /// Something has come behind bytes that wait to be served: it is looked at first, since it may be the end.
-    pub(super) const fn look_behind(&mut self) {
-        self.looks_behind = true;
-    }
-
     /// Bytes are there that no buffer was free for.
     pub(super) fn on_no_buffer(&mut self) {
         if self.phase == Phase::Leaving {
@@ -396,22 +394,6 @@ impl Connection {
         if self.phase == Phase::Lingering {
             self.since_ms = now_ms;
         }
-    }
-
-    /// The peer has ended its side: what it asked is still answered. `false` where it has gone: its request has waited for
-    /// a while before the end came, so that this is a client that gives up, and not one that has no more to ask. Then the
-    /// request is dropped, and nothing has changed.
-    pub(super) fn on_end(&mut self, now_ns: u64) -> bool {
-        self.peer_ended = true;
-        let waited_ns = now_ns.saturating_sub(self.arrived_ns.min(self.earliest_ns));
-        let has_gone = self.is_new && waited_ns >= limits::GONE_AFTER_MS * NS_PER_MS;
-        if has_gone && self.owes() {
-            // What was asked before is answered.
-            (self.backlog, self.is_new) = (Vec::new(), false);
-        } else if has_gone || matches!(self.phase, Phase::Lingering | Phase::Leaving) {
-            self.abort();
-        }
-        !has_gone
     }
 
     /// The connection is broken, or there is nothing left to exchange on it.

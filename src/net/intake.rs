@@ -7,8 +7,8 @@
 //!
 //! Then those who are connected go first, and so many are let in as can be served. The kernel turns the others away before
 //! they are connections: it does not answer their first packet, so that they ask again after a second, or give up at no cost.
-//! How many that are is found out as TCP finds out what a path carries: more, slowly, while nobody gives up, and more quickly
-//! while the core has nothing to do; and each connection that gives up is not replaced.
+//! How many that are is found out as TCP finds out what a path carries: more, slowly, while few give up, and quickly while the
+//! core has nothing to do; and a connection that gives up is not replaced while many do.
 //!
 //! It is pure: it knows no ring, no clock and no socket.
 
@@ -19,7 +19,7 @@ const BACKLOG: usize = limits::BACKLOG as usize;
 const NS_PER_MS: u64 = 1_000_000;
 
 /// Who is let in, as far as the last moments say.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Intake {
     /// `None` where all are let in.
     bounds: Option<Bounds>,
@@ -28,7 +28,8 @@ pub(super) struct Intake {
     looked_ns: u64,
     /// When all who had come were accepted.
     kept_up_ns: u64,
-    turned_away: u32,
+    /// The kernel's count; `None` before the first look, since it may have begun before.
+    turned_away: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +56,6 @@ struct Seen {
     /// Time in which the core had nothing to do.
     parked_us: u64,
     interval_us: u64,
-    /// At some time all who had come were accepted, and the kernel has turned nobody away.
-    keeps_up: bool,
 }
 
 /// What is to be done after a look.
@@ -69,12 +68,24 @@ pub(super) struct Look {
 }
 
 impl Seen {
-    const fn gives_up(&self) -> bool {
-        self.gave_up * limits::GAVE_UP_PART > self.served
+    /// Whether a notable part gives up. It is asked before an interval is over, too, when little was served yet.
+    fn gives_up(&self) -> bool {
+        self.gave_up * limits::GAVE_UP_PART > self.served.max(limits::INTAKE_SERVED_MIN)
+    }
+
+    /// Whether the core had nothing to do for half of the interval.
+    const fn is_idle(&self) -> bool {
+        2 * self.parked_us >= self.interval_us
     }
 }
 
 impl Intake {
+    /// Lets all in, of whom none has come before now.
+    pub(super) fn new(now_ns: u64) -> Self {
+        let seen = Seen::default();
+        Self { bounds: None, seen, looked_ns: now_ns, kept_up_ns: now_ns, turned_away: None }
+    }
+
     /// A connection was accepted.
     pub(super) const fn on_accepted(&mut self) {
         match &mut self.bounds {
@@ -103,9 +114,10 @@ impl Intake {
         self.kept_up_ns = now_ns;
     }
 
-    /// When all who had come were accepted. Who is accepted later may have waited since then.
-    pub(super) const fn kept_up_ns(&self) -> u64 {
-        self.kept_up_ns
+    /// Since when who is accepted now may have waited, where that is so long ago that its client may have gone.
+    pub(super) fn may_have_waited(&self, now_ns: u64) -> Option<u64> {
+        let waited_ns = now_ns.saturating_sub(self.kept_up_ns);
+        (waited_ns >= limits::GONE_AFTER_MS * NS_PER_MS).then_some(self.kept_up_ns)
     }
 
     /// Whether not all are let in.
@@ -130,17 +142,19 @@ impl Intake {
 
     /// Looks at how it went since the last look, where so many are connected.
     pub(super) fn look(&mut self, now_ns: u64, open: usize, queue: Queue) -> Look {
-        let turned_away =
-            queue.turned_away.wrapping_sub(std::mem::replace(&mut self.turned_away, queue.turned_away));
+        let counted_before = self.turned_away.replace(queue.turned_away).unwrap_or(queue.turned_away);
+        let turned_away = queue.turned_away.wrapping_sub(counted_before);
         let looked_ns = std::mem::replace(&mut self.looked_ns, now_ns);
-        let seen = Seen {
-            interval_us: now_ns.saturating_sub(looked_ns) / 1_000,
-            keeps_up: self.kept_up_ns >= looked_ns && turned_away == 0,
-            ..std::mem::take(&mut self.seen)
-        };
+        if queue.waiting == 0 {
+            self.on_kept_up(now_ns);
+        }
+        let seen =
+            Seen { interval_us: now_ns.saturating_sub(looked_ns) / 1_000, ..std::mem::take(&mut self.seen) };
+        // A core that has time lets them in, whoever comes: those who were turned away were too many at once.
+        let keeps_up = self.kept_up_ns > looked_ns && (turned_away == 0 || seen.is_idle());
         let before = self.bounds;
-        if before.is_some() || !seen.keeps_up && seen.gives_up() {
-            self.bounds = self.next_bounds(now_ns, open, queue.waiting, &seen);
+        if before.is_some() || !keeps_up && seen.gives_up() {
+            self.bounds = self.next_bounds(now_ns, keeps_up, open, queue.waiting, &seen);
         }
         let backlog = |bounds: Option<Bounds>| bounds.map_or(BACKLOG, |bounds| bounds.backlog);
         let (before, after) = (backlog(before), backlog(self.bounds));
@@ -148,25 +162,32 @@ impl Intake {
     }
 
     /// What is let in from now on; `None` where all could be accepted for long enough.
-    fn next_bounds(&self, now_ns: u64, open: usize, waiting: usize, seen: &Seen) -> Option<Bounds> {
+    fn next_bounds(
+        &self,
+        now_ns: u64,
+        keeps_up: bool,
+        open: usize,
+        waiting: usize,
+        seen: &Seen,
+    ) -> Option<Bounds> {
         let until_ns = match self.bounds {
-            Some(bounds) if seen.keeps_up => bounds.until_ns,
+            Some(bounds) if keeps_up => bounds.until_ns,
             _ => now_ns + limits::INTAKE_BOUNDED_MS * NS_PER_MS,
         };
         if now_ns >= until_ns {
             return None;
         }
-        let least = (seen.served / limits::INTAKE_LEAST_PART).max(1);
-        let backlog = seen.accepted.clamp(least, BACKLOG);
+        let gives_up = seen.gives_up();
+        let at_once = if seen.is_idle() && !gives_up { limits::INTAKE_IDLE_MIN } else { limits::INTAKE_MIN };
+        let least = (seen.served / limits::INTAKE_LEAST_PART).max(limits::INTAKE_MIN);
+        let backlog = seen.accepted.max(least).max(at_once).min(BACKLOG);
         let open = match self.bounds {
             None => open,
-            Some(bounds) if seen.gives_up() => bounds.open.min(open),
+            Some(bounds) if gives_up => bounds.open.min(open),
             // Places that nobody has come for are enough.
-            Some(bounds) if open + open / 8 < bounds.open => bounds.open,
-            Some(bounds) => {
-                let idle = open as u64 * seen.parked_us / seen.interval_us.max(1) / limits::INTAKE_IDLE_PART;
-                bounds.open + 1 + bounds.open / limits::INTAKE_GROWTH_PART + idle as usize
-            }
+            Some(bounds) if open + open / 8 + at_once < bounds.open => bounds.open,
+            Some(bounds) if seen.is_idle() => bounds.open + at_once.max(open / limits::INTAKE_IDLE_PART),
+            Some(bounds) => bounds.open + 1 + bounds.open / limits::INTAKE_GROWTH_PART,
         };
         // Twice what is accepted in the time between two looks has waited for as long at most.
         let stale = waiting.saturating_sub(2 * backlog);
@@ -183,15 +204,16 @@ mod tests {
     /// `all` where it lets all in. `+` says that all who had come were accepted.
     #[track_caller]
     fn check(lines: &str) {
-        let (mut intake, mut now_ns) = (Intake::default(), limits::INTAKE_MS * NS_PER_MS);
-        let first = intake.look(now_ns, 0, Queue::default());
+        let (mut intake, mut now_ns) = (Intake::new(0), limits::INTAKE_MS * NS_PER_MS);
+        let (mut backlog, mut turned_away) = (BACKLOG, 70);
+        // What the kernel has turned away before is not this server's.
+        let first = intake.look(now_ns, 0, Queue { waiting: 0, turned_away });
         assert_eq!(first, Look { backlog: None, turned_away: 0 });
-        let (mut backlog, mut turned_away) = (BACKLOG, 0);
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let parts: Vec<&str> = line.split('|').map(str::trim).collect();
             let [seen, state, expect] = parts[..] else { panic!("{line}") };
             if seen.ends_with('+') {
-                intake.on_kept_up(now_ns);
+                intake.on_kept_up(now_ns + 1);
             }
             let numbers = |text: &str| -> Vec<usize> {
                 text.trim_end_matches(" +").split_whitespace().map(|number| number.parse().unwrap()).collect()
@@ -220,10 +242,11 @@ mod tests {
     #[test]
     fn all_are_let_in_while_they_can_be_accepted_or_nobody_gives_up() {
         check(
-            "900 5000 0 0 + | 900 0 0 | 4096 all
-             900 5000 4000 0 + | 900 0 0 | 4096 all
+            "900 5000 0 0 + | 900 9 0 | 4096 all
+             900 5000 4000 0 + | 900 9 0 | 4096 all
              900 5000 0 0 | 900 4096 700 | 4096 all
              900 5000 156 0 | 900 4096 700 | 4096 all
+             1 9 8 0 | 900 4096 700 | 4096 all
              0 0 0 50 + | 0 0 0 | 4096 all",
         );
     }
@@ -234,39 +257,69 @@ mod tests {
             // What waits beyond twice the backlog has waited too long, and is accepted to be out of the way.
             "100 640 80 0 | 900 4000 0 | 100 900 3800
              0 640 80 0 | 800 150 9 | 20 800 110
-             0 64 640 0 | 700 0 9 | 2 700 2
-             0 0 640 0 | 600 0 9 | 1 600 1",
+             0 64 640 0 | 700 9 9 | 8 700 8
+             0 0 640 0 | 600 0 9 | 8 600 8",
         );
     }
 
     #[test]
     fn more_are_let_in_slowly_unless_the_core_has_nothing_to_do() {
         check(
-            "10 640 80 0 | 1000 0 0 | 20 1000 20
-             20 640 0 0 | 1000 0 9 | 20 1004 20
-             20 640 20 0 | 1004 0 9 | 20 1008 20
-             20 640 0 50 | 1000 0 9 | 20 1137 137
-             20 640 0 50 | 1000 0 9 | 20 1137 137
-             20 640 21 50 | 1100 0 9 | 20 1100 20",
+            "10 640 80 0 | 1000 9 0 | 20 1000 20
+             20 640 0 24 | 1000 9 9 | 20 1004 20
+             20 640 20 0 | 1004 9 9 | 20 1008 20
+             20 640 0 25 | 1000 9 9 | 64 1133 133
+             20 640 0 25 | 990 9 9 | 64 1256 266
+             20 640 0 25 | 900 9 9 | 64 1256 356
+             20 640 21 25 | 1100 9 9 | 20 1100 20
+             20 640 0 0 | 100 9 9 | 20 1100 1000",
         );
     }
 
     #[test]
-    fn all_are_let_in_again_once_nobody_was_turned_away_for_a_second() {
-        let quiet = "1 9 0 50 + | 1 0 0 | 1 100 99\n".repeat(18);
+    fn those_who_give_up_are_not_replaced() {
+        let (mut intake, now_ns) = (Intake::new(0), limits::INTAKE_MS * NS_PER_MS);
+        (0..9).for_each(|_| intake.on_gave_up());
+        intake.look(now_ns, 500, Queue { waiting: 9, turned_away: 0 });
+        assert_eq!((intake.room(500), intake.room(400)), (8, 100));
+        (0..8).for_each(|_| intake.on_gave_up());
+        assert_eq!(intake.room(400), 100, "few say nothing");
+        intake.on_gave_up();
+        assert_eq!((intake.room(400), intake.room(380), intake.room(390)), (8, 8, 8));
+        (0..8).for_each(|_| intake.on_accepted());
+        assert_eq!(intake.room(390), 0);
+    }
+
+    #[test]
+    fn all_are_let_in_again_once_they_could_be_accepted_for_a_second() {
+        let quiet = "1 9 0 0 + | 1 9 0 | 8 100 99\n".repeat(18);
         check(&format!(
-            "1 9 9 0 | 100 0 0 | 1 100 1
-             1 9 0 50 + | 1 0 0 | 1 100 99
-             1 9 0 50 + | 1 0 9 | 1 100 99
-             1 9 0 50 + | 1 0 0 | 1 100 99
-             {quiet}1 9 0 50 + | 1 0 0 | 4096 all"
+            "1 9 9 0 | 100 9 0 | 8 100 8
+             1 9 0 0 + | 1 9 0 | 8 100 99
+             1 9 0 0 + | 1 9 9 | 8 100 99
+             {quiet}1 9 0 0 + | 1 9 0 | 8 100 99
+             1 9 0 0 + | 1 9 0 | 4096 all"
+        ));
+        // Those who came at once to a core that has time don't prolong it.
+        let idle = "1 9 0 50 + | 1 9 9 | 64 100 99\n".repeat(19);
+        check(&format!(
+            "1 9 9 0 | 100 9 0 | 8 100 8
+             {idle}1 9 0 50 + | 1 9 9 | 4096 all"
         ));
     }
 
     #[test]
     fn who_is_accepted_may_have_waited_since_all_were() {
-        let mut intake = Intake::default();
-        intake.on_kept_up(7);
-        assert_eq!((intake.kept_up_ns(), intake.room(usize::MAX)), (7, usize::MAX));
+        let gone_ns = limits::GONE_AFTER_MS * NS_PER_MS;
+        let mut intake = Intake::new(7);
+        assert_eq!(intake.room(usize::MAX), usize::MAX);
+        assert_eq!(
+            (intake.may_have_waited(6 + gone_ns), intake.may_have_waited(7 + gone_ns)),
+            (None, Some(7))
+        );
+        intake.on_kept_up(8);
+        assert_eq!(intake.may_have_waited(7 + gone_ns), None);
+        intake.look(9 + gone_ns, 0, Queue { waiting: 0, turned_away: 0 });
+        assert_eq!(intake.may_have_waited(9 + gone_ns), None, "nobody waits");
     }
 }

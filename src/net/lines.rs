@@ -37,13 +37,19 @@ struct Turns {
     waiting: usize,
     /// The memory of a line that has ended, for the next one: most of the time there is one client or none.
     spare: VecDeque<(ConnectionId, u64)>,
+    /// Clients that have given requests up and whose lines have ended since, the last ones: those of the next line of the same
+    /// client are served alike.
+    ended: VecDeque<(Client, GivenUp)>,
 }
 
 impl Turns {
     fn push(&mut self, id: ConnectionId, client: Client, arrived_ns: u64) {
         let line = self.clients.entry(client).or_insert_with(|| {
             self.turns.push_back(client);
-            ClientLine { waiting: std::mem::take(&mut self.spare), ..ClientLine::default() }
+            let known = self.ended.iter().position(|(known, _)| *known == client);
+            let given_up = known.and_then(|at| self.ended.remove(at)).map(|(_, given_up)| given_up);
+            let waiting = std::mem::take(&mut self.spare);
+            ClientLine { waiting, given_up: given_up.unwrap_or_default(), ..ClientLine::default() }
         });
         line.waiting.push_back((id, arrived_ns));
         self.waiting += 1;
@@ -59,6 +65,12 @@ impl Turns {
             self.turns.push_back(client);
         } else if let Some(line) = self.clients.remove(&client) {
             self.spare = line.waiting;
+            if line.given_up.count > 0 {
+                if self.ended.len() == limits::GAVE_UP_CLIENTS {
+                    self.ended.pop_front();
+                }
+                self.ended.push_back((client, line.given_up));
+            }
         }
         Some(next)
     }
@@ -72,8 +84,13 @@ struct ClientLine {
     waiting: VecDeque<(ConnectionId, u64)>,
     /// The last one that was taken was the oldest.
     was_oldest: bool,
-    /// Requests that were given up since then, nanoseconds of the clock.
-    gave_up: usize,
+    given_up: GivenUp,
+}
+
+/// Requests that a client has given up since then, nanoseconds of the clock.
+#[derive(Clone, Copy, Debug, Default)]
+struct GivenUp {
+    count: usize,
     since_ns: u64,
 }
 
@@ -81,31 +98,35 @@ impl ClientLine {
     /// The next one.
     ///
     /// The oldest, in general. But where many give up, more comes than is served, and if each waited for all before it, all
-    /// would be answered late and many for nobody: so the newest is next, whose client is still there. So it is where the core is
-    /// overloaded, and where the oldest has waited for half of the server's budget. Those that have waited for all of it are looked at again, one for each
+    /// would be answered late and many for nobody: so the newest is next, whose client is still there. So it is where the oldest
+    /// has waited for half of the server's budget. Those that have waited for all of it are looked at again, one for each
     /// new one: most of them are refused.
     fn next(&mut self, now_ns: u64, budget_ns: u64, overloaded: bool) -> Option<ConnectionId> {
         let (_, arrived_ns) = self.waiting.front()?;
         let waited_ns = now_ns.saturating_sub(*arrived_ns);
         let is_late = waited_ns >= limits::NEWEST_FIRST_AFTER_MS * NS_PER_MS
-            && (overloaded || self.gives_up(now_ns))
+            && self.gives_up(now_ns, overloaded)
             || waited_ns >= budget_ns / 2;
         self.was_oldest = !is_late || waited_ns >= budget_ns && !self.was_oldest;
         let next = if self.was_oldest { self.waiting.pop_front() } else { self.waiting.pop_back() };
         next.map(|(id, _)| id)
     }
 
-    /// Whether a notable part of those who wait has given up lately. A few who do so don't turn the line for the others.
-    fn gives_up(&self, now_ns: u64) -> bool {
-        let is_lately = now_ns.saturating_sub(self.since_ns) < 2 * limits::GAVE_UP_WITHIN_MS * NS_PER_MS;
-        is_lately && self.gave_up * limits::GAVE_UP_PART >= self.waiting.len()
+    /// Whether a notable part of those who wait has given up lately. A few who do so don't turn the line for the others. On a core
+    /// that is overloaded those who come would soon be given up as well.
+    fn gives_up(&self, now_ns: u64, overloaded: bool) -> bool {
+        let GivenUp { count, since_ns } = self.given_up;
+        let lately_ms = if overloaded { limits::INTAKE_BOUNDED_MS } else { 2 * limits::GAVE_UP_WITHIN_MS };
+        let is_lately = now_ns.saturating_sub(since_ns) < lately_ms * NS_PER_MS;
+        count > 0 && is_lately && count * limits::GAVE_UP_PART >= self.waiting.len()
     }
 
     fn on_given_up(&mut self, now_ns: u64) {
-        if now_ns.saturating_sub(self.since_ns) >= limits::GAVE_UP_WITHIN_MS * NS_PER_MS {
-            (self.gave_up, self.since_ns) = (self.gave_up / 2, now_ns);
+        let GivenUp { count, since_ns } = &mut self.given_up;
+        if now_ns.saturating_sub(*since_ns) >= limits::GAVE_UP_WITHIN_MS * NS_PER_MS {
+            (*count, *since_ns) = (*count / 2, now_ns);
         }
-        self.gave_up += 1;
+        *count += 1;
     }
 }
 
@@ -256,11 +277,38 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_is_next_where_the_core_is_overloaded() {
-        let after = limits::NEWEST_FIRST_AFTER_MS;
-        check_overloaded("a1 a2 b1 b2", &[], after, true, "a1 b1 a2 b2");
-        check_overloaded("a1 a2 b1 b2", &[], 1 + after, true, "a2 b2 a1 b1");
-        check_overloaded("a1 a2 b1 b2", &[], 1 + after, false, "a1 b1 a2 b2");
+    fn on_an_overloaded_core_the_newest_of_who_gave_up_is_next_for_longer() {
+        let (lately, longer) = (2 * limits::GAVE_UP_WITHIN_MS, limits::INTAKE_BOUNDED_MS);
+        check_overloaded("a1 a2 a3", &[(A, 200)], 200 + lately, false, "a1 a2 a3");
+        check_overloaded("a1 a2 a3", &[(A, 200)], 200 + lately, true, "a3 a2 a1");
+        check_overloaded("a800 a801 b800 b801", &[(A, 200)], 200 + longer - 1, true, "a801 b800 a800 b801");
+        check_overloaded("a800 a801", &[(A, 200)], 200 + longer, true, "a800 a801");
+        check_overloaded("b1 b2", &[(A, 200)], 300, true, "b1 b2");
+    }
+
+    #[test]
+    fn who_gave_up_is_known_when_his_line_has_ended() {
+        let mut lines = Lines::new(BUDGET_MS);
+        let push = |lines: &mut Lines, client: u32, slot: u32| {
+            lines.push(ConnectionId::for_tests(slot), Client::V4(client), Service::Platform, Line::New, 0);
+        };
+        push(&mut lines, A, 0);
+        lines.gave_up(Client::V4(A), NS_PER_MS);
+        assert_eq!(lines.next_new(NS_PER_MS, false).map(ConnectionId::slot), Some(0));
+        for (after_others, expect) in
+            [(limits::GAVE_UP_CLIENTS - 1, [2, 1]), (limits::GAVE_UP_CLIENTS, [1, 2])]
+        {
+            for other in 0..after_others as u32 {
+                push(&mut lines, 1_000 + other, 9);
+                lines.gave_up(Client::V4(1_000 + other), NS_PER_MS);
+                lines.next_new(NS_PER_MS, false);
+            }
+            (1..=2).for_each(|slot| push(&mut lines, A, slot));
+            let now_ns = 10 * NS_PER_MS;
+            let served: Vec<_> =
+                std::iter::from_fn(|| lines.next_new(now_ns, false)).map(ConnectionId::slot).collect();
+            assert_eq!(served, expect, "{after_others}");
+        }
     }
 
     #[test]

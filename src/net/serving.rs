@@ -41,8 +41,9 @@ impl Driver {
         let waits = connection.is_in_line
             || connection.service() == Service::Operator
             || self.lines.waiting_new() > 0;
-        let share = if waits { 0 } else { self.budget.share_at_once() };
         let is_followed = lease.is_followed();
+        let waits = waits || is_followed && connection.is_late(self.desk.now.mono_ns);
+        let share = if waits { 0 } else { self.budget.share_at_once() };
         let (desk, shard) = (&mut self.desk, &mut self.shard);
         connection.on_bytes(self.ring.bytes(&lease), &mut Server { desk, shard, share });
         self.ring.release(lease);
@@ -103,14 +104,15 @@ impl Driver {
         // It may have ended meanwhile.
         if let Some(connection) = find(&mut self.connections, id) {
             connection.is_in_line = false;
-            let is_served = connection.line().is_some();
+            let is_served = connection.is_to_be_served() && connection.service() == Service::Platform;
             let (desk, shard) = (&mut self.desk, &mut self.shard);
             connection.serve_backlog(&mut Server { desk, shard, share });
             touch(&mut self.touched, connection);
             // Refused because it had waited for too long: as good as given up.
-            if self.desk.was_late() {
-                gave_up(&mut self.lines, &mut self.intake, connection, self.desk.now.mono_ns);
-            } else if is_served {
+            if self.desk.was_late() && connection.service() == Service::Platform {
+                self.lines.gave_up(connection.client(), self.desk.now.mono_ns);
+            }
+            if is_served {
                 self.intake.on_served();
             }
         }

@@ -128,6 +128,15 @@ impl Client {
         assert!(matches!(self.stream.peek(&mut [0]), Ok(1)), "something was to come");
     }
 
+    /// Whether something comes within so long.
+    #[track_caller]
+    pub(crate) fn has_bytes_within(&self, most: Duration) -> bool {
+        self.stream.set_read_timeout(Some(most)).expect("a time-out");
+        let has_bytes = self.stream.peek(&mut [0]).is_ok();
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        has_bytes
+    }
+
     /// Sends a request and reads its answer.
     #[track_caller]
     pub(crate) fn ask(&mut self, request: &str) -> Answer {

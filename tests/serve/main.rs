@@ -13,6 +13,7 @@ mod connections;
 mod currencies;
 mod dialects;
 mod faults;
+mod gone;
 mod message;
 mod money;
 mod operator;

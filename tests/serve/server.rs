@@ -135,7 +135,7 @@ currency = "GBP"
 /// A running server. It is killed when the test is done with it.
 #[derive(Debug)]
 pub(crate) struct Server {
-    child: Child,
+    pub(crate) child: Child,
     stderr: BufReader<UnixStream>,
     pub(crate) shards: usize,
     pub(crate) platform: SocketAddr,

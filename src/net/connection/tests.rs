@@ -171,26 +171,31 @@ fn a_request_whose_client_has_gone_is_dropped() {
     assert_eq!(bench.answers(), [LOOKED_FOR]);
 }
 
-/// The end comes in the same moment as the request, of a connection that may have waited to be accepted for so long.
+/// A connection is accepted that may have waited for `waited_ms`; its request comes `after_ms` later, and its end with it.
 #[track_caller]
-fn check_end_after_accept(waited_ms: u64, is_served: bool) {
+fn check_end_after_accept(waited_ms: u64, after_ms: u64, is_served: bool) {
     let mut bench = Bench::new(Service::Platform);
-    bench.connection.may_have_waited(1_000 * NS_PER_MS);
-    let now_ms = 1_000 + waited_ms;
+    let (accepted_ms, now_ms) = (9_000, 9_000 + after_ms);
+    bench.connection.may_have_waited((accepted_ms - waited_ms) * NS_PER_MS, accepted_ms * NS_PER_MS);
     bench.at(now_ms).bytes(&balance(""), 0);
-    assert_eq!(bench.connection.on_end(now_ms * NS_PER_MS), is_served, "{waited_ms}");
+    assert_eq!(bench.connection.on_end(now_ms * NS_PER_MS), is_served, "{waited_ms} {after_ms}");
     let expect: &[&str] = if is_served { &[LOOKED_FOR] } else { &[] };
-    assert_eq!(bench.turn().answers(), expect, "{waited_ms}");
+    assert_eq!(bench.turn().answers(), expect, "{waited_ms} {after_ms}");
 }
 
 #[test]
 fn a_request_whose_client_has_gone_before_it_was_accepted_is_dropped() {
-    check_end_after_accept(0, true);
-    check_end_after_accept(limits::GONE_AFTER_MS - 1, true);
-    check_end_after_accept(limits::GONE_AFTER_MS, false);
-    // Its second request has not waited for that.
+    let gone = limits::GONE_AFTER_MS;
+    check_end_after_accept(0, 0, true);
+    check_end_after_accept(gone - 1, 0, true);
+    check_end_after_accept(gone, 0, false);
+    check_end_after_accept(gone, gone - 1, false);
+    // What comes so long after the accept has not waited for it, however long the connection has.
+    check_end_after_accept(gone, gone, true);
+    check_end_after_accept(5_000, gone, true);
+    // Nor has a second request.
     let mut bench = Bench::new(Service::Platform);
-    bench.connection.may_have_waited(0);
+    bench.connection.may_have_waited(0, 5_000 * NS_PER_MS);
     bench.at(5_000).bytes(&balance(""), 1);
     bench.bytes(&balance(""), 0);
     assert!(bench.connection.on_end(5_000 * NS_PER_MS));

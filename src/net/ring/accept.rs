@@ -226,7 +226,7 @@ mod tests {
         // The kernel lets in one more than it is told (net/sock.h, sk_acceptq_is_full).
         let _waiting: Vec<_> = (0..3).map(|_| TcpStream::connect(address).unwrap()).collect();
         assert_eq!(Ring::queue(listener.as_fd()), Queue { waiting: 3, turned_away: 0 });
-        let too_many = TcpStream::connect_timeout(&address, Duration::from_millis(1));
+        let too_many = TcpStream::connect_timeout(&address, Duration::from_millis(100));
         assert_eq!(too_many.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert_eq!(Ring::queue(listener.as_fd()), Queue { waiting: 3, turned_away: 1 });
         let (_accepted, _) = listener.accept().unwrap();

@@ -1,0 +1,75 @@
+//! Clients that have gone, and those that only look as if they had.
+
+use std::time::Duration;
+
+use rustix::net::SendFlags;
+use rustix::process::{Pid, Signal, WaitOptions, waitpid};
+
+use crate::client::Client;
+use crate::message::{DEMO_BALANCE, balance, operator};
+use crate::server::{Server, Start};
+
+/// Longer than a server that goes on leaves anybody waiting, and than two of its ticks.
+const HELD_UP: Duration = Duration::from_millis(300);
+
+impl Server {
+    /// Holds the process up, until it is told to go on.
+    fn hold_up(&self) {
+        self.signal(Signal::STOP);
+        let stopped = waitpid(Some(Pid::from_child(&self.child)), WaitOptions::UNTRACED);
+        assert!(stopped.expect("it is ours").is_some_and(|(_, status)| status.stopped()));
+    }
+}
+
+/// The sum of a metric over the shards.
+fn sum(operator: &mut Client, begins: &str, has: &str) -> f64 {
+    let metrics = operator.metrics();
+    let rows = metrics.iter().filter(|(name, _)| name.starts_with(begins) && name.contains(has));
+    rows.map(|(_, value)| value).sum()
+}
+
+/// 40 clients ask and go while the server is held up, so that they are still to be accepted; another one waits.
+#[test]
+fn who_goes_before_he_is_accepted_is_not_served() {
+    for shards in [1, 2] {
+        let server = Start::demo(shards).start();
+        let mut operator = server.operator();
+        assert_eq!(sum(&mut operator, "purser_requests_gone_total", ""), 0.0);
+        server.hold_up();
+        for _ in 0..40 {
+            server.client().send(balance("default/admin"));
+        }
+        let mut waits = server.client();
+        waits.send(balance("default/admin"));
+        assert!(!waits.has_bytes_within(HELD_UP), "it was held up");
+        server.signal(Signal::CONT);
+        assert_eq!(waits.answer().body, DEMO_BALANCE);
+        while sum(&mut operator, "purser_requests_gone_total", "") < 40.0 {
+            let answered = sum(&mut operator, "purser_requests_total", "call=\"balance\"");
+            assert_eq!(answered, 1.0, "{shards} shards");
+        }
+        // Who is connected, and ends his side behind his request, has not gone.
+        for _ in 0..40 {
+            let mut client = server.client();
+            client.send(balance("default/admin"));
+            client.end_sending();
+            assert_eq!(client.answer().body, DEMO_BALANCE);
+        }
+        assert_eq!(sum(&mut operator, "purser_requests_gone_total", ""), 40.0);
+    }
+}
+
+/// A byte of urgent data (RFC 9293 §3.8.5) behind a request says that something has come, and nothing ever can be received.
+#[test]
+fn what_can_not_be_received_is_not_waited_for() {
+    let server = Start::demo(1).start();
+    let asked = operator("GET", "/operator/v1/accounts/default/admin", "demo", "");
+    for (mut client, request) in [(server.operator(), asked), (server.client(), balance("default/admin"))] {
+        for _ in 0..3 {
+            // In one turn of the server, or not.
+            client.send(&request);
+            rustix::net::send(client.writer(), b"!", SendFlags::OOB).expect("it is sent");
+            assert_eq!(client.answer().status, 200, "{request}");
+        }
+    }
+}
