@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::Error as _;
 use toml::Spanned;
-use toml::de::{DeTable, Deserializer};
+use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::{Error, Storing, TOKEN_POLICIES, address, reason, token_policy};
 use crate::api::Platform;
@@ -108,6 +108,10 @@ struct RawStorage {
 /// Keys that stand outside of the file's sections.
 const TOP_KEYS: [&str; 6] = ["listen", "operator_listen", "data", "operator_token", "session_token", "games"];
 
+/// Sections, and those that may stand there several times.
+const SECTIONS: [&str; 4] = ["timeouts", "connections", "rounds", "storage"];
+const LISTED_SECTIONS: [&str; 2] = ["platform", "domain"];
+
 /// A string that no message repeats. serde's own complaint about a password without quotes would print it.
 pub(super) struct Secret(String);
 
@@ -158,6 +162,7 @@ impl File {
         if let Some(first) = errors.iter().min_by_key(|e| e.span().map(|span| span.start)) {
             return Err(source.syntax(first));
         }
+        sections(&source, table.get_ref())?;
         let raw = RawFile::deserialize(Deserializer::from(table)).map_err(|e| source.syntax(&e))?;
 
         let (domains, domain_places) = domains(&source, &raw.domain)?;
@@ -189,6 +194,23 @@ impl File {
     }
 }
 
+/// Refuses a list in the place of a section: serde would take its values for the section's keys, in the order in which they
+/// happen to be declared here.
+fn sections(source: &Source<'_>, table: &DeTable<'_>) -> Result<(), Error> {
+    for (name, value) in table {
+        let name = name.get_ref().as_ref();
+        let (listed, whole) = match value.get_ref() {
+            DeValue::Array(list) if LISTED_SECTIONS.contains(&name) => (&list[..], None),
+            _ => (&[][..], SECTIONS.contains(&name).then_some(value)),
+        };
+        let mut sections = listed.iter().chain(whole);
+        if let Some(other) = sections.find(|section| !section.get_ref().is_table()) {
+            return Err(source.fault(other.span(), format!("{name} is a section: its keys and their values")));
+        }
+    }
+    Ok(())
+}
+
 /// The text that is read, to say where in it a fault lies.
 struct Source<'a> {
     path: &'a Path,
@@ -200,6 +222,13 @@ impl Source<'_> {
     fn line(&self, span: &Range<usize>) -> usize {
         let start = span.start.min(self.bytes.len());
         1 + self.bytes[..start].iter().filter(|&&b| b == b'\n').count()
+    }
+
+    /// The key whose value begins at `start`, where it stands on the same line.
+    fn key(&self, start: usize) -> Option<&str> {
+        let before = self.bytes.get(..start)?.rsplit(|&b| b == b'\n').next()?;
+        let (keys, _) = std::str::from_utf8(before).ok()?.rsplit_once('=')?;
+        keys.split(|c: char| c.is_whitespace() || "{,".contains(c)).rfind(|key| !key.is_empty())
     }
 
     fn fault(&self, span: Range<usize>, sentence: impl AsRef<str>) -> Error {
@@ -226,6 +255,10 @@ impl Source<'_> {
             sentence = "a section of a list has two brackets, as [[platform]] and [[domain]] have".to_owned();
         } else if sentence == "duplicate key" {
             sentence = format!("the key {text:?} stands here a second time");
+        } else if sentence.starts_with("invalid type")
+            && let Some(key) = self.key(place.start)
+        {
+            sentence = format!("{key}: {sentence}");
         }
         match error.span() {
             Some(span) => self.fault(span, sentence),

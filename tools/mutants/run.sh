@@ -34,7 +34,7 @@ for name; do
     finder=$(sed -n '2s/^found by: //p' "$patch")
     # shellcheck disable=SC2086
     case $finder in
-        "") build="cargo build --quiet --package tools --bin simulator" ;;
+        "") build="cargo build --quiet --package tools --example simulator" ;;
         *) build="cargo test --quiet --no-run $finder" ;;
     esac
     if ! $build >"$copy/log" 2>&1; then
@@ -52,7 +52,7 @@ for name; do
         fi
         continue
     fi
-    "$CARGO_TARGET_DIR/debug/simulator" --seeds "$seeds" --steps "$steps" >"$copy/log" 2>/dev/null || true
+    "$CARGO_TARGET_DIR/debug/examples/simulator" --seeds "$seeds" --steps "$steps" >"$copy/log" 2>/dev/null || true
     found=$(sed -n "s/^\([0-9]*\) of $seeds seeds failed.*/\1/p" "$copy/log")
     echo "| $name | $(head -n 1 "$patch") | ${found:-none: it did not end} |"
     [ "${found:-0}" -gt 0 ] || missed=1

@@ -164,11 +164,15 @@ fn keys_that_are_unknown_missing_or_of_the_wrong_type() {
         ":40: unknown field `listen`, expected one of `request_ms`, `keep_alive_ms`, `send_ms`, `drain_ms`, \
          `budget_ms`, `drain_grace_ms`, `session_idle_ms`; a key of the file itself stands above the first [section]",
     );
-    check("\"127.0.0.1:1\"", "9816", ":1: invalid type: integer `9816`, expected a string");
-    check("[\"11588\", \"11589\"]", "[11588]", ":6: invalid type: integer `11588`, expected a string");
-    check("\"data\"", "1", ":3: invalid type: integer `1`, expected a string");
-    check("[\"casino\"]", "\"casino\"", ":18: invalid type: string \"casino\", expected a sequence");
-    check("send_ms = 3", "send_ms = \"3\"", ":38: invalid type: string \"3\", expected a whole number");
+    check("\"127.0.0.1:1\"", "9816", ":1: listen: invalid type: integer `9816`, expected a string");
+    check("[\"11588\", \"11589\"]", "[11588]", ":6: games: invalid type: integer `11588`, expected a string");
+    check("\"data\"", "1", ":3: data: invalid type: integer `1`, expected a string");
+    check("[\"casino\"]", "\"casino\"", ":18: domains: invalid type: string \"casino\", expected a sequence");
+    check(
+        "send_ms = 3",
+        "send_ms = \"3\"",
+        ":38: send_ms: invalid type: string \"3\", expected a whole number",
+    );
     let single = "[platform]\nkey = \"L100\"";
     let error = read(single.as_bytes()).err().unwrap().to_string();
     assert_eq!(error, "f.toml:1: a section of a list has two brackets, as [[platform]] and [[domain]] have");
@@ -208,14 +212,18 @@ fn values_of_the_file_itself() {
 #[test]
 fn dialects() {
     check("\"game\"", "\"round\"", ":19: round_scope is \"round\"; it must be \"platform\" or \"game\"");
-    check("\"game\"", "1", ":19: invalid type: integer `1`, expected a string");
+    check("\"game\"", "1", ":19: round_scope: invalid type: integer `1`, expected a string");
     check("unknown_rollback = 0", "unknown_rollback = 8", ":20: unknown_rollback is 8; it must be -8 or 0");
     check(
         "unknown_rollback = 0",
         "unknown_rollback = \"0\"",
-        ":20: invalid type: string \"0\", expected a whole number",
+        ":20: unknown_rollback: invalid type: string \"0\", expected a whole number",
     );
-    check("strict_rounds = true", "strict_rounds = 1", ":21: invalid type: integer `1`, expected a boolean");
+    check(
+        "strict_rounds = true",
+        "strict_rounds = 1",
+        ":21: strict_rounds: invalid type: integer `1`, expected a boolean",
+    );
     check(
         "remember_refusals_ms = 86400000",
         "remember_refusals_ms = 86400001",
@@ -235,7 +243,7 @@ fn dialects() {
     check(
         "describe_errors = true",
         "describe_errors = \"no\"",
-        ":25: invalid type: string \"no\", expected a boolean",
+        ":25: describe_errors: invalid type: string \"no\", expected a boolean",
     );
     // The defaults, said.
     let said = WHOLE
@@ -294,7 +302,7 @@ fn domains_with_a_fault() {
     check(
         "currency = \"KWD\"",
         "currency = \"KWD\"\ntime_zone = 2",
-        ":34: invalid type: integer `2`, expected a string",
+        ":34: time_zone: invalid type: integer `2`, expected a string",
     );
     check("\"KWD\"", "\"kwd\"", ":33: ISO 4217 has no currency \"kwd\", such as \"GBP\"");
     check(
@@ -406,7 +414,7 @@ fn budgets() {
     check(
         "send_ms = 3",
         "budget_ms = 1.5",
-        ":38: invalid type: floating point `1.5`, expected a whole number",
+        ":38: budget_ms: invalid type: floating point `1.5`, expected a whole number",
     );
     check(
         "strict_rounds = true",
@@ -416,7 +424,7 @@ fn budgets() {
     check(
         "strict_rounds = true",
         "budget_ms = \"1s\"",
-        ":21: invalid type: string \"1s\", expected a whole number",
+        ":21: budget_ms: invalid type: string \"1s\", expected a whole number",
     );
 }
 
@@ -456,4 +464,23 @@ fn one_more_than_there_may_be() {
     check(&whole(limits::GAMES_MAX + 1, 1, 1), "f.toml:1: more than 65536 games");
     check(&whole(1, limits::PLATFORMS_MAX + 1, 1), "f.toml:323: more than 64 platforms");
     check(&whole(1, 1, limits::DOMAINS_MAX + 1), "f.toml:3080: more than 1024 domains");
+}
+
+#[test]
+fn a_section_is_no_list() {
+    for (section, list) in [
+        ("[timeouts]\nrequest_ms = 1\nkeep_alive_ms = 2", "timeouts = [1, 2]"),
+        ("[rounds]\nretention_ms = 6", "rounds = [6]"),
+        ("[storage]\nreserve_mib = 7\nsnapshot_segments = 8", "storage = [7, 8]"),
+    ] {
+        let name = list.split(' ').next().unwrap();
+        let text = WHOLE.replacen(section, "", 1);
+        let error = read(format!("{list}\n{text}").as_bytes()).err().expect(list).to_string();
+        assert_eq!(error, format!("f.toml:1: {name} is a section: its keys and their values"));
+    }
+    let platform = "[[platform]]\nkey = \"L100\"\nuser = \"user1\"\npassword = \"a password\"";
+    let one = WHOLE.split_once(platform).unwrap().0;
+    let text = format!("{one}platform = [[\"L100\", \"user1\", \"a password\", [\"default\"]]]");
+    let error = read(text.as_bytes()).err().unwrap().to_string();
+    assert_eq!(error, "f.toml:8: platform is a section: its keys and their values");
 }
