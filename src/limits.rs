@@ -178,6 +178,10 @@ pub const GAVE_UP_PART: usize = 32;
 /// Given up lately is within so long, or twice as long. Clients' patience is longer, and overload lasts for seconds.
 pub const GAVE_UP_WITHIN_MS: u64 = 100;
 
+/// Where it is not known when a request came and when its end did, since nobody looked for so long, its client is taken for gone:
+/// few have less patience, and shorter hold-ups are more frequent.
+pub const MAY_HAVE_GONE_AFTER_MS: u64 = 100;
+
 /// Time between two looks at how many connections a core can serve, milliseconds. Who waits to be accepted, where not all are,
 /// waits for twice as long at most: beside that, half of a second is short.
 pub const INTAKE_MS: u64 = 50;

@@ -158,6 +158,11 @@ pub struct Driver {
     desk: Desk,
     shard: Shard<Waiter>,
     clock: Clock,
+    /// When the last turn took in what the kernel had, or the core woke for it, nanoseconds of the clock.
+    looked_ns: u64,
+    /// Since when the core was held up the last time, and until when.
+    held_up_since_ns: u64,
+    held_up_ns: u64,
     /// To where the core's time is counted as busy or parked, microseconds of the clock.
     marked_us: u64,
     watch: Watch,
@@ -239,6 +244,9 @@ impl Driver {
             to_end: VecDeque::new(),
             desk: Desk::new(api, registry, stages, its_metrics, its_readiness, budget_ms, seed),
             shard,
+            looked_ns: now.mono_ns,
+            held_up_since_ns: 0,
+            held_up_ns: 0,
             marked_us: now.mono_us(),
             watch: Watch::new(now.mono_us()),
             stalls,
@@ -302,6 +310,7 @@ impl Driver {
         self.desk.now = self.clock.now();
         let now_us = self.desk.now.mono_us();
         self.watch.lap(Part::Kernel, now_us);
+        self.note_hold_up();
         self.budget.begin(now_us);
         self.desk.date.refresh(self.desk.now.wall_ms / 1_000);
         // At once: what is let in after the disk is known to take no writes would wait for it.
@@ -313,6 +322,7 @@ impl Driver {
             self.on_event(event)?;
         }
         worked |= self.start_accepting()?;
+        self.looked_ns = self.desk.now.mono_ns;
         worked |= self.serve_lines();
         self.watch.lap(Part::Requests, self.clock.mono_us());
         worked |= self.poll_shard();

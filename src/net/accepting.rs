@@ -87,10 +87,10 @@ impl Driver {
         // Longer than a tick it has not waited, but was kept from going on: by a signal, or another process.
         let most_us = limits::TIMER_TICK_MS * 1_000;
         self.intake.on_parked(parked_us.min(most_us));
+        // Who came woke it, else.
+        self.looked_ns = if parked_us <= 2 * most_us { self.clock.mono_ns() } else { slept_ns };
         if self.platform_listener().is_some_and(|listener| listener.armed > 0) {
-            // Who came woke it.
-            let woke_ns = self.clock.mono_ns();
-            self.intake.on_kept_up(if parked_us <= 2 * most_us { woke_ns } else { slept_ns });
+            self.intake.on_kept_up(self.looked_ns);
         }
     }
 

@@ -88,8 +88,10 @@ pub(super) struct Connection {
     is_held: bool,
     /// When what it is to be served came, nanoseconds of the clock.
     arrived_ns: u64,
-    /// Since when its first request may wait where it comes until then, nanoseconds of the clock.
+    /// Since when what comes may have waited.
     waited: Option<Waited>,
+    /// When the receive that is under way was asked for, nanoseconds of the clock.
+    armed_ns: u64,
     /// Something has come behind the bytes that it is to be served, and is looked at first.
     looks_behind: bool,
     /// The place of a request that the next one must wait for.
@@ -132,6 +134,7 @@ impl Connection {
             is_held: false,
             arrived_ns: 0,
             waited: None,
+            armed_ns: 0,
             looks_behind: false,
             barrier: None,
             put_off: false,

@@ -117,7 +117,7 @@ impl Intake {
     /// Since when who is accepted now may have waited, where that is so long ago that its client may have gone.
     pub(super) fn may_have_waited(&self, now_ns: u64) -> Option<u64> {
         let waited_ns = now_ns.saturating_sub(self.kept_up_ns);
-        (waited_ns >= limits::GONE_AFTER_MS * NS_PER_MS).then_some(self.kept_up_ns)
+        (waited_ns >= limits::MAY_HAVE_GONE_AFTER_MS * NS_PER_MS).then_some(self.kept_up_ns)
     }
 
     /// Whether not all are let in.
@@ -153,7 +153,7 @@ impl Intake {
         // A core that has time lets them in, whoever comes: those who were turned away were too many at once.
         let keeps_up = self.kept_up_ns > looked_ns && (turned_away == 0 || seen.is_idle());
         let before = self.bounds;
-        if before.is_some() || !keeps_up && seen.gives_up() {
+        if before.is_some() || !keeps_up && !seen.is_idle() && seen.gives_up() {
             self.bounds = self.next_bounds(now_ns, keeps_up, open, queue.waiting, &seen);
         }
         let backlog = |bounds: Option<Bounds>| bounds.map_or(BACKLOG, |bounds| bounds.backlog);
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn who_is_accepted_may_have_waited_since_all_were() {
-        let gone_ns = limits::GONE_AFTER_MS * NS_PER_MS;
+        let gone_ns = limits::MAY_HAVE_GONE_AFTER_MS * NS_PER_MS;
         let mut intake = Intake::new(7);
         assert_eq!(intake.room(usize::MAX), usize::MAX);
         assert_eq!(

@@ -8,7 +8,17 @@ use super::ring::{ConnectionId, Lease, Received};
 use super::{Driver, find, touch};
 use crate::limits;
 
+const NS_PER_MS: u64 = 1_000_000;
+
 impl Driver {
+    /// A turn has begun, and takes in what has come since the last one did.
+    pub(super) const fn note_hold_up(&mut self) {
+        let now_ns = self.desk.now.mono_ns;
+        if now_ns.saturating_sub(self.looked_ns) >= limits::MAY_HAVE_GONE_AFTER_MS * NS_PER_MS {
+            (self.held_up_since_ns, self.held_up_ns) = (self.looked_ns, now_ns);
+        }
+    }
+
     pub(super) fn on_received(&mut self, id: ConnectionId, received: Received) {
         let now = self.desk.now;
         let connection = find(&mut self.connections, id).expect("an open connection receives");
@@ -17,7 +27,7 @@ impl Driver {
             Received::Bytes(lease) => return self.on_bytes(id, lease),
             Received::Discarded(_) => connection.on_discarded(now.mono_ms()),
             Received::End => {
-                if !connection.on_end(now.mono_ns) {
+                if !connection.on_end(now.mono_ns, self.looked_ns) {
                     self.metrics.request_gone();
                     gave_up(&mut self.lines, &mut self.intake, connection, now.mono_ns);
                 }
@@ -41,8 +51,14 @@ impl Driver {
         let waits = connection.is_in_line
             || connection.service() == Service::Operator
             || self.lines.waiting_new() > 0;
+        let now_ns = self.desk.now.mono_ns;
+        // What has come meanwhile is not all taken in by the next turn; a while later it is.
+        let is_soon = now_ns < self.held_up_ns + limits::MAY_HAVE_GONE_AFTER_MS * NS_PER_MS;
+        if is_soon && connection.was_armed_before(self.held_up_ns) {
+            connection.may_have_waited(self.held_up_since_ns, now_ns);
+        }
         let is_followed = lease.is_followed();
-        let waits = waits || is_followed && connection.is_late(self.desk.now.mono_ns);
+        let waits = waits || is_followed && connection.is_late(now_ns);
         let share = if waits { 0 } else { self.budget.share_at_once() };
         let (desk, shard) = (&mut self.desk, &mut self.shard);
         connection.on_bytes(self.ring.bytes(&lease), &mut Server { desk, shard, share });

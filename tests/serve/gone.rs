@@ -28,25 +28,30 @@ fn sum(operator: &mut Client, begins: &str, has: &str) -> f64 {
     rows.map(|(_, value)| value).sum()
 }
 
-/// 40 clients ask and go while the server is held up, so that they are still to be accepted; another one waits.
+/// 40 clients ask and go while the server is held up, so that they are still to be accepted, and 10 that are connected; another
+/// one waits.
 #[test]
-fn who_goes_before_he_is_accepted_is_not_served() {
+fn who_goes_before_anybody_looks_is_not_served() {
     for shards in [1, 2] {
         let server = Start::demo(shards).start();
         let mut operator = server.operator();
         assert_eq!(sum(&mut operator, "purser_requests_gone_total", ""), 0.0);
+        let mut connected: Vec<Client> = (0..10).map(|_| server.client()).collect();
+        for client in &mut connected {
+            assert_eq!(client.ask(&balance("default/admin")).body, DEMO_BALANCE);
+        }
         server.hold_up();
-        for _ in 0..40 {
-            server.client().send(balance("default/admin"));
+        for client in connected.into_iter().chain((0..40).map(|_| server.client())) {
+            { client }.send(balance("default/admin"));
         }
         let mut waits = server.client();
         waits.send(balance("default/admin"));
         assert!(!waits.has_bytes_within(HELD_UP), "it was held up");
         server.signal(Signal::CONT);
         assert_eq!(waits.answer().body, DEMO_BALANCE);
-        while sum(&mut operator, "purser_requests_gone_total", "") < 40.0 {
+        while sum(&mut operator, "purser_requests_gone_total", "") < 50.0 {
             let answered = sum(&mut operator, "purser_requests_total", "call=\"balance\"");
-            assert_eq!(answered, 1.0, "{shards} shards");
+            assert_eq!(answered, 11.0, "{shards} shards");
         }
         // Who is connected, and ends his side behind his request, has not gone.
         for _ in 0..40 {
@@ -55,7 +60,7 @@ fn who_goes_before_he_is_accepted_is_not_served() {
             client.end_sending();
             assert_eq!(client.answer().body, DEMO_BALANCE);
         }
-        assert_eq!(sum(&mut operator, "purser_requests_gone_total", ""), 40.0);
+        assert_eq!(sum(&mut operator, "purser_requests_gone_total", ""), 50.0);
     }
 }
 

@@ -43,7 +43,7 @@ impl Connection {
             self.lingers_until_ms = now.mono_ms().saturating_add(limits::LINGER_MS);
             ring.shutdown(self.id)?;
         }
-        self.settle_receiving(ring)?;
+        self.settle_receiving(ring, now.mono_ns)?;
         // What was kept back by its own peer has not waited for the server.
         let is_held = self.has_more() && self.is_full();
         if std::mem::replace(&mut self.is_held, is_held) && !is_held {
@@ -60,7 +60,7 @@ impl Connection {
         Ok(())
     }
 
-    fn settle_receiving(&mut self, ring: &mut Ring) -> io::Result<()> {
+    fn settle_receiving(&mut self, ring: &mut Ring, now_ns: u64) -> io::Result<()> {
         if self.receiving || self.peer_ended {
             return Ok(());
         }
@@ -74,7 +74,7 @@ impl Connection {
         if self.has_more() && !looks_ahead {
             return Ok(());
         }
-        self.receiving = true;
+        (self.receiving, self.armed_ns) = (true, now_ns);
         // What lies behind its bytes may be nothing that can be received, such as a mark of urgent data: so it is not waited for.
         if self.looks_behind { ring.look(self.id) } else { ring.receive(self.id) }
     }

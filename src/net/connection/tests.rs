@@ -152,7 +152,7 @@ fn a_request_is_late_by_its_own_time_alone() {
 fn check_end(end_ms: u64, is_served: bool) {
     let mut bench = Bench::new(Service::Platform);
     bench.at(0).bytes(&balance(""), 0);
-    assert_eq!(bench.connection.on_end(end_ms * NS_PER_MS), is_served, "{end_ms}");
+    assert_eq!(bench.connection.on_end(end_ms * NS_PER_MS, 1), is_served, "{end_ms}");
     assert_eq!(bench.connection.is_over(), !is_served, "{end_ms}");
     let expect: &[&str] = if is_served { &[LOOKED_FOR] } else { &[] };
     assert_eq!(bench.at(end_ms).turn().answers(), expect, "{end_ms}");
@@ -167,7 +167,7 @@ fn a_request_whose_client_has_gone_is_dropped() {
     // A client that has been answered and ends has not given up on anything.
     let mut bench = Bench::new(Service::Platform);
     bench.at(0).bytes(&balance(""), 1);
-    assert!(bench.connection.on_end(10_000 * NS_PER_MS));
+    assert!(bench.connection.on_end(10_000 * NS_PER_MS, 1));
     assert_eq!(bench.answers(), [LOOKED_FOR]);
 }
 
@@ -178,28 +178,40 @@ fn check_end_after_accept(waited_ms: u64, after_ms: u64, is_served: bool) {
     let (accepted_ms, now_ms) = (9_000, 9_000 + after_ms);
     bench.connection.may_have_waited((accepted_ms - waited_ms) * NS_PER_MS, accepted_ms * NS_PER_MS);
     bench.at(now_ms).bytes(&balance(""), 0);
-    assert_eq!(bench.connection.on_end(now_ms * NS_PER_MS), is_served, "{waited_ms} {after_ms}");
+    assert_eq!(bench.connection.on_end(now_ms * NS_PER_MS, 1), is_served, "{waited_ms} {after_ms}");
     let expect: &[&str] = if is_served { &[LOOKED_FOR] } else { &[] };
     assert_eq!(bench.turn().answers(), expect, "{waited_ms} {after_ms}");
 }
 
 #[test]
 fn a_request_whose_client_has_gone_before_it_was_accepted_is_dropped() {
-    let gone = limits::GONE_AFTER_MS;
+    let (gone, later) = (limits::GONE_AFTER_MS, limits::MAY_HAVE_GONE_AFTER_MS);
     check_end_after_accept(0, 0, true);
     check_end_after_accept(gone - 1, 0, true);
     check_end_after_accept(gone, 0, false);
-    check_end_after_accept(gone, gone - 1, false);
+    check_end_after_accept(gone, later - 1, false);
     // What comes so long after the accept has not waited for it, however long the connection has.
-    check_end_after_accept(gone, gone, true);
-    check_end_after_accept(5_000, gone, true);
+    check_end_after_accept(gone, later, true);
+    check_end_after_accept(5_000, later, true);
     // Nor has a second request.
     let mut bench = Bench::new(Service::Platform);
     bench.connection.may_have_waited(0, 5_000 * NS_PER_MS);
     bench.at(5_000).bytes(&balance(""), 1);
     bench.bytes(&balance(""), 0);
-    assert!(bench.connection.on_end(5_000 * NS_PER_MS));
+    assert!(bench.connection.on_end(5_000 * NS_PER_MS, 1));
     assert_eq!(bench.turn().answers(), [LOOKED_FOR; 2]);
+}
+
+/// An end that nobody has looked for, since the core was held up or the connection was not read, may be as old as the request.
+#[test]
+fn an_end_counts_from_when_it_was_looked_for() {
+    for (armed_ms, looked_ms, is_served) in [(50, 50, true), (50, 40, true), (50, 51, false), (0, 1, false)] {
+        let mut bench = Bench::new(Service::Platform);
+        bench.at(0).bytes(&balance(""), 0);
+        bench.connection.armed_ns = armed_ms * NS_PER_MS;
+        let is_there = bench.connection.on_end(90 * NS_PER_MS, looked_ms * NS_PER_MS);
+        assert_eq!(is_there, is_served, "{armed_ms} {looked_ms}");
+    }
 }
 
 #[test]
@@ -309,7 +321,7 @@ fn an_end_drops_what_was_not_looked_at_alone() {
     let mut bench = Bench::new(Service::Platform);
     bench.at(0).bytes(&balance(""), 1);
     bench.at(1).bytes(&balance(""), 0);
-    assert!(!bench.connection.on_end(1_000 * NS_PER_MS), "the second is dropped");
+    assert!(!bench.connection.on_end(1_000 * NS_PER_MS, 1), "the second is dropped");
     assert!(!bench.connection.is_over());
     assert_eq!(bench.at(1_000).turn().answers(), [LOOKED_FOR]);
 }
