@@ -183,7 +183,7 @@ pub const GAVE_UP_WITHIN_MS: u64 = 100;
 pub const MAY_HAVE_GONE_AFTER_MS: u64 = 100;
 
 /// Time between two looks at how many connections a core can serve, milliseconds. Who waits to be accepted, where not all are,
-/// waits for twice as long at most: beside that, half of a second is short.
+/// waits for twice as long at most, and clients have more patience than that.
 pub const INTAKE_MS: u64 = 50;
 
 /// For so long after not all could be accepted, those who are connected go first, milliseconds. Who was turned away asks again
@@ -196,7 +196,7 @@ pub const INTAKE_SERVED_MIN: usize = 256;
 /// One connection for so many that are served is let in, however many there are: else nobody new would ever be.
 pub const INTAKE_LEAST_PART: usize = 32;
 
-/// Connections that are let in between two looks, at least, and that may wait for it: 160 a second, half a percent of a core.
+/// Connections that are let in between two looks, at least, and that may wait for it: 160 a second.
 pub const INTAKE_MIN: usize = 8;
 
 /// The same where the core has had nothing to do for half of the time: what comes at once after an overload is let in at once.

@@ -130,6 +130,9 @@ pub struct Parts {
     pub seed: [u8; 32],
 }
 
+/// Nanoseconds in a millisecond.
+const NS_PER_MS: u64 = 1_000_000;
+
 /// Turns without anything to do before the core parks. A few catch what comes right behind; more would take the
 /// core from a client on the same machine.
 const IDLE_TURNS: u32 = 3;

@@ -228,7 +228,9 @@ impl Source<'_> {
     fn key(&self, start: usize) -> Option<&str> {
         let before = self.bytes.get(..start)?.rsplit(|&b| b == b'\n').next()?;
         let (keys, _) = std::str::from_utf8(before).ok()?.rsplit_once('=')?;
-        keys.split(|c: char| c.is_whitespace() || "{,".contains(c)).rfind(|key| !key.is_empty())
+        let key = keys.split(|c: char| c.is_whitespace() || "{,".contains(c)).rfind(|key| !key.is_empty())?;
+        // Of a string with an equals sign in it nothing is told.
+        key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)).then_some(key)
     }
 
     fn fault(&self, span: Range<usize>, sentence: impl AsRef<str>) -> Error {

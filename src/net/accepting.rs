@@ -28,6 +28,11 @@ impl Listener {
     }
 }
 
+/// The platforms' listener; none where the core is about to end.
+fn platform(listeners: &[Listener]) -> Option<&Listener> {
+    listeners.iter().find(|listener| listener.service == Service::Platform)
+}
+
 impl Driver {
     /// Begins the accepts that have ended anew, where more are let in. `true` where there were any.
     pub(super) fn start_accepting(&mut self) -> io::Result<bool> {
@@ -60,36 +65,33 @@ impl Driver {
         self.places.open(Service::Platform) as usize + self.newcomers.len()
     }
 
-    /// The platforms' listener, until the core stops.
-    fn platform_listener(&self) -> Option<&Listener> {
-        self.listeners.iter().find(|listener| listener.service == Service::Platform)
-    }
-
     /// Looks, once in a while, at how many connections the core can serve, and has the kernel keep as many for it.
     fn look_at_intake(&mut self) {
-        let now_ns = self.desk.now.mono_ns;
-        let Some(listener) = self.platform_listener().filter(|_| self.draining.is_none()) else { return };
-        let (socket, is_waiting) = (listener.socket.as_fd(), listener.armed > 0);
-        let queue = self.intake.is_due(now_ns).then(|| Ring::queue(socket));
-        if is_waiting {
-            self.intake.on_kept_up(now_ns);
+        let (now_ns, connected) = (self.desk.now.mono_ns, self.connected());
+        let Self { listeners, intake, metrics, .. } = self;
+        let Some(listener) = platform(listeners).filter(|_| self.draining.is_none()) else { return };
+        if listener.armed > 0 {
+            intake.on_kept_up(now_ns);
         }
-        let Some(queue) = queue else { return };
-        let look = self.intake.look(now_ns, self.connected(), queue);
-        self.metrics.connections_turned_away(look.turned_away.into());
-        if let (Some(backlog), Some(listener)) = (look.backlog, self.platform_listener()) {
+        if !intake.is_due(now_ns) {
+            return;
+        }
+        let look = intake.look(now_ns, connected, Ring::queue(listener.socket.as_fd()));
+        metrics.connections_turned_away(look.turned_away.into());
+        if let Some(backlog) = look.backlog {
             Ring::bound_queue(listener.socket.as_fd(), backlog);
         }
     }
 
     /// The core has waited for something to do since `slept_ns`, for so long.
     pub(super) fn on_unparked(&mut self, slept_ns: u64, parked_us: u64) {
-        // Longer than a tick it has not waited, but was kept from going on: by a signal, or another process.
-        let most_us = limits::TIMER_TICK_MS * 1_000;
-        self.intake.on_parked(parked_us.min(most_us));
-        // Who came woke it, else.
-        self.looked_ns = if parked_us <= 2 * most_us { self.clock.mono_ns() } else { slept_ns };
-        if self.platform_listener().is_some_and(|listener| listener.armed > 0) {
+        let tick_us = limits::TIMER_TICK_MS * 1_000;
+        // It waits for a tick at most: the rest of the time it was kept from going on, by a signal or by other processes.
+        self.intake.on_parked(parked_us.min(tick_us));
+        let was_held_up = parked_us > 2 * tick_us;
+        // What came has woken it, unless it was held up: then it may have come at any time since.
+        self.looked_ns = if was_held_up { slept_ns } else { self.clock.mono_ns() };
+        if platform(&self.listeners).is_some_and(|listener| listener.armed > 0) {
             self.intake.on_kept_up(self.looked_ns);
         }
     }

@@ -13,7 +13,7 @@ use super::desk::{Asked, Desk, HttpAnswer, Service, Taken};
 use super::pool::Pool;
 use super::replies::{Form, Replies};
 use super::ring::ConnectionId;
-use super::{Waiter, markers};
+use super::{NS_PER_MS, Waiter, markers};
 use crate::http::{self, Framed, Framer, Method, Request, Status};
 use crate::limits;
 use crate::shard::Shard;
@@ -21,8 +21,6 @@ use crate::wallet::Sequence;
 use crate::wallet::outcome::Outcome;
 use gone::Waited;
 use waits::Wait;
-
-const NS_PER_MS: u64 = 1_000_000;
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

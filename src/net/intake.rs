@@ -12,12 +12,11 @@
 //!
 //! It is pure: it knows no ring, no clock and no socket.
 
+use super::NS_PER_MS;
 use super::ring::Queue;
 use crate::limits;
 
 const BACKLOG: usize = limits::BACKLOG as usize;
-const NS_PER_MS: u64 = 1_000_000;
-
 /// Who is let in, as far as the last moments say.
 #[derive(Debug)]
 pub(super) struct Intake {
@@ -181,12 +180,13 @@ impl Intake {
         let at_once = if seen.is_idle() && !gives_up { limits::INTAKE_IDLE_MIN } else { limits::INTAKE_MIN };
         let least = (seen.served / limits::INTAKE_LEAST_PART).max(limits::INTAKE_MIN);
         let backlog = seen.accepted.max(least).max(at_once).min(BACKLOG);
+        let idle_part = open / limits::INTAKE_IDLE_PART;
         let open = match self.bounds {
             None => open,
             Some(bounds) if gives_up => bounds.open.min(open),
             // Places that nobody has come for are enough.
-            Some(bounds) if open + open / 8 + at_once < bounds.open => bounds.open,
-            Some(bounds) if seen.is_idle() => bounds.open + at_once.max(open / limits::INTAKE_IDLE_PART),
+            Some(bounds) if open + idle_part + at_once < bounds.open => bounds.open,
+            Some(bounds) if seen.is_idle() => bounds.open + at_once.max(idle_part),
             Some(bounds) => bounds.open + 1 + bounds.open / limits::INTAKE_GROWTH_PART,
         };
         // Twice what is accepted in the time between two looks has waited for as long at most.

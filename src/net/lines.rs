@@ -6,13 +6,12 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::NS_PER_MS;
 use super::client::Client;
 use super::connection::Line;
 use super::desk::Service;
 use super::ring::ConnectionId;
 use crate::limits;
-
-const NS_PER_MS: u64 = 1_000_000;
 
 /// The lines of a core. A connection is in one of them at most.
 #[derive(Debug)]

@@ -5,10 +5,8 @@ use super::desk::Service;
 use super::intake::Intake;
 use super::lines::Lines;
 use super::ring::{ConnectionId, Lease, Received};
-use super::{Driver, find, touch};
+use super::{Driver, NS_PER_MS, find, touch};
 use crate::limits;
-
-const NS_PER_MS: u64 = 1_000_000;
 
 impl Driver {
     /// A turn has begun, and takes in what has come since the last one did.
@@ -58,7 +56,7 @@ impl Driver {
             connection.may_have_waited(self.held_up_since_ns, now_ns);
         }
         let is_followed = lease.is_followed();
-        let waits = waits || is_followed && connection.is_late(now_ns);
+        let waits = waits || is_followed && connection.may_be_old(now_ns);
         let share = if waits { 0 } else { self.budget.share_at_once() };
         let (desk, shard) = (&mut self.desk, &mut self.shard);
         connection.on_bytes(self.ring.bytes(&lease), &mut Server { desk, shard, share });

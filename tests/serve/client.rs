@@ -232,3 +232,9 @@ impl Client {
         lines.map(value).collect()
     }
 }
+
+/// The value of a metric, summed over the shards.
+pub(crate) fn sum(metrics: &BTreeMap<String, f64>, name: &str, labels: &str) -> f64 {
+    let named = |known: &str| known.starts_with(&format!("{name}{{")) && known.contains(labels);
+    metrics.iter().filter(|(known, _)| named(known)).map(|(_, value)| value).sum()
+}

@@ -3,29 +3,18 @@
 use std::time::Duration;
 
 use rustix::net::SendFlags;
-use rustix::process::{Pid, Signal, WaitOptions, waitpid};
+use rustix::process::Signal;
 
-use crate::client::Client;
+use crate::client::{Client, sum};
 use crate::message::{DEMO_BALANCE, balance, operator};
-use crate::server::{Server, Start};
+use crate::server::Start;
 
 /// Longer than a server that goes on leaves anybody waiting, and than two of its ticks.
 const HELD_UP: Duration = Duration::from_millis(300);
 
-impl Server {
-    /// Holds the process up, until it is told to go on.
-    fn hold_up(&self) {
-        self.signal(Signal::STOP);
-        let stopped = waitpid(Some(Pid::from_child(&self.child)), WaitOptions::UNTRACED);
-        assert!(stopped.expect("it is ours").is_some_and(|(_, status)| status.stopped()));
-    }
-}
-
 /// The sum of a metric over the shards.
-fn sum(operator: &mut Client, begins: &str, has: &str) -> f64 {
-    let metrics = operator.metrics();
-    let rows = metrics.iter().filter(|(name, _)| name.starts_with(begins) && name.contains(has));
-    rows.map(|(_, value)| value).sum()
+fn total(operator: &mut Client, name: &str, labels: &str) -> f64 {
+    sum(&operator.metrics(), name, labels)
 }
 
 /// 40 clients ask and go while the server is held up, so that they are still to be accepted, and 10 that are connected; another
@@ -35,7 +24,7 @@ fn who_goes_before_anybody_looks_is_not_served() {
     for shards in [1, 2] {
         let server = Start::demo(shards).start();
         let mut operator = server.operator();
-        assert_eq!(sum(&mut operator, "purser_requests_gone_total", ""), 0.0);
+        assert_eq!(total(&mut operator, "purser_requests_gone_total", ""), 0.0);
         let mut connected: Vec<Client> = (0..10).map(|_| server.client()).collect();
         for client in &mut connected {
             assert_eq!(client.ask(&balance("default/admin")).body, DEMO_BALANCE);
@@ -49,8 +38,8 @@ fn who_goes_before_anybody_looks_is_not_served() {
         assert!(!waits.has_bytes_within(HELD_UP), "it was held up");
         server.signal(Signal::CONT);
         assert_eq!(waits.answer().body, DEMO_BALANCE);
-        while sum(&mut operator, "purser_requests_gone_total", "") < 50.0 {
-            let answered = sum(&mut operator, "purser_requests_total", "call=\"balance\"");
+        while total(&mut operator, "purser_requests_gone_total", "") < 50.0 {
+            let answered = total(&mut operator, "purser_requests_total", "call=\"balance\"");
             assert_eq!(answered, 11.0, "{shards} shards");
         }
         // Who is connected, and ends his side behind his request, has not gone.
@@ -60,7 +49,7 @@ fn who_goes_before_anybody_looks_is_not_served() {
             client.end_sending();
             assert_eq!(client.answer().body, DEMO_BALANCE);
         }
-        assert_eq!(sum(&mut operator, "purser_requests_gone_total", ""), 50.0);
+        assert_eq!(total(&mut operator, "purser_requests_gone_total", ""), 50.0);
     }
 }
 

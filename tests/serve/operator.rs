@@ -1,10 +1,8 @@
 //! The operator's calls (protocol §6), and what the process tells of itself.
 
-use std::collections::BTreeMap;
-
 use purser::limits;
 
-use crate::client::{Answer, Client};
+use crate::client::{Answer, Client, sum};
 use crate::message::{
     DEMO_BALANCE, DEMO_TOKEN, balance, call, create_token, get, operator, post, redeem_token, redeemed,
 };
@@ -286,12 +284,6 @@ fn probes_need_no_token() {
     let metrics = client.ask(&get("/metrics"));
     assert_eq!(metrics.status, 200);
     assert_eq!(metrics.field("Content-Type"), Some("text/plain; version=0.0.4; charset=utf-8"));
-}
-
-/// The value of a metric, summed over the shards.
-fn sum(metrics: &BTreeMap<String, f64>, name: &str, labels: &str) -> f64 {
-    let named = |known: &str| known.starts_with(&format!("{name}{{")) && known.contains(labels);
-    metrics.iter().filter(|(known, _)| named(known)).map(|(_, value)| value).sum()
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, waitpid};
 use tempfile::TempDir;
 
 use crate::client::{Client, PATIENCE};
@@ -135,7 +135,7 @@ currency = "GBP"
 /// A running server. It is killed when the test is done with it.
 #[derive(Debug)]
 pub(crate) struct Server {
-    pub(crate) child: Child,
+    child: Child,
     stderr: BufReader<UnixStream>,
     pub(crate) shards: usize,
     pub(crate) platform: SocketAddr,
@@ -223,6 +223,14 @@ impl Server {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("it takes signals");
+    }
+
+    /// Holds the process up until SIGCONT.
+    #[track_caller]
+    pub(crate) fn hold_up(&self) {
+        self.signal(Signal::STOP);
+        let stopped = waitpid(Some(Pid::from_child(&self.child)), WaitOptions::UNTRACED);
+        assert!(stopped.expect("it is ours").is_some_and(|(_, status)| status.stopped()));
     }
 
     /// Waits for the end of the process.

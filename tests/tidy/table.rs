@@ -206,6 +206,7 @@ pub(crate) const ROWS: [Row; 26] = [
         module: "net::lines",
         may: &[
             "crate::limits",
+            "crate::net::NS_PER_MS",
             "crate::net::client::Client",
             "crate::net::connection::Line",
             "crate::net::desk::Service",
@@ -218,7 +219,7 @@ pub(crate) const ROWS: [Row; 26] = [
     },
     Row {
         module: "net::intake",
-        may: &["crate::limits", "crate::net::ring::Queue", "std"],
+        may: &["crate::limits", "crate::net::NS_PER_MS", "crate::net::ring::Queue", "std"],
         reason: "how many are let in is decided by what the driver tells, without a clock, a ring or a socket",
     },
     Row {

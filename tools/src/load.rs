@@ -319,8 +319,9 @@ fn connect(load: &Load, arguments: &Arguments, site: &Site, clock: &Clock) -> Re
     let redeems = load.scenario.redeems();
     let mut connected = Vec::with_capacity(load.vus);
     for number in 1..=load.vus {
-        let (mut socket, connecting_ns) = setup::connect(site.address, clock)
-            .map_err(|(error, _)| format!("no server answers at http://{}: {error}", site.host))?;
+        let (mut socket, connecting_ns) =
+            setup::connect(site.address, setup::FIRST_CONNECT_TIMEOUT, clock)
+                .map_err(|(error, _)| format!("no server answers at http://{}: {error}", site.host))?;
         let shard = lookout.as_mut().map_or(Ok(0), Lookout::landed)?;
         let player = match (&accounts, arguments.accounts) {
             (Accounts::Own, _) => Player::own(number),

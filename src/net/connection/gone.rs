@@ -33,7 +33,7 @@ impl Connection {
     }
 
     /// Whether what comes now may have waited.
-    pub(in crate::net) fn is_late(&self, now_ns: u64) -> bool {
+    pub(in crate::net) fn may_be_old(&self, now_ns: u64) -> bool {
         self.waited.is_some_and(|waited| waited.holds_at(now_ns))
     }
 

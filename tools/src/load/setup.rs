@@ -16,19 +16,26 @@ use super::clock::{Clock, Timestamp};
 use super::request::{ITERATION_DIGITS, Request};
 use super::scenario::{Player, Site, Step};
 
-/// Time to connect. Who is turned away once or twice, since a server is behind with accepting, asks again after one second and two.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time to connect before the run: many come at once, and who is turned away asks again after one second, and two.
+pub(crate) const FIRST_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time to connect anew. All virtual users wait meanwhile, so it is short.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Time for the answer that has the first token.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Connects to the server, and says how long that took, in nanoseconds.
+/// Connects to the server within so long, and says how long that took, in nanoseconds.
 ///
 /// # Errors
 /// Why it did not, and how long that took.
-pub(crate) fn connect(address: SocketAddr, clock: &Clock) -> Result<(TcpStream, u64), (io::Error, u64)> {
+pub(crate) fn connect(
+    address: SocketAddr,
+    most: Duration,
+    clock: &Clock,
+) -> Result<(TcpStream, u64), (io::Error, u64)> {
     let began_ns = clock.now_ns();
-    let connected = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).and_then(|socket| {
+    let connected = TcpStream::connect_timeout(&address, most).and_then(|socket| {
         socket.set_nodelay(true)?;
         Ok(socket)
     });
@@ -173,7 +180,7 @@ mod tests {
             socket.write_all(answer.as_bytes()).expect("a client that reads");
         });
         let clock = Clock::start();
-        let (mut socket, _) = connect(address, &clock).expect("a server");
+        let (mut socket, _) = connect(address, CONNECT_TIMEOUT, &clock).expect("a server");
         let token = first_token(&mut socket, &site(), Player::own(7), &clock);
         server.expect("a thread").join().expect("a server without a fault");
         match expect {
@@ -205,7 +212,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its address");
         drop(listener);
-        let (error, _) = connect(address, &Clock::start()).expect_err("nobody");
+        let (error, _) = connect(address, CONNECT_TIMEOUT, &Clock::start()).expect_err("nobody");
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     }
 }

@@ -71,7 +71,7 @@ impl Driver<'_> {
         }
         let connected = match self.pace {
             Some(_) => setup::begin_to_connect(self.site.address, &self.clock),
-            None => setup::connect(self.site.address, &self.clock),
+            None => setup::connect(self.site.address, setup::CONNECT_TIMEOUT, &self.clock),
         };
         self.look_at_clock();
         match connected {

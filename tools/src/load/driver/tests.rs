@@ -86,7 +86,7 @@ fn check_pipeline(scenario: Scenario, pipeline: usize, answers: Answers, expect:
     let address = serve(answers);
     let site = Site { address, ..site() };
     let clock = Clock::start();
-    let (socket, connecting_ns) = setup::connect(address, &clock).expect("a server");
+    let (socket, connecting_ns) = setup::connect(address, setup::CONNECT_TIMEOUT, &clock).expect("a server");
     let start =
         Connected { socket, connecting_ns, player: Player::own(1), draw: None, token: b"first".to_vec() };
     let load = Load {

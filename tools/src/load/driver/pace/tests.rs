@@ -79,7 +79,8 @@ fn play(address: SocketAddr, load: &Load) -> Stats {
     let site = Site { address, ..site() };
     let clock = Clock::start();
     let connected = (1..=load.vus).map(|number| {
-        let (socket, connecting_ns) = setup::connect(address, &clock).expect("a server");
+        let (socket, connecting_ns) =
+            setup::connect(address, setup::CONNECT_TIMEOUT, &clock).expect("a server");
         Connected { socket, connecting_ns, player: Player::own(number), draw: None, token: b"first".to_vec() }
     });
     let connected = connected.collect();
