@@ -8,17 +8,16 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Parser as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 pub use self::args::ExportFormat;
 use self::args::{Args, ServeArgs, Task};
+pub use self::data_dir::prepare_data_dir;
 use self::file::File;
 pub use self::quota::Quota;
 use crate::api::{Manners, Platform};
@@ -27,12 +26,11 @@ use crate::clock::start::Confirmed;
 use crate::limits;
 use crate::net::Timeouts;
 use crate::net::places::Policy as PlacesPolicy;
-use crate::storage::directory::PROBE;
-use crate::storage::is_for_want_of_room;
 use crate::wallet::{Catalog, Currency, Dialect, Domain, PlatformKey, TokenPolicy};
 
 mod args;
 pub(crate) mod cores;
+mod data_dir;
 mod file;
 mod quota;
 
@@ -285,7 +283,9 @@ fn not_a_command(error: &clap::Error) -> Result<Command, Error> {
         Some(ContextValue::Strings(names)) if !names.is_empty() => format!("; did you mean {}?", names[0]),
         _ => String::new(),
     };
-    Err(Error::refused(format!("{}{meant} (--help tells more)", words.join(" "))))
+    // A range as Rust writes it.
+    let sentence = words.join(" ").replace("..=", " to ");
+    Err(Error::refused(format!("{sentence}{meant} (--help tells more)")))
 }
 
 /// Puts a server's configuration together.
@@ -429,70 +429,6 @@ pub(crate) fn reason(error: &io::Error) -> String {
     match text.rfind(" (os error ") {
         Some(at) => text[..at].to_owned(),
         None => text,
-    }
-}
-
-/// Makes the data directory ready: creates it where it is missing, for its owner alone, and proves that files
-/// can be written in it. A server that finds this out with its first write has promised too much by then. One that was
-/// there may be on a disk that is full or takes no writes: balances can be told of it. Returns whether it was created.
-///
-/// # Errors
-/// A sentence that names the directory and the reason.
-pub fn prepare_data_dir(path: &Path) -> Result<bool, Error> {
-    let refused = |what: &str, e: &io::Error| {
-        Error::refused(format!("the data directory {} {what}: {}", path.display(), reason(e)))
-    };
-    let found = path.metadata();
-    if found.as_ref().is_ok_and(|found| !found.is_dir()) {
-        return Err(Error::refused(format!("the data directory {} is not a directory", path.display())));
-    }
-    if found.is_err() {
-        create(path).map_err(|e| refused("can't be created", &e))?;
-    }
-    match probe(path) {
-        Err(e) if found.is_err() || !is_for_want_of_room(&e) => Err(refused("can't be written to", &e)),
-        _ => Ok(found.is_err()),
-    }
-}
-
-/// Creates a directory and those above it, each durable.
-fn create(path: &Path) -> io::Result<()> {
-    let above = path.parent().map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above });
-    if let Some(above) = above.filter(|above| !above.exists()) {
-        create(above)?;
-    }
-    match DirBuilder::new().mode(0o700).create(path) {
-        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
-        _ => {}
-    }
-    match above.map_or(Ok(()), |above| fs::File::open(above)?.sync_all()) {
-        // Who may not read it can't sync it so; `storage` finds another way.
-        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-        synced => synced,
-    }
-}
-
-/// Writes a small file and removes it again.
-fn probe(dir: &Path) -> io::Result<()> {
-    let path = dir.join(format!("{PROBE}{}", std::process::id()));
-    // A file of this name can only be what a killed process of the same number has left. It is removed, never
-    // opened, so that a link of that name leads nowhere.
-    match fs::remove_file(&path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        _ => {}
-    }
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&path)
-        .and_then(|mut file| file.write_all(b"purser was here\n"));
-    match written {
-        Ok(()) => fs::remove_file(&path),
-        Err(e) => {
-            // A full disk leaves an empty file behind. The first fault is the one to tell.
-            let _ = fs::remove_file(&path);
-            Err(e)
-        }
     }
 }
 

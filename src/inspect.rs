@@ -22,6 +22,7 @@ pub use verify::verify;
 
 use progress::Progress;
 
+use crate::config::reason;
 use crate::journal::mark::check_together;
 use crate::journal::snapshot::{SnapshotReader, Source};
 use crate::journal::{Buffer, Known, Mark, Origin, Point, SegmentSource};
@@ -90,8 +91,13 @@ impl From<io::Error> for Error {
 /// Opens the data directory at `path`.
 fn open(path: &Path) -> Result<Opened, Error> {
     let shown = path.display();
-    if !path.is_dir() {
-        return Err(Error::NoData(format!("there are no data in {shown}: no server has served from it")));
+    match path.metadata() {
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => return Err(Error::NoData(format!("there are no data in {shown}: it is not a directory"))),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(Error::NoData(format!("there are no data in {shown}: no server has served from it")));
+        }
+        Err(error) => return Err(Error::Failed(format!("can't look into {shown}: {}", reason(&error)))),
     }
     if let Some(opened) = look(path)? {
         check_marks(&opened)?;

@@ -110,9 +110,9 @@ fn wrong_flags() {
     check("serve --listn 127.0.0.1:1", "did you mean --listen?");
     check("serve --listen", "a value is required for '--listen <ADDRESS>'");
     check("serve --listen nonsense", "\"nonsense\" is not an IP address and port");
-    check("serve --shards 0", "0 is not in 1..=64");
-    check("serve --shards 65", "65 is not in 1..=64");
-    check("serve --demo --demo-accounts 10000001", "10000001 is not in 0..=10000000");
+    check("serve --shards 0", "0 is not in 1 to 64");
+    check("serve --shards 65", "65 is not in 1 to 64");
+    check("serve --demo --demo-accounts 10000001", "10000001 is not in 0 to 10000000");
     check("serve --cores 0-", "\"0-\" is neither a core's number");
     check("serve --demo --cores 1023", "names core 1023, but this process may run on");
     check("serve --session-token twice", "[possible values: single-use, wrapped]");
@@ -231,6 +231,17 @@ fn data_directories_without_permission() {
     };
     check(&closed, "can't be written to");
     check(&closed.join("data"), "can't be created");
+    fs::create_dir(closed.join("there")).expect("the directory is made");
+    fs::set_permissions(&closed, Permissions::from_mode(0o000)).expect("the directory is ours");
+    check(&closed.join("there"), "can't be looked at");
+    if let Some(mut command) = unprivileged(&program) {
+        let data = closed.join("there");
+        command.current_dir(dir.path()).args(["verify", "--data"]).arg(&data);
+        let output = run(command);
+        let expect = format!("purser: can't look into {}: Permission denied\n", data.display());
+        assert_eq!((output.status.code(), &*String::from_utf8_lossy(&output.stderr)), (Some(1), &*expect));
+    }
+    fs::set_permissions(&closed, Permissions::from_mode(0o755)).expect("the directory is ours");
 }
 
 /// A volume that a group may write to, and that belongs to somebody else, as volumes of containers do. The user of the
@@ -238,7 +249,7 @@ fn data_directories_without_permission() {
 #[test]
 fn data_directories_of_somebody_else() {
     if !geteuid().is_root() {
-        eprintln!("skipped: a directory can't be given away");
+        skipped::skip("a directory can't be given away");
         return;
     }
     let dir = scratch();
@@ -250,13 +261,17 @@ fn data_directories_of_somebody_else() {
     chown(&volume, None, Some(65534)).expect("we may");
     fs::set_permissions(&volume, Permissions::from_mode(0o2775)).expect("the directory is ours");
     let Some(mut command) = unprivileged(&program) else {
-        eprintln!("skipped: no setpriv to become somebody else");
+        skipped::skip("root, and no setpriv to become somebody else");
         return;
     };
     command.current_dir(dir.path()).args(demo_in(&volume));
     let expect =
         format!("can't use {}: it belongs to user 0, and others have rights to it", volume.display());
     check_refused(command, &expect);
+    let Some(mut doctor) = unprivileged(&program) else { return };
+    doctor.current_dir(dir.path()).args(["doctor", "--data"]).arg(&volume);
+    let table = String::from_utf8(run(doctor).stdout).expect("UTF-8");
+    assert!(statuses(&table).contains(&("direct I/O".into(), "lacking".into())), "{table}");
     assert_eq!(volume.read_dir().expect("it is there").count(), 0, "nothing is made in it");
 }
 

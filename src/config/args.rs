@@ -51,7 +51,7 @@ pub(super) struct ExplainArgs {
     pub(super) account: String,
 
     /// Stop after this time, such as 2026-11-24T16:00:00Z
-    #[arg(long, value_name = "TIME", conflicts_with = "transaction")]
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "transaction")]
     pub(super) at: Option<jiff::Timestamp>,
 
     /// Tell of this transaction alone
@@ -67,6 +67,12 @@ pub(super) struct ExportArgs {
     /// The form of a line
     #[arg(long, value_enum, default_value_t = ExportFormat::Jsonl)]
     pub(super) format: ExportFormat,
+}
+
+fn time(text: &str) -> Result<jiff::Timestamp, String> {
+    text.parse().map_err(|_| {
+        "it is not a date-time of RFC 3339, with Z or an offset, such as 2026-11-24T16:00:00Z".into()
+    })
 }
 
 /// The form of an exported line.

@@ -244,7 +244,10 @@ impl Source<'_> {
 
     /// What the TOML reader or serde has found, in words of this file where theirs are of Rust's types.
     fn syntax(&self, error: &toml::de::Error) -> Error {
-        let mut sentence = error.message().replace("expected i64", "expected a whole number");
+        let sentence = error.message();
+        let mut sentence = sentence
+            .replace("expected i64", "expected a whole number")
+            .replace("expected a sequence", "expected a list");
         if let Some(length) = sentence.find(", expected nothing") {
             sentence.truncate(length);
         }
@@ -253,7 +256,7 @@ impl Source<'_> {
         let unknown = sentence.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
         if unknown.is_some_and(|key| TOP_KEYS.contains(&key)) {
             sentence.push_str("; a key of the file itself stands above the first [section]");
-        } else if sentence.starts_with("invalid type: map, expected a sequence") {
+        } else if sentence.starts_with("invalid type: map, expected a list") {
             sentence = "a section of a list has two brackets, as [[platform]] and [[domain]] have".to_owned();
         } else if sentence == "duplicate key" {
             sentence = format!("the key {text:?} stands here a second time");

@@ -170,6 +170,11 @@ pub(super) fn direct_io(data: &Path, outcome: &DirectIo) -> Finding {
             format!("{} is not a directory", dir.display()),
             "name a directory with --data, or a path where one can be created",
         ),
+        DirectIo::OfSomebodyElse(dir) => Finding::lacking(
+            CHECK,
+            format!("others have rights to {}, and it belongs to another user", dir.display()),
+            "chown it to the server's user, or name a directory below it with --data",
+        ),
         DirectIo::NoFile(dir, e) => Finding::lacking(
             CHECK,
             format!("no file can be made in {}: {}", at(dir), reason(e)),

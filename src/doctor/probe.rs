@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::limits;
 use crate::net::ring::{Ring, Sizes};
 use crate::storage::directory::PROBE;
+use crate::storage::hold::has_its_rights;
 
 /// The kernel's release, such as `6.12.1-generic`.
 pub(super) fn kernel_release() -> String {
@@ -141,6 +142,8 @@ pub(super) enum DirectIo {
     Works(PathBuf),
     /// The path, or what leads to it, is something else than a directory.
     NotADirectory(PathBuf),
+    /// The data directory has rights that only its owner can take from others, who is not who asks.
+    OfSomebodyElse(PathBuf),
     /// No file can be made in this directory.
     NoFile(PathBuf, io::Error),
     /// Files can be made in this directory, but not written around the page cache.
@@ -157,6 +160,8 @@ pub(super) fn direct_io(data: &Path) -> DirectIo {
     match dir.metadata() {
         Ok(found) if !found.is_dir() => return DirectIo::NotADirectory(dir),
         Err(e) => return DirectIo::NoFile(dir, e),
+        // Those above it are nobody's concern.
+        Ok(_) if dir == data && !has_its_rights(&dir) => return DirectIo::OfSomebodyElse(dir),
         Ok(_) => {}
     }
     // Where this is killed, a start takes what it has left for its own: the directory is new all the same.

@@ -298,7 +298,8 @@ impl<W: Write> Story<'_, W> {
         let time = words::time(self.now_ms);
         let Some(state) = self.state() else {
             let by_then = if self.args.until_ms.is_some() { format!(" by {time}") } else { String::new() };
-            return Err(Error::Failed(format!("there is no account {account}{by_then}")));
+            let form = if account.contains('/') { "" } else { "; an account is named domain/player" };
+            return Err(Error::Failed(format!("there is no account {account}{by_then}{form}")));
         };
         Ok(writeln!(self.out, "{time}  at the end: {state}")?)
     }

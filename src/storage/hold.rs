@@ -165,6 +165,11 @@ fn flock(file: &File, path: &Path) -> Result<bool, FileError> {
     }
 }
 
+/// Whether a server could use the directory at `path` as far as its owner goes; one that can't be opened tells nothing.
+pub fn has_its_rights(path: &Path) -> bool {
+    File::open(path).map_or(true, |held| check_rights(&held, path).is_ok())
+}
+
 /// Checks that the rights that others have to the directory can be taken from them; nothing is changed yet. Who only may
 /// write to it would learn that after the recovery.
 ///

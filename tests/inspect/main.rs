@@ -199,6 +199,7 @@ fn there_are_no_data() {
     fs::write(&file, "").expect("the file is written");
     let nothing =
         |data: &Path| format!("there are no data in {}: no server has served from it", data.display());
+    let no_directory = format!("there are no data in {}: it is not a directory", file.display());
     let manifest = dir.path().join("manifest");
     let lost = format!(
         "{}: it is missing, so that there are no data in {}",
@@ -207,7 +208,7 @@ fn there_are_no_data() {
     );
     let missing = dir.path().join("missing");
     for (data, code, sentence) in
-        [(&missing, 2, nothing(&missing)), (&file, 2, nothing(&file)), (&dir.path().to_owned(), 1, lost)]
+        [(&missing, 2, nothing(&missing)), (&file, 2, no_directory), (&dir.path().to_owned(), 1, lost)]
     {
         for (command, arguments) in
             [("verify", &[][..]), ("explain", &["--account", "default/admin"]), ("export", &[])]
@@ -431,6 +432,10 @@ fn a_part_of_a_story() {
         &check("explain", &data, &["--account", "elsewhere/x"], 1),
         "there is no account elsewhere/x",
     );
+    let bare = check("explain", &data, &["--account", "admin"], 1);
+    check_contains(&bare, "purser: there is no account admin; an account is named domain/player\n");
+    let when = check("explain", &data, &["--account", "default/admin", "--at", "yesterday"], 2);
+    check_contains(&when, "such as 2026-11-24T16:00:00Z");
 
     // Up to the deposit, by its own time.
     let all = check("explain", &data, &["--account", "default/admin"], 0);

@@ -306,6 +306,7 @@ pub(crate) const ROWS: [Row; 26] = [
             "crate::limits",
             "crate::net::ring",
             "crate::storage::directory::PROBE",
+            "crate::storage::hold::has_its_rights",
             "crate::storage::is_for_want_of_room",
             "std",
             "std::fs",

@@ -168,7 +168,7 @@ fn keys_that_are_unknown_missing_or_of_the_wrong_type() {
     check("[\"11588\", \"11589\"]", "[11588]", ":6: games: invalid type: integer `11588`, expected a string");
     check("[\"11588\", \"11589\"]", "[\"a=b\", 5]", ":6: invalid type: integer `5`, expected a string");
     check("\"data\"", "1", ":3: data: invalid type: integer `1`, expected a string");
-    check("[\"casino\"]", "\"casino\"", ":18: domains: invalid type: string \"casino\", expected a sequence");
+    check("[\"casino\"]", "\"casino\"", ":18: domains: invalid type: string \"casino\", expected a list");
     check(
         "send_ms = 3",
         "send_ms = \"3\"",

@@ -97,6 +97,8 @@ fn data_directories() {
     check(&direct_io(data, &DirectIo::Works(data.into())), Fine, "works in /srv/data", "");
     check(&direct_io(data, &DirectIo::Works(root.clone())), Fine, "in /srv (/srv/data is not there yet)", "");
     check(&direct_io(data, &DirectIo::NotADirectory(root.clone())), Lacking, "/srv is not a", "--data");
+    let given = DirectIo::OfSomebodyElse(data.into());
+    check(&direct_io(data, &given), Lacking, "belongs to another user", "chown");
     let denied = DirectIo::NoFile(root.clone(), os(Errno::ACCESS));
     check(&direct_io(data, &denied), Lacking, "Permission denied", "--data");
     let refused = |errno| DirectIo::Refused(root.clone(), os(errno));

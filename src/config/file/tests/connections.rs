@@ -56,7 +56,7 @@ fn exempt_networks() {
     check(
         "[\"192.0.2.0/24\", \"2001:db8::/32\"]",
         "\"192.0.2.0/24\"",
-        ":54: exempt: invalid type: string \"192.0.2.0/24\", expected a sequence",
+        ":54: exempt: invalid type: string \"192.0.2.0/24\", expected a list",
     );
     let cidr = "is not a network in CIDR notation, such as \"10.0.0.0/8\" or \"192.0.2.7/32\"";
     for wrong in [
