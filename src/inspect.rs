@@ -94,7 +94,7 @@ fn open(path: &Path) -> Result<Opened, Error> {
     match path.metadata() {
         Ok(found) if found.is_dir() => {}
         Ok(_) => return Err(Error::NoData(format!("there are no data in {shown}: it is not a directory"))),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Err(Error::NoData(format!("there are no data in {shown}: no server has served from it")));
         }
         Err(error) => return Err(Error::Failed(format!("can't look into {shown}: {}", reason(&error)))),

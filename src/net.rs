@@ -161,7 +161,9 @@ pub struct Driver {
     desk: Desk,
     shard: Shard<Waiter>,
     clock: Clock,
-    /// When the last turn took in what the kernel had, or the core woke for it, nanoseconds of the clock.
+    /// When this turn began to take in what the kernel has, nanoseconds of the clock: what had come by then is known.
+    takes_in_ns: u64,
+    /// When the last turn did, or the core woke for it.
     looked_ns: u64,
     /// Since when the core was held up the last time, and until when.
     held_up_since_ns: u64,
@@ -247,6 +249,7 @@ impl Driver {
             to_end: VecDeque::new(),
             desk: Desk::new(api, registry, stages, its_metrics, its_readiness, budget_ms, seed),
             shard,
+            takes_in_ns: now.mono_ns,
             looked_ns: now.mono_ns,
             held_up_since_ns: 0,
             held_up_ns: 0,
@@ -307,7 +310,8 @@ impl Driver {
 
     /// One turn. `true` where there was anything to do, or is.
     fn turn(&mut self) -> Result<bool, Failure> {
-        self.watch.lap(Part::BesideTurns, self.clock.mono_us());
+        self.takes_in_ns = self.clock.mono_ns();
+        self.watch.lap(Part::BesideTurns, self.takes_in_ns / 1_000);
         self.ring.turn()?;
         self.ring.give_way();
         self.desk.now = self.clock.now();
@@ -325,7 +329,7 @@ impl Driver {
             self.on_event(event)?;
         }
         worked |= self.start_accepting()?;
-        self.looked_ns = self.desk.now.mono_ns;
+        self.looked_ns = self.takes_in_ns;
         worked |= self.serve_lines();
         self.watch.lap(Part::Requests, self.clock.mono_us());
         worked |= self.poll_shard();
@@ -453,7 +457,7 @@ impl Driver {
         for slot in touched.drain(..) {
             let Some(connection) = &mut self.connections[slot as usize] else { continue };
             connection.is_touched = false;
-            connection.settle(&mut self.ring, &mut self.desk.stages, now)?;
+            connection.settle(&mut self.ring, &mut self.desk.stages, now, self.takes_in_ns)?;
             if connection.is_over() {
                 if !connection.may_stay() {
                     self.places.give_up(slot);

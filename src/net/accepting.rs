@@ -71,7 +71,7 @@ impl Driver {
         let Self { listeners, intake, metrics, .. } = self;
         let Some(listener) = platform(listeners).filter(|_| self.draining.is_none()) else { return };
         if listener.armed > 0 {
-            intake.on_kept_up(now_ns);
+            intake.on_kept_up(self.takes_in_ns);
         }
         if !intake.is_due(now_ns) {
             return;

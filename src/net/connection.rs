@@ -108,6 +108,8 @@ pub(super) struct Connection {
     pub(super) is_to_end: bool,
     wait: Wait,
     since_ms: u64,
+    /// Since when its first request is waited for, or the rest of one; `None` where none has begun.
+    asks_since_ms: Option<u64>,
     /// When it lingers no more.
     lingers_until_ms: u64,
 }
@@ -143,6 +145,7 @@ impl Connection {
             is_to_end: false,
             wait: Wait::First,
             since_ms: now_ms,
+            asks_since_ms: Some(now_ms),
             lingers_until_ms: 0,
         }
     }
@@ -282,6 +285,7 @@ impl Connection {
                     return input.len();
                 }
                 Framed::Complete { request, consumed } => {
+                    self.asks_since_ms = None;
                     at += consumed;
                     let number = desk.stages.framed(self.arrived_ns, begun_ns);
                     markers::request_framed(number, self.id, consumed);

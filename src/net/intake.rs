@@ -76,6 +76,11 @@ impl Seen {
     const fn is_idle(&self) -> bool {
         2 * self.parked_us >= self.interval_us
     }
+
+    /// Whether it had nothing to do for a notable part of it.
+    const fn has_time(&self) -> bool {
+        limits::INTAKE_IDLE_PART as u64 * self.parked_us >= self.interval_us
+    }
 }
 
 impl Intake {
@@ -149,9 +154,12 @@ impl Intake {
         }
         let seen =
             Seen { interval_us: now_ns.saturating_sub(looked_ns) / 1_000, ..std::mem::take(&mut self.seen) };
-        // A core that has time lets them in, whoever comes: those who were turned away were too many at once.
-        let keeps_up = self.kept_up_ns > looked_ns && (turned_away == 0 || seen.is_idle());
         let before = self.bounds;
+        // A core that has time lets them in, whoever comes: those who were turned away were too many at once. So they were where
+        // there was room for them, it has some time, and nobody gives up.
+        let has_room = || before.is_some_and(|bounds| open + open / limits::INTAKE_IDLE_PART < bounds.open);
+        let were_at_once = || seen.is_idle() || seen.has_time() && has_room() && !seen.gives_up();
+        let keeps_up = self.kept_up_ns > looked_ns && (turned_away == 0 || were_at_once());
         if before.is_some() || !keeps_up && !seen.is_idle() && seen.gives_up() {
             self.bounds = self.next_bounds(now_ns, keeps_up, open, queue.waiting, &seen);
         }
@@ -305,6 +313,17 @@ mod tests {
         check(&format!(
             "1 9 9 0 | 100 9 0 | 8 100 8
              {idle}1 9 0 50 + | 1 9 9 | 4096 all"
+        ));
+        // Nor do they where it has some, and there is room for them.
+        let with_room = "20 640 20 7 + | 80 9 9 | 20 100 20\n".repeat(19);
+        check(&format!(
+            "20 640 80 0 | 100 9 0 | 20 100 20
+             {with_room}20 640 20 7 + | 80 9 9 | 4096 all"
+        ));
+        let prolonged = "20 640 20 6 + | 80 9 9 | 20 100 20\n".repeat(99);
+        check(&format!(
+            "20 640 80 0 | 100 9 0 | 20 100 20
+             {prolonged}"
         ));
     }
 

@@ -45,10 +45,8 @@ impl Turns {
     fn push(&mut self, id: ConnectionId, client: Client, arrived_ns: u64) {
         let line = self.clients.entry(client).or_insert_with(|| {
             self.turns.push_back(client);
-            let known = self.ended.iter().position(|(known, _)| *known == client);
-            let given_up = known.and_then(|at| self.ended.remove(at)).map(|(_, given_up)| given_up);
             let waiting = std::mem::take(&mut self.spare);
-            ClientLine { waiting, given_up: given_up.unwrap_or_default(), ..ClientLine::default() }
+            ClientLine { waiting, given_up: take_ended(&mut self.ended, client), ..ClientLine::default() }
         });
         line.waiting.push_back((id, arrived_ns));
         self.waiting += 1;
@@ -65,14 +63,24 @@ impl Turns {
         } else if let Some(line) = self.clients.remove(&client) {
             self.spare = line.waiting;
             if line.given_up.count > 0 {
-                if self.ended.len() == limits::GAVE_UP_CLIENTS {
-                    self.ended.pop_front();
-                }
-                self.ended.push_back((client, line.given_up));
+                self.keep_ended(client, line.given_up);
             }
         }
         Some(next)
     }
+
+    fn keep_ended(&mut self, client: Client, given_up: GivenUp) {
+        if self.ended.len() == limits::GAVE_UP_CLIENTS {
+            self.ended.pop_front();
+        }
+        self.ended.push_back((client, given_up));
+    }
+}
+
+/// What the client had given up when its last line ended.
+fn take_ended(ended: &mut VecDeque<(Client, GivenUp)>, client: Client) -> GivenUp {
+    let known = ended.iter().position(|(known, _)| *known == client);
+    known.and_then(|at| ended.remove(at)).map_or_else(GivenUp::default, |(_, given_up)| given_up)
 }
 
 /// The connections of a client.
@@ -119,13 +127,17 @@ impl ClientLine {
         let is_lately = now_ns.saturating_sub(since_ns) < lately_ms * NS_PER_MS;
         count > 0 && is_lately && count * limits::GAVE_UP_PART >= self.waiting.len()
     }
+}
 
-    fn on_given_up(&mut self, now_ns: u64) {
-        let GivenUp { count, since_ns } = &mut self.given_up;
-        if now_ns.saturating_sub(*since_ns) >= limits::GAVE_UP_WITHIN_MS * NS_PER_MS {
-            (*count, *since_ns) = (*count / 2, now_ns);
+impl GivenUp {
+    fn count(&mut self, now_ns: u64) {
+        let past_ns = now_ns.saturating_sub(self.since_ns);
+        if past_ns >= limits::INTAKE_BOUNDED_MS * NS_PER_MS {
+            (self.count, self.since_ns) = (0, now_ns);
+        } else if past_ns >= limits::GAVE_UP_WITHIN_MS * NS_PER_MS {
+            (self.count, self.since_ns) = (self.count / 2, now_ns);
         }
-        *count += 1;
+        self.count += 1;
     }
 }
 
@@ -158,8 +170,13 @@ impl Lines {
 
     /// A client has given up a request that waited.
     pub(super) fn gave_up(&mut self, client: Client, now_ns: u64) {
-        if let Some(line) = self.new.clients.get_mut(&client) {
-            line.on_given_up(now_ns);
+        match self.new.clients.get_mut(&client) {
+            Some(line) => line.given_up.count(now_ns),
+            None => {
+                let mut given_up = take_ended(&mut self.new.ended, client);
+                given_up.count(now_ns);
+                self.new.keep_ended(client, given_up);
+            }
         }
     }
 
@@ -273,6 +290,37 @@ mod tests {
         let newest_first = |from: usize| many[from..].iter().rev().cloned().collect::<Vec<_>>().join(" ");
         check(&many.join(" "), &[(A, 200)], 201, &format!("a0 {}", newest_first(1)));
         check(&many.join(" "), &[(A, 200), (A, 200)], 201, &newest_first(0));
+    }
+
+    /// What was given up long ago, in an overload, makes nothing of one that is given up now.
+    #[test]
+    fn who_gave_up_long_ago_is_served_as_the_others_are() {
+        let waiting: Vec<String> = (0..=limits::GAVE_UP_PART).map(|at| format!("a{}", 2_000 + at)).collect();
+        let (first, rest) = waiting.split_first().unwrap();
+        let newest_first = |from: &[String]| from.iter().rev().cloned().collect::<Vec<_>>().join(" ");
+        for (past_ms, expect) in [
+            (limits::INTAKE_BOUNDED_MS - 1, newest_first(&waiting)),
+            (limits::INTAKE_BOUNDED_MS, format!("{first} {}", newest_first(rest))),
+        ] {
+            let now_ms = 2_100;
+            let mut gave_up = vec![(A, now_ms - past_ms); 1_000];
+            gave_up.push((A, now_ms));
+            check(&waiting.join(" "), &gave_up, now_ms, &expect);
+        }
+    }
+
+    /// The last one of a line was taken from it before it was known that its client had given up.
+    #[test]
+    fn who_gives_up_the_last_one_of_a_line_is_known_for_the_next() {
+        let mut lines = Lines::new(BUDGET_MS);
+        lines.gave_up(Client::V4(A), NS_PER_MS);
+        for slot in 0..2 {
+            let id = ConnectionId::for_tests(slot);
+            lines.push(id, Client::V4(A), Service::Platform, Line::New, 0);
+        }
+        let now_ns = limits::NEWEST_FIRST_AFTER_MS * NS_PER_MS;
+        let served = std::iter::from_fn(|| lines.next_new(now_ns, false));
+        assert_eq!(served.map(ConnectionId::slot).collect::<Vec<_>>(), [1, 0]);
     }
 
     #[test]

@@ -199,6 +199,7 @@ fn there_are_no_data() {
     fs::write(&file, "").expect("the file is written");
     let nothing =
         |data: &Path| format!("there are no data in {}: no server has served from it", data.display());
+    let below = file.join("data");
     let no_directory = format!("there are no data in {}: it is not a directory", file.display());
     let manifest = dir.path().join("manifest");
     let lost = format!(
@@ -207,9 +208,12 @@ fn there_are_no_data() {
         dir.path().display()
     );
     let missing = dir.path().join("missing");
-    for (data, code, sentence) in
-        [(&missing, 2, nothing(&missing)), (&file, 2, no_directory), (&dir.path().to_owned(), 1, lost)]
-    {
+    for (data, code, sentence) in [
+        (&missing, 2, nothing(&missing)),
+        (&file, 2, no_directory),
+        (&below, 2, nothing(&below)),
+        (&dir.path().to_owned(), 1, lost),
+    ] {
         for (command, arguments) in
             [("verify", &[][..]), ("explain", &["--account", "default/admin"]), ("export", &[])]
         {

@@ -12,12 +12,14 @@ use crate::net::stages::Stages;
 
 impl Connection {
     /// Brings the ring up to what the turn made of the connection: sends what is ready, arms the receive
-    /// where more is wanted. Once for each connection that a turn has touched. One that is over is for [`Connection::end`].
+    /// where more is wanted. Once for each connection that a turn has touched, which has taken in what had come by `takes_in_ns`.
+    /// One that is over is for [`Connection::end`].
     pub(in crate::net) fn settle(
         &mut self,
         ring: &mut Ring,
         stages: &mut Stages,
         now: Now,
+        takes_in_ns: u64,
     ) -> io::Result<()> {
         if self.is_over() {
             return Ok(());
@@ -43,24 +45,26 @@ impl Connection {
             self.lingers_until_ms = now.mono_ms().saturating_add(limits::LINGER_MS);
             ring.shutdown(self.id)?;
         }
-        self.settle_receiving(ring, now.mono_ns)?;
+        self.settle_receiving(ring, takes_in_ns)?;
         // What was kept back by its own peer has not waited for the server.
         let is_held = self.has_more() && self.is_full();
         if std::mem::replace(&mut self.is_held, is_held) && !is_held {
             self.arrived_ns = now.mono_ns;
         }
         let wait = self.waits_for();
-        // A wait starts again with each answer, each request, and each hand-over to the kernel. The time for the first
-        // request runs from the connection's beginning to the request's end.
-        let goes_on = (self.wait, wait) == (Wait::First, Wait::RestOfRequest);
-        if wait != self.wait && !goes_on || sends || wait == Wait::Request {
-            self.since_ms = now.mono_ms();
+        match wait {
+            // The time for a request runs until the request has ended, whatever comes of it meanwhile.
+            Wait::First => {}
+            Wait::RestOfRequest => _ = self.asks_since_ms.get_or_insert(now.mono_ms()),
+            // A wait starts again with each answer, each request, and each hand-over to the kernel.
+            _ if wait != self.wait || sends || wait == Wait::Request => self.since_ms = now.mono_ms(),
+            _ => {}
         }
         self.wait = wait;
         Ok(())
     }
 
-    fn settle_receiving(&mut self, ring: &mut Ring, now_ns: u64) -> io::Result<()> {
+    fn settle_receiving(&mut self, ring: &mut Ring, takes_in_ns: u64) -> io::Result<()> {
         if self.receiving || self.peer_ended {
             return Ok(());
         }
@@ -74,7 +78,7 @@ impl Connection {
         if self.has_more() && !looks_ahead {
             return Ok(());
         }
-        (self.receiving, self.armed_ns) = (true, now_ns);
+        (self.receiving, self.armed_ns) = (true, takes_in_ns);
         // What lies behind its bytes may be nothing that can be received, such as a mark of urgent data: so it is not waited for.
         if self.looks_behind { ring.look(self.id) } else { ring.receive(self.id) }
     }
@@ -92,7 +96,7 @@ impl Connection {
             }
         }
         if !std::mem::replace(&mut self.cancelled, true) {
-            return ring.abort(self.id);
+            ring.abort(self.id)?;
         }
         // A cancellation wins against bytes that have come and that nobody was told of.
         if self.phase == Phase::Leaving && !self.receiving && !std::mem::replace(&mut self.has_looked, true) {

@@ -1,5 +1,6 @@
 //! What becomes of requests whose time is over or whose client has gone, on a connection without a ring.
 
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use super::*;
@@ -8,9 +9,10 @@ use crate::clock::Clock;
 use crate::clock::Now;
 use crate::journal::{Journal, Origin, Point};
 use crate::metrics::Registry;
-use crate::net::METRIC_NAMES;
 use crate::net::readiness::Readiness;
+use crate::net::ring::{Event, Received, Ring, Sizes};
 use crate::net::stages::Stages;
+use crate::net::{METRIC_NAMES, Timeouts};
 use crate::shard::core::Core;
 use crate::shard::mesh::Mesh;
 use crate::shard::partition::Partition;
@@ -324,4 +326,75 @@ fn an_end_drops_what_was_not_looked_at_alone() {
     assert!(!bench.connection.on_end(1_000 * NS_PER_MS, 1), "the second is dropped");
     assert!(!bench.connection.is_over());
     assert_eq!(bench.at(1_000).turn().answers(), [LOOKED_FOR]);
+}
+
+/// A connection on a ring, whose peer does nothing.
+fn on_a_ring(service: Service) -> (Bench, Ring, UnixStream) {
+    let mut ring = Ring::new(Sizes::server(1)).unwrap();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let mut bench = Bench::new(service);
+    let id = ring.adopt(ours.into()).unwrap();
+    bench.connection = Connection::new(id, service, Client::V4(0), 0);
+    (bench, ring, theirs)
+}
+
+impl Bench {
+    /// The turn ends at `ms`.
+    fn settle(&mut self, ring: &mut Ring, ms: u64) -> &mut Self {
+        let now = self.at(ms).desk.now;
+        self.connection.settle(ring, &mut self.desk.stages, now, now.mono_ns).unwrap();
+        self
+    }
+}
+
+/// The time of a request is over, however many of its bytes have waited for their turn meanwhile.
+#[test]
+fn the_time_for_a_request_does_not_start_again_with_each_piece() {
+    let timeouts = Timeouts { request_ms: 10_000, ..Timeouts::default() };
+    let request = balance("");
+    for answered_before in [false, true] {
+        let (mut bench, mut ring, _peer) = on_a_ring(Service::Operator);
+        let mut begun_ms = 0;
+        if answered_before {
+            bench.settle(&mut ring, 5).at(5).bytes(&request, 1);
+            bench.answers();
+            begun_ms = 1_000;
+        }
+        for (at, piece) in request.as_bytes()[..90].chunks(10).enumerate() {
+            let ms = begun_ms + 1_000 * at as u64;
+            bench.at(ms).bytes(std::str::from_utf8(piece).unwrap(), 0);
+            bench.settle(&mut ring, ms);
+            assert_eq!(bench.connection.deadline_ms(&timeouts, false), None, "it waits for the server");
+            bench.turn().settle(&mut ring, ms);
+            let expect = Some(begun_ms + 10_000);
+            assert_eq!(bench.connection.deadline_ms(&timeouts, false), expect, "{answered_before} {at}");
+        }
+    }
+    // Empty lines are no request.
+    let (mut bench, mut ring, _peer) = on_a_ring(Service::Platform);
+    bench.at(9_000).bytes("\r\n", 0).settle(&mut ring, 9_000).turn().settle(&mut ring, 9_001);
+    assert_eq!(bench.connection.deadline_ms(&timeouts, false), Some(10_000));
+}
+
+/// It was looked at when it was to leave, and that look has ended before its end began.
+#[test]
+fn who_leaves_and_is_not_read_any_more_is_closed() {
+    let (mut bench, mut ring, _peer) = on_a_ring(Service::Platform);
+    bench.connection.receiving = true;
+    bench.connection.end_idle();
+    bench.connection.on_received();
+    bench.connection.on_cancelled();
+    assert!(bench.connection.may_stay());
+    while !bench.connection.is_closed() {
+        bench.connection.end(&mut ring, &mut bench.desk.stages).unwrap();
+        if bench.connection.receiving {
+            ring.turn_and_wait().unwrap();
+        }
+        while let Some(event) = ring.next_event() {
+            assert!(matches!(event, Event::Received { received: Received::Cancelled, .. }), "{event:?}");
+            bench.connection.on_received();
+            bench.connection.on_cancelled();
+        }
+        assert!(bench.connection.receiving || bench.connection.is_closed() || !bench.connection.may_stay());
+    }
 }

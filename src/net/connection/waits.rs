@@ -34,7 +34,7 @@ impl Connection {
             Wait::Turn
         } else if !self.is_idle() {
             Wait::RestOfRequest
-        } else if self.wait == Wait::First {
+        } else if self.asks_since_ms.is_some() {
             Wait::First
         } else {
             Wait::Request
@@ -44,11 +44,12 @@ impl Connection {
     /// When its time runs out on what it waits for, milliseconds of the clock; `None` where it waits for the server.
     pub(in crate::net) fn deadline_ms(&self, timeouts: &Timeouts, is_stopping: bool) -> Option<u64> {
         let idle_ms = |limit_ms| if is_stopping { limits::IDLE_AT_STOP_MS.min(limit_ms) } else { limit_ms };
-        let limit_ms = match self.wait {
-            Wait::First => idle_ms(timeouts.request_ms),
-            Wait::Request => idle_ms(timeouts.keep_alive_ms),
-            Wait::RestOfRequest => timeouts.request_ms,
-            Wait::PeerReads => timeouts.send_ms,
+        let asks_since_ms = self.asks_since_ms.unwrap_or(self.since_ms);
+        let (since_ms, limit_ms) = match self.wait {
+            Wait::First => (asks_since_ms, idle_ms(timeouts.request_ms)),
+            Wait::RestOfRequest => (asks_since_ms, timeouts.request_ms),
+            Wait::Request => (self.since_ms, idle_ms(timeouts.keep_alive_ms)),
+            Wait::PeerReads => (self.since_ms, timeouts.send_ms),
             Wait::PeerEnds => {
                 return Some(
                     self.lingers_until_ms.min(self.since_ms.saturating_add(limits::LINGER_QUIET_MS)),
@@ -56,7 +57,7 @@ impl Connection {
             }
             Wait::Answer | Wait::Turn => return None,
         };
-        Some(self.since_ms.saturating_add(limit_ms))
+        Some(since_ms.saturating_add(limit_ms))
     }
 
     /// Its time has run out, as far as the end of the last turn knew.
