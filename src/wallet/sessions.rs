@@ -263,7 +263,8 @@ impl Wallet {
         used_ms: Millis,
         effect: &mut Effect,
     ) {
-        let index = self.accounts.find(account).expect("an account stays");
+        // An account stays; a record of one that is not there is not this wallet's.
+        let Some(index) = self.accounts.find(account) else { return };
         let found = self.accounts.get_mut(index);
         // The session may have ended meanwhile.
         if let Some(at) = found.session_at(|session| &*session.key == key) {
