@@ -221,6 +221,10 @@ pub const GONE_AFTER_MS: u64 = 25;
 /// 250 bytes each. Past it: -1, or 503.
 pub const REQUESTS_IN_HAND_MAX: usize = 65_536;
 
+/// A second signal to stop that comes sooner is the first one: who signals a process and its group sends two. Who is impatient
+/// sends another one.
+pub const STOP_AGAIN_AFTER_MS: u64 = 1_000;
+
 /// At a stop a connection that was idle for so long ends. Others end with the answer to their next request, or when they
 /// have been idle for so long.
 pub const IDLE_AT_STOP_MS: u64 = 500;

@@ -151,7 +151,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
     stalls::watch(shared.stalls.clone());
     announce(addresses, shards);
 
-    stops.wait();
+    stops.wait(shared.clock.clone());
     leave(&shared.readiness, config.drain_grace_ms);
     stop(&shared, startup, executors)?;
     // Where one fails the next start reads as much as after a crash.

@@ -146,7 +146,7 @@ fn broken_files() {
     check_file("[\"11588\"]", "[\"11588]", "purser.toml:4: invalid basic string");
     check_file("games", "gmaes", "purser.toml:4: unknown field `gmaes`");
     check_file("currency", "currenzy", "purser.toml:14: unknown field `currenzy`");
-    check_file("GBP", "GBX", "purser.toml:14: ISO 4217 has no currency \"GBX\"");
+    check_file("GBP", "GBX", "purser.toml:14: \"GBX\" is no currency of ISO 4217 with minor units");
     check_file(
         "[\"default\"]",
         "[\"casino\"]",

@@ -69,7 +69,7 @@ pub fn encode(call: Call, outcome: &Outcome<&str>, describe: bool, body: &mut Ve
         Outcome::Unavailable => match call.caller() {
             Caller::Platform => encode_refusal(ErrorCode::Unknown, describe.then_some(UNAVAILABLE), body),
             Caller::Operator => {
-                encode_error(Status::Unavailable, None, body);
+                encode_error(Status::Unavailable, Some(OPERATORS_UNAVAILABLE), body);
                 return Status::Unavailable;
             }
         },
@@ -98,6 +98,8 @@ pub fn encode_error(status: Status, detail: Option<&str>, body: &mut Vec<u8>) {
     body.push(b'}');
 }
 
+const OPERATORS_UNAVAILABLE: &str =
+    "The wallet can't do this now, and nothing was changed; where it is for long, /readyz says why.";
 const UNAVAILABLE: &str = "The wallet can't answer now, and nothing was changed";
 
 fn refuse_operator(refusal: OperatorRefusal, body: &mut Vec<u8>) -> Status {

@@ -341,8 +341,10 @@ fn domains<'a>(source: &Source<'_>, raw: &'a [RawDomain]) -> Result<Domains<'a>,
         names.add(source, &domain.name)?;
         let code = domain.currency.get_ref();
         let currency = Currency::from_code(code).ok_or_else(|| {
-            source
-                .fault(domain.currency.span(), format!("ISO 4217 has no currency {code:?}, such as \"GBP\""))
+            source.fault(
+                domain.currency.span(),
+                format!("{code:?} is no currency of ISO 4217 with minor units, such as \"GBP\""),
+            )
         })?;
         domains.push((name.as_str(), currency));
     }

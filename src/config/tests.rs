@@ -110,7 +110,7 @@ fn refusals_of_what_the_file_holds() {
     check(
         "serve --config FILE",
         &FILE.replace("EUR", "EUX"),
-        "purser.toml:17: ISO 4217 has no currency \"EUX\"",
+        "purser.toml:17: \"EUX\" is no currency of ISO 4217 with minor units",
     );
     check("serve --config FILE --demo-accounts 1", FILE, "with --demo alone");
     check("serve --config FILE --listen 127.0.0.2:1001", FILE, "overlap");

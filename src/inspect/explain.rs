@@ -152,11 +152,11 @@ impl<W: Write> Story<'_, W> {
             (None, Some(_)) => {
                 let state = self.state().unwrap_or_default();
                 writeln!(self.out, "{time}  {file}: {state}")?;
-                if !self.is_within(header.now_ms) {
-                    writeln!(
-                        self.out,
-                        "what came before that is in the snapshot, and no record of it is kept"
-                    )?;
+                if let Some(until_ms) = self.args.until_ms.filter(|until_ms| *until_ms < header.now_ms) {
+                    let until = words::time(until_ms);
+                    return Err(Error::Failed(format!(
+                        "what {account} was at {until} is not known: the records up to {time} are folded into the snapshot"
+                    )));
                 }
             }
         }
@@ -297,7 +297,8 @@ impl<W: Write> Story<'_, W> {
         self.now_ms = until.unwrap_or(self.now_ms);
         let time = words::time(self.now_ms);
         let Some(state) = self.state() else {
-            let by_then = if self.args.until_ms.is_some() { format!(" by {time}") } else { String::new() };
+            let by_then = self.args.until_ms.map(|until_ms| format!(" by {}", words::time(until_ms)));
+            let by_then = by_then.unwrap_or_default();
             let form = if account.contains('/') { "" } else { "; an account is named domain/player" };
             return Err(Error::Failed(format!("there is no account {account}{by_then}{form}")));
         };

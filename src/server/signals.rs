@@ -1,6 +1,6 @@
 //! What the signals of the system do to the process.
 //!
-//! SIGTERM and SIGINT end it: at once while it starts, in order once it serves, and at once when a second one comes. The
+//! SIGTERM and SIGINT end it: at once while it starts, in order once it serves, and at once when one comes a while later. The
 //! other signals that a supervisor, a closed terminal or a slip of a hand may send have no use here, and must not end a
 //! server that holds money.
 
@@ -14,7 +14,8 @@ use signal_hook::iterator::Signals;
 
 use super::say::say;
 use super::{EXIT_IO, Failure};
-use crate::config;
+use crate::clock::Clock;
+use crate::{config, limits};
 
 /// What a shell tells of a process that a signal has ended: this and the signal's number.
 const EXIT_SIGNAL: i32 = 128;
@@ -81,14 +82,15 @@ impl Stops {
         Signals::new(STOPS).map(Self).map_err(|error| unhandled(&error))
     }
 
-    /// Waits for the first one. From then on the next one ends the process at once: a stop may take too long for who
-    /// asked for it.
+    /// Waits for the first one. A while later another one ends the process at once: a stop may take too long for who asked for
+    /// it. Before that it is the same one: who signals a process and its group, as `timeout` does, signals twice.
     #[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
-    pub(super) fn wait(self) {
+    pub(super) fn wait(self, clock: Clock) {
         let Self(mut signals) = self;
         signals.forever().next();
+        let again_ms = clock.now().mono_ms() + limits::STOP_AGAIN_AFTER_MS;
         std::thread::spawn(move || {
-            if signals.forever().next().is_some() {
+            if signals.forever().any(|_| clock.now().mono_ms() >= again_ms) {
                 say("told to stop once more: it ends at once");
                 std::process::exit(i32::from(EXIT_IO));
             }

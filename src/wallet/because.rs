@@ -4,6 +4,8 @@ pub(super) const NO_ACCOUNT: &str =
     "OperatorAccountID names no account, or one whose domain is not served to this platform.";
 pub(super) const MANY_REFUSALS: &str =
     "The player has as many refused bets as are remembered; ask again when the first of them are forgotten.";
+pub(super) const REFUSED_BEFORE: &str =
+    "The bet of this TransactionID was refused before, and is refused alike until that is forgotten.";
 pub(super) const FROZEN: &str = "The account is frozen.";
 pub(super) const EXPIRED: &str = "The session has expired.";
 pub(super) const NO_GAME: &str = "GameID names no game that is offered.";

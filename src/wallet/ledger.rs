@@ -11,7 +11,7 @@ use super::amount::Amount;
 use super::books::{Book, DomainId};
 use super::horizon::is_over;
 use super::lines::Lines;
-use super::outcome::{ErrorCode, Extras, Receipt, Why};
+use super::outcome::{ErrorCode, Extras, Receipt};
 use super::platforms::PlatformIndex;
 use super::restriction::Restrictions;
 use super::round_lists::RoundLists;
@@ -110,7 +110,6 @@ pub(super) struct RefusedBet {
     pub(super) bet: u64,
     pub(super) until_ms: Millis,
     pub(super) code: ErrorCode,
-    pub(super) why: Why,
 }
 
 impl Activity {

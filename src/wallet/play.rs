@@ -69,7 +69,7 @@ impl Wallet {
                 if succeeds { (ErrorCode::Success, "") } else { (ErrorCode::TransactionNotFound, NO_BET) }
             }
             Verdict::Refuse(code, why) => {
-                if !self.remember_refusal(stamp.now_ms, play, at, (code, why)) {
+                if !self.remember_refusal(stamp.now_ms, play, at, code) {
                     return refused(ErrorCode::Unknown, because::MANY_REFUSALS);
                 }
                 (code, why)

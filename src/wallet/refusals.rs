@@ -8,11 +8,11 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::ladder::Verdict;
 use super::ledger::{AccountIndex, RefusedBet};
 use super::operation::{Play, PlayKind};
-use super::outcome::{ErrorCode, Why};
+use super::outcome::ErrorCode;
 use super::platform::RoundScope;
 use super::platforms::PlatformIndex;
 use super::play::At;
-use super::{Millis, Wallet};
+use super::{Millis, Wallet, because};
 use crate::limits;
 use crate::marks::{self, Mark};
 
@@ -35,7 +35,7 @@ impl Wallet {
         let bet = bet_hash(play, at.platform);
         let refusal = activity.refusals.iter().find(|known| known.bet == bet && now_ms < known.until_ms)?;
         marks::hit(Mark::RefusalRemembered);
-        Some(Verdict::Refuse(refusal.code, refusal.why.0))
+        Some(Verdict::Refuse(refusal.code, because::REFUSED_BEFORE))
     }
 
     /// Remembers a refusal that lasts, where the platform asks for that. `false` where the account has as many as are
@@ -45,7 +45,7 @@ impl Wallet {
         now_ms: Millis,
         play: &Play<&str>,
         at: At,
-        (code, why): (ErrorCode, &'static str),
+        code: ErrorCode,
     ) -> bool {
         let remembered_ms = self.platforms.dialect(at.platform).remember_refusals_ms;
         let lasts = matches!(
@@ -71,7 +71,7 @@ impl Wallet {
             return false;
         }
         let until_ms = now_ms.saturating_add(remembered_ms);
-        refusals.push_back(RefusedBet { bet, until_ms, code, why: Why(why) });
+        refusals.push_back(RefusedBet { bet, until_ms, code });
         true
     }
 }

@@ -448,8 +448,13 @@ fn a_part_of_a_story() {
     let part = check("explain", &data, &["--account", "default/admin", "--at", at], 0);
     check_contains(&part, "version 4 -> 5");
     check_contains(&part, &format!("{at}  at the end: "));
-    let before = check("explain", &data, &["--account", "default/admin", "--at", "2020-01-01T00:00:00Z"], 0);
-    check_contains(&before, "what came before that is in the snapshot");
+    let before = check("explain", &data, &["--account", "default/admin", "--at", "2020-01-01T00:00:00Z"], 1);
+    check_contains(
+        &before,
+        "purser: what default/admin was at 2020-01-01T00:00:00.000Z is not known: the records up to ",
+    );
+    let nobody = check("explain", &data, &["--account", "default/x", "--at", "2020-01-01T00:00:00Z"], 1);
+    check_contains(&nobody, "purser: there is no account default/x by 2020-01-01T00:00:00.000Z\n");
 }
 
 /// Dealt to another number of shards, the accounts are in snapshots, and no record is left.

@@ -245,6 +245,18 @@ impl Server {
         self.child.wait().expect("it has ended")
     }
 
+    /// Tells it to stop, again and again, until it has ended.
+    pub(crate) fn insist(&mut self, signal: Signal) -> ExitStatus {
+        let pid = Pid::from_child(&self.child);
+        let descriptor = pidfd_open(pid, PidfdFlags::empty()).expect("the process was not waited for yet");
+        let a_moment = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+        let mut ends = [PollFd::new(&descriptor, PollFlags::IN)];
+        while poll(&mut ends, Some(&a_moment)) == Ok(0) {
+            self.signal(signal);
+        }
+        self.wait()
+    }
+
     /// What it said after it began to serve; it has ended.
     pub(crate) fn last_words(&mut self) -> String {
         let mut said = String::new();

@@ -165,9 +165,8 @@ fn a_second_signal_ends_it_at_once() {
         let _rest = half_sent(&mut busy);
         server.signal(first);
         assert_eq!(idle.end(), End::Closed);
-        server.signal(second);
-        let code = server.wait().code().expect("it ends by itself");
-        assert_ne!(code, 0, "not all that was in hand is finished");
+        let code = server.insist(second).code().expect("it ends by itself");
+        assert_eq!(code, 74, "not all that was in hand is finished");
     }
 }
 
@@ -303,13 +302,30 @@ fn a_grace_before_the_drain() {
             assert_eq!(client.ask(&get("/healthz")).status, 200);
         }
         server.put_account(TOKEN, "default/late");
-        server.signal(signal);
-        assert_eq!(server.wait().code(), Some(74));
+        assert_eq!(server.insist(signal).code(), Some(74));
         assert_eq!(
             server.last_words(),
             told_to_stop(DAY) + "purser: told to stop once more: it ends at once\n"
         );
     }
+}
+
+/// Who signals a process and its group signals twice, and means one stop.
+#[test]
+fn two_signals_at_once_are_one() {
+    let mut server = Start::demo(1).start();
+    let mut client = server.client();
+    let request = balance("default/player-000001");
+    let (part, rest) = request.split_at(request.len() - 10);
+    client.send(part);
+    for _ in 0..3 {
+        server.signal(Signal::TERM);
+    }
+    await_refusal(server.platform);
+    client.send(rest);
+    assert_eq!(client.answer().status, 200);
+    assert_eq!(server.wait().code(), Some(0));
+    assert_eq!(server.last_words(), "");
 }
 
 /// What a server says that has a grace and is told to stop.

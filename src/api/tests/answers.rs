@@ -225,7 +225,9 @@ fn an_unavailable_shard_is_told_in_the_callers_manner() {
         let expect = format!(r#"{{"ErrorCode":-1,"ErrorDescription":"{why}"}}"#);
         assert_eq!(str::from_utf8(&body).unwrap(), expect);
     }
-    let expect = format!(r#"{{"Error":"{}"}}"#, Status::Unavailable.sentence());
+    let why =
+        "The wallet can't do this now, and nothing was changed; where it is for long, /readyz says why.";
+    let expect = format!(r#"{{"Error":"{why}"}}"#);
     for call in operators {
         check(call, Outcome::Unavailable, Status::Unavailable, &expect);
     }

@@ -305,7 +305,7 @@ fn domains_with_a_fault() {
         "currency = \"KWD\"\ntime_zone = 2",
         ":34: time_zone: invalid type: integer `2`, expected a string",
     );
-    check("\"KWD\"", "\"kwd\"", ":33: ISO 4217 has no currency \"kwd\", such as \"GBP\"");
+    check("\"KWD\"", "\"kwd\"", ":33: \"kwd\" is no currency of ISO 4217 with minor units, such as \"GBP\"");
     check(
         "name = \"casino\"",
         "name = \"default\"",
