@@ -355,6 +355,18 @@ impl Process {
         words
     }
 
+    /// Signals again and again, until the process has ended.
+    #[track_caller]
+    pub(crate) fn insist(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        let descriptor = pidfd_open(pid, PidfdFlags::empty()).expect("the process was not waited for yet");
+        let a_moment = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+        let mut ends = [PollFd::new(&descriptor, PollFlags::IN)];
+        while poll(&mut ends, Some(&a_moment)) == Ok(0) {
+            self.signal(signal);
+        }
+    }
+
     /// Waits for the end of the process.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> ExitStatus {

@@ -22,13 +22,13 @@ fn check(sections: &str, act: impl FnOnce(&Home, &Process), code: i32) {
 fn nothing_waits_for_who_reads() {
     check("", |_, process| process.signal(Signal::TERM), 0);
     check("[timeouts]\ndrain_grace_ms = 1\n", |_, process| process.signal(Signal::INT), 0);
-    // The second one ends it at once.
-    let twice = |_: &Home, process: &Process| {
+    // One that comes a while later ends it at once.
+    let insisting = |_: &Home, process: &Process| {
         process.signal(Signal::TERM);
         process.await_ready(503);
-        process.signal(Signal::TERM);
+        process.insist(Signal::TERM);
     };
-    check("[timeouts]\ndrain_grace_ms = 600000\n", twice, 74);
+    check("[timeouts]\ndrain_grace_ms = 600000\n", insisting, 74);
     let unused = |_: &Home, process: &Process| {
         for signal in [Signal::HUP, Signal::USR1, Signal::HUP, Signal::TERM] {
             process.signal(signal);
