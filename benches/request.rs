@@ -11,19 +11,19 @@ use std::collections::VecDeque;
 use std::hint::black_box;
 use std::time::Duration;
 
+use api::{self, Call, Decoded};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
-use purser::api::{self, Call, Decoded};
-use purser::http::{self, Date, Framed, Framer, Reply, Request};
-use purser::wallet::account::AccountRef;
-use purser::wallet::amount::Amount;
-use purser::wallet::operation::{Operation, Play, PlayKind};
-use purser::wallet::outcome::{Balance, Effect, Outcome, Receipt, Redeemed};
-use purser::wallet::{Currency, PlatformKey, RoundScope, Stamp, Wallet};
+use http::{self, Date, Framed, Framer, Reply, Request};
 use rand_chacha::rand_core::Rng as _;
 use support::{
     ACCOUNTS, PLAYERS, PurePath, START_MS, account_id, balance_request, bet_request, create_request, draw,
     put_round, put_token, redeem_request, token_place, wallet,
 };
+use wallet::account::AccountRef;
+use wallet::amount::Amount;
+use wallet::operation::{Operation, Play, PlayKind};
+use wallet::outcome::{Balance, Effect, Outcome, Receipt, Redeemed};
+use wallet::{Currency, PlatformKey, RoundScope, Stamp, Wallet};
 
 fn main() {
     let scale = Scale::of_this_run();
@@ -336,7 +336,7 @@ fn request(criterion: &mut Criterion) {
     let mut now_ms = START_MS;
     group.bench_function("createtoken", |bencher| {
         bencher.iter(|| {
-            now_ms += purser::limits::TOKEN_LIFE_MS / OUTSTANDING;
+            now_ms += limits::TOKEN_LIFE_MS / OUTSTANDING;
             path.serve(now_ms, black_box(next.next().expect("a cycle has no end"))).len()
         });
     });

@@ -140,7 +140,7 @@ fn createtoken_and_redeemtoken_allocate_nothing() {
 #[test]
 fn createtoken_allocates_nothing_where_tokens_expire() {
     let requests = of_each_player(create_request);
-    let life_ms = purser::limits::TOKEN_LIFE_MS;
+    let life_ms = limits::TOKEN_LIFE_MS;
     check(0, |path, round| {
         let now_ms = START_MS + round as u64 * (life_ms / 1_000);
         assert_done(path.serve(now_ms, &requests[round % PLAYERS]));

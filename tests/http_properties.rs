@@ -1,9 +1,9 @@
 //! Framing over any stream: how the bytes were cut up on the way changes nothing, and no bytes are a surprise.
 
+use http::{Framed, Framer, Method, Request, Status};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use purser::http::{Framed, Framer, Method, Request, Status};
 
 /// A request as it was meant, or as it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]

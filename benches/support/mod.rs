@@ -3,17 +3,17 @@
 
 use std::sync::Arc;
 
-use purser::api::{self, Api, Decoded, Manners, Platform};
-use purser::http::{self, Date, Framed, Framer, Reply};
-use purser::journal::{Journal, Origin, Point};
-use purser::shard::core::{Core, Step};
-use purser::shard::partition::Partition;
-use purser::wallet::account::{AccountRef, KeyHash, Profile};
-use purser::wallet::amount::Amount;
-use purser::wallet::token::TOKEN_CHARS;
-use purser::wallet::{Catalog, Currency, Dialect, Domain, PlatformKey, Wallet};
+use api::{self, Api, Decoded, Manners, Platform};
+use http::{self, Date, Framed, Framer, Reply};
+use journal::{Journal, Origin, Point};
+use partition::Partition;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use shard::core::{Core, Step};
+use wallet::account::{AccountRef, KeyHash, Profile};
+use wallet::amount::Amount;
+use wallet::token::TOKEN_CHARS;
+use wallet::{Catalog, Currency, Dialect, Domain, PlatformKey, Wallet};
 
 /// When everything starts, milliseconds since 1970; any time does.
 pub(crate) const START_MS: u64 = 1_764_000_000_000;

@@ -5,14 +5,15 @@
 //! depends on the configuration, and neither on what was sent nor on which platform it names. What varies
 //! with the sender's own text (its length, a broken base64) tells the sender nothing.
 
-use std::fmt;
+use alloc::format;
+use alloc::vec::Vec;
+use core::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use super::Platform;
-use crate::limits;
 
 const BYTES: usize = limits::CREDENTIALS_BYTES_MAX;
 const WORDS: usize = BYTES / size_of::<u64>();
@@ -133,7 +134,7 @@ fn after_scheme<'a>(field: &'a [u8], scheme: &str) -> Option<&'a [u8]> {
 pub(super) mod tests {
     use super::super::Manners;
     use super::*;
-    use crate::wallet::platform::{Dialect, PlatformKey};
+    use wallet::platform::{Dialect, PlatformKey};
 
     fn platforms(credentials: &[(&str, &str)]) -> Credentials {
         let platform = |(user, password): &(&str, &str)| Platform {
@@ -156,7 +157,7 @@ pub(super) mod tests {
     }
 
     /// The field that names a platform by its user and password.
-    pub(in crate::api) fn basic(user_and_password: impl AsRef<[u8]>) -> Vec<u8> {
+    pub(crate) fn basic(user_and_password: impl AsRef<[u8]>) -> Vec<u8> {
         format!("Basic {}", STANDARD.encode(user_and_password)).into_bytes()
     }
 

@@ -1,17 +1,17 @@
 //! The platforms' calls: a path and a JSON object become an operation (protocol §1, §3, §4).
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::borrow::ToOwned as _;
 
 use super::members::{Fault, Object, Unknown, object, read};
 use super::{Call, forms};
-use crate::limits;
-use crate::wallet::account::AccountRef;
-use crate::wallet::amount::{Amount, Money};
-use crate::wallet::currency::Currency;
-use crate::wallet::operation::Operation;
-use crate::wallet::outcome::ErrorCode;
-use crate::wallet::platform::{Dialect, PlatformKey};
-use crate::wallet::token::{TokenId, TokenPolicy, parse_wrapped};
+use wallet::account::AccountRef;
+use wallet::amount::{Amount, Money};
+use wallet::currency::Currency;
+use wallet::operation::Operation;
+use wallet::outcome::ErrorCode;
+use wallet::platform::{Dialect, PlatformKey};
+use wallet::token::{TokenId, TokenPolicy, parse_wrapped};
 
 /// A call of the wallet listener. All are `POST`.
 pub(super) struct Route {

@@ -9,12 +9,13 @@ mod views;
 use super::call::{Call, Caller};
 use super::forms::{write_date_of_birth, write_number};
 use super::text::{write_escaped, write_string};
-use crate::http::Status;
-use crate::wallet::account::{Date, Gender, Status as AccountStatus};
-use crate::wallet::amount::{Amount, DECIMAL_BYTES_MAX};
-use crate::wallet::currency::Currency;
-use crate::wallet::outcome::{Balance, ErrorCode, Extras, OperatorRefusal, Outcome, Redeemed};
-use crate::wallet::token::{TOKEN_CHARS, TokenId};
+use alloc::vec::Vec;
+use http::Status;
+use wallet::account::{Date, Gender, Status as AccountStatus};
+use wallet::amount::{Amount, DECIMAL_BYTES_MAX};
+use wallet::currency::Currency;
+use wallet::outcome::{Balance, ErrorCode, Extras, OperatorRefusal, Outcome, Redeemed};
+use wallet::token::{TOKEN_CHARS, TokenId};
 
 /// Appends the body of the answer to `call` and says the answer's status. A platform's refusal says why where `describe` is
 /// set.

@@ -1,6 +1,7 @@
 //! Forms of dates and times: ISO 8601, as the protocol writes it.
 
-use crate::wallet::account::Date;
+use alloc::vec::Vec;
+use wallet::account::Date;
 
 /// Digits of a second's fraction that a `Timestamp` may have (protocol §1).
 const FRACTION_DIGITS_MAX: usize = 9;

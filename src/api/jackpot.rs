@@ -2,7 +2,7 @@
 
 use super::forms::{write_number, write_padded};
 use super::members::is_number;
-use crate::limits;
+use alloc::vec::Vec;
 
 /// Ten billion shares of the smallest kind are one.
 const UNITS_PER_ONE: u128 = 10_u128.pow(limits::JACKPOT_DECIMALS_MAX as u32);

@@ -28,9 +28,9 @@ mod json;
 mod rows;
 mod visitors;
 
-use std::borrow::Cow;
-use std::fmt;
-use std::marker::PhantomData;
+use alloc::borrow::Cow;
+use core::fmt;
+use core::marker::PhantomData;
 
 use compact_str::CompactString;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
@@ -42,8 +42,7 @@ pub(super) use rows::{bound, member, object, sentences};
 use visitors::{Flag, Name, Nested, Number, Text};
 
 use super::jackpot::Jackpot;
-use crate::limits;
-use crate::wallet::amount::Money;
+use wallet::amount::Money;
 
 /// The body is not JSON, not an object, or nested too deep.
 pub(super) const NOT_AN_OBJECT: &str = "The body is not a well-formed JSON object.";

@@ -3,20 +3,23 @@
 //! Faults of the caller are HTTP statuses, each with a sentence. Which fault is told, where several meet:
 //! unknown path (404), then method (405), then token (401), then path and query parameters, and body (400).
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use compact_str::CompactString;
 
 use super::credentials::Secret;
 use super::members::{Fault, Object, Unknown, fits, object};
 use super::{Call, Decoded, PROBES, Terms, about_the_server, forms, members};
-use crate::http::{Method, Request, Status};
-use crate::limits;
-use crate::wallet::account::{AccountRef, Gender, Profile, Status as AccountStatus};
-use crate::wallet::amount::Money;
-use crate::wallet::currency::Currency;
-use crate::wallet::operation::{Direction, Operation};
-use crate::wallet::restriction::{ByPeriod, Restrictions};
+use http::{Method, Request, Status};
+use wallet::account::{AccountRef, Gender, Profile, Status as AccountStatus};
+use wallet::amount::Money;
+use wallet::currency::Currency;
+use wallet::operation::{Direction, Operation};
+use wallet::restriction::{ByPeriod, Restrictions};
 
 const ACCOUNTS: &str = "/operator/v1/accounts/";
 

@@ -14,10 +14,10 @@ mod views;
 use std::borrow::Cow;
 
 use super::{Api, Call, Decoded, Manners, Platform, Terms};
-use crate::http::{Method, Request, Status};
-use crate::wallet::operation::Operation;
-use crate::wallet::platform::{Dialect, PlatformKey, RoundScope};
-use crate::wallet::token::TokenPolicy;
+use http::{Method, Request, Status};
+use wallet::operation::Operation;
+use wallet::platform::{Dialect, PlatformKey, RoundScope};
+use wallet::token::TokenPolicy;
 
 /// `admin:admin`.
 const ADMIN: &[u8] = b"Basic YWRtaW46YWRtaW4=";

@@ -2,7 +2,9 @@
 
 use super::forms::write_number;
 use super::jackpot::Jackpot;
-use crate::wallet::amount::Money;
+use alloc::string::String;
+use alloc::vec::Vec;
+use wallet::amount::Money;
 
 /// Appends `text` as a JSON string.
 pub(super) fn write_string(text: &str, out: &mut Vec<u8>) {
@@ -52,7 +54,7 @@ pub(super) fn write_money(money: Money, out: &mut Vec<u8>) {
     }
     // At least one digit stands before the point.
     let missing = (zeros + 1).saturating_sub(out.len() - start);
-    out.splice(start..start, std::iter::repeat_n(b'0', missing));
+    out.splice(start..start, core::iter::repeat_n(b'0', missing));
     out.insert(out.len() - zeros, b'.');
 }
 

@@ -5,7 +5,6 @@
 //! of the two is right is not for the server to guess. It keeps its own time and says so.
 
 use super::Clock;
-use crate::limits;
 
 /// Follows the system clock. One for a process: each look moves the clock.
 #[derive(Debug)]

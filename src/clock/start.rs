@@ -4,8 +4,6 @@
 //! a journal that was written under such a clock holds a right one back. The journal's last record is the one witness:
 //! this compares the two, and leaves what it can't tell to the operator.
 
-use crate::limits;
-
 /// What the operator says of the time at a start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Confirmed {

@@ -7,7 +7,8 @@
 
 use super::field::{is_token_byte, is_value_byte};
 use super::status::Status;
-use crate::limits::{BODY_BYTES_MAX, CHUNK_OVERHEAD_BYTES_MAX, HEADERS_MAX};
+use alloc::vec::Vec;
+use limits::{BODY_BYTES_MAX, CHUNK_OVERHEAD_BYTES_MAX, HEADERS_MAX};
 
 /// Hexadecimal digits of a chunk's size, leading zeros included: what fits 64 bits.
 const SIZE_DIGITS_MAX: u8 = 16;

@@ -6,7 +6,7 @@
 use core::net::Ipv6Addr;
 use core::num::NonZeroU32;
 
-use crate::limits::REQUEST_BUDGET_MS_MAX;
+use limits::REQUEST_BUDGET_MS_MAX;
 
 /// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
 pub(super) const fn is_token_byte(byte: u8) -> bool {
@@ -107,7 +107,7 @@ pub(super) fn split_authority(value: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     let (host, rest) = match value {
         [b'[', literal @ ..] => {
             let end = literal.iter().position(|&byte| byte == b']')?;
-            std::str::from_utf8(&literal[..end]).ok()?.parse::<Ipv6Addr>().ok()?;
+            core::str::from_utf8(&literal[..end]).ok()?.parse::<Ipv6Addr>().ok()?;
             value.split_at(end + 2)
         }
         _ => {

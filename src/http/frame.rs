@@ -4,7 +4,8 @@ use super::chunked::Chunked;
 use super::head::{self, BodyFraming, Head};
 use super::request::Framed;
 use super::status::Status;
-use crate::limits::HEAD_BYTES_MAX;
+use alloc::boxed::Box;
+use limits::HEAD_BYTES_MAX;
 
 /// Frames the messages of one connection, one after the other.
 ///

@@ -3,14 +3,14 @@
 //! The result holds positions and not references, so that a head is read once, and its body may come in later
 //! turns, when the bytes have moved to another buffer.
 
-use std::mem::MaybeUninit;
-use std::num::NonZeroU32;
+use core::mem::MaybeUninit;
+use core::num::NonZeroU32;
 
 use super::field::{self, Codings};
 use super::request::{Method, Request};
 use super::status::Status;
 use super::target::Target;
-use crate::limits::{BODY_BYTES_MAX, EMPTY_LINES_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, TARGET_BYTES_MAX};
+use limits::{BODY_BYTES_MAX, EMPTY_LINES_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, TARGET_BYTES_MAX};
 
 const _: () = {
     assert!(HEAD_BYTES_MAX <= u16::MAX as usize, "a span counts in 16 bits");
@@ -33,7 +33,7 @@ impl Span {
     }
 
     fn text(self, input: &[u8]) -> &str {
-        std::str::from_utf8(self.bytes(input))
+        core::str::from_utf8(self.bytes(input))
             .expect("a target is ASCII, and the input is the same as before")
     }
 

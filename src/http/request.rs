@@ -1,6 +1,6 @@
 //! What a message says, and the result of framing.
 
-use std::fmt;
+use core::fmt;
 
 use super::status::Status;
 
@@ -61,7 +61,7 @@ pub struct Request<'a> {
     /// The content, after the transfer coding was taken off. Any bytes.
     pub body: &'a [u8],
     /// The value of `Request-Timeout`: the time in which the client wants its answer, milliseconds, 1 to
-    /// [`REQUEST_BUDGET_MS_MAX`](crate::limits::REQUEST_BUDGET_MS_MAX).
+    /// [`REQUEST_BUDGET_MS_MAX`](limits::REQUEST_BUDGET_MS_MAX).
     pub timeout_ms: Option<u32>,
     /// Whether the connection may persist after the answer (RFC 9112 §9.3).
     pub keep_alive: bool,

@@ -3,8 +3,10 @@
 //! Nearly every answer is a 200 with JSON on a connection that persists. Its head differs from the last one in
 //! nothing but the length, so it lies ready with the date in it and is copied.
 
-use std::io::Write as _;
-use std::time::{Duration, UNIX_EPOCH};
+use alloc::vec::Vec;
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 
 use super::status::Status;
 
@@ -20,8 +22,8 @@ const DATE_BYTES: usize = 29;
 /// Where the date lies in [`USUAL_HEAD`].
 const DATE_START: usize = USUAL_HEAD.len() - "\r\nContent-Length: ".len() - DATE_BYTES;
 
-/// The last second that has a date of four digits in the year, in seconds since 1970.
-const SECONDS_MAX: u64 = 253_402_300_799;
+/// The last second that jiff knows, in seconds since 1970: within the last two days of the year 9999.
+const SECONDS_MAX: u64 = 253_402_207_200;
 
 /// The value of the `Date` field (RFC 9110 §6.6.1), made once a second and not once per answer.
 #[derive(Clone, Debug)]
@@ -44,9 +46,10 @@ impl Date {
             return;
         }
         self.unix_seconds = unix_seconds;
-        let time = UNIX_EPOCH + Duration::from_secs(unix_seconds.min(SECONDS_MAX));
-        let mut room = &mut self.usual_head[DATE_START..DATE_START + DATE_BYTES];
-        write!(room, "{}", httpdate::HttpDate::from(time)).expect("a date has 29 bytes");
+        let time = Timestamp::from_second(unix_seconds.min(SECONDS_MAX).cast_signed());
+        let date = time.and_then(|time| DateTimePrinter::new().timestamp_to_rfc9110_string(&time));
+        let room = &mut self.usual_head[DATE_START..DATE_START + DATE_BYTES];
+        room.copy_from_slice(date.expect("a time of those that have a date").as_bytes());
     }
 
     /// The date as text, `Thu, 01 Jan 1970 00:00:00 GMT`.
@@ -305,7 +308,7 @@ mod tests {
         check_date(784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT");
         check_date(1_709_164_800, "Thu, 29 Feb 2024 00:00:00 GMT");
         check_date(1_767_225_599, "Wed, 31 Dec 2025 23:59:59 GMT");
-        check_date(SECONDS_MAX, "Fri, 31 Dec 9999 23:59:59 GMT");
-        check_date(u64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT");
+        check_date(SECONDS_MAX, "Thu, 30 Dec 9999 22:00:00 GMT");
+        check_date(u64::MAX, "Thu, 30 Dec 9999 22:00:00 GMT");
     }
 }

@@ -1,7 +1,7 @@
 //! Framing, rule by rule: a row is a message and what becomes of it.
 
 use super::{Framed, Framer, Status};
-use crate::limits::{BODY_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, TARGET_BYTES_MAX};
+use limits::{BODY_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, TARGET_BYTES_MAX};
 
 /// The last word about `input`, given whole: a request as `method path?query body`, its time as `1ms`, with `close` where the
 /// connection ends after it and `named` where keep-alive must be named; or what else was said.

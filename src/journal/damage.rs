@@ -1,9 +1,10 @@
 //! What can be wrong with a journal or a snapshot.
 
-use std::fmt;
+use alloc::string::String;
+use core::fmt;
 
 use super::Origin;
-use crate::wallet::Sequence;
+use wallet::Sequence;
 
 /// Stored data that can't be what was written, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,7 +165,7 @@ impl fmt::Display for Fault {
     }
 }
 
-impl std::error::Error for Damage {}
+impl core::error::Error for Damage {}
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

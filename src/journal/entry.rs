@@ -3,17 +3,19 @@
 
 pub(super) mod read;
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use rkyv::with::{AsString, Map};
 use rkyv::{Archive, Serialize};
 
-use crate::wallet::account::{Gender, Profile, Slot, Status};
-use crate::wallet::amount::Money;
-use crate::wallet::currency::Currency;
-use crate::wallet::operation::{Direction, Operation, Play, PlayKind};
-use crate::wallet::outcome::Receipt;
-use crate::wallet::platform::{PlatformKey, RoundScope};
-use crate::wallet::restriction::{ByPeriod, Restrictions};
-use crate::wallet::settings::{Calendar, DomainSettings, Settings};
+use wallet::account::{Gender, Profile, Slot, Status};
+use wallet::amount::Money;
+use wallet::currency::Currency;
+use wallet::operation::{Direction, Operation, Play, PlayKind};
+use wallet::outcome::Receipt;
+use wallet::platform::{PlatformKey, RoundScope};
+use wallet::restriction::{ByPeriod, Restrictions};
+use wallet::settings::{Calendar, DomainSettings, Settings};
 
 /// What a record holds.
 #[derive(Clone, Debug, PartialEq, Eq)]

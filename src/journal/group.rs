@@ -16,8 +16,10 @@
 use super::record::{ALIGNMENT, Record};
 use super::segment::SegmentHeader;
 use super::{Origin, Point, RecordHash, bytes};
-use crate::limits;
-use crate::wallet::{Millis, Rules, Sequence};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use wallet::{Millis, Rules, Sequence};
 
 /// Bytes before the records.
 pub(super) const HEAD_BYTES: usize = 64;

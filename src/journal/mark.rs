@@ -26,7 +26,9 @@
 //! | 4080–4095 | checksum of all before it |
 
 use super::{Damage, Fault, Origin, Point, RecordHash, bytes};
-use crate::limits::JOURNAL_BLOCK_BYTES;
+use alloc::format;
+use alloc::string::String;
+use limits::JOURNAL_BLOCK_BYTES;
 
 /// `pursMark` in ASCII.
 const MAGIC: u64 = u64::from_be_bytes(*b"pursMark");

@@ -4,14 +4,16 @@
 //! group, with the beginning of a later group of this journal behind it, is damage. The beginning is enough, whole or
 //! not: nobody else writes this journal's number at the start of a block.
 
-use std::fmt;
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
 
 use super::group::{self, ReadGroup};
 use super::record::Record;
 use super::segment::{self, SegmentHeader};
 use super::{Damage, Fault, Origin, Point, bytes};
-use crate::limits::{JOURNAL_BLOCK_BYTES, JOURNAL_WRITE_BYTES_MAX};
-use crate::wallet::Rules;
+use limits::{JOURNAL_BLOCK_BYTES, JOURNAL_WRITE_BYTES_MAX};
+use wallet::Rules;
 
 /// A segment's bytes.
 #[derive(Clone, Copy)]

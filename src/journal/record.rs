@@ -10,6 +10,9 @@
 //! | 52–63 | zero |
 //! | 64– | payload, and zeros up to a multiple of 16 |
 
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 use rkyv::rancor::Error;
 use rkyv::ser::Serializer;
 use rkyv::ser::allocator::SubAllocator;
@@ -17,11 +20,10 @@ use rkyv::ser::sharing::Unshare;
 
 use super::entry::{ArchivedStored, Change, Stored};
 use super::{RecordHash, bytes, v1};
-use crate::limits;
-use crate::wallet::operation::Operation;
-use crate::wallet::outcome::Receipt;
-use crate::wallet::settings::Settings;
-use crate::wallet::{Millis, Rules, Sequence};
+use wallet::operation::Operation;
+use wallet::outcome::Receipt;
+use wallet::settings::Settings;
+use wallet::{Millis, Rules, Sequence};
 
 /// Bytes before the payload.
 const HEAD_BYTES: usize = 64;

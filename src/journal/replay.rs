@@ -5,10 +5,12 @@ use super::reader::{End, Opening, ReadError, Segment};
 use super::record::Record;
 use super::segment::SegmentHeader;
 use super::{Buffer, Damage, Fault, Known, Origin, Point};
-use crate::limits::JOURNAL_BLOCK_BYTES;
-use crate::marks;
-use crate::wallet::outcome::Receipt;
-use crate::wallet::{Millis, Rules, Sequence};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use limits::JOURNAL_BLOCK_BYTES;
+use wallet::outcome::Receipt;
+use wallet::{Millis, Rules, Sequence};
 
 /// Why a replay stopped: the journal is damaged, or the caller's own error.
 pub type ReplayError<E> = ReadError<E>;
@@ -295,7 +297,7 @@ impl Replay {
         let (file, offset, what) = match (self.over.take(), self.end.0.is_empty()) {
             (Some(over), _) if self.torn.is_some() => (over.file, over.offset, over.what),
             // What a segment that is not used says is no more than that.
-            (_, false) => (std::mem::take(&mut self.end.0), self.end.1, "zeros follow".into()),
+            (_, false) => (core::mem::take(&mut self.end.0), self.end.1, "zeros follow".into()),
             (Some(over), true) => (over.file, over.offset, over.what),
             (None, true) => (format!("the journal of shard {}", origin.shard), 0, "it has no segment".into()),
         };

@@ -19,8 +19,8 @@
 //! from damage.
 
 use super::{Fault, Origin, Point, RecordHash, bytes, rules_of, versions_of};
-use crate::limits::JOURNAL_BLOCK_BYTES;
-use crate::wallet::Rules;
+use limits::JOURNAL_BLOCK_BYTES;
+use wallet::Rules;
 
 /// `purSegmt` in ASCII.
 const MAGIC: u64 = u64::from_be_bytes(*b"purSegmt");

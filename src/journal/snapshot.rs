@@ -26,7 +26,9 @@
 
 mod reader;
 
-use std::fmt;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 pub use self::reader::SnapshotReader;
 
@@ -37,11 +39,10 @@ use rkyv::{Archive, Serialize};
 use super::entry::StoredSettings;
 use super::record::ALIGNMENT;
 use super::{Buffer, Fault, Known, Mark, Origin, Point, RecordHash, bytes, rules_of, versions_of};
-use crate::limits;
-use crate::wallet::account::Slot;
-use crate::wallet::image::AccountImage;
-use crate::wallet::settings::Settings;
-use crate::wallet::{Millis, Rules};
+use wallet::account::Slot;
+use wallet::image::AccountImage;
+use wallet::settings::Settings;
+use wallet::{Millis, Rules};
 
 /// `purSnaps` in ASCII.
 const MAGIC: u64 = u64::from_be_bytes(*b"purSnaps");

@@ -2,15 +2,15 @@ use std::convert::Infallible;
 
 use super::reader::ReadError;
 use super::{Buffer, Damage, Group, Journal, Known, Origin, Point, SegmentSource, Tail, replay};
-use crate::limits::JOURNAL_BLOCK_BYTES;
-use crate::wallet::account::{AccountRef, Date, Gender, Profile, Status};
-use crate::wallet::amount::{Amount, Money};
-use crate::wallet::currency::Currency;
-use crate::wallet::operation::{Direction, Operation, Play, PlayKind};
-use crate::wallet::outcome::Receipt;
-use crate::wallet::platform::{PlatformKey, RoundScope};
-use crate::wallet::restriction::{ByPeriod, Restrictions};
-use crate::wallet::settings::{Calendar, DomainSettings, Settings};
+use limits::JOURNAL_BLOCK_BYTES;
+use wallet::account::{AccountRef, Date, Gender, Profile, Status};
+use wallet::amount::{Amount, Money};
+use wallet::currency::Currency;
+use wallet::operation::{Direction, Operation, Play, PlayKind};
+use wallet::outcome::Receipt;
+use wallet::platform::{PlatformKey, RoundScope};
+use wallet::restriction::{ByPeriod, Restrictions};
+use wallet::settings::{Calendar, DomainSettings, Settings};
 
 mod damages;
 mod marks;
@@ -77,6 +77,7 @@ pub(super) fn settings() -> Settings {
 }
 
 /// An operation of every kind that is journaled, some of them with all that they may have and with the least.
+#[expect(clippy::too_many_lines, reason = "one value of each kind of operation")]
 pub(super) fn operations() -> Vec<Operation<&'static str>> {
     let account = || AccountRef::new("default/плейър");
     let money = |text| Money::parse(text).unwrap();

@@ -1,29 +1,30 @@
 //! Records of format version 1, which version 0.1.0 wrote: read, and never written.
 //!
 //! They name a platform by its place in the configuration of their time. What they say is applied by their receipt
-//! ([`Rules::V1`](crate::wallet::Rules::V1)), and a start puts it into a new generation of this version's format.
+//! ([`Rules::V1`](wallet::Rules::V1)), and a start puts it into a new generation of this version's format.
 
 #![expect(dead_code, reason = "nothing is stored in this form any more: the types say how it was")]
 
 pub(super) mod image;
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use rkyv::Archive;
 use rkyv::with::{AsString, Map};
 
 use super::entry::read::{amount, currency, optional, optional_currency, original_of, play_kind};
 use super::entry::{Change, Invalid};
-use crate::limits;
-use crate::wallet::account::{AccountRef, Date, Gender, Profile, Status};
-use crate::wallet::amount::Money;
-use crate::wallet::operation::{Direction, Operation, Play};
-use crate::wallet::outcome::Receipt;
-use crate::wallet::platform::{PlatformKey, RoundScope};
-use crate::wallet::restriction::{ByPeriod, Restrictions};
-use crate::wallet::settings::{DomainSettings, Settings};
+use wallet::account::{AccountRef, Date, Gender, Profile, Status};
+use wallet::amount::Money;
+use wallet::operation::{Direction, Operation, Play};
+use wallet::outcome::Receipt;
+use wallet::platform::{PlatformKey, RoundScope};
+use wallet::restriction::{ByPeriod, Restrictions};
+use wallet::settings::{DomainSettings, Settings};
 
 /// The payload of a record.
 #[derive(Archive)]
-pub(in crate::journal) struct Stored<'a> {
+pub(crate) struct Stored<'a> {
     receipt: StoredReceipt,
     entry: Entry<'a>,
 }
@@ -169,7 +170,7 @@ struct StoredLimits {
 
 /// Settings; a snapshot has them too.
 #[derive(Archive)]
-pub(in crate::journal) struct StoredSettings<'a> {
+pub(crate) struct StoredSettings<'a> {
     session_idle_ms: u64,
     retention_ms: u64,
     domains: Vec<StoredDomain<'a>>,
@@ -184,7 +185,7 @@ struct StoredDomain<'a> {
 
 impl ArchivedStored<'_> {
     /// The receipt.
-    pub(in crate::journal) fn receipt(&self) -> Result<Receipt, Invalid> {
+    pub(crate) fn receipt(&self) -> Result<Receipt, Invalid> {
         let receipt = &self.receipt;
         Ok(Receipt {
             code: receipt.code,
@@ -195,7 +196,7 @@ impl ArchivedStored<'_> {
     }
 
     /// The change, with its strings where they lie.
-    pub(in crate::journal) fn change(&self) -> Result<Change<'_>, Invalid> {
+    pub(crate) fn change(&self) -> Result<Change<'_>, Invalid> {
         match &self.entry {
             ArchivedEntry::Configure(settings) => Ok(Change::Configure(settings.read()?)),
             entry => Ok(Change::Operation(entry.operation()?)),
@@ -357,7 +358,7 @@ impl ArchivedStoredLimits {
 
 impl ArchivedStoredSettings<'_> {
     /// The settings.
-    pub(in crate::journal) fn read(&self) -> Result<Settings, Invalid> {
+    pub(crate) fn read(&self) -> Result<Settings, Invalid> {
         if self.domains.len() > limits::DOMAINS_MAX {
             return Err("there are more domains than a configuration may have");
         }

@@ -1,15 +1,15 @@
 //! The writing end of a shard's journal: records in, groups out.
 
-use std::collections::VecDeque;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use super::group::{Filling, Group};
 use super::record::{Link, Record};
 use super::{Origin, Point};
-use crate::limits;
-use crate::wallet::operation::Operation;
-use crate::wallet::outcome::Receipt;
-use crate::wallet::settings::Settings;
-use crate::wallet::{Millis, Sequence};
+use wallet::operation::Operation;
+use wallet::outcome::Receipt;
+use wallet::settings::Settings;
+use wallet::{Millis, Sequence};
 
 /// The records of a shard that are not durable yet.
 ///
@@ -125,6 +125,6 @@ impl Journal {
 
     fn seal(&mut self) -> Group {
         let next = Filling::new(self.spare.pop().unwrap_or_default(), self.last);
-        std::mem::replace(&mut self.filling, next).seal(self.origin, self.last.hash)
+        core::mem::replace(&mut self.filling, next).seal(self.origin, self.last.hash)
     }
 }

@@ -1,6 +1,8 @@
 //! A histogram of times, and its text.
 
 use super::{Cell, line};
+use alloc::boxed::Box;
+use alloc::string::String;
 
 /// Upper bounds of a histogram's buckets, and what its numbers are.
 #[derive(Debug)]
@@ -91,8 +93,8 @@ impl Histogram {
 /// A time whose unit has this many digits behind the point of a second, shown as seconds.
 pub(super) struct Seconds(pub(super) u64, pub(super) usize);
 
-impl std::fmt::Display for Seconds {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Display for Seconds {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let Self(time, digits) = *self;
         let second = 10_u64.pow(digits as u32);
         write!(f, "{}.{:0digits$}", time / second, time % second)

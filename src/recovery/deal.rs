@@ -1,11 +1,12 @@
 //! Accounts that are dealt to shards anew, and who holds a session's key.
 
 use super::{Error, restore_accounts};
-use crate::shard::partition::Partition;
-use crate::wallet::account::{AccountHash, KeyHash};
-use crate::wallet::image::AccountImage;
-use crate::wallet::settings::Settings;
-use crate::wallet::{Millis, Wallet};
+use alloc::vec::Vec;
+use partition::Partition;
+use wallet::account::{AccountHash, KeyHash};
+use wallet::image::AccountImage;
+use wallet::settings::Settings;
+use wallet::{Millis, Wallet};
 
 /// Deals the accounts of these wallets anew, as they are at `now_ms`, to the shards of `partition`, each after `change`
 /// has seen it. From now on `settings` hold.
@@ -51,7 +52,7 @@ pub fn deal<E>(
 pub fn claim_keys(wallets: &mut [Wallet], partition: Partition, now_ms: Millis) {
     let mut claims: Vec<_> = wallets.iter().flat_map(|wallet| wallet.claims(now_ms)).collect();
     // The latest login with a key has it.
-    claims.sort_unstable_by_key(|claim| (claim.key.bits(), std::cmp::Reverse(claim.started_ms)));
+    claims.sort_unstable_by_key(|claim| (claim.key.bits(), core::cmp::Reverse(claim.started_ms)));
     let bits = |(key, account): &(KeyHash, AccountHash)| (key.bits(), account.bits());
     let mut lost: Vec<(KeyHash, AccountHash)> = Vec::new();
     for claim in claims {

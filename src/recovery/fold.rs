@@ -1,14 +1,16 @@
 //! Folding: the records of sealed segments, applied to the snapshot before them, make the next snapshot.
 
 use super::{Error, SnapshotSource, again, flatten, restore_accounts};
-use crate::journal::record::Record;
-use crate::journal::snapshot::{Sink, SnapshotHeader, SnapshotReader, SnapshotWriter, Source, WriteError};
-use crate::journal::{Buffer, Change, Damage, Fault, Origin, Point, Position, SegmentSource, replay};
-use crate::limits;
-use crate::wallet::account::Slot;
-use crate::wallet::image::AccountImage;
-use crate::wallet::settings::Settings;
-use crate::wallet::{Millis, Rules, Sequence, Wallet};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use journal::record::Record;
+use journal::snapshot::{Sink, SnapshotHeader, SnapshotReader, SnapshotWriter, Source, WriteError};
+use journal::{Buffer, Change, Damage, Fault, Origin, Point, Position, SegmentSource, replay};
+use wallet::account::Slot;
+use wallet::image::AccountImage;
+use wallet::settings::Settings;
+use wallet::{Millis, Rules, Sequence, Wallet};
 
 /// Of a shard's sealed segments, in their order, those that its snapshot covers, and those that wait to be folded. A fold that
 /// was cut short has left some of the former; nothing is read of them any more.

@@ -1,8 +1,10 @@
 //! An operation in a sentence about damage: its call and whom it concerns. No session key and no token is in it.
 
-use std::fmt::Write as _;
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
+use core::fmt::Write as _;
 
-use crate::wallet::operation::{Direction, Operation, PlayKind};
+use wallet::operation::{Direction, Operation, PlayKind};
 
 /// The call, the account, and the round or the transaction.
 pub(super) fn of(operation: &Operation<&str>) -> String {
@@ -54,8 +56,8 @@ const fn call(operation: &Operation<&str>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wallet::account::{AccountRef, Profile};
-    use crate::wallet::amount::Money;
+    use wallet::account::{AccountRef, Profile};
+    use wallet::amount::Money;
 
     #[track_caller]
     fn check(operation: &Operation<&str>, expect: &str) {

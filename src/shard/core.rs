@@ -8,13 +8,13 @@ use std::fmt;
 
 use compact_str::CompactString;
 
-use super::partition::{Partition, ShardId};
-use crate::journal::{Group, Journal};
-use crate::marks::{self, Mark};
-use crate::wallet::operation::Operation;
-use crate::wallet::outcome::{Effect, Outcome};
-use crate::wallet::settings::Calendar;
-use crate::wallet::{Millis, Sequence, Stamp, Wallet};
+use journal::{Group, Journal};
+use marks::{self, Mark};
+use partition::{Partition, ShardId};
+use wallet::operation::Operation;
+use wallet::outcome::{Effect, Outcome};
+use wallet::settings::Calendar;
+use wallet::{Millis, Sequence, Stamp, Wallet};
 
 /// Who is told of each step as it is applied: when, what, and how it came out.
 pub type Watcher = Box<dyn FnMut(Millis, &Operation<&str>, &Outcome<&str>)>;

@@ -4,13 +4,12 @@ use compact_str::CompactString;
 
 use super::core::Step;
 use super::mesh::{Reply, Request};
-use super::partition::ShardId;
 use super::{Deferred, Message, Shard};
-use crate::limits;
-use crate::marks::{self, Mark};
-use crate::wallet::operation::Operation;
-use crate::wallet::outcome::Outcome;
-use crate::wallet::{Millis, Sequence};
+use marks::{self, Mark};
+use partition::ShardId;
+use wallet::operation::Operation;
+use wallet::outcome::Outcome;
+use wallet::{Millis, Sequence};
 
 impl<W: Copy> Shard<W> {
     /// Serves what other shards have sent, and tells the outcomes that have come back, each with the sequence that

@@ -5,10 +5,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::clock::Clock;
-use crate::journal::{Group, Place, Point};
-use crate::storage::FileError;
-use crate::storage::segments::{Segments, Write};
+use clock::Clock;
+use journal::{Group, Place, Point};
+use storage::FileError;
+use storage::segments::{Segments, Write};
 
 /// A group that was handed over.
 struct Given {

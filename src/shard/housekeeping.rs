@@ -4,9 +4,8 @@ use compact_str::CompactString;
 
 use super::Shard;
 use super::core::Step;
-use crate::limits;
-use crate::metrics::Holdings;
-use crate::wallet::Millis;
+use metrics::Holdings;
+use wallet::Millis;
 
 impl<W: Copy> Shard<W> {
     /// Says, once, that this core has no connection left and takes no more. What was to be journaled later is journaled

@@ -15,11 +15,10 @@ use crossbeam_queue::ArrayQueue;
 use crossbeam_utils::CachePadded;
 use rustix::event::{EventfdFlags, eventfd};
 
-use super::partition::{Partition, ShardId};
-use crate::limits;
-use crate::wallet::Millis;
-use crate::wallet::operation::Operation;
-use crate::wallet::outcome::Outcome;
+use partition::{Partition, ShardId};
+use wallet::Millis;
+use wallet::operation::Operation;
+use wallet::outcome::Outcome;
 
 /// A request on its way to the shard that owns it.
 #[derive(Debug)]

@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::partition::Partition;
 use super::*;
-use crate::journal::{Journal, Origin, Point};
-use crate::limits::{LANE_BURST, lane_requests_max};
-use crate::metrics::{Memory, Names, Registry};
-use crate::wallet::account::{AccountRef, KeyHash, Profile, Slot, Status};
-use crate::wallet::operation::Operation;
-use crate::wallet::outcome::{Balance, ErrorCode, OperatorRefusal, Redeemed, Why};
-use crate::wallet::{Catalog, Currency, Domain, PlatformKey, TokenPolicy};
+use journal::{Journal, Origin, Point};
+use limits::{LANE_BURST, lane_requests_max};
+use metrics::{Memory, Names, Registry};
+use partition::Partition;
+use wallet::account::{AccountRef, KeyHash, Profile, Slot, Status};
+use wallet::operation::Operation;
+use wallet::outcome::{Balance, ErrorCode, OperatorRefusal, Redeemed, Why};
+use wallet::{Catalog, Currency, Domain, PlatformKey, TokenPolicy};
 
 type Op = Operation<CompactString>;
 type Told = Outcome<CompactString>;
@@ -225,7 +225,7 @@ const fn refused(code: ErrorCode) -> Told {
 const REFUSED_3: Told = Outcome::Refused { code: ErrorCode::SessionNotFound, why: Why(""), balance: None };
 
 fn empty_balance() -> Told {
-    let (currency, cash) = (Currency::from_code("GBP").unwrap(), crate::wallet::amount::Amount::ZERO);
+    let (currency, cash) = (Currency::from_code("GBP").unwrap(), wallet::amount::Amount::ZERO);
     Outcome::Balance(Balance { currency, cash, version: 0 })
 }
 

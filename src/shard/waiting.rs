@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::wallet::Sequence;
+use wallet::Sequence;
 
 /// Items that each wait for a change to be durable. What shows an older change was asked for later now and then, so they
 /// are nearly sorted as they come; those that wait for the same change stay in the order in which they came.

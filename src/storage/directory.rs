@@ -21,8 +21,7 @@ use rustix::fs::{StatVfs, StatVfsMountFlags};
 use super::file::{self, FileError, OpenFile};
 use super::hold::Watched;
 use super::manifest;
-use crate::journal::Buffer;
-use crate::limits;
+use journal::Buffer;
 
 /// The lock file.
 pub(super) const LOCK: &str = "purser.lock";

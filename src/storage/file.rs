@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Advice, FallocateFlags};
 
-use crate::journal::Buffer;
-use crate::limits;
+use journal::Buffer;
 
 /// What could not be done with a file.
 #[derive(Debug)]

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use super::directory::{self, DataDirectory, ShardDirectory};
 use super::file::{self, FileError};
 use super::manifest::Manifest;
-use crate::limits;
 
 /// The file of a generation from which nothing was served.
 const UNFINISHED: &str = "unfinished";

@@ -17,8 +17,7 @@ use super::directory::ShardDirectory;
 use super::file::{self, FileError};
 use super::generations;
 use super::manifest::Manifest;
-use crate::journal::{Buffer, Place};
-use crate::limits;
+use journal::{Buffer, Place};
 
 /// A data directory, opened to be read.
 #[derive(Debug)]
@@ -254,7 +253,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::storage::directory::DataDirectory;
+    use crate::directory::DataDirectory;
 
     const BYTES: u64 = limits::SEGMENT_BYTES as u64;
 

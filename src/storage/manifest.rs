@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::file::{FileError, read_whole, write_whole};
-use crate::journal::Buffer;
-use crate::limits;
+use journal::Buffer;
 
 /// Version of the manifest's form and of the layout of the directory.
 const FORMAT_VERSION: u32 = 2;

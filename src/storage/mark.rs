@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use super::directory::ShardDirectory;
 use super::file::{self, FileError};
-use crate::journal::Buffer;
-use crate::limits::{JOURNAL_BLOCK_BYTES, MARK_BYTES_MAX};
+use journal::Buffer;
+use limits::{JOURNAL_BLOCK_BYTES, MARK_BYTES_MAX};
 
 /// A mark's file. It is opened to be written when that is needed.
 #[derive(Debug)]

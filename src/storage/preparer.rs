@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use super::directory::ShardDirectory;
 use super::file::{self, FileError};
-use crate::limits;
 
 /// What keeps a shard from writing, or will soon; seen from any core.
 #[derive(Clone, Debug, Default)]

@@ -15,8 +15,7 @@ use super::directory::ShardDirectory;
 use super::file::{self, FileError};
 pub use super::preparer::Trouble;
 use super::preparer::{Begin, Preparer};
-use crate::journal::{Group, Place};
-use crate::limits;
+use journal::{Group, Place};
 
 /// Where a journal was found to end.
 #[derive(Clone, Copy, Debug)]

@@ -9,12 +9,12 @@ use super::generations;
 use super::hold::Hold;
 use super::manifest::Manifest;
 use super::segments::{End, Segments};
-use crate::journal::reader::ReadError;
-use crate::journal::{Group, Journal, Origin, Point, SegmentSource, Tail, replay};
-use crate::limits::JOURNAL_BLOCK_BYTES;
-use crate::wallet::account::AccountRef;
-use crate::wallet::operation::Operation;
-use crate::wallet::outcome::Receipt;
+use journal::reader::ReadError;
+use journal::{Group, Journal, Origin, Point, SegmentSource, Tail, replay};
+use limits::JOURNAL_BLOCK_BYTES;
+use wallet::account::AccountRef;
+use wallet::operation::Operation;
+use wallet::outcome::Receipt;
 
 const ORIGIN: Origin = Origin { stream: 77, shard: 0, shards: 1 };
 const BLOCK: u64 = JOURNAL_BLOCK_BYTES as u64;

@@ -3,8 +3,6 @@
 use compact_str::CompactString;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::limits;
-
 /// Seed of the hash that deals accounts and session keys into slots. It is part of what is stored: changing it
 /// would move every account.
 const HASH_SEED: u64 = 0x7075_7273_6572_3031;
@@ -128,7 +126,7 @@ impl Profile {
 
     /// The country's two letters.
     pub fn country_code(&self) -> &str {
-        std::str::from_utf8(&self.country).expect("two ASCII letters, checked on the way in")
+        core::str::from_utf8(&self.country).expect("two ASCII letters, checked on the way in")
     }
 }
 

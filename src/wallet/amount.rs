@@ -1,9 +1,8 @@
 //! Money: a whole number of a currency's minor units, and its decimal text.
 
-use std::fmt;
+use core::fmt;
 
 use super::currency::Currency;
-use crate::limits;
 
 /// An amount of money in minor units (pence for GBP, yen for JPY). Never negative.
 ///
@@ -72,7 +71,7 @@ impl Decimal {
             rest /= 10;
             written += 1;
         }
-        std::str::from_utf8(&room[at..]).expect("digits and a point are ASCII")
+        core::str::from_utf8(&room[at..]).expect("digits and a point are ASCII")
     }
 }
 

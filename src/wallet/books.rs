@@ -3,6 +3,7 @@
 //! Money moves in two entries, one in a player's cash and one in the domain's house account, so that the sum over
 //! all accounts of a domain is zero at every sequence.
 
+use alloc::vec::Vec;
 use compact_str::CompactString;
 
 use super::Millis;

@@ -1,6 +1,8 @@
 //! What the operator's configuration tells the wallet: domains, platforms, games, times.
 
-use std::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use compact_str::CompactString;
 
@@ -8,7 +10,6 @@ use super::currency::Currency;
 use super::platform::{Dialect, PlatformKey};
 use super::settings::{DomainSettings, Settings};
 use super::token::TokenPolicy;
-use crate::limits;
 
 /// One brand of the operator.
 #[derive(Clone, Debug)]

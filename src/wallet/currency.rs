@@ -1,6 +1,6 @@
 //! ISO 4217: the currencies' codes and the digits of their minor units.
 
-use std::fmt;
+use core::fmt;
 
 /// A currency of ISO 4217 (list one, funds and precious metals left out).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Currency {
 
     /// The code, as in `CurrencyCode`.
     pub fn code(&self) -> &str {
-        std::str::from_utf8(&self.code).expect("codes are ASCII")
+        core::str::from_utf8(&self.code).expect("codes are ASCII")
     }
 
     /// Digits after the decimal point: GBP 2, JPY 0, KWD 3.

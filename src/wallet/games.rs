@@ -1,6 +1,7 @@
 //! The games of the transactions that are remembered, each kept once however many transactions name it. One that no
 //! transaction names is forgotten, so that they are never more than the transactions.
 
+use alloc::boxed::Box;
 use hashbrown::HashTable;
 use slab::Slab;
 use xxhash_rust::xxh3::xxh3_64_with_seed;

@@ -15,8 +15,8 @@ use super::rounds::RoundIndex;
 use super::session;
 use super::settings::Settings;
 use super::{Millis, Wallet};
-use crate::limits;
-use crate::marks::{self, Mark};
+use alloc::boxed::Box;
+use marks::{self, Mark};
 
 /// Whether what was touched last at `last_ms` is past the retention.
 pub(super) const fn is_over(last_ms: Millis, now_ms: Millis, retention_ms: u64) -> bool {

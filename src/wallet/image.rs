@@ -1,5 +1,7 @@
 //! An account as a snapshot keeps it: plain values, with nothing in them that depends on where it lay in memory.
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use rkyv::{Archive, Deserialize, Serialize};
 
 use super::outcome::LineKind;

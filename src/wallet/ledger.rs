@@ -1,6 +1,8 @@
 //! The accounts of a shard, side by side in one vector and found through a table of their places.
 
-use std::collections::VecDeque;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use compact_str::CompactString;
 use hashbrown::HashTable;
@@ -19,8 +21,7 @@ use super::rounds::{Kind, Transaction};
 use super::session::{Idle, Session, SessionHorizon};
 use super::sums::Sums;
 use super::{Millis, Sequence};
-use crate::limits;
-use crate::marks::{self, Mark};
+use marks::{self, Mark};
 
 /// An account's place; it keeps it for as long as the process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,8 @@
 //! as it is open. So the places lie in chunks: each is found by two binary searches, and one that leaves moves those behind
 //! it in its chunk alone. Nothing is ever done to all of them.
 
-use std::collections::VecDeque;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 /// A transaction of a statement, and where it is: the round's place, and its own within the round. Outside of
 /// rounds the first is [`Place::OUTSIDE`], and the second counts from the first that there ever was.
@@ -36,7 +37,7 @@ impl Lines {
     pub(super) fn push(&mut self, place: Place) {
         debug_assert!(self.last.last().is_none_or(|last| last.number < place.number), "numbers grow");
         if self.last.len() == CHUNK {
-            let full = std::mem::replace(&mut self.last, Vec::with_capacity(CHUNK));
+            let full = core::mem::replace(&mut self.last, Vec::with_capacity(CHUNK));
             self.chunks.push_back(full);
         }
         self.last.push(place);

@@ -12,6 +12,7 @@ use super::currency::Currency;
 use super::platform::{PlatformKey, RoundScope};
 use super::restriction::Restrictions;
 use super::token::TokenId;
+use alloc::boxed::Box;
 
 /// One request to a wallet, decoded and authenticated.
 ///

@@ -1,5 +1,7 @@
 //! What the operator asks (protocol §6): accounts, funds, limits, sessions, statements.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use compact_str::CompactString;
 use hashbrown::hash_table::Entry;
 
@@ -18,8 +20,7 @@ use super::restriction::Restrictions;
 use super::rounds::{Fate, Kind, Round, RoundIndex, Transaction};
 use super::session::{Idle, Session};
 use super::{Holder, Millis, Stamp, Wallet};
-use crate::limits;
-use crate::marks::{self, Mark};
+use marks::{self, Mark};
 
 impl Wallet {
     /// Creates an account, or replaces the profile of one that is there.

@@ -1,5 +1,7 @@
 //! What a wallet answers.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use compact_str::CompactString;
 
 use super::account::{Profile, Status};
@@ -126,7 +128,7 @@ pub struct AccountView {
     pub limits: Restrictions<Amount>,
     /// Its live sessions, oldest first.
     pub sessions: Vec<SessionView>,
-    /// Its open rounds, oldest first, the first [`OPEN_ROUNDS_SHOWN_MAX`](crate::limits::OPEN_ROUNDS_SHOWN_MAX).
+    /// Its open rounds, oldest first, the first [`OPEN_ROUNDS_SHOWN_MAX`](limits::OPEN_ROUNDS_SHOWN_MAX).
     pub open_rounds: Vec<RoundView>,
     /// How many rounds are open.
     pub open_rounds_count: usize,

@@ -9,7 +9,6 @@ use super::outcome::{Effect, ErrorCode, Outcome, Why};
 use super::platforms::PlatformIndex;
 use super::rounds::{Kind, Transaction};
 use super::{Millis, Rules, Stamp, Wallet, because, refused};
-use crate::limits;
 
 /// What is known of a transaction outside of rounds.
 pub(super) enum Recalled {

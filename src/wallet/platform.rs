@@ -1,9 +1,8 @@
 //! Who calls: a game platform by its key, and the dialect that it speaks (protocol §4, Identity, Dialects).
 
-use std::fmt;
+use core::fmt;
 
 use super::token::TokenPolicy;
-use crate::limits;
 
 /// A platform's `PlatformKey` (protocol §1): it names the platform in the journal and in every round, so that the order
 /// of a configuration means nothing.
@@ -62,7 +61,7 @@ impl PlatformKey {
     /// Its text, empty of nobody; `None` of a place.
     pub fn text(&self) -> Option<&str> {
         let length = self.0.iter().position(|byte| *byte == 0).unwrap_or(Self::BYTES);
-        std::str::from_utf8(&self.0[..length]).ok()
+        core::str::from_utf8(&self.0[..length]).ok()
     }
 }
 

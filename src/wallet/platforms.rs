@@ -1,6 +1,8 @@
 //! The platforms that a wallet has met, by a small number each: rounds keep the number, images and records the key.
 
-use std::ops::Range;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::catalog::Catalog;
 use super::platform::{Dialect, PlatformKey};

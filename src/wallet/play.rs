@@ -15,7 +15,8 @@ use super::platform::RoundScope;
 use super::platforms::PlatformIndex;
 use super::rounds::{Fate, Kind, NO_ORIGINAL, Round, RoundIndex, RoundKey, RoundState, Transaction};
 use super::{Millis, Rules, Sequence, Stamp, Wallet, because, refused};
-use crate::marks::{self, Mark};
+use alloc::boxed::Box;
+use marks::{self, Mark};
 
 /// Where a request about a round arrives.
 #[derive(Clone, Copy)]

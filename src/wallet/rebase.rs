@@ -69,7 +69,7 @@ fn amounts(round: &RoundImage, from_ms: Millis, kind: PlayKind) -> impl Iterator
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wallet::image::SessionImage;
+    use crate::image::SessionImage;
 
     const DAY_MS: Millis = 24 * 3_600 * 1_000;
 

@@ -13,8 +13,7 @@ use super::platform::RoundScope;
 use super::platforms::PlatformIndex;
 use super::play::At;
 use super::{Millis, Wallet, because};
-use crate::limits;
-use crate::marks::{self, Mark};
+use marks::{self, Mark};
 
 impl Wallet {
     /// Lets go of an account's refusals that hold no more.

@@ -1,5 +1,8 @@
 //! A wallet out of a snapshot and a journal, and into a snapshot.
 
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
+use alloc::vec::Vec;
 use compact_str::CompactString;
 
 use super::account::{AccountHash, AccountRef, Date, Gender, KeyHash, Profile, Slot, Status};
@@ -18,8 +21,7 @@ use super::rounds::{Fate, Kind, NO_ORIGINAL, Round, RoundIndex, RoundKey, RoundS
 use super::session::{Idle, Session};
 use super::sums::Sums;
 use super::{Millis, Rules, Stamp, Wallet};
-use crate::limits;
-use crate::marks::{self, Mark};
+use marks::{self, Mark};
 
 /// An operation came out otherwise than the journal says that it did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

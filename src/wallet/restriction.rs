@@ -11,7 +11,7 @@ pub struct Restrictions<A> {
     /// Bets less wins (-12).
     pub loss: ByPeriod<A>,
     /// From a session's start to its last bet, minutes (-13); 1 to
-    /// [`SESSION_MINUTES_MAX`](crate::limits::SESSION_MINUTES_MAX).
+    /// [`SESSION_MINUTES_MAX`](limits::SESSION_MINUTES_MAX).
     pub session_minutes: Option<u32>,
 }
 

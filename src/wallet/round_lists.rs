@@ -74,7 +74,7 @@ impl Rounds {
 
     fn list(&self, from: u32) -> impl Iterator<Item = &Round> {
         let at = move |number: u32| (number != NONE).then(|| self.get(RoundIndex::from_number(number)));
-        std::iter::successors(at(from), move |round| at(round.links.newer))
+        core::iter::successors(at(from), move |round| at(round.links.newer))
     }
 
     /// A round was touched at `now_ms`, and is in this state from now on. It is the last of its list then, but for one that
@@ -109,7 +109,7 @@ impl Rounds {
     /// Takes a round out of its list.
     pub(super) fn unlist(&mut self, of: &mut RoundLists, at: RoundIndex) {
         let round = self.get_mut(at);
-        let Links { older, newer } = std::mem::replace(&mut round.links, Links::NONE);
+        let Links { older, newer } = core::mem::replace(&mut round.links, Links::NONE);
         let state = round.state;
         of.open_count -= u32::from(state == RoundState::Open);
         let ends = of.ends(state);

@@ -5,6 +5,8 @@
 //! end to end: nearly every round has a few, and none has more than
 //! [`limits::ROUND_TRANSACTIONS_MAX`].
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use hashbrown::HashTable;
 use slab::Slab;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -19,7 +21,6 @@ use super::operation::{Direction, PlayKind};
 use super::platform::RoundScope;
 use super::platforms::PlatformIndex;
 use super::round_lists::Links;
-use crate::limits;
 
 /// A round's place; it keeps it until it is forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

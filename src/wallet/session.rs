@@ -1,7 +1,7 @@
 //! Sessions: a player is logged in, and platforms hold the key.
 
 use super::Millis;
-use crate::limits;
+use alloc::boxed::Box;
 
 /// When a session ends by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use super::session::{Idle, Session};
 use super::token::{TokenId, TokenPolicy};
 use super::tokens::Token;
 use super::{Millis, Renewal, Stamp, Wallet, because, refused};
-use crate::limits;
-use crate::marks::{self, Mark};
+use alloc::boxed::Box;
+use marks::{self, Mark};
 
 impl Wallet {
     pub(super) fn balance(
@@ -242,7 +242,7 @@ impl Wallet {
     ) {
         let account = self.accounts.get_mut(index);
         let receipt = account.receipt();
-        let mut sessions = std::mem::take(&mut account.sessions);
+        let mut sessions = core::mem::take(&mut account.sessions);
         for session in sessions.iter_mut().filter(|session| session.renewed && is(session)) {
             session.renewed = false;
             let account = AccountRef::new(account.id());

@@ -1,11 +1,11 @@
 //! What the configuration says that outcomes depend on. It is journaled when it changes, so that a replay meets
 //! every operation under the settings that it was applied under.
 
+use alloc::vec::Vec;
 use compact_str::CompactString;
 
 use super::Millis;
 use super::currency::Currency;
-use crate::limits;
 
 /// The settings of a wallet.
 #[derive(Clone, Debug, PartialEq, Eq)]

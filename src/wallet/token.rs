@@ -4,7 +4,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::account::Slot;
-use crate::limits;
 
 /// How session tokens are made (protocol §3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,7 +73,7 @@ impl TokenId {
         bytes[..2].copy_from_slice(&(LAYOUT << 12 | self.slot.index()).to_be_bytes());
         bytes[2..].copy_from_slice(&self.random.to_be_bytes());
         let written = URL_SAFE_NO_PAD.encode_slice(bytes, room).expect("24 characters hold 18 bytes");
-        std::str::from_utf8(&room[..written]).expect("base64 is ASCII")
+        core::str::from_utf8(&room[..written]).expect("base64 is ASCII")
     }
 }
 

@@ -7,6 +7,7 @@
 //! [`limits::TOKENS_MAX`]: past it, it loses its own oldest (protocol §3). The memory is that of the tokens outstanding, whatever the rate
 //! at which they are minted and redeemed.
 
+use alloc::vec::Vec;
 use hashbrown::HashTable;
 use slab::Slab;
 use xxhash_rust::xxh3::xxh3_64;
@@ -14,8 +15,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::Millis;
 use super::ledger::AccountIndex;
 use super::platforms::PlatformIndex;
-use crate::limits;
-use crate::marks::{self, Mark};
+use marks::{self, Mark};
 
 /// A token that may be redeemed.
 #[derive(Clone, Copy, Debug)]

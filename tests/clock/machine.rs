@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use purser::clock::Clock;
+use clock::Clock;
 use tempfile::TempDir;
 
 use crate::client::PATIENCE;

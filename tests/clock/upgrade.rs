@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use purser::limits::SEGMENT_BYTES;
+use limits::SEGMENT_BYTES;
 
 use crate::machine::Machine;
 use crate::message::{basic, body, post};

@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use purser::limits::JOURNAL_BLOCK_BYTES;
+use limits::JOURNAL_BLOCK_BYTES;
 
 use crate::files::{flip, names, used_segments};
 use crate::message::balance;

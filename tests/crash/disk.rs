@@ -7,9 +7,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use purser::shard::partition::Partition;
-use purser::wallet::account::AccountRef;
+use partition::Partition;
 use tempfile::TempDir;
+use wallet::account::AccountRef;
 
 use crate::files::{await_mark, await_names, contents, names, used_segments};
 use crate::fill::{create_fillers, fill_segments};

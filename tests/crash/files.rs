@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use purser::limits::{FILE_STEP_BYTES, JOURNAL_BLOCK_BYTES};
+use limits::{FILE_STEP_BYTES, JOURNAL_BLOCK_BYTES};
 
 /// All files and directories below, by their paths. What goes away meanwhile is left out.
 pub(crate) fn names(path: &Path) -> Vec<String> {

@@ -4,18 +4,18 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use journal::{Group, Journal, Place};
+use limits::{JOURNAL_BLOCK_BYTES, SEGMENT_BYTES};
+use partition::Partition;
 use purser::data::{Reading, ShardFiles};
-use purser::journal::{Group, Journal, Place};
-use purser::limits::{JOURNAL_BLOCK_BYTES, SEGMENT_BYTES};
-use purser::recovery::Recovered;
-use purser::shard::partition::Partition;
-use purser::storage::directory::DataDirectory;
-use purser::storage::manifest::Manifest;
-use purser::wallet::PlatformKey;
-use purser::wallet::account::AccountRef;
-use purser::wallet::amount::Amount;
-use purser::wallet::operation::Operation;
-use purser::wallet::outcome::Receipt;
+use recovery::Recovered;
+use storage::directory::DataDirectory;
+use storage::manifest::Manifest;
+use wallet::PlatformKey;
+use wallet::account::AccountRef;
+use wallet::amount::Amount;
+use wallet::operation::Operation;
+use wallet::outcome::Receipt;
 
 use crate::process::Process;
 

@@ -3,8 +3,8 @@
 use std::fs;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
-use purser::shard::partition::Partition;
-use purser::wallet::account::AccountRef;
+use partition::Partition;
+use wallet::account::AccountRef;
 
 use crate::audit::audit;
 use crate::client::PATIENCE;

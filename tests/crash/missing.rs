@@ -4,11 +4,11 @@
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use purser::journal::mark::Start;
-use purser::journal::{Mark, Origin, Point};
-use purser::limits::{JOURNAL_BLOCK_BYTES, SEGMENT_BYTES};
-use purser::shard::partition::Partition;
-use purser::wallet::account::AccountRef;
+use journal::mark::Start;
+use journal::{Mark, Origin, Point};
+use limits::{JOURNAL_BLOCK_BYTES, SEGMENT_BYTES};
+use partition::Partition;
+use wallet::account::AccountRef;
 
 use crate::files::{await_mark, await_names, contents, copy, flip, names, used_segments};
 use crate::message::balance;

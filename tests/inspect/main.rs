@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use server::{Server, serve};
 
-const BLOCK: usize = purser::limits::JOURNAL_BLOCK_BYTES;
+const BLOCK: usize = limits::JOURNAL_BLOCK_BYTES;
 
 const KEY: &str = "20fbd3b9-eef2-49cd-9976-50f0d34e7f7c";
 

@@ -182,7 +182,7 @@ fn settlement_is_never_refused() {
 /// A full round takes its win, a rollback, a void and its end.
 #[test]
 fn a_full_round_refuses_bets_only() {
-    const BETS: usize = purser::limits::ROUND_BETS_MAX;
+    const BETS: usize = limits::ROUND_BETS_MAX;
     let server = Start::file(1, &file("", "")).start();
     let player = Player::new("gb/ann", "key", "GBP");
     let (client, operator) = (&mut server.client(), &mut server.operator());

@@ -1,8 +1,7 @@
 //! Answers that speak of HTTP alone (protocol §1): their statuses, their bodies, and what becomes of the
 //! connection.
 
-use purser::http::Status;
-use purser::limits;
+use http::Status;
 
 use crate::client::{Answer, Client, End};
 use crate::message::{ADMIN, DEMO_BALANCE, DEMO_TOKEN, balance, body, call, chunked, get, operator, post};

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use purser::clock::Clock;
+use clock::Clock;
 
 /// `admin:admin`, of the demo's platform.
 pub(crate) const ADMIN: &str = "Authorization: Basic YWRtaW46YWRtaW4=\r\n";

@@ -1,7 +1,5 @@
 //! The operator's calls (protocol §6), and what the process tells of itself.
 
-use purser::limits;
-
 use crate::client::{Answer, Client, sum};
 use crate::message::{
     DEMO_BALANCE, DEMO_TOKEN, balance, call, create_token, get, operator, post, redeem_token, redeemed,

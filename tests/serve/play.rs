@@ -3,8 +3,8 @@
 //! A row of a test names a call and what it is answered with; the body is made of the protocol's text, not of
 //! the server's code.
 
-use purser::shard::partition::Partition;
-use purser::wallet::account::{AccountRef, KeyHash};
+use partition::Partition;
+use wallet::account::{AccountRef, KeyHash};
 
 use crate::client::{Answer, Client};
 use crate::message::{ADMIN, DEMO_TOKEN, body, operator, post};

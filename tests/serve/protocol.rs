@@ -1,7 +1,7 @@
 //! `balance`, `createtoken` and `redeemtoken` (protocol §1 to §3, §7).
 
-use purser::shard::partition::Partition;
-use purser::wallet::account::{AccountRef, KeyHash};
+use partition::Partition;
+use wallet::account::{AccountRef, KeyHash};
 
 use crate::client::Client;
 use crate::message::{

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use purser::limits::STAGE_SAMPLE_REQUESTS;
+use limits::STAGE_SAMPLE_REQUESTS;
 
 use crate::client::Client;
 use crate::play::{Play, Player, demo_players};

@@ -2,8 +2,6 @@
 //!
 //! A key and its account lie at two shards as often as not, so redeeming goes from one to the other and back.
 
-use purser::limits;
-
 use crate::client::Client;
 use crate::message::{DEMO_TOKEN, create_token, operator, redeem_token, redeemed, wrapped};
 use crate::protocol::accounts_of_all_shards;

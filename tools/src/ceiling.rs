@@ -11,8 +11,8 @@ use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use purser::http::{Date, Reply, Status, write_reply};
-use purser::net::ring::{Accepted, ConnectionId, Event, Received, Ring, Sizes};
+use http::{Date, Reply, Status, write_reply};
+use ring::{Accepted, ConnectionId, Event, Received, Ring, Sizes};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::machine;

@@ -7,11 +7,11 @@ use std::fs;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use purser::wallet::account::{AccountRef, KeyHash, Profile};
-use purser::wallet::amount::Amount;
-use purser::wallet::operation::{Operation, Play, PlayKind};
-use purser::wallet::outcome::{Effect, Outcome};
-use purser::wallet::{Catalog, Currency, Domain, PlatformKey, RoundScope, Stamp, Wallet};
+use wallet::account::{AccountRef, KeyHash, Profile};
+use wallet::amount::Amount;
+use wallet::operation::{Operation, Play, PlayKind};
+use wallet::outcome::{Effect, Outcome};
+use wallet::{Catalog, Currency, Domain, PlatformKey, RoundScope, Stamp, Wallet};
 
 /// Arguments of `tools footprint`.
 #[derive(Debug, clap::Args)]

@@ -50,7 +50,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use clap::{Args as _, FromArgMatches as _};
-use purser::shard::partition::Partition;
+use partition::Partition;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::machine;
@@ -87,7 +87,7 @@ pub(crate) const VUS_MAX: i64 = 10_000;
 const CONNECTIONS_MAX: i64 = 16_000;
 
 /// Requests of one connection that the server lets wait for their answers.
-const PIPELINE_MAX: i64 = purser::limits::PIPELINE_DEPTH_MAX as i64;
+const PIPELINE_MAX: i64 = limits::PIPELINE_DEPTH_MAX as i64;
 
 /// Requests in a second that an open loop may ask for: more than any thread sends.
 const RATE_MAX: i64 = 10_000_000;

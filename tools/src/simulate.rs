@@ -27,9 +27,9 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
+use clock::Clock;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use purser::clock::Clock;
-use purser::marks::{self, Mark};
+use marks::{self, Mark};
 
 use flights::Answers;
 use run::{Counts, Run};

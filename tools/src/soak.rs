@@ -232,6 +232,7 @@ impl<'a> Soak<'a> {
     }
 
     /// Plays for a span, and starts the server again where it was killed.
+    #[expect(clippy::too_many_lines, reason = "one span, from the first of its threads to the last")]
     fn span(
         &mut self,
         span: Span,

@@ -1,13 +1,13 @@
 //! The members of a round's calls that are recorded and never move funds (protocol §2, §4).
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
 
 use super::amount;
-use crate::api::jackpot::Jackpot;
-use crate::api::members::Fault;
-use crate::api::text::Members;
-use crate::wallet::amount::Money;
-use crate::wallet::currency::Currency;
+use crate::jackpot::Jackpot;
+use crate::members::Fault;
+use crate::text::Members;
+use wallet::amount::Money;
+use wallet::currency::Currency;
 
 /// Those that a request has.
 #[derive(Clone, Copy)]

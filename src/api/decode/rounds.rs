@@ -1,15 +1,14 @@
 //! The calls that move funds, end rounds and raise alerts (protocol §4).
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
 
 use super::extras::Extras;
 use super::{Asked, Decode, Enveloped, TIMESTAMP_CHARS_MAX, amount, members};
-use crate::api::members::object;
-use crate::api::text::Members;
-use crate::limits;
-use crate::wallet::account::AccountRef;
-use crate::wallet::currency::Currency;
-use crate::wallet::operation::{Operation, Play, PlayKind};
+use crate::members::object;
+use crate::text::Members;
+use wallet::account::AccountRef;
+use wallet::currency::Currency;
+use wallet::operation::{Operation, Play, PlayKind};
 
 /// An [`enveloped!`] object with an account, a currency and the members that are only recorded.
 macro_rules! extended {

@@ -1,16 +1,16 @@
 //! What the operator is shown: an account, its limits, its statement (protocol §6).
 
 use super::{write_amount, write_balance, write_optional, write_person, write_status};
-use crate::api::forms::{write_instant, write_number};
-use crate::api::text::write_string;
-use crate::wallet::amount::Amount;
-use crate::wallet::currency::Currency;
-use crate::wallet::operation::PlayKind;
-use crate::wallet::outcome::{
-    AccountView, AlertView, LineKind, RoundView, SessionView, Statement, StatementLine,
-};
-use crate::wallet::platform::PlatformKey;
-use crate::wallet::restriction::{ByPeriod, Restrictions};
+use crate::forms::{write_instant, write_number};
+use crate::text::write_string;
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
+use wallet::amount::Amount;
+use wallet::currency::Currency;
+use wallet::operation::PlayKind;
+use wallet::outcome::{AccountView, AlertView, LineKind, RoundView, SessionView, Statement, StatementLine};
+use wallet::platform::PlatformKey;
+use wallet::restriction::{ByPeriod, Restrictions};
 
 /// The account as `GET` shows it. A date of birth has the form that it has in `redeemtoken`.
 pub(super) fn write_account(account: &AccountView, body: &mut Vec<u8>) {

@@ -1,11 +1,12 @@
 //! What is wrong with a body, said in one sentence.
 
-use std::borrow::Cow;
-use std::fmt;
+use alloc::borrow::Cow;
+use alloc::string::ToString as _;
+use core::fmt;
 
 use compact_str::CompactString;
 
-use crate::wallet::currency::Currency;
+use wallet::currency::Currency;
 
 /// What is wrong with a request. Its text is one sentence, which names the member and the rule and holds nothing secret.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ pub(super) fn is_json(text: &str, depth_max: usize) -> bool {
 }
 
 /// Whether `text` is one JSON number, and nothing else.
-pub(in crate::api) fn is_number(text: &str) -> bool {
+pub(crate) fn is_number(text: &str) -> bool {
     let mut scan = Scan { rest: text.as_bytes(), depth_max: 0, depth: 0, objects: 0 };
     scan.next().and_then(|first| scan.number(first)).is_some() && scan.rest.is_empty()
 }

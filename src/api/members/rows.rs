@@ -30,18 +30,18 @@ macro_rules! object {
         $(#[$doc])*
         #[derive(Debug, PartialEq, Eq)]
         pub(super) struct $object<'de> {
-            $(pub(super) $field: $crate::api::members::member!(type $need $($of)?),)*
+            $(pub(super) $field: $crate::members::member!(type $need $($of)?),)*
             /// Holds the lifetime, also where no member is a text.
-            borrowed: std::marker::PhantomData<&'de ()>,
+            borrowed: core::marker::PhantomData<&'de ()>,
         }
 
-        impl<'de> $crate::api::members::Object<'de> for $object<'de> {
+        impl<'de> $crate::members::Object<'de> for $object<'de> {
             #[inline]
             fn collect<A: serde::de::MapAccess<'de>>(
                 mut map: A,
-                reading: &mut $crate::api::members::Reading<'de>,
+                reading: &mut $crate::members::Reading<'de>,
             ) -> Result<Self, A::Error> {
-                use $crate::api::members::{Others, Slot, bound, member, sentences};
+                use $crate::members::{Others, Slot, bound, member, sentences};
                 $(let mut $field = Slot::Empty;)*
                 $(let mut $unkept = Slot::Empty;)*
                 let mut others = Others::new();
@@ -64,7 +64,7 @@ macro_rules! object {
                 )*
                 Ok(Self {
                     $($field: member!(take $need, $field, sentences!($need $name), reading),)*
-                    borrowed: std::marker::PhantomData,
+                    borrowed: core::marker::PhantomData,
                 })
             }
         }
@@ -73,23 +73,23 @@ macro_rules! object {
 
 /// What a row's need stands for: its field's type, how its slot is emptied, and the sentence about a wrong value.
 macro_rules! member {
-    (type required) => { std::borrow::Cow<'de, str> };
-    (type optional) => { Option<std::borrow::Cow<'de, str>> };
-    (type blank) => { Option<std::borrow::Cow<'de, str>> };
+    (type required) => { alloc::borrow::Cow<'de, str> };
+    (type optional) => { Option<alloc::borrow::Cow<'de, str>> };
+    (type blank) => { Option<alloc::borrow::Cow<'de, str>> };
     (type required_bool) => { bool };
-    (type required_money) => { $crate::wallet::amount::Money };
-    (type optional_money) => { Option<$crate::wallet::amount::Money> };
-    (type optional_jackpot) => { Option<$crate::api::jackpot::Jackpot> };
+    (type required_money) => { ::wallet::amount::Money };
+    (type optional_money) => { Option<::wallet::amount::Money> };
+    (type optional_jackpot) => { Option<$crate::jackpot::Jackpot> };
     (type optional_object $object:ident) => { Option<$object<'de>> };
 
-    (take blank, $($rest:tt)*) => { $crate::api::members::member!(by blank, $($rest)*) };
-    (take required, $($rest:tt)*) => { $crate::api::members::member!(by required, $($rest)*) };
-    (take required_bool, $($rest:tt)*) => { $crate::api::members::member!(by required, $($rest)*) };
-    (take required_money, $($rest:tt)*) => { $crate::api::members::member!(by required, $($rest)*) };
-    (take optional, $($rest:tt)*) => { $crate::api::members::member!(by optional, $($rest)*) };
-    (take optional_money, $($rest:tt)*) => { $crate::api::members::member!(by optional, $($rest)*) };
-    (take optional_jackpot, $($rest:tt)*) => { $crate::api::members::member!(by optional, $($rest)*) };
-    (take optional_object, $($rest:tt)*) => { $crate::api::members::member!(by optional, $($rest)*) };
+    (take blank, $($rest:tt)*) => { $crate::members::member!(by blank, $($rest)*) };
+    (take required, $($rest:tt)*) => { $crate::members::member!(by required, $($rest)*) };
+    (take required_bool, $($rest:tt)*) => { $crate::members::member!(by required, $($rest)*) };
+    (take required_money, $($rest:tt)*) => { $crate::members::member!(by required, $($rest)*) };
+    (take optional, $($rest:tt)*) => { $crate::members::member!(by optional, $($rest)*) };
+    (take optional_money, $($rest:tt)*) => { $crate::members::member!(by optional, $($rest)*) };
+    (take optional_jackpot, $($rest:tt)*) => { $crate::members::member!(by optional, $($rest)*) };
+    (take optional_object, $($rest:tt)*) => { $crate::members::member!(by optional, $($rest)*) };
     (by $method:ident, $slot:ident, $sentences:expr, $reading:ident) => {
         $slot.$method($sentences, $reading)?
     };
@@ -117,13 +117,13 @@ macro_rules! bound {
 macro_rules! sentences {
     ($need:ident $name:literal) => {
         &const {
-            $crate::api::members::Sentences {
+            $crate::members::Sentences {
                 missing: concat!($name, " is missing."),
                 repeated: concat!($name, " is given twice."),
-                wrong: concat!($name, $crate::api::members::member!(wrong $need)),
+                wrong: concat!($name, $crate::members::member!(wrong $need)),
             }
         }
     };
 }
 
-pub(in crate::api) use {bound, member, object, sentences};
+pub(crate) use {bound, member, object, sentences};

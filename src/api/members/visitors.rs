@@ -1,8 +1,9 @@
 //! The visitors that take names and values from the parser. None lets it skip a value by itself.
 
-use std::borrow::Cow;
-use std::fmt;
-use std::marker::PhantomData;
+use alloc::borrow::Cow;
+use alloc::borrow::ToOwned as _;
+use core::fmt;
+use core::marker::PhantomData;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 

@@ -2,9 +2,9 @@
 
 use super::rounds::{CALLS, MEMBERS, Need, at, base, body, check, check_taken, decode, refused};
 use super::*;
-use crate::wallet::amount::Amount;
-use crate::wallet::currency::Currency;
-use crate::wallet::operation::Play;
+use wallet::amount::Amount;
+use wallet::currency::Currency;
+use wallet::operation::Play;
 
 // ── Money ────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -4,11 +4,11 @@ use sonic_rs::{JsonValueTrait as _, Value};
 
 use super::super::{encode, encode_error, encode_refusal};
 use super::*;
-use crate::wallet::account::{Date, Gender, Slot, Status as AccountStatus};
-use crate::wallet::amount::Amount;
-use crate::wallet::currency::Currency;
-use crate::wallet::outcome::{Balance, ErrorCode, Extras, OperatorRefusal, Outcome, Redeemed, Why};
-use crate::wallet::token::TokenId;
+use wallet::account::{Date, Gender, Slot, Status as AccountStatus};
+use wallet::amount::Amount;
+use wallet::currency::Currency;
+use wallet::outcome::{Balance, ErrorCode, Extras, OperatorRefusal, Outcome, Redeemed, Why};
+use wallet::token::TokenId;
 
 pub(super) fn balance(code: &str, minor_units: i64, version: u64) -> Balance {
     let currency = Currency::from_code(code).unwrap();

@@ -1,9 +1,8 @@
 //! JSON as such: what is a body, and what is not. The call is `balance`; the reader is every call's.
 
 use super::*;
-use crate::limits;
-use crate::wallet::account::AccountRef;
-use crate::wallet::outcome::ErrorCode;
+use wallet::account::AccountRef;
+use wallet::outcome::ErrorCode;
 
 const PATH: &str = "/v1.0/balance";
 const MEMBERS: &str =

@@ -2,8 +2,8 @@
 
 use super::super::encode_refusal;
 use super::*;
-use crate::api::credentials::tests::basic;
-use crate::wallet::outcome::ErrorCode;
+use crate::credentials::tests::basic;
+use wallet::outcome::ErrorCode;
 
 const PLAIN: Manners = Manners { describe_errors: false, unauthorized_401: false };
 const DESCRIBED: Manners = Manners { describe_errors: true, ..PLAIN };
@@ -40,7 +40,7 @@ fn check_wrong(platforms: &[Manners], authorization: Option<&[u8]>, expect: &str
     assert_eq!(told, expect, "{platforms:?} {authorization:?}");
 }
 
-fn told(code: ErrorCode, fault: Option<crate::api::Fault>) -> String {
+fn told(code: ErrorCode, fault: Option<crate::Fault>) -> String {
     let mut body = Vec::new();
     encode_refusal(code, fault.as_ref().map(|fault| fault.sentence()).as_deref(), &mut body);
     String::from_utf8(body).unwrap()

@@ -1,12 +1,11 @@
 //! The operator's money calls: deposits, withdrawals, limits, the statement.
 
 use super::*;
-use crate::limits;
-use crate::wallet::account::AccountRef;
-use crate::wallet::amount::Money;
-use crate::wallet::currency::Currency;
-use crate::wallet::operation::Direction;
-use crate::wallet::restriction::{ByPeriod, Restrictions};
+use wallet::account::AccountRef;
+use wallet::amount::Money;
+use wallet::currency::Currency;
+use wallet::operation::Direction;
+use wallet::restriction::{ByPeriod, Restrictions};
 
 const ACCOUNT: &str = "/operator/v1/accounts/default/admin";
 const NO_OBJECT: &str = "The body is not a well-formed JSON object.";

@@ -4,8 +4,7 @@ use compact_str::CompactString;
 
 use super::super::Probe;
 use super::*;
-use crate::limits;
-use crate::wallet::account::{AccountRef, Date, Gender, Profile, Status as AccountStatus};
+use wallet::account::{AccountRef, Date, Gender, Profile, Status as AccountStatus};
 
 const ACCOUNT: &str = "/operator/v1/accounts/default/admin";
 

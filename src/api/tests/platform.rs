@@ -2,10 +2,9 @@
 
 use super::super::Probe;
 use super::*;
-use crate::limits;
-use crate::wallet::account::{AccountRef, Slot};
-use crate::wallet::outcome::ErrorCode;
-use crate::wallet::token::{TOKEN_CHARS, TokenId};
+use wallet::account::{AccountRef, Slot};
+use wallet::outcome::ErrorCode;
+use wallet::token::{TOKEN_CHARS, TokenId};
 
 const BALANCE: &str = "/v1.0/balance";
 const CREATE: &str = "/v1.0/session/createtoken";

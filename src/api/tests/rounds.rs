@@ -1,13 +1,12 @@
 //! The calls of game rounds, `credit` and alerts: every row of the protocol's table of members (§4).
 
 use super::*;
-use crate::limits;
-use crate::wallet::account::AccountRef;
-use crate::wallet::amount::Amount;
-use crate::wallet::currency::Currency;
-use crate::wallet::operation::{Play, PlayKind};
-use crate::wallet::outcome::ErrorCode;
-use crate::wallet::platform::RoundScope;
+use wallet::account::AccountRef;
+use wallet::amount::Amount;
+use wallet::currency::Currency;
+use wallet::operation::{Play, PlayKind};
+use wallet::outcome::ErrorCode;
+use wallet::platform::RoundScope;
 
 pub(super) const CALLS: [(Call, &str); 7] = [
     (Call::PlaceBet, "/v1.0/gameround/placebet"),

@@ -4,14 +4,14 @@ use compact_str::CompactString;
 
 use super::answers::{balance, check};
 use super::*;
-use crate::wallet::account::{Date, Gender, Profile, Status as AccountStatus};
-use crate::wallet::amount::Amount;
-use crate::wallet::currency::Currency;
-use crate::wallet::operation::PlayKind;
-use crate::wallet::outcome::{
+use wallet::account::{Date, Gender, Profile, Status as AccountStatus};
+use wallet::amount::Amount;
+use wallet::currency::Currency;
+use wallet::operation::PlayKind;
+use wallet::outcome::{
     AccountView, AlertView, LineKind, Outcome, RoundView, SessionView, Statement, StatementLine,
 };
-use crate::wallet::restriction::{ByPeriod, Restrictions};
+use wallet::restriction::{ByPeriod, Restrictions};
 
 fn minor(minor_units: i64) -> Amount {
     Amount::from_minor(minor_units).unwrap()

@@ -1,5 +1,6 @@
 //! What was stored, read back. Bytes that pass the checksum may still be no value of the wallet's: that is an error.
 
+use alloc::boxed::Box;
 use rkyv::option::ArchivedOption;
 use rkyv::string::ArchivedString;
 
@@ -7,19 +8,18 @@ use super::{
     ArchivedEntry, ArchivedStored, ArchivedStoredCalendar, ArchivedStoredLimits, ArchivedStoredMoney,
     ArchivedStoredProfile, ArchivedStoredSettings, Change, Invalid,
 };
-use crate::limits;
-use crate::wallet::account::{AccountRef, Date, Gender, Profile, Status};
-use crate::wallet::amount::{Amount, Money};
-use crate::wallet::currency::Currency;
-use crate::wallet::operation::{Direction, Operation, Play, PlayKind};
-use crate::wallet::outcome::Receipt;
-use crate::wallet::platform::{PlatformKey, RoundScope};
-use crate::wallet::restriction::{ByPeriod, Restrictions};
-use crate::wallet::settings::{Calendar, DomainSettings, Settings};
+use wallet::account::{AccountRef, Date, Gender, Profile, Status};
+use wallet::amount::{Amount, Money};
+use wallet::currency::Currency;
+use wallet::operation::{Direction, Operation, Play, PlayKind};
+use wallet::outcome::Receipt;
+use wallet::platform::{PlatformKey, RoundScope};
+use wallet::restriction::{ByPeriod, Restrictions};
+use wallet::settings::{Calendar, DomainSettings, Settings};
 
 impl ArchivedStored<'_> {
     /// The receipt.
-    pub(in crate::journal) fn receipt(&self) -> Result<Receipt, Invalid> {
+    pub(crate) fn receipt(&self) -> Result<Receipt, Invalid> {
         let receipt = &self.receipt;
         Ok(Receipt {
             code: receipt.code,
@@ -30,7 +30,7 @@ impl ArchivedStored<'_> {
     }
 
     /// The change, with its strings where they lie.
-    pub(in crate::journal) fn change(&self) -> Result<Change<'_>, Invalid> {
+    pub(crate) fn change(&self) -> Result<Change<'_>, Invalid> {
         match &self.entry {
             ArchivedEntry::Configure(settings) => Ok(Change::Configure(settings.read()?)),
             entry => Ok(Change::Operation(entry.operation()?)),
@@ -191,7 +191,7 @@ impl ArchivedStoredLimits {
 
 impl ArchivedStoredSettings<'_> {
     /// The settings.
-    pub(in crate::journal) fn read(&self) -> Result<Settings, Invalid> {
+    pub(crate) fn read(&self) -> Result<Settings, Invalid> {
         if self.domains.len() > limits::DOMAINS_MAX {
             return Err("there are more domains than a configuration may have");
         }
@@ -215,11 +215,11 @@ impl ArchivedStoredSettings<'_> {
     }
 }
 
-pub(in crate::journal) fn optional(text: &ArchivedOption<ArchivedString>) -> Option<&str> {
+pub(crate) fn optional(text: &ArchivedOption<ArchivedString>) -> Option<&str> {
     text.as_ref().map(ArchivedString::as_str)
 }
 
-pub(in crate::journal) fn play_kind(kind: u8) -> Result<PlayKind, Invalid> {
+pub(crate) fn play_kind(kind: u8) -> Result<PlayKind, Invalid> {
     Ok(match kind {
         0 => PlayKind::Bet,
         1 => PlayKind::Win,
@@ -230,24 +230,19 @@ pub(in crate::journal) fn play_kind(kind: u8) -> Result<PlayKind, Invalid> {
 }
 
 /// The bet that a transaction of this kind names.
-pub(in crate::journal) fn original_of(
-    kind: PlayKind,
-    original: Option<&str>,
-) -> Result<Option<&str>, Invalid> {
+pub(crate) fn original_of(kind: PlayKind, original: Option<&str>) -> Result<Option<&str>, Invalid> {
     match original {
         None if kind == PlayKind::Rollback => Err("a rollback names its bet"),
         original => Ok(original),
     }
 }
 
-pub(in crate::journal) fn optional_currency(
-    code: &ArchivedOption<[u8; 3]>,
-) -> Result<Option<Currency>, Invalid> {
+pub(crate) fn optional_currency(code: &ArchivedOption<[u8; 3]>) -> Result<Option<Currency>, Invalid> {
     code.as_ref().map(currency).transpose()
 }
 
-pub(in crate::journal) fn currency(code: &[u8; 3]) -> Result<Currency, Invalid> {
-    std::str::from_utf8(code).ok().and_then(Currency::from_code).ok_or("there is no such currency")
+pub(crate) fn currency(code: &[u8; 3]) -> Result<Currency, Invalid> {
+    core::str::from_utf8(code).ok().and_then(Currency::from_code).ok_or("there is no such currency")
 }
 
 fn platform(key: &ArchivedString) -> Result<PlatformKey, Invalid> {
@@ -258,6 +253,6 @@ const fn scope(by_game: bool) -> RoundScope {
     if by_game { RoundScope::Game } else { RoundScope::Platform }
 }
 
-pub(in crate::journal) fn amount(minor_units: i64) -> Result<Amount, Invalid> {
+pub(crate) fn amount(minor_units: i64) -> Result<Amount, Invalid> {
     Amount::from_minor(minor_units).ok_or("an amount is not negative")
 }

@@ -1,5 +1,7 @@
 //! Reads a snapshot, every byte of it checked.
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use rkyv::rancor::Error;
 
 use super::{
@@ -7,15 +9,14 @@ use super::{
     FRAME_PREVIOUS_AT, FRAME_SECOND_AT, FRAME_ZERO_AT, HEADER_BYTES, SECTION, SETTINGS, Section,
     SnapshotHeader, Source,
 };
-use crate::journal::entry::ArchivedStoredSettings;
-use crate::journal::reader::ReadError;
-use crate::journal::record::ALIGNMENT;
-use crate::journal::{Buffer, Damage, Fault, Origin, Point, bytes, v1};
-use crate::limits;
-use crate::wallet::Rules;
-use crate::wallet::account::Slot;
-use crate::wallet::image::AccountImage;
-use crate::wallet::settings::Settings;
+use crate::entry::ArchivedStoredSettings;
+use crate::reader::ReadError;
+use crate::record::ALIGNMENT;
+use crate::{Buffer, Damage, Fault, Origin, Point, bytes, v1};
+use wallet::Rules;
+use wallet::account::Slot;
+use wallet::image::AccountImage;
+use wallet::settings::Settings;
 
 /// Reads a snapshot. Nothing is handed out that was not checked.
 pub struct SnapshotReader<S> {

@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::{BLOCK, ORIGIN, group, read_after, read_numbered, segment};
-use crate::journal::segment::seal;
-use crate::journal::{Fault, Group, Journal, Origin, Place, Point, RecordHash, SegmentRange, Tail};
+use crate::segment::seal;
+use crate::{Fault, Group, Journal, Origin, Place, Point, RecordHash, SegmentRange, Tail};
 
 /// Three groups, of one block, of two and of one, in a segment with two blocks to spare.
 fn three() -> (Journal, Vec<u8>, [Point; 3]) {
@@ -27,12 +27,7 @@ const END_AT: usize = 5 * BLOCK;
 
 /// A replay ends with this record, at this place, and with a torn write there or none.
 #[track_caller]
-fn check_end(
-    read: &Result<(Vec<u64>, Tail), crate::journal::Damage>,
-    last: Point,
-    at: (u32, usize),
-    torn: bool,
-) {
+fn check_end(read: &Result<(Vec<u64>, Tail), crate::Damage>, last: Point, at: (u32, usize), torn: bool) {
     let (sequences, tail) = read.as_ref().expect("no damage");
     assert_eq!(tail.last, last);
     assert_eq!(sequences.last().copied().unwrap_or(0), last.sequence);
@@ -43,7 +38,7 @@ fn check_end(
 
 /// A replay finds damage at this offset of this file.
 #[track_caller]
-fn check_damage(read: Result<(Vec<u64>, Tail), crate::journal::Damage>, file: u32, offset: usize) -> Fault {
+fn check_damage(read: Result<(Vec<u64>, Tail), crate::Damage>, file: u32, offset: usize) -> Fault {
     let damage = read.expect_err("there is damage");
     assert_eq!(
         (damage.file.as_str(), damage.offset as usize),

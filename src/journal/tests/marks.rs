@@ -1,7 +1,7 @@
 use super::{BLOCK, ORIGIN, group, read_numbered, segment};
-use crate::journal::mark::{MARK_BYTES, Start, check_together, has_lost_a_slot, slot_of};
-use crate::journal::{Fault, Journal, Known, Mark, Origin, Point, RecordHash};
-use crate::limits::JOURNAL_WRITE_BYTES_MAX;
+use crate::mark::{MARK_BYTES, Start, check_together, has_lost_a_slot, slot_of};
+use crate::{Fault, Journal, Known, Mark, Origin, Point, RecordHash};
+use limits::JOURNAL_WRITE_BYTES_MAX;
 
 const POINT: Point = Point { sequence: 99, hash: RecordHash::from_bits(u128::MAX / 3) };
 

@@ -1,11 +1,10 @@
 use super::{ORIGIN, aligned, bet, operations, receipt, settings};
-use crate::journal::record::{Link, Record};
-use crate::journal::{Change, Journal, Point, RecordHash, bytes};
-use crate::limits;
-use crate::wallet::Rules;
-use crate::wallet::account::AccountRef;
-use crate::wallet::operation::{Operation, Play};
-use crate::wallet::settings::DomainSettings;
+use crate::record::{Link, Record};
+use crate::{Change, Journal, Point, RecordHash, bytes};
+use wallet::Rules;
+use wallet::account::AccountRef;
+use wallet::operation::{Operation, Play};
+use wallet::settings::DomainSettings;
 
 const LINK: Link = Link { sequence: 42, now_ms: 1 << 41, previous: RecordHash::from_bits(7 << 100) };
 
@@ -96,7 +95,7 @@ fn no_byte_makes_a_reader_panic() {
 fn the_largest_record_fits() {
     let details = format!("{{\"Data\":\"{}\"}}", "\\u0001".repeat(limits::BODY_BYTES_MAX - 100));
     let account = AccountRef::new("default/admin");
-    let platform = crate::wallet::PlatformKey::new("😀😀😀😀").unwrap();
+    let platform = wallet::PlatformKey::new("😀😀😀😀").unwrap();
     let mut written = Vec::new();
     Record::write(&mut written, LINK, &Operation::Alert { platform, account, details: &details }, &receipt());
 

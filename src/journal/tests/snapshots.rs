@@ -1,11 +1,11 @@
 use super::{ORIGIN, settings};
-use crate::journal::reader::ReadError;
-use crate::journal::snapshot::{Sink, SnapshotHeader, SnapshotReader, SnapshotWriter, Source, WriteError};
-use crate::journal::{Damage, Fault, Origin, Point, RecordHash};
-use crate::wallet::account::Slot;
-use crate::wallet::image::{AccountImage, RoundImage, SessionImage, SumImage, TransactionImage};
-use crate::wallet::settings::Settings;
-use crate::wallet::{PlatformKey, Rules};
+use crate::reader::ReadError;
+use crate::snapshot::{Sink, SnapshotHeader, SnapshotReader, SnapshotWriter, Source, WriteError};
+use crate::{Damage, Fault, Origin, Point, RecordHash};
+use wallet::account::Slot;
+use wallet::image::{AccountImage, RoundImage, SessionImage, SumImage, TransactionImage};
+use wallet::settings::Settings;
+use wallet::{PlatformKey, Rules};
 
 const HEADER: SnapshotHeader = SnapshotHeader {
     origin: ORIGIN,

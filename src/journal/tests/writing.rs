@@ -1,6 +1,5 @@
 use super::{BLOCK, ORIGIN, bet, group, read_after, receipt, segment, settings};
-use crate::journal::{Journal, Point};
-use crate::limits;
+use crate::{Journal, Point};
 
 #[test]
 fn a_group_is_whole_blocks_of_what_was_appended() {

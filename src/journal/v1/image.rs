@@ -1,18 +1,21 @@
 //! Accounts as snapshots of format version 1 have them, and how they become this version's.
 
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
 use rkyv::{Archive, Deserialize};
 
-use crate::wallet::image::{AccountImage, RoundImage, SessionImage, SumImage, TransactionImage};
-use crate::wallet::platform::PlatformKey;
+use wallet::image::{AccountImage, RoundImage, SessionImage, SumImage, TransactionImage};
+use wallet::platform::PlatformKey;
 
 /// The payload of a section.
 #[derive(Archive)]
-pub(in crate::journal) struct Section {
-    pub(in crate::journal) accounts: Box<[Account]>,
+pub(crate) struct Section {
+    pub(crate) accounts: Box<[Account]>,
 }
 
 #[derive(Archive, Deserialize)]
-pub(in crate::journal) struct Account {
+pub(crate) struct Account {
     id: String,
     country: [u8; 2],
     gender: Option<u8>,
@@ -35,7 +38,7 @@ pub(in crate::journal) struct Account {
 }
 
 #[derive(Archive, Deserialize)]
-pub(in crate::journal) struct Session {
+pub(crate) struct Session {
     key: String,
     serial: u32,
     endless: bool,
@@ -44,14 +47,14 @@ pub(in crate::journal) struct Session {
 }
 
 #[derive(Archive, Deserialize)]
-pub(in crate::journal) struct Sum {
+pub(crate) struct Sum {
     from_day: u32,
     staked: i128,
     won: i128,
 }
 
 #[derive(Archive, Deserialize)]
-pub(in crate::journal) struct Round {
+pub(crate) struct Round {
     id: String,
     state: u8,
     orphan: bool,
@@ -62,7 +65,7 @@ pub(in crate::journal) struct Round {
 }
 
 #[derive(Archive, Deserialize)]
-pub(in crate::journal) struct Transaction {
+pub(crate) struct Transaction {
     id: String,
     kind: u8,
     flags: u8,

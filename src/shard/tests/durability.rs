@@ -1,9 +1,9 @@
 //! What a shard lets out, and in, as its journal stands.
 
 use super::*;
-use crate::wallet::RoundScope;
-use crate::wallet::amount::Amount;
-use crate::wallet::operation::{Play, PlayKind};
+use wallet::RoundScope;
+use wallet::amount::Amount;
+use wallet::operation::{Play, PlayKind};
 
 /// What shows a change that is not durable leaves the shard no earlier than that; what shows none leaves at once.
 #[test]

@@ -1,7 +1,7 @@
 //! What a sweep leaves is done by the turns after it.
 
 use super::*;
-use crate::limits::{SESSIONS_PER_ACCOUNT_MAX, TIDIED_PER_SWEEP, TIDIED_PER_TURN};
+use limits::{SESSIONS_PER_ACCOUNT_MAX, TIDIED_PER_SWEEP, TIDIED_PER_TURN};
 
 /// Keys of sessions that have made way come back to the directory in pieces, and the core does not park before.
 #[test]

@@ -1,7 +1,7 @@
 //! What one connection may take of a lane.
 
 use super::*;
-use crate::limits::{CONNECTIONS_MAX, LANE_SHARE_MAX};
+use limits::{CONNECTIONS_MAX, LANE_SHARE_MAX};
 
 /// Connections of shard 0 whose requests go to accounts of shard 1.
 struct Clients {

@@ -1,6 +1,7 @@
 //! The same operation with strings of another type: borrowed from a request, or owned for its way to another shard.
 
 use super::Operation;
+use alloc::boxed::Box;
 
 impl<S: AsRef<str>> Operation<S> {
     /// The same operation with its strings borrowed.
@@ -9,6 +10,7 @@ impl<S: AsRef<str>> Operation<S> {
     }
 
     /// The same operation with every string passed through `f`; used with `CompactString::from` for a lane.
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of operation")]
     pub fn map<'a, T>(&'a self, f: impl Fn(&'a S) -> T) -> Operation<T> {
         match self {
             Self::Balance { platform, account, game } => Operation::Balance {

@@ -2,7 +2,7 @@
 
 use super::rounds::{Expect, Table, play};
 use super::*;
-use crate::wallet::restriction::ByPeriod;
+use crate::restriction::ByPeriod;
 
 /// Lines of one story of a platform that speaks so.
 #[track_caller]

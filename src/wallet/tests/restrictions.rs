@@ -1,9 +1,9 @@
 //! Limits and their periods (protocol §4, Limits).
 
 use super::*;
-use crate::wallet::operation::{Play, PlayKind};
-use crate::wallet::replay::Mismatch;
-use crate::wallet::restriction::ByPeriod;
+use crate::operation::{Play, PlayKind};
+use crate::replay::Mismatch;
+use crate::restriction::ByPeriod;
 
 /// 2023-11-15, a Wednesday, 00:00 UTC.
 const WEDNESDAY_MS: Millis = 1_700_006_400_000;

@@ -1,7 +1,7 @@
 //! Game rounds (protocol §4): the ladder of each call, idempotency, and what order brings.
 
 use super::*;
-use crate::wallet::operation::{Play, PlayKind};
+use crate::operation::{Play, PlayKind};
 
 /// A story with a session of `ADMIN`, who has 10.00, two balance changes being behind.
 pub(super) struct Table {

@@ -2,9 +2,9 @@
 
 use super::rounds::{Table, play};
 use super::*;
-use crate::wallet::operation::Play;
-use crate::wallet::operation::PlayKind;
-use crate::wallet::outcome::{LineKind, RoundView, Statement, StatementLine};
+use crate::operation::Play;
+use crate::operation::PlayKind;
+use crate::outcome::{LineKind, RoundView, Statement, StatementLine};
 
 #[test]
 fn the_statement_and_the_open_rounds() {

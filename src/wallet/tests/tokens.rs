@@ -1,10 +1,10 @@
 //! Tokens of both policies: how many, for how long, and how they read (protocol §3).
 
 use super::*;
-use crate::wallet::account::Slot;
-use crate::wallet::ledger::AccountIndex;
-use crate::wallet::platforms::PlatformIndex;
-use crate::wallet::tokens::{Token, Tokens};
+use crate::account::Slot;
+use crate::ledger::AccountIndex;
+use crate::platforms::PlatformIndex;
+use crate::tokens::{Token, Tokens};
 
 #[test]
 fn outstanding_tokens_are_bounded_and_expire() {

@@ -1,11 +1,11 @@
 //! Texts that are to be amounts and jackpots, against long decimals done by hand.
 
-use purser::api::Decoded;
-use purser::http::{Method, Request};
-use purser::limits::{AMOUNT_MINOR_MAX, JACKPOT_DECIMALS_MAX};
-use purser::wallet::Currency;
-use purser::wallet::amount::Money;
-use purser::wallet::operation::{Operation, Play};
+use api::Decoded;
+use http::{Method, Request};
+use limits::{AMOUNT_MINOR_MAX, JACKPOT_DECIMALS_MAX};
+use wallet::Currency;
+use wallet::amount::Money;
+use wallet::operation::{Operation, Play};
 
 use crate::calls;
 

@@ -2,15 +2,14 @@
 
 use std::sync::OnceLock;
 
-use purser::api::{Api, Decoded, Manners, Platform, encode_error, encode_refusal};
-use purser::http::Request;
-use purser::journal::record::{Link, Record};
-use purser::journal::{Change, RecordHash};
-use purser::limits;
-use purser::wallet::operation::{Operation, Play};
-use purser::wallet::outcome::Receipt;
-use purser::wallet::{Dialect, PlatformKey, RoundScope, Rules, TokenPolicy};
+use api::{Api, Decoded, Manners, Platform, encode_error, encode_refusal};
+use http::Request;
+use journal::record::{Link, Record};
+use journal::{Change, RecordHash};
 use serde::de::IgnoredAny;
+use wallet::operation::{Operation, Play};
+use wallet::outcome::Receipt;
+use wallet::{Dialect, PlatformKey, RoundScope, Rules, TokenPolicy};
 
 /// `admin:admin`, of platform L100 with single-use tokens.
 pub(crate) const ADMIN: &[u8] = b"Basic YWRtaW46YWRtaW4=";
@@ -148,7 +147,7 @@ fn check_record(operation: &Operation<&str>) {
     let mut written = Vec::new();
     let link = Link { sequence: 7, now_ms: 1 << 41, previous: RecordHash::START };
     let hash = Record::write(&mut written, link, operation, &Receipt::default());
-    let mut buffer = purser::journal::Buffer::new();
+    let mut buffer = journal::Buffer::new();
     buffer.extend_from_slice(&written);
     let record = Record::read(Rules::V2, &buffer).expect("it was just written");
     assert_eq!((record.hash(), record.bytes()), (hash, written.len()));

@@ -6,7 +6,6 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::fd::AsRawFd as _;
 
 use purser::config::{Command, Error, from_args};
-use purser::limits;
 use rustix::fs::{MemfdFlags, memfd_create};
 
 /// What the file is made of.
@@ -79,7 +78,7 @@ pub fn run(data: &[u8]) {
             assert!((1..=limits::PLATFORMS_MAX).contains(&platforms), "{platforms} platforms");
             assert!(config.demo.is_none() && config.cores.len() == 1);
             // It panics where a bound was not kept.
-            drop(purser::api::Api::new(config.platforms, config.operator_token));
+            drop(api::Api::new(config.platforms, config.operator_token));
             let settings = config.catalog.settings();
             assert!((1..=limits::DOMAINS_MAX).contains(&settings.domains.len()));
         }

@@ -1,9 +1,9 @@
 //! The `Authorization` field, at both doors.
 
+use api::Decoded;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use purser::api::Decoded;
-use purser::http::{Method, Request};
+use http::{Method, Request};
 
 use crate::calls;
 

@@ -1,7 +1,7 @@
 //! Framing: any bytes, cut up in any way. What is framed goes on to both doors of the API.
 
-use purser::http::{Framed, Framer, Method, Request, Status};
-use purser::limits::{BODY_BYTES_MAX, HEAD_BYTES_MAX};
+use http::{Framed, Framer, Method, Request, Status};
+use limits::{BODY_BYTES_MAX, HEAD_BYTES_MAX};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::calls;
@@ -114,7 +114,7 @@ pub fn frame<'a>(arrivals: impl IntoIterator<Item = &'a [u8]>) -> Found {
         }
     }
     found.left = buffer.len() - start;
-    let room = HEAD_BYTES_MAX + BODY_BYTES_MAX + purser::limits::CHUNK_OVERHEAD_BYTES_MAX;
+    let room = HEAD_BYTES_MAX + BODY_BYTES_MAX + limits::CHUNK_OVERHEAD_BYTES_MAX;
     assert!(found.refused.is_some() || found.left <= room, "{} bytes wait for more", found.left);
     found
 }

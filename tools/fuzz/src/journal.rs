@@ -2,9 +2,8 @@
 
 use std::convert::Infallible;
 
-use purser::journal::{Buffer, Mark, SegmentSource, mark, replay};
-use purser::limits::JOURNAL_BLOCK_BYTES;
-use purser::recovery;
+use journal::{Buffer, Mark, SegmentSource, mark, replay};
+use limits::JOURNAL_BLOCK_BYTES;
 
 use crate::edits::{self, Edited};
 use crate::world::{ORIGIN, Rest, World, world};
@@ -40,8 +39,8 @@ fn raw(bytes: &[u8]) {
     let mut bytes = aligned(bytes);
     bytes.resize(bytes.len().next_multiple_of(JOURNAL_BLOCK_BYTES), 0);
     let source = SegmentSource { number: 1, name: "segment 1".into(), read: |_| Ok::<_, Infallible>(bytes) };
-    let read = replay(ORIGIN, [source], purser::journal::Point::START, |_, _, change, _| {
-        assert!(change.slot().is_none_or(|slot| usize::from(slot.index()) < purser::limits::SLOTS));
+    let read = replay(ORIGIN, [source], journal::Point::START, |_, _, change, _| {
+        assert!(change.slot().is_none_or(|slot| usize::from(slot.index()) < limits::SLOTS));
         Ok(())
     });
     drop(read.map_err(|error| error.to_string()));
@@ -102,11 +101,11 @@ fn check(
         assert!(last > world.mark.last.sequence || recovered.tail.last.hash == world.mark.last.hash);
     }
     if last == world.last {
-        let header = purser::journal::snapshot::SnapshotHeader {
+        let header = journal::snapshot::SnapshotHeader {
             origin: ORIGIN,
             covers: recovered.tail.last,
             now_ms: world.now_ms,
-            rules: purser::wallet::Rules::V2,
+            rules: wallet::Rules::V2,
             next_segment: 3,
         };
         let sink = crate::world::Bytes(Vec::new());

@@ -1,8 +1,8 @@
 //! The operator's paths, queries and bodies.
 
-use purser::api::Decoded;
-use purser::http::{Method, Request, Status};
-use purser::wallet::operation::Operation;
+use api::Decoded;
+use http::{Method, Request, Status};
+use wallet::operation::Operation;
 
 use crate::calls;
 

@@ -1,10 +1,10 @@
 //! The bodies of the platforms' calls.
 
-use purser::api::Decoded;
-use purser::http::{Method, Request};
-use purser::limits::JSON_DEPTH_MAX;
-use purser::wallet::account::Slot;
-use purser::wallet::token::{TOKEN_CHARS, TokenId};
+use api::Decoded;
+use http::{Method, Request};
+use limits::JSON_DEPTH_MAX;
+use wallet::account::Slot;
+use wallet::token::{TOKEN_CHARS, TokenId};
 
 use crate::calls;
 

@@ -1,8 +1,8 @@
 //! Records: any payload behind a head whose checksum fits.
 
-use purser::journal::record::{Link, Record};
-use purser::journal::{Buffer, Change};
-use purser::wallet::Rules;
+use journal::record::{Link, Record};
+use journal::{Buffer, Change};
+use wallet::Rules;
 
 use crate::{edits, world};
 

@@ -2,9 +2,9 @@
 
 use std::convert::Infallible;
 
-use purser::journal::SegmentSource;
-use purser::journal::snapshot::SnapshotHeader;
-use purser::recovery::{self, Recovered};
+use journal::SegmentSource;
+use journal::snapshot::SnapshotHeader;
+use recovery::{self, Recovered};
 
 use crate::edits::{self, u32_at};
 use crate::world::{Bytes, ORIGIN, Rest, world};
@@ -57,7 +57,7 @@ fn write(recovered: &Recovered) -> Vec<u8> {
         origin: ORIGIN,
         covers: recovered.tail.last,
         now_ms: recovered.now_ms,
-        rules: purser::wallet::Rules::V2,
+        rules: wallet::Rules::V2,
         next_segment: 3,
     };
     let Ok(Bytes(bytes)) = recovery::write_snapshot(Bytes(Vec::new()), header, &recovered.wallet) else {

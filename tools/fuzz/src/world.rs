@@ -3,16 +3,15 @@
 use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
 
-use purser::journal::snapshot::{Sink, SnapshotHeader, Source};
-use purser::journal::{Journal, Mark, Origin, Point, RecordHash, mark};
-use purser::limits::JOURNAL_BLOCK_BYTES;
-use purser::recovery;
-use purser::wallet::account::{AccountRef, Date, Gender, Profile, Status};
-use purser::wallet::amount::{Amount, Money};
-use purser::wallet::operation::{Direction, Operation, Play, PlayKind};
-use purser::wallet::outcome::Effect;
-use purser::wallet::restriction::{ByPeriod, Restrictions};
-use purser::wallet::{Catalog, Currency, Domain, PlatformKey, RoundScope, Rules, Stamp, Wallet};
+use journal::snapshot::{Sink, SnapshotHeader, Source};
+use journal::{Journal, Mark, Origin, Point, RecordHash, mark};
+use limits::JOURNAL_BLOCK_BYTES;
+use wallet::account::{AccountRef, Date, Gender, Profile, Status};
+use wallet::amount::{Amount, Money};
+use wallet::operation::{Direction, Operation, Play, PlayKind};
+use wallet::outcome::Effect;
+use wallet::restriction::{ByPeriod, Restrictions};
+use wallet::{Catalog, Currency, Domain, PlatformKey, RoundScope, Rules, Stamp, Wallet};
 
 /// Whose journal it is.
 pub(crate) const ORIGIN: Origin = Origin { stream: 0x5eed_cafe_f00d_0001, shard: 0, shards: 1 };
@@ -101,7 +100,7 @@ fn make() -> World {
     }
 }
 
-fn segment(number: u32, groups: &[purser::journal::Group]) -> Vec<u8> {
+fn segment(number: u32, groups: &[journal::Group]) -> Vec<u8> {
     let mut bytes = groups[0].segment_header(number).to_vec();
     groups.iter().for_each(|group| bytes.extend_from_slice(&group.bytes));
     assert!(bytes.len() < SEGMENT_BLOCKS * JOURNAL_BLOCK_BYTES);
@@ -125,6 +124,7 @@ fn payloads(segment: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// An operation of every kind that is journaled.
+#[expect(clippy::too_many_lines, reason = "one value of each kind of operation")]
 fn operations() -> Vec<Operation<&'static str>> {
     let account = || AccountRef::new("default/player-000001");
     let money = |text| Money::parse(text).expect("money");

@@ -3,7 +3,6 @@
 use std::ops::RangeInclusive;
 
 use clap::ValueEnum;
-use purser::limits;
 
 use crate::load::Scenario;
 

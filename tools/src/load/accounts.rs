@@ -5,13 +5,13 @@
 
 use std::rc::Rc;
 
-use purser::shard::partition::Partition;
-use purser::wallet::account::AccountRef;
+use partition::Partition;
+use wallet::account::AccountRef;
 
 use super::scenario::account;
 
 /// Demo accounts that a server can have.
-pub(crate) const ACCOUNTS_MAX: i64 = purser::limits::DEMO_ACCOUNTS_MAX as i64;
+pub(crate) const ACCOUNTS_MAX: i64 = limits::DEMO_ACCOUNTS_MAX as i64;
 
 /// Whose accounts the requests of a run are for.
 #[derive(Clone, Debug)]

@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::TcpStream;
 
-use purser::net::ring::{ConnectionId, Event, Lease, Received, Ring, Sizes};
+use ring::{ConnectionId, Event, Lease, Received, Ring, Sizes};
 
 use super::accounts::Draw;
 use super::clock::{Clock, Timestamp};

@@ -4,7 +4,7 @@
 
 use std::net::TcpStream;
 
-use purser::net::ring::ConnectionId;
+use ring::ConnectionId;
 
 use super::accounts::Draw;
 use super::answer::{Assembly, Framed};

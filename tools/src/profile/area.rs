@@ -122,7 +122,7 @@ impl Area {
     }
 }
 
-/// The path that a method's name is about: `purser::api` of `<&mut purser::api::Text as serde::Visitor>::visit`.
+/// The path that a method's name is about: `purser_api` of `<&mut purser_api::Text as serde::Visitor>::visit`.
 fn subject(name: &str) -> &str {
     let mut name = name;
     for noise in ["<", "&", "mut ", "dyn "] {
@@ -135,14 +135,14 @@ type Rows = &'static [(Area, &'static [&'static str])];
 
 /// The first row that fits is taken.
 const MODULE_ROWS: Rows = &[
-    (Area::Http, &["purser::http", "httparse::", "httpdate::"]),
-    (Area::Json, &["purser::api", "sonic_", "serde", "base64::"]),
-    (Area::Wallet, &["purser::wallet"]),
-    (Area::Journal, &["purser::journal", "purser::storage", "rkyv::"]),
-    (Area::Ring, &["purser::net::ring", "io_uring::"]),
+    (Area::Http, &["purser_http", "httparse::", "httpdate::"]),
+    (Area::Json, &["purser_api", "sonic_", "serde", "base64::"]),
+    (Area::Wallet, &["purser_wallet"]),
+    (Area::Journal, &["purser_journal", "purser_storage", "rkyv::"]),
+    (Area::Ring, &["purser_ring", "io_uring::"]),
     (Area::Net, &["purser::net"]),
-    (Area::Shard, &["purser::shard", "crossbeam_"]),
-    (Area::Server, &["purser::"]),
+    (Area::Shard, &["purser_shard", "crossbeam_"]),
+    (Area::Server, &["purser"]),
     // The liburing that glommio brings has no paths.
     (Area::Glommio, &["glommio::", "io_uring_", "__io_uring_", "_io_uring_"]),
 ];

@@ -94,15 +94,15 @@ fn is_language(name: &str) -> bool {
     LANGUAGE.iter().any(|crate_| path.strip_prefix(crate_).is_some_and(|rest| rest.starts_with("::")))
 }
 
-/// The path of a function by its short name and its source file: `turn` in `/home/a/purser/src/net.rs` is
-/// `purser::net::turn`. A name that is a path already stays.
+/// The path of a function by its short name and its source file: `turn` in `/home/a/purser/src/server/net.rs` is
+/// `purser::net::turn`, and `apply` in `/home/a/purser/src/wallet/lib.rs` is `purser_wallet::apply`. A name that is a path already stays.
 pub(crate) fn path(name: &str, source: &str, local: &str) -> String {
     let plain = name.split('<').next().unwrap_or(name);
     if plain.is_empty() || plain.contains("::") {
         return name.to_owned();
     }
     let parts: Vec<&str> = source.split('/').collect();
-    let Some(root) = parts.iter().rposition(|part| *part == "src") else { return plain.to_owned() };
+    let Some(mut root) = parts.iter().rposition(|part| *part == "src") else { return plain.to_owned() };
     let (Some(crate_), true) = (root.checked_sub(1).map(|at| parts[at]), source.ends_with(".rs")) else {
         return plain.to_owned();
     };
@@ -111,6 +111,11 @@ pub(crate) fn path(name: &str, source: &str, local: &str) -> String {
         // A crate of a registry lies in a folder with its version.
         Some((name, version)) if version.starts_with(|first: char| first.is_ascii_digit()) => {
             name.replace('-', "_")
+        }
+        // The server's own lie in folders below its sources.
+        _ if parts.len() > root + 2 => {
+            root += 1;
+            if parts[root] == "server" { local.to_owned() } else { format!("{local}_{}", parts[root]) }
         }
         _ => local.to_owned(),
     };

@@ -117,57 +117,48 @@ fn check_area(stack: &str, expect: &str) {
 #[test]
 fn a_stack_has_an_area() {
     check_area(
-        "purser::net::Driver::turn;purser::http::frame::Framer::step_[i];httparse::parse_headers",
+        "purser::net::Driver::turn;purser_http::frame::Framer::step_[i];httparse::parse_headers",
         "http",
     );
-    check_area("purser::http::frame::Framer::step_[i];__memmove_avx_unaligned", "http");
-    check_area("purser::api::decode;<&mut sonic_rs::Deserializer<R> as serde::Deserializer>::any", "json");
+    check_area("purser_http::frame::Framer::step_[i];__memmove_avx_unaligned", "http");
+    check_area("purser_api::decode;<&mut sonic_rs::Deserializer<R> as serde::Deserializer>::any", "json");
+    check_area("purser_shard::Core::step;<purser_wallet::Wallet>::apply;hashbrown::raw::find_[i]", "wallet");
     check_area(
-        "purser::shard::Core::step;<purser::wallet::Wallet>::apply;hashbrown::raw::find_[i]",
-        "wallet",
-    );
-    check_area(
-        "purser::shard::core::Core::apply;purser::journal::writer::append_[i];rkyv::to_bytes",
+        "purser_shard::core::Core::apply;purser_journal::writer::append_[i];rkyv::to_bytes",
         "journal",
     );
-    check_area("purser::net::Driver::turn;purser::net::ring::Ring::enter_[i];syscall", "ring");
+    check_area("purser::net::Driver::turn;purser_ring::Ring::enter_[i];syscall", "ring");
     check_area("purser::net::Driver::turn", "net");
     check_area("glommio::reactor::react;io_uring_submit;syscall", "glommio");
-    check_area("purser::server::housekeeper", "server");
+    check_area("purser::serve::housekeeper", "server");
     check_area("start_thread", "other");
     // The kernel's time is its own, whoever called it.
-    check_area(
-        "purser::net::ring::Ring::enter;entry_[k];io_send_[k];tcp_sendmsg_[k]",
-        "kernel: sockets, TCP",
-    );
+    check_area("purser_ring::Ring::enter;entry_[k];io_send_[k];tcp_sendmsg_[k]", "kernel: sockets, TCP");
     check_area("purser::net::Driver::turn;io_submit_sqes_[k];_raw_spin_lock_[k]", "kernel: rings");
     check_area("io_wq_worker_[k];io_fsync_[k];ext4_sync_file_[k];__memset_[k]", "kernel: disk");
     check_area("io_cqring_wait_[k];__schedule_[k];finish_task_switch.isra.0_[k]", "kernel: scheduler");
-    check_area("purser::wallet::apply;asm_exc_page_fault_[k];clear_page_erms_[k]", "kernel: memory");
-    check_area("purser::wallet::apply;asm_sysvec_call_[k]", "kernel: other");
-    check_area("purser::wallet::apply;[unknown]", "unknown");
+    check_area("purser_wallet::apply;asm_exc_page_fault_[k];clear_page_erms_[k]", "kernel: memory");
+    check_area("purser_wallet::apply;asm_sysvec_call_[k]", "kernel: other");
+    check_area("purser_wallet::apply;[unknown]", "unknown");
 }
 
 #[test]
 fn shares_and_top_are_percentages() {
     let header = "shard-0-1 1 1.000001: cpu-clock: ";
-    let wallet = sample(header, &["10 purser::wallet::apply+0x1 (/gone/purser)"]);
+    let wallet = sample(header, &["10 purser_wallet::apply+0x1 (/gone/purser)"]);
     let kernel = sample(header, &["ffffffff81000000 tcp_ack+0x1 ([kernel.kallsyms])"]);
     let folded = Folded::fold_cpu((wallet.repeat(3) + &kernel).as_bytes()).expect("readable text");
     let shares = folded.shares();
     assert_eq!(shares.len(), Area::ALL.len());
     let some: Vec<_> = shares.into_iter().filter(|(_, percent)| *percent > 0.0).collect();
     assert_eq!(some, [("kernel: sockets, TCP", 25.0), ("wallet", 75.0)]);
-    assert_eq!(folded.top(1), [("purser::wallet::apply".to_owned(), 75.0)]);
+    assert_eq!(folded.top(1), [("purser_wallet::apply".to_owned(), 75.0)]);
     assert_eq!(folded.top(9).last(), Some(&("tcp_ack_[k]".to_owned(), 25.0)));
 
     let svg = folded.flame_graph("a <title>").expect("a picture");
-    for text in [
-        "<svg",
-        "a &lt;title&gt;",
-        "purser::wallet::apply (3 samples, 75.00%)",
-        "tcp_ack (1 samples, 25.00%)",
-    ] {
+    for text in
+        ["<svg", "a &lt;title&gt;", "purser_wallet::apply (3 samples, 75.00%)", "tcp_ack (1 samples, 25.00%)"]
+    {
         assert!(svg.contains(text), "{text}");
     }
     assert!(Folded::default().flame_graph("none").is_err());
@@ -180,9 +171,10 @@ fn check_path(name: &str, source: &str, expect: &str) {
 
 #[test]
 fn an_inlined_function_has_a_path() {
-    check_path("turn", "/home/a/main/src/net.rs", "purser::net::turn");
+    check_path("turn", "/home/a/main/src/server/net.rs", "purser::net::turn");
+    check_path("apply", "/home/a/main/src/wallet/lib.rs", "purser_wallet::apply");
     check_path("step<u8>", "src/http/frame.rs", "step");
-    check_path("step<u8>", "/a/src/http/frame.rs", "purser::http::frame::step");
+    check_path("step<u8>", "/a/src/http/frame.rs", "purser_http::frame::step");
     check_path("{closure#1}<a::B, c::D>", "/a/src/main.rs", "purser::{closure#1}");
     check_path(
         "submit",

@@ -30,10 +30,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use compact_str::CompactString;
-use purser::wallet::TokenPolicy;
-use purser::wallet::account::AccountHash;
-use purser::wallet::operation::{Operation, PlayKind};
-use purser::wallet::outcome::{ErrorCode, OperatorRefusal, Outcome};
+use wallet::TokenPolicy;
+use wallet::account::AccountHash;
+use wallet::operation::{Operation, PlayKind};
+use wallet::outcome::{ErrorCode, OperatorRefusal, Outcome};
 
 use account::{Account, Foreign, apply};
 pub(crate) use account::{RoundKey, Sum};

@@ -9,19 +9,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use purser::journal::snapshot::SnapshotHeader;
-use purser::journal::{Journal, Origin, Point, RecordHash};
-use purser::metrics::{Names, Registry};
-use purser::recovery::{self, Error, Recovered};
-use purser::shard::Shard;
-use purser::shard::core::Core;
-use purser::shard::mesh::Mesh;
-use purser::shard::partition::Partition;
-use purser::wallet::account::{AccountHash, KeyHash};
-use purser::wallet::image::AccountImage;
-use purser::wallet::operation::Operation;
-use purser::wallet::settings::{Calendar, Settings};
-use purser::wallet::{Catalog, Domain, Sequence, Wallet};
+use journal::snapshot::SnapshotHeader;
+use journal::{Journal, Origin, Point, RecordHash};
+use metrics::{Names, Registry};
+use partition::Partition;
+use recovery::{self, Error, Recovered};
+use shard::Shard;
+use shard::core::Core;
+use shard::mesh::Mesh;
+use wallet::account::{AccountHash, KeyHash};
+use wallet::image::AccountImage;
+use wallet::operation::Operation;
+use wallet::settings::{Calendar, Settings};
+use wallet::{Catalog, Domain, Sequence, Wallet};
 
 use super::auditor::{Answer, Rules, Times, Zone};
 use super::disk::{Disk, Written};
@@ -300,7 +300,7 @@ impl Cluster {
                 origin: disk.origin(),
                 covers: journal.last(),
                 now_ms,
-                rules: purser::wallet::Rules::V2,
+                rules: wallet::Rules::V2,
                 next_segment: disk.next_segment(),
             };
             let written = recovery::write_snapshot(Written(Vec::new()), header, wallet);

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use compact_str::CompactString;
-use purser::recovery::Error;
-use purser::shard::core::{Core, Step};
-use purser::wallet::PlatformKey;
-use purser::wallet::account::AccountRef;
-use purser::wallet::image::{AccountImage, RoundImage, SumImage};
-use purser::wallet::operation::Operation;
-use purser::wallet::outcome::{OperatorRefusal, Outcome, StatementLine};
+use recovery::Error;
+use shard::core::{Core, Step};
+use wallet::PlatformKey;
+use wallet::account::AccountRef;
+use wallet::image::{AccountImage, RoundImage, SumImage};
+use wallet::operation::Operation;
+use wallet::outcome::{OperatorRefusal, Outcome, StatementLine};
 
 use super::auditor::{Answer, RoundKey, Shown, Sum, Times, Trace, Traces};
 use super::cluster::{SHARDS_MAX, Started, holders, images, session_keys, settings_of};

@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::ops::Range;
 
-use purser::journal::mark::{Mark, Start};
-use purser::journal::segment::SegmentHeader;
-use purser::journal::snapshot::{Sink, SnapshotHeader, SnapshotReader, Source};
-use purser::journal::{Buffer, Group, Origin, Place, Point, SegmentSource, Tail};
-use purser::limits::JOURNAL_BLOCK_BYTES;
-use purser::recovery::{self, Error, FoldError, Recovered, SealedSegment, SegmentBytes};
-use purser::wallet::{Sequence, Wallet};
+use journal::mark::{Mark, Start};
+use journal::segment::SegmentHeader;
+use journal::snapshot::{Sink, SnapshotHeader, SnapshotReader, Source};
+use journal::{Buffer, Group, Origin, Place, Point, SegmentSource, Tail};
+use limits::JOURNAL_BLOCK_BYTES;
+use recovery::{self, Error, FoldError, Recovered, SealedSegment, SegmentBytes};
+use wallet::{Sequence, Wallet};
 
 use super::cluster::images;
 use super::workload::Chance;

@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use compact_str::CompactString;
 
-use purser::wallet::RoundScope;
-use purser::wallet::account::{AccountRef, Status};
-use purser::wallet::amount::{Amount, Money};
-use purser::wallet::operation::{Direction, Operation, Play, PlayKind};
-use purser::wallet::restriction::Restrictions;
+use wallet::RoundScope;
+use wallet::account::{AccountRef, Status};
+use wallet::amount::{Amount, Money};
+use wallet::operation::{Direction, Operation, Play, PlayKind};
+use wallet::restriction::Restrictions;
 
 use super::auditor::bounds::{ROUND_BETS_MAX, ROUND_TRANSACTIONS_MAX};
 use super::run::Run;

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use compact_str::CompactString;
-use purser::wallet::operation::{Operation, Play, Released};
-use purser::wallet::outcome::{ErrorCode, OperatorRefusal, Outcome};
+use wallet::operation::{Operation, Play, Released};
+use wallet::outcome::{ErrorCode, OperatorRefusal, Outcome};
 
 use super::auditor::{Answer, Auditor, RequestId};
 use super::cluster::{Applied, Told};

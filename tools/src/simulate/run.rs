@@ -359,7 +359,7 @@ impl Run {
         if self.full_ms.is_some() {
             self.free()?;
         }
-        self.cluster.shards.iter_mut().for_each(purser::shard::Shard::journal_renewals);
+        self.cluster.shards.iter_mut().for_each(shard::Shard::journal_renewals);
         self.sync()?;
         let most_ms = self.chance.weighted(&LEAPS_MS);
         let ms = self.chance.below(most_ms);
@@ -448,7 +448,7 @@ impl Run {
             }
             self.settle()?;
             self.sync()?;
-            if self.flights.is_empty() && self.cluster.shards.iter().all(purser::shard::Shard::is_durable) {
+            if self.flights.is_empty() && self.cluster.shards.iter().all(shard::Shard::is_durable) {
                 return Ok(());
             }
         }

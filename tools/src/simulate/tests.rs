@@ -1,10 +1,10 @@
 //! The simulator, on a few seeds: that it can fail is what `tools/mutants` shows.
 
 use compact_str::CompactString;
-use purser::wallet::account::{AccountRef, Profile};
-use purser::wallet::amount::{Amount, Money};
-use purser::wallet::operation::{Direction, Operation, Play, PlayKind};
-use purser::wallet::{RoundScope, TokenPolicy};
+use wallet::account::{AccountRef, Profile};
+use wallet::amount::{Amount, Money};
+use wallet::operation::{Direction, Operation, Play, PlayKind};
+use wallet::{RoundScope, TokenPolicy};
 
 use super::auditor::Times;
 use super::cluster::{Cluster, Sizes};

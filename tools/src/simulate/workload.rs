@@ -14,13 +14,12 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use compact_str::CompactString;
-use purser::limits;
-use purser::wallet::account::{AccountRef, Status};
-use purser::wallet::operation::{Operation, PlayKind};
-use purser::wallet::token::TokenId;
-use purser::wallet::{Currency, PlatformKey};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use wallet::account::{AccountRef, Status};
+use wallet::operation::{Operation, PlayKind};
+use wallet::token::TokenId;
+use wallet::{Currency, PlatformKey};
 
 use super::auditor::Rules;
 use super::flights::Request;
@@ -316,7 +315,7 @@ impl Workload {
             }
             Operation::SetStatus { status, .. } => guess.frozen = *status == Status::Frozen,
             Operation::SetLimits { limits, .. } => {
-                guess.limited = **limits != purser::wallet::restriction::Restrictions::none();
+                guess.limited = **limits != wallet::restriction::Restrictions::none();
             }
             Operation::OpenSession { key, .. } => {
                 if let Some(at) = place(key) {

@@ -3,9 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use purser::limits;
-use purser::wallet::account::AccountHash;
-use purser::wallet::{Currency, Dialect, PlatformKey, RoundScope, TokenPolicy};
+use wallet::account::AccountHash;
+use wallet::{Currency, Dialect, PlatformKey, RoundScope, TokenPolicy};
 
 use super::auditor::{Brand, Rules, Times, Zone};
 use super::workload::Chance;

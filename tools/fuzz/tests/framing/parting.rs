@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use fuzz::http::{Found, Message};
-use purser::http::Status;
+use http::Status;
 
 use crate::theirs::{Theirs, Verdict};
 

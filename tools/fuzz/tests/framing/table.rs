@@ -1,7 +1,7 @@
 //! The differences, each with its reason.
 
-use purser::http::Status;
-use purser::limits::EMPTY_LINES_BYTES_MAX;
+use http::Status;
+use limits::EMPTY_LINES_BYTES_MAX;
 
 use crate::parting::{Parting, Side};
 

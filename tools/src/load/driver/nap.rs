@@ -4,7 +4,7 @@ use std::io;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use purser::net::ring::Ring;
+use ring::Ring;
 use rustix::thread::set_current_timer_slack;
 
 use super::super::clock::Clock;

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use compact_str::CompactString;
-use purser::wallet::account::{Profile, Status};
-use purser::wallet::amount::{Amount, Money};
-use purser::wallet::operation::{Operation, PlayKind};
-use purser::wallet::outcome::{AlertView, Balance, ErrorCode, LineKind, OperatorRefusal, Outcome};
-use purser::wallet::restriction::Restrictions;
-use purser::wallet::{Currency, PlatformKey, RoundScope};
+use wallet::account::{Profile, Status};
+use wallet::amount::{Amount, Money};
+use wallet::operation::{Operation, PlayKind};
+use wallet::outcome::{AlertView, Balance, ErrorCode, LineKind, OperatorRefusal, Outcome};
+use wallet::restriction::Restrictions;
+use wallet::{Currency, PlatformKey, RoundScope};
 
 use super::bounds;
 use super::period::Period;

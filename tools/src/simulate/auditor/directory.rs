@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use compact_str::CompactString;
-use purser::wallet::account::AccountHash;
-use purser::wallet::operation::Operation;
+use wallet::account::AccountHash;
+use wallet::operation::Operation;
 
 /// An event that is still under way.
 const UNDER_WAY: u64 = u64::MAX;

@@ -1,7 +1,7 @@
 //! What is answered of a session's key: the one thing that an answer knows of another account.
 
-use purser::wallet::operation::Operation;
-use purser::wallet::outcome::ErrorCode;
+use wallet::operation::Operation;
+use wallet::outcome::ErrorCode;
 
 use super::account::Foreign;
 use super::recovery::Entry;

@@ -1,9 +1,9 @@
 //! What moves funds outside of rounds: deposits, withdrawals, promotional payments (protocol §4, §6).
 
-use purser::wallet::amount::Money;
-use purser::wallet::operation::Direction;
-use purser::wallet::outcome::{ErrorCode, OperatorRefusal, Outcome};
-use purser::wallet::{Currency, PlatformKey};
+use wallet::amount::Money;
+use wallet::operation::Direction;
+use wallet::outcome::{ErrorCode, OperatorRefusal, Outcome};
+use wallet::{Currency, PlatformKey};
 
 use super::account::{Account, Ask, Kind, Transaction};
 use super::bounds;

@@ -1,6 +1,6 @@
 //! The periods of limits: day, ISO week, month, in a domain's time zone (protocol §4, Limits).
 
-use purser::wallet::settings::Calendar;
+use wallet::settings::Calendar;
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;

@@ -1,10 +1,10 @@
 //! Game rounds (protocol §4), each call climbing its ladder in the order of protocol §1.
 
 use compact_str::CompactString;
-use purser::wallet::account::Status;
-use purser::wallet::operation::{Play, PlayKind};
-use purser::wallet::outcome::{ErrorCode, Outcome};
-use purser::wallet::{Currency, PlatformKey};
+use wallet::account::Status;
+use wallet::operation::{Play, PlayKind};
+use wallet::outcome::{ErrorCode, Outcome};
+use wallet::{Currency, PlatformKey};
 
 use super::account::{Account, Ask, Foreign, Kind, Refusal, Round, RoundKey, RoundState, Transaction};
 use super::bounds;
@@ -100,7 +100,7 @@ impl Account {
 
     /// What a bet is known by, whether its round is there or not.
     fn bet_key(ask: &Ask<'_>, play: &Play<CompactString>) -> RoundKey {
-        let by_game = ask.rules.dialect(play.platform).round_scope == purser::wallet::RoundScope::Game;
+        let by_game = ask.rules.dialect(play.platform).round_scope == wallet::RoundScope::Game;
         RoundKey {
             platform: play.platform,
             round: play.round.clone(),

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use compact_str::CompactString;
-use purser::wallet::operation::Operation;
-use purser::wallet::outcome::{AccountView, ErrorCode, OperatorRefusal, Outcome, StatementLine};
+use wallet::operation::Operation;
+use wallet::outcome::{AccountView, ErrorCode, OperatorRefusal, Outcome, StatementLine};
 
 use super::account::{Account, Ask, Foreign, Round, RoundKey, Sum, apply};
 use super::rules::{Answer, Rules, Times, is_refused, refused_operator};
@@ -176,7 +176,7 @@ impl Search<'_> {
         let before = account.clone();
         account.restart(now_ms, *was, self.rules.times);
         let operation = Operation::GetAccount {
-            account: purser::wallet::account::AccountRef::new(CompactString::from(account.id.as_str())),
+            account: wallet::account::AccountRef::new(CompactString::from(account.id.as_str())),
         };
         let ask = Ask {
             rules: self.rules,

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use compact_str::CompactString;
-use purser::wallet::amount::{Amount, Money};
-use purser::wallet::operation::{Operation, Play};
-use purser::wallet::outcome::{ErrorCode, OperatorRefusal, Outcome, Why};
-use purser::wallet::{Currency, Dialect, PlatformKey, TokenPolicy};
+use wallet::amount::{Amount, Money};
+use wallet::operation::{Operation, Play};
+use wallet::outcome::{ErrorCode, OperatorRefusal, Outcome, Why};
+use wallet::{Currency, Dialect, PlatformKey, TokenPolicy};
 
 use super::bounds;
 use super::period::Zone;

@@ -1,9 +1,9 @@
 //! Sessions and their tokens (protocol §3, §6).
 
-use purser::wallet::account::{AccountHash, Status};
-use purser::wallet::outcome::{ErrorCode, Extras, OperatorRefusal, Outcome, Redeemed};
-use purser::wallet::token::TokenId;
-use purser::wallet::{PlatformKey, TokenPolicy};
+use wallet::account::{AccountHash, Status};
+use wallet::outcome::{ErrorCode, Extras, OperatorRefusal, Outcome, Redeemed};
+use wallet::token::TokenId;
+use wallet::{PlatformKey, TokenPolicy};
 
 use super::account::{Account, Ask};
 use super::bounds;

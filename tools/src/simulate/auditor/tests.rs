@@ -12,12 +12,11 @@ mod rounds;
 mod sessions;
 mod settlement;
 
-use purser::limits;
-use purser::wallet::account::{AccountRef, Profile, Status};
-use purser::wallet::amount::{Amount, Money};
-use purser::wallet::operation::{Direction, Play};
-use purser::wallet::outcome::Balance;
-use purser::wallet::{Dialect, PlatformKey, RoundScope, TokenPolicy};
+use wallet::account::{AccountRef, Profile, Status};
+use wallet::amount::{Amount, Money};
+use wallet::operation::{Direction, Play};
+use wallet::outcome::Balance;
+use wallet::{Dialect, PlatformKey, RoundScope, TokenPolicy};
 
 use super::rules::WORDS;
 use super::*;

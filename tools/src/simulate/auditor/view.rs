@@ -1,6 +1,6 @@
 //! What the operator is shown of an account (protocol §6).
 
-use purser::wallet::outcome::{AccountView, Outcome, RoundView, SessionView, Statement, StatementLine};
+use wallet::outcome::{AccountView, Outcome, RoundView, SessionView, Statement, StatementLine};
 
 use super::account::{Account, Ask, Round, RoundKey, RoundState};
 use super::bounds;

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::ops::Range;
 
-use purser::journal::Buffer;
-use purser::limits::JOURNAL_BLOCK_BYTES;
-use purser::wallet::Sequence;
+use journal::Buffer;
+use limits::JOURNAL_BLOCK_BYTES;
+use wallet::Sequence;
 
 use super::{Disk, Kept, Segment, segment_name, snapshot_name};
 use crate::simulate::workload::Chance;

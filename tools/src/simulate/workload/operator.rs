@@ -3,11 +3,10 @@
 use std::collections::VecDeque;
 
 use compact_str::CompactString;
-use purser::limits;
-use purser::wallet::account::{AccountRef, Date, Gender, Profile, Status};
-use purser::wallet::amount::{Amount, Money};
-use purser::wallet::operation::{Direction, Operation};
-use purser::wallet::restriction::{ByPeriod, Restrictions};
+use wallet::account::{AccountRef, Date, Gender, Profile, Status};
+use wallet::amount::{Amount, Money};
+use wallet::operation::{Direction, Operation};
+use wallet::restriction::{ByPeriod, Restrictions};
 
 use super::Workload;
 use super::play::TOO_MUCH_MINOR;

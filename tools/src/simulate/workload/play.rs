@@ -3,10 +3,9 @@
 use std::collections::VecDeque;
 
 use compact_str::CompactString;
-use purser::limits;
-use purser::wallet::amount::Amount;
-use purser::wallet::operation::{Operation, Play, PlayKind};
-use purser::wallet::{PlatformKey, RoundScope};
+use wallet::amount::Amount;
+use wallet::operation::{Operation, Play, PlayKind};
+use wallet::{PlatformKey, RoundScope};
 
 use super::Workload;
 

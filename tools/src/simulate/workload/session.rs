@@ -1,11 +1,10 @@
 //! Requests about sessions and their tokens.
 
 use compact_str::CompactString;
-use purser::limits;
-use purser::wallet::account::AccountRef;
-use purser::wallet::operation::{Operation, PlayKind};
-use purser::wallet::token::TokenId;
-use purser::wallet::{PlatformKey, TokenPolicy};
+use wallet::account::AccountRef;
+use wallet::operation::{Operation, PlayKind};
+use wallet::token::TokenId;
+use wallet::{PlatformKey, TokenPolicy};
 
 use super::{MANY_MAX, SECOND_MS, Step, Workload};
 

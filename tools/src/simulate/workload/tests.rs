@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use purser::wallet::TokenPolicy;
-use purser::wallet::outcome::{OperatorRefusal, Outcome};
+use wallet::TokenPolicy;
+use wallet::outcome::{OperatorRefusal, Outcome};
 
 use super::*;
 use crate::simulate::auditor::{Answer, Auditor};

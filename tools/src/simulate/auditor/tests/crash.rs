@@ -1,7 +1,7 @@
 //! Rows of protocol §5: what a crash may leave, and what it may not.
 
 use super::*;
-use purser::wallet::outcome::{AccountView, Outcome};
+use wallet::outcome::{AccountView, Outcome};
 
 /// A machine that loses its memory: what it has done before is the durable part, and it may have done more.
 struct Crash {
@@ -176,7 +176,7 @@ fn tokens_are_forgotten_and_renewals_may_be_for_a_minute() {
         let account = at(ANNA);
         let game = GAMES[0].into();
         crash.acknowledged(Operation::CreateToken { platform: by(ANNA), account, game, entropy: 1 });
-        let token = purser::wallet::token::TokenId::new(at(ANNA).hash().slot(), 1);
+        let token = wallet::token::TokenId::new(at(ANNA).hash().slot(), 1);
         crash.acknowledged(Operation::RedeemToken { platform: by(ANNA), token });
         crash.story.later(age_ms);
         assert_eq!(crash.judge(&before).is_ok(), may_be_lost, "{age_ms}");
@@ -186,7 +186,7 @@ fn tokens_are_forgotten_and_renewals_may_be_for_a_minute() {
     let game = GAMES[0].into();
     crash.acknowledged(Operation::CreateToken { platform: by(ANNA), account, game, entropy: 2 });
     let mut story = crash.judge(&crash.saved()).unwrap();
-    let token = purser::wallet::token::TokenId::new(at(ANNA).hash().slot(), 2);
+    let token = wallet::token::TokenId::new(at(ANNA).hash().slot(), 2);
     story.refused_blindly(Operation::RedeemToken { platform: by(ANNA), token }, ErrorCode::SessionNotFound);
 }
 

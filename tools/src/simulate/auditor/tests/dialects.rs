@@ -77,7 +77,7 @@ fn each_platform_has_its_own_tokens() {
         game: GAMES[0].into(),
         entropy: 1,
     };
-    let token = purser::wallet::token::TokenId::new(at(ANNA).hash().slot(), 1);
+    let token = wallet::token::TokenId::new(at(ANNA).hash().slot(), 1);
     story.check(create(0), Outcome::Token(token));
     story.check(create(1), Outcome::WrappedToken { key: KEY.into(), minted_ms: START_MS });
 }

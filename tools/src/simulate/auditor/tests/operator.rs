@@ -1,8 +1,8 @@
 //! Rows of protocol §6.
 
 use super::*;
-use purser::wallet::outcome::{AccountView, LineKind, RoundView, SessionView, Statement, StatementLine};
-use purser::wallet::restriction::Restrictions;
+use wallet::outcome::{AccountView, LineKind, RoundView, SessionView, Statement, StatementLine};
+use wallet::restriction::Restrictions;
 
 #[test]
 fn accounts() {

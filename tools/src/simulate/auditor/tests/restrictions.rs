@@ -1,7 +1,7 @@
 //! Rows of protocol §4, Limits.
 
 use super::*;
-use purser::wallet::restriction::{ByPeriod, Restrictions};
+use wallet::restriction::{ByPeriod, Restrictions};
 
 const DAY_MS: u64 = 24 * 3_600 * 1_000;
 

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::simulate::auditor::bounds;
-use purser::wallet::account::AccountHash;
-use purser::wallet::outcome::Redeemed;
-use purser::wallet::token::TokenId;
+use wallet::account::AccountHash;
+use wallet::outcome::Redeemed;
+use wallet::token::TokenId;
 
 fn create(account: &str, game: &str, entropy: u128) -> Request {
     Operation::CreateToken { platform: by(account), account: at(account), game: game.into(), entropy }

@@ -1,0 +1,121 @@
+//! Marks on branches that matter and are seldom taken, so that a run of the simulator can say which of them it never
+//! reached. A mark is one relaxed addition to a counter; none stands on a way that every request takes.
+
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! marks {
+    ($($(#[$doc:meta])* $mark:ident $(in $test:literal)?;)*) => {
+        /// A branch that matters.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Mark {
+            $($(#[$doc])* $mark,)*
+        }
+
+        impl Mark {
+            /// Every mark.
+            pub const ALL: [Self; [$(stringify!($mark)),*].len()] = [$(Self::$mark),*];
+
+            /// Its name.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$mark => stringify!($mark),)*
+                }
+            }
+
+            /// The test that reaches it, where the simulator can't.
+            pub const fn test(self) -> Option<&'static str> {
+                match self {
+                    $($(Self::$mark => Some($test),)?)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+marks! {
+    /// A login ended the session that was used least recently.
+    SessionEvicted;
+    /// A login forgot the session that expired first, since the account remembered too many.
+    ExpiredSessionEvicted;
+    /// A session was past its horizon, and was still in memory when it was asked for.
+    SessionPastHorizon;
+    /// A session key was another account's, whose session is over.
+    KeyFreed;
+    /// A session key was on its way from one account to another.
+    KeyInFlight;
+    /// A minted token ended the oldest of its account and platform.
+    TokenEvicted;
+    /// A platform asked for a token that was minted for another one.
+    TokenOfAnotherPlatform;
+    /// A round was past its horizon, and was still in memory when it was asked for.
+    RoundPastHorizon;
+    /// A page of a statement ended before its limit, since it would be too long.
+    PageFull;
+    /// A page of a statement was refused, since more of its account is over than leaves memory for one request.
+    PageRefused in "wallet::tests::statement::a_page_does_not_pay_for_all_that_is_over";
+    /// A round whose platform was not known was claimed by the first record about it.
+    RoundClaimed in "wallet::tests::identity::a_round_of_version_0_1_0_is_found_by_any_game";
+    /// A round was found under the scope that its platform had before.
+    RoundOfOtherScope;
+    /// A bet was refused since its round has as many as it may have.
+    BetsFull;
+    /// A transaction was refused since its round has as many as it may have.
+    RoundFull;
+    /// A rollback that finds no bet was not remembered, since its round is full.
+    CancellationDropped;
+    /// A bet was rolled back before it came, and then came.
+    CancelledBet;
+    /// `strict_rounds`: a rollback in a round that has winnings.
+    StrictRollback;
+    /// `strict_rounds`: winnings in a round whose bets were all rolled back.
+    StrictWin;
+    /// A request for another shard was refused there, since its time was over before anything had changed.
+    LateInLane;
+    /// A sum of a period that began earlier by another time zone went on.
+    SumsGoOn;
+    /// `remember_refusals_ms`: a bet that was refused came again in time.
+    RefusalRemembered;
+    /// `remember_refusals_ms`: a bet could not be refused for good, since its account has as many refusals as it may.
+    RefusalsFull;
+    /// `unknown_rollback = 0`: the rollback of a bet that is not there succeeded.
+    UnknownRollbackSucceeded;
+    /// A frozen account's round was settled.
+    FrozenSettled;
+    /// A round was settled in a game that is not offered.
+    WithdrawnGameSettled;
+    /// Settings changed, and what was past the old horizon was forgotten.
+    HorizonMoved;
+    /// The sums of a period that has not begun, or began by another clock, were taken over.
+    SumsTakenOver;
+    /// A snapshot left out what is past the horizon.
+    ImageForgot;
+    /// A day turned in a domain that has a time zone.
+    CalendarTurned;
+    /// A recovery found a write that a crash tore.
+    TornTail;
+    /// A recovery found a segment's header that a crash tore.
+    TornHeader;
+    /// A journal ended before its mark.
+    EndMissing;
+    /// Something was torn at the end of a journal, though it was stopped as it should be.
+    TornAfterStop;
+    /// A record of older rules was applied by its receipt.
+    OldRules in "tests/clock, data_of_version_0_1_0_are_told_as_before_and_go_on";
+}
+
+static COUNTS: [AtomicU64; Mark::ALL.len()] = [const { AtomicU64::new(0) }; Mark::ALL.len()];
+
+/// The branch is taken.
+pub fn hit(mark: Mark) {
+    COUNTS[mark as usize].fetch_add(1, Ordering::Relaxed);
+}
+
+/// How often the branch was taken since the process began.
+pub fn hits(mark: Mark) -> u64 {
+    COUNTS[mark as usize].load(Ordering::Relaxed)
+}

@@ -1,0 +1,63 @@
+//! The memory of the process, as the allocator and the kernel tell of it.
+
+use std::fs;
+
+use metrics::Heap;
+
+/// What glibc's allocator has in all its arenas. It walks the free blocks of each arena and holds the arena's lock
+/// meanwhile, some 200 ns for each block: not for a shard's thread.
+#[cfg(target_env = "gnu")]
+pub fn heap() -> Option<Heap> {
+    // SAFETY: it has no argument, returns a value, may be called by any thread, and takes the locks that it needs.
+    let info = unsafe { libc::mallinfo2() };
+    // Blocks from the arenas, and those that were mapped each by itself.
+    Some(Heap { used: (info.uordblks + info.hblkhd) as u64, free: info.fordblks as u64 })
+}
+
+/// Has glibc's allocator give back to the system what it keeps and nobody has. It holds each arena's lock for as long as that
+/// arena takes, some milliseconds for each 100 MB: for a moment in which the shards have little to do.
+#[cfg(target_env = "gnu")]
+pub fn give_back() {
+    // SAFETY: it may be called by any thread, and takes the locks that it needs.
+    let _ = unsafe { libc::malloc_trim(0) };
+}
+
+/// Another allocator gives back by its own rules.
+#[cfg(not(target_env = "gnu"))]
+pub const fn give_back() {}
+
+/// Another allocator keeps no such books.
+#[cfg(not(target_env = "gnu"))]
+pub const fn heap() -> Option<Heap> {
+    None
+}
+
+/// What is in RAM, bytes.
+pub fn resident() -> Option<u64> {
+    resident_in(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
+fn resident_in(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    kib.checked_mul(1_024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resident_memory_is_read_from_the_status() {
+        for (status, expect) in [
+            ("Name:\tpurser\nVmRSS:\t    2048 kB\nThreads:\t1\n", Some(2_097_152)),
+            ("VmRSS:\t0 kB", Some(0)),
+            ("VmRSS:\t2048 pages", None),
+            ("VmRSS:\t18446744073709551615 kB", None),
+            ("Name:\tpurser\n", None),
+            ("", None),
+        ] {
+            assert_eq!(resident_in(status), expect, "{status}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The command line as it is written: names, forms and help texts. What the values mean together is decided
+//! in [`super`].
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::{Parser, Subcommand, value_parser};
+
+use super::cores::{self, CoreList};
+use super::{address, token_policy};
+use wallet::TokenPolicy;
+
+/// A wallet server for online gaming.
+#[derive(Debug, Parser)]
+#[command(name = "purser", version, subcommand_required = true, arg_required_else_help = true)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Task,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Task {
+    /// Serve the wallet until SIGTERM or SIGINT
+    Serve(ServeArgs),
+    /// Show what this machine offers the server and what it lacks, each with a remedy
+    Doctor(DoctorArgs),
+    /// Check a data directory: checksums, hash chain, every record applied again, balances against double entry
+    Verify(DataArgs),
+    /// Tell how an account's balance came to be, step by step
+    Explain(ExplainArgs),
+    /// Write the transactions that a data directory remembers, as JSON Lines or CSV
+    Export(ExportArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DataArgs {
+    /// Data directory to read [default: ./purser-data]
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ExplainArgs {
+    #[command(flatten)]
+    pub(super) data: DataArgs,
+
+    /// The account, domain/player
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(super) account: String,
+
+    /// Stop after this time, such as 2026-11-24T16:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "transaction")]
+    pub(super) at: Option<jiff::Timestamp>,
+
+    /// Tell of this transaction alone
+    #[arg(long, value_name = "ID")]
+    pub(super) transaction: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ExportArgs {
+    #[command(flatten)]
+    pub(super) data: DataArgs,
+
+    /// The form of a line
+    #[arg(long, value_enum, default_value_t = ExportFormat::Jsonl)]
+    pub(super) format: ExportFormat,
+}
+
+fn time(text: &str) -> Result<jiff::Timestamp, String> {
+    text.parse().map_err(|_| {
+        "it is not a date-time of RFC 3339, with Z or an offset, such as 2026-11-24T16:00:00Z".into()
+    })
+}
+
+/// The form of an exported line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExportFormat {
+    /// JSON Lines: one object per line
+    Jsonl,
+    /// CSV (RFC 4180) with a header
+    Csv,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ServeArgs {
+    /// Where platforms call the wallet [default: 127.0.0.1:9816]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub(super) listen: Option<SocketAddr>,
+
+    /// Where the operator calls: accounts, sessions, health, metrics [default: 127.0.0.1:9817]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub(super) operator_listen: Option<SocketAddr>,
+
+    /// Data directory; created where it is missing [default: ./purser-data]
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+
+    /// Configuration file (TOML): platforms, domains, games, timeouts
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) placement: PlacementArgs,
+
+    /// How session tokens are made [default: single-use]
+    #[arg(long, value_name = "POLICY", value_parser = policy_parser())]
+    pub(super) session_token: Option<TokenPolicy>,
+
+    /// Serve made-up accounts under well-known credentials, on loopback addresses alone
+    #[arg(long)]
+    pub(super) demo: bool,
+
+    /// Accounts of the demo [default: 10000]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(..=i64::from(limits::DEMO_ACCOUNTS_MAX)))]
+    pub(super) demo_accounts: Option<u32>,
+
+    /// Start although the clock is far ahead of the journal's last record: nothing was written for that long
+    #[arg(long, conflicts_with = "rebase_clock")]
+    pub(super) after_pause: bool,
+
+    /// Start although the clock is behind the journal, which was written under one that was ahead: bring its times back
+    #[arg(long)]
+    pub(super) rebase_clock: bool,
+}
+
+/// Which cores, and how many shards on them; the same for every command that concerns shards.
+#[derive(Debug, clap::Args)]
+pub(super) struct PlacementArgs {
+    /// Shards [default: one per core that the process may run on and its CPU quota has the time for]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=limits::SHARDS_MAX as i64))]
+    pub(super) shards: Option<u16>,
+
+    /// Cores to run on, one shard each, such as 0,2-3
+    #[arg(long, value_name = "LIST", value_parser = cores::parse_list)]
+    pub(super) cores: Option<CoreList>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct DoctorArgs {
+    /// Data directory to look at [default: ./purser-data]
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) placement: PlacementArgs,
+}
+
+fn policy_parser() -> impl clap::builder::TypedValueParser<Value = TokenPolicy> {
+    PossibleValuesParser::new(super::TOKEN_POLICIES.map(|(name, _)| name))
+        .try_map(|name| token_policy(&name).ok_or("no such policy"))
+}

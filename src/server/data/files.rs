@@ -1,0 +1,255 @@
+//! The files of one shard, as the bytes that recovery asks for.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::rc::Rc;
+
+use super::Reading;
+use journal::segment::SegmentHeader;
+use journal::snapshot::{Sink, SnapshotReader, Source};
+use journal::{Buffer, Damage, Mark, Origin, Point, SegmentSource};
+use recovery::{self, Recovered, SealedSegment, SegmentBytes, SnapshotSource};
+use storage::FileError;
+use storage::OpenFile;
+use storage::directory::{DataDirectory, ShardDirectory, SnapshotFile};
+use storage::generations::missing_segment;
+use storage::manifest::Manifest;
+
+/// A shard's files, and whose they are.
+#[derive(Clone, Debug)]
+pub struct ShardFiles {
+    /// Where they are.
+    pub directory: ShardDirectory,
+    /// Whose they are.
+    pub origin: Origin,
+}
+
+impl ShardFiles {
+    /// The files of a shard of the generation that the manifest names.
+    pub fn of(directory: &DataDirectory, manifest: Manifest, shard: u16) -> Self {
+        let origin = Origin { stream: manifest.stream, shard, shards: manifest.shards };
+        Self { directory: directory.shard(manifest.generation, shard), origin }
+    }
+
+    /// The newest snapshot, opened; `None` where there is none.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn snapshot(&self) -> Result<Option<SnapshotSource<SnapshotFileSource>>, FileError> {
+        let Some(sequence) = self.directory.snapshots()?.pop() else { return Ok(None) };
+        let file = self.directory.open_snapshot(sequence)?;
+        let name = self.directory.snapshot(sequence).display().to_string();
+        Ok(Some((name.clone(), SnapshotFileSource { file, name })))
+    }
+
+    /// What the shard's mark says, and its count.
+    ///
+    /// # Errors
+    /// Where it can't be read, or is damaged.
+    pub fn mark(&self) -> Result<(Mark, u64), recovery::Error<FileError>> {
+        let bytes = self.directory.read_mark().map_err(recovery::Error::Caller)?;
+        let name = self.directory.mark().display().to_string();
+        Mark::read(&name, &bytes, self.origin).map_err(recovery::Error::Damage)
+    }
+
+    /// Bytes of its newest snapshot and of its segments, as far as they can be told.
+    pub(super) fn bytes(&self) -> u64 {
+        let snapshot = self.directory.snapshots().ok().and_then(|mut sequences| sequences.pop());
+        let snapshot = snapshot.map(|sequence| self.directory.snapshot(sequence));
+        let segments = self.directory.segments().unwrap_or_default().len() as u64;
+        let bytes = snapshot.and_then(|path| path.metadata().ok()).map_or(0, |found| found.len());
+        bytes + segments * limits::SEGMENT_BYTES as u64
+    }
+
+    /// Recovers the shard, whose mark says this; `None` in data of format version 1, which have no marks. `reading` is told
+    /// how much of it was read and applied.
+    ///
+    /// # Errors
+    /// What is missing, or damaged, or does not come out as it did.
+    pub fn recover(
+        &self,
+        mark: Option<Mark>,
+        reading: &Reading,
+    ) -> Result<Recovered, recovery::Error<FileError>> {
+        let caller = recovery::Error::Caller;
+        let numbers = self.directory.segments().map_err(caller)?;
+        if let Some((name, source)) = self.snapshot().map_err(caller)? {
+            let header = SnapshotReader::header_of(&name, source, self.origin)?;
+            if let Some(number) = header.known(mark).missing(&numbers) {
+                return Err(caller(missing_segment(&self.directory, number)));
+            }
+        }
+        let snapshot = self.snapshot().map_err(caller)?;
+        let snapshot = snapshot.map(|(name, source)| (name, Counted { source, reading }));
+        let length = limits::SEGMENT_BYTES as u64;
+        let segments = numbers.into_iter().enumerate().map(|(before, number)| SegmentSource {
+            number,
+            name: self.directory.segment(number).display().to_string(),
+            read: move |room| {
+                // The one before it is applied by now.
+                reading.add(if before == 0 { 0 } else { length });
+                self.directory.read_segment(number, length, room)
+            },
+        });
+        let last = if segments.len() == 0 { 0 } else { length };
+        let recovered = recovery::recover(self.origin, snapshot, segments, mark)?;
+        reading.add(last);
+        Ok(recovered)
+    }
+
+    /// These segments, to be folded.
+    pub(super) fn sealed(&self, numbers: &[u32]) -> Vec<SealedSegment<SegmentFile>> {
+        let open = Rc::new(OpenSegments { directory: self.directory.clone(), files: RefCell::default() });
+        let segment = |number: &u32| SealedSegment {
+            number: *number,
+            name: self.directory.segment(*number).display().to_string(),
+            bytes: SegmentFile { number: *number, open: Rc::clone(&open) },
+        };
+        numbers.iter().map(segment).collect()
+    }
+
+    /// What lies before the first record of a segment that has begun, as its header says.
+    pub(super) fn before(&self, number: u32) -> Result<Point, recovery::Error<FileError>> {
+        let mut block = [0; limits::JOURNAL_BLOCK_BYTES];
+        let file = self.directory.open_segment(number).map_err(recovery::Error::Caller)?;
+        file.read_at(0, &mut block).map_err(recovery::Error::Caller)?;
+        let header = SegmentHeader::read(&block).map_err(|fault| {
+            let file = self.directory.segment(number).display().to_string();
+            recovery::Error::Damage(Damage { file, offset: 0, fault })
+        })?;
+        Ok(header.before)
+    }
+}
+
+/// A segment that is folded.
+#[derive(Debug)]
+pub(super) struct SegmentFile {
+    number: u32,
+    open: Rc<OpenSegments>,
+}
+
+/// The segments of a fold, a few of which are open.
+#[derive(Debug)]
+struct OpenSegments {
+    directory: ShardDirectory,
+    files: RefCell<VecDeque<(u32, OpenFile)>>,
+}
+
+impl OpenSegments {
+    fn with<T>(
+        &self,
+        number: u32,
+        read: impl FnOnce(&OpenFile) -> Result<T, FileError>,
+    ) -> Result<T, FileError> {
+        let mut files = self.files.borrow_mut();
+        let at = match files.iter().position(|(open, _)| *open == number) {
+            Some(at) => at,
+            None => {
+                files.truncate(limits::FOLD_OPEN_SEGMENTS - 1);
+                files.push_front((number, self.directory.open_segment(number)?));
+                0
+            }
+        };
+        read(&files[at].1)
+    }
+}
+
+impl SegmentBytes for SegmentFile {
+    type Error = FileError;
+
+    fn all(&self, room: Buffer) -> Result<Buffer, FileError> {
+        self.open.directory.read_segment(self.number, limits::SEGMENT_BYTES as u64, room)
+    }
+
+    fn part(&self, offset: u64, room: &mut [u8]) -> Result<usize, FileError> {
+        self.open.with(self.number, |file| file.read_at(offset, room))
+    }
+}
+
+/// A snapshot that is read.
+#[derive(Debug)]
+pub struct SnapshotFileSource {
+    file: File,
+    name: String,
+}
+
+impl SnapshotFileSource {
+    /// How long it is.
+    pub(super) fn bytes(&self) -> Result<u64, FileError> {
+        let found = self.file.metadata();
+        let found =
+            found.map_err(|error| FileError { action: "look at", path: self.name.clone().into(), error });
+        Ok(found?.len())
+    }
+}
+
+impl Source for SnapshotFileSource {
+    type Error = FileError;
+
+    fn read(&mut self, room: &mut [u8]) -> Result<usize, FileError> {
+        loop {
+            match self.file.read(room) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    return Err(FileError { action: "read", path: self.name.clone().into(), error });
+                }
+                Ok(read) => return Ok(read),
+            }
+        }
+    }
+}
+
+/// A snapshot that is read, with its bytes counted.
+struct Counted<'a> {
+    source: SnapshotFileSource,
+    reading: &'a Reading,
+}
+
+impl Source for Counted<'_> {
+    type Error = FileError;
+
+    fn read(&mut self, room: &mut [u8]) -> Result<usize, FileError> {
+        let read = self.source.read(room)?;
+        self.reading.add(read as u64);
+        Ok(read)
+    }
+}
+
+/// A snapshot that is written.
+#[derive(Debug)]
+pub(super) struct SnapshotSink(pub(super) SnapshotFile);
+
+impl Sink for SnapshotSink {
+    type Error = FileError;
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        self.0.write(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each record of a slot may be in another segment than the one before it.
+    #[test]
+    fn a_fold_has_few_segments_open_and_reads_them_all() {
+        let place = tempfile::tempdir().expect("a temporary directory");
+        let directory = DataDirectory::lock(place.path()).expect("nobody holds it").shard(1, 0);
+        std::fs::create_dir_all(directory.segment(1).parent().expect("it has one")).expect("there is room");
+        let numbers: Vec<u32> = (1..=3 * limits::FOLD_OPEN_SEGMENTS as u32).collect();
+        for number in &numbers {
+            std::fs::write(directory.segment(*number), number.to_le_bytes()).expect("there is room");
+        }
+        let files = ShardFiles { directory, origin: Origin { stream: 1, shard: 0, shards: 1 } };
+        let segments = files.sealed(&numbers);
+        for segment in segments.iter().chain(segments.iter().rev()) {
+            let mut room = [0; 8];
+            assert_eq!(segment.bytes.part(0, &mut room).expect("it is there"), 4);
+            assert_eq!(room[..4], segment.number.to_le_bytes());
+            assert!(segment.bytes.open.files.borrow().len() <= limits::FOLD_OPEN_SEGMENTS);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! A shard's mark while it is served: written by the thread that readies its first segment, by the housekeeper, and at
+//! the end.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use journal::mark::{MARK_BYTES, Start, slot_of};
+use journal::{Mark, Origin, Point};
+use limits::JOURNAL_BLOCK_BYTES;
+use storage::FileError;
+use storage::directory::ShardDirectory;
+use storage::mark::MarkFile;
+
+/// A shard's mark. Its clones are the same.
+#[derive(Clone, Debug)]
+pub struct ShardMark(Arc<Mutex<State>>);
+
+/// A start of the server. Its clones are the same.
+#[derive(Clone, Debug)]
+pub struct Starting {
+    number: u64,
+    shards: usize,
+    /// Shards that have begun to write.
+    begun: Arc<AtomicUsize>,
+}
+
+impl Starting {
+    /// The start of this number, of so many shards.
+    pub fn new(number: u64, shards: usize) -> Self {
+        Self { number, shards, begun: Arc::default() }
+    }
+
+    fn get(&self) -> Start {
+        Start { number: self.number, together: self.begun.load(Ordering::Acquire) >= self.shards }
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    file: MarkFile,
+    starting: Starting,
+    /// What the file says.
+    said: Mark,
+    count: u64,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing was written since the start; the mark is as it was found.
+    Found,
+    /// The shard may write.
+    Serving,
+    /// It writes no more.
+    Stopped,
+}
+
+impl ShardMark {
+    /// The mark in `directory`, as it was found there.
+    pub fn found(directory: &ShardDirectory, said: Mark, count: u64, starting: &Starting) -> Self {
+        let (file, starting) = (MarkFile::of(directory), starting.clone());
+        Self(Arc::new(Mutex::new(State { file, starting, said, count, phase: Phase::Found })))
+    }
+
+    /// Makes the mark of a shard that nothing is in after `last`, with the segment files up to `last_file`. The shards of a
+    /// generation are made together.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn create(
+        directory: &ShardDirectory,
+        origin: Origin,
+        last: Point,
+        last_file: u32,
+        starting: &Starting,
+    ) -> Result<Self, FileError> {
+        let start = Start { number: starting.number, together: true };
+        let (mark, count) = (Mark { origin, last, segment: 0, stopped: Some(last_file), start }, 1);
+        let mut bytes = [0; MARK_BYTES];
+        for count in [count, count - 1] {
+            let at = slot_of(count) * JOURNAL_BLOCK_BYTES;
+            bytes[at..at + JOURNAL_BLOCK_BYTES].copy_from_slice(&mark.to_block(count));
+        }
+        directory.create_mark(&bytes)?;
+        Ok(Self::found(directory, mark, count, starting))
+    }
+
+    /// The shard writes from now on, after this record in this segment. What was read is durable, and nothing is torn.
+    ///
+    /// # Errors
+    /// Where the mark can't be written: the shard must not write.
+    pub fn begin(&self, last: Point, segment: u32) -> Result<(), FileError> {
+        let mut state = self.lock();
+        state.write(last, segment, None)?;
+        if state.phase == Phase::Found {
+            state.phase = Phase::Serving;
+            state.starting.begun.fetch_add(1, Ordering::AcqRel);
+        }
+        Ok(())
+    }
+
+    /// This record is durable, in this segment.
+    ///
+    /// # Errors
+    /// Where the mark can't be written; it stays behind then.
+    pub fn note(&self, last: Point, segment: u32) -> Result<(), FileError> {
+        let mut state = self.lock();
+        let said = (state.said.last, state.said.segment, state.said.start);
+        if state.phase != Phase::Serving || said == (last, segment, state.starting.get()) {
+            return Ok(());
+        }
+        state.write(last, segment, None)
+    }
+
+    /// The shard has stopped, after this record; the files of its segments are there up to `last_file`. Nothing where it
+    /// has not begun to write: it is as it was then.
+    ///
+    /// # Errors
+    /// Where the mark can't be written. What it said before is true, and says less.
+    pub fn stop(&self, last: Point, segment: u32, last_file: u32) -> Result<(), FileError> {
+        let mut state = self.lock();
+        if state.phase != Phase::Serving {
+            return Ok(());
+        }
+        state.phase = Phase::Stopped;
+        // Both slots, so that the one that is left where the other is damaged says as much.
+        state.write(last, segment, Some(last_file))?;
+        state.write(last, segment, Some(last_file))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn write(&mut self, last: Point, segment: u32, stopped: Option<u32>) -> Result<(), FileError> {
+        let mark = Mark { last, segment, stopped, start: self.starting.get(), ..self.said };
+        let count = self.count + 1;
+        self.file.write(slot_of(count), &mark.to_block(count))?;
+        (self.said, self.count) = (mark, count);
+        Ok(())
+    }
+}

@@ -1,0 +1,295 @@
+//! The shards of a directory on their way to serve: as they were, or in a new generation.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::marks::Starting;
+use super::{Demo, Error, Found, Opening, ShardFiles, ShardMark, ShardStart, SnapshotSink, put_demo};
+use journal::snapshot::SnapshotHeader;
+use journal::{Journal, Place, Point, RecordHash};
+use partition::Partition;
+use recovery::{self, Recovered};
+use storage::FileError;
+use storage::directory::DataDirectory;
+use storage::generations::unfinished_after;
+use storage::manifest::Manifest;
+use storage::segments::End;
+use wallet::image::AccountImage;
+use wallet::settings::Settings;
+use wallet::{Millis, Rules, Wallet};
+
+/// The segment that a new generation begins with.
+const FIRST_SEGMENT: u32 = 1;
+
+/// Why what was found is written to a new generation.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reason {
+    /// It was written by an older version.
+    Format(u32),
+    /// It is of another number of shards.
+    Shards(u16, usize),
+}
+
+impl Reason {
+    /// All that hold for what the manifest says.
+    pub(super) fn all(found: &Manifest, partition: Partition) -> Vec<Self> {
+        let (before, now) = (found.shards, partition.shards());
+        let format = (!found.has_marks()).then_some(Self::Format(found.format));
+        let shards = (usize::from(before) != now).then_some(Self::Shards(before, now));
+        format.into_iter().chain(shards).collect()
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Format(format) => {
+                write!(f, "the data of format version {format} are written anew, in this version's")
+            }
+            Self::Shards(before, now) => {
+                let plural = if *before == 1 { "" } else { "s" };
+                write!(f, "the accounts of {before} shard{plural} are dealt anew, to {now}")
+            }
+        }
+    }
+}
+
+/// The number of this start: the one after all that have written a mark.
+fn next_start(found: &[Found]) -> u64 {
+    let before = found.iter().filter_map(|(_, mark)| *mark).map(|(mark, _)| mark.start.number).max();
+    before.unwrap_or(0) + 1
+}
+
+/// A shard on its way to serve, without its wallet.
+pub(super) struct Prepared {
+    journal: Journal,
+    last: Point,
+    end: End,
+    files: ShardFiles,
+    /// `None` in a generation that is not whole yet.
+    mark: Option<ShardMark>,
+    now_ms: Millis,
+}
+
+/// All shards on their way.
+pub(super) struct State {
+    pub(super) manifest: Manifest,
+    /// The manifest does not name this generation yet.
+    is_new: bool,
+    starting: Starting,
+    wallets: Vec<Wallet>,
+    shards: Vec<Prepared>,
+}
+
+impl State {
+    /// The shards of a directory that nothing was served from; where that `is_begun`, the manifest says so.
+    pub(super) fn first(directory: &DataDirectory, opening: &Opening, is_begun: bool) -> Result<Self, Error> {
+        directory.close_to_others()?;
+        if !is_begun {
+            let (shards, demo) = (opening.partition.shards() as u16, opening.demo.is_some());
+            Manifest::new(0, opening.stream, shards, demo).write(directory.path())?;
+        }
+        directory.sync_name()?;
+        for unfinished in unfinished_after(directory.path(), 0)? {
+            directory.remove_generation(unfinished)?;
+        }
+        Self::blank(directory, opening, 1, 1)
+    }
+
+    /// Shards that hold nothing, of a new generation, which start number `start` makes.
+    fn blank(
+        directory: &DataDirectory,
+        opening: &Opening,
+        generation: u64,
+        start: u64,
+    ) -> Result<Self, Error> {
+        let shards = opening.partition.shards();
+        let manifest = Manifest::new(generation, opening.stream, shards as u16, opening.demo.is_some());
+        directory.begin_generation(generation)?;
+        let prepared = (0..manifest.shards).map(|shard| {
+            directory.make_shard(generation, shard)?;
+            let files = ShardFiles::of(directory, manifest, shard);
+            Ok(Prepared {
+                journal: Journal::new(files.origin, Point::START),
+                last: Point::START,
+                end: End { next: Place { segment: FIRST_SEGMENT, offset: 0 }, before: None, is_torn: false },
+                files,
+                mark: None,
+                now_ms: 0,
+            })
+        });
+        let prepared = prepared.collect::<Result<Vec<_>, FileError>>()?;
+        let wallets = (0..shards).map(|_| Wallet::to_replay()).collect();
+        let starting = Starting::new(start, shards);
+        Ok(Self { manifest, is_new: true, starting, wallets, shards: prepared })
+    }
+
+    /// The shards as they were.
+    pub(super) fn known(
+        directory: &DataDirectory,
+        manifest: Manifest,
+        recovered: Vec<Found>,
+    ) -> Result<Self, Error> {
+        let starting = Starting::new(next_start(&recovered), recovered.len());
+        let mut state = Self { manifest, is_new: false, starting, wallets: Vec::new(), shards: Vec::new() };
+        for (shard, (recovered, mark)) in (0..).zip(recovered) {
+            let Recovered { wallet, tail, now_ms, .. } = recovered;
+            let files = ShardFiles::of(directory, manifest, shard);
+            files.directory.remove_unfinished()?;
+            let mark =
+                mark.map(|(said, count)| ShardMark::found(&files.directory, said, count, &state.starting));
+            let before = tail.closed.last().map(|segment| segment.number);
+            state.wallets.push(wallet);
+            state.shards.push(Prepared {
+                journal: Journal::new(files.origin, tail.last),
+                last: tail.last,
+                end: End { next: tail.next, before, is_torn: tail.torn.is_some() },
+                files,
+                mark,
+                now_ms,
+            });
+        }
+        Ok(state)
+    }
+
+    /// What was recovered, in a new generation: dealt to the shards that are asked for, and brought back to `rebased_ms`
+    /// where that is given: no time in it is later. What was found is left as it is until the manifest names the new one.
+    pub(super) fn dealt(
+        directory: &DataDirectory,
+        found: Manifest,
+        recovered: Vec<Found>,
+        opening: &Opening,
+        rebased_ms: Option<Millis>,
+    ) -> Result<Self, Error> {
+        let start = next_start(&recovered);
+        let recovered: Vec<Recovered> = recovered.into_iter().map(|(shard, _)| shard).collect();
+        // Sequences go on, so that the order of what happened can be told across the change.
+        let sequence = recovered.iter().map(|shard| shard.tail.last.sequence).max().unwrap_or(0);
+        let latest_ms = recovered.iter().map(|shard| shard.now_ms).max().unwrap_or(0);
+        // What was over before this start is over by the settings that held until then.
+        let now_ms = rebased_ms.unwrap_or_else(|| latest_ms.max(opening.now_ms));
+        let settings = opening.settings(now_ms);
+        let mut wallets: Vec<Wallet> = recovered.into_iter().map(|shard| shard.wallet).collect();
+        if rebased_ms.is_some() {
+            // Of two sessions with one key, the first of which was over by the clock that was ahead, the later login's is
+            // the one; brought back, both would seem to begin now.
+            recovery::claim_keys(&mut wallets, Partition::new(usize::from(found.shards)), now_ms);
+        }
+        let mut unnamed = None;
+        let change = |account: &mut AccountImage| {
+            if let Some(rebased_ms) = rebased_ms {
+                account.rebase(rebased_ms, &settings);
+            }
+            if let Err(number) = account.name_platforms(&opening.platforms) {
+                unnamed = unnamed.max(Some(number));
+            }
+        };
+        // By a time that was never so nothing is forgotten: what is brought back is judged at the right one.
+        let wallets = recovery::deal(wallets, opening.partition, now_ms, &settings, change)?;
+        if let Some(number) = unnamed {
+            return Err(Error::Other(format!(
+                "the data names platforms by their places in the configuration, as version 0.1.0 did, and has rounds or \
+                 credits of platform {number}: the configuration has {}. Give all of them, in the order that they had",
+                opening.platforms.len()
+            )));
+        }
+        let mut state = Self::blank(directory, opening, found.generation + 1, start)?;
+        for shard in &mut state.shards {
+            shard.last = Point { sequence, hash: RecordHash::START };
+            shard.journal = Journal::new(shard.files.origin, shard.last);
+            shard.now_ms = now_ms;
+        }
+        state.wallets = wallets;
+        Ok(state)
+    }
+
+    /// Sets what is to hold from now on, writes what is in no journal, and makes the manifest name it. A new generation
+    /// keeps its file `unfinished`.
+    pub(super) fn finish(
+        mut self,
+        directory: &DataDirectory,
+        opening: &Opening,
+    ) -> Result<Vec<ShardStart>, Error> {
+        let now_ms = self.shards.iter().map(|shard| shard.now_ms).fold(opening.now_ms, Millis::max);
+        // What the demo changes is in no journal; a snapshot of it follows.
+        let journaled = !self.is_new && opening.demo.is_none();
+        let changed = self.configure(&opening.settings(now_ms), now_ms, journaled)?;
+        if let Some(demo) = opening.demo {
+            let added = self.put_demo(opening.partition, demo, now_ms);
+            if !self.is_new && (changed || added) {
+                self.write_snapshots(now_ms)?;
+            }
+        }
+        if self.is_new {
+            self.write_snapshots(now_ms)?;
+            self.write_beginnings()?;
+            self.manifest.write(directory.path())?;
+        }
+        recovery::claim_keys(&mut self.wallets, opening.partition, now_ms);
+        let shards = self.shards.into_iter().zip(self.wallets);
+        let shards = shards.map(|(shard, mut wallet)| {
+            wallet.open(Arc::clone(&opening.catalog));
+            let Prepared { journal, last, end, files, mark, now_ms } = shard;
+            let mark = mark.expect("each shard has one, or has got one");
+            ShardStart { wallet, journal, last, end, files, mark, now_ms }
+        });
+        Ok(shards.collect())
+    }
+
+    fn put_demo(&mut self, partition: Partition, demo: Demo, now_ms: Millis) -> bool {
+        put_demo(&mut self.wallets, partition, demo, now_ms)
+    }
+
+    /// Sets what is to hold from now on, and says whether that was a change. Where it is `journaled`, a change of it is;
+    /// or else a snapshot follows.
+    fn configure(&mut self, settings: &Settings, now_ms: Millis, journaled: bool) -> Result<bool, Error> {
+        let mut any = false;
+        if let Some(wallet) = self.wallets.first() {
+            let ever = &wallet.settings().domains;
+            let new =
+                settings.domains.iter().filter(|domain| !ever.iter().any(|known| known.name == domain.name));
+            let count = ever.len() + new.count();
+            if count > limits::DOMAINS_MAX {
+                return Err(Error::Other(format!(
+                    "with those of the configuration the data would have had {count} domains, and at most {} are \
+                     remembered",
+                    limits::DOMAINS_MAX
+                )));
+            }
+        }
+        for (shard, wallet) in self.shards.iter_mut().zip(&mut self.wallets) {
+            let changed = wallet.configure(now_ms, settings).map_err(recovery::Error::Currency)?;
+            any |= changed;
+            if changed && journaled {
+                shard.journal.configure(now_ms, wallet.settings());
+                shard.now_ms = now_ms;
+            }
+        }
+        Ok(any)
+    }
+
+    /// Writes a snapshot of every shard, and removes what it has made superfluous.
+    fn write_snapshots(&mut self, now_ms: Millis) -> Result<(), Error> {
+        for (shard, wallet) in self.shards.iter_mut().zip(&self.wallets) {
+            shard.now_ms = now_ms;
+            let (origin, covers) = (shard.files.origin, shard.journal.last());
+            let next_segment = shard.end.next.segment;
+            let header = SnapshotHeader { origin, covers, now_ms, rules: Rules::V2, next_segment };
+            let sink = SnapshotSink(shard.files.directory.create_snapshot(header.covers.sequence)?);
+            recovery::write_snapshot(sink, header, wallet)?.0.publish()?;
+            shard.files.directory.remove_snapshots_before(header.covers.sequence)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the first segment and the mark of every shard.
+    fn write_beginnings(&mut self) -> Result<(), Error> {
+        for Prepared { files, mark, last, .. } in &mut self.shards {
+            files.directory.create_segment(FIRST_SEGMENT, limits::SEGMENT_BYTES as u64)?;
+            let made =
+                ShardMark::create(&files.directory, files.origin, *last, FIRST_SEGMENT, &self.starting)?;
+            *mark = Some(made);
+        }
+        Ok(())
+    }
+}

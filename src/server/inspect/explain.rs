@@ -1,0 +1,407 @@
+//! `purser explain`: how an account's balance came to be, request by request.
+//!
+//! The account alone is put into a wallet, from the snapshot, and its records are applied again: a record concerns one
+//! account, so that nothing else is needed.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::path::Path;
+
+use super::progress::Progress;
+use super::{Error, known, open, origin, segments, snapshot, was_changed, words};
+use crate::config::ExplainArgs;
+use journal::reader::ReadError;
+use journal::snapshot::{SnapshotHeader, SnapshotReader};
+use journal::{Change, Known, Origin, Point, Position, SegmentSource, replay};
+use partition::Partition;
+use recovery::{self, again};
+use storage::FileError;
+use storage::look::{Opened, OpenedShard};
+use wallet::account::AccountRef;
+use wallet::image::{AccountImage, TransactionImage};
+use wallet::operation::{Operation, PlayKind};
+use wallet::outcome::Receipt;
+use wallet::{Currency, Millis, Wallet};
+
+/// Tells of an account to `out`.
+///
+/// # Errors
+/// Where there are no data, or no such account or transaction; where what is told of is damaged; and where nobody
+/// reads the output.
+pub fn explain(args: &ExplainArgs, out: &mut impl Write) -> Result<(), Error> {
+    tell(args, &open(&args.data)?, out)
+}
+
+/// Tells of an account of what was opened.
+///
+/// As in `recover`, what a server writes that has begun to is no damage: the files are opened once more then.
+pub(super) fn tell(args: &ExplainArgs, opened: &Opened, out: &mut impl Write) -> Result<(), Error> {
+    let account = AccountRef::new(args.account.as_str());
+    let owner = Partition::new(opened.manifest.shards.into()).owner(account.hash().slot()).index();
+    let (shard, origin) = (&opened.shards[owner], origin(opened.manifest, owner));
+    let mut out = Once { out, written: 0, skip: 0 };
+    let told = tell_once(args, shard, origin, &mut out);
+    let Err(Error::Failed(sentence)) = told else { return told };
+    if !was_changed(shard) {
+        return Err(Error::Failed(sentence));
+    }
+    let again = shard.reopen()?;
+    let path = |shard: &OpenedShard| shard.snapshot.as_ref().map(|file| file.path.clone());
+    if out.written > 0 && path(&again) != path(shard) {
+        // It would begin otherwise than it did.
+        return Err(Error::Failed(format!(
+            "{sentence}; a server has written a new snapshot meanwhile: ask once more"
+        )));
+    }
+    out.skip = out.written;
+    tell_once(args, &again, origin, &mut out)
+}
+
+fn tell_once(
+    args: &ExplainArgs,
+    shard: &OpenedShard,
+    origin: Origin,
+    out: &mut impl Write,
+) -> Result<(), Error> {
+    let account = AccountRef::new(args.account.as_str());
+    let progress = Progress::of(shard.bytes(), !std::io::stdout().is_terminal());
+    let wallet = Wallet::to_replay();
+    let mut story = Story { args, account, out, wallet, now_ms: 0, balance: None, is_told: false };
+    let from = story.begin(shard, origin, &progress)?;
+    if story.is_within(story.now_ms) {
+        story.records(shard, origin, from, &progress)?;
+    }
+    drop(progress);
+    story.end()?;
+    Ok(out.flush()?)
+}
+
+/// An output that leaves out what it has written, where the same is told again from the beginning.
+struct Once<'a, W> {
+    out: &'a mut W,
+    written: u64,
+    /// Bytes that are still to be left out.
+    skip: u64,
+}
+
+impl<W: Write> Write for Once<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let skipped = bytes.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
+        if skipped > 0 {
+            self.skip -= skipped as u64;
+            return Ok(skipped);
+        }
+        let written = self.out.write(bytes)?;
+        self.written += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Why no further record is told of.
+enum Halt {
+    /// The next one is after the time that was asked for.
+    Enough,
+    /// What comes next can't be told.
+    Failed(Error),
+}
+
+impl<E: Into<Error>> From<E> for Halt {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+struct Story<'a, W> {
+    args: &'a ExplainArgs,
+    account: AccountRef<&'a str>,
+    out: &'a mut W,
+    /// It has this account alone.
+    wallet: Wallet,
+    /// The time that was come to.
+    now_ms: Millis,
+    /// Cash and version that were come to, where the account is there.
+    balance: Option<(i64, u64)>,
+    /// Something was told.
+    is_told: bool,
+}
+
+impl<W: Write> Story<'_, W> {
+    /// Tells of the account as the snapshot has it, and returns where the records go on.
+    fn begin(&mut self, shard: &OpenedShard, origin: Origin, progress: &Progress) -> Result<Known, Error> {
+        let account = words::plain(self.account.id());
+        let found = self.in_snapshot(shard, origin, progress)?;
+        if self.args.transaction.is_none() {
+            writeln!(self.out, "{account} in {}", shard.directory.path().display())?;
+        }
+        let Some((header, image)) = found else {
+            if self.args.transaction.is_none() {
+                writeln!(self.out, "no snapshot")?;
+            }
+            return Ok(Point::START.into());
+        };
+        self.now_ms = header.now_ms;
+        let path = shard.snapshot.as_ref().map(|file| file.path.as_path());
+        let (file, time) = (name_of(path), words::time(header.now_ms));
+        match (&self.args.transaction, &image) {
+            (Some(id), Some(image)) => self.remembered(&file, image, id)?,
+            (Some(_), None) => {}
+            (None, None) => writeln!(self.out, "{time}  {file}: not there yet")?,
+            (None, Some(_)) => {
+                let state = self.state().unwrap_or_default();
+                writeln!(self.out, "{time}  {file}: {state}")?;
+                if let Some(until_ms) = self.args.until_ms.filter(|until_ms| *until_ms < header.now_ms) {
+                    let until = words::time(until_ms);
+                    return Err(Error::Failed(format!(
+                        "what {account} was at {until} is not known: the records up to {time} are folded into the snapshot"
+                    )));
+                }
+            }
+        }
+        Ok(known(shard, origin)?)
+    }
+
+    /// Puts the account into the wallet as the snapshot has it.
+    fn in_snapshot(
+        &mut self,
+        shard: &OpenedShard,
+        origin: Origin,
+        progress: &Progress,
+    ) -> Result<Option<(SnapshotHeader, Option<AccountImage>)>, Error> {
+        let damaged = |error: ReadError<FileError>| recovery::Error::from(error);
+        let Some((name, source)) = snapshot(shard, Some(progress)) else { return Ok(None) };
+        let mut reader = SnapshotReader::open(&name, source, origin).map_err(damaged)?;
+        self.wallet
+            .configure(reader.header().now_ms, reader.settings())
+            .map_err(recovery::Error::<FileError>::from)?;
+        let ours = self.account.hash().slot();
+        while let Some((slot, accounts)) = reader.section().map_err(damaged)? {
+            if let Some(image) = accounts.into_iter().find(|image| image.id == self.account.id()) {
+                let restored = self.wallet.restore(&image);
+                let account = image.id.clone();
+                restored.map_err(|fault| recovery::Error::<FileError>::Image { account, fault })?;
+                self.balance = Some((image.cash, image.version));
+                return Ok(Some((reader.header(), Some(image))));
+            }
+            if slot > ours {
+                break;
+            }
+        }
+        Ok(Some((reader.header(), None)))
+    }
+
+    /// Tells of what the snapshot remembers of a transaction.
+    fn remembered(&mut self, file: &str, image: &AccountImage, id: &str) -> Result<(), Error> {
+        let currency = self.currency();
+        let outside = image.outside.iter().map(|known| (None, None, known));
+        let of_rounds = image.rounds.iter().flat_map(|round| {
+            round.transactions.iter().map(move |known| {
+                let original = known.original.and_then(|at| round.transactions.get(at as usize));
+                (Some(round.id.as_str()), original, known)
+            })
+        });
+        let mut found: Vec<_> = outside
+            .chain(of_rounds)
+            .filter(|(_, original, known)| known.id == id || original.is_some_and(|bet| bet.id == id))
+            .collect();
+        found.sort_by_key(|(_, _, known)| (known.at_ms, known.number));
+        for (round, original, known) in found {
+            let line = remembered_words(round, original, known, currency);
+            writeln!(self.out, "{}  {file}: {line}", words::time(known.at_ms))?;
+            self.is_told = true;
+        }
+        Ok(())
+    }
+
+    /// Tells of each record of the account.
+    fn records(
+        &mut self,
+        shard: &OpenedShard,
+        origin: Origin,
+        from: Known,
+        progress: &Progress,
+    ) -> Result<(), Error> {
+        let segments = segments(shard, progress).map(|SegmentSource { number, name, read }| SegmentSource {
+            number,
+            name,
+            read: |room| read(room).map_err(Halt::from),
+        });
+        let told = replay(origin, segments, from, |position, now_ms, change, receipt| {
+            if !self.is_within(now_ms) {
+                return Err(Halt::Enough);
+            }
+            self.now_ms = now_ms;
+            let of_account = match &change {
+                Change::Configure(_) => true,
+                Change::Operation(operation) => operation.account_id() == Some(self.account.id()),
+            };
+            if of_account { self.record(shard, position, now_ms, &change, &receipt) } else { Ok(()) }
+        });
+        match told {
+            Ok(_) | Err(ReadError::Caller(Halt::Enough)) => Ok(()),
+            Err(ReadError::Caller(Halt::Failed(error))) => Err(error),
+            Err(ReadError::Damage(damage)) => Err(Error::Failed(damage.to_string())),
+        }
+    }
+
+    /// Applies a record again and tells of it.
+    fn record(
+        &mut self,
+        shard: &OpenedShard,
+        position: Position,
+        now_ms: Millis,
+        change: &Change<'_>,
+        receipt: &Receipt,
+    ) -> Result<(), Halt> {
+        let before = self.balance;
+        let round = |story: &Self, operation: &Operation<&str>| {
+            story.wallet.round_is_open(now_ms, &story.account, operation)
+        };
+        let operation = match change {
+            Change::Configure(_) => None,
+            Change::Operation(operation) => Some(operation),
+        };
+        let was_open = operation.and_then(|operation| round(self, operation));
+        again::<FileError>(&mut self.wallet, position, now_ms, change, receipt)?;
+        let Some(operation) = operation else { return Ok(()) };
+        let is_open = round(self, operation);
+        self.balance = Some((receipt.cash.minor(), receipt.version));
+        if self.args.transaction.as_deref().is_some_and(|id| !words::concerns(operation, id)) {
+            return Ok(());
+        }
+        let currency = self.currency();
+        let file = name_of(Some(&shard.directory.segment(position.segment)));
+        let place = format!("{file} byte {} record {}", position.offset, position.sequence);
+        let (time, request) = (words::time(now_ms), words::request(operation, currency));
+        let decision = decision(operation, receipt, before, was_open, is_open);
+        let balance = balance(before, receipt, currency);
+        writeln!(self.out, "{time}  {place}: {request}: {decision}; {balance}")?;
+        if let Some(details) = words::details_of(operation) {
+            writeln!(self.out, "    {}", words::plain(details))?;
+        }
+        self.is_told = true;
+        Ok(())
+    }
+
+    /// Tells of the state at the end.
+    fn end(&mut self) -> Result<(), Error> {
+        let account = words::plain(self.account.id());
+        if let Some(id) = &self.args.transaction {
+            let id = words::plain(id);
+            let sentence = format!("{account} has no transaction {id} that is remembered or recorded");
+            return if self.is_told { Ok(()) } else { Err(Error::Failed(sentence)) };
+        }
+        let until = self.args.until_ms.filter(|until_ms| *until_ms > self.now_ms);
+        self.now_ms = until.unwrap_or(self.now_ms);
+        let time = words::time(self.now_ms);
+        let Some(state) = self.state() else {
+            let by_then = self.args.until_ms.map(|until_ms| format!(" by {}", words::time(until_ms)));
+            let by_then = by_then.unwrap_or_default();
+            let form = if account.contains('/') { "" } else { "; an account is named domain/player" };
+            return Err(Error::Failed(format!("there is no account {account}{by_then}{form}")));
+        };
+        Ok(writeln!(self.out, "{time}  at the end: {state}")?)
+    }
+
+    fn is_within(&self, now_ms: Millis) -> bool {
+        self.args.until_ms.is_none_or(|until_ms| now_ms <= until_ms)
+    }
+
+    fn image(&self) -> Option<AccountImage> {
+        let places = self.wallet.by_slot().pop()?.1;
+        self.wallet.images(self.now_ms, &places).next()
+    }
+
+    fn state(&self) -> Option<String> {
+        let image = self.image()?;
+        Some(words::state(&image, self.currency(), self.wallet.settings(), self.now_ms))
+    }
+
+    /// The currency of the account's domain, which has one where the account is there.
+    fn currency(&self) -> Currency {
+        let domain = self.account.id().split_once('/').map_or("", |(domain, _)| domain);
+        let found = self.wallet.settings().domain(domain);
+        found.expect("an account that is there has a domain").currency
+    }
+}
+
+/// The name of a file without its directory.
+fn name_of(path: Option<&Path>) -> String {
+    path.and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// What came of a request.
+fn decision(
+    operation: &Operation<&str>,
+    receipt: &Receipt,
+    before: Option<(i64, u64)>,
+    was_open: Option<bool>,
+    is_open: Option<bool>,
+) -> String {
+    if receipt.code != 0 {
+        return format!(
+            "refused with {}: the bet is not there, and is remembered as cancelled",
+            receipt.code
+        );
+    }
+    let mut text = match operation {
+        Operation::PutAccount { .. } if before.is_none() => "created".to_owned(),
+        Operation::Play(play)
+            if play.kind == PlayKind::Rollback
+                && before.is_some_and(|(_, version)| version == receipt.version) =>
+        {
+            "done, moved nothing: the bet was taken back before, or is not there".to_owned()
+        }
+        _ => "done".to_owned(),
+    };
+    if was_open.is_none() && is_open.is_some() {
+        text += ", opened the round";
+    }
+    if was_open != Some(false) && is_open == Some(false) {
+        text += ", closed the round";
+    }
+    text
+}
+
+/// The balance before and after.
+fn balance(before: Option<(i64, u64)>, receipt: &Receipt, currency: Currency) -> String {
+    let after = words::money(receipt.cash.minor().into(), currency);
+    match before {
+        Some((cash, version)) if (cash, version) != (receipt.cash.minor(), receipt.version) => {
+            let before = words::decimal(cash.into(), currency);
+            format!("{before} -> {after}, version {version} -> {}", receipt.version)
+        }
+        Some(_) | None => format!("{after}, version {}", receipt.version),
+    }
+}
+
+fn remembered_words(
+    round: Option<&str>,
+    original: Option<&TransactionImage>,
+    known: &TransactionImage,
+    currency: Currency,
+) -> String {
+    let round = round.map_or_else(String::new, |round| format!(" round {}", words::plain(round)));
+    let id = words::plain(&known.id);
+    let Some(kind) = known.line_kind() else {
+        return format!("cancelled bet{round} transaction {id}: a rollback of it came, and it had not");
+    };
+    let of_bet = original.map_or_else(String::new, |bet| format!(", of bet {}", words::plain(&bet.id)));
+    let fate = match (known.rolled_back(), known.moved_nothing()) {
+        (true, _) => "done, taken back later",
+        (_, true) if original.is_some_and(TransactionImage::is_cancelled) => {
+            "done, moved nothing: the bet is not there"
+        }
+        (_, true) => "done, moved nothing: the bet was taken back before",
+        (false, false) => "done",
+    };
+    format!(
+        "{}{round} transaction {id} {}{of_bet}: {fate}; {} after it, number {}",
+        words::type_of(kind),
+        words::money(known.amount.into(), currency),
+        words::money(known.balance_after.into(), currency),
+        known.number
+    )
+}

@@ -1,0 +1,249 @@
+//! `purser verify`: reads everything, applies every record again, and computes again what follows from what.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::Path;
+
+use super::audit::{Audit, Held, shared};
+use super::progress::Progress;
+use super::{Error, open, origin, recover, words};
+use journal::mark::has_lost_a_slot;
+use journal::{Origin, Place};
+use recovery::{self, Recovered};
+use storage::FileError;
+use storage::generations::left;
+use storage::look::OpenedShard;
+use wallet::{Currency, Millis};
+
+/// What was found in a shard that could be read to its end.
+struct Found {
+    snapshot: u64,
+    replayed: u64,
+    accounts: usize,
+    rounds: usize,
+    now_ms: Millis,
+    next: Place,
+    /// What is wrong with the last write, and where.
+    torn: Option<String>,
+    /// By domain: its currency, and the house account.
+    houses: BTreeMap<String, (Currency, i128)>,
+    audit: Audit,
+}
+
+type Read = Result<Found, recovery::Error<FileError>>;
+
+/// Verifies the data directory at `data`, and writes a line for each shard, what the books say, and a verdict to
+/// `out`. `false` where something is damaged.
+///
+/// # Errors
+/// Where there are no data, or the files can't be opened.
+pub fn verify(data: &Path, out: &mut impl Write) -> Result<bool, Error> {
+    let opened = open(data)?;
+    let progress = Progress::of(opened.shards.iter().map(OpenedShard::bytes).sum(), true);
+    let mut read: Vec<Read> = std::thread::scope(|scope| {
+        let progress = &progress;
+        let threads: Vec<_> = (0..)
+            .zip(&opened.shards)
+            .map(|(id, shard)| (origin(opened.manifest, id), shard))
+            .map(|(origin, shard)| scope.spawn(move || examine(shard, origin, progress)))
+            .collect();
+        threads.into_iter().map(|thread| thread.join().expect("a recovery does not panic")).collect()
+    });
+    drop(progress);
+    for (shard, sentence) in shared_keys(&opened.shards, &read) {
+        if let Ok(found) = &mut read[shard] {
+            found.audit.fault(sentence);
+        }
+    }
+    let (books, even) = books(&read);
+    let is_whole = |read: &Read| read.as_ref().is_ok_and(|found| found.audit.faults_count == 0);
+    let damaged = read.iter().filter(|read| !is_whole(read)).count();
+    let mut text = table(&opened.shards, &read);
+    text += &faults(&read);
+    text += &books;
+    for (id, shard) in opened.shards.iter().enumerate() {
+        // Read anew: a server may have been about to write it.
+        let mark = shard.directory.read_mark();
+        if mark.is_ok_and(|mark| has_lost_a_slot(&mark, origin(opened.manifest, id))) {
+            let mark = shard.directory.mark();
+            let _ = writeln!(
+                text,
+                "{}: half of it is not as it was written, and the other half holds: a start writes it anew",
+                mark.display()
+            );
+        }
+    }
+    for earlier in &opened.left {
+        let _ = writeln!(text, "{}", left(data, *earlier, opened.manifest.generation));
+    }
+    let verdict = match (damaged, read.len()) {
+        (0, _) if !even => "DAMAGED: the books are not even".into(),
+        (0, 1) => "ok: 1 shard, and nothing is damaged".into(),
+        (0, shards) => format!("ok: {shards} shards, and nothing is damaged"),
+        (damaged, shards) => format!("DAMAGED: {damaged} of {shards} shards"),
+    };
+    let written = writeln!(out, "{text}{verdict}").and_then(|()| out.flush());
+    match written.map_err(Error::from) {
+        // The exit code tells the verdict too.
+        Ok(()) | Err(Error::ReaderGone) => Ok(damaged == 0 && even),
+        Err(error) => Err(error),
+    }
+}
+
+/// Recovers a shard and looks at each of its accounts.
+fn examine(shard: &OpenedShard, origin: Origin, progress: &Progress) -> Read {
+    let Recovered { mut wallet, tail, now_ms, snapshot, replayed } = recover(shard, origin, progress)?;
+    // What is counted is what is remembered, as the images have it.
+    wallet.forget_all(now_ms);
+    let mut audit = Audit::new(wallet.settings(), now_ms);
+    for (_, places) in wallet.by_slot() {
+        for image in wallet.images(now_ms, &places) {
+            audit.account(&image);
+        }
+    }
+    let houses = wallet.totals().map(|(domain, currency, held)| (domain.to_owned(), (currency, -held)));
+    let torn = tail.torn.as_ref();
+    Ok(Found {
+        snapshot,
+        replayed,
+        accounts: wallet.accounts(),
+        rounds: wallet.rounds(),
+        now_ms,
+        next: tail.next,
+        torn: torn.map(|torn| format!("{}, byte {}: {}", torn.name, torn.offset, torn.what)),
+        houses: houses.collect(),
+        audit,
+    })
+}
+
+/// Session keys that two accounts hold, each with the shard that it is told of.
+///
+/// Shards are read one beside the other. A key that one gave up after it was read, and another took before, was not
+/// held by both: where a journal has grown since, that can't be told, and nothing is said.
+fn shared_keys(shards: &[OpenedShard], read: &[Read]) -> Vec<(usize, String)> {
+    let now_ms = read.iter().flatten().map(|found| found.now_ms).max().unwrap_or(0);
+    let mut holders: Vec<(usize, &Held)> = Vec::new();
+    for (shard, found) in read.iter().enumerate() {
+        let sessions = found.iter().flat_map(|found| &found.audit.sessions);
+        let alive = sessions.filter(|held| held.until_ms.is_none_or(|until_ms| now_ms < until_ms));
+        holders.extend(alive.map(|held| (shard, held)));
+    }
+    let is_told = |shard: &usize, other: &usize| {
+        shard == other || ![*shard, *other].iter().any(|shard| has_grown(*shard, shards, read))
+    };
+    let shared = shared(holders).into_iter().filter(|[(shard, _), (other, _)]| is_told(shard, other));
+    let sentence =
+        |held: &Held, also: &Held| format!("{} and {} hold one session key", held.account, also.account);
+    shared.map(|[(shard, held), (_, also)]| (shard, sentence(held, also))).collect()
+}
+
+/// Whether a shard's journal has grown since it was read; one that can't be looked at may have.
+fn has_grown(shard: usize, shards: &[OpenedShard], read: &[Read]) -> bool {
+    let next = read[shard].as_ref().ok().map(|found| found.next);
+    next.is_none_or(|next| shards[shard].has_grown(next).unwrap_or(true))
+}
+
+/// The sums by domain over all shards that were read, and whether they are even.
+fn books(read: &[Read]) -> (String, bool) {
+    let mut domains: BTreeMap<&str, (Currency, i128, i128)> = BTreeMap::new();
+    for found in read.iter().flatten() {
+        for (domain, (currency, house)) in &found.houses {
+            let held = found.audit.held.get(domain).copied().unwrap_or(0);
+            let book = domains.entry(domain).or_insert((*currency, 0, 0));
+            (book.1, book.2) = (book.1 + held, book.2 + house);
+        }
+    }
+    let (mut text, mut even) = (String::new(), true);
+    for (domain, (currency, held, house)) in domains {
+        let is_even = held + house == 0;
+        even &= is_even;
+        let (held, house) = (words::money(held, currency), words::money(house, currency));
+        let _ = write!(text, "domain {domain}: accounts hold {held}, the house account {house}: ");
+        text += if is_even { "even\n" } else { "NOT EVEN\n" };
+    }
+    (text, even)
+}
+
+const HEADINGS: [&str; 9] = [
+    "SHARD",
+    "SNAPSHOT",
+    "REPLAYED",
+    "SEGMENTS",
+    "ACCOUNTS",
+    "ROUNDS",
+    "TRANSACTIONS",
+    "LAST CHANGE",
+    "VERDICT",
+];
+
+/// A line for each shard.
+fn table(shards: &[OpenedShard], read: &[Read]) -> String {
+    let mut rows = vec![HEADINGS.map(String::from)];
+    for ((id, shard), read) in (0..).zip(shards).zip(read) {
+        rows.push(row(id, shard, read));
+    }
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths: [usize; HEADINGS.len()] = std::array::from_fn(width);
+    let mut text = String::new();
+    for row in &rows {
+        for (cell, width) in row.iter().zip(widths).take(HEADINGS.len() - 1) {
+            let _ = write!(text, "{cell:width$}  ");
+        }
+        text += &row[HEADINGS.len() - 1];
+        text.push('\n');
+    }
+    text
+}
+
+fn row(id: usize, shard: &OpenedShard, read: &Read) -> [String; HEADINGS.len()] {
+    let segments = shard.segments.len().to_string();
+    let unknown = || "-".to_owned();
+    match read {
+        Ok(found) => [
+            id.to_string(),
+            found.snapshot.to_string(),
+            found.replayed.to_string(),
+            segments,
+            found.accounts.to_string(),
+            found.rounds.to_string(),
+            found.audit.transactions.to_string(),
+            words::time(found.now_ms),
+            match (found.audit.faults_count, &found.torn) {
+                (0, None) => "ok".into(),
+                (0, Some(torn)) => {
+                    format!("ok; the last write is being written, or was torn by a crash: {torn}")
+                }
+                (1, _) => "DAMAGED: 1 fault".into(),
+                (faults, _) => format!("DAMAGED: {faults} faults"),
+            },
+        ],
+        Err(error) => [
+            id.to_string(),
+            unknown(),
+            unknown(),
+            segments,
+            unknown(),
+            unknown(),
+            unknown(),
+            unknown(),
+            format!("DAMAGED: {}", words::plain(&error.to_string())),
+        ],
+    }
+}
+
+/// What was found wrong in what could be read.
+fn faults(read: &[Read]) -> String {
+    let mut text = String::new();
+    for (shard, found) in read.iter().enumerate() {
+        let Ok(Found { audit, .. }) = found else { continue };
+        for fault in &audit.faults {
+            let _ = writeln!(text, "shard {shard}: {}", words::plain(fault));
+        }
+        let more = audit.faults_count - audit.faults.len() as u64;
+        if more > 0 {
+            let _ = writeln!(text, "shard {shard}: and {more} more");
+        }
+    }
+    text
+}

@@ -1,0 +1,216 @@
+//! Requests, times and states in words, each on one line.
+
+use std::fmt::Write as _;
+
+use wallet::account::{Gender, Profile, Status};
+use wallet::amount::Money;
+use wallet::image::AccountImage;
+use wallet::operation::{Direction, Operation, Play, PlayKind};
+use wallet::outcome::LineKind;
+use wallet::restriction::{ByPeriod, Restrictions};
+use wallet::settings::Settings;
+use wallet::{Currency, Millis, PlatformKey};
+
+/// A time of day, UTC, with milliseconds.
+pub(super) fn time(at_ms: Millis) -> String {
+    let known = i64::try_from(at_ms).ok().and_then(|at_ms| jiff::Timestamp::from_millisecond(at_ms).ok());
+    known.map_or_else(|| format!("{at_ms} ms after 1970"), |at| format!("{at:.3}"))
+}
+
+/// The text with its control characters escaped: what a platform has sent does not write to a terminal.
+pub(super) fn plain(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
+}
+
+/// Minor units as a decimal with exactly the currency's digits.
+pub(super) fn decimal(minor: i128, currency: Currency) -> String {
+    let digits = u32::from(currency.minor_digits());
+    let unit = 10_u128.pow(digits);
+    let (sign, minor) = (if minor < 0 { "-" } else { "" }, minor.unsigned_abs());
+    let mut text = format!("{sign}{}", minor / unit);
+    if digits > 0 {
+        let _ = write!(text, ".{:0width$}", minor % unit, width = digits as usize);
+    }
+    text
+}
+
+/// The same with the currency's code.
+pub(super) fn money(minor: i128, currency: Currency) -> String {
+    format!("{} {}", decimal(minor, currency), currency.code())
+}
+
+/// The type of a transaction, as exports and the operator's statement have it.
+pub(super) const fn type_of(kind: LineKind) -> &'static str {
+    match kind {
+        LineKind::Play(PlayKind::Bet) => "placebet",
+        LineKind::Play(PlayKind::Win) => "awardwinnings",
+        LineKind::Play(PlayKind::Rollback) => "rollbackbet",
+        LineKind::Play(PlayKind::Void) => "voidbet",
+        LineKind::Credit => "credit",
+        LineKind::Deposit => "deposit",
+        LineKind::Withdrawal => "withdrawal",
+    }
+}
+
+/// Whether the operation is this transaction, or takes it back.
+pub(super) fn concerns(operation: &Operation<&str>, id: &str) -> bool {
+    match operation {
+        Operation::Play(play) => play.transaction == id || play.original == Some(id),
+        Operation::Credit { transaction, .. } | Operation::Transfer { transaction, .. } => *transaction == id,
+        _ => false,
+    }
+}
+
+/// The members that move nothing, as the JSON object that they are kept as.
+pub(super) fn details_of<'a>(operation: &Operation<&'a str>) -> Option<&'a str> {
+    match operation {
+        Operation::Play(play) => play.details,
+        Operation::EndRound { details, .. } => *details,
+        Operation::Alert { details, .. } => Some(details),
+        _ => None,
+    }
+}
+
+/// What was asked.
+pub(super) fn request(operation: &Operation<&str>, currency: Currency) -> String {
+    match operation {
+        Operation::Play(play) => play_words(play, currency),
+        Operation::EndRound { platform, round, game, .. } => {
+            format!(
+                "end round {}, game {}, platform {}",
+                plain(round),
+                plain(game),
+                platform_words(*platform)
+            )
+        }
+        Operation::Credit { platform, transaction, kind, amount, .. } => format!(
+            "credit transaction {} {}, type {}, platform {}",
+            plain(transaction),
+            money(amount.minor().into(), currency),
+            plain(kind),
+            platform_words(*platform)
+        ),
+        Operation::Alert { platform, .. } => format!("alert, platform {}", platform_words(*platform)),
+        Operation::PutAccount { profile, .. } => format!("profile {}", profile_words(profile)),
+        Operation::SetStatus { status, .. } => format!("status {}", status_words(*status)),
+        Operation::Transfer { direction, transaction, amount, .. } => {
+            let kind = if *direction == Direction::In { "deposit" } else { "withdrawal" };
+            format!("{kind} transaction {} {}", plain(transaction), money_asked(*amount, currency))
+        }
+        Operation::SetLimits { limits, .. } => {
+            format!("limits {}", limits_words(limits, |limit| money_asked(*limit, currency)))
+        }
+        Operation::StartSession { key, .. } => format!("login with session {}", plain(key)),
+        Operation::CloseSession { key, .. } => format!("logout of session {}", plain(key)),
+        Operation::RenewSession { key, used_ms, .. } => {
+            format!("renewal of session {}, last used {}", plain(key), time(*used_ms))
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+/// A platform's key; of a record of version 0.1.0, its place in the configuration of that time.
+fn platform_words(platform: PlatformKey) -> String {
+    plain(&platform.to_string())
+}
+
+fn play_words(play: &Play<&str>, currency: Currency) -> String {
+    let mut text = format!(
+        "{} round {} transaction {} {}",
+        type_of(LineKind::Play(play.kind)),
+        plain(play.round),
+        plain(play.transaction),
+        money(play.amount.minor().into(), play.currency.unwrap_or(currency))
+    );
+    if let Some(original) = play.original {
+        let _ = write!(text, ", of bet {}", plain(original));
+    }
+    let _ = write!(text, ", game {}, platform {}", plain(play.game), platform_words(play.platform));
+    if play.starts_round {
+        text += ", starts the round";
+    }
+    if play.ends_round {
+        text += ", ends the round";
+    }
+    text
+}
+
+fn money_asked(amount: Money, currency: Currency) -> String {
+    let minor = amount.in_minor_units(currency);
+    minor.map_or_else(|| format!("{amount:?}"), |minor| money(minor.minor().into(), currency))
+}
+
+fn profile_words(profile: &Profile) -> String {
+    let mut text = format!("country {}", profile.country_code());
+    let texts =
+        [("user name", &profile.user_name), ("display name", &profile.display_name), ("city", &profile.city)];
+    for (name, value) in texts {
+        if let Some(value) = value {
+            let _ = write!(text, ", {name} {:?}", value.as_str());
+        }
+    }
+    if let Some(born) = profile.born {
+        let _ = write!(text, ", born {:04}-{:02}-{:02}", born.year, born.month, born.day);
+    }
+    if let Some(gender) = profile.gender {
+        text += if gender == Gender::Female { ", F" } else { ", M" };
+    }
+    text
+}
+
+const fn status_words(status: Status) -> &'static str {
+    match status {
+        Status::Active => "active",
+        Status::Frozen => "frozen",
+    }
+}
+
+fn limits_words<A>(limits: &Restrictions<A>, amount: impl Fn(&A) -> String) -> String {
+    let Restrictions { stake, wager, loss, session_minutes } = limits;
+    let of_periods = |name: &'static str, periods: &ByPeriod<A>| {
+        let ByPeriod { day, week, month } = periods;
+        [("day", day), ("week", week), ("month", month)]
+            .map(|(period, limit)| limit.as_ref().map(|limit| format!("{name} a {period} {}", amount(limit))))
+    };
+    let stake = stake.as_ref().map(|limit| format!("stake {}", amount(limit)));
+    let session = session_minutes.map(|minutes| format!("session {minutes} min"));
+    let of_wager_and_loss = of_periods("wager", wager).into_iter().chain(of_periods("loss", loss));
+    let all: Vec<String> =
+        std::iter::once(stake).chain(of_wager_and_loss).chain([session]).flatten().collect();
+    if all.is_empty() { "none".into() } else { all.join(", ") }
+}
+
+/// An account as it is at `now_ms`.
+pub(super) fn state(image: &AccountImage, currency: Currency, settings: &Settings, now_ms: Millis) -> String {
+    let live = |until: Option<Millis>| until.is_none_or(|until_ms| now_ms < until_ms);
+    let sessions = image
+        .sessions
+        .iter()
+        .map(|session| (!session.endless).then(|| session.used_ms.saturating_add(settings.session_idle_ms)));
+    let open = image.rounds.iter().filter(|round| round.state == 1).count();
+    let transactions = image.rounds.iter().flat_map(|round| &round.transactions).chain(&image.outside);
+    let mut text = format!(
+        "{}, {}, version {}; live sessions {}, open rounds {open}, transactions remembered {}",
+        if image.frozen { "frozen" } else { "active" },
+        money(image.cash.into(), currency),
+        image.version,
+        sessions.filter(|until| live(*until)).count(),
+        transactions.filter(|known| known.number > 0).count()
+    );
+    let [stake, day, week, month, loss_day, loss_week, loss_month] = image.limits;
+    let limits = Restrictions {
+        stake,
+        wager: ByPeriod { day, week, month },
+        loss: ByPeriod { day: loss_day, week: loss_week, month: loss_month },
+        session_minutes: image.session_minutes,
+    };
+    if limits != Restrictions::none() {
+        let words = limits_words(&limits, |limit| money((*limit).into(), currency));
+        let _ = write!(text, "; limits {words}");
+    }
+    text
+}

@@ -1,0 +1,197 @@
+//! The threads that fold sealed segments into snapshots. They give way to the shards, but not so far that what waits to be folded
+//! grows for as long as the shards are busy: a start would have to replay all of it. Each has a few shards, one after the other,
+//! so that few folds need memory and room on the disk at a time.
+
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::nice;
+
+use super::{Kept, rest};
+use crate::data::{self, Waiting};
+use crate::serve::say::say;
+
+/// Starts them; they go on for as long as the process lives. The segments of a shard are folded once `at_least` wait, where
+/// more than `reserve_bytes` are free on the disk.
+#[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
+pub(super) fn start(shards: &[Kept], at_least: u32, reserve_bytes: u64) {
+    for shards in shards.chunks(limits::SHARDS_PER_FOLDING_THREAD) {
+        let shards = shards.iter().map(|kept| Folding::new(kept.clone(), at_least, reserve_bytes));
+        let mut shards: Vec<Folding> = shards.collect();
+        thread::spawn(move || {
+            loop {
+                rest();
+                shards.iter_mut().for_each(Folding::look);
+            }
+        });
+    }
+}
+
+/// A shard whose segments are folded.
+struct Folding {
+    kept: Kept,
+    at_least: usize,
+    reserve_bytes: u64,
+    /// What keeps it from being folded, which was complained of.
+    failed: Option<String>,
+    /// How long the next try after a failure is put off.
+    rest_ms: u64,
+    /// How long it is still put off.
+    left_ms: u64,
+}
+
+impl Folding {
+    fn new(kept: Kept, at_least: u32, reserve_bytes: u64) -> Self {
+        let at_least = at_least as usize;
+        Self { kept, at_least, reserve_bytes, failed: None, rest_ms: limits::FOLD_RETRY_MS, left_ms: 0 }
+    }
+
+    /// Folds it where enough waits, once in [`limits::SWEEP_INTERVAL_MS`].
+    fn look(&mut self) {
+        self.left_ms = self.left_ms.saturating_sub(limits::SWEEP_INTERVAL_MS);
+        if self.left_ms > 0 {
+            return;
+        }
+        let Err(error) = self.fold() else {
+            (self.failed, self.rest_ms) = (None, limits::FOLD_RETRY_MS);
+            return;
+        };
+        self.left_ms = self.rest_ms;
+        self.rest_ms = (self.rest_ms * 2).min(limits::FOLD_RETRY_MS_MAX);
+        if self.failed.as_ref() != Some(&error) {
+            // The journal has everything; it only grows.
+            say(&format!("no snapshot could be made: {error}"));
+        }
+        self.failed = Some(error);
+    }
+
+    fn fold(&self) -> Result<(), String> {
+        let next = self.kept.progress.get().next;
+        // One that has not begun does not say where the one before it ends.
+        let current = if next.offset == 0 { next.segment.saturating_sub(1) } else { next.segment };
+        let files = &self.kept.files;
+        let waiting = data::waiting(files, current).map_err(|error| error.to_string())?;
+        let room = files.directory.room().map_err(|error| error.to_string())?;
+        let free_bytes = room.free_bytes.saturating_sub(self.reserve_bytes);
+        let Some(fold) = Fold::of(&waiting, self.at_least, free_bytes)? else { return Ok(()) };
+        let work = || {
+            // That it can't be set only costs the shards some time.
+            let _ = nice(fold.nice);
+            let segments = &waiting.segments[..fold.segments];
+            data::fold(files, segments, resting()).map_err(|error| error.to_string())
+        };
+        // Nice values are each thread's own, and a thread that is not root's may not lower its own again.
+        thread::scope(|scope| match thread::Builder::new().spawn_scoped(scope, work) {
+            Ok(fold) => fold.join().expect("a fold does not panic"),
+            Err(error) => Err(format!("no thread can be started: {error}")),
+        })
+    }
+}
+
+/// Rests after every so many pieces of a fold, for as short as the system can.
+fn resting() -> impl FnMut() {
+    let mut pieces = 0_u32;
+    move || {
+        pieces = (pieces + 1) % limits::FOLD_PIECES;
+        if pieces == 0 {
+            // A shard that wakes up on this core would wait until the kernel finds that the fold has had its slice.
+            thread::sleep(Duration::from_micros(1));
+        }
+    }
+}
+
+/// How the segments that wait are folded.
+#[derive(Debug, PartialEq, Eq)]
+struct Fold {
+    /// The first ones, so many. A fold that a kill has cut short is begun anew, and so it must not grow with what waits.
+    segments: usize,
+    /// What is added to the nice value of its thread.
+    nice: i32,
+}
+
+impl Fold {
+    /// `None` where fewer than `at_least` wait, or less than half of what the snapshot has: a fold writes all of that once more,
+    /// and so what is written stays below three times the journal. Where `free_bytes` are less than twice that, room is dearer
+    /// than writing.
+    ///
+    /// # Errors
+    /// A sentence, where `free_bytes` are less than the snapshot has.
+    fn of(waiting: &Waiting, at_least: usize, free_bytes: u64) -> Result<Option<Self>, String> {
+        let Waiting { segments, snapshot_bytes } = waiting;
+        let is_roomy = free_bytes >= snapshot_bytes.saturating_mul(2);
+        let half = snapshot_bytes.div_ceil(2 * limits::SEGMENT_BYTES as u64) as usize;
+        let least = if is_roomy { half.max(at_least) } else { at_least };
+        if segments.len() < least {
+            return Ok(None);
+        }
+        if free_bytes < *snapshot_bytes {
+            let mib = snapshot_bytes >> 20;
+            return Err(format!(
+                "the disk has less than the {mib} MiB free that the last one has, beyond the reserve"
+            ));
+        }
+        let most = least.max(limits::SNAPSHOT_SEGMENTS as usize);
+        let behind = (segments.len() / most).clamp(1, limits::FOLD_NICE.len());
+        Ok(Some(Self { segments: segments.len().min(most), nice: limits::FOLD_NICE[behind - 1] }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_folded_in_portions_and_with_more_right_the_more_it_is() {
+        #[track_caller]
+        fn check(count: u32, at_least: usize, snapshot_segments: u64, expect: Option<(usize, i32)>) {
+            check_with(count, at_least, snapshot_segments, u64::MAX, expect);
+        }
+        #[track_caller]
+        fn check_with(
+            count: u32,
+            at_least: usize,
+            snapshot_segments: u64,
+            free_bytes: u64,
+            expect: Option<(usize, i32)>,
+        ) {
+            let snapshot_bytes = snapshot_segments * limits::SEGMENT_BYTES as u64;
+            let waiting = Waiting { segments: (1..=count).collect(), snapshot_bytes };
+            let expect = expect.map(|(segments, nice)| Fold { segments, nice });
+            let is = Fold::of(&waiting, at_least, free_bytes);
+            assert_eq!(is, Ok(expect), "{count}, {at_least}, {snapshot_segments}, {free_bytes}");
+        }
+        let [calm, behind, far_behind] = limits::FOLD_NICE;
+        let (usual, most) = (limits::SNAPSHOT_SEGMENTS, limits::SNAPSHOT_SEGMENTS as usize);
+        check(0, most, 0, None);
+        check(usual - 1, most, 0, None);
+        check(usual, most, 0, Some((most, calm)));
+        check(2 * usual - 1, most, 0, Some((most, calm)));
+        check(2 * usual, most, 0, Some((most, behind)));
+        check(3 * usual, most, 0, Some((most, far_behind)));
+        check(100 * usual, most, 0, Some((most, far_behind)));
+        // Small portions are for who wants few to wait, and not where many do.
+        check(0, 1, 0, None);
+        check(1, 1, 0, Some((1, calm)));
+        check(usual, 1, 0, Some((most, calm)));
+        check(usual + 1, 1, 0, Some((most, calm)));
+        check(1_023, 1_024, 0, None);
+        check(1_024, 1_024, 0, Some((1_024, calm)));
+        check(2_048, 1_024, 0, Some((1_024, behind)));
+        // The larger the snapshot, the more it takes.
+        check(usual, most, 2 * u64::from(usual), Some((most, calm)));
+        check(usual, most, 2 * u64::from(usual) + 1, None);
+        check(usual + 1, most, 2 * u64::from(usual) + 1, Some((most + 1, calm)));
+        check(499, 1, 1_000, None);
+        check(500, 1, 1_000, Some((500, calm)));
+        check(1_000, 1, 1_000, Some((500, behind)));
+        // But where the disk has no room for that to wait.
+        let bytes = limits::SEGMENT_BYTES as u64;
+        check_with(499, most, 1_000, 2_000 * bytes, None);
+        check_with(usual, most, 1_000, 2_000 * bytes - 1, Some((most, calm)));
+        check_with(usual - 1, most, 1_000, 0, None);
+        check_with(usual, most, 1_000, 1_000 * bytes, Some((most, calm)));
+        let waiting = Waiting { segments: (1..=usual).collect(), snapshot_bytes: 1_000 * bytes };
+        let sentence = "the disk has less than the 64000 MiB free that the last one has, beyond the reserve";
+        assert_eq!(Fold::of(&waiting, most, 1_000 * bytes - 1), Err(sentence.to_owned()));
+    }
+}
