@@ -13,9 +13,10 @@
 // What goes out comes back, so that a run may last: stakes 1.00 + 0.50 + 1.00 + 0.50 + 1.00 = 4.00; winnings 2.50,
 // a bet taken back 0.50, stake given back 0.25, credit 0.75, together 4.00.
 
+import { check } from 'k6';
 import { step } from './step.js';
-import { alert, awardWinnings, balance, createToken, credit, endRound, idPrefix, placeBet, redeemToken,
-  rollbackBet, voidBet } from './wallet.js';
+import { alert, awardWinnings, balance, cashFunds, createToken, credit, endRound, idPrefix, placeBet,
+  redeemToken, rollbackBet, voidBet } from './wallet.js';
 
 /** The calls of an iteration, in the order in which they are first made. */
 export const REQUEST_TYPES = ['redeemToken', 'balance', 'placebet', 'awardwinnings', 'end', 'rollbackbet', 'voidbet',
@@ -28,7 +29,7 @@ export const REQUEST_TYPES = ['redeemToken', 'balance', 'placebet', 'awardwinnin
 export function playIteration(player, iteration, token) {
   const prefix = idPrefix(player.vu, iteration);
   step('redeemToken', (tags) => redeemToken(token, tags));
-  askBalance(player);
+  const before = cashFunds(askBalance(player));
   playWonRound(player, prefix);
   askBalance(player);
   playRoundWithRollback(player, prefix);
@@ -36,12 +37,13 @@ export function playIteration(player, iteration, token) {
   playRoundWithVoid(player, prefix);
   step('credit', (tags) => credit(player, `${prefix}-d1`, 0.75, tags));
   step('alert', (tags) => alert(player, `${prefix}-d2`, tags));
-  askBalance(player);
+  const after = cashFunds(askBalance(player));
+  check(after, { 'are the funds what they were': (funds) => funds !== undefined && funds === before });
   return step('createToken', (tags) => createToken(player.account, tags));
 }
 
 function askBalance({ account }) {
-  step('balance', (tags) => balance(account, tags));
+  return step('balance', (tags) => balance(account, tags));
 }
 
 function playWonRound(player, prefix) {

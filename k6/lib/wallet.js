@@ -144,6 +144,11 @@ export function sessionToken(response) {
   return member(response, 'Result.SessionToken');
 }
 
+/** The cash in an answer; undefined where it has none. */
+export function cashFunds(response) {
+  return member(response, 'Balance.CashFunds');
+}
+
 // A request that got no answer has a null body, on which `json` throws: the iteration would be cut short, and
 // the failed check would never be counted.
 function member(response, selector) {
