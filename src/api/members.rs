@@ -147,7 +147,7 @@ pub(super) struct Sentences {
 }
 
 /// One known member while the object is read.
-pub(super) enum Slot<T> {
+pub(super) enum MemberSlot<T> {
     /// It has not come yet.
     Empty,
     /// It came as `null`.
@@ -156,7 +156,7 @@ pub(super) enum Slot<T> {
     Filled(T),
 }
 
-impl<T> Slot<T> {
+impl<T> MemberSlot<T> {
     /// Reads the member's value, or null; and once only. `chars_max` bounds a text.
     #[inline]
     pub(super) fn fill<'de, A: MapAccess<'de>>(
@@ -249,7 +249,7 @@ impl<'de> Value<'de> for Blank<'de> {
     }
 }
 
-impl<'de> Slot<Blank<'de>> {
+impl<'de> MemberSlot<Blank<'de>> {
     /// The text of a member that may be absent, null or empty, which are the same.
     #[inline]
     pub(super) fn blank<E: Error>(

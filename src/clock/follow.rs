@@ -17,7 +17,7 @@ pub struct Follower {
 
 /// What a look has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
+pub struct ClockLook {
     /// What the system clock is ahead of the wallet's time, nanoseconds.
     pub offset_ns: i64,
     /// They are too far apart for the one to follow the other.
@@ -34,14 +34,14 @@ impl Follower {
     }
 
     /// Looks at the system clock and moves the wallet's time towards it. To be called once a second.
-    pub fn look(&mut self) -> Look {
+    pub fn look(&mut self) -> ClockLook {
         let now_ns = self.clock.mono_ns();
         let elapsed_ns = now_ns.saturating_sub(std::mem::replace(&mut self.looked_ns, now_ns));
         let offset_ns = self.clock.offset_ns();
         self.clock.ahead_ns.fetch_add(step(offset_ns, elapsed_ns), std::sync::atomic::Ordering::Relaxed);
         let is_apart = is_apart(offset_ns);
         let was_apart = std::mem::replace(&mut self.is_apart, is_apart);
-        Look { offset_ns, is_apart, is_news: is_apart != was_apart }
+        ClockLook { offset_ns, is_apart, is_news: is_apart != was_apart }
     }
 }
 

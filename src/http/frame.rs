@@ -14,7 +14,7 @@ use limits::HEAD_BYTES_MAX;
 /// completed, of which it has few; a complete head is remembered; a chunked body goes on where it stopped.
 #[derive(Debug, Default)]
 pub struct Framer {
-    stage: Stage,
+    stage: FrameStage,
     /// The body of a chunked message. After its end it is kept for the request that borrows from it, until
     /// the next call.
     chunked: Option<Box<Chunked>>,
@@ -23,7 +23,7 @@ pub struct Framer {
 const _: () = assert!(size_of::<Framer>() <= 64, "every connection has one, idle or not");
 
 #[derive(Debug)]
-enum Stage {
+enum FrameStage {
     /// The head is not complete in so many bytes; 0 where not one byte of it has come.
     Head { looked: usize },
     /// The head is complete, the body is not.
@@ -32,14 +32,14 @@ enum Stage {
     Refused { status: Status },
 }
 
-impl Default for Stage {
+impl Default for FrameStage {
     fn default() -> Self {
         Self::Head { looked: 0 }
     }
 }
 
 /// [`Framed`], before the request borrows its parts.
-enum Step {
+enum FrameStep {
     Complete { head: Head, consumed: usize },
     Partial,
     Continue,
@@ -55,17 +55,17 @@ impl Framer {
     /// [`Framed::Reject`] every call says the same. The module essay says which fault is named.
     pub fn frame<'a>(&'a mut self, input: &'a [u8]) -> Framed<'a> {
         match self.step(input) {
-            Ok(Step::Complete { head, consumed }) => {
+            Ok(FrameStep::Complete { head, consumed }) => {
                 let body = match (head.body, &self.chunked) {
                     (BodyFraming::Chunked, Some(chunked)) => chunked.content(),
                     _ => &input[usize::from(head.bytes)..consumed],
                 };
                 Framed::Complete { request: head.request(input, body), consumed }
             }
-            Ok(Step::Partial) => Framed::Partial,
-            Ok(Step::Continue) => Framed::Continue,
+            Ok(FrameStep::Partial) => Framed::Partial,
+            Ok(FrameStep::Continue) => Framed::Continue,
             Err(status) => {
-                *self = Self { stage: Stage::Refused { status }, chunked: None };
+                *self = Self { stage: FrameStage::Refused { status }, chunked: None };
                 Framed::Reject(status)
             }
         }
@@ -74,21 +74,21 @@ impl Framer {
     /// Whether no byte of a message has been seen since the last one was complete. Empty lines before a
     /// request line are none, so a client that sends one too many is idle.
     pub fn is_idle(&self) -> bool {
-        matches!(self.stage, Stage::Head { looked: 0 })
+        matches!(self.stage, FrameStage::Head { looked: 0 })
     }
 
     /// Whether a head is complete and its body is not.
     pub fn in_body(&self) -> bool {
-        matches!(self.stage, Stage::Body { .. })
+        matches!(self.stage, FrameStage::Body { .. })
     }
 
-    fn step(&mut self, input: &[u8]) -> Result<Step, Status> {
+    fn step(&mut self, input: &[u8]) -> Result<FrameStep, Status> {
         let mut head = match self.stage {
-            Stage::Refused { status } => return Err(status),
-            Stage::Body { head } => head,
-            Stage::Head { looked } => match self.head(input, looked)? {
+            FrameStage::Refused { status } => return Err(status),
+            FrameStage::Body { head } => head,
+            FrameStage::Head { looked } => match self.head(input, looked)? {
                 Some(head) => head,
-                None => return Ok(Step::Partial),
+                None => return Ok(FrameStep::Partial),
             },
         };
         let start = usize::from(head.bytes);
@@ -99,14 +99,14 @@ impl Framer {
             }
         };
         if let Some(consumed) = end {
-            self.stage = Stage::default();
-            return Ok(Step::Complete { head, consumed });
+            self.stage = FrameStage::default();
+            return Ok(FrameStep::Complete { head, consumed });
         }
         // Who has sent some of the body waits for nothing (RFC 9110 §10.1.1).
         let waits = head.waits_for_continue && input.len() == start;
         head.waits_for_continue &= !waits;
-        self.stage = Stage::Body { head };
-        Ok(if waits { Step::Continue } else { Step::Partial })
+        self.stage = FrameStage::Body { head };
+        Ok(if waits { FrameStep::Continue } else { FrameStep::Partial })
     }
 
     /// The head of a message of which `looked` bytes were looked at in vain.
@@ -119,13 +119,13 @@ impl Framer {
             self.chunked = None;
         } else if input.len() < HEAD_BYTES_MAX && !input.get(looked..).is_some_and(|new| new.contains(&b'\n'))
         {
-            self.stage = Stage::Head { looked: input.len() };
+            self.stage = FrameStage::Head { looked: input.len() };
             return Ok(None);
         }
         let head = head::read(input)?;
         if head.is_none() {
             let begun = head::empty_lines(input) < input.len();
-            self.stage = Stage::Head { looked: if begun { input.len() } else { 0 } };
+            self.stage = FrameStage::Head { looked: if begun { input.len() } else { 0 } };
         }
         Ok(head)
     }

@@ -147,7 +147,7 @@ fn next_slot<S: Source, W>(
 
 /// Where the records of sealed segments are, slot by slot.
 struct Index {
-    places: Vec<Place>,
+    places: Vec<RecordPlace>,
     /// In their order.
     settings: Vec<Later>,
     last: Point,
@@ -164,7 +164,7 @@ struct Later {
 }
 
 /// A record's place.
-struct Place {
+struct RecordPlace {
     slot: Slot,
     sequence: Sequence,
     /// Among the segments that are folded.
@@ -173,7 +173,7 @@ struct Place {
     rules: Rules,
 }
 
-impl Place {
+impl RecordPlace {
     /// Reads the record once more; by its checksum and its sequence it is the same.
     fn read<'a, B: SegmentBytes>(
         &self,
@@ -216,7 +216,7 @@ impl Index {
         });
         let tail = replay(origin, sources, from, |position, at_ms, change, _| {
             match (change.slot(), change) {
-                (Some(slot), _) => places.push(Place {
+                (Some(slot), _) => places.push(RecordPlace {
                     slot,
                     sequence: position.sequence,
                     segment: position.segment - first,
@@ -254,7 +254,7 @@ impl Index {
         start: &Settings,
         accounts: &[AccountImage],
         segments: &[SealedSegment<B>],
-        places: &[Place],
+        places: &[RecordPlace],
         now_ms: Millis,
         rest: &mut impl FnMut(),
     ) -> Result<Vec<AccountImage>, Error<B::Error>> {

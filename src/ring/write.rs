@@ -102,7 +102,7 @@ pub(super) fn blocks(uring: &IoUring, bytes: usize) -> io::Result<Option<Blocks>
     Blocks::new(bytes).map(Some)
 }
 
-/// Has the kernel's workers of this ring stay on the cores of the calling thread, so that [`Ring::give_way`] can give them
+/// Has the kernel's workers of this ring stay on the cores of the calling thread, so that [`Ring::yield_to_worker`] can give them
 /// the core, and they take none from others.
 fn bind_workers(uring: &IoUring) {
     // SAFETY: a set of cores is bits, and all zeros is the empty one.
@@ -119,7 +119,7 @@ impl Ring {
     /// Lets the worker that syncs have the core, while a write is under way. It needs some microseconds to begin and to
     /// tell the end, and waits for its turn behind this thread otherwise: for 0.37 of the 0.6 ms that a group took on a
     /// core under load.
-    pub fn give_way(&self) {
+    pub fn yield_to_worker(&self) {
         if self.writing.is_some() {
             // SAFETY: it has no arguments.
             let _ = unsafe { libc::sched_yield() };

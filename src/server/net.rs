@@ -16,7 +16,6 @@ mod budget;
 mod client;
 mod columns;
 mod connection;
-mod desk;
 mod ending;
 mod intake;
 mod lines;
@@ -25,6 +24,7 @@ pub mod places;
 mod pool;
 pub mod readiness;
 mod replies;
+mod responder;
 mod serving;
 mod stages;
 pub mod stalls;
@@ -42,12 +42,12 @@ use std::time::Duration;
 use accepting::Listener;
 use budget::Budget;
 use connection::Connection;
-use desk::{Desk, Service};
 use ending::Drain;
 use intake::Intake;
 use lines::Lines;
 use places::Places;
 use readiness::Readiness;
+use responder::{Responder, Service};
 use ring::{ConnectionId, Event, Ring};
 use serving::enqueue;
 use stages::{RequestId, Stages};
@@ -153,7 +153,7 @@ pub struct Driver {
     newcomers: Vec<(ConnectionId, IpAddr)>,
     /// Connections to be ended, some of them in each turn.
     to_end: VecDeque<ConnectionId>,
-    desk: Desk,
+    responder: Responder,
     shard: Shard<Waiter>,
     clock: Clock,
     /// When this turn began to take in what the kernel has, nanoseconds of the clock: what had come by then is known.
@@ -242,7 +242,7 @@ impl Driver {
             places,
             newcomers: Vec::new(),
             to_end: VecDeque::new(),
-            desk: Desk::new(api, registry, stages, its_metrics, its_readiness, budget_ms, seed),
+            responder: Responder::new(api, registry, stages, its_metrics, its_readiness, budget_ms, seed),
             shard,
             takes_in_ns: now.mono_ns,
             looked_ns: now.mono_ns,
@@ -308,13 +308,13 @@ impl Driver {
         self.takes_in_ns = self.clock.mono_ns();
         self.watch.lap(Part::BesideTurns, self.takes_in_ns / 1_000);
         self.ring.turn()?;
-        self.ring.give_way();
-        self.desk.now = self.clock.now();
-        let now_us = self.desk.now.mono_us();
+        self.ring.yield_to_worker();
+        self.responder.now = self.clock.now();
+        let now_us = self.responder.now.mono_us();
         self.watch.lap(Part::Kernel, now_us);
         self.note_hold_up();
         self.budget.begin(now_us);
-        self.desk.date.refresh(self.desk.now.wall_ms / 1_000);
+        self.responder.date.refresh(self.responder.now.wall_ms / 1_000);
         // At once: what is let in after the disk is known to take no writes would wait for it.
         self.shard.set_read_only(self.readiness.is_read_only());
         let mut worked = false;
@@ -346,9 +346,9 @@ impl Driver {
             let busy_us = self.mark();
             self.metrics.busy(busy_us);
             self.watch.lap(Part::Sending, self.marked_us);
-            self.desk.end_turn(self.marked_us);
+            self.responder.end_turn(self.marked_us);
         }
-        if let Some(stall) = self.watch.end(self.desk.last_call()) {
+        if let Some(stall) = self.watch.end(self.responder.last_call()) {
             self.metrics.stalled();
             self.stalls.tell(stall);
         }
@@ -361,7 +361,7 @@ impl Driver {
             Event::Received { connection, received } => self.on_received(connection, received),
             Event::Sent { connection: id, buffer, result } => {
                 let connection = find(&mut self.connections, id).expect("an open connection sends");
-                connection.on_sent(buffer, result, &mut self.desk);
+                connection.on_sent(buffer, result, &mut self.responder);
                 touch(&mut self.touched, connection);
             }
             Event::ShutDown { connection: id } => {
@@ -394,8 +394,8 @@ impl Driver {
 
     /// Lets answers go that have waited for the disk, some of them in each turn. `true` where there were any.
     fn let_go(&mut self) -> bool {
-        let Self { shard, connections, desk, touched, .. } = self;
-        desk.on_durable(shard.durable(), |pool, id, after| {
+        let Self { shard, connections, responder, touched, .. } = self;
+        responder.on_durable(shard.durable(), |pool, id, after| {
             if let Some(connection) = find(connections, id) {
                 connection.on_durable(after, pool);
                 touch(touched, connection);
@@ -404,13 +404,13 @@ impl Driver {
     }
 
     fn poll_shard(&mut self) -> bool {
-        let Self { shard, connections, desk, touched, .. } = self;
+        let Self { shard, connections, responder, touched, .. } = self;
         let durable = shard.durable();
-        shard.poll(desk.now.wall_ms, |waiter, outcome, after| {
+        shard.poll(responder.now.wall_ms, |waiter, outcome, after| {
             let after = if after <= durable { 0 } else { after };
             // Its connection may have ended meanwhile; then nobody waits.
             if let Some(connection) = find(connections, waiter.connection) {
-                connection.on_outcome(waiter, outcome, after, desk);
+                connection.on_outcome(waiter, outcome, after, responder);
                 touch(touched, connection);
             }
         })
@@ -418,7 +418,7 @@ impl Driver {
 
     /// Sweeps the shard, once in a while.
     fn sweep(&mut self) {
-        let now = self.desk.now;
+        let now = self.responder.now;
         if now.mono_ms() >= self.sweep_ms {
             self.sweep_ms = now.mono_ms() + limits::SWEEP_INTERVAL_MS;
             self.shard.sweep(now.wall_ms);
@@ -427,7 +427,7 @@ impl Driver {
 
     /// Looks at connections whose time may be over; some of them in each turn. `true` where there may be more.
     fn on_deadlines(&mut self) -> bool {
-        let now_ms = self.desk.now.mono_ms();
+        let now_ms = self.responder.now.mono_ms();
         let is_stopping = self.draining.is_some();
         for _ in 0..limits::DEADLINES_PER_TURN {
             let Some(slot) = self.wheel.pop(now_ms) else { return false };
@@ -435,7 +435,7 @@ impl Driver {
             match connection.deadline_ms(&self.timeouts, is_stopping) {
                 Some(deadline_ms) if deadline_ms > now_ms => self.wheel.schedule(slot, deadline_ms),
                 Some(_) => {
-                    connection.on_deadline(&mut self.desk);
+                    connection.on_deadline(&mut self.responder);
                     touch(&mut self.touched, connection);
                 }
                 None => {}
@@ -446,13 +446,13 @@ impl Driver {
 
     /// Brings the ring up to what the turn made of the connections that it has touched.
     fn settle(&mut self) -> io::Result<()> {
-        let now = self.desk.now;
+        let now = self.responder.now;
         let is_stopping = self.draining.is_some();
         let mut touched = std::mem::take(&mut self.touched);
         for slot in touched.drain(..) {
             let Some(connection) = &mut self.connections[slot as usize] else { continue };
             connection.is_touched = false;
-            connection.settle(&mut self.ring, &mut self.desk.stages, now, self.takes_in_ns)?;
+            connection.settle(&mut self.ring, &mut self.responder.stages, now, self.takes_in_ns)?;
             if connection.is_over() {
                 if !connection.may_stay() {
                     self.places.give_up(slot);
@@ -463,7 +463,7 @@ impl Driver {
             enqueue(&mut self.lines, connection);
             if connection.is_done() {
                 self.places.set_done(slot);
-            } else if connection.may_make_way() {
+            } else if connection.may_be_evicted() {
                 self.places.set_idle(slot);
             } else {
                 self.places.set_busy(slot);

@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 
 use super::core::Step;
-use super::mesh::{Reply, Request};
+use super::mesh::{LaneReply, LaneRequest};
 use super::{Deferred, Message, Shard};
 use marks::{self, Mark};
 use partition::ShardId;
@@ -50,14 +50,15 @@ impl<W: Copy> Shard<W> {
     fn serve(&mut self, now_ms: Millis, peer: ShardId, left: &mut usize) {
         let me = self.id();
         while *left > 0 {
-            let Some(Request { ticket, deadline_ms, operation }) = self.mesh.requests(peer, me).pop() else {
+            let Some(LaneRequest { ticket, deadline_ms, operation }) = self.mesh.requests(peer, me).pop()
+            else {
                 return;
             };
             *left -= 1;
             if now_ms > deadline_ms {
                 marks::hit(Mark::LateInLane);
                 self.metrics.request_late();
-                self.reply(peer, Reply { ticket, outcome: Outcome::Unavailable });
+                self.reply(peer, LaneReply { ticket, outcome: Outcome::Unavailable });
                 continue;
             }
             let (mut outcome, mut after) = (Outcome::Unavailable, 0);
@@ -69,7 +70,7 @@ impl<W: Copy> Shard<W> {
                 // The way on starts at the sender, whose count of requests under way covers it.
                 (outcome, after) = (Outcome::Next(next), seen);
             }
-            let reply = Reply { ticket, outcome };
+            let reply = LaneReply { ticket, outcome };
             if after <= self.core.durable() {
                 self.reply(peer, reply);
             } else {
@@ -88,7 +89,7 @@ impl<W: Copy> Shard<W> {
     ) {
         let me = self.id();
         while *left > 0 {
-            let Some(Reply { ticket, outcome }) = self.mesh.replies(peer, me).pop() else {
+            let Some(LaneReply { ticket, outcome }) = self.mesh.replies(peer, me).pop() else {
                 return;
             };
             *left -= 1;

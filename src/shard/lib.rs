@@ -25,7 +25,7 @@ use slab::Slab;
 
 use self::core::{Core, Step};
 use flush::Flusher;
-use mesh::{Mesh, Reply, Request};
+use mesh::{LaneReply, LaneRequest, Mesh};
 use partition::ShardId;
 use waiting::Waiting;
 
@@ -65,7 +65,7 @@ struct Deferred {
 /// A message to another shard.
 #[derive(Debug)]
 enum Message {
-    Reply { to: ShardId, reply: Reply },
+    Reply { to: ShardId, reply: LaneReply },
     Step { to: ShardId, ticket: u32, operation: Operation<CompactString> },
 }
 
@@ -304,7 +304,7 @@ impl<W: Copy> Shard<W> {
         if owner != self.id() {
             let ticket = self.ticket(Some(waiter));
             let operation = operation.map(|text| CompactString::from(*text));
-            self.send(owner, Request { ticket, deadline_ms, operation });
+            self.send(owner, LaneRequest { ticket, deadline_ms, operation });
             return Submitted::Pending;
         }
         let now_ms = self.advance(now_ms);
@@ -334,7 +334,7 @@ impl<W: Copy> Shard<W> {
         }
     }
 
-    fn reply(&mut self, to: ShardId, reply: Reply) {
+    fn reply(&mut self, to: ShardId, reply: LaneReply) {
         let replied = self.mesh.replies(self.id(), to).push(reply);
         assert!(replied.is_ok(), "room for the reply came first");
         self.sent_to |= 1 << to.index();
@@ -344,7 +344,7 @@ impl<W: Copy> Shard<W> {
         self.under_way.insert(UnderWay { waiter }) as u32
     }
 
-    fn send(&mut self, to: ShardId, request: Request) {
+    fn send(&mut self, to: ShardId, request: LaneRequest) {
         self.at[to.index()] += 1;
         assert!(self.at[to.index()] <= self.lane_requests_max, "room for the reply comes first");
         let sent = self.mesh.requests(self.id(), to).push(request);
@@ -355,7 +355,7 @@ impl<W: Copy> Shard<W> {
     fn send_or_defer(&mut self, to: ShardId, ticket: u32, operation: Operation<CompactString>) {
         if self.at[to.index()] < self.lane_requests_max {
             // What an earlier step has changed is not left half done, however late it is.
-            self.send(to, Request { ticket, deadline_ms: Millis::MAX, operation });
+            self.send(to, LaneRequest { ticket, deadline_ms: Millis::MAX, operation });
         } else {
             self.deferred.push_back(Deferred { to, ticket, operation });
         }

@@ -22,7 +22,7 @@ use wallet::outcome::Outcome;
 
 /// A request on its way to the shard that owns it.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct LaneRequest {
     /// The sender's number for it.
     pub(super) ticket: u32,
     /// Past it a request that has changed nothing is refused.
@@ -32,13 +32,15 @@ pub(super) struct Request {
 
 /// A reply on its way back.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct LaneReply {
     pub(super) ticket: u32,
     pub(super) outcome: Outcome<CompactString>,
 }
 
-const _: () =
-    assert!(size_of::<Request>() <= 256 && size_of::<Reply>() <= 256, "see limits::lane_requests_max");
+const _: () = assert!(
+    size_of::<LaneRequest>() <= 256 && size_of::<LaneReply>() <= 256,
+    "see limits::lane_requests_max"
+);
 
 /// How a parked shard is woken. One per shard, written by all.
 #[derive(Debug)]
@@ -53,9 +55,9 @@ pub struct Mesh {
     partition: Partition,
     lane_requests_max: usize,
     /// By sender and receiver.
-    requests: Vec<ArrayQueue<Request>>,
+    requests: Vec<ArrayQueue<LaneRequest>>,
     /// By sender and receiver of the reply.
-    replies: Vec<ArrayQueue<Reply>>,
+    replies: Vec<ArrayQueue<LaneReply>>,
     wakers: Vec<Waker>,
     /// Shards that still have connections; a stopping shard serves the others until there are none.
     serving: AtomicUsize,
@@ -107,11 +109,11 @@ impl Mesh {
         from.index() * self.partition.shards() + to.index()
     }
 
-    pub(super) fn requests(&self, from: ShardId, to: ShardId) -> &ArrayQueue<Request> {
+    pub(super) fn requests(&self, from: ShardId, to: ShardId) -> &ArrayQueue<LaneRequest> {
         &self.requests[self.lane(from, to)]
     }
 
-    pub(super) fn replies(&self, from: ShardId, to: ShardId) -> &ArrayQueue<Reply> {
+    pub(super) fn replies(&self, from: ShardId, to: ShardId) -> &ArrayQueue<LaneReply> {
         &self.replies[self.lane(from, to)]
     }
 

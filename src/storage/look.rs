@@ -60,12 +60,12 @@ pub struct OpenedSegment {
     pub number: u32,
     /// Its file.
     pub file: OpenedFile,
-    stage: Stage,
+    stage: SegmentStage,
 }
 
 /// How far a segment had come when it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum SegmentStage {
     /// A later one has begun: it takes no more.
     Sealed,
     /// It takes the next group.
@@ -116,7 +116,7 @@ impl OpenedShard {
         let numbers = directory.segments()?;
         let open = |number: u32| {
             let file = OpenedFile::open(directory.segment(number))?;
-            Ok(OpenedSegment { number, file, stage: Stage::Sealed })
+            Ok(OpenedSegment { number, file, stage: SegmentStage::Sealed })
         };
         let mut segments = numbers.into_iter().map(open).collect::<Result<Vec<_>, FileError>>()?;
         // Segments go after the snapshot that covers them has its name: while that is the same, all that it does not cover are
@@ -128,10 +128,10 @@ impl OpenedShard {
         // The last comes first: one before a segment that has begun takes no more.
         for segment in segments.iter_mut().rev() {
             if segment.has_begun()? {
-                segment.stage = Stage::Last;
+                segment.stage = SegmentStage::Last;
                 break;
             }
-            segment.stage = Stage::Unused;
+            segment.stage = SegmentStage::Unused;
         }
         Ok(Self { directory, mark, snapshot, segments })
     }
@@ -177,9 +177,9 @@ impl OpenedSegment {
         let mut bytes = room;
         bytes.resize(self.file.bytes as usize, 0);
         match self.stage {
-            Stage::Sealed => self.file.fill(&mut bytes, 0)?,
-            Stage::Last => self.fill_backwards(&mut bytes)?,
-            Stage::Unused => {
+            SegmentStage::Sealed => self.file.fill(&mut bytes, 0)?,
+            SegmentStage::Last => self.fill_backwards(&mut bytes)?,
+            SegmentStage::Unused => {
                 self.fill_backwards(&mut bytes)?;
                 let header = bytes.len().min(limits::JOURNAL_BLOCK_BYTES);
                 if bytes[..header].iter().any(|byte| *byte != 0) {

@@ -142,7 +142,7 @@ struct Worker {
 
 impl Worker {
     fn work(self, on_done: impl Fn()) {
-        give_way();
+        yield_to_worker();
         while let Ok(mut job) = self.asked.recv() {
             let done = loop {
                 match self.carry_out(&mut job) {
@@ -197,7 +197,7 @@ fn may_be_tried_again(job: &Job, error: &FileError) -> bool {
 
 /// Leaves the core of the executor that started this thread, and lets the executors go first. Without it the thread
 /// does its work all the same.
-fn give_way() {
+fn yield_to_worker() {
     let process = rustix::process::getpid();
     if let Ok(cores) = rustix::thread::sched_getaffinity(Some(process)) {
         let _ = rustix::thread::sched_setaffinity(None, &cores);

@@ -86,12 +86,12 @@ impl Wallet {
 
     /// Whether a session key is to be given back to the directory.
     pub fn has_free_keys(&self) -> bool {
-        !self.unheld.is_empty()
+        !self.keys_to_release.is_empty()
     }
 
     /// Gives at most `most` session keys back that are free now. `release` brings each to its slot.
     pub fn release_keys(&mut self, most: usize, mut release: impl FnMut(Operation<&str>)) {
-        for (key, account) in self.unheld.drain(..most.min(self.unheld.len())) {
+        for (key, account) in self.keys_to_release.drain(..most.min(self.keys_to_release.len())) {
             release(Operation::ReleaseKey { key: &key, account, answer: Released::Swept });
         }
     }
@@ -128,7 +128,7 @@ impl Wallet {
     /// Has the keys of sessions that are gone given back to the directory.
     pub(super) fn free(&mut self, account: AccountHash, keys: impl IntoIterator<Item = Box<str>>) {
         if self.catalog.is_some() {
-            self.unheld.extend(keys.into_iter().map(|key| (key, account)));
+            self.keys_to_release.extend(keys.into_iter().map(|key| (key, account)));
         }
     }
 

@@ -152,7 +152,7 @@ pub struct Wallet {
     released: Sequence,
     /// Keys of sessions that made way or were forgotten; the sweep gives them back to the directory. Empty in a replay,
     /// which has no directory.
-    unheld: VecDeque<(Box<str>, AccountHash)>,
+    keys_to_release: VecDeque<(Box<str>, AccountHash)>,
     /// Oldest first.
     renewals: VecDeque<Renewal>,
     /// Day, week and month of the last operation, UTC's.
@@ -187,7 +187,7 @@ impl Wallet {
             tokens: Tokens::default(),
             directory: HashTable::new(),
             released: 0,
-            unheld: VecDeque::new(),
+            keys_to_release: VecDeque::new(),
             renewals: VecDeque::new(),
             periods: Periods::default(),
             swept_to: 0,

@@ -8,15 +8,15 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// A transaction of a statement, and where it is: the round's place, and its own within the round. Outside of
-/// rounds the first is [`Place::OUTSIDE`], and the second counts from the first that there ever was.
+/// rounds the first is [`StatementPlace::OUTSIDE`], and the second counts from the first that there ever was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct StatementPlace {
     pub(super) number: u64,
     pub(super) round: u32,
     pub(super) at: u32,
 }
 
-impl Place {
+impl StatementPlace {
     pub(super) const OUTSIDE: u32 = u32::MAX;
 }
 
@@ -27,14 +27,14 @@ const CHUNK: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     /// Those before `last`, none of them empty.
-    chunks: VecDeque<Vec<Place>>,
+    chunks: VecDeque<Vec<StatementPlace>>,
     /// Where lines are added; all that most accounts have.
-    last: Vec<Place>,
+    last: Vec<StatementPlace>,
 }
 
 impl Lines {
     /// Adds a line; its number is larger than all others'.
-    pub(super) fn push(&mut self, place: Place) {
+    pub(super) fn push(&mut self, place: StatementPlace) {
         debug_assert!(self.last.last().is_none_or(|last| last.number < place.number), "numbers grow");
         if self.last.len() == CHUNK {
             let full = core::mem::replace(&mut self.last, Vec::with_capacity(CHUNK));
@@ -64,8 +64,8 @@ impl Lines {
     }
 
     /// The lines whose numbers are larger than this one, in their order.
-    pub(super) fn after(&self, number: u64) -> impl Iterator<Item = Place> {
-        let is_before = |chunk: &Vec<Place>| chunk.last().is_some_and(|last| last.number <= number);
+    pub(super) fn after(&self, number: u64) -> impl Iterator<Item = StatementPlace> {
+        let is_before = |chunk: &Vec<StatementPlace>| chunk.last().is_some_and(|last| last.number <= number);
         let from = self.chunks.partition_point(is_before);
         let chunks = self.chunks.range(from..).chain([&self.last]);
         chunks.enumerate().flat_map(move |(at, chunk)| {
@@ -85,7 +85,7 @@ mod tests {
 
     fn lines(numbers: impl Iterator<Item = u64>) -> Lines {
         let mut lines = Lines::default();
-        numbers.for_each(|number| lines.push(Place { number, round: 0, at: 0 }));
+        numbers.for_each(|number| lines.push(StatementPlace { number, round: 0, at: 0 }));
         lines
     }
 
@@ -127,7 +127,7 @@ mod tests {
         let mut lines = lines(1..=3);
         (1..=3).for_each(|number| lines.remove(number));
         assert!(numbers(&lines, 0).is_empty());
-        lines.push(Place { number: 9, round: 0, at: 0 });
+        lines.push(StatementPlace { number: 9, round: 0, at: 0 });
         assert_eq!(numbers(&lines, 0), [9]);
     }
 }

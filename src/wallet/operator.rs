@@ -8,7 +8,7 @@ use hashbrown::hash_table::Entry;
 use super::account::{AccountHash, AccountRef, KeyHash, Profile, Status};
 use super::amount::Money;
 use super::ledger::{Account, Activity};
-use super::lines::Place;
+use super::lines::StatementPlace;
 use super::operation::{Direction, Operation, Released};
 use super::outcome::{
     AccountView, AlertView, Effect, LineKind, OperatorRefusal, Outcome, RoundView, SessionView, Statement,
@@ -229,9 +229,9 @@ impl Wallet {
     }
 
     /// A line of the statement.
-    fn line(&self, activity: &Activity, place: Place) -> StatementLine {
-        let round =
-            (place.round != Place::OUTSIDE).then(|| self.rounds.get(RoundIndex::from_number(place.round)));
+    fn line(&self, activity: &Activity, place: StatementPlace) -> StatementLine {
+        let round = (place.round != StatementPlace::OUTSIDE)
+            .then(|| self.rounds.get(RoundIndex::from_number(place.round)));
         let transaction = match round {
             Some(round) => &round.transactions[place.at as usize],
             None => activity.outside(place.at).expect("a line leaves with its transaction"),

@@ -3,7 +3,7 @@
 
 use super::amount::Amount;
 use super::ledger::AccountIndex;
-use super::lines::Place;
+use super::lines::StatementPlace;
 use super::operation::Operation;
 use super::outcome::{Effect, ErrorCode, Outcome, Why};
 use super::platforms::PlatformIndex;
@@ -163,7 +163,7 @@ impl Wallet {
         let number = activity.next_number();
         transaction.number = number;
         let at = activity.push_outside(transaction);
-        activity.statement.push(Place { number, round: Place::OUTSIDE, at });
+        activity.statement.push(StatementPlace { number, round: StatementPlace::OUTSIDE, at });
         activity.oldest_ms = activity.oldest_ms.min(stamp.now_ms);
         self.forget_a_little(stamp.now_ms, index);
         self.note(stamp, index, effect);

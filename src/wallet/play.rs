@@ -8,7 +8,7 @@ use super::amount::Amount;
 use super::games::GameIndex;
 use super::ladder::{NO_SESSION, Verdict};
 use super::ledger::{Account, AccountIndex};
-use super::lines::Place;
+use super::lines::StatementPlace;
 use super::operation::{Operation, Play, PlayKind};
 use super::outcome::{Effect, ErrorCode, Outcome, Receipt, Why};
 use super::platform::RoundScope;
@@ -377,7 +377,7 @@ impl Wallet {
         transaction.number = activity.next_number();
         let number = transaction.number;
         let place = self.rounds.get_mut(at).push(transaction);
-        activity.statement.push(Place { number, round: at.number(), at: place });
+        activity.statement.push(StatementPlace { number, round: at.number(), at: place });
     }
 
     /// `end`: closes the round.

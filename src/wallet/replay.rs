@@ -11,7 +11,7 @@ use super::games::GameIndex;
 use super::image;
 use super::image::{AccountImage, RoundImage, SessionImage, TransactionImage};
 use super::ledger::{Account, AccountIndex};
-use super::lines::Place;
+use super::lines::StatementPlace;
 use super::operation::{Operation, Play};
 use super::outcome::{Effect, Receipt};
 use super::platform::{PlatformKey, RoundScope};
@@ -228,12 +228,12 @@ impl Wallet {
         activity.alerts =
             image.alerts.iter().map(|(at_ms, details)| (*at_ms, details.as_str().into())).collect();
         activity.oldest_ms = 0;
-        let mut statement: Vec<Place> = Vec::new();
+        let mut statement: Vec<StatementPlace> = Vec::new();
         for outside in &image.outside {
             let mut known = transaction(outside)?;
             known.platform = self.platforms.stored(outside.platform)?;
             let at = activity.push_outside(known);
-            statement.push(Place { number: outside.number, round: Place::OUTSIDE, at });
+            statement.push(StatementPlace { number: outside.number, round: StatementPlace::OUTSIDE, at });
         }
         let mut restored = Vec::with_capacity(image.rounds.len());
         for image in &image.rounds {
@@ -242,7 +242,11 @@ impl Wallet {
             let at = self.rounds.insert(&self.accounts, round);
             restored.push(at);
             let places = numbers.into_iter().zip(0..).filter(|(number, _)| *number > 0);
-            statement.extend(places.map(|(number, place)| Place { number, round: at.number(), at: place }));
+            statement.extend(places.map(|(number, place)| StatementPlace {
+                number,
+                round: at.number(),
+                at: place,
+            }));
         }
         statement.sort_unstable_by_key(|place| place.number);
         if statement.windows(2).any(|pair| pair[0].number == pair[1].number) {

@@ -30,7 +30,7 @@ fn shim() -> PathBuf {
     let build = || {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let library = dir.path().join("shim.so");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clock/shim.c");
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/clock/shim.c");
         let mut compiler = Command::new("cc");
         compiler.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(&library).arg(source);
         let built = compiler.status().unwrap_or_else(|error| panic!("{compiler:?}: {error}"));

@@ -11,7 +11,7 @@ use crate::machine::Machine;
 use crate::message::{basic, body, post};
 use crate::process::{Home, Process};
 
-const FROM: &str = "tests/data/0.1.0";
+const FROM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/0.1.0");
 
 /// When it was written.
 const DAY: &str = "2026-11-25T15:50:00Z";

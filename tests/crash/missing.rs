@@ -392,7 +392,7 @@ fn a_first_start_is_killed() {
 #[track_caller]
 fn of_version_1() -> Home {
     let mut home = Home::new();
-    let from = Path::new("tests/data/0.1.0");
+    let from = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/0.1.0"));
     home.configure_by(fs::read_to_string(from.join("purser.toml")).expect("it is there"));
     // However long ago it was written.
     home.argue("--after-pause", true);

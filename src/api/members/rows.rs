@@ -41,9 +41,9 @@ macro_rules! object {
                 mut map: A,
                 reading: &mut $crate::members::Reading<'de>,
             ) -> Result<Self, A::Error> {
-                use $crate::members::{Others, Slot, bound, member, sentences};
-                $(let mut $field = Slot::Empty;)*
-                $(let mut $unkept = Slot::Empty;)*
+                use $crate::members::{Others, MemberSlot, bound, member, sentences};
+                $(let mut $field = MemberSlot::Empty;)*
+                $(let mut $unkept = MemberSlot::Empty;)*
                 let mut others = Others::new();
                 while let Some(name) = others.next_name(&mut map, reading)? {
                     match &*name {

@@ -65,7 +65,7 @@ fn shard_lines(wallet: &Wallet, now_ms: Millis, lines: &mut Lines<impl Write>) -
 }
 
 /// A transaction on its way out.
-struct Line<'a> {
+struct ExportLine<'a> {
     account: &'a str,
     kind: LineKind,
     /// `None` outside of rounds.
@@ -74,7 +74,7 @@ struct Line<'a> {
     currency: Currency,
 }
 
-impl Line<'_> {
+impl ExportLine<'_> {
     /// The platform that asked for it; empty where the operator did, and where that is not known.
     fn platform(&self) -> String {
         let bytes = self.round.map_or(self.known.platform, |round| round.platform);
@@ -94,17 +94,17 @@ impl Line<'_> {
 }
 
 /// The transactions of an account, by number.
-fn account_lines<'a>(image: &'a AccountImage, currency: Currency) -> Vec<Line<'a>> {
+fn account_lines<'a>(image: &'a AccountImage, currency: Currency) -> Vec<ExportLine<'a>> {
     let line = |round: Option<&'a RoundImage>, known: &'a TransactionImage| {
         let kind = known.line_kind()?;
-        Some(Line { account: &image.id, kind, round, known, currency })
+        Some(ExportLine { account: &image.id, kind, round, known, currency })
     };
     let of_rounds = image
         .rounds
         .iter()
         .flat_map(|round| round.transactions.iter().filter_map(move |known| line(Some(round), known)));
     let outside = image.outside.iter().filter_map(|known| line(None, known));
-    let mut lines: Vec<Line<'a>> = of_rounds.chain(outside).collect();
+    let mut lines: Vec<ExportLine<'a>> = of_rounds.chain(outside).collect();
     lines.sort_unstable_by_key(|line| line.known.number);
     lines
 }
@@ -123,8 +123,8 @@ impl<W: Write> Lines<'_, W> {
         }
     }
 
-    fn write(&mut self, line: &Line<'_>) -> Result<(), Error> {
-        let Line { account, kind, round, known, currency } = line;
+    fn write(&mut self, line: &ExportLine<'_>) -> Result<(), Error> {
+        let ExportLine { account, kind, round, known, currency } = line;
         let round = round.map(|round| round.id.as_str());
         let (platform, game) = (line.platform(), line.game());
         let (number, at) = (known.number.to_string(), words::time(known.at_ms));

@@ -6,9 +6,9 @@ use std::os::fd::AsFd;
 
 use super::client::Client;
 use super::connection::Connection;
-use super::desk::Service;
 use super::ending::Drain;
 use super::places::{Admission, Refusal};
+use super::responder::Service;
 use super::{Driver, find, touch};
 use metrics::Refused;
 use ring::{self, Accepted, Ring};
@@ -37,7 +37,7 @@ impl Driver {
     pub(super) fn start_accepting(&mut self) -> io::Result<bool> {
         self.look_at_intake();
         let is_closing = self.draining.as_ref().is_some_and(|drain| drain.is_closing);
-        if is_closing || self.desk.now.mono_ms() < self.rests_until_ms {
+        if is_closing || self.responder.now.mono_ms() < self.rests_until_ms {
             return Ok(false);
         }
         let mut started = false;
@@ -66,7 +66,7 @@ impl Driver {
 
     /// Looks, once in a while, at how many connections the core can serve, and has the kernel keep as many for it.
     fn look_at_intake(&mut self) {
-        let (now_ns, connected) = (self.desk.now.mono_ns, self.connected());
+        let (now_ns, connected) = (self.responder.now.mono_ns, self.connected());
         let Self { listeners, intake, metrics, .. } = self;
         let Some(listener) = platform(listeners).filter(|_| self.draining.is_none()) else { return };
         if listener.armed > 0 {
@@ -103,11 +103,11 @@ impl Driver {
             Ok(Accepted { connection: id, address }) => {
                 let service = listener.service;
                 let client = Client::of(address);
-                let mut connection = Connection::new(id, service, client, self.desk.now.mono_ms());
+                let mut connection = Connection::new(id, service, client, self.responder.now.mono_ms());
                 if service == Service::Platform {
                     self.intake.on_accepted();
-                    if let Some(since_ns) = self.intake.may_have_waited(self.desk.now.mono_ns) {
-                        connection.may_have_waited(since_ns, self.desk.now.mono_ns);
+                    if let Some(since_ns) = self.intake.may_have_waited(self.responder.now.mono_ns) {
+                        connection.may_have_waited(since_ns, self.responder.now.mono_ns);
                     }
                 }
                 if self.connections.len() <= id.slot() {
@@ -144,7 +144,7 @@ impl Driver {
                 Admission::TakenAfter(slot) => {
                     let connection = self.connections[slot as usize].as_mut();
                     let connection = connection.expect("who has a place is connected");
-                    connection.make_way();
+                    connection.evict();
                     touch(&mut self.touched, connection);
                     self.metrics.connection_evicted();
                 }
@@ -166,6 +166,6 @@ impl Driver {
 
     /// Accepts nothing for a moment: the next would come to the same.
     fn rest(&mut self) {
-        self.rests_until_ms = self.desk.now.mono_ms() + limits::LISTEN_RETRY_MS;
+        self.rests_until_ms = self.responder.now.mono_ms() + limits::LISTEN_RETRY_MS;
     }
 }

@@ -9,9 +9,9 @@ mod waits;
 use std::io;
 
 use super::client::Client;
-use super::desk::{Asked, Desk, HttpAnswer, Service, Taken};
 use super::pool::Pool;
 use super::replies::{Form, Replies};
+use super::responder::{Asked, HttpAnswer, Responder, Service, Taken};
 use super::{NS_PER_MS, Waiter, markers};
 use gone::Waited;
 use http::{self, Framed, Framer, Method, Request, Status};
@@ -51,7 +51,7 @@ pub(super) enum Line {
 
 /// What a core needs to serve a connection's bytes.
 pub(super) struct Server<'a> {
-    pub(super) desk: &'a mut Desk,
+    pub(super) responder: &'a mut Responder,
     pub(super) shard: &'a mut Shard<Waiter>,
     /// Requests that the connection may have served now; with 0 its bytes are kept.
     pub(super) share: usize,
@@ -181,7 +181,7 @@ impl Connection {
     }
 
     /// Whether nothing is asked on it, so that it may make way for another.
-    pub(super) fn may_make_way(&self) -> bool {
+    pub(super) fn may_be_evicted(&self) -> bool {
         self.phase == Phase::Open && matches!(self.wait, Wait::First | Wait::Request)
     }
 
@@ -191,7 +191,7 @@ impl Connection {
     }
 
     /// It makes way for another.
-    pub(super) fn make_way(&mut self) {
+    pub(super) fn evict(&mut self) {
         if self.is_done() {
             self.abort();
         } else {
@@ -219,26 +219,26 @@ impl Connection {
 
     fn take(&mut self, bytes: &[u8], server: &mut Server<'_>) {
         if !self.is_new {
-            self.arrived_ns = server.desk.now.mono_ns;
+            self.arrived_ns = server.responder.now.mono_ns;
             self.waited = self.waited.filter(|waited| waited.holds_at(self.arrived_ns));
         }
         if server.share == 0 {
-            self.keep(bytes, server.desk);
+            self.keep(bytes, server.responder);
             (self.is_new, self.needs_bytes) = (true, false);
         } else if self.backlog.is_empty() {
             let consumed = self.serve(bytes, server);
-            self.keep(&bytes[consumed..], server.desk);
+            self.keep(&bytes[consumed..], server.responder);
         } else {
-            self.keep(bytes, server.desk);
+            self.keep(bytes, server.responder);
             self.serve_backlog(server);
         }
     }
 
-    fn keep(&mut self, bytes: &[u8], desk: &mut Desk) {
+    fn keep(&mut self, bytes: &[u8], responder: &mut Responder) {
         if self.phase != Phase::Open || bytes.is_empty() {
             return;
         }
-        desk.pool.stock(&mut self.backlog).extend_from_slice(bytes);
+        responder.pool.stock(&mut self.backlog).extend_from_slice(bytes);
         assert!(self.backlog.len() <= limits::RECEIVE_BACKLOG_BYTES, "read only what is needed");
     }
 
@@ -247,7 +247,7 @@ impl Connection {
         let mut backlog = std::mem::take(&mut self.backlog);
         let consumed = self.serve(&backlog, server);
         if consumed == backlog.len() || self.phase != Phase::Open {
-            return server.desk.pool.give(backlog);
+            return server.responder.pool.give(backlog);
         }
         backlog.drain(..consumed);
         self.backlog = backlog;
@@ -256,7 +256,7 @@ impl Connection {
     /// Frames and answers requests until the bytes, the connection's share of the turn, or the room for answers
     /// is used up. Says how many bytes it is done with.
     fn serve(&mut self, input: &[u8], server: &mut Server<'_>) -> usize {
-        let Server { desk, shard, share } = server;
+        let Server { responder, shard, share } = server;
         let mut at = 0;
         (self.needs_bytes, self.is_new) = (false, false);
         self.waited = None;
@@ -264,7 +264,7 @@ impl Connection {
             if !self.has_room() {
                 return at;
             }
-            let begun_ns = if self.sampled.is_none() { desk.stages.begin() } else { None };
+            let begun_ns = if self.sampled.is_none() { responder.stages.begin() } else { None };
             let place = self.replies.next_place();
             match self.framer.frame(&input[at..]) {
                 Framed::Partial => {
@@ -272,7 +272,7 @@ impl Connection {
                     return at;
                 }
                 Framed::Continue => {
-                    self.replies.next(0, &mut desk.pool).extend_from_slice(http::CONTINUE);
+                    self.replies.next(0, &mut responder.pool).extend_from_slice(http::CONTINUE);
                     self.replies.count(place);
                     self.needs_bytes = true;
                     return at;
@@ -280,19 +280,19 @@ impl Connection {
                 Framed::Reject(status) => {
                     self.phase = Phase::Ending;
                     let omit_body = http::asks_head(&input[at..]);
-                    refuse(status, omit_body, desk, &mut self.replies);
+                    refuse(status, omit_body, responder, &mut self.replies);
                     return input.len();
                 }
                 Framed::Complete { request, consumed } => {
                     self.asks_since_ms = None;
                     at += consumed;
-                    let number = desk.stages.framed(self.arrived_ns, begun_ns);
+                    let number = responder.stages.framed(self.arrived_ns, begun_ns);
                     markers::request_framed(number, self.id, consumed);
-                    let connection = persistence(&request, self.is_last || desk.is_stopping());
+                    let connection = persistence(&request, self.is_last || responder.is_stopping());
                     let waiter = Waiter { connection: self.id, place, request: number };
                     let form = Form { connection, omit_body: request.method == Method::Head };
                     let asked = Asked { service: self.service, waiter, form, arrived_ns: self.arrived_ns };
-                    match desk.answer(asked, &request, &mut self.replies, shard) {
+                    match responder.answer(asked, &request, &mut self.replies, shard) {
                         Taken::Answered => {}
                         Taken::Elsewhere { last } => self.barrier = last.then_some(place),
                         Taken::PutOff => {
@@ -302,7 +302,8 @@ impl Connection {
                     }
                     self.replies.count(place);
                     let took_place = self.replies.next_place() != place;
-                    self.sampled = self.sampled.or(desk.stages.follow(number, took_place.then_some(place)));
+                    self.sampled =
+                        self.sampled.or(responder.stages.follow(number, took_place.then_some(place)));
                     if connection == http::Connection::Close {
                         self.phase = Phase::Ending;
                         return input.len();
@@ -358,12 +359,12 @@ impl Connection {
         waiter: Waiter,
         outcome: &Outcome<&str>,
         after: Sequence,
-        desk: &mut Desk,
+        responder: &mut Responder,
     ) {
         if !matches!(self.phase, Phase::Aborting | Phase::Closed) {
             self.put_off = false;
             self.barrier = self.barrier.filter(|barrier| *barrier != waiter.place);
-            desk.fill(&mut self.replies, waiter, outcome, after);
+            responder.fill(&mut self.replies, waiter, outcome, after);
         }
     }
 
@@ -409,12 +410,12 @@ impl Connection {
     }
 
     /// A send has ended.
-    pub(super) fn on_sent(&mut self, buffer: Vec<u8>, result: io::Result<usize>, desk: &mut Desk) {
+    pub(super) fn on_sent(&mut self, buffer: Vec<u8>, result: io::Result<usize>, responder: &mut Responder) {
         self.sending_bytes = 0;
         markers::reply_sent(self.id, buffer.len());
         if result.is_ok_and(|sent| sent == buffer.len()) {
-            desk.pool.give(buffer);
-            self.sampled = self.sampled.filter(|sampled| !desk.stages.on_sent(*sampled));
+            responder.pool.give(buffer);
+            self.sampled = self.sampled.filter(|sampled| !responder.stages.on_sent(*sampled));
         } else {
             self.abort();
         }
@@ -454,9 +455,13 @@ impl Connection {
 }
 
 /// Answers a message that can't be framed. The connection ends with it.
-fn refuse(status: Status, omit_body: bool, desk: &mut Desk, replies: &mut Replies) {
+fn refuse(status: Status, omit_body: bool, responder: &mut Responder, replies: &mut Replies) {
     let place = replies.next_place();
-    desk.refuse(HttpAnswer::of(status), Form { connection: http::Connection::Close, omit_body }, replies);
+    responder.refuse(
+        HttpAnswer::of(status),
+        Form { connection: http::Connection::Close, omit_body },
+        replies,
+    );
     replies.count(place);
 }
 

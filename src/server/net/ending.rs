@@ -58,7 +58,7 @@ impl Driver {
 
     fn end(&mut self, slot: usize) -> io::Result<()> {
         let Some(connection) = &mut self.connections[slot] else { return Ok(()) };
-        connection.end(&mut self.ring, &mut self.desk.stages)?;
+        connection.end(&mut self.ring, &mut self.responder.stages)?;
         if connection.is_closed() {
             self.connections[slot] = None;
             self.wheel.remove(slot);
@@ -72,7 +72,7 @@ impl Driver {
     /// Goes on stopping: lets in who has come, and nobody further; ends the idle connections, each after a last look; and past
     /// the deadline ends all.
     pub(super) fn drain(&mut self) -> io::Result<()> {
-        let now_ms = self.desk.now.mono_ms();
+        let now_ms = self.responder.now.mono_ms();
         if self.draining.is_none() {
             self.begin_drain(now_ms);
         }
@@ -121,7 +121,7 @@ impl Driver {
     pub(super) fn is_over(&self) -> bool {
         let Some(drain) = self.draining.as_ref().filter(|drain| drain.left) else { return false };
         // What a disk that takes no writes has kept back was told to nobody.
-        let is_late = || self.desk.now.mono_ms() >= drain.deadline_ms;
+        let is_late = || self.responder.now.mono_ms() >= drain.deadline_ms;
         self.shard.mesh().is_over() && (self.shard.is_durable() || self.shard.is_read_only() && is_late())
     }
 }

@@ -58,7 +58,7 @@ struct Seen {
 
 /// What is to be done after a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct IntakeLook {
     /// How many may wait to be accepted from now on, where that is another number.
     pub(super) backlog: Option<usize>,
     /// So many were turned away since the last look.
@@ -144,7 +144,7 @@ impl Intake {
     }
 
     /// Looks at how it went since the last look, where so many are connected.
-    pub(super) fn look(&mut self, now_ns: u64, open: usize, queue: Queue) -> Look {
+    pub(super) fn look(&mut self, now_ns: u64, open: usize, queue: Queue) -> IntakeLook {
         let counted_before = self.turned_away.replace(queue.turned_away).unwrap_or(queue.turned_away);
         let turned_away = queue.turned_away.wrapping_sub(counted_before);
         let looked_ns = std::mem::replace(&mut self.looked_ns, now_ns);
@@ -164,7 +164,7 @@ impl Intake {
         }
         let backlog = |bounds: Option<Bounds>| bounds.map_or(BACKLOG, |bounds| bounds.backlog);
         let (before, after) = (backlog(before), backlog(self.bounds));
-        Look { backlog: (before != after).then_some(after), turned_away }
+        IntakeLook { backlog: (before != after).then_some(after), turned_away }
     }
 
     /// What is let in from now on; `None` where all could be accepted for long enough.
@@ -215,7 +215,7 @@ mod tests {
         let (mut backlog, mut turned_away) = (BACKLOG, 70);
         // What the kernel has turned away before is not this server's.
         let first = intake.look(now_ns, 0, Queue { waiting: 0, turned_away });
-        assert_eq!(first, Look { backlog: None, turned_away: 0 });
+        assert_eq!(first, IntakeLook { backlog: None, turned_away: 0 });
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let parts: Vec<&str> = line.split('|').map(str::trim).collect();
             let [seen, state, expect] = parts[..] else { panic!("{line}") };

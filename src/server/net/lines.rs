@@ -9,7 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use super::NS_PER_MS;
 use super::client::Client;
 use super::connection::Line;
-use super::desk::Service;
+use super::responder::Service;
 use ring::ConnectionId;
 
 /// The lines of a core. A connection is in one of them at most.

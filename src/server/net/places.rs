@@ -25,7 +25,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::client::Client;
-use super::desk::Service;
+use super::responder::Service;
 
 /// Who may have connections. The bounds are a shard's: the kernel spreads connections over the shards, and each counts its own.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -32,7 +32,7 @@ pub(super) struct Expected {
 }
 
 #[derive(Debug)]
-enum Place {
+enum ReplySlot {
     /// Another core will answer.
     Waiting(Expected),
     /// Answered; a place before it is not, or the change of this sequence is not durable.
@@ -44,7 +44,7 @@ enum Place {
 pub(super) struct Replies {
     /// Answers to be sent, in order.
     out: Vec<u8>,
-    places: VecDeque<Place>,
+    places: VecDeque<ReplySlot>,
     /// Bytes of the answers in places, as far as they were counted.
     placed_bytes: usize,
     /// Places that another core will answer.
@@ -82,7 +82,7 @@ impl Replies {
     /// Counts the answer that [`Replies::next`] was asked a place for, now that it is written. Its place was `number` where
     /// it took one.
     pub(super) fn count(&mut self, number: u32) {
-        if let Some(Place::Ready(bytes, _)) = self.places.get(number.wrapping_sub(self.first) as usize) {
+        if let Some(ReplySlot::Ready(bytes, _)) = self.places.get(number.wrapping_sub(self.first) as usize) {
             self.placed_bytes += bytes.len();
         }
     }
@@ -106,7 +106,7 @@ impl Replies {
     /// Takes a place for an answer that another core will give.
     pub(super) fn wait(&mut self, expected: Expected) {
         self.under_way += 1;
-        self.places.push_back(Place::Waiting(expected));
+        self.places.push_back(ReplySlot::Waiting(expected));
     }
 
     /// Where the next answer is written, which nobody may read before the change of sequence `after` is durable;
@@ -115,9 +115,9 @@ impl Replies {
         if self.places.is_empty() && after <= self.durable {
             return pool.stock(&mut self.out);
         }
-        self.places.push_back(Place::Ready(pool.take(), after));
+        self.places.push_back(ReplySlot::Ready(pool.take(), after));
         match self.places.back_mut() {
-            Some(Place::Ready(bytes, _)) => bytes,
+            Some(ReplySlot::Ready(bytes, _)) => bytes,
             _ => unreachable!("it was put there"),
         }
     }
@@ -135,7 +135,7 @@ impl Replies {
         write: impl FnOnce(&Expected, &mut Vec<u8>),
     ) {
         let at = number.wrapping_sub(self.first) as usize;
-        let Some(Place::Waiting(expected)) = self.places.get(at) else {
+        let Some(ReplySlot::Waiting(expected)) = self.places.get(at) else {
             unreachable!("place {number} does not wait for an answer");
         };
         self.under_way -= 1;
@@ -143,7 +143,7 @@ impl Replies {
             let mut bytes = pool.take();
             write(expected, &mut bytes);
             self.placed_bytes += bytes.len();
-            self.places[at] = Place::Ready(bytes, after);
+            self.places[at] = ReplySlot::Ready(bytes, after);
             return;
         }
         let expected = *expected;
@@ -159,10 +159,10 @@ impl Replies {
     }
 
     fn let_go(&mut self, pool: &mut Pool) {
-        while let Some(Place::Ready(_, after)) = self.places.front()
+        while let Some(ReplySlot::Ready(_, after)) = self.places.front()
             && *after <= self.durable
         {
-            if let Some(Place::Ready(bytes, _)) = self.pop() {
+            if let Some(ReplySlot::Ready(bytes, _)) = self.pop() {
                 self.placed_bytes -= bytes.len();
                 if self.out.is_empty() {
                     pool.give(std::mem::replace(&mut self.out, bytes));
@@ -177,7 +177,7 @@ impl Replies {
         }
     }
 
-    fn pop(&mut self) -> Option<Place> {
+    fn pop(&mut self) -> Option<ReplySlot> {
         self.first = self.first.wrapping_add(1);
         self.places.pop_front()
     }
@@ -234,7 +234,7 @@ mod tests {
             assert_eq!(replies.bytes(), written.sum::<usize>(), "{script}");
         }
         assert_eq!(String::from_utf8(replies.take_ready()).unwrap(), expect, "{script}");
-        let waiting = |place: &&Place| matches!(place, Place::Waiting(_));
+        let waiting = |place: &&ReplySlot| matches!(place, ReplySlot::Waiting(_));
         assert_eq!(replies.under_way(), replies.places.iter().filter(waiting).count(), "{script}");
     }
 

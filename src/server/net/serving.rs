@@ -1,23 +1,23 @@
 //! What a turn serves: the bytes that have come, and who waits in the core's lines, for as long as the turn has time.
 
 use super::connection::{Connection, Line, Server};
-use super::desk::Service;
 use super::intake::Intake;
 use super::lines::Lines;
+use super::responder::Service;
 use super::{Driver, NS_PER_MS, find, touch};
 use ring::{ConnectionId, Lease, Received};
 
 impl Driver {
     /// A turn has begun, and takes in what has come since the last one did.
     pub(super) const fn note_hold_up(&mut self) {
-        let now_ns = self.desk.now.mono_ns;
+        let now_ns = self.responder.now.mono_ns;
         if now_ns.saturating_sub(self.looked_ns) >= limits::MAY_HAVE_GONE_AFTER_MS * NS_PER_MS {
             (self.held_up_since_ns, self.held_up_ns) = (self.looked_ns, now_ns);
         }
     }
 
     pub(super) fn on_received(&mut self, id: ConnectionId, received: Received) {
-        let now = self.desk.now;
+        let now = self.responder.now;
         let connection = find(&mut self.connections, id).expect("an open connection receives");
         connection.on_received();
         match received {
@@ -48,7 +48,7 @@ impl Driver {
         let waits = connection.is_in_line
             || connection.service() == Service::Operator
             || self.lines.waiting_new() > 0;
-        let now_ns = self.desk.now.mono_ns;
+        let now_ns = self.responder.now.mono_ns;
         // What has come meanwhile is not all taken in by the next turn; a while later it is.
         let is_soon = now_ns < self.held_up_ns + limits::MAY_HAVE_GONE_AFTER_MS * NS_PER_MS;
         if is_soon && connection.was_armed_before(self.held_up_ns) {
@@ -57,8 +57,8 @@ impl Driver {
         let is_followed = lease.is_followed();
         let waits = waits || is_followed && connection.may_be_old(now_ns);
         let share = if waits { 0 } else { self.budget.share_at_once() };
-        let (desk, shard) = (&mut self.desk, &mut self.shard);
-        connection.on_bytes(self.ring.bytes(&lease), &mut Server { desk, shard, share });
+        let (responder, shard) = (&mut self.responder, &mut self.shard);
+        connection.on_bytes(self.ring.bytes(&lease), &mut Server { responder, shard, share });
         self.ring.release(lease);
         touch(&mut self.touched, connection);
         // At once, so that it makes way for nobody who comes in the same turn.
@@ -80,7 +80,7 @@ impl Driver {
         if self.lines.is_empty() {
             return false;
         }
-        let now_ns = self.desk.now.mono_ns;
+        let now_ns = self.responder.now.mono_ns;
         self.budget.begin_lines();
         while self.lines.waiting_new() > 0 {
             let share = self.budget.share_of_line();
@@ -118,12 +118,12 @@ impl Driver {
         if let Some(connection) = find(&mut self.connections, id) {
             connection.is_in_line = false;
             let is_served = connection.is_to_be_served() && connection.service() == Service::Platform;
-            let (desk, shard) = (&mut self.desk, &mut self.shard);
-            connection.serve_backlog(&mut Server { desk, shard, share });
+            let (responder, shard) = (&mut self.responder, &mut self.shard);
+            connection.serve_backlog(&mut Server { responder, shard, share });
             touch(&mut self.touched, connection);
             // Refused because it had waited for too long: as good as given up.
-            if self.desk.was_late() && connection.service() == Service::Platform {
-                self.lines.gave_up(connection.client(), self.desk.now.mono_ns);
+            if self.responder.was_late() && connection.service() == Service::Platform {
+                self.lines.gave_up(connection.client(), self.responder.now.mono_ns);
             }
             if is_served {
                 self.intake.on_served();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::say::say;
 use crate::net::readiness::Readiness;
 use clock::Clock;
-use clock::follow::{Follower, Look};
+use clock::follow::{ClockLook, Follower};
 use clock::start::ahead_ms_max;
 use metrics::Registry;
 
@@ -37,7 +37,7 @@ impl Timekeeper {
     }
 
     fn look(&mut self) {
-        let Look { offset_ns, is_apart, is_news } = self.follower.look();
+        let ClockLook { offset_ns, is_apart, is_news } = self.follower.look();
         self.registry.set_clock_offset(offset_ns);
         self.readiness.set_apart(is_apart);
         if is_news {

@@ -23,7 +23,7 @@ const BUDGET_MS: u64 = 700;
 
 /// A core without a ring.
 struct Bench {
-    desk: Desk,
+    responder: Responder,
     shard: Shard<Waiter>,
     connection: Connection,
 }
@@ -52,31 +52,32 @@ impl Bench {
         let stages = Stages::new(partition.shard(0), Clock::start(), Arc::clone(&metrics));
         let readiness = Arc::new(Readiness::default());
         let budget_ms = limits::BUDGET_MS;
-        let desk = Desk::new(api, registry, stages, Arc::clone(&metrics), readiness, budget_ms, [0; 32]);
+        let responder =
+            Responder::new(api, registry, stages, Arc::clone(&metrics), readiness, budget_ms, [0; 32]);
         let shard = Shard::new(core, mesh, metrics, 0);
         Self {
-            desk,
+            responder,
             shard,
             connection: Connection::new(ConnectionId::for_tests(0), service, Client::V4(0), 0),
         }
     }
 
     fn at(&mut self, ms: u64) -> &mut Self {
-        self.desk.now = Now { wall_ms: 1_700_000_000_000 + ms, mono_ns: ms * NS_PER_MS };
+        self.responder.now = Now { wall_ms: 1_700_000_000_000 + ms, mono_ns: ms * NS_PER_MS };
         self
     }
 
     /// Bytes come, of which so many requests may be served.
     fn bytes(&mut self, bytes: &str, share: usize) -> &mut Self {
-        let Self { desk, shard, connection } = self;
-        connection.on_bytes(bytes.as_bytes(), &mut Server { desk, shard, share });
+        let Self { responder, shard, connection } = self;
+        connection.on_bytes(bytes.as_bytes(), &mut Server { responder, shard, share });
         self
     }
 
     /// It has its turn.
     fn turn(&mut self) -> &mut Self {
-        let Self { desk, shard, connection } = self;
-        connection.serve_backlog(&mut Server { desk, shard, share: limits::REQUESTS_PER_TURN });
+        let Self { responder, shard, connection } = self;
+        connection.serve_backlog(&mut Server { responder, shard, share: limits::REQUESTS_PER_TURN });
         self
     }
 
@@ -281,8 +282,8 @@ fn check_deadline(wait: Wait, served: bool, come: usize) {
     (bench.connection.wait, bench.connection.receiving) = (wait, true);
     bench.connection.on_received();
     bench.at(60_000).bytes(come, usize::from(served));
-    let Bench { desk, connection, .. } = &mut bench;
-    connection.on_deadline(desk);
+    let Bench { responder, connection, .. } = &mut bench;
+    connection.on_deadline(responder);
     connection.end_idle();
     assert!(!bench.connection.is_over(), "{wait:?} {served} {}", come.len());
     if rest.is_empty() {
@@ -312,7 +313,7 @@ fn a_deadline_drops_no_answer_of_a_connection_that_ends() {
     bench.at(0).bytes(&balance("Connection: close\r\n"), 1);
     let connection = &mut bench.connection;
     (connection.wait, connection.sending_bytes) = (Wait::PeerReads, 0);
-    connection.on_deadline(&mut bench.desk);
+    connection.on_deadline(&mut bench.responder);
     assert!(!connection.is_over());
     assert_eq!(bench.answers(), [LOOKED_FOR]);
 }
@@ -341,8 +342,8 @@ fn on_a_ring(service: Service) -> (Bench, Ring, UnixStream) {
 impl Bench {
     /// The turn ends at `ms`.
     fn settle(&mut self, ring: &mut Ring, ms: u64) -> &mut Self {
-        let now = self.at(ms).desk.now;
-        self.connection.settle(ring, &mut self.desk.stages, now, now.mono_ns).unwrap();
+        let now = self.at(ms).responder.now;
+        self.connection.settle(ring, &mut self.responder.stages, now, now.mono_ns).unwrap();
         self
     }
 }
@@ -386,7 +387,7 @@ fn who_leaves_and_is_not_read_any_more_is_closed() {
     bench.connection.on_cancelled();
     assert!(bench.connection.may_stay());
     while !bench.connection.is_closed() {
-        bench.connection.end(&mut ring, &mut bench.desk.stages).unwrap();
+        bench.connection.end(&mut ring, &mut bench.responder.stages).unwrap();
         if bench.connection.receiving {
             ring.turn_and_wait().unwrap();
         }

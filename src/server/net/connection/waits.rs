@@ -2,7 +2,7 @@
 
 use super::{Connection, Phase, refuse};
 use crate::net::Timeouts;
-use crate::net::desk::Desk;
+use crate::net::responder::Responder;
 use http::{self, Status};
 
 /// What a connection waits for, and so which time-out it is under.
@@ -60,7 +60,7 @@ impl Connection {
     }
 
     /// Its time has run out, as far as the end of the last turn knew.
-    pub(in crate::net) fn on_deadline(&mut self, desk: &mut Desk) {
+    pub(in crate::net) fn on_deadline(&mut self, responder: &mut Responder) {
         // What has come in this turn has ended that wait, and the next one is begun when the turn ends.
         let is_exchanging = matches!(self.phase, Phase::Open | Phase::Ending);
         if is_exchanging && (self.is_to_send() || self.waits_for() != self.wait) {
@@ -71,7 +71,7 @@ impl Connection {
             (Wait::RestOfRequest, Phase::Open) => {
                 self.phase = Phase::Ending;
                 let omit_body = http::asks_head(&std::mem::take(&mut self.backlog));
-                refuse(Status::Timeout, omit_body, desk, &mut self.replies);
+                refuse(Status::Timeout, omit_body, responder, &mut self.replies);
             }
             (_, Phase::Leaving) => {}
             _ => self.abort(),

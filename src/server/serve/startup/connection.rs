@@ -8,7 +8,7 @@ use crate::net::Timeouts;
 use http::{self, Framed, Framer, Status};
 
 /// Where it is in its life.
-enum Stage {
+enum StartupStage {
     /// A request is on its way.
     Receiving,
     /// So many bytes of the answer are sent.
@@ -26,7 +26,7 @@ pub(super) struct Connection {
     framer: Framer,
     /// What has come of the request.
     received: Vec<u8>,
-    stage: Stage,
+    stage: StartupStage,
     /// Until when its stage may last.
     deadline_ms: u64,
 }
@@ -35,7 +35,14 @@ impl Connection {
     /// A connection to one of the two listeners, with a socket that does not block.
     pub(super) fn new(stream: TcpStream, is_operator: bool, deadline_ms: u64) -> Self {
         let framer = Framer::default();
-        Self { stream, is_operator, framer, received: Vec::new(), stage: Stage::Receiving, deadline_ms }
+        Self {
+            stream,
+            is_operator,
+            framer,
+            received: Vec::new(),
+            stage: StartupStage::Receiving,
+            deadline_ms,
+        }
     }
 
     pub(super) const fn stream(&self) -> &TcpStream {
@@ -51,16 +58,16 @@ impl Connection {
     }
 
     pub(super) const fn is_sending(&self) -> bool {
-        matches!(self.stage, Stage::Sending(..))
+        matches!(self.stage, StartupStage::Sending(..))
     }
 
     pub(super) const fn is_closed(&self) -> bool {
-        matches!(self.stage, Stage::Closed)
+        matches!(self.stage, StartupStage::Closed)
     }
 
     /// Whether nothing was asked on it yet.
     pub(super) fn is_idle(&self) -> bool {
-        matches!(self.stage, Stage::Receiving) && self.framer.is_idle()
+        matches!(self.stage, StartupStage::Receiving) && self.framer.is_idle()
     }
 
     /// Bytes of a request that is not whole.
@@ -70,7 +77,7 @@ impl Connection {
 
     /// Ends it as it is.
     pub(super) fn end(&mut self) {
-        self.stage = Stage::Closed;
+        self.stage = StartupStage::Closed;
         self.received = Vec::new();
     }
 
@@ -106,9 +113,9 @@ impl Connection {
     /// Its socket can be read or written.
     pub(super) fn on_ready(&mut self, now_ms: u64, timeouts: &Timeouts, answers: &mut Answers) {
         match &mut self.stage {
-            Stage::Receiving => self.receive(now_ms, timeouts, answers),
-            Stage::Sending(..) => self.send(now_ms),
-            Stage::Lingering(until_ms) => {
+            StartupStage::Receiving => self.receive(now_ms, timeouts, answers),
+            StartupStage::Sending(..) => self.send(now_ms),
+            StartupStage::Lingering(until_ms) => {
                 let mut room = [0; limits::RECEIVE_BUFFER_BYTES];
                 match self.stream.read(&mut room) {
                     Ok(1..) => {
@@ -118,7 +125,7 @@ impl Connection {
                     Ok(_) | Err(_) => self.end(),
                 }
             }
-            Stage::Closed => {}
+            StartupStage::Closed => {}
         }
     }
 
@@ -129,7 +136,7 @@ impl Connection {
         }
         if self.is_idle() {
             self.look(now_ms, timeouts, answers);
-            if matches!(self.stage, Stage::Receiving) && !self.is_idle() {
+            if matches!(self.stage, StartupStage::Receiving) && !self.is_idle() {
                 // It has begun to ask something in the last moment.
                 self.deadline_ms = now_ms.saturating_add(timeouts.request_ms);
             }
@@ -137,7 +144,7 @@ impl Connection {
                 return;
             }
         }
-        if matches!(self.stage, Stage::Receiving) && !self.is_idle() {
+        if matches!(self.stage, StartupStage::Receiving) && !self.is_idle() {
             let answer = answers.refuse(Status::Timeout, http::asks_head(&self.received));
             return self.answer(answer, now_ms, timeouts);
         }
@@ -167,12 +174,12 @@ impl Connection {
     fn answer(&mut self, answer: Vec<u8>, now_ms: u64, timeouts: &Timeouts) {
         self.received = Vec::new();
         self.deadline_ms = now_ms.saturating_add(timeouts.send_ms);
-        self.stage = Stage::Sending(answer, 0);
+        self.stage = StartupStage::Sending(answer, 0);
         self.send(now_ms);
     }
 
     fn send(&mut self, now_ms: u64) {
-        let Stage::Sending(answer, sent) = &mut self.stage else { return };
+        let StartupStage::Sending(answer, sent) = &mut self.stage else { return };
         match self.stream.write(&answer[*sent..]) {
             Ok(written @ 1..) => *sent += written,
             Err(error) if is_for_later(error.kind()) => return,
@@ -182,7 +189,7 @@ impl Connection {
             // A peer that has gone has ended its side already.
             let _ = self.stream.shutdown(Shutdown::Write);
             self.deadline_ms = now_ms.saturating_add(limits::LINGER_QUIET_MS);
-            self.stage = Stage::Lingering(now_ms.saturating_add(limits::LINGER_MS));
+            self.stage = StartupStage::Lingering(now_ms.saturating_add(limits::LINGER_MS));
         }
     }
 }

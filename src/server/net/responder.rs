@@ -92,7 +92,7 @@ pub(super) struct Asked {
 }
 
 /// What a core needs to answer requests, apart from its shard.
-pub(super) struct Desk {
+pub(super) struct Responder {
     pub(super) api: Api,
     pub(super) pool: Pool,
     pub(super) date: Date,
@@ -117,8 +117,8 @@ pub(super) struct Desk {
     was_late: bool,
 }
 
-impl Desk {
-    /// A desk that writes `metrics`, with random bits grown from `seed`.
+impl Responder {
+    /// A responder that writes `metrics`, with random bits grown from `seed`.
     pub(super) fn new(
         api: Api,
         registry: Arc<Registry>,
