@@ -31,6 +31,7 @@ mod args;
 pub(crate) mod cores;
 mod data_dir;
 mod file;
+mod papers;
 mod quota;
 
 /// Where the wallet listens unless told otherwise.
@@ -259,6 +260,8 @@ where
         Task::Export(args) => {
             Ok(Command::Export(ExportArgs { data: data_of(args.data)?, format: args.format }))
         }
+        Task::Completions(args) => Ok(Command::Print(papers::completions(args.shell))),
+        Task::Man(args) => papers::man(args.command.as_deref()).map(Command::Print),
     }
 }
 

@@ -31,6 +31,24 @@ pub(super) enum Task {
     Explain(ExplainArgs),
     /// Write the transactions that a data directory remembers, as JSON Lines or CSV
     Export(ExportArgs),
+    /// Print completions of these commands for a shell
+    Completions(CompletionsArgs),
+    /// Print the man page of purser, or of one of its commands
+    Man(ManArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ManArgs {
+    /// The command; all of purser where none is named
+    #[arg(value_name = "COMMAND")]
+    pub(super) command: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -287,6 +287,12 @@ fn texts_that_are_asked_for() {
     check("help serve", "--demo-accounts");
     check("doctor -h", "--cores");
     check("--version", env!("CARGO_PKG_VERSION"));
+    for shell in ["bash", "zsh", "fish"] {
+        check(&format!("completions {shell}"), "operator-listen");
+    }
+    check("man", "purser\\-serve(1)");
+    check("man serve", "\\fB\\-\\-operator\\-listen\\fR");
+    assert!(fault(purser("man nothing")).contains("no command \"nothing\""));
     let Err(Error::NoCommand(help)) = purser("") else { panic!("a command out of nothing") };
     assert!(help.contains("Usage: purser <COMMAND>"), "{help}");
 }
