@@ -30,6 +30,7 @@ mod stages;
 pub mod stalls;
 mod undurable;
 mod wheel;
+mod wire;
 
 use std::collections::VecDeque;
 use std::fmt;

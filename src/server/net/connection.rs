@@ -1,6 +1,6 @@
 //! One connection: a state machine that bytes, answers, completions and time move on. It is no task, it holds no
 //! buffer while it is idle, and it touches the ring only through what [`Connection::settle`] and [`Connection::end`] ask
-//! of it.
+//! of it, as a `Wire`: so that a script can stand in its place.
 
 mod gone;
 mod settle;

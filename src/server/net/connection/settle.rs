@@ -6,8 +6,8 @@ use super::waits::Wait;
 use super::{Connection, Phase};
 use crate::net::markers;
 use crate::net::stages::Stages;
+use crate::net::wire::Wire;
 use clock::Now;
-use ring::Ring;
 
 impl Connection {
     /// Brings the ring up to what the turn made of the connection: sends what is ready, arms the receive
@@ -15,7 +15,7 @@ impl Connection {
     /// One that is over is for [`Connection::end`].
     pub(in crate::net) fn settle(
         &mut self,
-        ring: &mut Ring,
+        wire: &mut impl Wire,
         stages: &mut Stages,
         now: Now,
         takes_in_ns: u64,
@@ -33,7 +33,7 @@ impl Connection {
                 stages.on_hand_over(sampled, |place| self.replies.is_past(place));
             }
             markers::reply_handed_over(self.id, self.sending_bytes);
-            ring.send(self.id, self.replies.take_ready())?;
+            wire.send(self.id, self.replies.take_ready())?;
         }
         if self.phase == Phase::Ending && !self.owes() {
             if self.peer_ended {
@@ -42,9 +42,9 @@ impl Connection {
             }
             self.phase = Phase::Lingering;
             self.lingers_until_ms = now.mono_ms().saturating_add(limits::LINGER_MS);
-            ring.shutdown(self.id)?;
+            wire.shutdown(self.id)?;
         }
-        self.settle_receiving(ring, takes_in_ns)?;
+        self.settle_receiving(wire, takes_in_ns)?;
         // What was kept back by its own peer has not waited for the server.
         let is_held = self.has_more() && self.is_full();
         if std::mem::replace(&mut self.is_held, is_held) && !is_held {
@@ -63,13 +63,13 @@ impl Connection {
         Ok(())
     }
 
-    fn settle_receiving(&mut self, ring: &mut Ring, takes_in_ns: u64) -> io::Result<()> {
+    fn settle_receiving(&mut self, wire: &mut impl Wire, takes_in_ns: u64) -> io::Result<()> {
         if self.receiving || self.peer_ended {
             return Ok(());
         }
         if self.phase != Phase::Open {
             self.receiving = true;
-            return ring.discard(self.id);
+            return wire.discard(self.id);
         }
         // A full connection is not read: its peer's window fills, and the peer waits. One whose request waits for its turn
         // is, a little further, so that it is known whether its peer is still there.
@@ -79,28 +79,28 @@ impl Connection {
         }
         (self.receiving, self.armed_ns) = (true, takes_in_ns);
         // What lies behind its bytes may be nothing that can be received, such as a mark of urgent data: so it is not waited for.
-        if self.looks_behind { ring.look(self.id) } else { ring.receive(self.id) }
+        if self.looks_behind { wire.look(self.id) } else { wire.receive(self.id) }
     }
 
     /// Goes on ending a connection that [is over](Connection::is_over): cancels what is under way, and closes it once
     /// nothing is.
-    pub(in crate::net) fn end(&mut self, ring: &mut Ring, stages: &mut Stages) -> io::Result<()> {
+    pub(in crate::net) fn end(&mut self, wire: &mut impl Wire, stages: &mut Stages) -> io::Result<()> {
         if self.phase == Phase::Aborting {
             if let Some(sampled) = self.sampled.take() {
                 stages.give_up(sampled);
             }
-            if ring.is_quiet(self.id) {
+            if wire.is_quiet(self.id) {
                 self.phase = Phase::Closed;
-                return ring.close(self.id);
+                return wire.close(self.id);
             }
         }
         if !std::mem::replace(&mut self.cancelled, true) {
-            ring.abort(self.id)?;
+            wire.abort(self.id)?;
         }
         // A cancellation wins against bytes that have come and that nobody was told of.
         if self.phase == Phase::Leaving && !self.receiving && !std::mem::replace(&mut self.has_looked, true) {
             self.receiving = true;
-            return ring.look(self.id);
+            return wire.look(self.id);
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! What becomes of requests whose time is over or whose client has gone, on a connection without a ring.
 
+mod scripted;
+
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
