@@ -1,6 +1,6 @@
 //! HTTP/1.1 and HTTP/1.0 as bytes: a request out of what a connection has received, an answer into what it will send.
 //!
-//! The module is pure. It owns no socket, no clock and no timer, so every rule of it is a row of a table in
+//! The crate is pure. It owns no socket, no clock and no timer, so every rule of it is a row of a table in
 //! its tests, and any input can be tried on it. A connection keeps one [`Framer`]; `net` hands it the bytes
 //! that have come and gets a three-way result, complete, partial or refused, with the fourth word that
 //! `Expect: 100-continue` needs.

@@ -192,7 +192,7 @@ pub fn again<E>(
     receipt: &Receipt,
 ) -> Result<(), Error<E>> {
     match change {
-        Change::Configure(settings) => drop(wallet.configure_by(position.rules, now_ms, settings)?),
+        Change::Configure(settings) => drop(wallet.replay_settings(position.rules, now_ms, settings)?),
         Change::Operation(operation) => {
             let stamp = Stamp { now_ms, sequence: position.sequence };
             wallet.replay(position.rules, stamp, operation, receipt).map_err(|mismatch| {

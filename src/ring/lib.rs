@@ -1,7 +1,7 @@
 //! The socket ring of one core: an io_uring with direct descriptors and provided receive buffers, behind an
 //! interface that owns whatever the kernel may write to or read from.
 //!
-//! This module and those below it are the only ones with `unsafe`. Their callers can't break memory: a buffer that is
+//! This crate is the only one with `unsafe`. Their callers can't break memory: a buffer that is
 //! being sent belongs to the ring until its completion has come, a received one is lent by [`Lease`], and what is written
 //! to a file is copied.
 //!

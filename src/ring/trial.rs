@@ -31,7 +31,7 @@ fn patiently<T>(attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
 
 /// Why a ring of the server's kind can't be had.
 #[derive(Debug)]
-pub enum Fault {
+pub enum TrialFault {
     /// The setup with its flags and sizes was refused.
     Setup(io::Error),
     /// The kernel would not say which operations it knows.
@@ -57,7 +57,7 @@ const OPERATIONS: [(u8, &str); 9] =
 ///
 /// # Errors
 /// What the kernel says.
-pub fn servers_own() -> Result<(), Fault> {
+pub fn servers_own() -> Result<(), TrialFault> {
     let ring: IoUring<squeue::Entry, cqueue::Entry> = patiently(|| {
         IoUring::builder()
             .setup_single_issuer()
@@ -68,17 +68,17 @@ pub fn servers_own() -> Result<(), Fault> {
             .setup_cqsize(limits::RING_COMPLETIONS)
             .build(limits::RING_SUBMISSIONS)
     })
-    .map_err(Fault::Setup)?;
+    .map_err(TrialFault::Setup)?;
     let mut probe = Probe::new();
-    ring.submitter().register_probe(&mut probe).map_err(Fault::Probe)?;
+    ring.submitter().register_probe(&mut probe).map_err(TrialFault::Probe)?;
     let missing: Vec<&str> =
         OPERATIONS.into_iter().filter(|(code, _)| !probe.is_supported(*code)).map(|(_, name)| name).collect();
     if !missing.is_empty() {
-        return Err(Fault::Missing(missing));
+        return Err(TrialFault::Missing(missing));
     }
     drop(ring);
     // One place: how many there may be is the open files' limit, which is a finding of its own.
-    patiently(|| Ring::new(Sizes::server(1))).map(drop).map_err(Fault::Tables)
+    patiently(|| Ring::new(Sizes::server(1))).map(drop).map_err(TrialFault::Tables)
 }
 
 /// Entries of each of glommio's rings, and how many of them an executor has.

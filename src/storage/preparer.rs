@@ -142,7 +142,7 @@ struct Worker {
 
 impl Worker {
     fn work(self, on_done: impl Fn()) {
-        yield_to_worker();
+        yield_to_executors();
         while let Ok(mut job) = self.asked.recv() {
             let done = loop {
                 match self.carry_out(&mut job) {
@@ -197,7 +197,7 @@ fn may_be_tried_again(job: &Job, error: &FileError) -> bool {
 
 /// Leaves the core of the executor that started this thread, and lets the executors go first. Without it the thread
 /// does its work all the same.
-fn yield_to_worker() {
+fn yield_to_executors() {
     let process = rustix::process::getpid();
     if let Ok(cores) = rustix::thread::sched_getaffinity(Some(process)) {
         let _ = rustix::thread::sched_setaffinity(None, &cores);

@@ -203,11 +203,14 @@ impl Wallet {
     /// # Errors
     /// Where a domain would have another currency; nothing is changed then.
     pub fn configure(&mut self, now_ms: Millis, settings: &Settings) -> Result<bool, CurrencyChanged> {
-        self.configure_by(Rules::V2, now_ms, settings)
+        self.replay_settings(Rules::V2, now_ms, settings)
     }
 
     /// The same, as a record of these rules says: before [`Rules::V2`] nothing was forgotten by a change.
-    pub fn configure_by(
+    ///
+    /// # Errors
+    /// As [`Wallet::configure`].
+    pub fn replay_settings(
         &mut self,
         rules: Rules,
         now_ms: Millis,

@@ -10,7 +10,7 @@ use super::probe::{ClockFound, DirectIo, Limit};
 use crate::config::Quota;
 use crate::config::cores::ranges;
 use crate::config::reason;
-use ring::trial::Fault;
+use ring::trial::TrialFault;
 use storage::is_for_want_of_room;
 
 /// The oldest kernel whose rings have all that `net` uses: SINGLE_ISSUER and multishot receives came with
@@ -68,25 +68,25 @@ pub(super) fn io_uring(ring: &io::Result<()>, disabled: Option<u8>) -> Finding {
 }
 
 /// What a ring of the server's kind has.
-pub(super) fn ring(ring: &Result<(), Fault>) -> Finding {
+pub(super) fn ring(ring: &Result<(), TrialFault>) -> Finding {
     const CHECK: &str = "ring features";
     let (major, minor) = KERNEL_MIN;
     let newer = format!("run Linux {major}.{minor} or newer");
     match ring {
         Ok(()) => Finding::ok(CHECK, "SINGLE_ISSUER, DEFER_TASKRUN, COOP_TASKRUN, operations, tables"),
-        Err(Fault::Setup(e)) if Errno::from_io_error(e) == Some(Errno::INVAL) => {
+        Err(TrialFault::Setup(e)) if Errno::from_io_error(e) == Some(Errno::INVAL) => {
             Finding::lacking(CHECK, "SINGLE_ISSUER, DEFER_TASKRUN or COOP_TASKRUN is unknown", newer)
         }
-        Err(Fault::Setup(e)) => {
+        Err(TrialFault::Setup(e)) => {
             Finding::lacking(CHECK, format!("no ring to look at: {}", reason(e)), "see io_uring and memlock")
         }
-        Err(Fault::Probe(e)) => {
+        Err(TrialFault::Probe(e)) => {
             Finding::lacking(CHECK, format!("operations can't be asked for: {}", reason(e)), newer)
         }
-        Err(Fault::Missing(names)) => {
+        Err(TrialFault::Missing(names)) => {
             Finding::lacking(CHECK, format!("unknown operations: {}", names.join(", ")), newer)
         }
-        Err(Fault::Tables(e)) => {
+        Err(TrialFault::Tables(e)) => {
             Finding::lacking(CHECK, format!("no table of files or receive buffers: {}", reason(e)), newer)
         }
     }

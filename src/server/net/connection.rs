@@ -180,7 +180,7 @@ impl Connection {
         self.cancelled
     }
 
-    /// Whether nothing is asked on it, so that it may make way for another.
+    /// Whether nothing is asked on it, so that it may be evicted for another.
     pub(super) fn may_be_evicted(&self) -> bool {
         self.phase == Phase::Open && matches!(self.wait, Wait::First | Wait::Request)
     }
@@ -190,7 +190,7 @@ impl Connection {
         matches!(self.phase, Phase::Lingering)
     }
 
-    /// It makes way for another.
+    /// It is evicted for another.
     pub(super) fn evict(&mut self) {
         if self.is_done() {
             self.abort();

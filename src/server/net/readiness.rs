@@ -33,7 +33,7 @@ impl ReadOnly {
     }
 }
 
-/// The state of the process. Written by `server`, read by every core.
+/// The state of the process. Written by `serve`, read by every core.
 #[derive(Debug, Default)]
 pub struct Readiness {
     state: AtomicU8,

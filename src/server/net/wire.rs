@@ -4,7 +4,8 @@ use std::io;
 
 use ring::{ConnectionId, Ring};
 
-/// What carries the bytes of connections. Each operation ends with an event for its connection, but for [`Wire::close`].
+/// What carries the bytes of connections. Each send, receive, look, discard and shutdown ends with an event for its
+/// connection; one that was aborted, too.
 ///
 /// # Errors
 /// Of each: the wire is not usable any more.

@@ -88,7 +88,7 @@ fn a_change_of_version_0_1_0_forgets_nothing() {
     assert!(matches!(story.outcome(&play("bet r a 100 start close").as_deref()), Outcome::Done { .. }));
     story.later(RETENTION_MS);
     let long = retention(story, 2 * RETENTION_MS);
-    assert_eq!(story.wallet.configure_by(Rules::V1, story.now_ms, &long), Ok(true));
+    assert_eq!(story.wallet.replay_settings(Rules::V1, story.now_ms, &long), Ok(true));
     assert!(matches!(story.outcome(&play("rollback r x 100 of=a").as_deref()), Outcome::Done { .. }));
     std::mem::forget(table);
 }

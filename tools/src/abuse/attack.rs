@@ -128,7 +128,7 @@ pub(crate) fn pinned(
     tally: &Tally,
 ) {
     let pinned = if has_cores { machine::pin(CLIENT_CORE) } else { Ok(()) };
-    yield_to_worker();
+    run_when_idle();
     let play = |()| {
         let done = attack(plans, target, clock, first, signals, tally);
         done.map_err(|error| error.to_string())
@@ -140,7 +140,7 @@ pub(crate) fn pinned(
 
 /// Has the calling thread run only while no other is ready on its core (`SCHED_IDLE`, sched(7)). A nice value is not enough: a
 /// thread that wakes waits for the end of the time slice of one that is nicer, which is some milliseconds.
-fn yield_to_worker() {
+fn run_when_idle() {
     let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
     // Where that is not to be had, the others are told to have waited longer than they have.
     let _ = thread_priority::unix::set_thread_priority_and_policy(

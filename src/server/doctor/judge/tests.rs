@@ -51,11 +51,11 @@ fn io_uring_allowed() {
 #[test]
 fn ring_features() {
     check(&ring(&Ok(())), Fine, "DEFER_TASKRUN", "");
-    check(&ring(&Err(Fault::Setup(os(Errno::INVAL)))), Lacking, "is unknown", "6.1");
-    check(&ring(&Err(Fault::Setup(os(Errno::PERM)))), Lacking, "not permitted", "see io_uring");
-    check(&ring(&Err(Fault::Probe(os(Errno::INVAL)))), Lacking, "can't be asked for", "6.1");
-    check(&ring(&Err(Fault::Missing(vec!["send", "recv"]))), Lacking, "operations: send, recv", "6.1");
-    check(&ring(&Err(Fault::Tables(os(Errno::INVAL)))), Lacking, "no table of files", "6.1");
+    check(&ring(&Err(TrialFault::Setup(os(Errno::INVAL)))), Lacking, "is unknown", "6.1");
+    check(&ring(&Err(TrialFault::Setup(os(Errno::PERM)))), Lacking, "not permitted", "see io_uring");
+    check(&ring(&Err(TrialFault::Probe(os(Errno::INVAL)))), Lacking, "can't be asked for", "6.1");
+    check(&ring(&Err(TrialFault::Missing(vec!["send", "recv"]))), Lacking, "operations: send, recv", "6.1");
+    check(&ring(&Err(TrialFault::Tables(os(Errno::INVAL)))), Lacking, "no table of files", "6.1");
 }
 
 #[test]
