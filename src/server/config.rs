@@ -285,8 +285,11 @@ fn not_a_command(error: &clap::Error) -> Result<Command, Error> {
         Some(ContextValue::Strings(names)) if !names.is_empty() => format!("; did you mean {}?", names[0]),
         _ => String::new(),
     };
-    // A range as Rust writes it.
-    let sentence = words.join(" ").replace("..=", " to ");
+    let mut sentence = words.join(" ");
+    // The range stands as Rust writes it, behind the value as it was typed.
+    if let Some((value, range)) = sentence.rsplit_once(" is not in ") {
+        sentence = format!("{value} is not in {}", range.replace("..=", " to "));
+    }
     Err(Error::refused(format!("{sentence}{meant} (--help tells more)")))
 }
 

@@ -5,7 +5,7 @@ pub(super) const NO_ACCOUNT: &str =
 pub(super) const MANY_REFUSALS: &str =
     "The player has as many refused bets as are remembered; ask again when the first of them are forgotten.";
 pub(super) const REFUSED_BEFORE: &str =
-    "The bet of this TransactionID was refused before, and is refused alike until that is forgotten.";
+    "A bet with this TransactionID was refused before, and is refused again until that is forgotten.";
 pub(super) const FROZEN: &str = "The account is frozen.";
 pub(super) const EXPIRED: &str = "The session has expired.";
 pub(super) const NO_GAME: &str = "GameID names no game that is offered.";

@@ -24,7 +24,7 @@ pub(super) fn man(name: Option<&str>) -> Result<String, Error> {
     let command = match name {
         None => program,
         Some(name) => {
-            let found = program.find_subcommand(name).filter(|found| !found.is_hide_set()).cloned();
+            let found = program.find_subcommand(name).cloned();
             found.ok_or_else(|| {
                 Error::refused(format!("purser has no command {name:?} (--help lists them)"))
             })?
@@ -54,15 +54,12 @@ mod tests {
         let mut known: Vec<String> = serve
             .get_arguments()
             .filter_map(|argument| {
+                let name = argument.get_long()?;
                 let takes_value = argument.get_action().takes_values();
-                let value = argument.get_value_names().filter(|_| takes_value).map(|names| names.join(" "));
-                Some(
-                    [Some(argument.get_long()?.to_owned()), value]
-                        .into_iter()
-                        .flatten()
-                        .collect::<Vec<_>>()
-                        .join(" "),
-                )
+                Some(match argument.get_value_names().filter(|_| takes_value) {
+                    Some(values) => format!("{name} {}", values.join(" ")),
+                    None => name.to_owned(),
+                })
             })
             .collect();
         written.sort_unstable();

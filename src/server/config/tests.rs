@@ -74,6 +74,7 @@ fn refusals() {
     check("serve --operator-listen 127.0.0.1", "\"127.0.0.1\" is not an IP address and port");
     check("serve --shards 0", "0 is not in 1 to 64");
     check("serve --shards 65", "65 is not in 1 to 64");
+    check("serve --shards 1..=3", "invalid value '1..=3' for '--shards <N>'");
     check("serve --cores 0,x", "\"x\" is neither a core's number");
     check("serve --session-token once", "[possible values: single-use, wrapped]");
     check("serve --demo --demo", "cannot be used multiple times");

@@ -16,6 +16,7 @@ use super::NS_PER_MS;
 use ring::Queue;
 
 const BACKLOG: usize = limits::BACKLOG as usize;
+
 /// Who is let in, as far as the last moments say.
 #[derive(Debug)]
 pub(super) struct Intake {
@@ -154,8 +155,8 @@ impl Intake {
         let seen =
             Seen { interval_us: now_ns.saturating_sub(looked_ns) / 1_000, ..std::mem::take(&mut self.seen) };
         let before = self.bounds;
-        // A core that has time lets them in, whoever comes: those who were turned away were too many at once. So they were where
-        // there was room for them, it has some time, and nobody gives up.
+        // Connections that were turned away may only have come too many at once. That is so where the core is idle; and where it
+        // has some time and free places, and few clients give up.
         let has_room = || before.is_some_and(|bounds| open + open / limits::INTAKE_IDLE_PART < bounds.open);
         let were_at_once = || seen.is_idle() || seen.has_time() && has_room() && !seen.gives_up();
         let keeps_up = self.kept_up_ns > looked_ns && (turned_away == 0 || were_at_once());

@@ -79,7 +79,7 @@ impl Turns {
 /// What the client had given up when its last line ended.
 fn take_ended(ended: &mut VecDeque<(Client, GivenUp)>, client: Client) -> GivenUp {
     let known = ended.iter().position(|(known, _)| *known == client);
-    known.and_then(|at| ended.remove(at)).map_or_else(GivenUp::default, |(_, given_up)| given_up)
+    known.and_then(|at| ended.remove(at)).map(|(_, given_up)| given_up).unwrap_or_default()
 }
 
 /// The connections of a client.
