@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendFlags, send};
@@ -22,6 +23,26 @@ pub(crate) const TOKEN: &str = "operators-token";
 
 /// How the line begins that says, of a start that takes long, where it can be asked.
 const WHERE: &str = "purser: the data are being read; health checks are answered on http://";
+
+/// Waits for the end of a process, for so long. `false` where it goes on.
+pub(crate) fn ends_within(child: &Child, time: Duration) -> bool {
+    let pid = Pid::from_child(child);
+    let descriptor = pidfd_open(pid, PidfdFlags::empty()).expect("the process was not waited for yet");
+    let time = Timespec::try_from(time).expect("some seconds");
+    poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&time)).expect("it is waited for") > 0
+}
+
+/// Signals a process again and again, until it has ended.
+#[track_caller]
+pub(crate) fn insist(child: &Child, signal: Signal) {
+    const MOMENT: Duration = Duration::from_millis(50);
+    let mut moments = 0..PATIENCE.as_millis() / MOMENT.as_millis();
+    let ends = moments.any(|_| {
+        kill_process(Pid::from_child(child), signal).expect("it takes signals");
+        ends_within(child, MOMENT)
+    });
+    assert!(ends, "it does not end");
+}
 
 /// A data directory, and how it is served.
 #[derive(Debug)]
@@ -358,23 +379,13 @@ impl Process {
     /// Signals again and again, until the process has ended.
     #[track_caller]
     pub(crate) fn insist(&self, signal: Signal) {
-        let pid = Pid::from_child(&self.child);
-        let descriptor = pidfd_open(pid, PidfdFlags::empty()).expect("the process was not waited for yet");
-        let a_moment = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
-        let mut ends = [PollFd::new(&descriptor, PollFlags::IN)];
-        while poll(&mut ends, Some(&a_moment)) == Ok(0) {
-            self.signal(signal);
-        }
+        insist(&self.child, signal);
     }
 
     /// Waits for the end of the process.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        let pid = Pid::from_child(&self.child);
-        let descriptor = pidfd_open(pid, PidfdFlags::empty()).expect("the process was not waited for yet");
-        let patience = Timespec::try_from(PATIENCE).expect("some seconds");
-        let mut ends = [PollFd::new(&descriptor, PollFlags::IN)];
-        assert_eq!(poll(&mut ends, Some(&patience)), Ok(1), "it does not end");
+        assert!(ends_within(&self.child, PATIENCE), "it does not end");
         self.ended = true;
         self.child.wait().expect("it has ended")
     }

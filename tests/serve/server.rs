@@ -8,12 +8,12 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tempfile::TempDir;
 
 use crate::client::{Client, PATIENCE};
 use crate::message::{self, post};
+use crate::process::{ends_within, insist};
 
 /// Accounts of a demo, beside `default/admin`.
 pub(crate) const DEMO_ACCOUNTS: u32 = 200;
@@ -236,24 +236,14 @@ impl Server {
     /// Waits for the end of the process.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        let pid = Pid::from_child(&self.child);
-        let descriptor = pidfd_open(pid, PidfdFlags::empty()).expect("the process was not waited for yet");
-        let patience = Timespec::try_from(PATIENCE).expect("some seconds");
-        let mut ends = [PollFd::new(&descriptor, PollFlags::IN)];
-        assert_eq!(poll(&mut ends, Some(&patience)), Ok(1), "it does not end");
+        assert!(ends_within(&self.child, PATIENCE), "it does not end");
         self.ended = true;
         self.child.wait().expect("it has ended")
     }
 
     /// Tells it to stop, again and again, until it has ended.
     pub(crate) fn insist(&mut self, signal: Signal) -> ExitStatus {
-        let pid = Pid::from_child(&self.child);
-        let descriptor = pidfd_open(pid, PidfdFlags::empty()).expect("the process was not waited for yet");
-        let a_moment = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
-        let mut ends = [PollFd::new(&descriptor, PollFlags::IN)];
-        while poll(&mut ends, Some(&a_moment)) == Ok(0) {
-            self.signal(signal);
-        }
+        insist(&self.child, signal);
         self.wait()
     }
 
