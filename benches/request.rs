@@ -21,8 +21,8 @@ use support::{
 };
 use wallet::account::AccountRef;
 use wallet::amount::Amount;
-use wallet::operation::{Operation, Play, PlayKind};
-use wallet::outcome::{Balance, Effect, Outcome, Receipt, Redeemed};
+use wallet::operation::{self, Operation, Play, PlayKind};
+use wallet::outcome::{Balance, Effect, Outcome, Receipt, Redeemed, Text};
 use wallet::{Currency, PlatformKey, RoundScope, Stamp, Wallet};
 
 fn main() {
@@ -175,7 +175,7 @@ fn shuffled(count: usize) -> Vec<usize> {
 }
 
 /// What becomes of `operation`.
-fn applied<'a>(wallet: &'a mut Wallet, operation: &Operation<&'a str>) -> Outcome<&'a str> {
+fn applied(wallet: &mut Wallet, operation: &Operation<&str>) -> Outcome<Text> {
     let stamp = Stamp { now_ms: START_MS, sequence: 1 };
     wallet.apply(stamp, operation, &mut Effect::default())
 }
@@ -234,7 +234,7 @@ fn apply(criterion: &mut Criterion, scale: &Scale) {
 
         // How much of a balance is waiting for memory, as the accounts outgrow the caches?
         let balances: Vec<Operation<&str>> = accounts_in_turn()
-            .map(|account| Operation::Balance { platform, account, game: Some("11588") })
+            .map(|account| Operation::Balance(operation::Balance { platform, account, game: Some("11588") }))
             .collect();
         let mut next = balances.iter().cycle();
         group.bench_function(BenchmarkId::new("balance", accounts), |bencher| {
@@ -253,11 +253,16 @@ fn apply(criterion: &mut Criterion, scale: &Scale) {
                 // Any bits that differ do; drawing good ones is part of `decode`.
                 bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
                 let account = next.next().expect("a cycle has no end");
-                let create = Operation::CreateToken { platform, account, game: "11588", entropy: bits };
+                let create = Operation::CreateToken(operation::CreateToken {
+                    platform,
+                    account,
+                    game: "11588",
+                    entropy: bits,
+                });
                 let Outcome::Token(token) = applied(&mut wallet, black_box(&create)) else {
                     panic!("no token");
                 };
-                let redeem = Operation::RedeemToken { platform, token };
+                let redeem = Operation::RedeemToken(operation::RedeemToken { platform, token });
                 assert!(matches!(applied(&mut wallet, black_box(&redeem)), Outcome::Redeemed(_)));
             });
         });

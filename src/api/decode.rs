@@ -8,7 +8,7 @@ use super::{Call, forms};
 use wallet::account::AccountRef;
 use wallet::amount::{Amount, Money};
 use wallet::currency::Currency;
-use wallet::operation::Operation;
+use wallet::operation::{self, Operation};
 use wallet::outcome::ErrorCode;
 use wallet::platform::{Dialect, PlatformKey};
 use wallet::token::{TokenId, TokenPolicy, parse_wrapped};
@@ -161,7 +161,11 @@ fn amount(member: &'static str, currency: Option<Currency>, money: Money) -> Res
 
 fn balance<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     let Balance { account, game, .. } = members(&asked)?;
-    Ok(Operation::Balance { platform: asked.platform, account: AccountRef::new(account), game })
+    Ok(Operation::Balance(operation::Balance {
+        platform: asked.platform,
+        account: AccountRef::new(account),
+        game,
+    }))
 }
 
 fn create_token<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
@@ -170,7 +174,12 @@ fn create_token<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         TokenPolicy::SingleUse => (asked.entropy)(),
         TokenPolicy::Wrapped => 0,
     };
-    Ok(Operation::CreateToken { platform: asked.platform, account: AccountRef::new(account), game, entropy })
+    Ok(Operation::CreateToken(operation::CreateToken {
+        platform: asked.platform,
+        account: AccountRef::new(account),
+        game,
+        entropy,
+    }))
 }
 
 fn redeem_token<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
@@ -179,11 +188,15 @@ fn redeem_token<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     match asked.dialect.token_policy {
         TokenPolicy::SingleUse => {
             let token = TokenId::parse(&token).ok_or(NO_TOKEN)?;
-            Ok(Operation::RedeemToken { platform: asked.platform, token })
+            Ok(Operation::RedeemToken(operation::RedeemToken { platform: asked.platform, token }))
         }
         TokenPolicy::Wrapped => {
             let (key, minted_ms) = wrapped(token).ok_or(NO_TOKEN)?;
-            Ok(Operation::RedeemWrapped { platform: asked.platform, key, minted_ms })
+            Ok(Operation::RedeemWrapped(operation::RedeemWrapped {
+                platform: asked.platform,
+                key,
+                minted_ms,
+            }))
         }
     }
 }

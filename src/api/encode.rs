@@ -22,7 +22,7 @@ use wallet::token::{TOKEN_CHARS, TokenId};
 ///
 /// # Panics
 /// On [`Outcome::Next`] and [`Outcome::Silent`], which are the shards' own and answer nobody.
-pub fn encode(call: Call, outcome: &Outcome<&str>, describe: bool, body: &mut Vec<u8>) -> Status {
+pub fn encode<S: AsRef<str>>(call: Call, outcome: &Outcome<S>, describe: bool, body: &mut Vec<u8>) -> Status {
     match outcome {
         Outcome::Balance(balance) | Outcome::Noted(balance) => {
             body.extend_from_slice(b"{\"ErrorCode\":0,\"Balance\":");
@@ -30,9 +30,11 @@ pub fn encode(call: Call, outcome: &Outcome<&str>, describe: bool, body: &mut Ve
             body.push(b'}');
         }
         Outcome::Token(token) => write_token(*token, body),
-        Outcome::WrappedToken { key, minted_ms } => write_wrapped_token(key, *minted_ms, body),
+        Outcome::WrappedToken { key, minted_ms } => write_wrapped_token(key.as_ref(), *minted_ms, body),
         Outcome::Redeemed(redeemed) => write_redeemed(redeemed, body),
-        Outcome::Done { reference, staked, balance } => write_done(reference, *staked, balance, body),
+        Outcome::Done { reference, staked, balance } => {
+            write_done(reference.as_ref(), *staked, balance, body)
+        }
         Outcome::Refused { code, why, balance } => {
             write_error_code(*code, body);
             write_description(describe.then_some(why.0), body);
@@ -54,7 +56,7 @@ pub fn encode(call: Call, outcome: &Outcome<&str>, describe: bool, body: &mut Ve
         }
         Outcome::SessionOpened { key } => {
             body.extend_from_slice(b"{\"GatewaySessionToken\":");
-            write_string(key, body);
+            write_string(key.as_ref(), body);
             body.push(b'}');
             return Status::Created;
         }
@@ -74,7 +76,7 @@ pub fn encode(call: Call, outcome: &Outcome<&str>, describe: bool, body: &mut Ve
                 return Status::Unavailable;
             }
         },
-        Outcome::Next(_) | Outcome::Silent => unreachable!("a shard answers nobody with {outcome:?}"),
+        Outcome::Next(_) | Outcome::Silent => unreachable!("a shard answers nobody with a step"),
     }
     Status::Ok
 }
@@ -214,19 +216,19 @@ fn write_wrapped_token(key: &str, minted_ms: u64, body: &mut Vec<u8>) {
     body.extend_from_slice(b"\"}}");
 }
 
-fn write_redeemed(redeemed: &Redeemed<&str>, body: &mut Vec<u8>) {
+fn write_redeemed<S: AsRef<str>>(redeemed: &Redeemed<S>, body: &mut Vec<u8>) {
     body.extend_from_slice(b"{\"ErrorCode\":0,\"Result\":{\"OperatorAccountID\":");
-    write_string(redeemed.account, body);
+    write_string(redeemed.account.as_ref(), body);
     body.extend_from_slice(b",\"CurrencyCode\":\"");
     body.extend_from_slice(redeemed.currency.code().as_bytes());
     body.extend_from_slice(b"\",\"CountryCode\":\"");
     body.extend_from_slice(&redeemed.country);
     body.extend_from_slice(b"\",\"GatewaySessionToken\":");
-    write_string(redeemed.key, body);
+    write_string(redeemed.key.as_ref(), body);
     if let Some(Extras { user_name, display_name, city, born, gender }) = &redeemed.extras {
-        write_optional(b",\"OperatorUserName\":", *user_name, body);
-        write_optional(b",\"OperatorDisplayName\":", *display_name, body);
-        write_optional(b",\"City\":", *city, body);
+        write_optional(b",\"OperatorUserName\":", user_name.as_ref().map(AsRef::as_ref), body);
+        write_optional(b",\"OperatorDisplayName\":", display_name.as_ref().map(AsRef::as_ref), body);
+        write_optional(b",\"City\":", city.as_ref().map(AsRef::as_ref), body);
         write_person(*born, *gender, body);
     }
     body.extend_from_slice(b"}}");

@@ -18,7 +18,7 @@ use http::{Method, Request, Status};
 use wallet::account::{AccountRef, Gender, Profile, Status as AccountStatus};
 use wallet::amount::Money;
 use wallet::currency::Currency;
-use wallet::operation::{Direction, Operation};
+use wallet::operation::{self, Direction, Operation};
 use wallet::restriction::{ByPeriod, Restrictions};
 
 const ACCOUNTS: &str = "/operator/v1/accounts/";
@@ -296,7 +296,7 @@ fn read<'de, T: Object<'de>>(body: &'de [u8]) -> Result<T, Fault> {
 }
 
 fn get_account<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
-    Ok(Operation::GetAccount { account: asked.path.account()? })
+    Ok(Operation::GetAccount(operation::GetAccount { account: asked.path.account()? }))
 }
 
 fn put_account<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
@@ -321,7 +321,7 @@ fn put_account<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         display_name: body.display_name.map(CompactString::from),
         city: body.city.map(CompactString::from),
     };
-    Ok(Operation::PutAccount { account, profile: Box::new(profile) })
+    Ok(Operation::PutAccount(operation::PutAccount { account, profile: Box::new(profile) }))
 }
 
 const COUNTRY: &str = "CountryCode must be two capital letters (ISO 3166).";
@@ -338,7 +338,7 @@ fn set_status<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         "frozen" => AccountStatus::Frozen,
         _ => return Err(STATUS.into()),
     };
-    Ok(Operation::SetStatus { account, status })
+    Ok(Operation::SetStatus(operation::SetStatus { account, status }))
 }
 
 fn open_session<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
@@ -351,11 +351,14 @@ fn open_session<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         Some(key) => key,
         None => Cow::Owned(uuid((asked.entropy)())),
     };
-    Ok(Operation::OpenSession { account, key })
+    Ok(Operation::OpenSession(operation::OpenSession { account, key }))
 }
 
 fn close_session<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
-    Ok(Operation::CloseSession { account: asked.path.account()?, key: asked.path.key()? })
+    Ok(Operation::CloseSession(operation::CloseSession {
+        account: asked.path.account()?,
+        key: asked.path.key()?,
+    }))
 }
 
 fn deposit<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
@@ -370,7 +373,7 @@ fn transfer<'a>(asked: Asked<'_, 'a>, direction: Direction) -> Decode<'a> {
     let account = asked.path.account()?;
     let TransferBody { transaction, amount, currency, .. } = read(asked.body)?;
     let currency = currency.map(|code| Currency::from_code(&code).ok_or(CURRENCY)).transpose()?;
-    Ok(Operation::Transfer { account, direction, transaction, amount, currency })
+    Ok(Operation::Transfer(operation::Transfer { account, direction, transaction, amount, currency }))
 }
 
 fn set_limits<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
@@ -385,7 +388,7 @@ fn set_limits<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         loss: by_period(loss),
         session_minutes: session_minutes.map(|number| minutes(number).ok_or(SESSION_MINUTES)).transpose()?,
     };
-    Ok(Operation::SetLimits { account, limits: Box::new(limits) })
+    Ok(Operation::SetLimits(operation::SetLimits { account, limits: Box::new(limits) }))
 }
 
 /// A session's length, minutes; `None` where the number is not whole or out of range. `30.0` is whole.
@@ -406,7 +409,7 @@ fn get_statement<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         return Err(LIMIT.wrong.into());
     }
     let limit = u16::try_from(limit).expect("the bound on a page's lines");
-    Ok(Operation::GetStatement { account, after: after.unwrap_or(0), limit })
+    Ok(Operation::GetStatement(operation::GetStatement { account, after: after.unwrap_or(0), limit }))
 }
 
 const AFTER: Sentences = Sentences {

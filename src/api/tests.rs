@@ -15,7 +15,7 @@ use std::borrow::Cow;
 
 use super::{Api, Call, Decoded, Manners, Platform, Terms};
 use http::{Method, Request, Status};
-use wallet::operation::Operation;
+use wallet::operation::{self, Operation};
 use wallet::platform::{Dialect, PlatformKey, RoundScope};
 use wallet::token::TokenPolicy;
 

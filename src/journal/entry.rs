@@ -8,10 +8,10 @@ use alloc::vec::Vec;
 use rkyv::with::{AsString, Map};
 use rkyv::{Archive, Serialize};
 
-use wallet::account::{Gender, Profile, Slot, Status};
+use wallet::account::{AccountRef, Gender, Profile, Slot, Status};
 use wallet::amount::Money;
 use wallet::currency::Currency;
-use wallet::operation::{Direction, Operation, Play, PlayKind};
+use wallet::operation::{self, Direction, Operation, PlayKind};
 use wallet::outcome::Receipt;
 use wallet::platform::{PlatformKey, RoundScope};
 use wallet::restriction::{ByPeriod, Restrictions};
@@ -54,112 +54,128 @@ struct StoredReceipt {
     session_used_ms: u64,
 }
 
-/// What is rare and large is boxed, so that a bet does not take its room.
+/// A text, as its bytes.
 #[derive(Archive, Serialize)]
-enum Entry<'a> {
-    Play {
-        kind: u8,
-        #[rkyv(with = AsString)]
-        platform: &'a str,
-        #[rkyv(with = AsString)]
-        account: &'a str,
-        #[rkyv(with = Map<AsString>)]
-        session: Option<&'a str>,
-        #[rkyv(with = AsString)]
-        round: &'a str,
-        /// The round is known by its game too.
-        by_game: bool,
-        #[rkyv(with = AsString)]
-        transaction: &'a str,
-        #[rkyv(with = Map<AsString>)]
-        original: Option<&'a str>,
-        #[rkyv(with = AsString)]
-        game: &'a str,
-        currency: Option<[u8; 3]>,
-        amount: i64,
-        starts_round: bool,
-        ends_round: bool,
-        #[rkyv(with = Map<AsString>)]
-        details: Option<&'a str>,
-    },
-    EndRound {
-        #[rkyv(with = AsString)]
-        platform: &'a str,
-        #[rkyv(with = AsString)]
-        account: &'a str,
-        #[rkyv(with = AsString)]
-        round: &'a str,
-        by_game: bool,
-        #[rkyv(with = AsString)]
-        game: &'a str,
-        currency: Option<[u8; 3]>,
-        #[rkyv(with = Map<AsString>)]
-        details: Option<&'a str>,
-    },
-    Credit {
-        #[rkyv(with = AsString)]
-        platform: &'a str,
-        #[rkyv(with = AsString)]
-        account: &'a str,
-        #[rkyv(with = AsString)]
-        transaction: &'a str,
-        #[rkyv(with = AsString)]
-        kind: &'a str,
-        currency: Option<[u8; 3]>,
-        amount: i64,
-    },
-    Alert {
-        #[rkyv(with = AsString)]
-        platform: &'a str,
-        #[rkyv(with = AsString)]
-        account: &'a str,
-        #[rkyv(with = AsString)]
-        details: &'a str,
-    },
-    PutAccount {
-        #[rkyv(with = AsString)]
-        account: &'a str,
-        profile: Box<StoredProfile<'a>>,
-    },
-    SetStatus {
-        #[rkyv(with = AsString)]
-        account: &'a str,
-        frozen: bool,
-    },
-    Transfer {
-        #[rkyv(with = AsString)]
-        account: &'a str,
-        is_deposit: bool,
-        #[rkyv(with = AsString)]
-        transaction: &'a str,
-        amount: StoredMoney,
-    },
-    SetLimits {
-        #[rkyv(with = AsString)]
-        account: &'a str,
-        limits: Box<StoredLimits>,
-    },
-    StartSession {
-        #[rkyv(with = AsString)]
-        account: &'a str,
-        #[rkyv(with = AsString)]
-        key: &'a str,
-    },
-    CloseSession {
-        #[rkyv(with = AsString)]
-        account: &'a str,
-        #[rkyv(with = AsString)]
-        key: &'a str,
-    },
-    RenewSession {
-        #[rkyv(with = AsString)]
-        account: &'a str,
-        #[rkyv(with = AsString)]
-        key: &'a str,
-        used_ms: u64,
-    },
-    Configure(StoredSettings<'a>),
+struct Text<'a>(#[rkyv(with = AsString)] &'a str);
+
+/// How a member of a kind is stored: its type, how it is written, and how it is read ([`read`]). What is rare and large is boxed,
+/// so that a bet does not take its room.
+macro_rules! form {
+    (type platform) => { Text<'a> };
+    (type account) => { Text<'a> };
+    (type round) => { Text<'a> };
+    (type transaction) => { Text<'a> };
+    (type credit_type) => { Text<'a> };
+    (type game) => { Text<'a> };
+    (type key) => { Text<'a> };
+    (type alert_details) => { Text<'a> };
+    (type optional_key) => { Option<Text<'a>> };
+    (type original) => { Option<Text<'a>> };
+    (type details) => { Option<Text<'a>> };
+    (type play_kind) => { u8 };
+    (type scope) => { bool };
+    (type currency) => { Option<[u8; 3]> };
+    (type amount) => { i64 };
+    (type starts_round) => { bool };
+    (type ends_round) => { bool };
+    (type profile) => { Box<StoredProfile<'a>> };
+    (type status) => { bool };
+    (type direction) => { bool };
+    (type money) => { StoredMoney };
+    (type limits) => { Box<StoredLimits> };
+    (type used_at) => { u64 };
+
+    (write platform $of:expr) => { Text(platform_text(&$of)) };
+    (write account $of:expr) => { Text($of.id()) };
+    (write optional_key $of:expr) => { $of.map(Text) };
+    (write original $of:expr) => { $of.map(Text) };
+    (write details $of:expr) => { $of.map(Text) };
+    (write play_kind $of:expr) => {
+        match $of {
+            PlayKind::Bet => 0,
+            PlayKind::Win => 1,
+            PlayKind::Rollback => 2,
+            PlayKind::Void => 3,
+        }
+    };
+    // Whether the round is known by its game, too.
+    (write scope $of:expr) => { $of == RoundScope::Game };
+    (write currency $of:expr) => { $of.map(code) };
+    (write amount $of:expr) => { $of.minor() };
+    (write starts_round $of:expr) => { $of };
+    (write ends_round $of:expr) => { $of };
+    (write profile $of:expr) => { Box::new(StoredProfile::new(&$of)) };
+    (write status $of:expr) => { $of == Status::Frozen };
+    (write direction $of:expr) => { $of == Direction::In };
+    (write money $of:expr) => { StoredMoney::new($of) };
+    (write limits $of:expr) => { Box::new(StoredLimits::new(&$of)) };
+    (write used_at $of:expr) => { $of };
+    (write $text:ident $of:expr) => { Text($of) };
+
+    (read platform $of:expr) => { read::platform(&$of.0)? };
+    (read account $of:expr) => { AccountRef::new($of.0.as_str()) };
+    (read optional_key $of:expr) => { read::text($of) };
+    (read original $of:expr) => { read::text($of) };
+    (read details $of:expr) => { read::text($of) };
+    (read play_kind $of:expr) => { read::play_kind(*$of)? };
+    (read scope $of:expr) => { if *$of { RoundScope::Game } else { RoundScope::Platform } };
+    (read currency $of:expr) => { read::optional_currency($of)? };
+    (read amount $of:expr) => { read::amount($of.to_native())? };
+    (read starts_round $of:expr) => { *$of };
+    (read ends_round $of:expr) => { *$of };
+    (read profile $of:expr) => { Box::new($of.read()?) };
+    (read status $of:expr) => { if *$of { Status::Frozen } else { Status::Active } };
+    (read direction $of:expr) => { if *$of { Direction::In } else { Direction::Out } };
+    (read money $of:expr) => { $of.read()? };
+    (read limits $of:expr) => { Box::new($of.read()?) };
+    (read used_at $of:expr) => { $of.to_native() };
+    (read $text:ident $of:expr) => { $of.0.as_str() };
 }
+
+macro_rules! entries {
+    ($(
+        (journaled $by:ident
+            $(#[$doc:meta])*
+            $Name:ident<$($s:ident)?> $words:tt $class:ident at $slot:ident, $way:ident
+            by $calls:tt
+            with $with:tt
+            { $($(#[$field_doc:meta])* $field:ident: $type:ty as $kind:ident $(= $json:tt)?;)* }
+            without { $($(#[$other_doc:meta])* $other:ident: $other_type:ty as $other_kind:ident = $default:expr;)* }
+            checks $checks:tt)
+    )*) => {
+        /// What a record holds, member by member. Its order is the stored form.
+        #[derive(Archive, Serialize)]
+        enum Entry<'a> {
+            $($Name { $($field: form!(type $kind)),* },)*
+            Configure(StoredSettings<'a>),
+        }
+
+        impl<'a> Entry<'a> {
+            /// The stored form of an operation; `None` where it is not journaled.
+            fn new(operation: &'a Operation<&'a str>) -> Option<Self> {
+                Some(match operation {
+                    $(Operation::$Name(of) => Self::$Name { $($field: form!(write $kind of.$field)),* },)*
+                    _ => return None,
+                })
+            }
+        }
+
+        impl ArchivedEntry<'_> {
+            /// The operation, with its strings where they lie.
+            fn operation(&self) -> Result<Operation<&str>, Invalid> {
+                Ok(match self {
+                    $(Self::$Name { $($field),* } => Operation::$Name(operation::$Name {
+                        $($field: form!(read $kind $field),)*
+                        $($other: $default,)*
+                    }),)*
+                    Self::Configure(_) => return Err("settings are no operation"),
+                })
+            }
+        }
+    };
+}
+
+protocol::records! { entries }
 
 #[derive(Archive, Serialize)]
 struct StoredProfile<'a> {
@@ -219,7 +235,9 @@ impl<'a> Stored<'a> {
     /// # Panics
     /// Where the operation is none that is journaled.
     pub(super) fn operation(operation: &'a Operation<&'a str>, receipt: &Receipt) -> Self {
-        Self { receipt: StoredReceipt::new(receipt), entry: Entry::new(operation) }
+        let entry = Entry::new(operation);
+        let entry = entry.unwrap_or_else(|| panic!("an operation that is not journaled: {operation:?}"));
+        Self { receipt: StoredReceipt::new(receipt), entry }
     }
 
     pub(super) fn settings(settings: &'a Settings) -> Self {
@@ -235,82 +253,6 @@ impl StoredReceipt {
             cash: receipt.cash.minor(),
             version: receipt.version,
             session_used_ms: receipt.session_used_ms,
-        }
-    }
-}
-
-impl<'a> Entry<'a> {
-    fn new(operation: &'a Operation<&'a str>) -> Self {
-        match operation {
-            Operation::Play(play) => Self::play(play),
-            Operation::EndRound { platform, account, round, scope, game, currency, details } => {
-                Self::EndRound {
-                    platform: text(platform),
-                    account: account.id(),
-                    round,
-                    by_game: *scope == RoundScope::Game,
-                    game,
-                    currency: currency.map(code),
-                    details: *details,
-                }
-            }
-            Operation::Credit { platform, account, transaction, kind, currency, amount } => Self::Credit {
-                platform: text(platform),
-                account: account.id(),
-                transaction,
-                kind,
-                currency: currency.map(code),
-                amount: amount.minor(),
-            },
-            Operation::Alert { platform, account, details } => {
-                Self::Alert { platform: text(platform), account: account.id(), details }
-            }
-            Operation::PutAccount { account, profile } => {
-                Self::PutAccount { account: account.id(), profile: Box::new(StoredProfile::new(profile)) }
-            }
-            Operation::SetStatus { account, status } => {
-                Self::SetStatus { account: account.id(), frozen: *status == Status::Frozen }
-            }
-            // Its currency was the account's, or it would not have been applied.
-            Operation::Transfer { account, direction, transaction, amount, currency: _ } => Self::Transfer {
-                account: account.id(),
-                is_deposit: *direction == Direction::In,
-                transaction,
-                amount: StoredMoney::new(*amount),
-            },
-            Operation::SetLimits { account, limits } => {
-                Self::SetLimits { account: account.id(), limits: Box::new(StoredLimits::new(limits)) }
-            }
-            Operation::StartSession { account, key } => Self::StartSession { account: account.id(), key },
-            Operation::CloseSession { account, key } => Self::CloseSession { account: account.id(), key },
-            Operation::RenewSession { account, key, used_ms } => {
-                Self::RenewSession { account: account.id(), key, used_ms: *used_ms }
-            }
-            other => panic!("an operation that is not journaled: {other:?}"),
-        }
-    }
-
-    fn play(play: &'a Play<&'a str>) -> Self {
-        Self::Play {
-            kind: match play.kind {
-                PlayKind::Bet => 0,
-                PlayKind::Win => 1,
-                PlayKind::Rollback => 2,
-                PlayKind::Void => 3,
-            },
-            platform: text(&play.platform),
-            account: play.account.id(),
-            session: play.session,
-            round: play.round,
-            by_game: play.scope == RoundScope::Game,
-            transaction: play.transaction,
-            original: play.original,
-            game: play.game,
-            currency: play.currency.map(code),
-            amount: play.amount.minor(),
-            starts_round: play.starts_round,
-            ends_round: play.ends_round,
-            details: play.details,
         }
     }
 }
@@ -367,7 +309,7 @@ impl<'a> StoredSettings<'a> {
 }
 
 /// A platform that asks has a key.
-fn text(platform: &PlatformKey) -> &str {
+fn platform_text(platform: &PlatformKey) -> &str {
     platform.text().expect("places in a configuration are version 0.1.0's alone")
 }
 

@@ -6,7 +6,7 @@ use limits::JOURNAL_BLOCK_BYTES;
 use wallet::account::{AccountRef, Date, Gender, Profile, Status};
 use wallet::amount::{Amount, Money};
 use wallet::currency::Currency;
-use wallet::operation::{Direction, Operation, Play, PlayKind};
+use wallet::operation::{self, Direction, Operation, Play, PlayKind};
 use wallet::outcome::Receipt;
 use wallet::platform::{PlatformKey, RoundScope};
 use wallet::restriction::{ByPeriod, Restrictions};
@@ -113,7 +113,7 @@ pub(super) fn operations() -> Vec<Operation<&'static str>> {
         Operation::Play(least.clone()),
         Operation::Play(rollback),
         Operation::Play(Play { kind: PlayKind::Void, ..full }),
-        Operation::EndRound {
+        Operation::EndRound(operation::EndRound {
             platform: platform(),
             account: account(),
             round: "r",
@@ -121,39 +121,52 @@ pub(super) fn operations() -> Vec<Operation<&'static str>> {
             game: "a game's id of fifty characters, or nearly so many",
             currency: Some(gbp()),
             details: Some("{}"),
-        },
-        Operation::Credit {
+        }),
+        Operation::Credit(operation::Credit {
             platform: platform(),
             account: account(),
             transaction: "t",
             kind: "810",
             currency: None,
             amount: amount(1_000_000_000_000_000),
-        },
-        Operation::Alert { platform: platform(), account: account(), details: r#"{"Source":"Gameflex"}"# },
-        Operation::PutAccount { account: account(), profile: Box::new(profile) },
-        Operation::PutAccount { account: account(), profile: Box::new(Profile::of(*b"DK")) },
-        Operation::SetStatus { account: account(), status: Status::Frozen },
-        Operation::SetStatus { account: account(), status: Status::Active },
-        Operation::Transfer {
+        }),
+        Operation::Alert(operation::Alert {
+            platform: platform(),
+            account: account(),
+            details: r#"{"Source":"Gameflex"}"#,
+        }),
+        Operation::PutAccount(operation::PutAccount { account: account(), profile: Box::new(profile) }),
+        Operation::PutAccount(operation::PutAccount {
+            account: account(),
+            profile: Box::new(Profile::of(*b"DK")),
+        }),
+        Operation::SetStatus(operation::SetStatus { account: account(), status: Status::Frozen }),
+        Operation::SetStatus(operation::SetStatus { account: account(), status: Status::Active }),
+        Operation::Transfer(operation::Transfer {
             account: account(),
             direction: Direction::In,
             transaction: "d",
             amount: money("10.01"),
             currency: None,
-        },
-        Operation::Transfer {
+        }),
+        Operation::Transfer(operation::Transfer {
             account: account(),
             direction: Direction::Out,
             transaction: "w",
             amount: money("1e3"),
             currency: None,
-        },
-        Operation::SetLimits { account: account(), limits: Box::new(limits) },
-        Operation::SetLimits { account: account(), limits: Box::new(Restrictions::none()) },
-        Operation::StartSession { account: account(), key: "20fbd3b9-eef2-49cd-9976-50f0d34e7f7c" },
-        Operation::CloseSession { account: account(), key: "k" },
-        Operation::RenewSession { account: account(), key: "k", used_ms: u64::MAX },
+        }),
+        Operation::SetLimits(operation::SetLimits { account: account(), limits: Box::new(limits) }),
+        Operation::SetLimits(operation::SetLimits {
+            account: account(),
+            limits: Box::new(Restrictions::none()),
+        }),
+        Operation::StartSession(operation::StartSession {
+            account: account(),
+            key: "20fbd3b9-eef2-49cd-9976-50f0d34e7f7c",
+        }),
+        Operation::CloseSession(operation::CloseSession { account: account(), key: "k" }),
+        Operation::RenewSession(operation::RenewSession { account: account(), key: "k", used_ms: u64::MAX }),
     ]
 }
 

@@ -16,7 +16,7 @@ use super::entry::read::{amount, currency, optional, optional_currency, original
 use super::entry::{Change, Invalid};
 use wallet::account::{AccountRef, Date, Gender, Profile, Status};
 use wallet::amount::Money;
-use wallet::operation::{Direction, Operation, Play};
+use wallet::operation::{self, Direction, Operation, Play};
 use wallet::outcome::Receipt;
 use wallet::platform::{PlatformKey, RoundScope};
 use wallet::restriction::{ByPeriod, Restrictions};
@@ -209,7 +209,7 @@ impl ArchivedEntry<'_> {
         Ok(match self {
             Self::Play { .. } => Operation::Play(self.play()?),
             Self::EndRound { platform: from, account, round, game, currency, details } => {
-                Operation::EndRound {
+                Operation::EndRound(operation::EndRound {
                     platform: PlatformKey::at_place(*from),
                     account: AccountRef::new(account),
                     round,
@@ -217,52 +217,57 @@ impl ArchivedEntry<'_> {
                     game,
                     currency: optional_currency(currency)?,
                     details: optional(details),
-                }
+                })
             }
             Self::Credit { platform: from, account, transaction, kind, currency, amount: of } => {
-                Operation::Credit {
+                Operation::Credit(operation::Credit {
                     platform: PlatformKey::at_place(*from),
                     account: AccountRef::new(account),
                     transaction,
                     kind,
                     currency: optional_currency(currency)?,
                     amount: amount(of.to_native())?,
-                }
+                })
             }
-            Self::Alert { platform: from, account, details } => Operation::Alert {
+            Self::Alert { platform: from, account, details } => Operation::Alert(operation::Alert {
                 platform: PlatformKey::at_place(*from),
                 account: AccountRef::new(account),
                 details,
-            },
-            Self::PutAccount { account, profile } => Operation::PutAccount {
+            }),
+            Self::PutAccount { account, profile } => Operation::PutAccount(operation::PutAccount {
                 account: AccountRef::new(account),
                 profile: Box::new(profile.read()?),
-            },
-            Self::SetStatus { account, frozen } => Operation::SetStatus {
+            }),
+            Self::SetStatus { account, frozen } => Operation::SetStatus(operation::SetStatus {
                 account: AccountRef::new(account),
                 status: if *frozen { Status::Frozen } else { Status::Active },
-            },
-            Self::Transfer { account, is_deposit, transaction, amount } => Operation::Transfer {
-                account: AccountRef::new(account),
-                direction: if *is_deposit { Direction::In } else { Direction::Out },
-                transaction,
-                amount: amount.read()?,
-                currency: None,
-            },
-            Self::SetLimits { account, limits } => {
-                Operation::SetLimits { account: AccountRef::new(account), limits: Box::new(limits.read()?) }
+            }),
+            Self::Transfer { account, is_deposit, transaction, amount } => {
+                Operation::Transfer(operation::Transfer {
+                    account: AccountRef::new(account),
+                    direction: if *is_deposit { Direction::In } else { Direction::Out },
+                    transaction,
+                    amount: amount.read()?,
+                    currency: None,
+                })
             }
+            Self::SetLimits { account, limits } => Operation::SetLimits(operation::SetLimits {
+                account: AccountRef::new(account),
+                limits: Box::new(limits.read()?),
+            }),
             Self::StartSession { account, key } => {
-                Operation::StartSession { account: AccountRef::new(account), key }
+                Operation::StartSession(operation::StartSession { account: AccountRef::new(account), key })
             }
             Self::CloseSession { account, key } => {
-                Operation::CloseSession { account: AccountRef::new(account), key }
+                Operation::CloseSession(operation::CloseSession { account: AccountRef::new(account), key })
             }
-            Self::RenewSession { account, key, used_ms } => Operation::RenewSession {
-                account: AccountRef::new(account),
-                key,
-                used_ms: used_ms.to_native(),
-            },
+            Self::RenewSession { account, key, used_ms } => {
+                Operation::RenewSession(operation::RenewSession {
+                    account: AccountRef::new(account),
+                    key,
+                    used_ms: used_ms.to_native(),
+                })
+            }
             Self::Configure(_) => return Err("settings are no operation"),
         })
     }

@@ -4,53 +4,24 @@ use alloc::borrow::ToOwned as _;
 use alloc::string::String;
 use core::fmt::Write as _;
 
-use wallet::operation::{Direction, Operation, PlayKind};
+use wallet::operation::{Direction, Member, Operation};
 
 /// The call, the account, and the round or the transaction.
 pub(super) fn of(operation: &Operation<&str>) -> String {
-    let mut text = call(operation).to_owned();
-    if let Some(account) = operation.account_id() {
-        let _ = write!(text, " of {account:?}");
-    }
-    let (round, transaction) = match operation {
-        Operation::Play(play) => (Some(play.round), Some(play.transaction)),
-        Operation::EndRound { round, .. } => (Some(*round), None),
-        Operation::Credit { transaction, .. } | Operation::Transfer { transaction, .. } => {
-            (None, Some(*transaction))
-        }
-        _ => (None, None),
-    };
-    if let Some(round) = round {
-        let _ = write!(text, ", round {round:?}");
-    }
-    if let Some(transaction) = transaction {
-        let _ = write!(text, ", transaction {transaction:?}");
+    let (_, noun) = operation.words();
+    let mut text = noun.to_owned();
+    for member in operation.members() {
+        let _ = match member {
+            Member::PlayKind(kind) => write!(text, "{}", kind.name()),
+            Member::Direction(Direction::In) => write!(text, "a deposit"),
+            Member::Direction(Direction::Out) => write!(text, "a withdrawal"),
+            Member::Account(id) => write!(text, " of {id:?}"),
+            Member::Round(id) => write!(text, ", round {id:?}"),
+            Member::Transaction(id) => write!(text, ", transaction {id:?}"),
+            _ => Ok(()),
+        };
     }
     text
-}
-
-const fn call(operation: &Operation<&str>) -> &'static str {
-    match operation {
-        Operation::Play(play) => match play.kind {
-            PlayKind::Bet => "placebet",
-            PlayKind::Win => "awardwinnings",
-            PlayKind::Rollback => "rollbackbet",
-            PlayKind::Void => "voidbet",
-        },
-        Operation::EndRound { .. } => "the end of a round",
-        Operation::Credit { .. } => "a credit",
-        Operation::Alert { .. } => "an alert",
-        Operation::PutAccount { .. } => "the profile",
-        Operation::SetStatus { .. } => "the status",
-        Operation::Transfer { direction: Direction::In, .. } => "a deposit",
-        Operation::Transfer { .. } => "a withdrawal",
-        Operation::SetLimits { .. } => "the limits",
-        Operation::OpenSession { .. } | Operation::StartSession { .. } => "a login",
-        Operation::CloseSession { .. } => "a logout",
-        Operation::RenewSession { .. } => "the renewal of a session",
-        // Nothing of these is journaled.
-        _ => "a call",
-    }
 }
 
 #[cfg(test)]
@@ -58,6 +29,7 @@ mod tests {
     use super::*;
     use wallet::account::{AccountRef, Profile};
     use wallet::amount::Money;
+    use wallet::operation;
 
     #[track_caller]
     fn check(operation: &Operation<&str>, expect: &str) {
@@ -68,19 +40,29 @@ mod tests {
     fn a_sentence_about_damage_has_no_secret() {
         let account = || AccountRef::new("default/anna");
         let key = "20fbd3b9-eef2-49cd-9976-50f0d34e7f7c";
-        check(&Operation::StartSession { account: account(), key }, r#"a login of "default/anna""#);
-        check(&Operation::CloseSession { account: account(), key }, r#"a logout of "default/anna""#);
-        let renewal = Operation::RenewSession { account: account(), key, used_ms: 7 };
+        check(
+            &Operation::StartSession(operation::StartSession { account: account(), key }),
+            r#"a login of "default/anna""#,
+        );
+        check(
+            &Operation::CloseSession(operation::CloseSession { account: account(), key }),
+            r#"a logout of "default/anna""#,
+        );
+        let renewal =
+            Operation::RenewSession(operation::RenewSession { account: account(), key, used_ms: 7 });
         check(&renewal, r#"the renewal of a session of "default/anna""#);
         let profile = Box::new(Profile::of(*b"GB"));
-        check(&Operation::PutAccount { account: account(), profile }, r#"the profile of "default/anna""#);
-        let deposit = Operation::Transfer {
+        check(
+            &Operation::PutAccount(operation::PutAccount { account: account(), profile }),
+            r#"the profile of "default/anna""#,
+        );
+        let deposit = Operation::Transfer(operation::Transfer {
             account: account(),
             direction: Direction::In,
             transaction: "d-1",
             currency: None,
             amount: Money::parse("1").expect("an amount"),
-        };
+        });
         check(&deposit, r#"a deposit of "default/anna", transaction "d-1""#);
     }
 }

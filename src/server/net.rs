@@ -58,7 +58,8 @@ use wheel::Wheel;
 use api::Api;
 use clock::Clock;
 use metrics::{Registry, ShardMetrics};
-use shard::Shard;
+use shard::core::Done;
+use shard::{Reply, Shard};
 
 /// The metrics' names of calls and answers.
 pub const METRIC_NAMES: metrics::Names = columns::NAMES;
@@ -406,15 +407,17 @@ impl Driver {
 
     fn poll_shard(&mut self) -> bool {
         let Self { shard, connections, responder, touched, .. } = self;
+        let worked = shard.poll(responder.now.wall_ms);
         let durable = shard.durable();
-        shard.poll(responder.now.wall_ms, |waiter, outcome, after| {
+        while let Some(Reply { waiter, done: Done { outcome, after } }) = shard.next_reply() {
             let after = if after <= durable { 0 } else { after };
             // Its connection may have ended meanwhile; then nobody waits.
             if let Some(connection) = find(connections, waiter.connection) {
-                connection.on_outcome(waiter, outcome, after, responder);
+                connection.on_outcome(waiter, &outcome, after, responder);
                 touch(touched, connection);
             }
-        })
+        }
+        worked
     }
 
     /// Sweeps the shard, once in a while.

@@ -11,13 +11,13 @@ use compact_str::CompactString;
 use journal::{Group, Journal};
 use marks::{self, Mark};
 use partition::{Partition, ShardId};
-use wallet::operation::Operation;
-use wallet::outcome::{Effect, Outcome};
+use wallet::operation::{Operation, StartSession};
+use wallet::outcome::{Effect, Outcome, Text};
 use wallet::settings::Calendar;
 use wallet::{Millis, Sequence, Stamp, Wallet};
 
 /// Who is told of each step as it is applied: when, what, and how it came out.
-pub type Watcher = Box<dyn FnMut(Millis, &Operation<&str>, &Outcome<&str>)>;
+pub type Watcher = Box<dyn FnMut(Millis, &Operation<&str>, Outcome<&str>)>;
 
 /// Nobody in the server.
 struct Watch(Option<Watcher>);
@@ -57,12 +57,12 @@ pub struct Core {
     watch: Watch,
 }
 
-/// What remains to be done after a step.
+/// What a step came to.
 #[derive(Debug)]
-pub enum Step {
-    /// The outcome was told.
-    Done,
-    /// Another shard goes on with this operation; nothing was told yet.
+pub enum Step<S = Text> {
+    /// It is done.
+    Done(Done<S>),
+    /// Another shard goes on with this operation.
     Elsewhere {
         /// That shard.
         to: ShardId,
@@ -71,6 +71,22 @@ pub enum Step {
         /// The change that must be durable before the other shard hears of it.
         after: Sequence,
     },
+}
+
+/// An outcome, which nobody may hear of before the changes that it shows are durable.
+#[derive(Debug)]
+pub struct Done<S = Text> {
+    /// The outcome.
+    pub outcome: Outcome<S>,
+    /// The latest change that it shows; 0 where it shows none.
+    pub after: Sequence,
+}
+
+impl<S> Done<S> {
+    /// An outcome that shows no change.
+    pub(super) const fn unchanged(outcome: Outcome<S>) -> Self {
+        Self { outcome, after: 0 }
+    }
 }
 
 /// Steps of the longest way: account, key, the key's holder, account.
@@ -182,25 +198,17 @@ impl Core {
         self.calendars_until_ms = self.wallet.calendars_until().max(now_ms + 1);
     }
 
-    /// Applies `operation`, and the steps that follow from it as long as they are this shard's. `told` is given
-    /// the outcome where there is one, with the sequence that must be durable before anybody hears of it.
+    /// Applies `operation`, and the steps that follow from it as long as they are this shard's. The texts of the outcome are
+    /// those of `operation` and of the wallet ([`Wallet::told`]).
     ///
     /// # Panics
     /// Where the operation is another shard's: it would be applied to the wrong accounts.
-    pub fn step(
-        &mut self,
-        now_ms: Millis,
-        operation: &Operation<&str>,
-        told: impl FnOnce(&Outcome<&str>, Sequence),
-    ) -> Step {
+    pub fn step(&mut self, now_ms: Millis, operation: &Operation<&str>) -> Step {
         assert!(self.owner(operation) == self.id, "an operation of another shard");
         let mut after = 0;
         let mut next = match self.apply(now_ms, operation, &mut after) {
             Outcome::Next(next) => next,
-            outcome => {
-                told(&outcome, after);
-                return Step::Done;
-            }
+            outcome => return Step::Done(Done { outcome, after }),
         };
         for _ in 1..STEPS_MAX {
             let to = self.owner(&next);
@@ -209,37 +217,25 @@ impl Core {
             }
             next = match self.apply(now_ms, &next.as_deref(), &mut after) {
                 Outcome::Next(next) => next,
-                outcome => {
-                    told(&outcome, after);
-                    return Step::Done;
-                }
+                outcome => return Step::Done(Done { outcome, after }),
             };
         }
         unreachable!("a way of more than {STEPS_MAX} steps")
     }
 
-    /// Tells what an operation comes to that would change nothing ([`Core::would_change`]), and needs no journal.
+    /// What an operation comes to that would change nothing ([`Core::would_change`]), and needs no journal.
     ///
     /// # Panics
     /// Where it changes something.
-    pub fn tell(
-        &mut self,
-        now_ms: Millis,
-        operation: &Operation<&str>,
-        told: impl FnOnce(&Outcome<&str>, Sequence),
-    ) {
+    pub fn step_unchanged(&mut self, now_ms: Millis, operation: &Operation<&str>) -> Done {
         let (mut after, before) = (0, self.journal.last_sequence());
-        told(&self.apply_at(now_ms, operation, &mut after), after);
+        let outcome = self.apply_at(now_ms, operation, &mut after);
         assert_eq!(self.journal.last_sequence(), before, "what would change something is turned away");
+        Done { outcome, after }
     }
 
     /// Applies and journals one step. `after` grows to the latest change that it saw.
-    fn apply<'a>(
-        &'a mut self,
-        now_ms: Millis,
-        operation: &Operation<&'a str>,
-        after: &mut Sequence,
-    ) -> Outcome<&'a str> {
+    fn apply(&mut self, now_ms: Millis, operation: &Operation<&str>, after: &mut Sequence) -> Outcome<Text> {
         // What tells and changes nothing needs neither the day nor the settings to be journaled, and so is told where
         // nothing can be written. Winnings come after a look at another account, in one step, and need both.
         if operation.is_write() {
@@ -252,14 +248,14 @@ impl Core {
     }
 
     /// The same, on a day that is known.
-    fn apply_at<'a>(
-        &'a mut self,
+    fn apply_at(
+        &mut self,
         now_ms: Millis,
-        operation: &Operation<&'a str>,
+        operation: &Operation<&str>,
         after: &mut Sequence,
-    ) -> Outcome<&'a str> {
+    ) -> Outcome<Text> {
         let Self { wallet, journal, watch, .. } = self;
-        if let Operation::StartSession { account, .. } = operation {
+        if let Operation::StartSession(StartSession { account, .. }) = operation {
             // Which session makes way for a new one depends on when each was last used.
             wallet.journal_account_renewals(account, |operation, receipt| {
                 journal.append(now_ms, &operation, &receipt);
@@ -274,7 +270,7 @@ impl Core {
         }
         *after = effect.seen.max(*after);
         if let Watch(Some(watcher)) = watch {
-            watcher(now_ms, operation, &outcome);
+            watcher(now_ms, operation, wallet.told(outcome.clone(), operation));
         }
         outcome
     }

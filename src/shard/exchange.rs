@@ -2,20 +2,19 @@
 
 use compact_str::CompactString;
 
-use super::core::Step;
+use super::core::{Done, Step};
 use super::mesh::{LaneReply, LaneRequest};
-use super::{Deferred, Message, Shard};
+use super::{Deferred, Message, Reply, Shard};
 use marks::{self, Mark};
 use partition::ShardId;
+use wallet::Millis;
 use wallet::operation::Operation;
 use wallet::outcome::Outcome;
-use wallet::{Millis, Sequence};
 
 impl<W: Copy> Shard<W> {
-    /// Serves what other shards have sent, and tells the outcomes that have come back, each with the sequence that
-    /// must be durable before anybody hears of it. Where a sweep has left something to do, does some of it. `true` where there
-    /// was anything of these.
-    pub fn poll(&mut self, now_ms: Millis, mut told: impl FnMut(W, &Outcome<&str>, Sequence)) -> bool {
+    /// Serves what other shards have sent, and takes in the outcomes that have come back, for [`Shard::next_reply`]. Where a
+    /// sweep has left something to do, does some of it. `true` where there was anything of these.
+    pub fn poll(&mut self, now_ms: Millis) -> bool {
         let now_ms = self.advance(now_ms);
         self.journal_due_renewals(now_ms);
         let mut worked = self.is_behind;
@@ -28,7 +27,7 @@ impl<W: Copy> Shard<W> {
         let (mut requests, mut replies) = (limits::LANE_BURST, limits::LANE_BURST);
         for peer in self.mesh.peers(self.id(), self.first_peer) {
             self.serve(now_ms, peer, &mut requests);
-            self.collect(now_ms, peer, &mut replies, &mut told);
+            self.collect(now_ms, peer, &mut replies);
         }
         // Another one is first in the next turn, so that who sends without end takes the burst from nobody.
         self.first_peer = (self.first_peer + 1) % (self.at.len() - 1);
@@ -61,15 +60,11 @@ impl<W: Copy> Shard<W> {
                 self.reply(peer, LaneReply { ticket, outcome: Outcome::Unavailable });
                 continue;
             }
-            let (mut outcome, mut after) = (Outcome::Unavailable, 0);
-            let step = self.step(now_ms, &operation.as_deref(), |told, seen| {
-                outcome = told.map(|text| CompactString::from(*text));
-                after = seen;
-            });
-            if let Step::Elsewhere { next, after: seen, .. } = step {
+            let (outcome, after) = match self.step_of(now_ms, &operation) {
+                Step::Done(Done { outcome, after }) => (outcome, after),
                 // The way on starts at the sender, whose count of requests under way covers it.
-                (outcome, after) = (Outcome::Next(next), seen);
-            }
+                Step::Elsewhere { next, after, .. } => (Outcome::Next(next), after),
+            };
             let reply = LaneReply { ticket, outcome };
             if after <= self.core.durable() {
                 self.reply(peer, reply);
@@ -80,13 +75,7 @@ impl<W: Copy> Shard<W> {
     }
 
     /// Takes in what a peer has answered, until `left` has come to nothing.
-    fn collect(
-        &mut self,
-        now_ms: Millis,
-        peer: ShardId,
-        left: &mut usize,
-        told: &mut impl FnMut(W, &Outcome<&str>, Sequence),
-    ) {
+    fn collect(&mut self, now_ms: Millis, peer: ShardId, left: &mut usize) {
         let me = self.id();
         while *left > 0 {
             let Some(LaneReply { ticket, outcome }) = self.mesh.replies(peer, me).pop() else {
@@ -95,44 +84,45 @@ impl<W: Copy> Shard<W> {
             *left -= 1;
             self.at[peer.index()] -= 1;
             match outcome {
-                Outcome::Next(next) => self.go_on(now_ms, ticket, *next, told),
-                outcome => self.tell(ticket, &outcome.map(CompactString::as_str), told),
+                Outcome::Next(next) => self.go_on(now_ms, ticket, *next),
+                outcome => self.end(ticket, Done::unchanged(outcome)),
             }
         }
     }
 
     /// Takes the next step of a request, here or at its owner.
-    fn go_on(
-        &mut self,
-        now_ms: Millis,
-        ticket: u32,
-        next: Operation<CompactString>,
-        told: &mut impl FnMut(W, &Outcome<&str>, Sequence),
-    ) {
+    fn go_on(&mut self, now_ms: Millis, ticket: u32, next: Operation<CompactString>) {
         let owner = self.core.owner(&next);
         if owner != self.id() {
             return self.send_or_defer(owner, ticket, next);
         }
-        let waiter = self.under_way[ticket as usize].waiter;
-        let step = self.step(now_ms, &next.as_deref(), |outcome, after| {
-            if let Some(waiter) = waiter {
-                told(waiter, outcome, after);
-            }
-        });
-        match step {
-            Step::Done => drop(self.under_way.remove(ticket as usize)),
+        match self.step_of(now_ms, &next) {
+            Step::Done(done) => self.end(ticket, done),
             Step::Elsewhere { to, next, after } => self.go_elsewhere(to, ticket, *next, after),
         }
     }
 
-    fn tell(
-        &mut self,
-        ticket: u32,
-        outcome: &Outcome<&str>,
-        told: &mut impl FnMut(W, &Outcome<&str>, Sequence),
-    ) {
+    /// A request that was under way is done.
+    fn end(&mut self, ticket: u32, done: Done<CompactString>) {
         if let Some(waiter) = self.under_way.remove(ticket as usize).waiter {
-            told(waiter, outcome, 0);
+            self.replies.push_back(Reply { waiter, done });
+        }
+    }
+
+    /// The next outcome that has come back.
+    pub fn next_reply(&mut self) -> Option<Reply<W>> {
+        self.replies.pop_front()
+    }
+
+    /// Applies an operation of another core, whose outcome goes there.
+    fn step_of(&mut self, now_ms: Millis, operation: &Operation<CompactString>) -> Step<CompactString> {
+        let operation = operation.as_deref();
+        match self.step(now_ms, &operation) {
+            Step::Done(Done { outcome, after }) => {
+                let outcome = self.wallet().told(outcome, &operation).map(CompactString::from);
+                Step::Done(Done { outcome, after })
+            }
+            Step::Elsewhere { to, next, after } => Step::Elsewhere { to, next, after },
         }
     }
 }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use slab::Slab;
 
-use self::core::{Core, Step};
+use self::core::{Core, Done, Step};
 use flush::Flusher;
 use mesh::{LaneReply, LaneRequest, Mesh};
 use partition::ShardId;
@@ -38,13 +38,22 @@ use wallet::outcome::Outcome;
 use wallet::{Millis, Sequence, Wallet};
 
 /// What became of a submission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 #[must_use]
 pub enum Submitted {
-    /// The outcome was told.
-    Answered,
-    /// It is under way; [`Shard::poll`] will tell the outcome.
+    /// It is done. The texts of the outcome are those of the operation and of the wallet ([`Wallet::told`]).
+    Done(Done),
+    /// It is under way; [`Shard::next_reply`] will have the outcome.
     Pending,
+}
+
+/// What became of a request that was under way.
+#[derive(Debug)]
+pub struct Reply<W> {
+    /// Who waits for it.
+    pub waiter: W,
+    /// The outcome, and the change of this shard that it waits for.
+    pub done: Done<CompactString>,
 }
 
 /// A request under way at another shard, or a step that waits for room in a lane.
@@ -76,6 +85,8 @@ pub struct Shard<W> {
     mesh: Arc<Mesh>,
     metrics: Arc<ShardMetrics>,
     under_way: Slab<UnderWay<W>>,
+    /// What has come back since the last turn, and is to be fetched.
+    replies: VecDeque<Reply<W>>,
     /// Requests under way at each shard, at most `lane_requests_max`.
     at: Vec<usize>,
     lane_requests_max: usize,
@@ -112,6 +123,7 @@ impl<W: Copy> Shard<W> {
             mesh,
             metrics,
             under_way,
+            replies: VecDeque::new(),
             at,
             lane_requests_max,
             first_peer: 0,
@@ -223,24 +235,18 @@ impl<W: Copy> Shard<W> {
         Ok(())
     }
 
-    /// Applies `operation` here. Where nothing can be journaled it is told what changes nothing, and of the rest
+    /// Applies `operation` here. Where nothing can be journaled, what would change something comes to
     /// [`Outcome::Unavailable`].
-    fn step(
-        &mut self,
-        now_ms: Millis,
-        operation: &Operation<&str>,
-        told: impl FnOnce(&Outcome<&str>, Sequence),
-    ) -> Step {
+    fn step(&mut self, now_ms: Millis, operation: &Operation<&str>) -> Step {
         if !operation.is_write() || !self.read_only && self.core.has_room() {
-            return self.core.step(now_ms, operation, told);
+            return self.core.step(now_ms, operation);
         }
-        if self.core.would_change(now_ms, operation) {
+        Step::Done(if self.core.would_change(now_ms, operation) {
             self.metrics.write_refused();
-            told(&Outcome::Unavailable, 0);
+            Done::unchanged(Outcome::Unavailable)
         } else {
-            self.core.tell(now_ms, operation, told);
-        }
-        Step::Done
+            self.core.step_unchanged(now_ms, operation)
+        })
     }
 
     /// Requests that are under way at other shards, or wait to be.
@@ -251,7 +257,10 @@ impl<W: Copy> Shard<W> {
     /// Whether `operation` has no way to go: as many requests are under way to its owner, or as many steps wait here, as
     /// a lane takes.
     pub fn has_no_way(&self, operation: &Operation<&str>) -> bool {
-        let owner = self.core.owner(operation);
+        self.has_no_way_to(self.core.owner(operation), operation)
+    }
+
+    fn has_no_way_to(&self, owner: ShardId, operation: &Operation<&str>) -> bool {
         if owner == self.id() {
             return operation.may_go_on() && self.waiting_steps() >= self.lane_requests_max;
         }
@@ -277,30 +286,26 @@ impl<W: Copy> Shard<W> {
         }
         let owner = self.core.owner(operation);
         if owner == self.id() {
-            return !self.has_no_way(operation);
+            return !self.has_no_way_to(owner, operation);
         }
         let free = self.lane_requests_max.saturating_sub(self.at[owner.index()]);
         under_way * self.lane_requests_max < limits::LANE_SHARE_MAX * free
     }
 
-    /// Applies `operation` here, or sends it to its owner for `waiter`. `told` is given the outcome where it is
-    /// there at once, and the sequence that must be durable before anybody hears of it;
-    /// [`Outcome::Unavailable`] where the lane is full, the journal can't be written, or its owner comes to it after
-    /// `deadline_ms`: then nothing has changed.
+    /// Applies `operation` here, or sends it to its owner for `waiter`. It comes to [`Outcome::Unavailable`] where the lane is
+    /// full, the journal can't be written, or its owner comes to it after `deadline_ms`: then nothing has changed.
     pub fn submit(
         &mut self,
         now_ms: Millis,
         deadline_ms: Millis,
         waiter: W,
         operation: &Operation<&str>,
-        told: impl FnOnce(&Outcome<&str>, Sequence),
     ) -> Submitted {
-        if self.has_no_way(operation) {
-            self.metrics.lane_refused();
-            told(&Outcome::Unavailable, 0);
-            return Submitted::Answered;
-        }
         let owner = self.core.owner(operation);
+        if self.has_no_way_to(owner, operation) {
+            self.metrics.lane_refused();
+            return Submitted::Done(Done::unchanged(Outcome::Unavailable));
+        }
         if owner != self.id() {
             let ticket = self.ticket(Some(waiter));
             let operation = operation.map(|text| CompactString::from(*text));
@@ -308,8 +313,8 @@ impl<W: Copy> Shard<W> {
             return Submitted::Pending;
         }
         let now_ms = self.advance(now_ms);
-        match self.step(now_ms, operation, told) {
-            Step::Done => Submitted::Answered,
+        match self.step(now_ms, operation) {
+            Step::Done(done) => Submitted::Done(done),
             Step::Elsewhere { to, next, after } => {
                 let ticket = self.ticket(Some(waiter));
                 self.go_elsewhere(to, ticket, *next, after);

@@ -16,7 +16,7 @@ use limits::{LANE_BURST, lane_requests_max};
 use metrics::{Memory, Names, Registry};
 use partition::Partition;
 use wallet::account::{AccountRef, KeyHash, Profile, Slot, Status};
-use wallet::operation::Operation;
+use wallet::operation::{self, Operation};
 use wallet::outcome::{Balance, ErrorCode, OperatorRefusal, Redeemed, Why};
 use wallet::{Catalog, Currency, Domain, PlatformKey, TokenPolicy};
 
@@ -75,31 +75,35 @@ impl Cluster {
         }
     }
 
-    /// Submits at shard `at`, for a new waiter.
-    fn submit(&mut self, at: usize, operation: &Op) -> (u32, Submitted) {
-        let (waiter, told, waits) = (self.submitted, &mut self.told, &mut self.waits);
+    /// Submits at shard `at`, for a new waiter; and whether it is done.
+    fn submit(&mut self, at: usize, operation: &Op) -> (u32, bool) {
+        let waiter = self.submitted;
         self.submitted += 1;
-        let submitted = self.shards[at].submit(
-            self.now_ms,
-            self.deadline_ms,
-            waiter,
-            &operation.as_deref(),
-            |outcome, after| {
-                tell(told, at, waiter, outcome);
-                waits.insert((at, waiter), after);
-            },
-        );
-        assert_eq!(self.told.contains_key(&(at, waiter)), submitted == Submitted::Answered);
+        let operation = operation.as_deref();
+        let submitted = self.shards[at].submit(self.now_ms, self.deadline_ms, waiter, &operation);
+        let is_done = match submitted {
+            Submitted::Done(Done { outcome, after }) => {
+                let outcome = self.shards[at].wallet().told(outcome, &operation).map(CompactString::from);
+                self.tell(at, Reply { waiter, done: Done { outcome, after } });
+                true
+            }
+            Submitted::Pending => false,
+        };
         self.write(at);
-        (waiter, submitted)
+        (waiter, is_done)
+    }
+
+    fn tell(&mut self, at: usize, Reply { waiter, done: Done { outcome, after } }: Reply<u32>) {
+        let before = self.told.insert((at, waiter), outcome);
+        assert!(before.is_none(), "a waiter is told once");
+        self.waits.insert((at, waiter), after);
     }
 
     fn poll(&mut self, at: usize) -> bool {
-        let (told, waits) = (&mut self.told, &mut self.waits);
-        let polled = self.shards[at].poll(self.now_ms, |waiter, outcome, after| {
-            tell(told, at, waiter, outcome);
-            waits.insert((at, waiter), after);
-        });
+        let polled = self.shards[at].poll(self.now_ms);
+        while let Some(reply) = self.shards[at].next_reply() {
+            self.tell(at, reply);
+        }
         self.write(at);
         polled
     }
@@ -170,7 +174,7 @@ impl Cluster {
     fn fill(&mut self, from: usize, to: usize) {
         let nobody = get(&self.account(to, 1_000));
         while self.shards[from].at[to] < self.shards[from].lane_requests_max {
-            assert_eq!(self.submit(from, &nobody).1, Submitted::Pending);
+            assert!(!self.submit(from, &nobody).1);
         }
     }
 
@@ -182,38 +186,37 @@ impl Cluster {
     }
 }
 
-fn tell(told: &mut BTreeMap<(usize, u32), Told>, at: usize, waiter: u32, outcome: &Outcome<&str>) {
-    let before = told.insert((at, waiter), outcome.map(|text| CompactString::from(*text)));
-    assert!(before.is_none(), "a waiter is told once");
-}
-
 fn account(id: &str) -> AccountRef<CompactString> {
     AccountRef::new(id.into())
 }
 
 fn put(id: &str) -> Op {
     let profile = Profile::of(*b"GB");
-    Operation::PutAccount { account: account(id), profile: Box::new(profile) }
+    Operation::PutAccount(operation::PutAccount { account: account(id), profile: Box::new(profile) })
 }
 
 fn get(id: &str) -> Op {
-    Operation::GetAccount { account: account(id) }
+    Operation::GetAccount(operation::GetAccount { account: account(id) })
 }
 
 fn balance(id: &str) -> Op {
-    Operation::Balance { platform: platform(), account: account(id), game: None }
+    Operation::Balance(operation::Balance { platform: platform(), account: account(id), game: None })
 }
 
 fn open(id: &str, key: &str) -> Op {
-    Operation::OpenSession { account: account(id), key: key.into() }
+    Operation::OpenSession(operation::OpenSession { account: account(id), key: key.into() })
 }
 
 fn close(id: &str, key: &str) -> Op {
-    Operation::CloseSession { account: account(id), key: key.into() }
+    Operation::CloseSession(operation::CloseSession { account: account(id), key: key.into() })
 }
 
 fn redeem(key: &str) -> Op {
-    Operation::RedeemWrapped { platform: platform(), key: key.into(), minted_ms: START_MS }
+    Operation::RedeemWrapped(operation::RedeemWrapped {
+        platform: platform(),
+        key: key.into(),
+        minted_ms: START_MS,
+    })
 }
 
 const NO_ACCOUNT: Told = Outcome::OperatorRefused(OperatorRefusal::NoAccount);
@@ -305,15 +308,15 @@ fn a_full_lane_refuses_before_anything_changes() {
     let under_way = cluster.submitted;
     for operation in [put(&other), open(&own, &cluster.key(1, 0)), redeem(&cluster.key(1, 0))] {
         let (waiter, submitted) = cluster.submit(0, &operation);
-        assert_eq!(submitted, Submitted::Answered);
+        assert!(submitted);
         assert_eq!(cluster.told.remove(&(0, waiter)), Some(Outcome::Unavailable));
     }
     let mut metrics = String::new();
     cluster.registry.write(Memory::default(), &mut metrics);
     assert!(metrics.contains("purser_lane_refused_total{shard=\"0\"} 3\n"), "{metrics}");
     // This shard's own accounts are served, and so are those of the other side.
-    assert_eq!(cluster.submit(0, &balance(&own)).1, Submitted::Answered);
-    assert_eq!(cluster.submit(1, &balance(&own)).1, Submitted::Pending);
+    assert!(cluster.submit(0, &balance(&own)).1);
+    assert!(!cluster.submit(1, &balance(&own)).1);
 
     // A shard takes so many at a time, and then looks at its sockets again.
     assert!(cluster.poll(1));
@@ -322,7 +325,7 @@ fn a_full_lane_refuses_before_anything_changes() {
     assert!(cluster.poll(0));
     let nobody = |cluster: &Cluster| cluster.told.values().filter(|told| **told == NO_ACCOUNT).count();
     assert_eq!(nobody(&cluster), LANE_BURST);
-    assert_eq!(cluster.submit(0, &put(&other)).1, Submitted::Pending, "there is room again");
+    assert!(!cluster.submit(0, &put(&other)).1, "there is room again");
     cluster.settle();
     assert_eq!(nobody(&cluster), LANE_REQUESTS_MAX);
     assert_eq!(cluster.told.len(), under_way as usize - 1 + 3);
@@ -348,7 +351,7 @@ fn a_step_waits_where_its_lane_is_full() {
         ];
         cluster.fill(0, 2);
         let waiters = rows.each_ref().map(|(operation, _)| cluster.submit(0, operation));
-        assert!(waiters.iter().all(|(_, submitted)| *submitted == Submitted::Pending));
+        assert!(waiters.iter().all(|(_, done)| !done));
         if keys == 1 {
             cluster.fill(0, 1);
             while cluster.shards[0].deferred.is_empty() {
@@ -379,7 +382,7 @@ fn waiting_steps_are_bounded() {
     cluster.fill(0, 1);
     let first = cluster.submitted;
     for _ in 0..LANE_REQUESTS_MAX {
-        assert_eq!(cluster.submit(0, &redeem(&key)).1, Submitted::Pending);
+        assert!(!cluster.submit(0, &redeem(&key)).1);
     }
     assert_eq!(cluster.shards[0].deferred.len(), LANE_REQUESTS_MAX);
     for operation in [redeem(&key), open(&id, &cluster.key(0, 1))] {
@@ -448,7 +451,7 @@ fn a_shard_parks_where_no_lane_holds_anything() {
     assert_eq!(cluster.told.remove(&(0, waiter)), Some(NO_ACCOUNT));
     assert!(parks(&cluster, 0));
     cluster.shards[0].unpark();
-    assert_eq!(cluster.submit(1, &get(&cluster.account(0, 0))).1, Submitted::Pending);
+    assert!(!cluster.submit(1, &get(&cluster.account(0, 0))).1);
     cluster.shards[1].flush();
     assert!(!cluster.is_signalled(0), "who is awake needs no waking");
     assert!(!cluster.poll(1), "nothing has come back yet");
@@ -473,12 +476,12 @@ fn time_does_not_go_back() {
     cluster.check(0, &open(&id, &key), &opened(&key));
     cluster.now_ms -= 5_000;
     for at in 0..2 {
-        let create = Operation::CreateToken {
+        let create = Operation::CreateToken(operation::CreateToken {
             platform: platform(),
             account: account(&id),
             game: "11588".into(),
             entropy: 0,
-        };
+        });
         cluster.check(at, &create, &Outcome::WrappedToken { key: key.as_str().into(), minted_ms: START_MS });
     }
 }

@@ -13,7 +13,7 @@ use journal::reader::ReadError;
 use journal::{Group, Journal, Origin, Point, SegmentSource, Tail, replay};
 use limits::JOURNAL_BLOCK_BYTES;
 use wallet::account::AccountRef;
-use wallet::operation::Operation;
+use wallet::operation::{self, Operation};
 use wallet::outcome::Receipt;
 
 const ORIGIN: Origin = Origin { stream: 77, shard: 0, shards: 1 };
@@ -97,7 +97,11 @@ fn write_group((segments, readies): &mut (Segments, mpsc::Receiver<()>), group: 
 /// A group of one block, of one record.
 fn group(journal: &mut Journal) -> Group {
     let account = AccountRef::new("default/admin");
-    journal.append(5, &Operation::StartSession { account, key: "k" }, &Receipt::default());
+    journal.append(
+        5,
+        &Operation::StartSession(operation::StartSession { account, key: "k" }),
+        &Receipt::default(),
+    );
     journal.take_group().unwrap()
 }
 

@@ -10,7 +10,7 @@
 use super::account::AccountHash;
 use super::image::AccountImage;
 use super::ledger::AccountIndex;
-use super::operation::{Operation, Released};
+use super::operation::{self, Operation, Released};
 use super::rounds::RoundIndex;
 use super::session;
 use super::settings::Settings;
@@ -92,7 +92,11 @@ impl Wallet {
     /// Gives at most `most` session keys back that are free now. `release` brings each to its slot.
     pub fn release_keys(&mut self, most: usize, mut release: impl FnMut(Operation<&str>)) {
         for (key, account) in self.keys_to_release.drain(..most.min(self.keys_to_release.len())) {
-            release(Operation::ReleaseKey { key: &key, account, answer: Released::Swept });
+            release(Operation::ReleaseKey(operation::ReleaseKey {
+                key: &key,
+                holder: account,
+                answer: Released::Swept,
+            }));
         }
     }
 

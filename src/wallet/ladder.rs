@@ -6,7 +6,7 @@
 
 use super::account::Status;
 use super::amount::Amount;
-use super::ledger::AccountIndex;
+use super::ledger::Account;
 use super::operation::{Play, PlayKind};
 use super::outcome::ErrorCode;
 use super::play::{At, NO_ROUND};
@@ -40,7 +40,7 @@ pub(super) const NO_SESSION: &str = "GatewaySessionToken names no session of thi
 impl Wallet {
     /// Climbs the ladder.
     pub(super) fn judge(&self, stamp: Stamp, play: &Play<&str>, at: At) -> Verdict {
-        let At { account: index, platform, round } = at;
+        let At { account: index, platform, round, session } = at;
         let account = self.accounts.get(index);
         let currency = self.books.get(account.domain()).currency();
         let round = round.map(|round| self.rounds.get(round));
@@ -50,7 +50,7 @@ impl Wallet {
         if let Some(refusal) = self.remembered_refusal(stamp.now_ms, play, at) {
             return refusal;
         }
-        if let Some(refusal) = self.judge_session(stamp.now_ms, play, index) {
+        if let Some(refusal) = self.judge_session(stamp.now_ms, play, at) {
             return refusal;
         }
         let frozen = account.status() == Status::Frozen;
@@ -76,7 +76,7 @@ impl Wallet {
         let strict = self.platforms.dialect(platform).strict_rounds;
         let holds = account.cash().checked_add(play.amount).is_some();
         match play.kind {
-            PlayKind::Bet => self.judge_bet(stamp, play, index, round),
+            PlayKind::Bet => self.judge_bet(stamp, play, account, session, round),
             PlayKind::Win => if_holds(holds, judge_win(play, round, strict)),
             PlayKind::Void => if_holds(holds, judge_void(play, round)),
             PlayKind::Rollback => if_holds(holds, judge_rollback(play, round, strict)),
@@ -84,11 +84,10 @@ impl Wallet {
     }
 
     /// The rung of the session: of a bet it must be live and this account's, of winnings not another's.
-    fn judge_session(&self, now_ms: Millis, play: &Play<&str>, index: AccountIndex) -> Option<Verdict> {
-        let account = self.accounts.get(index);
+    fn judge_session(&self, now_ms: Millis, play: &Play<&str>, at: At) -> Option<Verdict> {
+        let account = self.accounts.get(at.account);
         let horizon = self.session_horizon(now_ms);
-        let session = play.session.and_then(|key| account.session_at(|session| &*session.key == key));
-        let session = session.map(|at| &account.sessions[at]);
+        let session = at.session.map(|at| &account.sessions[at]);
         let remembered = session.filter(|session| !horizon.is_past(session));
         if session.is_some() && remembered.is_none() {
             marks::hit(Mark::SessionPastHorizon);
@@ -115,10 +114,10 @@ impl Wallet {
         &self,
         stamp: Stamp,
         play: &Play<&str>,
-        index: AccountIndex,
+        account: &Account,
+        session: Option<usize>,
         round: Option<&Round>,
     ) -> Verdict {
-        let account = self.accounts.get(index);
         match round.map_or(RoundState::Unopened, |round| round.state) {
             RoundState::Unopened if !play.starts_round => {
                 return Refuse(
@@ -152,7 +151,6 @@ impl Wallet {
             if let Some((code, why)) = activity.sums.broken(periods, limits, play.amount) {
                 return Refuse(code, why);
             }
-            let session = play.session.and_then(|key| account.session_at(|session| &*session.key == key));
             let started_ms = session.map_or(stamp.now_ms, |at| account.sessions[at].started_ms);
             let length_ms = limits.session_minutes.map(|minutes| u64::from(minutes) * 60_000);
             if length_ms.is_some_and(|length_ms| stamp.now_ms.saturating_sub(started_ms) >= length_ms) {

@@ -13,7 +13,7 @@ use super::amount::Amount;
 use super::books::{Book, DomainId};
 use super::horizon::is_over;
 use super::lines::Lines;
-use super::outcome::{ErrorCode, Extras, Receipt};
+use super::outcome::{ErrorCode, Extras, ProfileText, Receipt};
 use super::platforms::PlatformIndex;
 use super::restriction::Restrictions;
 use super::round_lists::RoundLists;
@@ -206,27 +206,38 @@ impl Known {
         self.country
     }
 
-    pub(super) fn extras(&self) -> Option<Extras<&str>> {
+    /// The optional members that are there.
+    pub(super) fn extras(&self) -> Option<Extras<ProfileText>> {
         let rest = self.rest.as_ref()?;
+        let known = |text| self.text(text).map(|_| text);
         Some(Extras {
-            user_name: rest.user_name.as_deref(),
-            display_name: rest.display_name.as_deref(),
-            city: rest.city.as_deref(),
+            user_name: known(ProfileText::UserName),
+            display_name: known(ProfileText::DisplayName),
+            city: known(ProfileText::City),
             born: rest.born,
             gender: rest.gender,
         })
     }
 
+    pub(super) fn text(&self, text: ProfileText) -> Option<&str> {
+        let rest = self.rest.as_ref()?;
+        match text {
+            ProfileText::UserName => rest.user_name.as_deref(),
+            ProfileText::DisplayName => rest.display_name.as_deref(),
+            ProfileText::City => rest.city.as_deref(),
+        }
+    }
+
     pub(super) fn to_profile(&self) -> Profile {
-        let extras = self.extras();
-        let owned = |text: Option<&str>| text.map(CompactString::from);
+        let rest = self.rest.as_deref();
+        let text = |text| self.text(text).map(CompactString::from);
         Profile {
             country: self.country,
-            gender: extras.as_ref().and_then(|extras| extras.gender),
-            born: extras.as_ref().and_then(|extras| extras.born),
-            user_name: extras.as_ref().and_then(|extras| owned(extras.user_name)),
-            display_name: extras.as_ref().and_then(|extras| owned(extras.display_name)),
-            city: extras.as_ref().and_then(|extras| owned(extras.city)),
+            gender: rest.and_then(|rest| rest.gender),
+            born: rest.and_then(|rest| rest.born),
+            user_name: text(ProfileText::UserName),
+            display_name: text(ProfileText::DisplayName),
+            city: text(ProfileText::City),
         }
     }
 }

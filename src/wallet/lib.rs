@@ -72,7 +72,7 @@ use books::{Books, DomainId};
 use games::Games;
 use ledger::{Account, AccountIndex, Accounts};
 use operation::Operation;
-use outcome::{Balance, Effect, ErrorCode, Outcome, Receipt, Why};
+use outcome::{Balance, Effect, ErrorCode, Outcome, Place, Receipt, Text, Why};
 use platforms::{PlatformIndex, Platforms};
 use rounds::Rounds;
 use session::{Idle, SessionHorizon};
@@ -287,57 +287,53 @@ impl Wallet {
     }
 
     /// Applies `operation` and says what became of it; `effect` is told what it did to the wallet.
-    pub fn apply<'a>(
-        &'a mut self,
-        stamp: Stamp,
-        operation: &Operation<&'a str>,
-        effect: &mut Effect,
-    ) -> Outcome<&'a str> {
-        let now_ms = stamp.now_ms;
+    pub fn apply(&mut self, stamp: Stamp, operation: &Operation<&str>, effect: &mut Effect) -> Outcome<Text> {
         *effect = Effect::default();
-        if !self.periods.holds(now_ms) {
-            self.periods = Periods::at(now_ms);
+        if !self.periods.holds(stamp.now_ms) {
+            self.periods = Periods::at(stamp.now_ms);
         }
         match operation {
-            Operation::Balance { platform, account, game } => self.balance(*platform, account, *game, effect),
-            Operation::CreateToken { platform, account, game, entropy } => {
-                self.create_token(now_ms, *platform, account, game, *entropy, effect)
-            }
-            Operation::RedeemToken { platform, token } => {
-                self.redeem_token(now_ms, *platform, *token, effect)
-            }
-            Operation::RedeemWrapped { platform, key, minted_ms } => {
-                self.locate_session(*platform, key, *minted_ms, effect)
-            }
-            Operation::RedeemSession { platform, account, key, minted_ms } => {
-                self.redeem_session(now_ms, *platform, *account, key, *minted_ms, effect)
-            }
+            Operation::Balance(of) => self.balance(of, effect),
+            Operation::CreateToken(of) => self.create_token(stamp, of, effect),
+            Operation::RedeemToken(of) => self.redeem_token(stamp, of, effect),
+            Operation::RedeemWrapped(of) => self.locate_session(of, effect),
+            Operation::RedeemSession(of) => self.redeem_session(stamp, of, effect),
             Operation::Play(play) => self.play(stamp, play, effect),
-            Operation::EndRound { .. } => self.end_round(stamp, operation, effect),
-            Operation::Credit { .. } => self.credit(stamp, operation, effect),
-            Operation::Alert { .. } => self.alert(stamp, operation, effect),
-            Operation::FindHolder { play } => self.find_holder(play),
-            Operation::CheckHolder { holder, play } => self.check_holder(now_ms, *holder, play, effect),
-            Operation::PutAccount { account, profile } => self.put_account(stamp, account, profile, effect),
-            Operation::GetAccount { account } => self.get_account(now_ms, account, effect),
-            Operation::SetStatus { account, status } => self.set_status(stamp, account, *status, effect),
-            Operation::Transfer { .. } => self.transfer(stamp, operation, effect),
-            Operation::SetLimits { account, limits } => self.set_limits(stamp, account, limits, effect),
-            Operation::GetStatement { account, after, limit } => {
-                self.get_statement(now_ms, account, *after, *limit, effect)
-            }
-            Operation::OpenSession { account, key } => self.claim_key(account, key, effect),
-            Operation::StartSession { account, key } => self.start_session(stamp, account, key, effect),
-            Operation::CloseSession { account, key } => self.close_session(stamp, account, key, effect),
-            Operation::CheckClaim { holder, account, key } => {
-                self.check_claim(now_ms, *holder, account, key, effect)
-            }
-            Operation::ReleaseKey { key, account, answer } => self.release_key(stamp, key, *account, *answer),
-            Operation::RenewSession { account, key, used_ms } => {
-                self.renew_session(stamp, account, key, *used_ms, effect);
-                Outcome::Silent
-            }
+            Operation::EndRound(of) => self.end_round(stamp, of, effect),
+            Operation::Credit(of) => self.credit(stamp, of, effect),
+            Operation::Alert(of) => self.alert(stamp, of, effect),
+            Operation::FindHolder(of) => self.find_holder(&of.play),
+            Operation::CheckHolder(of) => self.check_holder(stamp, of, effect),
+            Operation::PutAccount(of) => self.put_account(stamp, of, effect),
+            Operation::GetAccount(of) => self.get_account(stamp, of, effect),
+            Operation::SetStatus(of) => self.set_status(stamp, of, effect),
+            Operation::Transfer(of) => self.transfer(stamp, of, effect),
+            Operation::SetLimits(of) => self.set_limits(stamp, of, effect),
+            Operation::GetStatement(of) => self.get_statement(stamp, of, effect),
+            Operation::OpenSession(of) => self.claim_key(of, effect),
+            Operation::StartSession(of) => self.start_session(stamp, of, effect),
+            Operation::CloseSession(of) => self.close_session(stamp, of, effect),
+            Operation::CheckClaim(of) => self.check_claim(stamp, of, effect),
+            Operation::ReleaseKey(of) => self.release_key(stamp, of),
+            Operation::RenewSession(of) => self.renew_session(stamp, of, effect),
         }
+    }
+
+    /// The outcome of `operation` with its strings, out of the wallet as it is now.
+    pub fn told<'a>(&'a self, outcome: Outcome<Text>, operation: &'a Operation<&str>) -> Outcome<&'a str> {
+        outcome.map(|text| self.text(text, operation))
+    }
+
+    /// A string of the outcome of `operation`.
+    fn text<'a>(&'a self, text: Text, operation: &'a Operation<&str>) -> &'a str {
+        let known = match text.0 {
+            Place::Transaction => operation.transaction(),
+            Place::Key => operation.key(),
+            Place::AccountId(index) => Some(self.accounts.get(index).id()),
+            Place::SessionKey(index, at) => Some(&*self.accounts.get(index).sessions[at as usize].key),
+            Place::Profile(index, text) => self.accounts.get(index).profile().text(text),
+        };
+        known.expect("an outcome names what is there")
     }
 
     /// Whether an operation that may change something would; `true` where that is not known before it is applied. A
@@ -345,11 +341,10 @@ impl Wallet {
     pub fn would_change(&self, now_ms: Millis, operation: &Operation<&str>) -> bool {
         match operation {
             Operation::Play(play) => self.play_would_change(now_ms, play),
-            Operation::EndRound { .. } => self.end_would_change(now_ms, operation),
-            Operation::Credit { .. } | Operation::Transfer { .. } => {
-                self.payment_would_change(now_ms, operation)
-            }
-            _ => operation.is_write(),
+            Operation::EndRound(of) => self.end_would_change(now_ms, of),
+            Operation::Credit(of) => self.credit_would_change(now_ms, of),
+            Operation::Transfer(of) => self.transfer_would_change(now_ms, of),
+            other => other.is_write(),
         }
     }
 
@@ -443,7 +438,7 @@ impl Wallet {
     }
 }
 
-const fn refused<S>(code: ErrorCode, why: &'static str) -> Outcome<S> {
+const fn refused(code: ErrorCode, why: &'static str) -> Outcome<Text> {
     Outcome::Refused { code, why: Why(why), balance: None }
 }
 

@@ -5,14 +5,16 @@ use alloc::vec::Vec;
 use compact_str::CompactString;
 use hashbrown::hash_table::Entry;
 
-use super::account::{AccountHash, AccountRef, KeyHash, Profile, Status};
-use super::amount::Money;
+use super::account::KeyHash;
 use super::ledger::{Account, Activity};
 use super::lines::StatementPlace;
-use super::operation::{Direction, Operation, Released};
+use super::operation::{
+    CheckClaim, CloseSession, Direction, GetAccount, GetStatement, OpenSession, Operation, PutAccount,
+    ReleaseKey, Released, SetLimits, SetStatus, StartSession, Transfer,
+};
 use super::outcome::{
-    AccountView, AlertView, Effect, LineKind, OperatorRefusal, Outcome, RoundView, SessionView, Statement,
-    StatementLine,
+    AccountView, AlertView, Effect, LineKind, OperatorRefusal, Outcome, Place, RoundView, SessionView,
+    Statement, StatementLine, Text,
 };
 use super::outside::Recalled;
 use super::platforms::PlatformIndex;
@@ -27,10 +29,9 @@ impl Wallet {
     pub(super) fn put_account(
         &mut self,
         stamp: Stamp,
-        account: &AccountRef<&str>,
-        profile: &Profile,
+        PutAccount { account, profile }: &PutAccount<&str>,
         effect: &mut Effect,
-    ) -> Outcome<&'static str> {
+    ) -> Outcome<Text> {
         let Some(domain) = self.books.domain_of(account.id()) else {
             return Outcome::OperatorRefused(OperatorRefusal::NoDomain);
         };
@@ -62,10 +63,10 @@ impl Wallet {
 
     pub(super) fn get_account(
         &self,
-        now_ms: Millis,
-        account: &AccountRef<&str>,
+        Stamp { now_ms, .. }: Stamp,
+        GetAccount { account }: &GetAccount<&str>,
         effect: &mut Effect,
-    ) -> Outcome<&'static str> {
+    ) -> Outcome<Text> {
         let Some(index) = self.accounts.find(account) else {
             return Outcome::OperatorRefused(OperatorRefusal::NoAccount);
         };
@@ -107,29 +108,24 @@ impl Wallet {
     pub(super) fn set_status(
         &mut self,
         stamp: Stamp,
-        account: &AccountRef<&str>,
-        status: Status,
+        SetStatus { account, status }: &SetStatus<&str>,
         effect: &mut Effect,
-    ) -> Outcome<&'static str> {
+    ) -> Outcome<Text> {
         let Some(index) = self.accounts.find(account) else {
             return Outcome::OperatorRefused(OperatorRefusal::NoAccount);
         };
-        self.accounts.get_mut(index).set_status(status);
+        self.accounts.get_mut(index).set_status(*status);
         self.note(stamp, index, effect);
-        Outcome::StatusSet(status)
+        Outcome::StatusSet(*status)
     }
 
     /// A deposit or a withdrawal. They are known by account, direction and id, as a credit is (protocol §4).
     pub(super) fn transfer(
         &mut self,
         stamp: Stamp,
-        operation: &Operation<&str>,
+        Transfer { account, direction, transaction, amount, currency: asked }: &Transfer<&str>,
         effect: &mut Effect,
-    ) -> Outcome<&'static str> {
-        let Operation::Transfer { account, direction, transaction, amount, currency: asked } = operation
-        else {
-            unreachable!("the call of another operation");
-        };
+    ) -> Outcome<Text> {
         let refuse = Outcome::OperatorRefused;
         let Some(index) = self.accounts.find(account) else {
             return refuse(OperatorRefusal::NoAccount);
@@ -168,10 +164,9 @@ impl Wallet {
     pub(super) fn set_limits(
         &mut self,
         stamp: Stamp,
-        account: &AccountRef<&str>,
-        asked: &Restrictions<Money>,
+        SetLimits { account, limits: asked }: &SetLimits<&str>,
         effect: &mut Effect,
-    ) -> Outcome<&'static str> {
+    ) -> Outcome<Text> {
         let Some(index) = self.accounts.find(account) else {
             return Outcome::OperatorRefused(OperatorRefusal::NoAccount);
         };
@@ -190,12 +185,10 @@ impl Wallet {
     /// that is too much for one request, it is to be asked again.
     pub(super) fn get_statement(
         &mut self,
-        now_ms: Millis,
-        account: &AccountRef<&str>,
-        after: u64,
-        limit: u16,
+        Stamp { now_ms, .. }: Stamp,
+        GetStatement { account, after, limit }: &GetStatement<&str>,
         effect: &mut Effect,
-    ) -> Outcome<&'static str> {
+    ) -> Outcome<Text> {
         let Some(index) = self.accounts.find(account) else {
             return Outcome::OperatorRefused(OperatorRefusal::NoAccount);
         };
@@ -206,12 +199,12 @@ impl Wallet {
         let found = self.accounts.get(index);
         effect.seen = found.changed;
         let currency = self.books.get(found.domain()).currency();
-        let limit = usize::from(limit).min(limits::STATEMENT_LINES_MAX);
+        let limit = usize::from(*limit).min(limits::STATEMENT_LINES_MAX);
         let mut page = Statement { currency, lines: Vec::new(), more: false, complete_from: 1 };
         if let Some(activity) = found.activity() {
             page.complete_from = activity.forgotten + 1;
             let mut room = limits::STATEMENT_BYTES_MAX;
-            for place in activity.statement.after(after) {
+            for place in activity.statement.after(*after) {
                 let line = self.line(activity, place);
                 let bytes = line.json_bytes_max();
                 page.more = page.lines.len() == limit || bytes > room;
@@ -262,12 +255,11 @@ impl Wallet {
         }
     }
 
-    pub(super) fn claim_key<'a>(
+    pub(super) fn claim_key(
         &mut self,
-        account: &AccountRef<&str>,
-        key: &str,
+        OpenSession { account, key }: &OpenSession<&str>,
         effect: &mut Effect,
-    ) -> Outcome<&'a str> {
+    ) -> Outcome<Text> {
         let hash = KeyHash::of(key);
         // That a key is free may follow from a logout of this shard that a crash would undo.
         effect.seen = self.released;
@@ -276,11 +268,9 @@ impl Wallet {
         match entry {
             Entry::Occupied(taken) if taken.get().account != account.hash() => {
                 // Whether that account's session is there, and is there for good, it alone knows.
-                return Outcome::Next(Box::new(Operation::CheckClaim {
-                    holder: taken.get().account,
-                    account: account.map(|id| CompactString::from(*id)),
-                    key: key.into(),
-                }));
+                let holder = taken.get().account;
+                let account = account.map(|id| CompactString::from(*id));
+                return next(CheckClaim { holder, account, key: (*key).into() });
             }
             // Each claim is a request under way, or a session; so they don't run out of 32 bits.
             Entry::Occupied(mut held) => held.get_mut().claims += 1,
@@ -288,23 +278,20 @@ impl Wallet {
                 free.insert(Holder { key: hash, account: account.hash(), claims: 1 });
             }
         }
-        let account = account.map(|id| CompactString::from(*id));
-        Outcome::Next(Box::new(Operation::StartSession { account, key: key.into() }))
+        next(StartSession { account: account.map(|id| CompactString::from(*id)), key: (*key).into() })
     }
 
     /// Second step of a login whose key another account has claimed. That account is shown to hold it only where its
     /// session is there, and the answer waits until that is durable; a session that is over gives its key up.
-    pub(super) fn check_claim<'a>(
+    pub(super) fn check_claim(
         &mut self,
-        now_ms: Millis,
-        holder: AccountHash,
-        account: &AccountRef<&str>,
-        key: &str,
+        Stamp { now_ms, .. }: Stamp,
+        CheckClaim { holder, account, key }: &CheckClaim<&str>,
         effect: &mut Effect,
-    ) -> Outcome<&'a str> {
-        debug_assert!(holder != account.hash(), "an account's own key is not asked for");
-        let has = |found: &Account| found.session_at(|session| &*session.key == key);
-        let Some(index) = self.accounts.find_hash(holder, |found| has(found).is_some()) else {
+    ) -> Outcome<Text> {
+        debug_assert!(*holder != account.hash(), "an account's own key is not asked for");
+        let has = |found: &Account| found.session_at(|session| &*session.key == *key);
+        let Some(index) = self.accounts.find_hash(*holder, |found| has(found).is_some()) else {
             // It is on its way, in or out.
             marks::hit(Mark::KeyInFlight);
             return Outcome::OperatorRefused(OperatorRefusal::TryAgain);
@@ -318,23 +305,16 @@ impl Wallet {
         }
         marks::hit(Mark::KeyFreed);
         let key = found.sessions.remove(at).key.into();
-        Outcome::Next(Box::new(Operation::ReleaseKey { key, account: holder, answer: Released::Freed }))
+        next(ReleaseKey { key, holder: *holder, answer: Released::Freed })
     }
 
-    pub(super) fn start_session<'a>(
+    pub(super) fn start_session(
         &mut self,
         stamp: Stamp,
-        account: &AccountRef<&str>,
-        key: &'a str,
+        StartSession { account, key }: &StartSession<&str>,
         effect: &mut Effect,
-    ) -> Outcome<&'a str> {
-        let unclaim = |answer| {
-            Outcome::Next(Box::new(Operation::ReleaseKey {
-                key: key.into(),
-                account: account.hash(),
-                answer,
-            }))
-        };
+    ) -> Outcome<Text> {
+        let unclaim = |answer| next(ReleaseKey { key: (*key).into(), holder: account.hash(), answer });
         let Some(index) = self.accounts.find(account) else {
             return unclaim(Released::NoAccount);
         };
@@ -343,16 +323,15 @@ impl Wallet {
         let (again, freed) = self.accounts.get_mut(index).log_in(horizon, key, Idle::Expires);
         self.free(account.hash(), freed);
         self.note(stamp, index, effect);
-        if again { unclaim(Released::Opened) } else { Outcome::SessionOpened { key } }
+        if again { unclaim(Released::Opened) } else { Outcome::SessionOpened { key: Text(Place::Key) } }
     }
 
-    pub(super) fn close_session<'a>(
+    pub(super) fn close_session(
         &mut self,
         stamp: Stamp,
-        account: &AccountRef<&str>,
-        key: &str,
+        CloseSession { account, key }: &CloseSession<&str>,
         effect: &mut Effect,
-    ) -> Outcome<&'a str> {
+    ) -> Outcome<Text> {
         let Some(index) = self.accounts.find(account) else {
             return Outcome::OperatorRefused(OperatorRefusal::NoAccount);
         };
@@ -360,7 +339,7 @@ impl Wallet {
         let replays = self.catalog.is_none();
         let found = self.accounts.get_mut(index);
         effect.seen = found.changed;
-        let is_it = |session: &Session| &*session.key == key;
+        let is_it = |session: &Session| &*session.key == *key;
         // A replay may know of an earlier last use, and have forgotten it by then: what counts is that it is gone.
         let at = if replays { found.session_at(is_it) } else { found.remembered_session(horizon, is_it) };
         if let Some(at) = at {
@@ -369,26 +348,20 @@ impl Wallet {
             return Outcome::OperatorRefused(OperatorRefusal::NoSession);
         }
         self.note(stamp, index, effect);
-        Outcome::Next(Box::new(Operation::ReleaseKey {
-            key: key.into(),
-            account: account.hash(),
-            answer: Released::Closed,
-        }))
+        next(ReleaseKey { key: (*key).into(), holder: account.hash(), answer: Released::Closed })
     }
 
-    pub(super) fn release_key<'a>(
+    pub(super) fn release_key(
         &mut self,
         stamp: Stamp,
-        key: &'a str,
-        account: AccountHash,
-        answer: Released,
-    ) -> Outcome<&'a str> {
+        ReleaseKey { key, holder, answer }: &ReleaseKey<&str>,
+    ) -> Outcome<Text> {
         if self.catalog.is_none() {
             // The directory is made anew after a replay.
             return Outcome::Silent;
         }
         let hash = KeyHash::of(key);
-        let held = |holder: &Holder| holder.key == hash && holder.account == account;
+        let held = |known: &Holder| known.key == hash && known.account == *holder;
         let mut entry = self.directory.find_entry(hash.bits(), held).expect("what is released was claimed");
         self.released = stamp.sequence - 1;
         entry.get_mut().claims -= 1;
@@ -396,13 +369,18 @@ impl Wallet {
             entry.remove();
         }
         match answer {
-            Released::Opened => Outcome::SessionOpened { key },
+            Released::Opened => Outcome::SessionOpened { key: Text(Place::Key) },
             Released::Closed => Outcome::SessionClosed,
             Released::NoAccount => Outcome::OperatorRefused(OperatorRefusal::NoAccount),
             Released::Freed => Outcome::OperatorRefused(OperatorRefusal::TryAgain),
             Released::Swept => Outcome::Silent,
         }
     }
+}
+
+/// The step that follows.
+fn next(step: impl Into<Operation<CompactString>>) -> Outcome<Text> {
+    Outcome::Next(Box::new(step.into()))
 }
 
 fn alerts(activity: &Activity) -> Vec<AlertView> {

@@ -7,6 +7,7 @@ use compact_str::CompactString;
 use super::account::{Profile, Status};
 use super::amount::Amount;
 use super::currency::Currency;
+use super::ledger::AccountIndex;
 use super::operation::{Operation, PlayKind};
 use super::platform::PlatformKey;
 use super::restriction::Restrictions;
@@ -276,8 +277,8 @@ pub struct SessionView {
     pub used_ms: u64,
 }
 
-/// What became of an operation. Borrowed from the wallet where it was applied (`Outcome<&str>`), owned where it
-/// crosses to another core.
+/// What became of an operation. Its strings are places in the wallet or the operation as it comes out
+/// ([`Outcome<Text>`](Text)), borrowed to be encoded, and owned where it crosses to another core.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome<S> {
     /// `balance`: the funds.
@@ -384,48 +385,77 @@ pub enum OperatorRefusal {
 }
 
 impl<S> Outcome<S> {
-    /// The same outcome with every string passed through `f`; used with `CompactString::from` for a lane.
-    pub fn map<'a, T>(&'a self, f: impl Fn(&'a S) -> T) -> Outcome<T> {
+    /// The same outcome with every string passed through `f`.
+    pub fn map<T>(self, f: impl Fn(S) -> T) -> Outcome<T> {
         match self {
-            Self::Balance(balance) => Outcome::Balance(*balance),
-            Self::Token(token) => Outcome::Token(*token),
-            Self::WrappedToken { key, minted_ms } => {
-                Outcome::WrappedToken { key: f(key), minted_ms: *minted_ms }
-            }
+            Self::Balance(balance) => Outcome::Balance(balance),
+            Self::Token(token) => Outcome::Token(token),
+            Self::WrappedToken { key, minted_ms } => Outcome::WrappedToken { key: f(key), minted_ms },
             Self::Redeemed(redeemed) => Outcome::Redeemed(Redeemed {
-                account: f(&redeemed.account),
-                key: f(&redeemed.key),
+                account: f(redeemed.account),
+                key: f(redeemed.key),
                 currency: redeemed.currency,
                 country: redeemed.country,
-                extras: redeemed.extras.as_ref().map(|extras| Extras {
-                    user_name: extras.user_name.as_ref().map(&f),
-                    display_name: extras.display_name.as_ref().map(&f),
-                    city: extras.city.as_ref().map(&f),
-                    born: extras.born,
-                    gender: extras.gender,
-                }),
+                extras: redeemed.extras.map(|extras| extras.map(f)),
             }),
             Self::Done { reference, staked, balance } => {
-                Outcome::Done { reference: f(reference), staked: *staked, balance: *balance }
+                Outcome::Done { reference: f(reference), staked, balance }
             }
-            Self::Noted(balance) => Outcome::Noted(*balance),
-            Self::Refused { code, why, balance } => {
-                Outcome::Refused { code: *code, why: *why, balance: *balance }
-            }
-            Self::AccountPut { created } => Outcome::AccountPut { created: *created },
-            Self::Account(view) => Outcome::Account(view.clone()),
-            Self::StatusSet(status) => Outcome::StatusSet(*status),
-            Self::Transferred(balance) => Outcome::Transferred(*balance),
-            Self::LimitsSet { limits, currency } => {
-                Outcome::LimitsSet { limits: limits.clone(), currency: *currency }
-            }
-            Self::Statement(statement) => Outcome::Statement(statement.clone()),
+            Self::Noted(balance) => Outcome::Noted(balance),
+            Self::Refused { code, why, balance } => Outcome::Refused { code, why, balance },
+            Self::AccountPut { created } => Outcome::AccountPut { created },
+            Self::Account(view) => Outcome::Account(view),
+            Self::StatusSet(status) => Outcome::StatusSet(status),
+            Self::Transferred(balance) => Outcome::Transferred(balance),
+            Self::LimitsSet { limits, currency } => Outcome::LimitsSet { limits, currency },
+            Self::Statement(statement) => Outcome::Statement(statement),
             Self::SessionOpened { key } => Outcome::SessionOpened { key: f(key) },
             Self::SessionClosed => Outcome::SessionClosed,
-            Self::OperatorRefused(refusal) => Outcome::OperatorRefused(*refusal),
+            Self::OperatorRefused(refusal) => Outcome::OperatorRefused(refusal),
             Self::Unavailable => Outcome::Unavailable,
-            Self::Next(operation) => Outcome::Next(operation.clone()),
+            Self::Next(operation) => Outcome::Next(operation),
             Self::Silent => Outcome::Silent,
         }
     }
+}
+
+impl<S> Extras<S> {
+    /// The same members with every string passed through `f`.
+    pub(super) fn map<T>(self, f: impl Fn(S) -> T) -> Extras<T> {
+        Extras {
+            user_name: self.user_name.map(&f),
+            display_name: self.display_name.map(&f),
+            city: self.city.map(&f),
+            born: self.born,
+            gender: self.gender,
+        }
+    }
+}
+
+/// A string of an outcome, by where it stands; [`Wallet::text`](super::Wallet::text) has it. So an outcome borrows nothing, and
+/// what is done with it may change the wallet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Text(pub(super) Place);
+
+/// Where a string of an outcome stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It is the id of the operation's own transaction.
+    Transaction,
+    /// It is the session key of the operation.
+    Key,
+    /// An account's id.
+    AccountId(AccountIndex),
+    /// The key of an account's session.
+    SessionKey(AccountIndex, u32),
+    /// A text of an account's profile.
+    Profile(AccountIndex, ProfileText),
+}
+
+/// Which text of a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ProfileText {
+    UserName,
+    DisplayName,
+    City,
 }

@@ -4,8 +4,8 @@
 use super::amount::Amount;
 use super::ledger::AccountIndex;
 use super::lines::StatementPlace;
-use super::operation::Operation;
-use super::outcome::{Effect, ErrorCode, Outcome, Why};
+use super::operation::{Alert, Credit, Transfer};
+use super::outcome::{Effect, ErrorCode, Outcome, Place, Text, Why};
 use super::platforms::PlatformIndex;
 use super::rounds::{Kind, Transaction};
 use super::{Millis, Rules, Stamp, Wallet, because, refused};
@@ -22,15 +22,12 @@ pub(super) enum Recalled {
 
 impl Wallet {
     /// `accounttransaction/credit`: taken even where the account is frozen (protocol §4).
-    pub(super) fn credit<'a>(
-        &'a mut self,
+    pub(super) fn credit(
+        &mut self,
         stamp: Stamp,
-        operation: &Operation<&'a str>,
+        Credit { platform, account, transaction, currency, amount, .. }: &Credit<&str>,
         effect: &mut Effect,
-    ) -> Outcome<&'a str> {
-        let Operation::Credit { platform, account, transaction, currency, amount, .. } = operation else {
-            unreachable!("the call of another operation");
-        };
+    ) -> Outcome<Text> {
         let Some((index, found, platform)) = self.served(*platform, account) else {
             return refused(ErrorCode::AccountNotFound, because::NO_ACCOUNT);
         };
@@ -54,7 +51,7 @@ impl Wallet {
         };
         let balance = self.balance_of(self.accounts.get(index));
         match refusal {
-            None => Outcome::Done { reference: transaction, staked: None, balance },
+            None => Outcome::Done { reference: Text(Place::Transaction), staked: None, balance },
             Some((code, why)) => Outcome::Refused { code, why: Why(why), balance: Some(balance) },
         }
     }
@@ -63,12 +60,9 @@ impl Wallet {
     pub(super) fn alert(
         &mut self,
         stamp: Stamp,
-        operation: &Operation<&str>,
+        Alert { platform, account, details }: &Alert<&str>,
         effect: &mut Effect,
-    ) -> Outcome<&'static str> {
-        let Operation::Alert { platform, account, details } = operation else {
-            unreachable!("the call of another operation");
-        };
+    ) -> Outcome<Text> {
         let Some((index, _, _)) = self.served(*platform, account) else {
             return refused(ErrorCode::AccountNotFound, because::NO_ACCOUNT);
         };
@@ -124,23 +118,19 @@ impl Wallet {
         known.map(|known| known.amount)
     }
 
-    /// Whether a payment outside of rounds would move something: it is not known, and its account is there.
-    pub(super) fn payment_would_change(&self, now_ms: Millis, operation: &Operation<&str>) -> bool {
-        let (index, kind, platform, id) = match operation {
-            Operation::Credit { platform, account, transaction, .. } => match self.served(*platform, account)
-            {
-                Some((index, _, platform)) => (index, Kind::Credit, platform, transaction),
-                None => return false,
-            },
-            Operation::Transfer { account, direction, transaction, .. } => {
-                match self.accounts.find(account) {
-                    Some(index) => (index, Kind::of_transfer(*direction), PlatformIndex::NONE, transaction),
-                    None => return false,
-                }
-            }
-            _ => unreachable!("the call of another operation"),
-        };
-        self.known_outside(now_ms, index, kind, platform, id).is_none()
+    /// Whether a credit would move something: it is not known, and its account is there.
+    pub(super) fn credit_would_change(&self, now_ms: Millis, credit: &Credit<&str>) -> bool {
+        self.served(credit.platform, &credit.account).is_some_and(|(index, _, platform)| {
+            self.known_outside(now_ms, index, Kind::Credit, platform, credit.transaction).is_none()
+        })
+    }
+
+    /// Whether a deposit or a withdrawal would.
+    pub(super) fn transfer_would_change(&self, now_ms: Millis, transfer: &Transfer<&str>) -> bool {
+        let kind = Kind::of_transfer(transfer.direction);
+        self.accounts.find(&transfer.account).is_some_and(|index| {
+            self.known_outside(now_ms, index, kind, PlatformIndex::NONE, transfer.transaction).is_none()
+        })
     }
 
     /// Moves a transaction's money and remembers it.

@@ -3,14 +3,14 @@
 //! A call finds its account and its round, climbs the ladder, and then changes the state: a transaction is recorded
 //! and its money moves, or nothing does.
 
-use super::account::{AccountHash, KeyHash};
+use super::account::KeyHash;
 use super::amount::Amount;
 use super::games::GameIndex;
 use super::ladder::{NO_SESSION, Verdict};
 use super::ledger::{Account, AccountIndex};
 use super::lines::StatementPlace;
-use super::operation::{Operation, Play, PlayKind};
-use super::outcome::{Effect, ErrorCode, Outcome, Receipt, Why};
+use super::operation::{CheckHolder, EndRound, FindHolder, Operation, Play, PlayKind};
+use super::outcome::{Effect, ErrorCode, Outcome, Place, Receipt, Text, Why};
 use super::platform::RoundScope;
 use super::platforms::PlatformIndex;
 use super::rounds::{Fate, Kind, NO_ORIGINAL, Round, RoundIndex, RoundKey, RoundState, Transaction};
@@ -25,6 +25,8 @@ pub(super) struct At {
     pub(super) platform: PlatformIndex,
     /// The round, where the account has it.
     pub(super) round: Option<RoundIndex>,
+    /// The place of the session that a bet or a win names, where the account has it.
+    pub(super) session: Option<usize>,
 }
 
 /// What a rollback that finds no bet comes to.
@@ -44,12 +46,7 @@ const NO_BET: &str =
 pub(super) const NO_ROUND: &str = "GameRoundID names no round.";
 
 impl Wallet {
-    pub(super) fn play<'a>(
-        &'a mut self,
-        stamp: Stamp,
-        play: &Play<&'a str>,
-        effect: &mut Effect,
-    ) -> Outcome<&'a str> {
+    pub(super) fn play(&mut self, stamp: Stamp, play: &Play<&str>, effect: &mut Effect) -> Outcome<Text> {
         let at = match self.arrive(stamp.now_ms, play) {
             Ok(at) => at,
             Err((seen, code, why)) => {
@@ -78,7 +75,7 @@ impl Wallet {
             Verdict::Deny(code, why) => return refused(code, why),
             Verdict::AskForHolder => {
                 let play = Box::new(play.map(|text| (*text).into()));
-                return Outcome::Next(Box::new(Operation::FindHolder { play }));
+                return Outcome::Next(Box::new(FindHolder { play }.into()));
             }
         };
         let balance = self.balance_of(self.accounts.get(index));
@@ -86,7 +83,7 @@ impl Wallet {
             return Outcome::Refused { code, why: Why(why), balance: Some(balance) };
         }
         let staked = (play.kind == PlayKind::Bet).then_some(play.amount);
-        Outcome::Done { reference: play.transaction, staked, balance }
+        Outcome::Done { reference: Text(Place::Transaction), staked, balance }
     }
 
     /// Where a request about a round arrives; or the change that its refusal shows, and the refusal.
@@ -107,7 +104,13 @@ impl Wallet {
         };
         let Play { round, scope, game, .. } = play;
         let round = self.remembered_round(now_ms, account, platform, round, *scope, game);
-        Ok(At { account, platform, round })
+        let session = match play.kind {
+            PlayKind::Bet | PlayKind::Win => {
+                play.session.and_then(|key| found.session_at(|session| &*session.key == key))
+            }
+            PlayKind::Rollback | PlayKind::Void => None,
+        };
+        Ok(At { account, platform, round, session })
     }
 
     /// Whether a request about a round would change something. One that a limit of a period refuses may: whether the period
@@ -187,7 +190,7 @@ impl Wallet {
         original: Option<(u32, bool)>,
         effect: &mut Effect,
     ) {
-        let (index, at) = (at.account, self.opened(stamp, play, at));
+        let (index, session, at) = (at.account, at.session, self.opened(stamp, play, at));
         let mut transaction = self.transaction(stamp, play);
         let account = self.accounts.get_mut(index);
         let book = self.books.get_mut(account.domain());
@@ -199,7 +202,6 @@ impl Wallet {
                 account.spend(book, play.amount);
                 round.staked = round.staked.checked_add(play.amount).expect("it was tried");
                 account.activity_mut().sums.stake(periods, play.amount);
-                let session = play.session.and_then(|key| account.session_at(|session| &*session.key == key));
                 assert!(session.is_some() || self.rules == Rules::V1, "a bet has a session");
                 if let Some(session) = session.map(|at| &mut account.sessions[at]) {
                     if session.renewed {
@@ -255,7 +257,7 @@ impl Wallet {
 
     /// The round of a record: the one that was found, which is this platform's from now on; or else a new one.
     fn own_round(&mut self, stamp: Stamp, play: &Play<&str>, at: At) -> RoundIndex {
-        let At { account: index, platform, round } = at;
+        let At { account: index, platform, round, .. } = at;
         if let Some(found) = round {
             self.claim_round(found, platform);
             return found;
@@ -384,12 +386,9 @@ impl Wallet {
     pub(super) fn end_round(
         &mut self,
         stamp: Stamp,
-        operation: &Operation<&str>,
+        EndRound { platform, account, round, scope, game, currency, .. }: &EndRound<&str>,
         effect: &mut Effect,
-    ) -> Outcome<&'static str> {
-        let Operation::EndRound { platform, account, round, scope, game, currency, .. } = operation else {
-            unreachable!("the call of another operation");
-        };
+    ) -> Outcome<Text> {
         let Some((index, found, platform)) = self.served(*platform, account) else {
             return refused(ErrorCode::AccountNotFound, because::NO_ACCOUNT);
         };
@@ -416,10 +415,8 @@ impl Wallet {
     }
 
     /// Whether an `end` would close a round.
-    pub(super) fn end_would_change(&self, now_ms: Millis, operation: &Operation<&str>) -> bool {
-        let Operation::EndRound { platform, account, round, scope, game, currency, .. } = operation else {
-            unreachable!("the call of another operation");
-        };
+    pub(super) fn end_would_change(&self, now_ms: Millis, end: &EndRound<&str>) -> bool {
+        let EndRound { platform, account, round, scope, game, currency, .. } = end;
         let Some((index, found, platform)) = self.served(*platform, account) else { return false };
         let at = self.remembered_round(now_ms, index, platform, round, *scope, game);
         let is_open = at.is_some_and(|at| self.rounds.get(at).state == RoundState::Open);
@@ -427,14 +424,14 @@ impl Wallet {
     }
 
     /// Second step of winnings whose session is not their account's: who holds it?
-    pub(super) fn find_holder<'a>(&self, play: &Play<&'a str>) -> Outcome<&'a str> {
+    pub(super) fn find_holder(&self, play: &Play<&str>) -> Outcome<Text> {
         let key = play.session.expect("a holder is looked for by its session");
         let hash = KeyHash::of(key);
         let holder =
             self.directory.find(hash.bits(), |holder| holder.key == hash).map(|holder| holder.account);
         let mut play = play.map(|text| (*text).into());
         Outcome::Next(Box::new(match holder.filter(|holder| *holder != play.account.hash()) {
-            Some(holder) => Operation::CheckHolder { holder, play: Box::new(play) },
+            Some(holder) => CheckHolder { holder, play: Box::new(play) }.into(),
             None => {
                 play.session_checked = true;
                 Operation::Play(play)
@@ -443,19 +440,18 @@ impl Wallet {
     }
 
     /// Third step of them: is it live there?
-    pub(super) fn check_holder<'a>(
+    pub(super) fn check_holder(
         &self,
-        now_ms: Millis,
-        holder: AccountHash,
-        play: &Play<&'a str>,
+        Stamp { now_ms, .. }: Stamp,
+        CheckHolder { holder, play }: &CheckHolder<&str>,
         effect: &mut Effect,
-    ) -> Outcome<&'a str> {
+    ) -> Outcome<Text> {
         let key = play.session.expect("a holder is looked for by its session");
         let idle_ms = self.settings.session_idle_ms;
         let holds = |found: &Account| {
             found.session_at(|session| &*session.key == key && session.is_live(now_ms, idle_ms)).is_some()
         };
-        if let Some(index) = self.accounts.find_hash(holder, holds) {
+        if let Some(index) = self.accounts.find_hash(*holder, holds) {
             // The session may have begun a moment ago, and is not durable yet.
             effect.seen = self.accounts.get(index).changed;
             return refused(ErrorCode::AccountNotFound, "GatewaySessionToken is another account's session.");

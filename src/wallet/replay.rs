@@ -12,7 +12,7 @@ use super::image;
 use super::image::{AccountImage, RoundImage, SessionImage, TransactionImage};
 use super::ledger::{Account, AccountIndex};
 use super::lines::StatementPlace;
-use super::operation::{Operation, Play};
+use super::operation::{self, Operation, Play};
 use super::outcome::{Effect, Receipt};
 use super::platform::{PlatformKey, RoundScope};
 use super::platforms::{PlatformIndex, Platforms};
@@ -99,7 +99,9 @@ impl Wallet {
     ) -> Option<bool> {
         let (platform, round, scope, game) = match operation {
             Operation::Play(Play { platform, round, scope, game, .. })
-            | Operation::EndRound { platform, round, scope, game, .. } => (*platform, round, *scope, game),
+            | Operation::EndRound(operation::EndRound { platform, round, scope, game, .. }) => {
+                (*platform, round, *scope, game)
+            }
             _ => return None,
         };
         let index = self.accounts.find(account)?;

@@ -1,10 +1,9 @@
 //! What platforms ask of sessions: `balance`, `createtoken`, `redeemtoken` (protocol §3).
 
-use super::account::{AccountHash, AccountRef, KeyHash, Status};
+use super::account::{AccountRef, KeyHash, Status};
 use super::ledger::{Account, AccountIndex};
-use super::operation::Operation;
-use super::outcome::{Effect, ErrorCode, Outcome, Receipt, Redeemed, Why};
-use super::platform::PlatformKey;
+use super::operation::{self, Operation};
+use super::outcome::{Effect, ErrorCode, Outcome, Place, Receipt, Redeemed, Text, Why};
 use super::session::{Idle, Session};
 use super::token::{TokenId, TokenPolicy};
 use super::tokens::Token;
@@ -15,12 +14,10 @@ use marks::{self, Mark};
 impl Wallet {
     pub(super) fn balance(
         &self,
-        platform: PlatformKey,
-        account: &AccountRef<&str>,
-        game: Option<&str>,
+        operation::Balance { platform, account, game }: &operation::Balance<&str>,
         effect: &mut Effect,
-    ) -> Outcome<&'static str> {
-        let Some((_, account, _)) = self.served(platform, account) else {
+    ) -> Outcome<Text> {
+        let Some((_, account, _)) = self.served(*platform, account) else {
             return refused(ErrorCode::AccountNotFound, because::NO_ACCOUNT);
         };
         effect.seen = account.changed;
@@ -32,17 +29,14 @@ impl Wallet {
         Outcome::Balance(balance)
     }
 
-    pub(super) fn create_token<'a>(
-        &'a mut self,
-        now_ms: Millis,
-        platform: PlatformKey,
-        account: &AccountRef<&str>,
-        game: &str,
-        entropy: u128,
+    pub(super) fn create_token(
+        &mut self,
+        Stamp { now_ms, .. }: Stamp,
+        operation::CreateToken { platform, account, game, entropy }: &operation::CreateToken<&str>,
         effect: &mut Effect,
-    ) -> Outcome<&'a str> {
+    ) -> Outcome<Text> {
         let idle_ms = self.settings.session_idle_ms;
-        let Some((index, found, platform)) = self.served(platform, account) else {
+        let Some((index, found, platform)) = self.served(*platform, account) else {
             return refused(ErrorCode::AccountNotFound, because::NO_ACCOUNT);
         };
         effect.seen = found.changed;
@@ -61,14 +55,14 @@ impl Wallet {
         let catalog = self.catalog.as_deref().expect("nobody asks while the journal is replayed");
         match self.platforms.dialect(platform).token_policy {
             TokenPolicy::Wrapped => {
-                Outcome::WrappedToken { key: &self.accounts.get(index).sessions[at].key, minted_ms: now_ms }
+                Outcome::WrappedToken { key: Text(Place::SessionKey(index, at as u32)), minted_ms: now_ms }
             }
             TokenPolicy::SingleUse => {
                 let expires_ms = now_ms.saturating_add(catalog.token_life_ms);
                 let slot = account.hash().slot();
-                let token = Token { random: entropy, account: index, platform, session, expires_ms };
+                let token = Token { random: *entropy, account: index, platform, session, expires_ms };
                 if self.tokens.mint(now_ms, token) {
-                    Outcome::Token(TokenId::new(slot, entropy))
+                    Outcome::Token(TokenId::new(slot, *entropy))
                 } else {
                     refused(ErrorCode::Unknown, "The token could not be made; ask for another one.")
                 }
@@ -78,11 +72,10 @@ impl Wallet {
 
     pub(super) fn redeem_token(
         &mut self,
-        now_ms: Millis,
-        platform: PlatformKey,
-        token: TokenId,
+        Stamp { now_ms, .. }: Stamp,
+        operation::RedeemToken { platform, token }: &operation::RedeemToken,
         effect: &mut Effect,
-    ) -> Outcome<&str> {
+    ) -> Outcome<Text> {
         let Some(minted) = self.tokens.get(now_ms, token.random()) else {
             return refused(ErrorCode::SessionNotFound, because::NO_TOKEN);
         };
@@ -90,7 +83,7 @@ impl Wallet {
         if account.hash().slot() != token.slot() {
             return refused(ErrorCode::SessionNotFound, because::NO_TOKEN);
         }
-        if self.serves(account.domain(), platform) != Some(minted.platform) {
+        if self.serves(account.domain(), *platform) != Some(minted.platform) {
             marks::hit(Mark::TokenOfAnotherPlatform);
             return refused(ErrorCode::SessionNotFound, because::NO_TOKEN);
         }
@@ -107,53 +100,48 @@ impl Wallet {
         self.redeemed(redeemed, minted.account, at)
     }
 
-    pub(super) fn locate_session<'a>(
+    pub(super) fn locate_session(
         &self,
-        platform: PlatformKey,
-        key: &str,
-        minted_ms: Millis,
+        operation::RedeemWrapped { platform, key, minted_ms }: &operation::RedeemWrapped<&str>,
         effect: &mut Effect,
-    ) -> Outcome<&'a str> {
+    ) -> Outcome<Text> {
         let hash = KeyHash::of(key);
         // That nobody has the key may be of a logout that is not durable yet.
         effect.seen = self.released;
         match self.directory.find(hash.bits(), |holder| holder.key == hash) {
             None => refused(ErrorCode::SessionNotFound, because::NO_TOKEN),
-            Some(holder) => Outcome::Next(Box::new(Operation::RedeemSession {
-                platform,
-                account: holder.account,
-                key: key.into(),
-                minted_ms,
-            })),
+            Some(holder) => Outcome::Next(Box::new(Operation::RedeemSession(operation::RedeemSession {
+                platform: *platform,
+                holder: holder.account,
+                key: (*key).into(),
+                minted_ms: *minted_ms,
+            }))),
         }
     }
 
-    pub(super) fn redeem_session<'a>(
-        &'a mut self,
-        now_ms: Millis,
-        platform: PlatformKey,
-        account: AccountHash,
-        key: &str,
-        minted_ms: Millis,
+    pub(super) fn redeem_session(
+        &mut self,
+        Stamp { now_ms, .. }: Stamp,
+        operation::RedeemSession { platform, holder, key, minted_ms }: &operation::RedeemSession<&str>,
         effect: &mut Effect,
-    ) -> Outcome<&'a str> {
+    ) -> Outcome<Text> {
         let token_life_ms =
             self.catalog.as_deref().map_or(limits::TOKEN_LIFE_MS, |catalog| catalog.token_life_ms);
-        let too_old = now_ms.saturating_sub(minted_ms) > token_life_ms;
+        let too_old = now_ms.saturating_sub(*minted_ms) > token_life_ms;
         let too_new = minted_ms.saturating_sub(now_ms) > limits::TOKEN_AHEAD_MS;
         if too_old || too_new {
             return refused(ErrorCode::SessionNotFound, "The time in SessionToken is too far from now.");
         }
         let horizon = self.session_horizon(now_ms);
-        let holds = |found: &Account| found.remembered_session(horizon, |session| &*session.key == key);
-        let Some(index) = self.accounts.find_hash(account, |found| holds(found).is_some()) else {
+        let holds = |found: &Account| found.remembered_session(horizon, |session| &*session.key == *key);
+        let Some(index) = self.accounts.find_hash(*holder, |found| holds(found).is_some()) else {
             // So may that the account has no such session any more.
-            let held = self.accounts.find_hash(account, |_| true);
+            let held = self.accounts.find_hash(*holder, |_| true);
             effect.seen = held.map_or(0, |index| self.accounts.get(index).changed);
             return refused(ErrorCode::SessionNotFound, because::NO_TOKEN);
         };
         let found = self.accounts.get(index);
-        let (Some(at), Some(_)) = (holds(found), self.serves(found.domain(), platform)) else {
+        let (Some(at), Some(_)) = (holds(found), self.serves(found.domain(), *platform)) else {
             return refused(ErrorCode::SessionNotFound, because::NO_TOKEN);
         };
         effect.seen = found.changed;
@@ -187,7 +175,7 @@ impl Wallet {
         Redeeming::Done
     }
 
-    fn redeemed(&self, redeeming: Redeeming, index: AccountIndex, at: usize) -> Outcome<&str> {
+    fn redeemed(&self, redeeming: Redeeming, index: AccountIndex, at: usize) -> Outcome<Text> {
         let account = self.accounts.get(index);
         let refuse =
             |code, why| Outcome::Refused { code, why: Why(why), balance: Some(self.balance_of(account)) };
@@ -195,11 +183,14 @@ impl Wallet {
             Redeeming::Expired => refuse(ErrorCode::SessionNotFound, because::EXPIRED),
             Redeeming::Frozen => refuse(ErrorCode::AccountFrozen, because::FROZEN),
             Redeeming::Done => Outcome::Redeemed(Redeemed {
-                account: account.id(),
-                key: &account.sessions[at].key,
+                account: Text(Place::AccountId(index)),
+                key: Text(Place::SessionKey(index, at as u32)),
                 currency: self.books.get(account.domain()).currency(),
                 country: account.profile().country(),
-                extras: account.profile().extras(),
+                extras: account
+                    .profile()
+                    .extras()
+                    .map(|extras| extras.map(|text| Text(Place::Profile(index, text)))),
             }),
         }
     }
@@ -247,7 +238,11 @@ impl Wallet {
             session.renewed = false;
             let account = AccountRef::new(account.id());
             journal(
-                Operation::RenewSession { account, key: &session.key, used_ms: session.used_ms },
+                Operation::RenewSession(operation::RenewSession {
+                    account,
+                    key: &session.key,
+                    used_ms: session.used_ms,
+                }),
                 receipt,
             );
         }
@@ -258,20 +253,19 @@ impl Wallet {
     pub(super) fn renew_session(
         &mut self,
         stamp: Stamp,
-        account: &AccountRef<&str>,
-        key: &str,
-        used_ms: Millis,
+        operation::RenewSession { account, key, used_ms }: &operation::RenewSession<&str>,
         effect: &mut Effect,
-    ) {
+    ) -> Outcome<Text> {
         // An account stays; a record of one that is not there is not this wallet's.
-        let Some(index) = self.accounts.find(account) else { return };
+        let Some(index) = self.accounts.find(account) else { return Outcome::Silent };
         let found = self.accounts.get_mut(index);
         // The session may have ended meanwhile.
-        if let Some(at) = found.session_at(|session| &*session.key == key) {
+        if let Some(at) = found.session_at(|session| &*session.key == *key) {
             let session = &mut found.sessions[at];
-            session.used_ms = session.used_ms.max(used_ms);
+            session.used_ms = session.used_ms.max(*used_ms);
         }
         self.note(stamp, index, effect);
+        Outcome::Silent
     }
 }
 

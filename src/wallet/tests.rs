@@ -87,7 +87,7 @@ impl Story {
     }
 
     fn step(&mut self, operation: &Operation<&str>) -> Outcome<CompactString> {
-        if let Operation::StartSession { account, .. } = operation {
+        if let Operation::StartSession(operation::StartSession { account, .. }) = operation {
             let mut renewals = Vec::new();
             self.wallet.journal_account_renewals(account, |operation, receipt| {
                 renewals.push((operation.map(|text| CompactString::from(*text)), receipt));
@@ -96,7 +96,8 @@ impl Story {
         }
         let stamp = Stamp { now_ms: self.now_ms, sequence: self.sequence + 1 };
         let mut effect = Effect::default();
-        let outcome = self.wallet.apply(stamp, operation, &mut effect).map(|text| CompactString::from(*text));
+        let outcome = self.wallet.apply(stamp, operation, &mut effect);
+        let outcome = self.wallet.told(outcome, operation).map(CompactString::from);
         if let Some(receipt) = effect.changed {
             assert_eq!(effect.seen, stamp.sequence, "an outcome shows its own change");
             self.keep(vec![(operation.map(|text| CompactString::from(*text)), receipt)]);
@@ -115,7 +116,7 @@ impl Story {
     #[track_caller]
     fn check(&mut self, operation: &Operation<&str>, expect: &Outcome<&str>) {
         let before = self.sequence;
-        let expect = expect.map(|text| CompactString::from(*text));
+        let expect = expect.clone().map(CompactString::from);
         assert_eq!(self.outcome(operation), expect, "{operation:?}");
         if let Outcome::Refused { code, .. } = expect
             && code != ErrorCode::TransactionNotFound
@@ -183,7 +184,10 @@ fn images(wallet: &Wallet, now_ms: Millis) -> Vec<AccountImage> {
 }
 
 fn put(account: &str) -> Operation<&str> {
-    Operation::PutAccount { account: AccountRef::new(account), profile: Box::new(profile()) }
+    Operation::PutAccount(operation::PutAccount {
+        account: AccountRef::new(account),
+        profile: Box::new(profile()),
+    })
 }
 
 fn transfer<'a>(
@@ -193,35 +197,46 @@ fn transfer<'a>(
     amount: &str,
 ) -> Operation<&'a str> {
     let amount = Money::parse(amount).unwrap();
-    Operation::Transfer { account: AccountRef::new(account), direction, transaction, amount, currency: None }
+    Operation::Transfer(operation::Transfer {
+        account: AccountRef::new(account),
+        direction,
+        transaction,
+        amount,
+        currency: None,
+    })
 }
 
 fn balance<'a>(by: usize, account: &'a str, game: Option<&'a str>) -> Operation<&'a str> {
-    Operation::Balance { platform: platform(by), account: AccountRef::new(account), game }
+    Operation::Balance(operation::Balance { platform: platform(by), account: AccountRef::new(account), game })
 }
 
 fn create<'a>(by: usize, account: &'a str, game: &'a str, entropy: u128) -> Operation<&'a str> {
-    Operation::CreateToken { platform: platform(by), account: AccountRef::new(account), game, entropy }
+    Operation::CreateToken(operation::CreateToken {
+        platform: platform(by),
+        account: AccountRef::new(account),
+        game,
+        entropy,
+    })
 }
 
 fn redeem(by: usize, token: TokenId) -> Operation<&'static str> {
-    Operation::RedeemToken { platform: platform(by), token }
+    Operation::RedeemToken(operation::RedeemToken { platform: platform(by), token })
 }
 
 fn wrapped(by: usize, key: &str, minted_ms: Millis) -> Operation<&str> {
-    Operation::RedeemWrapped { platform: platform(by), key, minted_ms }
+    Operation::RedeemWrapped(operation::RedeemWrapped { platform: platform(by), key, minted_ms })
 }
 
 fn open<'a>(account: &'a str, key: &'a str) -> Operation<&'a str> {
-    Operation::OpenSession { account: AccountRef::new(account), key }
+    Operation::OpenSession(operation::OpenSession { account: AccountRef::new(account), key })
 }
 
 fn close<'a>(account: &'a str, key: &'a str) -> Operation<&'a str> {
-    Operation::CloseSession { account: AccountRef::new(account), key }
+    Operation::CloseSession(operation::CloseSession { account: AccountRef::new(account), key })
 }
 
 fn status(account: &str, status: Status) -> Operation<&str> {
-    Operation::SetStatus { account: AccountRef::new(account), status }
+    Operation::SetStatus(operation::SetStatus { account: AccountRef::new(account), status })
 }
 
 fn funds(code: &str, minor: i64, version: u64) -> Balance {
@@ -362,11 +377,13 @@ fn accounts_of_the_operator() {
         display_name: Some("Anna".into()),
         city: Some("Lund".into()),
     };
-    let put = |account, profile: &Profile| Operation::PutAccount {
-        account: AccountRef::new(account),
-        profile: Box::new(profile.clone()),
+    let put = |account, profile: &Profile| {
+        Operation::PutAccount(operation::PutAccount {
+            account: AccountRef::new(account),
+            profile: Box::new(profile.clone()),
+        })
     };
-    let get = |account| Operation::GetAccount { account: AccountRef::new(account) };
+    let get = |account| Operation::GetAccount(operation::GetAccount { account: AccountRef::new(account) });
     let no_account = Outcome::OperatorRefused(OperatorRefusal::NoAccount);
     story.check(&get("default/anna"), &no_account);
     story.check(&status("default/anna", Status::Frozen), &no_account);

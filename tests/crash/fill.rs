@@ -14,7 +14,7 @@ use storage::manifest::Manifest;
 use wallet::PlatformKey;
 use wallet::account::AccountRef;
 use wallet::amount::Amount;
-use wallet::operation::Operation;
+use wallet::operation::{self, Operation};
 use wallet::outcome::Receipt;
 
 use crate::process::Process;
@@ -66,7 +66,7 @@ pub(crate) fn fill_segments(data: &Path) {
             let details = format!(r#"{{"Data":"{}"}}"#, "x".repeat(bytes as usize));
             let account = AccountRef::new(account.as_str());
             let platform = PlatformKey::new("L100").expect("a key");
-            let alert = Operation::Alert { platform, account, details: &*details };
+            let alert = Operation::Alert(operation::Alert { platform, account, details: &*details });
             let receipt = Receipt { code: 0, cash: Amount::ZERO, version: 0, session_used_ms: 0 };
             journal.append(now_ms, &alert, &receipt);
             let group = journal.take_group().expect("there is a record");

@@ -8,7 +8,7 @@ use crate::members::object;
 use crate::text::Members;
 use wallet::account::AccountRef;
 use wallet::currency::Currency;
-use wallet::operation::{Operation, Play, PlayKind};
+use wallet::operation::{self, Operation, Play, PlayKind};
 
 /// An [`enveloped!`] object with an account, a currency and the members that are only recorded.
 macro_rules! extended {
@@ -236,7 +236,7 @@ pub(super) fn end_round<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     let body: EndRound<'_> = members(&asked)?;
     let currency = Currency::from_code(&body.currency);
     body.extras().check(currency)?;
-    Ok(Operation::EndRound {
+    Ok(Operation::EndRound(operation::EndRound {
         platform: asked.platform,
         currency,
         details: body.extras().record(),
@@ -244,7 +244,7 @@ pub(super) fn end_round<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         round: body.round,
         scope: asked.dialect.round_scope,
         game: body.game,
-    })
+    }))
 }
 
 pub(super) fn credit<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
@@ -254,14 +254,14 @@ pub(super) fn credit<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     if body.kind == DEPOSIT_ELSEWHERE {
         return Err("AccountTransactionTypeID 811, a deposit made elsewhere, is not supported.".into());
     }
-    Ok(Operation::Credit {
+    Ok(Operation::Credit(operation::Credit {
         platform: asked.platform,
         currency,
         amount: amount("Amount", currency, body.amount)?,
         account: AccountRef::new(body.account),
         transaction: body.transaction,
         kind: body.kind,
-    })
+    }))
 }
 
 pub(super) fn alert<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
@@ -283,9 +283,9 @@ pub(super) fn alert<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     ] {
         details.string(name, Some(value));
     }
-    Ok(Operation::Alert {
+    Ok(Operation::Alert(operation::Alert {
         platform: asked.platform,
         account: AccountRef::new(body.account),
         details: Cow::Owned(details.finish().expect("it has members")),
-    })
+    }))
 }

@@ -17,7 +17,8 @@ fn check_amount(code: &str, amount: &str, expect: Option<i64>) {
     for (which, (call, _)) in CALLS.into_iter().enumerate() {
         let mut operation = base(which);
         match &mut operation {
-            Operation::Play(Play { currency, amount, .. }) | Operation::Credit { currency, amount, .. } => {
+            Operation::Play(Play { currency, amount, .. })
+            | Operation::Credit(operation::Credit { currency, amount, .. }) => {
                 *currency = Currency::from_code(code);
                 *amount = minor.unwrap_or_default();
             }
@@ -138,7 +139,8 @@ fn check_details(changed: &[(&str, &str)], expect: Option<&'static str>) {
     for (which, (call, _)) in CALLS.into_iter().enumerate() {
         let mut operation = base(which);
         match &mut operation {
-            Operation::Play(Play { details, .. }) | Operation::EndRound { details, .. } => *details = expect,
+            Operation::Play(Play { details, .. })
+            | Operation::EndRound(operation::EndRound { details, .. }) => *details = expect,
             _ => {}
         }
         check(which, changed, taken(call, operation));
@@ -219,7 +221,8 @@ fn sources_of_alerts() {
         check_taken(which, &[("Source", source)], good);
     }
     let body = body(which, &[("Source", r#""OperatorWallet""#), ("Data", r#""\"\u0000é""#)]);
-    let Decoded::Operation(_, Operation::Alert { details, .. }, _) = decode(which, &body) else {
+    let Decoded::Operation(_, Operation::Alert(operation::Alert { details, .. }), _) = decode(which, &body)
+    else {
         panic!("an alert");
     };
     assert_eq!(

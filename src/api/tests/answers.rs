@@ -70,11 +70,19 @@ fn minted_tokens_are_read_back() {
     let token = TokenId::new(Slot::new(77).unwrap(), RANDOM);
     let platform = first_platform();
     for (token_policy, minted, expect) in [
-        (TokenPolicy::SingleUse, Outcome::Token(token), Operation::RedeemToken { platform, token }),
+        (
+            TokenPolicy::SingleUse,
+            Outcome::Token(token),
+            Operation::RedeemToken(operation::RedeemToken { platform, token }),
+        ),
         (
             TokenPolicy::Wrapped,
             Outcome::WrappedToken { key: "a-\"é\\", minted_ms: 1_623_064_576_216 },
-            Operation::RedeemWrapped { platform, key: "a-\"é\\", minted_ms: 1_623_064_576_216 },
+            Operation::RedeemWrapped(operation::RedeemWrapped {
+                platform,
+                key: "a-\"é\\",
+                minted_ms: 1_623_064_576_216,
+            }),
         ),
     ] {
         let mut body = Vec::new();
@@ -220,7 +228,7 @@ fn an_unavailable_shard_is_told_in_the_callers_manner() {
     for call in Call::ALL.into_iter().filter(|call| !operators.contains(call)) {
         check(call, Outcome::Unavailable, Status::Ok, r#"{"ErrorCode":-1}"#);
         let mut body = Vec::new();
-        assert_eq!(encode(call, &Outcome::Unavailable, true, &mut body), Status::Ok);
+        assert_eq!(encode(call, &Outcome::<&str>::Unavailable, true, &mut body), Status::Ok);
         let why = "The wallet can't answer now, and nothing was changed";
         let expect = format!(r#"{{"ErrorCode":-1,"ErrorDescription":"{why}"}}"#);
         assert_eq!(str::from_utf8(&body).unwrap(), expect);
@@ -327,5 +335,5 @@ fn strings_are_read_back() {
 #[test]
 #[should_panic(expected = "a shard answers nobody")]
 fn nobody_is_told_of_a_step_between_shards() {
-    encode(Call::Balance, &Outcome::Silent, false, &mut Vec::new());
+    encode(Call::Balance, &Outcome::<&str>::Silent, false, &mut Vec::new());
 }

@@ -13,7 +13,10 @@ fn check(body: impl AsRef<[u8]>, good: bool) {
     let body = body.as_ref();
     let account = AccountRef::new("a");
     let expect = if good {
-        taken(Call::Balance, Operation::Balance { platform: first_platform(), account, game: None })
+        taken(
+            Call::Balance,
+            Operation::Balance(operation::Balance { platform: first_platform(), account, game: None }),
+        )
     } else {
         Decoded::Refused(Call::Balance, ErrorCode::NotAuthentic, None)
     };

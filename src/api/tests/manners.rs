@@ -197,7 +197,11 @@ fn tokens_are_of_the_platforms_policy() {
         let redeem = format!(r#"{{{envelope},"SessionToken":"key-1f","IPAddress":"192.0.2.1"}}"#);
         let asked = request(Method::Post, "/v1.0/session/redeemtoken", Some(&authorization), &redeem);
         match api.platform(&asked, &mut || RANDOM) {
-            Decoded::Operation(_, Operation::RedeemWrapped { key, minted_ms, .. }, _) => {
+            Decoded::Operation(
+                _,
+                Operation::RedeemWrapped(operation::RedeemWrapped { key, minted_ms, .. }),
+                _,
+            ) => {
                 assert_eq!((is_wrapped, &*key, minted_ms), (true, "key", 0x1f));
             }
             Decoded::Refused(_, ErrorCode::SessionNotFound, None) => assert!(!is_wrapped),
@@ -238,7 +242,7 @@ fn rounds_are_of_the_platforms_scope() {
             let decoded = api.platform(&asked, &mut || RANDOM);
             let told = match &decoded {
                 Decoded::Operation(_, Operation::Play(play), _) => play.scope,
-                Decoded::Operation(_, Operation::EndRound { scope, .. }, _) => *scope,
+                Decoded::Operation(_, Operation::EndRound(operation::EndRound { scope, .. }), _) => *scope,
                 _ => panic!("{decoded:?}"),
             };
             assert_eq!(told, scope, "{path}");

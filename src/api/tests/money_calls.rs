@@ -42,7 +42,16 @@ fn check_transfer_in(body: &str, currency: Option<&str>, expect: Result<(&'stati
             Ok((transaction, amount)) => {
                 let account = AccountRef::new("default/admin");
                 let amount = money(amount);
-                taken(call, Operation::Transfer { account, direction, transaction, amount, currency })
+                taken(
+                    call,
+                    Operation::Transfer(operation::Transfer {
+                        account,
+                        direction,
+                        transaction,
+                        amount,
+                        currency,
+                    }),
+                )
             }
             Err(detail) => bad(detail),
         };
@@ -117,7 +126,10 @@ fn check_limits(body: &str, expect: Result<Restrictions<Money>, &'static str>) {
     let expect = match expect {
         Ok(limits) => {
             let account = AccountRef::new("default/admin");
-            taken(Call::SetLimits, Operation::SetLimits { account, limits: Box::new(limits) })
+            taken(
+                Call::SetLimits,
+                Operation::SetLimits(operation::SetLimits { account, limits: Box::new(limits) }),
+            )
         }
         Err(detail) => bad(detail),
     };
@@ -234,7 +246,10 @@ fn check_statement(query: Option<&str>, expect: Result<(u64, u16), &'static str>
         let expect = match expect {
             Ok((after, limit)) => {
                 let account = AccountRef::new("default/admin");
-                taken(Call::GetStatement, Operation::GetStatement { account, after, limit })
+                taken(
+                    Call::GetStatement,
+                    Operation::GetStatement(operation::GetStatement { account, after, limit }),
+                )
             }
             Err(detail) => bad(detail),
         };

@@ -18,7 +18,10 @@ fn bad(detail: &'static str) -> Decoded<'static> {
 }
 
 fn get(account: &'static str) -> Decoded<'static> {
-    taken(Call::GetAccount, Operation::GetAccount { account: AccountRef::new(account) })
+    taken(
+        Call::GetAccount,
+        Operation::GetAccount(operation::GetAccount { account: AccountRef::new(account) }),
+    )
 }
 
 // ── Probes, paths, token ─────────────────────────────────────────────────────────────────────────────────
@@ -156,7 +159,9 @@ fn path_parameters() {
     check("d/a%2Fb", bad("The domain or the player in the path has a slash in it."));
     check("a%2fb/p", bad("The domain or the player in the path has a slash in it."));
     let longest = "p".repeat(limits::ID_CHARS_MAX - 2);
-    let expect = Operation::GetAccount { account: AccountRef::new(Cow::Owned(format!("d/{longest}"))) };
+    let expect = Operation::GetAccount(operation::GetAccount {
+        account: AccountRef::new(Cow::Owned(format!("d/{longest}"))),
+    });
     let terms = Terms { describe: false, budget_ms: None };
     check(&format!("d/{longest}"), Decoded::Operation(Call::GetAccount, expect, terms));
     check(&format!("d/{longest}p"), bad("The account's id, domain/player, is too long."));
@@ -177,7 +182,10 @@ fn check_put(body: &str, expect: Result<Profile, &'static str>) {
     let expect = match expect {
         Ok(profile) => {
             let account = AccountRef::new("default/admin");
-            taken(Call::PutAccount, Operation::PutAccount { account, profile: Box::new(profile) })
+            taken(
+                Call::PutAccount,
+                Operation::PutAccount(operation::PutAccount { account, profile: Box::new(profile) }),
+            )
         }
         Err(detail) => bad(detail),
     };
@@ -259,7 +267,7 @@ fn put_account_malformed() {
 fn check_status(body: &str, expect: Result<AccountStatus, &'static str>) {
     let account = AccountRef::new("default/admin");
     let expect = match expect {
-        Ok(status) => taken(Call::SetStatus, Operation::SetStatus { account, status }),
+        Ok(status) => taken(Call::SetStatus, Operation::SetStatus(operation::SetStatus { account, status })),
         Err(detail) => bad(detail),
     };
     check(Method::Put, &format!("{ACCOUNT}/status"), body, expect);
@@ -283,7 +291,7 @@ fn set_status() {
 fn check_open(body: &str, expect: Result<&'static str, &'static str>) {
     let account = AccountRef::new("default/admin");
     let expect = match expect {
-        Ok(key) => taken(Call::OpenSession, Operation::OpenSession { account, key }),
+        Ok(key) => taken(Call::OpenSession, Operation::OpenSession(operation::OpenSession { account, key })),
         Err(detail) => bad(detail),
     };
     check(Method::Post, &format!("{ACCOUNT}/sessions"), body, expect);
@@ -318,7 +326,10 @@ fn drawn_keys_are_uuids_of_version_4() {
     {
         let path = format!("{ACCOUNT}/sessions");
         let asked = request(Method::Post, &path, Some(BEARER), "");
-        let expect = Operation::OpenSession { account: AccountRef::new("default/admin"), key: expect };
+        let expect = Operation::OpenSession(operation::OpenSession {
+            account: AccountRef::new("default/admin"),
+            key: expect,
+        });
         let decoded = api(TokenPolicy::SingleUse).operator(&asked, &mut || random);
         assert_eq!(decoded, taken(Call::OpenSession, expect));
     }
@@ -328,7 +339,9 @@ fn drawn_keys_are_uuids_of_version_4() {
 fn check_close(key: &str, expect: Result<&'static str, &'static str>) {
     let account = AccountRef::new("default/admin");
     let expect = match expect {
-        Ok(key) => taken(Call::CloseSession, Operation::CloseSession { account, key }),
+        Ok(key) => {
+            taken(Call::CloseSession, Operation::CloseSession(operation::CloseSession { account, key }))
+        }
         Err(detail) => bad(detail),
     };
     check(Method::Delete, &format!("{ACCOUNT}/sessions/{key}"), "", expect);

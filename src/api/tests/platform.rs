@@ -20,7 +20,7 @@ const MALFORMED: Decoded<'static> = Decoded::Refused(Call::Balance, ErrorCode::N
 
 fn balance_of(account: &'static str, game: Option<&'static str>) -> Decoded<'static> {
     let account = AccountRef::new(account);
-    taken(Call::Balance, Operation::Balance { platform: first_platform(), account, game })
+    taken(Call::Balance, Operation::Balance(operation::Balance { platform: first_platform(), account, game }))
 }
 
 // ── Paths, methods, credentials ──────────────────────────────────────────────────────────────────────────
@@ -117,8 +117,10 @@ fn credentials_come_before_the_body_and_the_key_after_it() {
 fn the_second_platform_has_its_own_key() {
     let body = GOOD.replace("L100", "M2é");
     let account = AccountRef::new("default/admin");
-    let expect =
-        taken(Call::Balance, Operation::Balance { platform: second_platform(), account, game: None });
+    let expect = taken(
+        Call::Balance,
+        Operation::Balance(operation::Balance { platform: second_platform(), account, game: None }),
+    );
     check_door(Method::Post, BALANCE, Some(OTHER), &body, expect);
     check_door(Method::Post, BALANCE, Some(ADMIN), &body, MALFORMED);
 }
@@ -232,12 +234,12 @@ fn check_create(token_policy: TokenPolicy, members: &str, expect: Option<u128>) 
         None => Decoded::Refused(Call::CreateToken, ErrorCode::NotAuthentic, None),
         Some(entropy) => taken(
             Call::CreateToken,
-            Operation::CreateToken {
+            Operation::CreateToken(operation::CreateToken {
                 platform: first_platform(),
                 account: AccountRef::new("default/admin"),
                 game: "11588",
                 entropy,
-            },
+            }),
         ),
     };
     assert_eq!(
@@ -314,10 +316,10 @@ fn redeemtoken_single_use() {
     let text = token.write(&mut room);
     let platform = first_platform();
     let check = |token: &str, expect| check_redeem(TokenPolicy::SingleUse, &redeem_members(token), expect);
-    check(text, Ok(Operation::RedeemToken { platform, token }));
+    check(text, Ok(Operation::RedeemToken(operation::RedeemToken { platform, token })));
     check(
         &text.replacen(&text[..1], &format!("\\u{:04x}", text.as_bytes()[0]), 1),
-        Ok(Operation::RedeemToken { platform, token }),
+        Ok(Operation::RedeemToken(operation::RedeemToken { platform, token })),
     );
     check("x", Err(ErrorCode::SessionNotFound));
     check(&text[1..], Err(ErrorCode::SessionNotFound));
@@ -330,8 +332,9 @@ fn redeemtoken_single_use() {
 #[test]
 fn redeemtoken_wrapped() {
     let check = |token: &str, expect| check_redeem(TokenPolicy::Wrapped, &redeem_members(token), expect);
-    let wrapped =
-        |key, minted_ms| Ok(Operation::RedeemWrapped { platform: first_platform(), key, minted_ms });
+    let wrapped = |key, minted_ms| {
+        Ok(Operation::RedeemWrapped(operation::RedeemWrapped { platform: first_platform(), key, minted_ms }))
+    };
     check(
         "20fbd3b9-eef2-49cd-9976-50f0d34e7f7c-179e5f738d8",
         wrapped("20fbd3b9-eef2-49cd-9976-50f0d34e7f7c", 0x0179_e5f7_38d8),
@@ -371,6 +374,10 @@ fn redeemtoken_malformed() {
     let address = |length: usize| format!(r#","SessionToken":"k-0","IPAddress":"{}""#, "f".repeat(length));
     check(&address(limits::IP_ADDRESS_CHARS_MAX + 1));
     let longest = address(limits::IP_ADDRESS_CHARS_MAX);
-    let operation = Operation::RedeemWrapped { platform: first_platform(), key: "k", minted_ms: 0 };
+    let operation = Operation::RedeemWrapped(operation::RedeemWrapped {
+        platform: first_platform(),
+        key: "k",
+        minted_ms: 0,
+    });
     check_redeem(TokenPolicy::Wrapped, &longest, Ok(operation));
 }

@@ -4,7 +4,7 @@ use super::*;
 use wallet::account::AccountRef;
 use wallet::amount::Amount;
 use wallet::currency::Currency;
-use wallet::operation::{Play, PlayKind};
+use wallet::operation::{self, Play, PlayKind};
 use wallet::outcome::ErrorCode;
 use wallet::platform::RoundScope;
 
@@ -154,7 +154,7 @@ pub(super) fn base(which: usize) -> Operation<&'static str> {
         Call::AwardWinnings => Operation::Play(Play { starts_round: true, ..play(PlayKind::Win) }),
         Call::RollbackBet => Operation::Play(Play { original: Some("t-0"), ..play(PlayKind::Rollback) }),
         Call::VoidBet => Operation::Play(play(PlayKind::Void)),
-        Call::EndRound => Operation::EndRound {
+        Call::EndRound => Operation::EndRound(operation::EndRound {
             platform,
             account,
             round: "r-1",
@@ -162,15 +162,20 @@ pub(super) fn base(which: usize) -> Operation<&'static str> {
             game: "11588",
             currency,
             details: None,
-        },
-        Call::Credit => {
-            Operation::Credit { platform, account, transaction: "a-1", kind: "600", currency, amount }
-        }
-        Call::Alert => Operation::Alert {
+        }),
+        Call::Credit => Operation::Credit(operation::Credit {
+            platform,
+            account,
+            transaction: "a-1",
+            kind: "600",
+            currency,
+            amount,
+        }),
+        Call::Alert => Operation::Alert(operation::Alert {
             platform,
             account,
             details: r#"{"GatewaySessionToken":"k-1","Source":"Gameflex","AlertActionID":"1","OperatorAlertActionReference":"2","OperatorAlertReference":"3","GamingRegulatorCode":"4","Type":"5","Method":"6","Data":"7"}"#,
-        },
+        }),
         _ => unreachable!(),
     }
 }

@@ -112,7 +112,7 @@ fn check_limits(code: &str, limits: Restrictions<Amount>, expect: &str) {
     // The account shows the same.
     let account = AccountView { limits, balance: balance(code, 0, 0), ..plain_account() };
     let mut body = Vec::new();
-    super::super::encode(Call::GetAccount, &Outcome::Account(Box::new(account)), false, &mut body);
+    super::super::encode(Call::GetAccount, &Outcome::<&str>::Account(Box::new(account)), false, &mut body);
     let shown = format!("\"Limits\":{expect},\"Sessions\":");
     assert!(str::from_utf8(&body).unwrap().contains(&shown), "{expect}");
 }
@@ -182,7 +182,7 @@ fn a_line_takes_no_more_than_it_is_counted_with() {
     let bytes = |lines: Vec<StatementLine>| {
         let statement = Statement { currency, lines, more: false, complete_from: 7 };
         let mut body = Vec::new();
-        super::super::encode(Call::GetStatement, &Outcome::Statement(Box::new(statement)), false, &mut body);
+        super::super::encode(Call::GetStatement, &Outcome::<&str>::Statement(Box::new(statement)), false, &mut body);
         body.len()
     };
     let none = bytes(Vec::new());

@@ -1,19 +1,18 @@
 //! What was stored, read back. Bytes that pass the checksum may still be no value of the wallet's: that is an error.
 
-use alloc::boxed::Box;
 use rkyv::option::ArchivedOption;
 use rkyv::string::ArchivedString;
 
 use super::{
     ArchivedEntry, ArchivedStored, ArchivedStoredCalendar, ArchivedStoredLimits, ArchivedStoredMoney,
-    ArchivedStoredProfile, ArchivedStoredSettings, Change, Invalid,
+    ArchivedStoredProfile, ArchivedStoredSettings, ArchivedText, Change, Invalid,
 };
-use wallet::account::{AccountRef, Date, Gender, Profile, Status};
+use wallet::account::{Date, Gender, Profile};
 use wallet::amount::{Amount, Money};
 use wallet::currency::Currency;
-use wallet::operation::{Direction, Operation, Play, PlayKind};
+use wallet::operation::{Operation, PlayKind};
 use wallet::outcome::Receipt;
-use wallet::platform::{PlatformKey, RoundScope};
+use wallet::platform::PlatformKey;
 use wallet::restriction::{ByPeriod, Restrictions};
 use wallet::settings::{Calendar, DomainSettings, Settings};
 
@@ -33,116 +32,19 @@ impl ArchivedStored<'_> {
     pub(crate) fn change(&self) -> Result<Change<'_>, Invalid> {
         match &self.entry {
             ArchivedEntry::Configure(settings) => Ok(Change::Configure(settings.read()?)),
-            entry => Ok(Change::Operation(entry.operation()?)),
+            entry => {
+                let operation = entry.operation()?;
+                if let Operation::Play(play) = &operation {
+                    original_of(play.kind, play.original)?;
+                }
+                Ok(Change::Operation(operation))
+            }
         }
     }
 }
 
-impl ArchivedEntry<'_> {
-    fn operation(&self) -> Result<Operation<&str>, Invalid> {
-        Ok(match self {
-            Self::Play { .. } => Operation::Play(self.play()?),
-            Self::EndRound { platform: from, account, round, by_game, game, currency, details } => {
-                Operation::EndRound {
-                    platform: platform(from)?,
-                    account: AccountRef::new(account),
-                    round,
-                    scope: scope(*by_game),
-                    game,
-                    currency: optional_currency(currency)?,
-                    details: optional(details),
-                }
-            }
-            Self::Credit { platform: from, account, transaction, kind, currency, amount: of } => {
-                Operation::Credit {
-                    platform: platform(from)?,
-                    account: AccountRef::new(account),
-                    transaction,
-                    kind,
-                    currency: optional_currency(currency)?,
-                    amount: amount(of.to_native())?,
-                }
-            }
-            Self::Alert { platform: from, account, details } => {
-                Operation::Alert { platform: platform(from)?, account: AccountRef::new(account), details }
-            }
-            Self::PutAccount { account, profile } => Operation::PutAccount {
-                account: AccountRef::new(account),
-                profile: Box::new(profile.read()?),
-            },
-            Self::SetStatus { account, frozen } => Operation::SetStatus {
-                account: AccountRef::new(account),
-                status: if *frozen { Status::Frozen } else { Status::Active },
-            },
-            Self::Transfer { account, is_deposit, transaction, amount } => Operation::Transfer {
-                account: AccountRef::new(account),
-                direction: if *is_deposit { Direction::In } else { Direction::Out },
-                transaction,
-                amount: amount.read()?,
-                currency: None,
-            },
-            Self::SetLimits { account, limits } => {
-                Operation::SetLimits { account: AccountRef::new(account), limits: Box::new(limits.read()?) }
-            }
-            Self::StartSession { account, key } => {
-                Operation::StartSession { account: AccountRef::new(account), key }
-            }
-            Self::CloseSession { account, key } => {
-                Operation::CloseSession { account: AccountRef::new(account), key }
-            }
-            Self::RenewSession { account, key, used_ms } => Operation::RenewSession {
-                account: AccountRef::new(account),
-                key,
-                used_ms: used_ms.to_native(),
-            },
-            Self::Configure(_) => return Err("settings are no operation"),
-        })
-    }
-
-    fn play(&self) -> Result<Play<&str>, Invalid> {
-        let Self::Play {
-            kind,
-            platform: from,
-            account,
-            session,
-            round,
-            by_game,
-            transaction,
-            original,
-            game,
-            currency,
-            amount: of,
-            starts_round,
-            ends_round,
-            details,
-        } = self
-        else {
-            return Err("it is no transaction of a round");
-        };
-        let kind = play_kind(*kind)?;
-        Ok(Play {
-            kind,
-            platform: platform(from)?,
-            account: AccountRef::new(account),
-            session: optional(session),
-            // It was, or it would not have been applied.
-            session_checked: true,
-            round,
-            scope: scope(*by_game),
-            transaction,
-            original: original_of(kind, optional(original))?,
-            game,
-            currency: optional_currency(currency)?,
-            amount: amount(of.to_native())?,
-            starts_round: *starts_round,
-            ends_round: *ends_round,
-            details: optional(details),
-        })
-    }
-}
-
 impl ArchivedStoredProfile<'_> {
-    fn read(&self) -> Result<Profile, Invalid> {
+    pub(super) fn read(&self) -> Result<Profile, Invalid> {
         if !self.country.is_ascii() {
             return Err("a country's code is ASCII");
         }
@@ -167,13 +69,13 @@ impl ArchivedStoredProfile<'_> {
 }
 
 impl ArchivedStoredMoney {
-    fn read(&self) -> Result<Money, Invalid> {
+    pub(super) fn read(&self) -> Result<Money, Invalid> {
         Money::from_parts(self.digits.to_native(), self.exponent).ok_or("money has one form for each value")
     }
 }
 
 impl ArchivedStoredLimits {
-    fn read(&self) -> Result<Restrictions<Money>, Invalid> {
+    pub(super) fn read(&self) -> Result<Restrictions<Money>, Invalid> {
         let each = |limit: &ArchivedOption<ArchivedStoredMoney>| {
             limit.as_ref().map(ArchivedStoredMoney::read).transpose()
         };
@@ -245,12 +147,13 @@ pub(crate) fn currency(code: &[u8; 3]) -> Result<Currency, Invalid> {
     core::str::from_utf8(code).ok().and_then(Currency::from_code).ok_or("there is no such currency")
 }
 
-fn platform(key: &ArchivedString) -> Result<PlatformKey, Invalid> {
+pub(super) fn platform(key: &ArchivedString) -> Result<PlatformKey, Invalid> {
     PlatformKey::new(key).ok_or("there is no such platform")
 }
 
-const fn scope(by_game: bool) -> RoundScope {
-    if by_game { RoundScope::Game } else { RoundScope::Platform }
+/// A text that may be absent.
+pub(super) fn text<'a>(text: &'a ArchivedOption<ArchivedText<'_>>) -> Option<&'a str> {
+    text.as_ref().map(|text| text.0.as_str())
 }
 
 pub(crate) fn amount(minor_units: i64) -> Result<Amount, Invalid> {

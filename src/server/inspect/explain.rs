@@ -347,7 +347,7 @@ fn decision(
         );
     }
     let mut text = match operation {
-        Operation::PutAccount { .. } if before.is_none() => "created".to_owned(),
+        Operation::PutAccount(_) if before.is_none() => "created".to_owned(),
         Operation::Play(play)
             if play.kind == PlayKind::Rollback
                 && before.is_some_and(|(_, version)| version == receipt.version) =>

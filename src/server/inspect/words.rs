@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use wallet::account::{Gender, Profile, Status};
 use wallet::amount::Money;
 use wallet::image::AccountImage;
-use wallet::operation::{Direction, Operation, Play, PlayKind};
+use wallet::operation::{Direction, Member, Operation};
 use wallet::outcome::LineKind;
 use wallet::restriction::{ByPeriod, Restrictions};
 use wallet::settings::Settings;
-use wallet::{Currency, Millis, PlatformKey};
+use wallet::{Currency, Millis};
 
 /// A time of day, UTC, with milliseconds.
 pub(super) fn time(at_ms: Millis) -> String {
@@ -46,10 +46,7 @@ pub(super) fn money(minor: i128, currency: Currency) -> String {
 /// The type of a transaction, as exports and the operator's statement have it.
 pub(super) const fn type_of(kind: LineKind) -> &'static str {
     match kind {
-        LineKind::Play(PlayKind::Bet) => "placebet",
-        LineKind::Play(PlayKind::Win) => "awardwinnings",
-        LineKind::Play(PlayKind::Rollback) => "rollbackbet",
-        LineKind::Play(PlayKind::Void) => "voidbet",
+        LineKind::Play(kind) => kind.name(),
         LineKind::Credit => "credit",
         LineKind::Deposit => "deposit",
         LineKind::Withdrawal => "withdrawal",
@@ -58,83 +55,46 @@ pub(super) const fn type_of(kind: LineKind) -> &'static str {
 
 /// Whether the operation is this transaction, or takes it back.
 pub(super) fn concerns(operation: &Operation<&str>, id: &str) -> bool {
-    match operation {
-        Operation::Play(play) => play.transaction == id || play.original == Some(id),
-        Operation::Credit { transaction, .. } | Operation::Transfer { transaction, .. } => *transaction == id,
-        _ => false,
-    }
+    let is_it = |member| matches!(member, Member::Transaction(of) | Member::Original(of) if of == id);
+    operation.members().into_iter().any(is_it)
 }
 
 /// The members that move nothing, as the JSON object that they are kept as.
-pub(super) fn details_of<'a>(operation: &Operation<&'a str>) -> Option<&'a str> {
-    match operation {
-        Operation::Play(play) => play.details,
-        Operation::EndRound { details, .. } => *details,
-        Operation::Alert { details, .. } => Some(details),
+pub(super) fn details_of<'a>(operation: &'a Operation<&str>) -> Option<&'a str> {
+    operation.members().into_iter().find_map(|member| match member {
+        Member::Details(details) => Some(details),
         _ => None,
-    }
+    })
 }
 
-/// What was asked.
+/// What was asked. `currency` is the account's.
 pub(super) fn request(operation: &Operation<&str>, currency: Currency) -> String {
-    match operation {
-        Operation::Play(play) => play_words(play, currency),
-        Operation::EndRound { platform, round, game, .. } => {
-            format!(
-                "end round {}, game {}, platform {}",
-                plain(round),
-                plain(game),
-                platform_words(*platform)
-            )
-        }
-        Operation::Credit { platform, transaction, kind, amount, .. } => format!(
-            "credit transaction {} {}, type {}, platform {}",
-            plain(transaction),
-            money(amount.minor().into(), currency),
-            plain(kind),
-            platform_words(*platform)
-        ),
-        Operation::Alert { platform, .. } => format!("alert, platform {}", platform_words(*platform)),
-        Operation::PutAccount { profile, .. } => format!("profile {}", profile_words(profile)),
-        Operation::SetStatus { status, .. } => format!("status {}", status_words(*status)),
-        Operation::Transfer { direction, transaction, amount, .. } => {
-            let kind = if *direction == Direction::In { "deposit" } else { "withdrawal" };
-            format!("{kind} transaction {} {}", plain(transaction), money_asked(*amount, currency))
-        }
-        Operation::SetLimits { limits, .. } => {
-            format!("limits {}", limits_words(limits, |limit| money_asked(*limit, currency)))
-        }
-        Operation::StartSession { key, .. } => format!("login with session {}", plain(key)),
-        Operation::CloseSession { key, .. } => format!("logout of session {}", plain(key)),
-        Operation::RenewSession { key, used_ms, .. } => {
-            format!("renewal of session {}, last used {}", plain(key), time(*used_ms))
-        }
-        other => format!("{other:?}"),
-    }
-}
-
-/// A platform's key; of a record of version 0.1.0, its place in the configuration of that time.
-fn platform_words(platform: PlatformKey) -> String {
-    plain(&platform.to_string())
-}
-
-fn play_words(play: &Play<&str>, currency: Currency) -> String {
-    let mut text = format!(
-        "{} round {} transaction {} {}",
-        type_of(LineKind::Play(play.kind)),
-        plain(play.round),
-        plain(play.transaction),
-        money(play.amount.minor().into(), play.currency.unwrap_or(currency))
-    );
-    if let Some(original) = play.original {
-        let _ = write!(text, ", of bet {}", plain(original));
-    }
-    let _ = write!(text, ", game {}, platform {}", plain(play.game), platform_words(play.platform));
-    if play.starts_round {
-        text += ", starts the round";
-    }
-    if play.ends_round {
-        text += ", ends the round";
+    let mut text = operation.words().0.to_owned();
+    for member in operation.members() {
+        let _ = match member {
+            Member::PlayKind(kind) => write!(text, "{}", kind.name()),
+            Member::Direction(Direction::In) => write!(text, "deposit"),
+            Member::Direction(Direction::Out) => write!(text, "withdrawal"),
+            Member::Key(key) => write!(text, " session {}", plain(key)),
+            Member::Round(id) => write!(text, " round {}", plain(id)),
+            Member::Transaction(id) => write!(text, " transaction {}", plain(id)),
+            Member::Amount(amount) => write!(text, " {}", money(amount.minor().into(), currency)),
+            Member::Money(amount) => write!(text, " {}", money_asked(amount, currency)),
+            Member::Original(id) => write!(text, ", of bet {}", plain(id)),
+            Member::CreditType(id) => write!(text, ", type {}", plain(id)),
+            Member::Game(id) => write!(text, ", game {}", plain(id)),
+            // A record of version 0.1.0 has its place in the configuration of that time.
+            Member::Platform(platform) => write!(text, ", platform {}", plain(&platform.to_string())),
+            Member::StartsRound => write!(text, ", starts the round"),
+            Member::EndsRound => write!(text, ", ends the round"),
+            Member::Profile(profile) => write!(text, " {}", profile_words(profile)),
+            Member::Status(status) => write!(text, " {}", status_words(status)),
+            Member::Limits(limits) => {
+                write!(text, " {}", limits_words(limits, |limit| money_asked(*limit, currency)))
+            }
+            Member::UsedAt(at_ms) => write!(text, ", last used {}", time(at_ms)),
+            Member::Account(_) | Member::Details(_) => Ok(()),
+        };
     }
     text
 }

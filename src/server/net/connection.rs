@@ -354,10 +354,10 @@ impl Connection {
 
     /// A request that went elsewhere is answered; nobody may read it before the change of sequence `after` is durable,
     /// where that is not 0.
-    pub(super) fn on_outcome(
+    pub(super) fn on_outcome<S: AsRef<str>>(
         &mut self,
         waiter: Waiter,
-        outcome: &Outcome<&str>,
+        outcome: &Outcome<S>,
         after: Sequence,
         responder: &mut Responder,
     ) {

@@ -18,6 +18,7 @@ use http::{self, ContentType, Date, Reply, Request, Status};
 use metrics::{Memory, Registry, ShardMetrics};
 use ring::ConnectionId;
 use ring::memory;
+use shard::core::Done;
 use shard::{Shard, Submitted};
 use wallet::Sequence;
 use wallet::operation::Operation;
@@ -253,17 +254,17 @@ impl Responder {
         shard: &mut Shard<Waiter>,
     ) -> Taken {
         let call = expected.call;
-        let durable = shard.durable();
         let waited_ms = self.now.mono_us().saturating_sub(expected.arrived_us) / 1_000;
         let deadline_ms = self.now.wall_ms.saturating_add(budget_ms.saturating_sub(waited_ms));
-        let submitted = shard.submit(self.now.wall_ms, deadline_ms, waiter, operation, |outcome, after| {
+        if let Submitted::Done(Done { outcome, after }) =
+            shard.submit(self.now.wall_ms, deadline_ms, waiter, operation)
+        {
             self.stages.lap(waiter.request, Stage::Apply);
             // What is durable is known here before every connection was told.
-            let after = if after <= durable { 0 } else { after };
+            let after = if after <= shard.durable() { 0 } else { after };
             markers::request_applied(waiter.request, call.index(), after);
-            self.write_at_once(waiter, expected, outcome, after, replies);
-        });
-        if submitted == Submitted::Answered {
+            let outcome = shard.wallet().told(outcome, operation);
+            self.write_at_once(waiter, expected, &outcome, after, replies);
             return Taken::Answered;
         }
         markers::request_sent_to_shard(waiter.request, call.index());
@@ -301,11 +302,11 @@ impl Responder {
 
     /// Writes the answer of a request that went elsewhere; nobody may read it before the change of sequence `after` is
     /// durable, where that is not 0.
-    pub(super) fn fill(
+    pub(super) fn fill<S: AsRef<str>>(
         &mut self,
         replies: &mut Replies,
         waiter: Waiter,
-        outcome: &Outcome<&str>,
+        outcome: &Outcome<S>,
         after: Sequence,
     ) {
         let Self { body, date, stages, metrics, pool, now, undurable, .. } = self;
@@ -403,12 +404,12 @@ impl Responder {
     }
 }
 
-fn write_outcome(
+fn write_outcome<S: AsRef<str>>(
     body: &mut Vec<u8>,
     date: &Date,
     metrics: &ShardMetrics,
     expected: &Expected,
-    outcome: &Outcome<&str>,
+    outcome: &Outcome<S>,
     out: &mut Vec<u8>,
 ) {
     body.clear();
@@ -423,7 +424,7 @@ fn write_outcome(
 }
 
 /// The `ErrorCode` that an outcome tells a platform; none where the outcome is the operator's.
-const fn platform_code(outcome: &Outcome<&str>) -> Option<ErrorCode> {
+const fn platform_code<S>(outcome: &Outcome<S>) -> Option<ErrorCode> {
     match outcome {
         Outcome::Balance(_)
         | Outcome::Token(_)

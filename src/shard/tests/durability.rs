@@ -3,7 +3,7 @@
 use super::*;
 use wallet::RoundScope;
 use wallet::amount::Amount;
-use wallet::operation::{Play, PlayKind};
+use wallet::operation::{self, Play, PlayKind};
 
 /// What shows a change that is not durable leaves the shard no earlier than that; what shows none leaves at once.
 #[test]
@@ -15,7 +15,7 @@ fn nothing_leaves_a_shard_that_it_may_yet_lose() {
     cluster.check(0, &open(&id, &key), &opened(&key));
     cluster.disk = false;
 
-    let frozen = Operation::SetStatus { account: account(&id), status: Status::Frozen };
+    let frozen = Operation::SetStatus(operation::SetStatus { account: account(&id), status: Status::Frozen });
     let (far, _) = cluster.submit(0, &frozen);
     let (read, _) = cluster.submit(0, &balance(&id));
     let (untouched, _) = cluster.submit(0, &balance(&other));
@@ -25,7 +25,7 @@ fn nothing_leaves_a_shard_that_it_may_yet_lose() {
     assert!(!cluster.told.contains_key(&(0, far)) && !cluster.told.contains_key(&(0, read)));
     // On the shard itself the outcome is there, and says what it waits for.
     let (near, submitted) = cluster.submit(1, &balance(&id));
-    assert_eq!((submitted, cluster.waits[&(1, near)]), (Submitted::Answered, 3 + 1));
+    assert_eq!((submitted, cluster.waits[&(1, near)]), (true, 3 + 1));
     let (near, _) = cluster.submit(1, &balance(&other));
     assert_eq!(cluster.waits[&(1, near)], 2, "that is durable already");
 
@@ -54,7 +54,9 @@ fn an_older_change_does_not_wait_for_a_newer_one() {
         cluster.check(0, &put(id), &CREATED);
     }
     cluster.disk = false;
-    let freeze = |id: &str| Operation::SetStatus { account: account(id), status: Status::Frozen };
+    let freeze = |id: &str| {
+        Operation::SetStatus(operation::SetStatus { account: account(id), status: Status::Frozen })
+    };
     // The first change is under way to the disk when the second comes, and the first is read after that.
     let changed = cluster.submit(0, &freeze(&first)).0;
     cluster.poll(1);

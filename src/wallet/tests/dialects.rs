@@ -44,7 +44,11 @@ fn unknown_rollback() {
         ("bet s b 10 start", (0, at(990))),
     ];
     let mut table = tell(Dialect { unknown_rollback_succeeds: true, ..Dialect::default() }, &succeeds);
-    let statement = Operation::GetStatement { account: AccountRef::new(ADMIN), after: 1, limit: 1 };
+    let statement = Operation::GetStatement(operation::GetStatement {
+        account: AccountRef::new(ADMIN),
+        after: 1,
+        limit: 1,
+    });
     let Outcome::Statement(statement) = table.story.outcome(&statement) else { panic!() };
     let line = &statement.lines[0];
     assert_eq!((line.moved_nothing, line.original.as_deref()), (true, Some("a")));
@@ -176,15 +180,20 @@ fn refusals_that_are_remembered() {
     ] {
         let mut table = tell(remembers, &[]);
         let mut set = |limits: Restrictions<Money>| {
-            let operation =
-                Operation::SetLimits { account: AccountRef::new(ADMIN), limits: Box::new(limits) };
+            let operation = Operation::SetLimits(operation::SetLimits {
+                account: AccountRef::new(ADMIN),
+                limits: Box::new(limits),
+            });
             assert!(matches!(table.story.outcome(&operation), Outcome::LimitsSet { .. }));
             table.story.later(60_000);
         };
         set(limits);
         let stake = if code == -2 { 1_001 } else { 2 };
         table.check(&format!("bet r a {stake} start"), (code, at(1_000)));
-        let lifted = Operation::SetLimits { account: AccountRef::new(ADMIN), limits: Box::new(none) };
+        let lifted = Operation::SetLimits(operation::SetLimits {
+            account: AccountRef::new(ADMIN),
+            limits: Box::new(none),
+        });
         assert!(matches!(table.story.outcome(&lifted), Outcome::LimitsSet { .. }));
         table.story.later(999);
         table.check("bet r a 1 start", (code, at(1_000)));

@@ -115,7 +115,11 @@ fn a_statement_says_where_it_begins() {
         table.story.outcome(&play(asked).as_deref());
         table.story.later(1);
     }
-    let statement = Operation::GetStatement { account: AccountRef::new(ADMIN), after: 0, limit: 10 };
+    let statement = Operation::GetStatement(operation::GetStatement {
+        account: AccountRef::new(ADMIN),
+        after: 0,
+        limit: 10,
+    });
     let check = |story: &mut Story, expect: (&[u64], u64)| {
         let Outcome::Statement(told) = story.outcome(&statement) else { panic!() };
         let numbers: Vec<u64> = told.lines.iter().map(|line| line.number).collect();
@@ -215,9 +219,11 @@ fn a_payment_is_made_again_after_its_retention() {
         let again = [0, 1, 1, 1, 2][at] as i64;
         pay(story, &format!("d{number}"), 2_100 + 100 * again, 12 + again as u64);
     }
-    let Outcome::Statement(page) =
-        story.outcome(&Operation::GetStatement { account: AccountRef::new(ADMIN), after: 0, limit: 100 })
-    else {
+    let Outcome::Statement(page) = story.outcome(&Operation::GetStatement(operation::GetStatement {
+        account: AccountRef::new(ADMIN),
+        after: 0,
+        limit: 100,
+    })) else {
         panic!("no statement");
     };
     let numbers: Vec<u64> = page.lines.iter().map(|line| line.number).collect();
@@ -249,7 +255,10 @@ fn limits_count_by_the_domains_own_day() {
         wager: restriction::ByPeriod { day: money("3"), week: money("4"), month: None },
         ..Restrictions::none()
     };
-    story.outcome(&Operation::SetLimits { account: AccountRef::new(ADMIN), limits: Box::new(limits) });
+    story.outcome(&Operation::SetLimits(operation::SetLimits {
+        account: AccountRef::new(ADMIN),
+        limits: Box::new(limits),
+    }));
     let bet = |story: &mut Story, id: &str, minor: u32, code: i8| {
         let asked = format!("bet r {id} {minor} start");
         let is = match story.outcome(&play(&asked).as_deref()) {
@@ -281,7 +290,11 @@ fn keys_of_one_hash_are_released_one_by_one() {
     assert!(story.wallet.adopt_key(key, account));
     assert!(story.wallet.adopt_key(key, account));
     for left in [1, 0] {
-        let release = Operation::ReleaseKey { key: "k", account, answer: operation::Released::Swept };
+        let release = Operation::ReleaseKey(operation::ReleaseKey {
+            key: "k",
+            holder: account,
+            answer: operation::Released::Swept,
+        });
         assert_eq!(story.outcome(&release), Outcome::Silent);
         assert_eq!(story.wallet.session_keys(), left);
     }

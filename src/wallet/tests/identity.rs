@@ -60,13 +60,15 @@ fn nothing_of_one_platform_meets_what_is_anothers() {
 #[test]
 fn credits_belong_to_their_platform() {
     let mut story = two_platforms();
-    let credit = |by, id, minor| Operation::Credit {
-        platform: platform(by),
-        account: AccountRef::new(ADMIN),
-        transaction: id,
-        kind: "7",
-        currency: Currency::from_code("GBP"),
-        amount: Amount::from_minor(minor).unwrap(),
+    let credit = |by, id, minor| {
+        Operation::Credit(operation::Credit {
+            platform: platform(by),
+            account: AccountRef::new(ADMIN),
+            transaction: id,
+            kind: "7",
+            currency: Currency::from_code("GBP"),
+            amount: Amount::from_minor(minor).unwrap(),
+        })
     };
     for (by, minor, version) in [(PLATFORM, 10_100, 2), (PLATFORM, 10_100, 2), (STRANGER, 10_200, 3)] {
         let balance = funds("GBP", minor, version);
@@ -217,7 +219,11 @@ fn statements_say_whose_transactions_they_are() {
             ("rollback r x 100 of=a by=1", 0, 10_005),
         ],
     );
-    let statement = Operation::GetStatement { account: AccountRef::new(ADMIN), after: 0, limit: 10 };
+    let statement = Operation::GetStatement(operation::GetStatement {
+        account: AccountRef::new(ADMIN),
+        after: 0,
+        limit: 10,
+    });
     let Outcome::Statement(statement) = story.outcome(&statement) else { panic!() };
     let lines: Vec<_> = statement
         .lines

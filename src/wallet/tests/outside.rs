@@ -4,14 +4,14 @@ use super::settings::{CurrencyChanged, DomainSettings};
 use super::*;
 
 fn credit<'a>(account: &'a str, id: &'a str, minor: i64, currency: &str) -> Operation<&'a str> {
-    Operation::Credit {
+    Operation::Credit(operation::Credit {
         platform: platform(PLATFORM),
         account: AccountRef::new(account),
         transaction: id,
         kind: "1",
         currency: Currency::from_code(currency),
         amount: Amount::from_minor(minor).unwrap(),
-    }
+    })
 }
 
 fn done(reference: &str, minor: i64, version: u64) -> Outcome<&str> {
@@ -74,7 +74,11 @@ fn deposits_and_withdrawals() {
     story.check(&deposit("d", "0.01"), &refused(OperatorRefusal::TooMuch));
     story.check(&status(ADMIN, Status::Frozen), &Outcome::StatusSet(Status::Frozen));
     story.check(&withdraw("d", "0.01"), &transferred(i64::MAX - 1, 7));
-    let operation = Operation::GetStatement { account: AccountRef::new(ADMIN), after: 0, limit: 1_000 };
+    let operation = Operation::GetStatement(operation::GetStatement {
+        account: AccountRef::new(ADMIN),
+        after: 0,
+        limit: 1_000,
+    });
     let Outcome::Statement(statement) = story.outcome(&operation) else { panic!("no statement") };
     let lines: Vec<_> =
         statement.lines.iter().map(|line| (line.number, &*line.transaction, &line.round)).collect();
@@ -95,10 +99,12 @@ fn the_books_are_even() {
 #[test]
 fn alerts() {
     let mut story = Story::new(TokenPolicy::SingleUse);
-    let alert = |account: &'static str, details: &'static str| Operation::Alert {
-        platform: platform(PLATFORM),
-        account: AccountRef::new(account),
-        details,
+    let alert = |account: &'static str, details: &'static str| {
+        Operation::Alert(operation::Alert {
+            platform: platform(PLATFORM),
+            account: AccountRef::new(account),
+            details,
+        })
     };
     story.check(&alert("default/nobody", "{}"), &refusal(ErrorCode::AccountNotFound));
     story.check(&status(ADMIN, Status::Frozen), &Outcome::StatusSet(Status::Frozen));
@@ -107,7 +113,7 @@ fn alerts() {
         story.check(&alert(ADMIN, details), &Outcome::Noted(funds("GBP", 1_000, 1)));
         story.later(1);
     }
-    let operation = Operation::GetAccount { account: AccountRef::new(ADMIN) };
+    let operation = Operation::GetAccount(operation::GetAccount { account: AccountRef::new(ADMIN) });
     let Outcome::Account(view) = story.outcome(&operation) else { panic!("no account") };
     assert_eq!(view.alerts.len(), limits::ALERTS_SHOWN_MAX);
     assert!(view.alerts.iter().all(|alert| alert.details == r#"{"Type":"later"}"#), "the oldest made way");
@@ -154,7 +160,8 @@ fn transactions_outside_of_rounds_are_bounded() {
     let mut ask = |now_ms: Millis, operation: &Operation<&str>| {
         sequence += 1;
         let stamp = Stamp { now_ms, sequence };
-        wallet.apply(stamp, operation, &mut Effect::default()).map(|text| CompactString::from(*text))
+        let outcome = wallet.apply(stamp, operation, &mut Effect::default());
+        wallet.told(outcome, operation).map(CompactString::from)
     };
     ask(START_MS, &put(ADMIN));
     ask(START_MS, &transfer(ADMIN, Direction::In, "0", "0.01"));
@@ -181,7 +188,7 @@ fn transactions_outside_of_rounds_are_bounded() {
         ),
     ];
     let mut check = |now_ms, operation: &Operation<&str>, expect: &Outcome<&str>| {
-        let expect = expect.map(|text| CompactString::from(*text));
+        let expect = expect.clone().map(CompactString::from);
         assert_eq!(ask(now_ms, operation), expect, "{operation:?}");
     };
     for (operation, expect) in &full {

@@ -1,7 +1,7 @@
 //! Limits and their periods (protocol §4, Limits).
 
 use super::*;
-use crate::operation::{Play, PlayKind};
+use crate::operation::{self, Play, PlayKind};
 use crate::replay::Mismatch;
 use crate::restriction::ByPeriod;
 
@@ -47,7 +47,10 @@ impl Restricted {
                 _ => panic!("{name}"),
             }
         }
-        let operation = Operation::SetLimits { account: AccountRef::new(ADMIN), limits: Box::new(asked) };
+        let operation = Operation::SetLimits(operation::SetLimits {
+            account: AccountRef::new(ADMIN),
+            limits: Box::new(asked),
+        });
         assert!(matches!(self.story.outcome(&operation), Outcome::LimitsSet { .. }), "{limits}");
     }
 
@@ -315,9 +318,11 @@ fn limits_are_of_the_accounts_currency() {
     let mut story = Story::new(TokenPolicy::SingleUse);
     let money = Money::parse;
     let limits = |stake| Restrictions { stake: money(stake), ..Restrictions::none() };
-    let set = |account: &'static str, limits: Restrictions<Money>| Operation::SetLimits {
-        account: AccountRef::new(account),
-        limits: Box::new(limits),
+    let set = |account: &'static str, limits: Restrictions<Money>| {
+        Operation::SetLimits(operation::SetLimits {
+            account: AccountRef::new(account),
+            limits: Box::new(limits),
+        })
     };
     let refused = Outcome::OperatorRefused;
     story.check(&set(YEN, limits("0.5")), &refused(OperatorRefusal::NotMoney));
@@ -337,7 +342,7 @@ fn limits_are_of_the_accounts_currency() {
     };
     let currency = Currency::from_code("GBP").unwrap();
     story.check(&set(ADMIN, asked), &Outcome::LimitsSet { limits: Box::new(expect), currency });
-    let operation = Operation::GetAccount { account: AccountRef::new(ADMIN) };
+    let operation = Operation::GetAccount(operation::GetAccount { account: AccountRef::new(ADMIN) });
     let Outcome::Account(view) = story.outcome(&operation) else { panic!("no account") };
     assert_eq!(view.limits, expect);
 }

@@ -1,7 +1,7 @@
 //! Game rounds (protocol §4): the ladder of each call, idempotency, and what order brings.
 
 use super::*;
-use crate::operation::{Play, PlayKind};
+use crate::operation::{self, Play, PlayKind};
 
 /// A story with a session of `ADMIN`, who has 10.00, two balance changes being behind.
 pub(super) struct Table {
@@ -87,7 +87,15 @@ pub(super) fn play(asked: &str) -> Operation<CompactString> {
         "void" => PlayKind::Void,
         "end" => {
             let game = game.into();
-            return Operation::EndRound { platform, account, round, scope, game, currency, details: None };
+            return Operation::EndRound(operation::EndRound {
+                platform,
+                account,
+                round,
+                scope,
+                game,
+                currency,
+                details: None,
+            });
         }
         _ => panic!("{asked}"),
     };

@@ -49,7 +49,7 @@ fn a_seventeenth_login_ends_the_session_that_was_used_least_recently() {
 /// The first live sessions of the administrator, in the order of their logins.
 #[track_caller]
 fn check_sessions(story: &mut Story, expect: &[&str]) {
-    let get = Operation::GetAccount { account: AccountRef::new(ADMIN) };
+    let get = Operation::GetAccount(operation::GetAccount { account: AccountRef::new(ADMIN) });
     let Outcome::Account(view) = story.outcome(&get) else { panic!("no account") };
     let keys: Vec<&str> = view.sessions.iter().map(|session| session.key.as_str()).collect();
     assert_eq!(keys.len(), limits::SESSIONS_PER_ACCOUNT_MAX);

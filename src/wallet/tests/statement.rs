@@ -42,7 +42,11 @@ fn the_statement_and_the_open_rounds() {
     lines[4].moved_nothing = true;
     let currency = Currency::from_code("GBP").unwrap();
     let mut check = |after, limit, expect: &[StatementLine], more| {
-        let operation = Operation::GetStatement { account: AccountRef::new(ADMIN), after, limit };
+        let operation = Operation::GetStatement(operation::GetStatement {
+            account: AccountRef::new(ADMIN),
+            after,
+            limit,
+        });
         let expect = Statement { currency, lines: expect.to_vec(), more, complete_from: 1 };
         table.story.check(&operation, &Outcome::Statement(Box::new(expect)));
     };
@@ -52,7 +56,7 @@ fn the_statement_and_the_open_rounds() {
     check(6, 3, &[], false);
     check(1_000, 3, &[], false);
 
-    let operation = Operation::GetAccount { account: AccountRef::new(ADMIN) };
+    let operation = Operation::GetAccount(operation::GetAccount { account: AccountRef::new(ADMIN) });
     let Outcome::Account(view) = table.story.outcome(&operation) else { panic!("no account") };
     let staked = Amount::from_minor(100).unwrap();
     let open = RoundView {
@@ -76,7 +80,11 @@ fn the_statement_and_the_open_rounds() {
 /// The statement has the transactions of these numbers, and all of them from the last number on.
 #[track_caller]
 fn check_numbers(story: &mut Story, expect: &[u64], complete_from: u64) {
-    let operation = Operation::GetStatement { account: AccountRef::new(ADMIN), after: 0, limit: 1_000 };
+    let operation = Operation::GetStatement(operation::GetStatement {
+        account: AccountRef::new(ADMIN),
+        after: 0,
+        limit: 1_000,
+    });
     let Outcome::Statement(statement) = story.outcome(&operation) else { panic!("no statement") };
     let numbers: Vec<u64> = statement.lines.iter().map(|line| line.number).collect();
     assert_eq!((&numbers[..], statement.complete_from), (expect, complete_from));
@@ -89,7 +97,7 @@ fn winnings_without_a_start_are_marked_as_an_orphan() {
     table.check("win s a 1 start", (0, Some(1_002)));
     table.check("rollback t x 1 of=a", (-8, Some(1_002)));
     table.check("win t a 1", (0, Some(1_003)));
-    let operation = Operation::GetAccount { account: AccountRef::new(ADMIN) };
+    let operation = Operation::GetAccount(operation::GetAccount { account: AccountRef::new(ADMIN) });
     let Outcome::Account(view) = table.story.outcome(&operation) else { panic!("no account") };
     let orphans: Vec<(&str, bool)> =
         view.open_rounds.iter().map(|round| (round.id.as_str(), round.orphan)).collect();
@@ -97,7 +105,8 @@ fn winnings_without_a_start_are_marked_as_an_orphan() {
 }
 
 fn page(story: &mut Story, after: u64, limit: u16) -> Statement {
-    let operation = Operation::GetStatement { account: AccountRef::new(ADMIN), after, limit };
+    let operation =
+        Operation::GetStatement(operation::GetStatement { account: AccountRef::new(ADMIN), after, limit });
     let Outcome::Statement(statement) = story.outcome(&operation) else { panic!("no statement") };
     *statement
 }
@@ -145,7 +154,11 @@ fn a_page_does_not_pay_for_all_that_is_over() {
     story.later(limits::RETENTION_MS - 1);
     story.outcome(&play("win last w 0 start close").as_deref());
     story.later(1);
-    let asked = Operation::GetStatement { account: AccountRef::new(ADMIN), after: 0, limit: 10 };
+    let asked = Operation::GetStatement(operation::GetStatement {
+        account: AccountRef::new(ADMIN),
+        after: 0,
+        limit: 10,
+    });
     let mut refused = 0;
     while story.outcome(&asked) == Outcome::OperatorRefused(OperatorRefusal::Forgetting) {
         refused += 1;
@@ -186,7 +199,7 @@ fn open_rounds_keep_their_order() {
     turned.iter().for_each(|image| restored.restore(image).unwrap());
     let stamp = Stamp { now_ms: story.now_ms, sequence: 1_000 };
     for wallet in [&mut story.wallet, &mut replayed, &mut restored] {
-        let operation = Operation::GetAccount { account: AccountRef::new(ADMIN) };
+        let operation = Operation::GetAccount(operation::GetAccount { account: AccountRef::new(ADMIN) });
         let Outcome::Account(view) = wallet.apply(stamp, &operation, &mut Effect::default()) else {
             panic!()
         };

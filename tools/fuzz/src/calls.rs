@@ -7,7 +7,7 @@ use http::Request;
 use journal::record::{Link, Record};
 use journal::{Change, RecordHash};
 use serde::de::IgnoredAny;
-use wallet::operation::{Operation, Play};
+use wallet::operation::{self, Operation, Play};
 use wallet::outcome::Receipt;
 use wallet::{Dialect, PlatformKey, RoundScope, Rules, TokenPolicy};
 
@@ -82,9 +82,7 @@ fn decoded<'a>(
             let has_body = !request.body.is_empty()
                 && !matches!(
                     operation,
-                    Operation::GetAccount { .. }
-                        | Operation::GetStatement { .. }
-                        | Operation::CloseSession { .. }
+                    Operation::GetAccount(_) | Operation::GetStatement(_) | Operation::CloseSession(_)
                 );
             assert!(!has_body || is_json(request.body), "what was taken is JSON");
             check(&operation.as_deref());
@@ -113,8 +111,10 @@ fn check(operation: &Operation<&str>) {
     let chars = account.map_or(1, |id| id.chars().count());
     assert!((1..=limits::ID_CHARS_MAX).contains(&chars), "{account:?}");
     let details = match operation {
-        Operation::Play(Play { details, .. }) | Operation::EndRound { details, .. } => *details,
-        Operation::Alert { details, .. } => Some(*details),
+        Operation::Play(Play { details, .. }) | Operation::EndRound(operation::EndRound { details, .. }) => {
+            *details
+        }
+        Operation::Alert(operation::Alert { details, .. }) => Some(*details),
         _ => None,
     };
     if let Some(details) = details {
@@ -131,14 +131,14 @@ fn is_journaled(operation: &Operation<&str>) -> bool {
     matches!(
         operation,
         Operation::Play(_)
-            | Operation::EndRound { .. }
-            | Operation::Credit { .. }
-            | Operation::Alert { .. }
-            | Operation::PutAccount { .. }
-            | Operation::SetStatus { .. }
-            | Operation::Transfer { .. }
-            | Operation::SetLimits { .. }
-            | Operation::CloseSession { .. }
+            | Operation::EndRound(_)
+            | Operation::Credit(_)
+            | Operation::Alert(_)
+            | Operation::PutAccount(_)
+            | Operation::SetStatus(_)
+            | Operation::Transfer(_)
+            | Operation::SetLimits(_)
+            | Operation::CloseSession(_)
     )
 }
 
@@ -155,7 +155,7 @@ fn check_record(operation: &Operation<&str>) {
     match &mut expect {
         // Who applied it had seen to both.
         Operation::Play(play) => play.session_checked = true,
-        Operation::Transfer { currency, .. } => *currency = None,
+        Operation::Transfer(operation::Transfer { currency, .. }) => *currency = None,
         _ => {}
     }
     assert_eq!(record.change(), Ok(Change::Operation(expect)));

@@ -2,7 +2,7 @@
 
 use api::Decoded;
 use http::{Method, Request, Status};
-use wallet::operation::Operation;
+use wallet::operation::{self, Operation};
 
 use crate::calls;
 
@@ -94,7 +94,8 @@ pub fn run(data: &[u8]) {
             let id = operation.account_id().expect("an operator's call names its account");
             let path = path_of(id);
             let again = calls::operator(&request(Method::Get, &path, None, b""));
-            let Decoded::Operation(_, Operation::GetAccount { account }, _) = again else {
+            let Decoded::Operation(_, Operation::GetAccount(operation::GetAccount { account }), _) = again
+            else {
                 panic!("{id:?} can't be named in a path: {again:?}")
             };
             assert_eq!(account.id(), id);

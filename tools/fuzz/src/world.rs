@@ -8,7 +8,7 @@ use journal::{Journal, Mark, Origin, Point, RecordHash, mark};
 use limits::JOURNAL_BLOCK_BYTES;
 use wallet::account::{AccountRef, Date, Gender, Profile, Status};
 use wallet::amount::{Amount, Money};
-use wallet::operation::{Direction, Operation, Play, PlayKind};
+use wallet::operation::{self, Direction, Operation, Play, PlayKind};
 use wallet::outcome::Effect;
 use wallet::restriction::{ByPeriod, Restrictions};
 use wallet::{Catalog, Currency, Domain, PlatformKey, RoundScope, Rules, Stamp, Wallet};
@@ -170,21 +170,24 @@ fn operations() -> Vec<Operation<&'static str>> {
         ..bet("r1", transaction, 0)
     };
     vec![
-        Operation::PutAccount { account: account(), profile: Box::new(profile) },
-        Operation::PutAccount {
+        Operation::PutAccount(operation::PutAccount { account: account(), profile: Box::new(profile) }),
+        Operation::PutAccount(operation::PutAccount {
             account: AccountRef::new("jp/プレイヤー"),
             profile: Box::new(Profile::of(*b"JP")),
-        },
-        Operation::StartSession { account: account(), key: "20fbd3b9-eef2-49cd-9976-50f0d34e7f7c" },
-        Operation::StartSession { account: account(), key: "k" },
-        Operation::Transfer {
+        }),
+        Operation::StartSession(operation::StartSession {
+            account: account(),
+            key: "20fbd3b9-eef2-49cd-9976-50f0d34e7f7c",
+        }),
+        Operation::StartSession(operation::StartSession { account: account(), key: "k" }),
+        Operation::Transfer(operation::Transfer {
             account: account(),
             direction: Direction::In,
             transaction: "d",
             amount: money("1e3"),
             currency: None,
-        },
-        Operation::SetLimits { account: account(), limits: Box::new(limits) },
+        }),
+        Operation::SetLimits(operation::SetLimits { account: account(), limits: Box::new(limits) }),
         Operation::Play(bet("r1", "t1", 0)),
         Operation::Play(bet("r1", "t2", 0)),
         Operation::Play(Play { scope: RoundScope::Game, ..bet("r1", "t1", 1) }),
@@ -192,7 +195,7 @@ fn operations() -> Vec<Operation<&'static str>> {
         Operation::Play(settles(PlayKind::Rollback, "b1", Some("t2"))),
         Operation::Play(settles(PlayKind::Rollback, "b2", Some("never"))),
         Operation::Play(settles(PlayKind::Void, "v1", None)),
-        Operation::EndRound {
+        Operation::EndRound(operation::EndRound {
             platform: platform(0),
             account: account(),
             round: "r1",
@@ -200,26 +203,30 @@ fn operations() -> Vec<Operation<&'static str>> {
             game: "11588",
             currency: gbp,
             details: Some("{}"),
-        },
-        Operation::Credit {
+        }),
+        Operation::Credit(operation::Credit {
             platform: platform(1),
             account: account(),
             transaction: "c",
             kind: "810",
             currency: gbp,
             amount: amount(500),
-        },
-        Operation::Alert { platform: platform(0), account: account(), details: r#"{"Source":"Gameflex"}"# },
-        Operation::SetStatus { account: account(), status: Status::Frozen },
-        Operation::SetStatus { account: account(), status: Status::Active },
-        Operation::CloseSession { account: account(), key: "k" },
-        Operation::Transfer {
+        }),
+        Operation::Alert(operation::Alert {
+            platform: platform(0),
+            account: account(),
+            details: r#"{"Source":"Gameflex"}"#,
+        }),
+        Operation::SetStatus(operation::SetStatus { account: account(), status: Status::Frozen }),
+        Operation::SetStatus(operation::SetStatus { account: account(), status: Status::Active }),
+        Operation::CloseSession(operation::CloseSession { account: account(), key: "k" }),
+        Operation::Transfer(operation::Transfer {
             account: account(),
             direction: Direction::Out,
             transaction: "w",
             amount: money("10.01"),
             currency: None,
-        },
+        }),
     ]
 }
 

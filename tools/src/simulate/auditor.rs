@@ -32,7 +32,7 @@ use std::rc::Rc;
 use compact_str::CompactString;
 use wallet::TokenPolicy;
 use wallet::account::AccountHash;
-use wallet::operation::{Operation, PlayKind};
+use wallet::operation::{self, Operation, PlayKind};
 use wallet::outcome::{ErrorCode, OperatorRefusal, Outcome};
 
 use account::{Account, Foreign, apply};
@@ -143,8 +143,8 @@ impl Auditor {
     pub(crate) fn applied(&mut self, request: RequestId, now_ms: u64) {
         let asked = &self.requests[&request];
         assert!(asked.account.is_none(), "a request is applied once");
-        let (Operation::OpenSession { account, .. } | Operation::CloseSession { account, .. }) =
-            &*asked.operation
+        let (Operation::OpenSession(operation::OpenSession { account, .. })
+        | Operation::CloseSession(operation::CloseSession { account, .. })) = &*asked.operation
         else {
             panic!("applied before it is answered: {:?}", asked.operation);
         };
@@ -338,7 +338,7 @@ impl Auditor {
     fn demand(&mut self, id: RequestId, now_ms: u64, told: &Answer) -> Answer {
         let operation = Rc::clone(&self.requests[&id].operation);
         match &*operation {
-            Operation::OpenSession { account, key } => {
+            Operation::OpenSession(operation::OpenSession { account, key }) => {
                 let taken = self.taken(id, now_ms, account.id(), key);
                 let refusal = refused_operator(OperatorRefusal::KeyTaken);
                 if taken == Foreign::Surely || taken == Foreign::Maybe && *told == refusal {
@@ -371,25 +371,29 @@ impl Auditor {
                 answer
             }
             // A repeat draws the same random bits, and its token may still be there.
-            Operation::CreateToken { platform, entropy, .. }
+            Operation::CreateToken(operation::CreateToken { platform, entropy, .. })
                 if self.rules.dialect(*platform).token_policy == TokenPolicy::SingleUse
                     && self.tokens.contains_key(entropy)
                     && *told == refused(ErrorCode::Unknown) =>
             {
                 told.clone()
             }
-            Operation::RedeemToken { token, .. } => match self.tokens.get(&token.random()).cloned() {
-                None => refused(ErrorCode::SessionNotFound),
-                Some(account) => self.apply(id, now_ms, &account, Foreign::No, Some(told)),
-            },
+            Operation::RedeemToken(operation::RedeemToken { token, .. }) => {
+                match self.tokens.get(&token.random()).cloned() {
+                    None => refused(ErrorCode::SessionNotFound),
+                    Some(account) => self.apply(id, now_ms, &account, Foreign::No, Some(told)),
+                }
+            }
             // What is over leaves memory in pieces; a page of who has much of it may be put off.
-            Operation::GetStatement { account, .. }
+            Operation::GetStatement(operation::GetStatement { account, .. })
                 if *told == refused_operator(OperatorRefusal::Forgetting)
                     && self.tip(account.id()).is_some_and(Account::has_much_behind_it) =>
             {
                 told.clone()
             }
-            Operation::RedeemWrapped { key, .. } => self.demand_wrapped(id, now_ms, key, told),
+            Operation::RedeemWrapped(operation::RedeemWrapped { key, .. }) => {
+                self.demand_wrapped(id, now_ms, key, told)
+            }
             other => {
                 let account = other.account_id().expect("a request, not a step of one");
                 self.apply(id, now_ms, account, Foreign::No, Some(told))
@@ -424,13 +428,16 @@ impl Auditor {
         if ledger.times.is_empty() {
             ledger.times.clone_from(&self.times);
         }
-        if let (Operation::OpenSession { key, .. }, Some(tip)) = (&*entry.operation, &ledger.tip)
+        if let (Operation::OpenSession(operation::OpenSession { key, .. }), Some(tip)) =
+            (&*entry.operation, &ledger.tip)
             && tip.session(key).is_none_or(|session| session.is_past(now_ms, &self.rules))
         {
             self.directory.hold(key, account);
         }
         let answer = apply(&mut ledger.tip, &entry.ask(&self.rules));
-        if let (Operation::CreateToken { entropy, .. }, Outcome::Token(_)) = (&*entry.operation, &answer) {
+        if let (Operation::CreateToken(operation::CreateToken { entropy, .. }), Outcome::Token(_)) =
+            (&*entry.operation, &answer)
+        {
             self.tokens.insert(*entropy, account.to_owned());
         }
         match (&*entry.operation, &answer) {
@@ -462,12 +469,12 @@ impl Auditor {
 /// what was answered elsewhere.
 fn waits_for_settings(entry: &Entry) -> bool {
     match &*entry.operation {
-        Operation::Balance { .. }
-        | Operation::CreateToken { .. }
-        | Operation::GetAccount { .. }
-        | Operation::GetStatement { .. }
-        | Operation::RedeemWrapped { .. } => false,
-        Operation::OpenSession { .. } => matches!(entry.told, Some(Outcome::SessionOpened { .. })),
+        Operation::Balance(_)
+        | Operation::CreateToken(_)
+        | Operation::GetAccount(_)
+        | Operation::GetStatement(_)
+        | Operation::RedeemWrapped(_) => false,
+        Operation::OpenSession(_) => matches!(entry.told, Some(Outcome::SessionOpened { .. })),
         _ => true,
     }
 }

@@ -14,9 +14,9 @@ use journal::{Journal, Origin, Point, RecordHash};
 use metrics::{Names, Registry};
 use partition::Partition;
 use recovery::{self, Error, Recovered};
-use shard::Shard;
-use shard::core::Core;
+use shard::core::{Core, Done};
 use shard::mesh::Mesh;
+use shard::{Reply, Shard, Submitted};
 use wallet::account::{AccountHash, KeyHash};
 use wallet::image::AccountImage;
 use wallet::operation::Operation;
@@ -125,21 +125,20 @@ impl Cluster {
         waiter: u64,
         operation: &Operation<CompactString>,
     ) {
-        let told = &mut self.told;
-        let _ =
-            self.shards[at].submit(now_ms, deadline_ms, waiter, &operation.as_deref(), |outcome, after| {
-                let answer = outcome.map(|text| CompactString::from(*text));
-                told.push(Told { shard: at, waiter, answer, after });
-            });
+        let operation = operation.as_deref();
+        let submitted = self.shards[at].submit(now_ms, deadline_ms, waiter, &operation);
+        if let Submitted::Done(Done { outcome, after }) = submitted {
+            let answer = self.shards[at].wallet().told(outcome, &operation).map(CompactString::from);
+            self.told.push(Told { shard: at, waiter, answer, after });
+        }
     }
 
     /// A shard's turn. `true` where it had anything to do.
     pub(super) fn poll(&mut self, at: usize, now_ms: u64) -> bool {
-        let told = &mut self.told;
-        let worked = self.shards[at].poll(now_ms, |waiter, outcome, after| {
-            let answer = outcome.map(|text| CompactString::from(*text));
-            told.push(Told { shard: at, waiter, answer, after });
-        });
+        let worked = self.shards[at].poll(now_ms);
+        while let Some(Reply { waiter, done }) = self.shards[at].next_reply() {
+            self.told.push(Told { shard: at, waiter, answer: done.outcome, after: done.after });
+        }
         self.shards[at].flush();
         worked
     }
@@ -319,7 +318,7 @@ impl Cluster {
             let applied = Rc::clone(&self.applied);
             core.watch(Box::new(move |now_ms, operation, outcome| {
                 let operation = operation.map(|text| CompactString::from(*text));
-                let outcome = outcome.map(|text| CompactString::from(*text));
+                let outcome = outcome.map(CompactString::from);
                 applied.borrow_mut().push(Applied { now_ms, operation, outcome });
             }));
             let metrics = self.registry.shard(core.id().index());

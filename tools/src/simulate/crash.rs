@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use compact_str::CompactString;
 use recovery::Error;
-use shard::core::{Core, Step};
+use shard::core::{Core, Done, Step};
 use wallet::PlatformKey;
 use wallet::account::AccountRef;
 use wallet::image::{AccountImage, RoundImage, SumImage};
-use wallet::operation::Operation;
+use wallet::operation::{self, Operation};
 use wallet::outcome::{OperatorRefusal, Outcome, StatementLine};
 
 use super::auditor::{Answer, RoundKey, Shown, Sum, Times, Trace, Traces};
@@ -225,11 +225,15 @@ fn traces(image: &AccountImage) -> Traces {
 /// An account, all lines of its statement, and the number from which that is complete.
 fn show(cores: &mut [Core], now_ms: u64, account: &str) -> Result<(Answer, Vec<StatementLine>, u64), String> {
     let id = AccountRef::new(account);
-    let view = ask(cores, now_ms, &Operation::GetAccount { account: id.clone() })?;
+    let view = ask(cores, now_ms, &Operation::GetAccount(operation::GetAccount { account: id.clone() }))?;
     let mut lines: Vec<StatementLine> = Vec::new();
     loop {
         let after = lines.last().map_or(0, |line| line.number);
-        let page = Operation::GetStatement { account: id.clone(), after, limit: PAGE_LINES };
+        let page = Operation::GetStatement(operation::GetStatement {
+            account: id.clone(),
+            after,
+            limit: PAGE_LINES,
+        });
         let page = match ask(cores, now_ms, &page)? {
             Outcome::Statement(page) => page,
             Outcome::OperatorRefused(OperatorRefusal::Forgetting) => continue,
@@ -245,13 +249,11 @@ fn show(cores: &mut [Core], now_ms: u64, account: &str) -> Result<(Answer, Vec<S
 /// Asks the account's core, whose state is durable as it was just recovered, but for the settings of this start.
 fn ask(cores: &mut [Core], now_ms: u64, operation: &Operation<&str>) -> Result<Answer, String> {
     let owner = cores[0].owner(operation).index();
-    let (core, mut answer, mut after) = (&mut cores[owner], None, 0);
-    let step = core.step(now_ms, operation, |outcome, seen| {
-        answer = Some(outcome.map(|text| CompactString::from(*text)));
-        after = seen;
-    });
-    match answer {
-        Some(answer) if matches!(step, Step::Done) && after <= core.durable() + 1 => Ok(answer),
-        answer => Err(format!("What was recovered is not durable, or not answered: {answer:?}.")),
+    let core = &mut cores[owner];
+    match core.step(now_ms, operation) {
+        Step::Done(Done { outcome, after }) if after <= core.durable() + 1 => {
+            Ok(core.wallet().told(outcome, operation).map(CompactString::from))
+        }
+        step => Err(format!("What was recovered is not durable, or not answered: {step:?}.")),
     }
 }

@@ -7,7 +7,7 @@ use compact_str::CompactString;
 use wallet::RoundScope;
 use wallet::account::{AccountRef, Status};
 use wallet::amount::{Amount, Money};
-use wallet::operation::{Direction, Operation, Play, PlayKind};
+use wallet::operation::{self, Direction, Operation, Play, PlayKind};
 use wallet::restriction::Restrictions;
 
 use super::auditor::bounds::{ROUND_BETS_MAX, ROUND_TRANSACTIONS_MAX};
@@ -51,16 +51,22 @@ impl Run {
         };
         self.ask_all(
             [
-                Operation::SetStatus { account: account.clone(), status: Status::Active },
-                Operation::SetLimits { account: account.clone(), limits: Box::new(Restrictions::none()) },
-                Operation::Transfer {
+                Operation::SetStatus(operation::SetStatus {
+                    account: account.clone(),
+                    status: Status::Active,
+                }),
+                Operation::SetLimits(operation::SetLimits {
+                    account: account.clone(),
+                    limits: Box::new(Restrictions::none()),
+                }),
+                Operation::Transfer(operation::Transfer {
                     account: account.clone(),
                     direction: Direction::In,
                     transaction: "of-filler".into(),
                     amount: Money::parse("1000").expect("it is a number"),
                     currency: None,
-                },
-                Operation::OpenSession { account, key: "key-of-filler".into() },
+                }),
+                Operation::OpenSession(operation::OpenSession { account, key: "key-of-filler".into() }),
             ]
             .into_iter(),
         )?;

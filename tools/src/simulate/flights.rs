@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use compact_str::CompactString;
-use wallet::operation::{Operation, Play, Released};
+use wallet::operation::{self, Operation, Play, Released};
 use wallet::outcome::{ErrorCode, OperatorRefusal, Outcome};
 
 use super::auditor::{Answer, Auditor, RequestId};
@@ -127,23 +127,23 @@ impl Flights {
     pub(super) fn applied(&mut self, auditor: &mut Auditor, applied: Applied) -> Result<(), String> {
         let Applied { now_ms, operation, outcome } = applied;
         let over = |answer| matches!(answer, Released::Swept | Released::Freed | Released::Closed);
-        if let Operation::ReleaseKey { key, account, answer } = &operation
+        if let Operation::ReleaseKey(operation::ReleaseKey { key, holder: account, answer }) = &operation
             && over(*answer)
         {
             auditor.released(key, *account);
         }
         let goes_on = match (&outcome, &operation) {
             (Outcome::Silent, _) => return Ok(()),
-            (Outcome::Next(_), Operation::StartSession { .. } | Operation::CloseSession { .. }) => {
+            (Outcome::Next(_), Operation::StartSession(_) | Operation::CloseSession(_)) => {
                 Some(Stage::Applied)
             }
-            (Outcome::Next(_), Operation::CheckClaim { .. }) => Some(Stage::Freeing),
+            (Outcome::Next(_), Operation::CheckClaim(_)) => Some(Stage::Freeing),
             (Outcome::Next(_), _) => return Ok(()),
             _ => None,
         };
         let from = match operation {
-            Operation::ReleaseKey { answer: Released::Freed, .. } => Stage::Freeing,
-            Operation::ReleaseKey { .. } => Stage::Applied,
+            Operation::ReleaseKey(operation::ReleaseKey { answer: Released::Freed, .. }) => Stage::Freeing,
+            Operation::ReleaseKey(_) => Stage::Applied,
             _ => Stage::Sent,
         };
         let is_its = |flight: &&mut Flight| flight.stage == from && is_step_of(&operation, &flight.request);
@@ -284,30 +284,33 @@ fn is_step_of(step: &Operation<CompactString>, request: &Operation<CompactString
     match (step, request) {
         (Operation::Play(step), Operation::Play(request)) => is_same_play(step, request),
         (
-            Operation::FindHolder { play: step } | Operation::CheckHolder { play: step, .. },
+            Operation::FindHolder(operation::FindHolder { play: step })
+            | Operation::CheckHolder(operation::CheckHolder { play: step, .. }),
             Operation::Play(request),
         ) => is_same_play(step, request),
-        (Operation::StartSession { account, key }, Operation::OpenSession { account: of, key: by }) => {
-            account == of && key == by
-        }
-        (Operation::CheckClaim { account, key, .. }, Operation::OpenSession { account: of, key: by }) => {
-            account == of && key == by
-        }
         (
-            Operation::ReleaseKey { key, answer: Released::Freed, .. },
-            Operation::OpenSession { key: by, .. },
+            Operation::StartSession(operation::StartSession { account, key }),
+            Operation::OpenSession(operation::OpenSession { account: of, key: by }),
+        ) => account == of && key == by,
+        (
+            Operation::CheckClaim(operation::CheckClaim { account, key, .. }),
+            Operation::OpenSession(operation::OpenSession { account: of, key: by }),
+        ) => account == of && key == by,
+        (
+            Operation::ReleaseKey(operation::ReleaseKey { key, answer: Released::Freed, .. }),
+            Operation::OpenSession(operation::OpenSession { key: by, .. }),
         ) => key == by,
         (
-            Operation::ReleaseKey { key, account, answer },
-            Operation::OpenSession { account: of, key: by }
-            | Operation::CloseSession { account: of, key: by },
+            Operation::ReleaseKey(operation::ReleaseKey { key, holder: account, answer }),
+            Operation::OpenSession(operation::OpenSession { account: of, key: by })
+            | Operation::CloseSession(operation::CloseSession { account: of, key: by }),
         ) => {
-            let closes = matches!(request, Operation::CloseSession { .. });
+            let closes = matches!(request, Operation::CloseSession(_));
             key == by && *account == of.hash() && closes == (*answer == Released::Closed)
         }
         (
-            Operation::RedeemSession { platform, key, minted_ms, .. },
-            Operation::RedeemWrapped { platform: by, key: of, minted_ms: at_ms },
+            Operation::RedeemSession(operation::RedeemSession { platform, key, minted_ms, .. }),
+            Operation::RedeemWrapped(operation::RedeemWrapped { platform: by, key: of, minted_ms: at_ms }),
         ) => platform == by && key == of && minted_ms == at_ms,
         (step, request) => step == request,
     }
@@ -318,10 +321,10 @@ fn is_step_of(step: &Operation<CompactString>, request: &Operation<CompactString
 fn needs_the_disk(request: &Operation<CompactString>) -> bool {
     !matches!(
         request,
-        Operation::Balance { .. }
-            | Operation::CreateToken { .. }
-            | Operation::GetAccount { .. }
-            | Operation::GetStatement { .. }
+        Operation::Balance(_)
+            | Operation::CreateToken(_)
+            | Operation::GetAccount(_)
+            | Operation::GetStatement(_)
     )
 }
 

@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 use wallet::account::{AccountRef, Profile};
 use wallet::amount::{Amount, Money};
-use wallet::operation::{Direction, Operation, Play, PlayKind};
+use wallet::operation::{self, Direction, Operation, Play, PlayKind};
 use wallet::{RoundScope, TokenPolicy};
 
 use super::auditor::Times;
@@ -78,7 +78,11 @@ fn a_fold_forgets_by_the_settings_of_each_time() {
     let platform = world.players[0].platforms[0];
     for account in [&anna, &bert] {
         let profile = Box::new(Profile::of(*b"GB"));
-        ask(&mut cluster, now_ms, &Operation::PutAccount { account: account.clone(), profile });
+        ask(
+            &mut cluster,
+            now_ms,
+            &Operation::PutAccount(operation::PutAccount { account: account.clone(), profile }),
+        );
     }
     let amount = Money::parse("10").expect("it is a number");
     let (direction, transaction) = (Direction::In, "d".into());
@@ -86,9 +90,13 @@ fn a_fold_forgets_by_the_settings_of_each_time() {
     ask(
         &mut cluster,
         now_ms,
-        &Operation::Transfer { account, direction, transaction, amount, currency: None },
+        &Operation::Transfer(operation::Transfer { account, direction, transaction, amount, currency: None }),
     );
-    ask(&mut cluster, now_ms, &Operation::OpenSession { account: anna.clone(), key: "key".into() });
+    ask(
+        &mut cluster,
+        now_ms,
+        &Operation::OpenSession(operation::OpenSession { account: anna.clone(), key: "key".into() }),
+    );
     let bet = Play {
         kind: PlayKind::Bet,
         platform,
@@ -115,7 +123,7 @@ fn a_fold_forgets_by_the_settings_of_each_time() {
     let by = *world.players[1].platforms.first().expect("somebody serves it");
     while cluster.disks[0].next_segment() < 3 {
         let (account, details) = (bert.clone(), "{}".into());
-        ask(&mut cluster, now_ms, &Operation::Alert { platform: by, account, details });
+        ask(&mut cluster, now_ms, &Operation::Alert(operation::Alert { platform: by, account, details }));
     }
     let remembered = |cluster: &Cluster| {
         let rounds: usize = cluster.images(now_ms).values().map(|image| image.rounds.len()).sum();
@@ -142,10 +150,14 @@ fn a_fold_refuses_a_segment_that_has_lost_its_end() {
         let account = AccountRef::new(CompactString::from(player.id.as_str()));
         let platform = player.platforms[0];
         let profile = Box::new(Profile::of(*b"GB"));
-        ask(&mut cluster, now_ms, &Operation::PutAccount { account: account.clone(), profile });
+        ask(
+            &mut cluster,
+            now_ms,
+            &Operation::PutAccount(operation::PutAccount { account: account.clone(), profile }),
+        );
         while cluster.disks[0].next_segment() < 3 {
             let (account, details) = (account.clone(), "{}".into());
-            ask(&mut cluster, now_ms, &Operation::Alert { platform, account, details });
+            ask(&mut cluster, now_ms, &Operation::Alert(operation::Alert { platform, account, details }));
         }
         if is_lost {
             cluster.disks[0].lose_an_end();

@@ -17,7 +17,7 @@ use compact_str::CompactString;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use wallet::account::{AccountRef, Status};
-use wallet::operation::{Operation, PlayKind};
+use wallet::operation::{self, Operation, PlayKind};
 use wallet::token::TokenId;
 use wallet::{Currency, PlatformKey};
 
@@ -233,17 +233,21 @@ impl Workload {
             Call::Repeat => self.repeat(who, now_ms),
             Call::Balance => {
                 let game = self.chance.percent(50).then(|| self.game());
-                Operation::Balance { platform: self.platform(who), account: self.account(who), game }
+                Operation::Balance(operation::Balance {
+                    platform: self.platform(who),
+                    account: self.account(who),
+                    game,
+                })
             }
             Call::CreateToken => self.create_token(who),
             Call::Redeem => self.redeem(who, now_ms),
             Call::Credit => self.credit(who),
-            Call::Alert => Operation::Alert {
+            Call::Alert => Operation::Alert(operation::Alert {
                 platform: self.platform(who),
                 account: self.account(who),
                 details: format!(r#"{{"AlertActionID":"{}"}}"#, self.chance.below(100)).into(),
-            },
-            Call::GetAccount => Operation::GetAccount { account: self.account(who) },
+            }),
+            Call::GetAccount => Operation::GetAccount(operation::GetAccount { account: self.account(who) }),
             Call::GetStatement => self.statement(who),
             Call::Transfer => self.transfer(who),
             Call::SetStatus => self.set_status(who),
@@ -251,7 +255,7 @@ impl Workload {
             Call::PutAccount => self.put_account(who),
             Call::OpenSession => {
                 let key = self.key_to_open(who);
-                Operation::OpenSession { account: self.account(who), key }
+                Operation::OpenSession(operation::OpenSession { account: self.account(who), key })
             }
             Call::OpenMany => self.open_many(who),
             Call::MintMany => self.mint_many(who),
@@ -259,7 +263,7 @@ impl Workload {
             Call::BetTooMuch => self.bet_too_much(who, now_ms),
             Call::CloseSession => {
                 let key = self.key_to_use(who, now_ms);
-                Operation::CloseSession { account: self.account(who), key }
+                Operation::CloseSession(operation::CloseSession { account: self.account(who), key })
             }
         }
     }
@@ -277,9 +281,9 @@ impl Workload {
             match &mut operation {
                 Operation::Play(play) if wrong_currency => play.currency = Some(currency("EUR")),
                 Operation::Play(play) => play.amount = amount,
-                Operation::Credit { currency: was, .. } if wrong_currency => *was = None,
-                Operation::Credit { amount: was, .. } => *was = amount,
-                Operation::Transfer { amount: was, .. } => *was = money,
+                Operation::Credit(operation::Credit { currency: was, .. }) if wrong_currency => *was = None,
+                Operation::Credit(operation::Credit { amount: was, .. }) => *was = amount,
+                Operation::Transfer(operation::Transfer { amount: was, .. }) => *was = money,
                 _ => {}
             }
         }
@@ -289,13 +293,13 @@ impl Workload {
     /// Remembers what the request will have done, where it succeeds.
     fn note(&mut self, now_ms: u64, operation: &Operation<CompactString>) {
         let account = match operation {
-            Operation::CreateToken { account, .. }
-            | Operation::SetStatus { account, .. }
-            | Operation::SetLimits { account, .. }
-            | Operation::OpenSession { account, .. }
-            | Operation::CloseSession { account, .. }
-            | Operation::Credit { account, .. }
-            | Operation::Transfer { account, .. } => account.id(),
+            Operation::CreateToken(operation::CreateToken { account, .. })
+            | Operation::SetStatus(operation::SetStatus { account, .. })
+            | Operation::SetLimits(operation::SetLimits { account, .. })
+            | Operation::OpenSession(operation::OpenSession { account, .. })
+            | Operation::CloseSession(operation::CloseSession { account, .. })
+            | Operation::Credit(operation::Credit { account, .. })
+            | Operation::Transfer(operation::Transfer { account, .. }) => account.id(),
             Operation::Play(play) => play.account.id(),
             _ => return,
         };
@@ -306,23 +310,25 @@ impl Workload {
         let guess = &mut self.guesses[who];
         let place = |key: &CompactString| players[who].keys.iter().position(|own| own == key.as_str());
         match operation {
-            Operation::CreateToken { platform, account, entropy, .. } => {
+            Operation::CreateToken(operation::CreateToken { platform, account, entropy, .. }) => {
                 guess.tokens.push_back((*platform, TokenId::new(account.hash().slot(), *entropy)));
                 if guess.tokens.len() > limits::TOKENS_PER_ACCOUNT_MAX + 4 {
                     guess.tokens.pop_front();
                 }
                 return;
             }
-            Operation::SetStatus { status, .. } => guess.frozen = *status == Status::Frozen,
-            Operation::SetLimits { limits, .. } => {
+            Operation::SetStatus(operation::SetStatus { status, .. }) => {
+                guess.frozen = *status == Status::Frozen
+            }
+            Operation::SetLimits(operation::SetLimits { limits, .. }) => {
                 guess.limited = **limits != wallet::restriction::Restrictions::none();
             }
-            Operation::OpenSession { key, .. } => {
+            Operation::OpenSession(operation::OpenSession { key, .. }) => {
                 if let Some(at) = place(key) {
                     guess.keys[at] = Some(now_ms);
                 }
             }
-            Operation::CloseSession { key, .. } => {
+            Operation::CloseSession(operation::CloseSession { key, .. }) => {
                 if let Some(at) = place(key) {
                     guess.keys[at] = None;
                 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use compact_str::CompactString;
 use wallet::account::{Profile, Status};
 use wallet::amount::{Amount, Money};
-use wallet::operation::{Operation, PlayKind};
+use wallet::operation::{self, Operation, PlayKind};
 use wallet::outcome::{AlertView, Balance, ErrorCode, LineKind, OperatorRefusal, Outcome};
 use wallet::restriction::Restrictions;
 use wallet::{Currency, PlatformKey, RoundScope};
@@ -189,15 +189,17 @@ pub(super) fn apply(state: &mut Option<Account>, ask: &Ask<'_>) -> Answer {
         account.forget(ask.now_ms, ask.rules.times);
     }
     match ask.operation {
-        Operation::Balance { .. }
-        | Operation::CreateToken { .. }
-        | Operation::RedeemToken { .. }
-        | Operation::RedeemWrapped { .. }
+        Operation::Balance(_)
+        | Operation::CreateToken(_)
+        | Operation::RedeemToken(_)
+        | Operation::RedeemWrapped(_)
         | Operation::Play(_)
-        | Operation::EndRound { .. }
-        | Operation::Credit { .. }
-        | Operation::Alert { .. } => for_platform(state.as_mut(), ask),
-        Operation::PutAccount { account, profile } => put(state, ask, account.id(), profile),
+        | Operation::EndRound(_)
+        | Operation::Credit(_)
+        | Operation::Alert(_) => for_platform(state.as_mut(), ask),
+        Operation::PutAccount(operation::PutAccount { account, profile }) => {
+            put(state, ask, account.id(), profile)
+        }
         _ => state
             .as_mut()
             .map_or(refused_operator(OperatorRefusal::NoAccount), |account| for_operator(account, ask)),
@@ -206,25 +208,25 @@ pub(super) fn apply(state: &mut Option<Account>, ask: &Ask<'_>) -> Answer {
 
 fn for_platform(state: Option<&mut Account>, ask: &Ask<'_>) -> Answer {
     let (platform, id) = match ask.operation {
-        Operation::Balance { platform, account, .. }
-        | Operation::CreateToken { platform, account, .. }
-        | Operation::EndRound { platform, account, .. }
-        | Operation::Credit { platform, account, .. }
-        | Operation::Alert { platform, account, .. } => (*platform, account.id()),
+        Operation::Balance(operation::Balance { platform, account, .. })
+        | Operation::CreateToken(operation::CreateToken { platform, account, .. })
+        | Operation::EndRound(operation::EndRound { platform, account, .. })
+        | Operation::Credit(operation::Credit { platform, account, .. })
+        | Operation::Alert(operation::Alert { platform, account, .. }) => (*platform, account.id()),
         Operation::Play(play) => (play.platform, play.account.id()),
-        Operation::RedeemToken { platform, token } => {
+        Operation::RedeemToken(operation::RedeemToken { platform, token }) => {
             return state.map_or(refused(ErrorCode::SessionNotFound), |account| {
                 account.redeem(ask, *platform, *token)
             });
         }
-        Operation::RedeemWrapped { platform, key, minted_ms } => {
+        Operation::RedeemWrapped(operation::RedeemWrapped { platform, key, minted_ms }) => {
             return state.map_or(refused(ErrorCode::SessionNotFound), |account| {
                 account.redeem_wrapped(ask, *platform, key, *minted_ms)
             });
         }
         other => panic!("no platform's call: {other:?}"),
     };
-    if matches!(ask.operation, Operation::Credit { kind, .. } if kind == "811") {
+    if matches!(ask.operation, Operation::Credit(operation::Credit { kind, .. }) if kind == "811") {
         return refused(ErrorCode::NotAuthentic);
     }
     if !ask.rules.serves(platform, id) {
@@ -235,19 +237,23 @@ fn for_platform(state: Option<&mut Account>, ask: &Ask<'_>) -> Answer {
         return refused(if bet { ErrorCode::SessionNotFound } else { ErrorCode::AccountNotFound });
     };
     match ask.operation {
-        Operation::Balance { game: Some(game), .. } if !ask.rules.games.contains(game.as_str()) => {
+        Operation::Balance(operation::Balance { game: Some(game), .. })
+            if !ask.rules.games.contains(game.as_str()) =>
+        {
             account.refuse(ErrorCode::GameNotFound)
         }
-        Operation::Balance { .. } => Outcome::Balance(account.balance()),
-        Operation::CreateToken { game, entropy, .. } => account.create_token(ask, platform, game, *entropy),
+        Operation::Balance(_) => Outcome::Balance(account.balance()),
+        Operation::CreateToken(operation::CreateToken { game, entropy, .. }) => {
+            account.create_token(ask, platform, game, *entropy)
+        }
         Operation::Play(play) => account.play(ask, play),
-        Operation::EndRound { round, game, currency, .. } => {
+        Operation::EndRound(operation::EndRound { round, game, currency, .. }) => {
             account.end_round(ask, platform, round, game, *currency)
         }
-        Operation::Credit { transaction, currency, amount, .. } => {
+        Operation::Credit(operation::Credit { transaction, currency, amount, .. }) => {
             account.credit(ask, platform, transaction, *currency, minor(*amount))
         }
-        Operation::Alert { details, .. } => {
+        Operation::Alert(operation::Alert { details, .. }) => {
             account.alerts.push(AlertView { at_ms: ask.now_ms, details: details.clone() });
             if account.alerts.len() > bounds::ALERTS_SHOWN_MAX {
                 account.alerts.remove(0);
@@ -260,21 +266,25 @@ fn for_platform(state: Option<&mut Account>, ask: &Ask<'_>) -> Answer {
 
 fn for_operator(account: &mut Account, ask: &Ask<'_>) -> Answer {
     match ask.operation {
-        Operation::GetAccount { .. } => account.view(ask),
-        Operation::GetStatement { after, limit, .. } => account.statement(*after, *limit),
-        Operation::SetStatus { status, .. } => {
+        Operation::GetAccount(_) => account.view(ask),
+        Operation::GetStatement(operation::GetStatement { after, limit, .. }) => {
+            account.statement(*after, *limit)
+        }
+        Operation::SetStatus(operation::SetStatus { status, .. }) => {
             account.status = *status;
             Outcome::StatusSet(*status)
         }
-        Operation::SetLimits { limits, .. } => account.set_limits(**limits),
-        Operation::Transfer { currency: Some(currency), .. } if *currency != account.currency => {
+        Operation::SetLimits(operation::SetLimits { limits, .. }) => account.set_limits(**limits),
+        Operation::Transfer(operation::Transfer { currency: Some(currency), .. })
+            if *currency != account.currency =>
+        {
             refused_operator(OperatorRefusal::WrongCurrency)
         }
-        Operation::Transfer { direction, transaction, amount, .. } => {
+        Operation::Transfer(operation::Transfer { direction, transaction, amount, .. }) => {
             account.transfer(ask, *direction, transaction, *amount)
         }
-        Operation::OpenSession { key, .. } => account.open_session(ask, key),
-        Operation::CloseSession { key, .. } => account.close_session(key),
+        Operation::OpenSession(operation::OpenSession { key, .. }) => account.open_session(ask, key),
+        Operation::CloseSession(operation::CloseSession { key, .. }) => account.close_session(key),
         other => panic!("not a request, but a step of one: {other:?}"),
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use compact_str::CompactString;
 use wallet::account::AccountHash;
-use wallet::operation::Operation;
+use wallet::operation::{self, Operation};
 
 /// An event that is still under way.
 const UNDER_WAY: u64 = u64::MAX;
@@ -101,7 +101,8 @@ impl Directory {
 /// The key and the account of a login or logout.
 fn key_of(operation: &Operation<CompactString>) -> Option<(&str, &str)> {
     match operation {
-        Operation::OpenSession { account, key } | Operation::CloseSession { account, key } => {
+        Operation::OpenSession(operation::OpenSession { account, key })
+        | Operation::CloseSession(operation::CloseSession { account, key }) => {
             Some((key.as_str(), account.id()))
         }
         _ => None,

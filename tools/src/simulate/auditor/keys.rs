@@ -1,6 +1,6 @@
 //! What is answered of a session's key: the one thing that an answer knows of another account.
 
-use wallet::operation::Operation;
+use wallet::operation::{self, Operation};
 use wallet::outcome::ErrorCode;
 
 use super::account::Foreign;
@@ -42,7 +42,7 @@ impl Auditor {
         // Where there may be several, which of them it was is not known.
         let (Some(holder), None) = (holders.next(), holders.next()) else { return };
         let is_login = |entry: &&Entry| match &*entry.operation {
-            Operation::OpenSession { key: by, .. } => by == key,
+            Operation::OpenSession(operation::OpenSession { key: by, .. }) => by == key,
             _ => false,
         };
         let login = self.ledgers[holder].log.iter().rfind(is_login).map(|entry| entry.request);

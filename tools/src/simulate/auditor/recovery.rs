@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use compact_str::CompactString;
-use wallet::operation::Operation;
+use wallet::operation::{self, Operation};
 use wallet::outcome::{AccountView, ErrorCode, OperatorRefusal, Outcome, StatementLine};
 
 use super::account::{Account, Ask, Foreign, Round, RoundKey, Sum, apply};
@@ -109,7 +109,7 @@ impl Entry {
     /// Whether it was refused for a token that is gone. Tokens don't survive a crash, and who used one up may not have
     /// either, so that the refusal promises nothing.
     fn shows_nothing(&self) -> bool {
-        matches!(*self.operation, Operation::RedeemToken { .. })
+        matches!(*self.operation, Operation::RedeemToken(_))
             && is_refused(self.told.as_ref(), ErrorCode::SessionNotFound)
     }
 
@@ -175,9 +175,9 @@ impl Search<'_> {
         }
         let before = account.clone();
         account.restart(now_ms, *was, self.rules.times);
-        let operation = Operation::GetAccount {
+        let operation = Operation::GetAccount(operation::GetAccount {
             account: wallet::account::AccountRef::new(CompactString::from(account.id.as_str())),
-        };
+        });
         let ask = Ask {
             rules: self.rules,
             now_ms,

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use compact_str::CompactString;
 use wallet::amount::{Amount, Money};
-use wallet::operation::{Operation, Play};
+use wallet::operation::{self, Operation, Play};
 use wallet::outcome::{ErrorCode, OperatorRefusal, Outcome, Why};
 use wallet::{Currency, Dialect, PlatformKey, TokenPolicy};
 
@@ -96,14 +96,15 @@ impl Rules {
         request: &Rc<Operation<CompactString>>,
     ) -> Option<Rc<Operation<CompactString>>> {
         let (scope, wanted) = match &**request {
-            Operation::Play(Play { platform, scope, .. }) | Operation::EndRound { platform, scope, .. } => {
+            Operation::Play(Play { platform, scope, .. })
+            | Operation::EndRound(operation::EndRound { platform, scope, .. }) => {
                 (*scope, self.dialect(*platform).round_scope)
             }
-            Operation::RedeemToken { platform, .. } => {
+            Operation::RedeemToken(operation::RedeemToken { platform, .. }) => {
                 let single_use = self.dialect(*platform).token_policy == TokenPolicy::SingleUse;
                 return single_use.then(|| Rc::clone(request));
             }
-            Operation::RedeemWrapped { platform, .. } => {
+            Operation::RedeemWrapped(operation::RedeemWrapped { platform, .. }) => {
                 let wrapped = self.dialect(*platform).token_policy == TokenPolicy::Wrapped;
                 return wrapped.then(|| Rc::clone(request));
             }
@@ -113,7 +114,9 @@ impl Rules {
             return Some(Rc::clone(request));
         }
         let mut asked = Operation::clone(request);
-        if let Operation::Play(Play { scope, .. }) | Operation::EndRound { scope, .. } = &mut asked {
+        if let Operation::Play(Play { scope, .. }) | Operation::EndRound(operation::EndRound { scope, .. }) =
+            &mut asked
+        {
             *scope = wanted;
         }
         Some(Rc::new(asked))

@@ -14,7 +14,7 @@ mod settlement;
 
 use wallet::account::{AccountRef, Profile, Status};
 use wallet::amount::{Amount, Money};
-use wallet::operation::{Direction, Play};
+use wallet::operation::{self, Direction, Play};
 use wallet::outcome::Balance;
 use wallet::{Dialect, PlatformKey, RoundScope, TokenPolicy};
 
@@ -134,7 +134,10 @@ impl Story {
 
     #[track_caller]
     fn set_status(&mut self, status: Status) {
-        self.check(Operation::SetStatus { account: at(ANNA), status }, Outcome::StatusSet(status));
+        self.check(
+            Operation::SetStatus(operation::SetStatus { account: at(ANNA), status }),
+            Outcome::StatusSet(status),
+        );
     }
 }
 
@@ -260,7 +263,7 @@ fn void(round: &str, id: &str, amount: i64) -> Play<CompactString> {
 
 fn end(round: &str) -> Request {
     let (game, currency) = (GAMES[0].into(), Some(currency("GBP")));
-    Operation::EndRound {
+    Operation::EndRound(operation::EndRound {
         platform: by(ANNA),
         account: at(ANNA),
         round: round.into(),
@@ -268,41 +271,50 @@ fn end(round: &str) -> Request {
         game,
         currency,
         details: None,
-    }
+    })
 }
 
 fn balance_of(account: &str) -> Request {
-    Operation::Balance { platform: by(account), account: at(account), game: None }
+    Operation::Balance(operation::Balance { platform: by(account), account: at(account), game: None })
 }
 
 fn credit(id: &str, amount: i64) -> Request {
-    Operation::Credit {
+    Operation::Credit(operation::Credit {
         platform: by(ANNA),
         account: at(ANNA),
         transaction: id.into(),
         kind: "7".into(),
         currency: Some(currency("GBP")),
         amount: pence(amount),
-    }
+    })
 }
 
 fn put(account: &str) -> Request {
-    Operation::PutAccount { account: at(account), profile: Box::new(Profile::of(*b"GB")) }
+    Operation::PutAccount(operation::PutAccount {
+        account: at(account),
+        profile: Box::new(Profile::of(*b"GB")),
+    })
 }
 
 fn get(account: &str) -> Request {
-    Operation::GetAccount { account: at(account) }
+    Operation::GetAccount(operation::GetAccount { account: at(account) })
 }
 
 fn open(account: &str, key: &str) -> Request {
-    Operation::OpenSession { account: at(account), key: key.into() }
+    Operation::OpenSession(operation::OpenSession { account: at(account), key: key.into() })
 }
 
 fn close(account: &str, key: &str) -> Request {
-    Operation::CloseSession { account: at(account), key: key.into() }
+    Operation::CloseSession(operation::CloseSession { account: at(account), key: key.into() })
 }
 
 fn transfer(account: &str, direction: Direction, id: &str, amount: &str) -> Request {
     let amount = Money::parse(amount).unwrap();
-    Operation::Transfer { account: at(account), direction, transaction: id.into(), amount, currency: None }
+    Operation::Transfer(operation::Transfer {
+        account: at(account),
+        direction,
+        transaction: id.into(),
+        amount,
+        currency: None,
+    })
 }

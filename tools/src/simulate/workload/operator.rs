@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use compact_str::CompactString;
 use wallet::account::{AccountRef, Date, Gender, Profile, Status};
 use wallet::amount::{Amount, Money};
-use wallet::operation::{Direction, Operation};
+use wallet::operation::{self, Direction, Operation};
 use wallet::restriction::{ByPeriod, Restrictions};
 
 use super::Workload;
@@ -27,15 +27,18 @@ impl Workload {
         let account = AccountRef::new(CompactString::from(player.id.as_str()));
         let opening = Amount::from_minor(OPENING_MINOR).expect("it is not negative");
         VecDeque::from([
-            Operation::PutAccount { account: account.clone(), profile: Box::new(Profile::of(*b"GB")) },
-            Operation::Transfer {
+            Operation::PutAccount(operation::PutAccount {
+                account: account.clone(),
+                profile: Box::new(Profile::of(*b"GB")),
+            }),
+            Operation::Transfer(operation::Transfer {
                 account: account.clone(),
                 direction: Direction::In,
                 transaction: "opening".into(),
                 amount: self.money(who, opening),
                 currency: None,
-            },
-            Operation::OpenSession { account, key: player.keys[0].as_str().into() },
+            }),
+            Operation::OpenSession(operation::OpenSession { account, key: player.keys[0].as_str().into() }),
         ])
     }
 
@@ -46,14 +49,14 @@ impl Workload {
     }
 
     pub(super) fn credit(&mut self, who: usize) -> Operation<CompactString> {
-        Operation::Credit {
+        Operation::Credit(operation::Credit {
             platform: self.platform(who),
             account: self.account(who),
             transaction: self.id(who),
             kind: "7".into(),
             currency: self.currency(who),
             amount: self.amount(),
-        }
+        })
     }
 
     pub(super) fn transfer(&mut self, who: usize) -> Operation<CompactString> {
@@ -71,13 +74,13 @@ impl Workload {
         };
         let (account, transaction) = (self.account(who), self.id(who));
         let currency = if self.chance.percent(50) { None } else { self.currency(who) };
-        Operation::Transfer { account, direction, transaction, amount, currency }
+        Operation::Transfer(operation::Transfer { account, direction, transaction, amount, currency })
     }
 
     pub(super) fn set_status(&mut self, who: usize) -> Operation<CompactString> {
         let freeze = !self.guesses[who].frozen && self.chance.percent(40);
         let status = if freeze { Status::Frozen } else { Status::Active };
-        Operation::SetStatus { account: self.account(who), status }
+        Operation::SetStatus(operation::SetStatus { account: self.account(who), status })
     }
 
     pub(super) fn set_limits(&mut self, who: usize) -> Operation<CompactString> {
@@ -94,7 +97,7 @@ impl Workload {
                 }),
             }
         };
-        Operation::SetLimits { account: self.account(who), limits: Box::new(limits) }
+        Operation::SetLimits(operation::SetLimits { account: self.account(who), limits: Box::new(limits) })
     }
 
     fn limit(&mut self, who: usize) -> Option<Money> {
@@ -122,7 +125,7 @@ impl Workload {
         }
         let account =
             if self.chance.percent(4) { AccountRef::new("nowhere/ghost".into()) } else { self.account(who) };
-        Operation::PutAccount { account, profile: Box::new(profile) }
+        Operation::PutAccount(operation::PutAccount { account, profile: Box::new(profile) })
     }
 
     pub(super) fn statement(&mut self, who: usize) -> Operation<CompactString> {
@@ -132,6 +135,10 @@ impl Workload {
             1 => 1,
             _ => limits::STATEMENT_LINES,
         };
-        Operation::GetStatement { account: self.account(who), after: asked, limit: limit as u16 }
+        Operation::GetStatement(operation::GetStatement {
+            account: self.account(who),
+            after: asked,
+            limit: limit as u16,
+        })
     }
 }

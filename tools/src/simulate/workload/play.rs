@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use compact_str::CompactString;
 use wallet::amount::Amount;
-use wallet::operation::{Operation, Play, PlayKind};
+use wallet::operation::{self, Operation, Play, PlayKind};
 use wallet::{PlatformKey, RoundScope};
 
 use super::Workload;
@@ -128,7 +128,7 @@ impl Workload {
         self.put(who, at, &mut play);
         self.ending(who, at, true);
         let Play { platform, account, round, scope, game, currency, details, .. } = play;
-        Operation::EndRound { platform, account, round, scope, game, currency, details }
+        Operation::EndRound(operation::EndRound { platform, account, round, scope, game, currency, details })
     }
 
     /// A transaction in one of the player's current rounds, with a new id.

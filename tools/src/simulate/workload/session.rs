@@ -2,7 +2,7 @@
 
 use compact_str::CompactString;
 use wallet::account::AccountRef;
-use wallet::operation::{Operation, PlayKind};
+use wallet::operation::{self, Operation, PlayKind};
 use wallet::token::TokenId;
 use wallet::{PlatformKey, TokenPolicy};
 
@@ -15,7 +15,7 @@ impl Workload {
     /// A login of any player by any player's key.
     pub(crate) fn open_any(&mut self) -> Operation<CompactString> {
         let who = self.chance.index(self.world.players.len());
-        Operation::OpenSession { account: self.account(who), key: self.any_key() }
+        Operation::OpenSession(operation::OpenSession { account: self.account(who), key: self.any_key() })
     }
 
     /// Somebody asks again for what was asked before, or looks at an account.
@@ -24,7 +24,7 @@ impl Workload {
         if self.chance.percent(70) {
             self.repeat(who, now_ms)
         } else {
-            Operation::GetAccount { account: self.account(who) }
+            Operation::GetAccount(operation::GetAccount { account: self.account(who) })
         }
     }
 
@@ -36,9 +36,12 @@ impl Workload {
             self.then(operation);
         }
         // The key of the first may be free again by then, and somebody else has it at once.
-        if let Operation::OpenSession { key, .. } = &first {
+        if let Operation::OpenSession(operation::OpenSession { key, .. }) = &first {
             let other = self.chance.index(self.world.players.len());
-            let other = Operation::OpenSession { account: self.account(other), key: key.clone() };
+            let other = Operation::OpenSession(operation::OpenSession {
+                account: self.account(other),
+                key: key.clone(),
+            });
             self.then(other.clone());
             self.then(other);
         }
@@ -48,7 +51,10 @@ impl Workload {
     fn open_drawn(&mut self, who: usize) -> Operation<CompactString> {
         self.drawn_keys += 1;
         let account = AccountRef::new(self.world.players[who].id.as_str().into());
-        Operation::OpenSession { account, key: format!("drawn-{}", self.drawn_keys).into() }
+        Operation::OpenSession(operation::OpenSession {
+            account,
+            key: format!("drawn-{}", self.drawn_keys).into(),
+        })
     }
 
     /// Tokens that are not redeemed yet; the first comes now.
@@ -64,20 +70,25 @@ impl Workload {
 
     fn mint(&mut self, who: usize, platform: PlatformKey) -> Operation<CompactString> {
         let entropy = u128::from(self.chance.next()) << 64 | u128::from(self.chance.next());
-        Operation::CreateToken { platform, account: self.account(who), game: self.game(), entropy }
+        Operation::CreateToken(operation::CreateToken {
+            platform,
+            account: self.account(who),
+            game: self.game(),
+            entropy,
+        })
     }
 
     pub(super) fn create_token(&mut self, who: usize) -> Operation<CompactString> {
         let platform = self.platform(who);
         let operation = self.mint(who, platform);
-        if let Operation::CreateToken { account, entropy, .. } = &operation
+        if let Operation::CreateToken(operation::CreateToken { account, entropy, .. }) = &operation
             && self.rules.dialect(platform).token_policy == TokenPolicy::SingleUse
             && self.chance.percent(60)
         {
             // At once, as platforms do; another time it comes later, or never.
             let token = TokenId::new(account.hash().slot(), *entropy);
             let platform = if self.chance.percent(10) { self.platform(who) } else { platform };
-            self.then(Operation::RedeemToken { platform, token });
+            self.then(Operation::RedeemToken(operation::RedeemToken { platform, token }));
         }
         operation
     }
@@ -87,7 +98,11 @@ impl Workload {
         if self.rules.dialect(platform).token_policy == TokenPolicy::Wrapped {
             let age_ms = self.chance.below(70 * SECOND_MS);
             let minted_ms = (now_ms + 7 * SECOND_MS).saturating_sub(age_ms);
-            return Operation::RedeemWrapped { platform, key: self.key_to_use(who, now_ms), minted_ms };
+            return Operation::RedeemWrapped(operation::RedeemWrapped {
+                platform,
+                key: self.key_to_use(who, now_ms),
+                minted_ms,
+            });
         }
         let at = self.chance.index_of(&self.guesses[who].tokens);
         let any = at.map(|at| self.guesses[who].tokens[at]);
@@ -96,12 +111,15 @@ impl Workload {
         match token.filter(|_| !self.chance.percent(5)) {
             Some((of, token)) => {
                 let platform = if self.chance.percent(35) { platform } else { of };
-                Operation::RedeemToken { platform, token }
+                Operation::RedeemToken(operation::RedeemToken { platform, token })
             }
             // One that nobody has minted.
             None if self.chance.percent(5) => {
                 let slot = self.account(who).hash().slot();
-                Operation::RedeemToken { platform, token: TokenId::new(slot, self.chance.next().into()) }
+                Operation::RedeemToken(operation::RedeemToken {
+                    platform,
+                    token: TokenId::new(slot, self.chance.next().into()),
+                })
             }
             None => self.create_token(who),
         }
@@ -110,20 +128,24 @@ impl Workload {
     /// A login, a renewal just before it expires, and a bet just after it would have; the login comes now.
     pub(super) fn renew_in_time(&mut self, who: usize, now_ms: u64) -> Operation<CompactString> {
         let login = self.open_drawn(who);
-        let Operation::OpenSession { account, key } = &login else {
+        let Operation::OpenSession(operation::OpenSession { account, key }) = &login else {
             unreachable!("a login is a login");
         };
         let (platform, idle_ms) = (self.platform(who), self.rules.times.session_idle_ms);
         let minted_ms = now_ms + idle_ms - IN_TIME_MS;
         self.next.push_back(Step::Wait(idle_ms - IN_TIME_MS));
         if self.rules.dialect(platform).token_policy == TokenPolicy::Wrapped {
-            self.then(Operation::RedeemWrapped { platform, key: key.clone(), minted_ms });
+            self.then(Operation::RedeemWrapped(operation::RedeemWrapped {
+                platform,
+                key: key.clone(),
+                minted_ms,
+            }));
         } else {
             let mint = self.mint(who, platform);
-            if let Operation::CreateToken { entropy, .. } = mint {
+            if let Operation::CreateToken(operation::CreateToken { entropy, .. }) = mint {
                 self.then(mint);
                 let token = TokenId::new(account.hash().slot(), entropy);
-                self.then(Operation::RedeemToken { platform, token });
+                self.then(Operation::RedeemToken(operation::RedeemToken { platform, token }));
             }
         }
         self.next.push_back(Step::Wait(2 * IN_TIME_MS));

@@ -66,7 +66,8 @@ pub(super) fn show(machine: &mut Auditor, account: &str, now_ms: u64) -> Shown {
     let mut shown = Shown { view, lines: Vec::new(), complete_from: 1, traces, was };
     loop {
         let after = shown.lines.last().map_or(0, |line| line.number);
-        let page = Operation::GetStatement { account: at(account), after, limit: 100 };
+        let page =
+            Operation::GetStatement(operation::GetStatement { account: at(account), after, limit: 100 });
         let Outcome::Statement(page) = machine.answer(now_ms, &page) else {
             return shown;
         };
@@ -175,19 +176,32 @@ fn tokens_are_forgotten_and_renewals_may_be_for_a_minute() {
         let before = crash.saved();
         let account = at(ANNA);
         let game = GAMES[0].into();
-        crash.acknowledged(Operation::CreateToken { platform: by(ANNA), account, game, entropy: 1 });
+        crash.acknowledged(Operation::CreateToken(operation::CreateToken {
+            platform: by(ANNA),
+            account,
+            game,
+            entropy: 1,
+        }));
         let token = wallet::token::TokenId::new(at(ANNA).hash().slot(), 1);
-        crash.acknowledged(Operation::RedeemToken { platform: by(ANNA), token });
+        crash.acknowledged(Operation::RedeemToken(operation::RedeemToken { platform: by(ANNA), token }));
         crash.story.later(age_ms);
         assert_eq!(crash.judge(&before).is_ok(), may_be_lost, "{age_ms}");
         assert!(crash.judge(&crash.saved()).is_ok());
     }
     let account = at(ANNA);
     let game = GAMES[0].into();
-    crash.acknowledged(Operation::CreateToken { platform: by(ANNA), account, game, entropy: 2 });
+    crash.acknowledged(Operation::CreateToken(operation::CreateToken {
+        platform: by(ANNA),
+        account,
+        game,
+        entropy: 2,
+    }));
     let mut story = crash.judge(&crash.saved()).unwrap();
     let token = wallet::token::TokenId::new(at(ANNA).hash().slot(), 2);
-    story.refused_blindly(Operation::RedeemToken { platform: by(ANNA), token }, ErrorCode::SessionNotFound);
+    story.refused_blindly(
+        Operation::RedeemToken(operation::RedeemToken { platform: by(ANNA), token }),
+        ErrorCode::SessionNotFound,
+    );
 }
 
 #[test]
@@ -195,7 +209,7 @@ fn logins_logouts_and_what_the_operator_sets() {
     let mut crash = Crash::new();
     let steps: [Request; 5] = [
         open(ANNA, "second"),
-        Operation::SetStatus { account: at(ANNA), status: Status::Frozen },
+        Operation::SetStatus(operation::SetStatus { account: at(ANNA), status: Status::Frozen }),
         close(ANNA, KEY),
         transfer(ANNA, Direction::Out, "t", "5"),
         put(ANNA),

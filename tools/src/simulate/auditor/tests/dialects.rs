@@ -71,11 +71,13 @@ fn each_platform_has_its_own_tokens() {
     let mut rules = World::rules(TokenPolicy::SingleUse);
     rules.dialects.get_mut(&platform(1)).unwrap().token_policy = TokenPolicy::Wrapped;
     let mut story = Story::by_rules(rules);
-    let create = |by: usize| Operation::CreateToken {
-        platform: platform(by),
-        account: at(ANNA),
-        game: GAMES[0].into(),
-        entropy: 1,
+    let create = |by: usize| {
+        Operation::CreateToken(operation::CreateToken {
+            platform: platform(by),
+            account: at(ANNA),
+            game: GAMES[0].into(),
+            entropy: 1,
+        })
     };
     let token = wallet::token::TokenId::new(at(ANNA).hash().slot(), 1);
     story.check(create(0), Outcome::Token(token));

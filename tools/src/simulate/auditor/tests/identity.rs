@@ -27,10 +27,20 @@ fn two_platforms_use_the_same_ids() {
     story.done(bet("1001", "1", 100), 0);
     story.refused(by_other(bet("1001", "1", 100)), ErrorCode::NotCompleted);
     // The other's end closes the other's round.
-    let Operation::EndRound { account, round, scope, game, currency, details, .. } = end("1001") else {
+    let Operation::EndRound(operation::EndRound { account, round, scope, game, currency, details, .. }) =
+        end("1001")
+    else {
         unreachable!("an end is an end");
     };
-    let end = Operation::EndRound { platform: platform(1), account, round, scope, game, currency, details };
+    let end = Operation::EndRound(operation::EndRound {
+        platform: platform(1),
+        account,
+        round,
+        scope,
+        game,
+        currency,
+        details,
+    });
     let noted = Outcome::Noted(story.balance());
     story.check(end, noted);
     story.done(first_bet("1001", "3", 1), -1);
@@ -41,13 +51,18 @@ fn two_platforms_use_the_same_ids() {
 fn two_platforms_use_the_same_id_of_a_credit() {
     let mut story = Story::new();
     for number in 0..2 {
-        let Operation::Credit { account, transaction, kind, currency, amount, .. } = credit("c", 70) else {
+        let Operation::Credit(operation::Credit { account, transaction, kind, currency, amount, .. }) =
+            credit("c", 70)
+        else {
             unreachable!("a credit is a credit");
         };
         let platform = platform(number);
         story.moved(70);
         let right = Outcome::Done { reference: "c".into(), staked: None, balance: story.balance() };
-        story.check(Operation::Credit { platform, account, transaction, kind, currency, amount }, right);
+        story.check(
+            Operation::Credit(operation::Credit { platform, account, transaction, kind, currency, amount }),
+            right,
+        );
     }
 }
 

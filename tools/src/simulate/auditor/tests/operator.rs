@@ -12,9 +12,12 @@ fn accounts() {
     story.check(put(ANNA), Outcome::AccountPut { created: false });
     for request in [
         get(BERT),
-        Operation::SetStatus { account: at(BERT), status: Status::Active },
-        Operation::SetLimits { account: at(BERT), limits: Box::new(Restrictions::none()) },
-        Operation::GetStatement { account: at(BERT), after: 0, limit: 1 },
+        Operation::SetStatus(operation::SetStatus { account: at(BERT), status: Status::Active }),
+        Operation::SetLimits(operation::SetLimits {
+            account: at(BERT),
+            limits: Box::new(Restrictions::none()),
+        }),
+        Operation::GetStatement(operation::GetStatement { account: at(BERT), after: 0, limit: 1 }),
         transfer(BERT, Direction::In, "t", "1"),
     ] {
         story.refused_to_operator(request, OperatorRefusal::NoAccount);
@@ -26,8 +29,14 @@ fn deposits_and_withdrawals() {
     let mut story = Story::new();
     let (into, out) = (Direction::In, Direction::Out);
     let in_euros = |request: Request| match request {
-        Operation::Transfer { account, direction, transaction, amount, .. } => {
-            Operation::Transfer { account, direction, transaction, amount, currency: Some(currency("EUR")) }
+        Operation::Transfer(operation::Transfer { account, direction, transaction, amount, .. }) => {
+            Operation::Transfer(operation::Transfer {
+                account,
+                direction,
+                transaction,
+                amount,
+                currency: Some(currency("EUR")),
+            })
         }
         other => other,
     };
@@ -148,7 +157,7 @@ fn statements() {
             let (currency, lines) = (currency("GBP"), lines.to_vec());
             Outcome::Statement(Box::new(Statement { currency, lines, more, complete_from: 1 }))
         };
-        let request = Operation::GetStatement { account: at(ANNA), after, limit };
+        let request = Operation::GetStatement(operation::GetStatement { account: at(ANNA), after, limit });
         let wrong = page(&lines[shown.clone()], !more);
         assert!(story.clone().auditor.check(story.now_ms, &request, &wrong).is_err());
         story.check(request, page(&lines[shown], more));
@@ -162,7 +171,7 @@ fn statements_say_from_where_they_are_complete() {
     story.done(first_bet("open", "b", 100), -100);
     story.done(Play { ends_round: true, ..first_bet("closed", "b", 10) }, -10);
     story.later(RETENTION_MS);
-    let request = Operation::GetStatement { account: at(ANNA), after: 0, limit: 9 };
+    let request = Operation::GetStatement(operation::GetStatement { account: at(ANNA), after: 0, limit: 9 });
     let Outcome::Statement(page) = story.auditor.clone().answer(story.now_ms, &request) else {
         panic!("no statement");
     };

@@ -16,7 +16,8 @@ impl Story {
             limits: Box::new(limits.try_map(minor).unwrap()),
             currency: currency("GBP"),
         };
-        let request = Operation::SetLimits { account: at(ANNA), limits: Box::new(limits) };
+        let request =
+            Operation::SetLimits(operation::SetLimits { account: at(ANNA), limits: Box::new(limits) });
         self.check(request, right);
     }
 

@@ -192,12 +192,16 @@ fn credits_and_alerts() {
     story.check(credit("c", 70), right.clone());
     story.check(credit("c", 70), right);
     story.refused(credit("c", 71), ErrorCode::NotCompleted);
-    let Operation::Credit { platform, account, transaction, kind, amount, .. } = credit("d", 1) else {
+    let Operation::Credit(operation::Credit { platform, account, transaction, kind, amount, .. }) =
+        credit("d", 1)
+    else {
         unreachable!("a credit is a credit");
     };
-    let nowhere = Operation::Credit { platform, account, transaction, kind, currency: None, amount };
+    let nowhere =
+        Operation::Credit(operation::Credit { platform, account, transaction, kind, currency: None, amount });
     story.refused(nowhere, ErrorCode::CurrencyMismatch);
-    let alert = Operation::Alert { platform: by(ANNA), account: at(ANNA), details: "{}".into() };
+    let alert =
+        Operation::Alert(operation::Alert { platform: by(ANNA), account: at(ANNA), details: "{}".into() });
     let noted = Outcome::Noted(story.balance());
     story.check(alert, noted);
     // Known for the retention, and then new.

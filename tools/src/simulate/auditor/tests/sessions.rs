@@ -7,7 +7,12 @@ use wallet::outcome::Redeemed;
 use wallet::token::TokenId;
 
 fn create(account: &str, game: &str, entropy: u128) -> Request {
-    Operation::CreateToken { platform: by(account), account: at(account), game: game.into(), entropy }
+    Operation::CreateToken(operation::CreateToken {
+        platform: by(account),
+        account: at(account),
+        game: game.into(),
+        entropy,
+    })
 }
 
 fn token(entropy: u128) -> TokenId {
@@ -15,7 +20,7 @@ fn token(entropy: u128) -> TokenId {
 }
 
 fn redeem(entropy: u128) -> Request {
-    Operation::RedeemToken { platform: by(ANNA), token: token(entropy) }
+    Operation::RedeemToken(operation::RedeemToken { platform: by(ANNA), token: token(entropy) })
 }
 
 fn redeemed() -> Answer {
@@ -28,8 +33,13 @@ fn balances() {
     let mut story = Story::new();
     let right = Outcome::Balance(story.balance());
     story.check(balance_of(ANNA), right);
-    let game =
-        |game: &str| Operation::Balance { platform: by(ANNA), account: at(ANNA), game: Some(game.into()) };
+    let game = |game: &str| {
+        Operation::Balance(operation::Balance {
+            platform: by(ANNA),
+            account: at(ANNA),
+            game: Some(game.into()),
+        })
+    };
     let right = Outcome::Balance(story.balance());
     story.check(game(GAMES[1]), right);
     story.refused(game("404"), ErrorCode::GameNotFound);
@@ -44,7 +54,7 @@ fn tokens() {
     story.refused_blindly(create("default/nobody", GAMES[0], 1), ErrorCode::AccountNotFound);
     story.refused(create(ANNA, "404", 1), ErrorCode::GameNotFound);
     story.check(create(ANNA, GAMES[0], 1), Outcome::Token(token(1)));
-    let stranger = Operation::RedeemToken { platform: by(GULF), token: token(1) };
+    let stranger = Operation::RedeemToken(operation::RedeemToken { platform: by(GULF), token: token(1) });
     story.refused_blindly(stranger, ErrorCode::SessionNotFound);
     story.check(redeem(1), redeemed());
     story.refused_blindly(redeem(1), ErrorCode::SessionNotFound);
@@ -70,7 +80,9 @@ fn tokens() {
 #[test]
 fn wrapped_tokens() {
     let mut story = Story::with(TokenPolicy::Wrapped);
-    let minted = |minted_ms| Operation::RedeemWrapped { platform: by(ANNA), key: KEY.into(), minted_ms };
+    let minted = |minted_ms| {
+        Operation::RedeemWrapped(operation::RedeemWrapped { platform: by(ANNA), key: KEY.into(), minted_ms })
+    };
     let token = Outcome::WrappedToken { key: KEY.into(), minted_ms: START_MS };
     story.check(create(ANNA, GAMES[0], 1), token);
     for minted_ms in [START_MS, START_MS - 60_000, START_MS + 5_000] {
@@ -79,7 +91,11 @@ fn wrapped_tokens() {
     for minted_ms in [START_MS - 60_001, START_MS + 5_001, 0, u64::MAX] {
         story.refused_blindly(minted(minted_ms), ErrorCode::SessionNotFound);
     }
-    let unknown = Operation::RedeemWrapped { platform: by(ANNA), key: "x".into(), minted_ms: START_MS };
+    let unknown = Operation::RedeemWrapped(operation::RedeemWrapped {
+        platform: by(ANNA),
+        key: "x".into(),
+        minted_ms: START_MS,
+    });
     story.refused_blindly(unknown, ErrorCode::SessionNotFound);
     story.later(IDLE_MS);
     let expired = story.now_ms;
@@ -184,11 +200,13 @@ fn of_expired_sessions_the_one_that_was_used_least_recently_is_forgotten_first()
 #[test]
 fn a_17th_token_makes_the_oldest_of_its_platform_invalid() {
     let mut story = Story::new();
-    let minted = |by: usize, entropy| Operation::CreateToken {
-        platform: platform(by),
-        account: at(ANNA),
-        game: GAMES[0].into(),
-        entropy,
+    let minted = |by: usize, entropy| {
+        Operation::CreateToken(operation::CreateToken {
+            platform: platform(by),
+            account: at(ANNA),
+            game: GAMES[0].into(),
+            entropy,
+        })
     };
     story.check(minted(1, 100), Outcome::Token(token(100)));
     for entropy in 0..=bounds::TOKENS_MAX as u128 {
@@ -196,7 +214,9 @@ fn a_17th_token_makes_the_oldest_of_its_platform_invalid() {
     }
     story.refused_blindly(redeem(0), ErrorCode::SessionNotFound);
     story.check(redeem(1), redeemed());
-    let of_other = |by: usize| Operation::RedeemToken { platform: platform(by), token: token(100) };
+    let of_other = |by: usize| {
+        Operation::RedeemToken(operation::RedeemToken { platform: platform(by), token: token(100) })
+    };
     story.refused_blindly(of_other(0), ErrorCode::SessionNotFound);
     story.check(of_other(1), redeemed());
 }

@@ -10,12 +10,18 @@ fn all_of(story: &mut Story, game: &str) {
     story.done(of(rollback("r", "x", "b", 100)), 100);
     story.done(of(void("r", "v", 20)), 20);
     story.refused(of(rollback("r", "y", "late", 5)), ErrorCode::TransactionNotFound);
-    let Operation::EndRound { platform, account, round, scope, currency, details, .. } = end("r") else {
+    let Operation::EndRound(operation::EndRound {
+        platform, account, round, scope, currency, details, ..
+    }) = end("r")
+    else {
         unreachable!("an end is an end");
     };
     let game = game.into();
     let noted = Outcome::Noted(story.balance());
-    story.check(Operation::EndRound { platform, account, round, scope, game, currency, details }, noted);
+    story.check(
+        Operation::EndRound(operation::EndRound { platform, account, round, scope, game, currency, details }),
+        noted,
+    );
 }
 
 #[test]
@@ -38,7 +44,11 @@ fn a_withdrawn_game_is_settled() {
     story.done(bet("r", "c", 50), -50);
     story.auditor.rules.games.remove(GAMES[0]);
     story.refused(bet("r", "d", 1), ErrorCode::GameNotFound);
-    let balance = Operation::Balance { platform: by(ANNA), account: at(ANNA), game: Some(GAMES[0].into()) };
+    let balance = Operation::Balance(operation::Balance {
+        platform: by(ANNA),
+        account: at(ANNA),
+        game: Some(GAMES[0].into()),
+    });
     story.refused(balance, ErrorCode::GameNotFound);
     all_of(&mut story, GAMES[0]);
 }
