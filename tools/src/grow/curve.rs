@@ -83,32 +83,35 @@ impl Curve {
     pub(crate) const fn caption(self) -> &'static str {
         match self {
             Self::Connections => {
-                "Server with one shard on core 0, generator on core 1. Each connection has one request under way and asks \
-                 the next as soon as it has the answer. So with one connection the time of an answer decides, with many \
-                 the core of the server does: the rate levels off, and what is added waits. A bet is answered once it is \
-                 on stable storage; the more connections wait, the more bets share a write and a sync."
+                "Server with one shard on core 0, generator on core 1. Each connection has one request under way \
+                 and sends the next one as soon as it has the answer. So with one connection the latency \
+                 determines the rate. With many, the server's core does: the rate levels off, and further \
+                 requests wait. The server answers a bet once it is on stable storage; the more connections wait, \
+                 the more bets share a write and a sync."
             }
             Self::Accounts => {
-                "Server with one shard on core 0, generator on core 1, 100 connections. Each request is for an account \
-                 drawn at random from all, so that with more of them the caches of the processor hold fewer. Memory is \
-                 what the process holds after its start and before any request; the first start makes the accounts and \
-                 writes them to a snapshot, a further one reads them from it."
+                "Server with one shard on core 0, generator on core 1, 100 connections. Each request is for an \
+                 account drawn at random from all, so the more accounts there are, the fewer of the requested \
+                 ones are in the processor's caches. Memory is that of the process after its start and before any \
+                 request. The first start creates the accounts and writes them to a snapshot; a further start \
+                 reads them from it."
             }
             Self::Pipeline => {
-                "Server with one shard on core 0, generator on core 1, 10 connections. With more requests under way on a \
-                 connection one receive and one send serve several of them, so that each costs less of the kernel. \
-                 Answers come in the order of the requests; the time of each counts from when it was sent."
+                "Server with one shard on core 0, generator on core 1, 10 connections. With more requests under \
+                 way on a connection, one receive and one send serve several of them, so each costs less kernel \
+                 time. Answers arrive in the order of the requests; the latency of each counts from when it was \
+                 sent."
             }
             Self::CrossShard => {
-                "Server with two shards on cores 0 and 1, generator on the same cores, 100 connections. Each request is \
-                 for an account of the connection's own shard or of the other one, drawn at random in the share that is \
-                 shown. What the CPU time per request rises by from 0 to 100 % is what it costs to pass an operation to \
-                 another core and its outcome back."
+                "Server with two shards on cores 0 and 1, generator on the same cores, 100 connections. Each \
+                 request is for an account of the connection's own shard or of the other one, drawn at random \
+                 with the share shown. The rise of the CPU time per request from 0 to 100 % is the cost of \
+                 passing an operation to another core and its outcome back."
             }
             Self::Hot => {
-                "Server with one shard on core 0, generator on core 1. All connections bet from one account, against \
-                 each from its own. An account is no lock: its shard applies one operation after another, \
-                 for whichever account."
+                "Server with one shard on core 0, generator on core 1. All connections bet from one account, \
+                 compared with an account for each connection. An account needs no lock: its shard applies one \
+                 operation after another, for all its accounts."
             }
         }
     }

@@ -13,9 +13,9 @@ use super::values::{Measure, Spread};
 
 /// What the page begins with.
 const HEAD: &str = "# How the server grows\n\n\
-    Each section is a curve of `tools grow`: one thing is changed, all else is held. Points are medians of the rounds, \
-    with the least and the most; figures compare within a section. [docs/scaling.md](../scaling.md) has what follows \
-    from them.\n";
+    Each section is a curve of `tools grow`, which varies one thing and keeps everything else fixed. Points are \
+    medians of the rounds, with the minimum and the maximum. Compare figures only within a section. \
+    [docs/scaling.md](../scaling.md) derives predictions from them.\n";
 
 /// The headings of the sections, in their order.
 const ORDER: [&str; 6] = [
@@ -29,9 +29,9 @@ const ORDER: [&str; 6] = [
 
 const BATCH_TITLE: &str = "Group commit";
 
-const BATCH_CAPTION: &str = "The bets of the section before, by what their groups held. A group takes the records that came \
-    while the one before it was written, and is made durable with one write and one sync. By how much less its time \
-    grows than what it holds, a bet among many costs less of the disk than one alone.";
+const BATCH_CAPTION: &str = "The bets of the section before, by the size of their groups. A group takes the \
+records that arrive while the group before it is written; one write and one sync make it durable. Its time grows \
+more slowly than its size, so a bet in a large group costs less disk time than a single one.";
 
 /// Where and how a section's values were measured.
 #[derive(Debug)]

@@ -38,10 +38,10 @@ impl Page<'_> {
         text.push_str(&self.commands());
         let _ = write!(
             text,
-            "## Load test statistics\n\nk6's end-of-test summary, which is [k6_run_report.txt](k6_run_report.txt) as \
-             well:\n\n```\n{}\n```\n\n![latency by percentile](latency.png)\n\nOne line for each type of request. \
-             Each step to the right leaves a tenth of the requests beyond it, so that the slowest are seen as well as \
-             the most. ([SVG](latency.svg))\n\n",
+            "## Load test statistics\n\nk6's end-of-test summary, also in \
+             [k6_run_report.txt](k6_run_report.txt):\n\n```\n{}\n```\n\n![latency by percentile](latency.png)\n\nOne \
+             line for each type of request. Each step to the right leaves a tenth of the requests beyond it, so \
+             the picture shows the slowest requests as well as the typical ones. ([SVG](latency.svg))\n\n",
             self.run.text.trim_end()
         );
         text.push_str(&self.before());
@@ -69,22 +69,22 @@ impl Page<'_> {
             .collect();
         let whose = match scenario {
             Played::Seed => {
-                "Each virtual user has a demo account of its own, and redeems the token that it was last given."
+                "Each virtual user has its own demo account, and redeems the token that it received last."
             }
             Played::Full => {
-                "A session with three rounds: one that is won, one with a bet that is taken back, one with a part of \
-                 its stake given back. Each virtual user has a demo account of its own."
+                "A session has three rounds: one is won, one has a bet that is taken back, one gets a part of \
+                 its stake back. Each virtual user has its own demo account."
             }
             Played::Wrapped => {
-                "All virtual users play one demo account, and redeem session tokens that the platform mints itself, \
-                 from the session key and the time."
+                "All virtual users play one demo account, and redeem session tokens that the platform itself \
+                 builds from the session key and the time."
             }
         };
         format!(
             "## Scenario\n\n{vus} virtual users for {}, in a closed loop: each sends its next request when it has the \
-             answer to the last. An iteration has {} requests, each in a group of its own: {}. {whose} Two checks of \
-             every answer: \"is status 200\" and \"is body errorCode 0\". Every change is on stable storage before it \
-             is answered.\n\n",
+             answer to the last. An iteration has {} requests, each in a group of its own: {}. {whose} Every \
+             answer has two checks: \"is status 200\" and \"is body errorCode 0\". Every change is on stable \
+             storage before it is answered.\n\n",
             self.duration(),
             steps.len(),
             groups.join(", ")
@@ -116,9 +116,9 @@ impl Page<'_> {
         let mut server = self.options.clone();
         server.data = "SCRATCH/data".into();
         format!(
-            "## Commands\n\n```\ncargo build --release --workspace\n{own}\n```\n\nIt starts the server in a scratch \
-             directory, on free ports, and plays what `tools load` plays:\n\n```\npurser {}\ntools load --scenario \
-             {scenario} --vus {vus} --duration {duration} --tails --url http://127.0.0.1:PORT\n```\n\n",
+            "## Commands\n\n```\ncargo build --release --workspace\n{own}\n```\n\nIt starts the server in a \
+             scratch directory, on free ports, and plays the same load as `tools load`:\n\n```\npurser {}\ntools load \
+             --scenario {scenario} --vus {vus} --duration {duration} --tails --url http://127.0.0.1:PORT\n```\n\n",
             server.arguments().join(" ")
         )
     }
@@ -127,11 +127,11 @@ impl Page<'_> {
         let Run { outcome, costs, .. } = self.run;
         let cores = |ns: u64| ns as f64 / outcome.elapsed_ns.max(1) as f64;
         format!(
-            "## Beside the report that the project starts from\n\n{}\nThat report is of 100 virtual users and ten \
-             minutes, from another machine, and does not say where its load came from. Here server and generator share \
-             the cores: the server took {:.2} of them, the generator {:.2}. Sending is from \
-             a request's hand-over to the turn of the generator that saw it sent, and so has a turn's length in it; an \
-             answer that came in one piece took no time to receive.\n\n",
+            "## Compared with the report that the project starts from\n\n{}\nThat report covers 100 virtual \
+             users and ten minutes on another machine, and does not say where its load came from. Here server and \
+             generator share the cores: the server took {:.2} of them, the generator {:.2}. The time of sending \
+             ends with the generator's turn that saw the request sent, so it includes that turn's length. An \
+             answer that arrived in one piece took no time to receive.\n\n",
             before::table(self.arguments.scenario, outcome),
             cores(costs.server_ns),
             cores(costs.generator_ns)
@@ -150,10 +150,10 @@ impl Page<'_> {
                 let seconds = flame_seconds(self.arguments.duration);
                 let _ = write!(
                     text,
-                    "![flame graph](flamegraph.svg)\n\nWhere the server spent its processor time in {seconds} s in the \
-                     middle of the run. A box is a function, as wide as its share of the time, and stands on the one \
-                     that called it; the open file can be clicked into. In these seconds each core was interrupted \
-                     {FLAME_HZ} times a second for it.\n\n| area | share |\n|---|---|\n"
+                    "![flame graph](flamegraph.svg)\n\nThe server's processor time in {seconds} s in the middle \
+                     of the run. A box is a function, as wide as its share of the time, and stands on the \
+                     function that called it. Open the file to zoom by clicking. In these seconds the profiler \
+                     interrupted each core {FLAME_HZ} times a second.\n\n| area | share |\n|---|---|\n"
                 );
                 for (area, percent) in flame.shares().into_iter().filter(|(_, percent)| *percent > 0.0) {
                     let _ = writeln!(text, "| {area} | {percent:.1} % |");
@@ -171,18 +171,18 @@ impl Page<'_> {
     fn sampling(&self) -> String {
         let Run { sampled, costs, .. } = self.run;
         if self.arguments.no_sampling {
-            return "## What sampling cost\n\nNothing was sampled.\n\n".to_owned();
+            return "## The cost of sampling\n\nNothing was sampled.\n\n".to_owned();
         }
         let of_server = |ns: f64| 100.0 * ns / costs.server_ns.max(1) as f64;
         let asked = of_server((costs.metrics_ns * sampled.asked) as f64);
         let own = of_server(sampled.cpu_ns as f64);
         let verdict = if asked + own < SAMPLING_MAX { "below" } else { "**NOT below**" };
         format!(
-            "## What sampling cost\n\nThe server was asked for its metrics {} times, once a second. After the run it \
-             was asked 200 times more with nothing else to do, which took it {:.0} µs of processor time each, all that \
-             belongs to a connection included; in the run that is {asked:.3} % of the {:.1} s that it took. Everything else is \
-             read from the kernel by a thread of the generator's process, which took as much as {own:.3} % of the \
-             server's time; were all of it taken from the server, it would be {:.3} % together, {verdict} \
+            "## The cost of sampling\n\nThe sampler asked the server for its metrics {} times, once a second. After \
+             the run, 200 further requests to the otherwise idle server took it {:.0} µs of processor time each, \
+             including all work for the connection; in the run that is {asked:.3} % of the {:.1} s that it took. A thread \
+             of the generator's process reads everything else from the kernel, and took as much as {own:.3} % of the \
+             server's time. If all of it had been taken from the server, it would be {:.3} % together, {verdict} \
              {SAMPLING_MAX:.0} %. `--no-sampling` measures without either.\n\n",
             sampled.asked,
             costs.metrics_ns as f64 / 1e3,
@@ -195,32 +195,31 @@ impl Page<'_> {
 fn failed(stats: &Stats) -> String {
     let checks = stats.checks();
     format!(
-        "> **THIS RUN HAS FAILED.** {} of {} checks did not pass, so that its figures are of answers that were wrong or \
-         did not come. They are kept for who looks for the cause, and are not to be quoted.\n\n",
+        "> **THIS RUN HAS FAILED.** {} of {} checks did not pass, so its figures include wrong or missing \
+         answers. Use them to look for the cause, and do not quote them.\n\n",
         facts::grouped(checks.fails),
         facts::grouped(checks.total())
     )
 }
 
 const SERIES_LEGEND: &str =
-    "All panels have one time axis. *Requests per second* and *latency*: what the generator saw
-of the requests that ended in each second.
+    "All panels have one time axis. *Requests per second* and *latency*: measured by the
+generator, for the requests that ended in each second.
 ";
 
 const LEGEND: &str = "All panels have one time axis, from the start of the run:
 
-- *Requests per second* and *latency*: what the generator saw of the requests that ended in each second.
-- *Processor time of a core*: user, system (with interrupts) and idle, of everything that ran on it: server, generator
-  and whatever else.
-- *The server's processor time*: what the server alone took, in cores.
-- *The server's memory*: resident is what the kernel has given it, with the buffers of its rings; heap in use is what it
-  has allocated; heap free is what its allocator keeps for the next allocation.
-- *The server's threads by state*, the mean of each second. Running and runnable, which wait for a core, are exact: they
-  are time on a core and in the queue for one, as the scheduler counts it. The rest waits, and is split as ten looks a
-  second found it: in the ring, an eventfd or a socket (*network or ring wait*), for the disk, or elsewhere, such as
-  threads that have nothing to do.
-- *Journal*: groups that were made durable in each second, how many records a group had, and how long its write and sync
-  took; left out where nothing had to be journaled, since balances and tokens that are minted change no money.
+- *Requests per second* and *latency*: measured by the generator, for the requests that ended in each second.
+- *Processor time of a core*: user, system (with interrupts) and idle time of everything that ran on the core: server,
+  generator and other processes.
+- *The server's processor time*: only the server's, in cores.
+- *The server's memory*: resident is the memory that the kernel has given it, including the buffers of its rings; heap in
+  use is what it has allocated; heap free is what its allocator keeps for the next allocation.
+- *The server's threads by state*, the mean of each second. Running and runnable (waiting for a core) are exact: the
+  scheduler counts the time on a core and in the queue for one. The rest is waiting, and ten samples per second divide it:
+  in the ring, an eventfd or a socket (*network or ring wait*), for the disk, or elsewhere, such as idle threads.
+- *Journal*: groups made durable in each second, the number of records per group, and the time of its write and sync;
+  omitted if nothing had to be journaled, since balances and new tokens change no money.
 ";
 
 #[cfg(test)]

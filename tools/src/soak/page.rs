@@ -56,15 +56,15 @@ impl Page<'_> {
         let rows = [
             ("players, each with a connection and an account", self.players.to_string()),
             ("hostile connections", self.hostile.to_string()),
-            ("requests per second that the players can get", capacity),
+            ("requests per second that the players reached without pauses", capacity),
             ("requests per second that they asked for", facts::grouped(self.rate as u64)),
             ("requests answered", facts::grouped(record.answered)),
             ("changes of balance acknowledged", read(&counts.acknowledged)),
             ("kills and starts", self.kills.to_string()),
-            ("longest from a kill to serving", longest),
-            ("accounts looked at after a start", read(&counts.looked_at)),
-            ("requests without an answer, asked again", read(&counts.in_doubt)),
-            ("of those done before", read(&counts.were_done)),
+            ("longest time from a kill to serving", longest),
+            ("accounts checked after a start", read(&counts.looked_at)),
+            ("requests without an answer, repeated", read(&counts.in_doubt)),
+            ("of those already done", read(&counts.were_done)),
             ("acknowledged requests repeated after a start", read(&counts.repeated)),
             ("**acknowledged and lost**", read(&counts.lost)),
             ("**applied twice**", read(&counts.twice)),
@@ -81,7 +81,7 @@ impl Page<'_> {
         for (name, value) in rows {
             let _ = writeln!(text, "| {name} | {value} |");
         }
-        text.push_str("\n| life of the server | most memory, MiB | most open files |\n|---|---|---|\n");
+        text.push_str("\n| life of the server | maximum memory, MiB | maximum open files |\n|---|---|---|\n");
         for (number, Peak { held }) in self.peaks.iter().enumerate() {
             let _ = writeln!(text, "| {} | {} | {} |", number + 1, held.resident_bytes >> 20, held.files);
         }
