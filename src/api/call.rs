@@ -1,5 +1,7 @@
 //! The calls, as the metrics count them and as their answers differ.
 
+use http::Method;
+
 /// Whose call it is, and so how a fault of the server is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Caller {
@@ -10,80 +12,65 @@ pub(super) enum Caller {
 }
 
 macro_rules! calls {
-    ($($(#[$doc:meta])* $call:ident, $label:literal, $caller:ident;)*) => {
+    ($(
+        ($stored:ident called
+            $(#[$doc:meta])*
+            $Name:ident<$($s:ident)?> $words:tt $class:ident at $slot:ident, $way:ident
+            by { $($Call:ident($label:literal, $caller:ident, $Method:ident $path:literal))* }
+            with $with:tt $members:tt
+            without $without:tt
+            checks $checks:tt)
+    )*) => {
         /// A call of the API.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum Call {
-            $($(#[$doc])* $call,)*
+            $($(
+                #[doc = concat!("`", $label, "`")]
+                $Call,
+            )*)*
         }
 
         impl Call {
             /// Every call, in the order of [`Call::index`].
-            pub const ALL: [Self; [$($label),*].len()] = [$(Self::$call),*];
+            pub const ALL: [Self; [$($($label),*),*].len()] = [$($(Self::$Call),*),*];
 
             /// The call's name in the metrics: the last part of its path, or what it does.
             pub const fn label(self) -> &'static str {
                 match self {
-                    $(Self::$call => $label,)*
+                    $($(Self::$Call => $label,)*)*
                 }
             }
 
             /// Whose call it is.
             pub(super) const fn caller(self) -> Caller {
                 match self {
-                    $(Self::$call => Caller::$caller,)*
+                    $($(Self::$Call => Caller::$caller,)*)*
+                }
+            }
+
+            /// Its method, and its path: a platform's whole, an operator's behind the account.
+            pub(super) const fn at(self) -> (Method, &'static str) {
+                match self {
+                    $($(Self::$Call => (Method::$Method, $path),)*)*
                 }
             }
         }
     };
 }
 
-calls! {
-    /// `POST /v1.0/balance`.
-    Balance, "balance", Platform;
-    /// `POST /v1.0/session/createtoken`.
-    CreateToken, "createtoken", Platform;
-    /// `POST /v1.0/session/redeemtoken`.
-    RedeemToken, "redeemtoken", Platform;
-    /// `POST /v1.0/gameround/placebet`.
-    PlaceBet, "placebet", Platform;
-    /// `POST /v1.0/gameround/awardwinnings`.
-    AwardWinnings, "awardwinnings", Platform;
-    /// `POST /v1.0/gameround/rollbackbet`.
-    RollbackBet, "rollbackbet", Platform;
-    /// `POST /v1.0/gameround/voidbet`.
-    VoidBet, "voidbet", Platform;
-    /// `POST /v1.0/gameround/end`.
-    EndRound, "end", Platform;
-    /// `POST /v1.0/accounttransaction/credit`.
-    Credit, "credit", Platform;
-    /// `POST /v1.0/alertwalletcallbacknotification`.
-    Alert, "alert", Platform;
-    /// `PUT /operator/v1/accounts/{domain}/{player}`.
-    PutAccount, "put_account", Operator;
-    /// `GET /operator/v1/accounts/{domain}/{player}`.
-    GetAccount, "get_account", Operator;
-    /// `PUT …/{player}/status`.
-    SetStatus, "set_status", Operator;
-    /// `POST …/{player}/deposits`.
-    Deposit, "deposit", Operator;
-    /// `POST …/{player}/withdrawals`.
-    Withdraw, "withdraw", Operator;
-    /// `PUT …/{player}/limits`.
-    SetLimits, "set_limits", Operator;
-    /// `GET …/{player}/transactions`.
-    GetStatement, "get_statement", Operator;
-    /// `POST …/{player}/sessions`.
-    OpenSession, "open_session", Operator;
-    /// `DELETE …/{player}/sessions/{key}`.
-    CloseSession, "close_session", Operator;
-}
+protocol::calls! { calls }
 
 impl Call {
     /// Whether its answer may be many times as long as a platform's, which has less than a kibibyte.
     pub const fn has_long_answers(self) -> bool {
         matches!(self, Self::GetAccount | Self::GetStatement)
+    }
+
+    /// The platforms' call at a path.
+    pub(super) fn of_platform(path: &str) -> Option<Self> {
+        let mut calls = Self::ALL.into_iter().take_while(|call| call.caller() == Caller::Platform);
+        calls.find(|call| call.at().1 == path)
     }
 
     /// Its place among [`Call::ALL`].

@@ -3,24 +3,14 @@
 use alloc::borrow::Cow;
 use alloc::borrow::ToOwned as _;
 
-use super::members::{Fault, Object, Unknown, object, read};
+use super::members::{Fault, Object, Unknown, read};
 use super::{Call, forms};
-use wallet::account::AccountRef;
 use wallet::amount::{Amount, Money};
 use wallet::currency::Currency;
-use wallet::operation::{self, Operation};
+use wallet::operation::{Operation, RedeemWrapped};
 use wallet::outcome::ErrorCode;
-use wallet::platform::{Dialect, PlatformKey};
+use wallet::platform::{Dialect, PlatformKey, RoundScope};
 use wallet::token::{TokenId, TokenPolicy, parse_wrapped};
-
-/// A call of the wallet listener. All are `POST`.
-pub(super) struct Route {
-    /// The path, without a query.
-    pub(super) path: &'static str,
-    pub(super) call: Call,
-    /// Reads the body.
-    pub(super) decode: for<'a> fn(Asked<'_, 'a>) -> Decode<'a>,
-}
 
 type Decode<'a> = Result<Operation<Cow<'a, str>>, Refusal>;
 
@@ -37,24 +27,6 @@ impl<F: Into<Fault>> From<F> for Refusal {
     }
 }
 
-/// The calls, the most frequent first.
-pub(super) const ROUTES: [Route; 10] = [
-    Route { path: "/v1.0/gameround/placebet", call: Call::PlaceBet, decode: rounds::place_bet },
-    Route { path: "/v1.0/balance", call: Call::Balance, decode: balance },
-    Route { path: "/v1.0/gameround/end", call: Call::EndRound, decode: rounds::end_round },
-    Route {
-        path: "/v1.0/gameround/awardwinnings",
-        call: Call::AwardWinnings,
-        decode: rounds::award_winnings,
-    },
-    Route { path: "/v1.0/session/createtoken", call: Call::CreateToken, decode: create_token },
-    Route { path: "/v1.0/session/redeemtoken", call: Call::RedeemToken, decode: redeem_token },
-    Route { path: "/v1.0/gameround/rollbackbet", call: Call::RollbackBet, decode: rounds::rollback_bet },
-    Route { path: "/v1.0/gameround/voidbet", call: Call::VoidBet, decode: rounds::void_bet },
-    Route { path: "/v1.0/accounttransaction/credit", call: Call::Credit, decode: rounds::credit },
-    Route { path: "/v1.0/alertwalletcallbacknotification", call: Call::Alert, decode: rounds::alert },
-];
-
 /// A request whose credentials are good.
 pub(super) struct Asked<'s, 'a> {
     pub(super) platform: PlatformKey,
@@ -63,42 +35,83 @@ pub(super) struct Asked<'s, 'a> {
     pub(super) entropy: &'s mut dyn FnMut() -> u128,
 }
 
+mod bodies;
+
+macro_rules! decoders {
+    ($(
+        ($stored:ident called
+            $(#[$doc:meta])*
+            $Name:ident<$($s:ident)?> $words:tt $class:ident at $slot:ident, $way:ident
+            by { $($Call:ident($label:literal, $caller:ident, $($path:tt)*))* }
+            $($rest:tt)*)
+    )*) => {
+        /// Reads the body of a platform's call.
+        ///
+        /// # Panics
+        /// On an operator's call, whose path no platform has.
+        pub(super) fn decode<'a>(call: Call, asked: Asked<'_, 'a>) -> Decode<'a> {
+            match call {
+                $($(Call::$Call => decoder!($caller $Name $Call asked),)*)*
+            }
+        }
+    };
+}
+
+/// The members of a platform's call besides the envelope.
+#[cfg(test)]
+pub(super) fn members_of(call: Call) -> &'static [(&'static str, usize, super::members::Need)] {
+    macro_rules! members {
+        (Platform $Name:ident $Call:ident) => {
+            bodies::$Name::<{ Call::$Call.index() }>::MEMBERS
+        };
+        (Operator $Name:ident $Call:ident) => {
+            &[]
+        };
+    }
+    macro_rules! all {
+        ($(
+            ($stored:ident called
+                $(#[$doc:meta])*
+                $Name:ident<$($s:ident)?> $words:tt $class:ident at $slot:ident, $way:ident
+                by { $($Call:ident($label:literal, $caller:ident, $($path:tt)*))* }
+                $($rest:tt)*)
+        )*) => {
+            match call {
+                $($(Call::$Call => members!($caller $Name $Call),)*)*
+            }
+        };
+    }
+    protocol::calls! { all }
+}
+
+macro_rules! decoder {
+    (Platform $Name:ident $Call:ident $asked:ident) => {
+        bodies::$Name::<{ Call::$Call.index() }>::decode($asked)
+    };
+    (Operator $Name:ident $Call:ident $asked:ident) => {
+        unreachable!("a call of the operator's listener")
+    };
+}
+
+protocol::calls! { decoders }
+
 /// What every platform's request has (protocol §1, Envelope).
 trait Enveloped {
     fn platform_key(&self) -> &str;
     fn timestamp(&self) -> &str;
 }
 
-/// An [`object!`] with the envelope's members before its own.
-macro_rules! enveloped {
-    ($(#[$doc:meta])* $object:ident { $($kept:tt)* } checked { $($unkept:tt)* }) => {
-        object! {
-            $(#[$doc])*
-            $object {
-                platform_key: required "PlatformKey" <= limits::PLATFORM_KEY_CHARS_MAX;
-                // Its form says how long it may be; the bound only keeps the reader general.
-                timestamp: required "Timestamp" <= TIMESTAMP_CHARS_MAX;
-                $($kept)*
-            } checked {
-                sequence: required "Sequence" <= limits::SEQUENCE_CHARS_MAX;
-                $($unkept)*
-            }
-        }
-
-        impl Enveloped for $object<'_> {
-            fn platform_key(&self) -> &str {
-                &self.platform_key
-            }
-
-            fn timestamp(&self) -> &str {
-                &self.timestamp
-            }
-        }
-    };
+/// What an operation has that is not read from its body as it stands.
+struct Given<'a> {
+    platform: PlatformKey,
+    scope: RoundScope,
+    /// The one of `CurrencyCode`; `None` where ISO 4217 has no such code.
+    currency: Option<Currency>,
+    /// The members that are only recorded.
+    details: Option<Cow<'a, str>>,
+    entropy: u128,
+    token: Option<TokenId>,
 }
-
-mod extras;
-mod rounds;
 
 /// The longest `Timestamp`: nine digits of fraction, and an offset.
 const TIMESTAMP_CHARS_MAX: usize = "2021-06-07T11:16:16.123456789+02:00".len();
@@ -110,43 +123,25 @@ const NO_TOKEN: Refusal = Refusal {
     fault: Fault::Sentence("SessionToken is not a known token."),
 };
 
-enveloped! {
-    /// Members of `balance`.
-    Balance {
-        account: required "OperatorAccountID" <= limits::ID_CHARS_MAX;
-        game: optional "GameID" <= limits::ID_CHARS_MAX;
-    } checked {
-        provider: optional "ContentGameProviderID" <= limits::ID_CHARS_MAX;
-    }
-}
+/// `AccountTransactionTypeID` of a deposit that was made elsewhere, which this wallet does not take.
+const DEPOSIT_ELSEWHERE: &str = "811";
 
-enveloped! {
-    /// Members of `createtoken`.
-    CreateToken {
-        account: required "OperatorAccountID" <= limits::ID_CHARS_MAX;
-        game: required "GameID" <= limits::ID_CHARS_MAX;
-    } checked {}
-}
+/// What `Source` of an alert may be.
+const SOURCES: [&str; 2] = ["Gameflex", "OperatorWallet"];
 
-enveloped! {
-    /// Members of `redeemtoken`.
-    RedeemToken {
-        token: required "SessionToken" <= limits::SESSION_TOKEN_REQUEST_CHARS_MAX;
-    } checked {
-        address: required "IPAddress" <= limits::IP_ADDRESS_CHARS_MAX;
+impl<'a> Asked<'_, 'a> {
+    /// Reads a call's members, and checks the envelope: the form of the body first, then whose key it names.
+    fn read<T: Object<'a> + Enveloped>(&self) -> Result<(T, Given<'a>), Refusal> {
+        let members: T = read(self.body, Unknown::Ignored)?;
+        if !forms::is_timestamp(members.timestamp()) {
+            return Err(TIMESTAMP.into());
+        }
+        if PlatformKey::new(members.platform_key()) != Some(self.platform) {
+            return Err(PLATFORM_KEY.into());
+        }
+        let (platform, scope) = (self.platform, self.dialect.round_scope);
+        Ok((members, Given { platform, scope, currency: None, details: None, entropy: 0, token: None }))
     }
-}
-
-/// Reads a call's members, and checks the envelope: the form of the body first, then whose key it names.
-fn members<'a, T: Object<'a> + Enveloped>(asked: &Asked<'_, 'a>) -> Result<T, Refusal> {
-    let members: T = read(asked.body, Unknown::Ignored)?;
-    if !forms::is_timestamp(members.timestamp()) {
-        return Err(TIMESTAMP.into());
-    }
-    if PlatformKey::new(members.platform_key()) != Some(asked.platform) {
-        return Err(PLATFORM_KEY.into());
-    }
-    Ok(members)
 }
 
 /// The amount of `member` in the currency that the request names. One that ISO 4217 does not have is for the wallet to
@@ -159,45 +154,80 @@ fn amount(member: &'static str, currency: Option<Currency>, money: Money) -> Res
     })
 }
 
-fn balance<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
-    let Balance { account, game, .. } = members(&asked)?;
-    Ok(Operation::Balance(operation::Balance {
-        platform: asked.platform,
-        account: AccountRef::new(account),
-        game,
-    }))
+impl<'a, const CALL: usize> bodies::Balance<'a, CALL> {
+    fn decode(asked: Asked<'_, 'a>) -> Decode<'a> {
+        let (body, given) = asked.read::<Self>()?;
+        Ok(body.operation(given)?)
+    }
 }
 
-fn create_token<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
-    let CreateToken { account, game, .. } = members(&asked)?;
-    let entropy = match asked.dialect.token_policy {
-        TokenPolicy::SingleUse => (asked.entropy)(),
-        TokenPolicy::Wrapped => 0,
-    };
-    Ok(Operation::CreateToken(operation::CreateToken {
-        platform: asked.platform,
-        account: AccountRef::new(account),
-        game,
-        entropy,
-    }))
+impl<'a, const CALL: usize> bodies::CreateToken<'a, CALL> {
+    fn decode(asked: Asked<'_, 'a>) -> Decode<'a> {
+        let (body, mut given) = asked.read::<Self>()?;
+        if asked.dialect.token_policy == TokenPolicy::SingleUse {
+            given.entropy = (asked.entropy)();
+        }
+        Ok(body.operation(given)?)
+    }
 }
 
-fn redeem_token<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
-    let RedeemToken { token, .. } = members(&asked)?;
-    // A text that is no token of the policy is an unknown token, not a malformed request (protocol §3).
-    match asked.dialect.token_policy {
-        TokenPolicy::SingleUse => {
-            let token = TokenId::parse(&token).ok_or(NO_TOKEN)?;
-            Ok(Operation::RedeemToken(operation::RedeemToken { platform: asked.platform, token }))
+impl<'a, const CALL: usize> bodies::RedeemToken<'a, CALL> {
+    /// A text that is no token of the policy is an unknown token, not a malformed request (protocol §3).
+    fn decode(asked: Asked<'_, 'a>) -> Decode<'a> {
+        let (body, mut given) = asked.read::<Self>()?;
+        match asked.dialect.token_policy {
+            TokenPolicy::SingleUse => {
+                given.token = Some(TokenId::parse(&body.token).ok_or(NO_TOKEN)?);
+                Ok(body.operation(given)?)
+            }
+            TokenPolicy::Wrapped => {
+                let (key, minted_ms) = wrapped(body.token).ok_or(NO_TOKEN)?;
+                Ok(RedeemWrapped { platform: asked.platform, key, minted_ms }.into())
+            }
         }
-        TokenPolicy::Wrapped => {
-            let (key, minted_ms) = wrapped(token).ok_or(NO_TOKEN)?;
-            Ok(Operation::RedeemWrapped(operation::RedeemWrapped {
-                platform: asked.platform,
-                key,
-                minted_ms,
-            }))
+    }
+}
+
+impl<'a, const CALL: usize> bodies::Play<'a, CALL> {
+    fn decode(asked: Asked<'_, 'a>) -> Decode<'a> {
+        let (body, mut given) = asked.read::<Self>()?;
+        given.currency = Currency::from_code(&body.currency);
+        body.check_recorded(given.currency)?;
+        given.details = body.record();
+        Ok(body.operation(given)?)
+    }
+}
+
+impl<'a, const CALL: usize> bodies::EndRound<'a, CALL> {
+    fn decode(asked: Asked<'_, 'a>) -> Decode<'a> {
+        let (body, mut given) = asked.read::<Self>()?;
+        given.currency = Currency::from_code(&body.currency);
+        body.check_recorded(given.currency)?;
+        given.details = body.record();
+        Ok(body.operation(given)?)
+    }
+}
+
+impl<'a, const CALL: usize> bodies::Credit<'a, CALL> {
+    fn decode(asked: Asked<'_, 'a>) -> Decode<'a> {
+        let (body, mut given) = asked.read::<Self>()?;
+        given.currency = Currency::from_code(&body.currency);
+        body.check_recorded(given.currency)?;
+        if body.kind == DEPOSIT_ELSEWHERE {
+            return Err("AccountTransactionTypeID 811, a deposit made elsewhere, is not supported.".into());
         }
+        Ok(body.operation(given)?)
+    }
+}
+
+impl<'a, const CALL: usize> bodies::Alert<'a, CALL> {
+    fn decode(asked: Asked<'_, 'a>) -> Decode<'a> {
+        let (body, mut given) = asked.read::<Self>()?;
+        if !body.source.as_deref().is_some_and(|source| SOURCES.contains(&source)) {
+            return Err("Source must be Gameflex or OperatorWallet.".into());
+        }
+        given.details = body.record();
+        Ok(body.operation(given)?)
     }
 }
 

@@ -165,7 +165,7 @@ impl Api {
     /// Decodes a request of the wallet listener. `entropy` gives 128 random bits from a cryptographic
     /// generator; it is called once, and only for a call that is taken and needs them.
     pub fn platform<'a>(&self, request: &Request<'a>, entropy: &mut dyn FnMut() -> u128) -> Decoded<'a> {
-        let Some(route) = decode::ROUTES.iter().find(|route| route.path == request.path) else {
+        let Some(call) = Call::of_platform(request.path) else {
             let probes = &PROBES[..PLATFORM_PROBES];
             let decoded = about_the_server(request, probes, "GET, HEAD, OPTIONS, POST");
             return decoded.unwrap_or(Decoded::status(Status::NotFound));
@@ -174,18 +174,16 @@ impl Api {
             return Decoded::not_allowed("POST");
         }
         let Some(at) = self.credentials.find(request.authorization) else {
-            return self.wrong_credentials(route.call, request.authorization);
+            return self.wrong_credentials(call, request.authorization);
         };
         let Caller { key: platform, dialect, manners, budget_ms } = self.callers[at];
         let describe = manners.describe_errors;
-        match (route.decode)(decode::Asked { platform, dialect, body: request.body, entropy }) {
+        match decode::decode(call, decode::Asked { platform, dialect, body: request.body, entropy }) {
             Ok(operation) => {
                 let budget_ms = Some(request.timeout_ms.unwrap_or(budget_ms));
-                Decoded::Operation(route.call, operation, Terms { describe, budget_ms })
+                Decoded::Operation(call, operation, Terms { describe, budget_ms })
             }
-            Err(decode::Refusal { code, fault }) => {
-                Decoded::Refused(route.call, code, describe.then_some(fault))
-            }
+            Err(decode::Refusal { code, fault }) => Decoded::Refused(call, code, describe.then_some(fault)),
         }
     }
 

@@ -38,7 +38,7 @@ use smallvec::SmallVec;
 
 pub use fault::Fault;
 pub(super) use json::is_number;
-pub(super) use rows::{bound, member, object, sentences};
+pub(super) use rows::{bound, member, object};
 use visitors::{Flag, Name, Nested, Number, Text};
 
 use super::jackpot::Jackpot;
@@ -141,16 +141,53 @@ impl<'de, T: Object<'de>> Visitor<'de> for Whole<'_, 'de, T> {
 
 /// The sentences about one member, made at compile time.
 pub(super) struct Sentences {
-    pub(super) missing: &'static str,
-    pub(super) repeated: &'static str,
-    pub(super) wrong: &'static str,
+    missing: &'static str,
+    repeated: &'static str,
+    wrong: &'static str,
+    /// Where it may be empty.
+    wrong_blank: &'static str,
+}
+
+impl Sentences {
+    pub(super) const fn new(
+        missing: &'static str,
+        repeated: &'static str,
+        wrong: &'static str,
+        wrong_blank: &'static str,
+    ) -> Self {
+        Self { missing, repeated, wrong, wrong_blank }
+    }
+
+    const fn wrong(&self, need: Need) -> &'static str {
+        if matches!(need, Need::Blank) { self.wrong_blank } else { self.wrong }
+    }
+}
+
+/// Whether a call has a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// It does not know it.
+    Absent,
+    /// It must have it.
+    Required,
+    /// It may have it.
+    Optional,
+    /// It may have it, and a text may be empty, which is as if it were absent.
+    Blank,
+}
+
+impl Need {
+    /// Whether a call knows the member.
+    pub(super) const fn is_known(self) -> bool {
+        !matches!(self, Self::Absent)
+    }
 }
 
 /// One known member while the object is read.
 pub(super) enum MemberSlot<T> {
     /// It has not come yet.
     Empty,
-    /// It came as `null`.
+    /// It came as `null`, or blank where it may.
     Null,
     /// It came with a value of its type and within its bounds.
     Filled(T),
@@ -163,6 +200,7 @@ impl<T> MemberSlot<T> {
         &mut self,
         map: &mut A,
         chars_max: usize,
+        need: Need,
         sentences: &'static Sentences,
         reading: &mut Reading<'de>,
     ) -> Result<(), A::Error>
@@ -172,10 +210,11 @@ impl<T> MemberSlot<T> {
         if !matches!(self, Self::Empty) {
             return Err(reading.refuse(sentences.repeated));
         }
-        reading.fault = sentences.wrong;
+        reading.fault = sentences.wrong(need);
         *self = match T::read(map, reading)? {
+            Some(value) if need == Need::Blank && value.is_blank() => Self::Null,
             Some(value) if value.fits(chars_max) => Self::Filled(value),
-            Some(_) => return Err(reading.refuse(sentences.wrong)),
+            Some(_) => return Err(reading.refuse(sentences.wrong(need))),
             None => Self::Null,
         };
         reading.fault = NOT_AN_OBJECT;
@@ -196,16 +235,17 @@ impl<T> MemberSlot<T> {
         }
     }
 
-    /// The value of a member that may be absent, or null, which is the same.
+    /// The value of a member that may be absent, or null, which is the same, unless the call needs it.
     #[inline]
     pub(super) fn optional<E: Error>(
         self,
-        _: &'static Sentences,
-        _: &mut Reading<'_>,
+        need: Need,
+        sentences: &'static Sentences,
+        reading: &mut Reading<'_>,
     ) -> Result<Option<T>, E> {
         match self {
-            Self::Filled(value) => Ok(Some(value)),
-            Self::Null | Self::Empty => Ok(None),
+            Self::Null | Self::Empty if need != Need::Required => Ok(None),
+            slot => slot.required(sentences, reading).map(Some),
         }
     }
 }
@@ -220,6 +260,12 @@ pub(super) trait Value<'de>: Sized {
     fn fits(&self, _chars_max: usize) -> bool {
         true
     }
+
+    /// Whether it is an empty text.
+    #[inline]
+    fn is_blank(&self) -> bool {
+        false
+    }
 }
 
 impl<'de> Value<'de> for Cow<'de, str> {
@@ -232,35 +278,10 @@ impl<'de> Value<'de> for Cow<'de, str> {
     fn fits(&self, chars_max: usize) -> bool {
         fits(self, chars_max)
     }
-}
-
-/// A text that may be empty.
-pub(super) struct Blank<'de>(pub(super) Cow<'de, str>);
-
-impl<'de> Value<'de> for Blank<'de> {
-    #[inline]
-    fn read<A: MapAccess<'de>>(map: &mut A, _: &mut Reading<'de>) -> Result<Option<Self>, A::Error> {
-        Ok(map.next_value_seed(Text)?.map(Self))
-    }
 
     #[inline]
-    fn fits(&self, chars_max: usize) -> bool {
-        self.0.is_empty() || fits(&self.0, chars_max)
-    }
-}
-
-impl<'de> MemberSlot<Blank<'de>> {
-    /// The text of a member that may be absent, null or empty, which are the same.
-    #[inline]
-    pub(super) fn blank<E: Error>(
-        self,
-        _: &'static Sentences,
-        _: &mut Reading<'_>,
-    ) -> Result<Option<Cow<'de, str>>, E> {
-        match self {
-            Self::Filled(Blank(text)) if !text.is_empty() => Ok(Some(text)),
-            Self::Filled(_) | Self::Null | Self::Empty => Ok(None),
-        }
+    fn is_blank(&self) -> bool {
+        self.is_empty()
     }
 }
 

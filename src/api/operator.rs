@@ -244,21 +244,21 @@ object! {
         city: optional "City" <= limits::PROFILE_CHARS_MAX;
         born: optional "DateOfBirth" <= "1965-05-16T00:00:00".len();
         gender: optional "Gender" <= 1;
-    } checked {}
+    }
 }
 
 object! {
     /// Body of `PUT …/{player}/status`.
     StatusBody {
         status: required "Status" <= "active".len();
-    } checked {}
+    }
 }
 
 object! {
     /// Body of `POST …/{player}/sessions`.
     SessionBody {
         key: optional "SessionKey" <= limits::SESSION_KEY_CHARS_MAX;
-    } checked {}
+    }
 }
 
 object! {
@@ -267,7 +267,7 @@ object! {
         transaction: required "TransactionID" <= limits::ID_CHARS_MAX;
         amount: required_money "Amount";
         currency: optional "CurrencyCode" <= limits::CURRENCY_CODE_CHARS_MAX;
-    } checked {}
+    }
 }
 
 object! {
@@ -277,7 +277,7 @@ object! {
         wager: optional_object(PeriodsBody) "Wager";
         loss: optional_object(PeriodsBody) "Loss";
         session_minutes: optional_money "SessionMinutes";
-    } checked {}
+    }
 }
 
 object! {
@@ -286,7 +286,7 @@ object! {
         day: optional_money "Day";
         week: optional_money "Week";
         month: optional_money "Month";
-    } checked {}
+    }
 }
 
 /// Reads a body. A member that the call does not know is refused: a slip of spelling must not take away what it would

@@ -6,6 +6,7 @@ mod bodies;
 mod manners;
 mod money_calls;
 mod operator;
+mod page;
 mod platform;
 mod properties;
 mod rounds;

@@ -32,8 +32,8 @@
 //! - `writes` where a request may change something, and is refused while nothing can be journaled; otherwise `reads`, or `goes` for
 //!   a step of what was let in, which goes on. The slot that owns it, by its member. Whether a step at another slot follows:
 //!   `ends`, `goes_on`, or `may_go_on`, which the operation itself knows.
-//! - `by`: its calls, with their name in the metrics, whose they are, method and path. `with`: further members of the body, from
-//!   [`envelope!`] and [`recorded!`].
+//! - `by`: its calls, with their name in the metrics, whose they are, method and path. `with`: further members of the body: those
+//!   of each platform's request (`envelope`, protocol §1), and those that are only recorded ([`recorded!`], [`alert!`]).
 //! - Its members: `field: kind = (JSON; need);`. The kind gives the type, the stored form and the words; a member without JSON
 //!   comes from elsewhere. The order is that of the stored form: **a stored member that comes, goes or moves is a new format
 //!   of the journal** (docs/contributing.md, A member of a call).
@@ -68,6 +68,47 @@ macro_rules! records {
 macro_rules! calls {
     ($then:ident) => {
         $crate::table! { [$crate::filter] called $then [] }
+    };
+}
+
+/// Hands the members that a round's calls record, and that never move funds (protocol §2, §4), to `$then!`, behind `$first`.
+#[macro_export]
+macro_rules! recorded {
+    ($then:ident $($first:tt)*) => {
+        $then! {
+            $($first)*
+            recorded {
+                provider: text = ("ContentGameProviderID" <= limits::ID_CHARS_MAX; optional);
+                game_version: text = ("GameVersion" <= limits::ID_CHARS_MAX; optional);
+                table: text = ("TableID" <= limits::ID_CHARS_MAX; optional);
+                jackpot_contribution: jackpot = ("JackpotContribution"; optional);
+                jackpot_winnings: jackpot = ("JackpotWinnings"; optional);
+                free_bet_cost: money = ("FreeBetCost"; optional);
+                free_game_offer: text = ("FreeGameOfferCode" <= limits::ID_CHARS_MAX; optional);
+                free_bet_offer: text = ("FreeBetOfferCode" <= limits::ID_CHARS_MAX; optional);
+            }
+        }
+    };
+}
+
+/// Hands an alert's own members, which are recorded (protocol §4), to `$then!`, behind `$first`.
+#[macro_export]
+macro_rules! alert {
+    ($then:ident $($first:tt)*) => {
+        $then! {
+            $($first)*
+            recorded {
+                session: text = ("GatewaySessionToken" <= limits::SESSION_KEY_CHARS_MAX; required);
+                source: text = ("Source" <= limits::ID_CHARS_MAX; required);
+                action: text = ("AlertActionID" <= limits::ID_CHARS_MAX; required);
+                action_reference: text = ("OperatorAlertActionReference" <= limits::ID_CHARS_MAX; required);
+                reference: text = ("OperatorAlertReference" <= limits::ID_CHARS_MAX; required);
+                regulator: text = ("GamingRegulatorCode" <= limits::ID_CHARS_MAX; required);
+                kind: text = ("Type" <= limits::ID_CHARS_MAX; required);
+                method: text = ("Method" <= limits::ID_CHARS_MAX; required);
+                data: text = ("Data" <= limits::ID_CHARS_MAX; required);
+            }
+        }
     };
 }
 

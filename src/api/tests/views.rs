@@ -182,7 +182,12 @@ fn a_line_takes_no_more_than_it_is_counted_with() {
     let bytes = |lines: Vec<StatementLine>| {
         let statement = Statement { currency, lines, more: false, complete_from: 7 };
         let mut body = Vec::new();
-        super::super::encode(Call::GetStatement, &Outcome::<&str>::Statement(Box::new(statement)), false, &mut body);
+        super::super::encode(
+            Call::GetStatement,
+            &Outcome::<&str>::Statement(Box::new(statement)),
+            false,
+            &mut body,
+        );
         body.len()
     };
     let none = bytes(Vec::new());
