@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 
 use compact_str::CompactString;
 
+use super::call::Caller;
 use super::credentials::Secret;
 use super::members::{Fault, Object, Unknown, fits, object};
 use super::{Call, Decoded, PROBES, Terms, about_the_server, forms, members};
@@ -23,79 +24,7 @@ use wallet::restriction::{ByPeriod, Restrictions};
 
 const ACCOUNTS: &str = "/operator/v1/accounts/";
 
-/// A path under an account, `…/accounts/{domain}/{player}`.
-struct Route {
-    /// The segment after the player.
-    tail: Option<&'static str>,
-    /// A session's key follows it.
-    has_key: bool,
-    /// For `Allow`. `HEAD` goes where `GET` does (RFC 9110 §9.3.2).
-    allow: &'static str,
-    methods: &'static [Row],
-}
-
-/// A call: its method at its path, and how it is read.
-struct Row {
-    method: Method,
-    call: Call,
-    decode: for<'a> fn(Asked<'_, 'a>) -> Decode<'a>,
-}
-
 type Decode<'a> = Result<Operation<Cow<'a, str>>, Fault>;
-
-const ROUTES: [Route; 8] = [
-    Route {
-        tail: None,
-        has_key: false,
-        allow: "GET, HEAD, PUT",
-        methods: &[
-            Row { method: Method::Get, call: Call::GetAccount, decode: get_account },
-            Row { method: Method::Put, call: Call::PutAccount, decode: put_account },
-        ],
-    },
-    Route {
-        tail: Some("status"),
-        has_key: false,
-        allow: "PUT",
-        methods: &[Row { method: Method::Put, call: Call::SetStatus, decode: set_status }],
-    },
-    Route {
-        tail: Some("deposits"),
-        has_key: false,
-        allow: "POST",
-        methods: &[Row { method: Method::Post, call: Call::Deposit, decode: deposit }],
-    },
-    Route {
-        tail: Some("withdrawals"),
-        has_key: false,
-        allow: "POST",
-        methods: &[Row { method: Method::Post, call: Call::Withdraw, decode: withdraw }],
-    },
-    Route {
-        tail: Some("limits"),
-        has_key: false,
-        allow: "PUT",
-        methods: &[Row { method: Method::Put, call: Call::SetLimits, decode: set_limits }],
-    },
-    Route {
-        tail: Some("transactions"),
-        has_key: false,
-        allow: "GET, HEAD",
-        methods: &[Row { method: Method::Get, call: Call::GetStatement, decode: get_statement }],
-    },
-    Route {
-        tail: Some("sessions"),
-        has_key: false,
-        allow: "POST",
-        methods: &[Row { method: Method::Post, call: Call::OpenSession, decode: open_session }],
-    },
-    Route {
-        tail: Some("sessions"),
-        has_key: true,
-        allow: "DELETE",
-        methods: &[Row { method: Method::Delete, call: Call::CloseSession, decode: close_session }],
-    },
-];
 
 /// A request whose token is good.
 struct Asked<'s, 'a> {
@@ -123,12 +52,13 @@ pub(super) fn decode<'a>(
     if let Some(decoded) = about_the_server(request, &PROBES, "DELETE, GET, HEAD, OPTIONS, POST, PUT") {
         return decoded;
     }
-    let Some((path, route)) = find(request.path) else {
+    let Some(path) = Path::parse(request.path) else {
         return Decoded::status(Status::NotFound);
     };
+    // `HEAD` goes where `GET` does (RFC 9110 §9.3.2).
     let method = if request.method == Method::Head { Method::Get } else { request.method };
-    let Some(row) = route.methods.iter().find(|row| row.method == method) else {
-        return Decoded::not_allowed(route.allow);
+    let Some(call) = path.calls().find(|call| call.at().0 == method) else {
+        return path.allowed().map_or(Decoded::status(Status::NotFound), Decoded::not_allowed);
     };
     let Some(token) = token else {
         return Decoded::because(Status::Unauthorized, "No operator token is configured.".into());
@@ -136,30 +66,26 @@ pub(super) fn decode<'a>(
     if !token.is_bearer(request.authorization) {
         return Decoded::status(Status::Unauthorized);
     }
-    match (row.decode)(Asked { path, query: request.query, body: request.body, entropy }) {
+    let asked = Asked { path, query: request.query, body: request.body, entropy };
+    let operation = match call {
+        Call::GetAccount => get_account(asked),
+        Call::PutAccount => put_account(asked),
+        Call::SetStatus => set_status(asked),
+        Call::Deposit => transfer(asked, Direction::In),
+        Call::Withdraw => transfer(asked, Direction::Out),
+        Call::SetLimits => set_limits(asked),
+        Call::GetStatement => get_statement(asked),
+        Call::OpenSession => open_session(asked),
+        Call::CloseSession => close_session(asked),
+        _ => unreachable!("a call of the platforms' listener"),
+    };
+    match operation {
         Ok(operation) => {
             let terms = Terms { describe: false, budget_ms: request.timeout_ms };
-            Decoded::Operation(row.call, operation, terms)
+            Decoded::Operation(call, operation, terms)
         }
         Err(fault) => Decoded::because(Status::BadRequest, fault.sentence()),
     }
-}
-
-/// The route of a path under an account, and its parameters. Segments are told apart before their escapes are
-/// resolved (RFC 3986 §2.4).
-fn find(path: &str) -> Option<(Path<'_>, &'static Route)> {
-    let mut segments = path.strip_prefix(ACCOUNTS)?.split('/');
-    let path = Path {
-        domain: segments.next()?,
-        player: segments.next()?,
-        tail: segments.next(),
-        key: segments.next(),
-    };
-    if segments.next().is_some() {
-        return None;
-    }
-    let route = ROUTES.iter().find(|route| route.tail == path.tail && route.has_key == path.key.is_some())?;
-    Some((path, route))
 }
 
 const ESCAPE: &str = "The path has a percent sign without two hexadecimal digits.";
@@ -181,6 +107,44 @@ fn is_dots(segment: &str) -> bool {
 }
 
 impl<'a> Path<'a> {
+    /// A path under an account, `…/accounts/{domain}/{player}`. Segments are told apart before their escapes are resolved
+    /// (RFC 3986 §2.4).
+    fn parse(path: &'a str) -> Option<Self> {
+        let mut segments = path.strip_prefix(ACCOUNTS)?.split('/');
+        let path = Self {
+            domain: segments.next()?,
+            player: segments.next()?,
+            tail: segments.next(),
+            key: segments.next(),
+        };
+        segments.next().is_none().then_some(path)
+    }
+
+    /// The calls at this path.
+    fn calls(self) -> impl Iterator<Item = Call> {
+        let is_here = move |call: &Call| {
+            let (_, tail) = call.at();
+            match (tail.split_once('/'), self.tail) {
+                (Some((tail, _)), at) => at == Some(tail) && self.key.is_some(),
+                (None, at) => at.unwrap_or("") == tail && at != Some("") && self.key.is_none(),
+            }
+        };
+        Call::ALL.into_iter().filter(|call| call.caller() == Caller::Operator).filter(is_here)
+    }
+
+    /// The methods at this path, for `Allow`; `None` where there is none.
+    fn allowed(self) -> Option<&'static str> {
+        let has = |method| self.calls().any(|call| call.at().0 == method);
+        Some(match [Method::Get, Method::Put, Method::Post, Method::Delete].map(has) {
+            [true, true, false, false] => "GET, HEAD, PUT",
+            [true, false, false, false] => "GET, HEAD",
+            [false, true, false, false] => "PUT",
+            [false, false, true, false] => "POST",
+            [false, false, false, true] => "DELETE",
+            _ => return None,
+        })
+    }
+
     /// The account that the path names.
     fn account(self) -> Result<AccountRef<Cow<'a, str>>, &'static str> {
         let (domain, player) = (unescape(self.domain)?, unescape(self.player)?);
@@ -359,14 +323,6 @@ fn close_session<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
         account: asked.path.account()?,
         key: asked.path.key()?,
     }))
-}
-
-fn deposit<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
-    transfer(asked, Direction::In)
-}
-
-fn withdraw<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
-    transfer(asked, Direction::Out)
 }
 
 fn transfer<'a>(asked: Asked<'_, 'a>, direction: Direction) -> Decode<'a> {
