@@ -11,9 +11,9 @@ use std::collections::VecDeque;
 use std::hint::black_box;
 use std::time::Duration;
 
-use api::{self, Call, Decoded};
+use api::{Call, Decoded};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
-use http::{self, Date, Framed, Framer, Reply, Request};
+use http::{Date, Framed, Framer, Reply, Request};
 use rand_chacha::rand_core::Rng as _;
 use support::{
     ACCOUNTS, PLAYERS, PurePath, START_MS, account_id, balance_request, bet_request, create_request, draw,

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use api::{self, Api, Decoded, Manners, Platform};
-use http::{self, Date, Framed, Framer, Reply};
+use api::{Api, Decoded, Manners, Platform};
+use http::{Date, Framed, Framer, Reply};
 use journal::{Journal, Origin, Point};
 use partition::Partition;
 use rand_chacha::ChaCha20Rng;

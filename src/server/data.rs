@@ -27,7 +27,7 @@ use journal::mark::check_together;
 use journal::snapshot::{SnapshotHeader, SnapshotReader, WriteError};
 use journal::{Journal, Mark, Point};
 use partition::{Partition, ShardId};
-use recovery::{self, FoldError, Recovered};
+use recovery::{FoldError, Recovered};
 use storage::FileError;
 use storage::directory::DataDirectory;
 use storage::generations::{self, REMEDY, check_generation};

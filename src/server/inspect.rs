@@ -26,7 +26,7 @@ use crate::config::reason;
 use journal::mark::check_together;
 use journal::snapshot::{SnapshotReader, Source};
 use journal::{Buffer, Known, Mark, Origin, Point, SegmentSource};
-use recovery::{self, Recovered, SnapshotSource};
+use recovery::{Recovered, SnapshotSource};
 use storage::FileError;
 use storage::generations::missing_segment;
 use storage::look::{Opened, OpenedFile, OpenedSegment, OpenedShard, look};

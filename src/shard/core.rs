@@ -9,7 +9,7 @@ use std::fmt;
 use compact_str::CompactString;
 
 use journal::{Group, Journal};
-use marks::{self, Mark};
+use marks::Mark;
 use partition::{Partition, ShardId};
 use wallet::operation::{Operation, StartSession};
 use wallet::outcome::{Effect, Outcome, Text};

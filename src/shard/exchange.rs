@@ -5,7 +5,7 @@ use compact_str::CompactString;
 use super::core::{Done, Step};
 use super::mesh::{LaneReply, LaneRequest};
 use super::{Deferred, Message, Reply, Shard};
-use marks::{self, Mark};
+use marks::Mark;
 use partition::ShardId;
 use wallet::Millis;
 use wallet::operation::Operation;

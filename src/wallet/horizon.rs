@@ -16,7 +16,7 @@ use super::session;
 use super::settings::Settings;
 use super::{Millis, Wallet};
 use alloc::boxed::Box;
-use marks::{self, Mark};
+use marks::Mark;
 
 /// Whether what was touched last at `last_ms` is past the retention.
 pub(super) const fn is_over(last_ms: Millis, now_ms: Millis, retention_ms: u64) -> bool {

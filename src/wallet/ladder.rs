@@ -12,7 +12,7 @@ use super::outcome::ErrorCode;
 use super::play::{At, NO_ROUND};
 use super::rounds::{Fate, Kind, Round, RoundState};
 use super::{Millis, Rules, Stamp, Wallet, because};
-use marks::{self, Mark};
+use marks::Mark;
 
 /// What a call that has climbed its ladder does.
 pub(super) enum Verdict {

@@ -21,7 +21,7 @@ use super::rounds::{Kind, Transaction};
 use super::session::{Idle, Session, SessionHorizon};
 use super::sums::Sums;
 use super::{Millis, Sequence};
-use marks::{self, Mark};
+use marks::Mark;
 
 /// An account's place; it keeps it for as long as the process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -80,7 +80,7 @@ use settings::{CurrencyChanged, Settings};
 use sums::Periods;
 use tokens::Tokens;
 
-use marks::{self, Mark};
+use marks::Mark;
 
 /// Milliseconds since 1970, UTC.
 pub type Millis = u64;

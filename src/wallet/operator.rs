@@ -22,7 +22,7 @@ use super::restriction::Restrictions;
 use super::rounds::{Fate, Kind, Round, RoundIndex, Transaction};
 use super::session::{Idle, Session};
 use super::{Holder, Millis, Stamp, Wallet};
-use marks::{self, Mark};
+use marks::Mark;
 
 impl Wallet {
     /// Creates an account, or replaces the profile of one that is there.

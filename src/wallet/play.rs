@@ -16,7 +16,7 @@ use super::platforms::PlatformIndex;
 use super::rounds::{Fate, Kind, NO_ORIGINAL, Round, RoundIndex, RoundKey, RoundState, Transaction};
 use super::{Millis, Rules, Sequence, Stamp, Wallet, because, refused};
 use alloc::boxed::Box;
-use marks::{self, Mark};
+use marks::Mark;
 
 /// Where a request about a round arrives.
 #[derive(Clone, Copy)]

@@ -13,7 +13,7 @@ use super::platform::RoundScope;
 use super::platforms::PlatformIndex;
 use super::play::At;
 use super::{Millis, Wallet, because};
-use marks::{self, Mark};
+use marks::Mark;
 
 impl Wallet {
     /// Lets go of an account's refusals that hold no more.

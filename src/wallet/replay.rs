@@ -21,7 +21,7 @@ use super::rounds::{Fate, Kind, NO_ORIGINAL, Round, RoundIndex, RoundKey, RoundS
 use super::session::{Idle, Session};
 use super::sums::Sums;
 use super::{Millis, Rules, Stamp, Wallet};
-use marks::{self, Mark};
+use marks::Mark;
 
 /// An operation came out otherwise than the journal says that it did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

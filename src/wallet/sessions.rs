@@ -9,7 +9,7 @@ use super::token::{TokenId, TokenPolicy};
 use super::tokens::Token;
 use super::{Millis, Renewal, Stamp, Wallet, because, refused};
 use alloc::boxed::Box;
-use marks::{self, Mark};
+use marks::Mark;
 
 impl Wallet {
     pub(super) fn balance(

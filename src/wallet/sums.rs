@@ -6,7 +6,7 @@ use super::image::SumImage;
 use super::outcome::ErrorCode;
 use super::restriction::Restrictions;
 use super::settings::Calendar;
-use marks::{self, Mark};
+use marks::Mark;
 
 const HOUR_MS: u64 = 3_600 * 1_000;
 const DAY_MS: u64 = 24 * HOUR_MS;

@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::Millis;
 use super::ledger::AccountIndex;
 use super::platforms::PlatformIndex;
-use marks::{self, Mark};
+use marks::Mark;
 
 /// A token that may be redeemed.
 #[derive(Clone, Copy, Debug)]

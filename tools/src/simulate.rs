@@ -29,7 +29,7 @@ use std::process::ExitCode;
 
 use clock::Clock;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use marks::{self, Mark};
+use marks::Mark;
 
 use flights::Answers;
 use run::{Counts, Run};

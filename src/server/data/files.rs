@@ -10,7 +10,7 @@ use super::Reading;
 use journal::segment::SegmentHeader;
 use journal::snapshot::{Sink, SnapshotReader, Source};
 use journal::{Buffer, Damage, Mark, Origin, Point, SegmentSource};
-use recovery::{self, Recovered, SealedSegment, SegmentBytes, SnapshotSource};
+use recovery::{Recovered, SealedSegment, SegmentBytes, SnapshotSource};
 use storage::FileError;
 use storage::OpenFile;
 use storage::directory::{DataDirectory, ShardDirectory, SnapshotFile};

@@ -8,7 +8,7 @@ use super::{Demo, Error, Found, Opening, ShardFiles, ShardMark, ShardStart, Snap
 use journal::snapshot::SnapshotHeader;
 use journal::{Journal, Place, Point, RecordHash};
 use partition::Partition;
-use recovery::{self, Recovered};
+use recovery::Recovered;
 use storage::FileError;
 use storage::directory::DataDirectory;
 use storage::generations::unfinished_after;

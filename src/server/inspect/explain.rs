@@ -13,7 +13,7 @@ use journal::reader::ReadError;
 use journal::snapshot::{SnapshotHeader, SnapshotReader};
 use journal::{Change, Known, Origin, Point, Position, SegmentSource, replay};
 use partition::Partition;
-use recovery::{self, again};
+use recovery::again;
 use storage::FileError;
 use storage::look::{Opened, OpenedShard};
 use wallet::account::AccountRef;

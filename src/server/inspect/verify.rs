@@ -10,7 +10,7 @@ use super::progress::Progress;
 use super::{Error, open, origin, recover, words};
 use journal::mark::has_lost_a_slot;
 use journal::{Origin, Place};
-use recovery::{self, Recovered};
+use recovery::Recovered;
 use storage::FileError;
 use storage::generations::left;
 use storage::look::OpenedShard;

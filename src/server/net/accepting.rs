@@ -11,7 +11,7 @@ use super::places::{Admission, Refusal};
 use super::responder::Service;
 use super::{Driver, find, touch};
 use metrics::Refused;
-use ring::{self, Accepted, Ring};
+use ring::{Accepted, Ring};
 
 /// A listener of a core.
 pub(super) struct Listener {

@@ -14,7 +14,7 @@ use super::replies::{Form, Replies};
 use super::responder::{Asked, HttpAnswer, Responder, Service, Taken};
 use super::{NS_PER_MS, Waiter, markers};
 use gone::Waited;
-use http::{self, Framed, Framer, Method, Request, Status};
+use http::{Framed, Framer, Method, Request, Status};
 use ring::ConnectionId;
 use shard::Shard;
 use waits::Wait;

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use journal::SegmentSource;
 use journal::snapshot::SnapshotHeader;
-use recovery::{self, Recovered};
+use recovery::Recovered;
 
 use crate::edits::{self, u32_at};
 use crate::world::{Bytes, ORIGIN, Rest, world};

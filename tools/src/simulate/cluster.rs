@@ -13,7 +13,7 @@ use journal::snapshot::SnapshotHeader;
 use journal::{Journal, Origin, Point, RecordHash};
 use metrics::{Names, Registry};
 use partition::Partition;
-use recovery::{self, Error, Recovered};
+use recovery::{Error, Recovered};
 use shard::core::{Core, Done};
 use shard::mesh::Mesh;
 use shard::{Reply, Shard, Submitted};

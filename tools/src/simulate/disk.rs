@@ -15,7 +15,7 @@ use journal::segment::SegmentHeader;
 use journal::snapshot::{Sink, SnapshotHeader, SnapshotReader, Source};
 use journal::{Buffer, Group, Origin, Place, Point, SegmentSource, Tail};
 use limits::JOURNAL_BLOCK_BYTES;
-use recovery::{self, Error, FoldError, Recovered, SealedSegment, SegmentBytes};
+use recovery::{Error, FoldError, Recovered, SealedSegment, SegmentBytes};
 use wallet::{Sequence, Wallet};
 
 use super::cluster::images;

@@ -3,7 +3,7 @@
 use super::{Connection, Phase, refuse};
 use crate::net::Timeouts;
 use crate::net::responder::Responder;
-use http::{self, Status};
+use http::Status;
 
 /// What a connection waits for, and so which time-out it is under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

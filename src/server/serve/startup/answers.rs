@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::data::Reading;
 use crate::net::readiness::Readiness;
-use api::{self, Api, Decoded, Probe};
+use api::{Api, Decoded, Probe};
 use clock::Clock;
-use http::{self, Connection, Date, Method, Reply, Request, Status};
+use http::{Connection, Date, Method, Reply, Request, Status};
 
 /// What a call is answered that came on a connection from before the server served.
 const ASK_AGAIN: &str = "The server was starting when this connection was made: ask again on another one.";

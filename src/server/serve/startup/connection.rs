@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 
 use super::Answers;
 use crate::net::Timeouts;
-use http::{self, Framed, Framer, Status};
+use http::{Framed, Framer, Status};
 
 /// Where it is in its life.
 enum StartupStage {
