@@ -1,8 +1,7 @@
 //! The memory of the process, as the allocator and the kernel tell of it.
 
-use std::fs;
-
 use metrics::Heap;
+use procfs::process::Process;
 
 /// What glibc's allocator has in all its arenas. It walks the free blocks of each arena and holds the arena's lock
 /// meanwhile, some 200 ns for each block: not for a shard's thread.
@@ -34,30 +33,6 @@ pub const fn heap() -> Option<Heap> {
 
 /// What is in RAM, bytes.
 pub fn resident() -> Option<u64> {
-    resident_in(&fs::read_to_string("/proc/self/status").ok()?)
-}
-
-fn resident_in(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    kib.checked_mul(1_024)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn resident_memory_is_read_from_the_status() {
-        for (status, expect) in [
-            ("Name:\tpurser\nVmRSS:\t    2048 kB\nThreads:\t1\n", Some(2_097_152)),
-            ("VmRSS:\t0 kB", Some(0)),
-            ("VmRSS:\t2048 pages", None),
-            ("VmRSS:\t18446744073709551615 kB", None),
-            ("Name:\tpurser\n", None),
-            ("", None),
-        ] {
-            assert_eq!(resident_in(status), expect, "{status}");
-        }
-    }
+    let pages = Process::myself().and_then(|process| process.statm()).ok()?.resident;
+    pages.checked_mul(procfs::page_size())
 }

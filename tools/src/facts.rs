@@ -8,6 +8,9 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
+use procfs::process::{MountInfos, Process};
+use procfs::{CpuInfo, Current as _, Meminfo};
+
 use crate::load::{Clock, Timestamp};
 
 /// The machine and the sources.
@@ -31,13 +34,16 @@ impl Facts {
         let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let or_unknown = |found: Option<String>| found.unwrap_or_else(|| UNKNOWN.to_owned());
         let data = data.canonicalize().unwrap_or_else(|_| data.to_owned());
+        let mounts = Process::myself().and_then(|process| process.mountinfo());
         Self {
-            processor: or_unknown(field(&text("/proc/cpuinfo"), "model name", ':')),
+            processor: or_unknown(
+                CpuInfo::current().ok().and_then(|cores| cores.model_name(0).map(str::to_owned)),
+            ),
             cores: thread::available_parallelism().map_or(1, usize::from),
-            memory: or_unknown(field(&text("/proc/meminfo"), "MemTotal", ':').and_then(|total| gib(&total))),
+            memory: or_unknown(Meminfo::current().ok().map(|memory| gib(memory.mem_total))),
             kernel: text("/proc/sys/kernel/osrelease").trim().to_owned(),
-            system: or_unknown(field(&text("/etc/os-release"), "PRETTY_NAME", '=')),
-            file_system: or_unknown(file_system(&text("/proc/self/mountinfo"), &data)),
+            system: or_unknown(field(&text("/etc/os-release"), "PRETTY_NAME")),
+            file_system: or_unknown(mounts.ok().and_then(|mounts| file_system(mounts, &data))),
             commit: commit(),
         }
     }
@@ -99,31 +105,24 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 /// The value of the first line with this name.
-fn field(text: &str, name: &str, between: char) -> Option<String> {
+fn field(text: &str, name: &str) -> Option<String> {
     let of_line = |line: &str| {
-        let (found, value) = line.split_once(between)?;
+        let (found, value) = line.split_once('=')?;
         (found.trim() == name).then(|| value.trim().trim_matches('"').to_owned())
     };
     text.lines().find_map(of_line)
 }
 
-/// `16384000 kB` as GiB.
-fn gib(kib: &str) -> Option<String> {
-    let kib: f64 = kib.strip_suffix("kB")?.trim().parse().ok()?;
-    Some(format!("{:.1} GiB", kib / 1_048_576.0))
+fn gib(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / 1_073_741_824.0)
 }
 
 /// The type and source of the innermost mount that `path` is on.
-fn file_system(mounts: &str, path: &Path) -> Option<String> {
-    let of_line = |line: &str| {
-        let (place, rest) = line.split_once(" - ")?;
-        let place = Path::new(place.split(' ').nth(4)?);
-        let mut rest = rest.split(' ');
-        let (kind, source) = (rest.next()?, rest.next()?);
-        path.starts_with(place).then(|| (place.components().count(), format!("{kind} on {source}")))
-    };
+fn file_system(mounts: MountInfos, path: &Path) -> Option<String> {
+    let above = mounts.into_iter().filter(|mount| path.starts_with(&mount.mount_point));
     // Of mounts on one place the last one is seen.
-    mounts.lines().filter_map(of_line).max_by_key(|(depth, _)| *depth).map(|(_, text)| text)
+    let mount = above.max_by_key(|mount| mount.mount_point.components().count())?;
+    Some(format!("{} on {}", mount.fs_type, mount.mount_source.as_deref().unwrap_or("none")))
 }
 
 /// The commit of the working directory, and whether its files are those of the commit.
@@ -141,6 +140,8 @@ fn commit() -> String {
 
 #[cfg(test)]
 mod tests {
+    use procfs::FromBufRead as _;
+
     use super::*;
 
     #[test]
@@ -159,19 +160,17 @@ mod tests {
 
     #[test]
     fn fields() {
-        let text =
-            "processor\t: 0\nmodel name\t: AMD EPYC: 1\nmodel name\t: other\nPRETTY_NAME=\"Debian 13\"\n";
-        assert_eq!(field(text, "model name", ':').as_deref(), Some("AMD EPYC: 1"));
-        assert_eq!(field(text, "PRETTY_NAME", '=').as_deref(), Some("Debian 13"));
-        assert_eq!(field(text, "bogomips", ':'), None);
-        assert_eq!(gib("25165824 kB").as_deref(), Some("24.0 GiB"));
-        assert_eq!(gib("much"), None);
+        let text = "NAME=\"Debian\"\nPRETTY_NAME=\"Debian 13\"\nPRETTY_NAME=other\n";
+        assert_eq!(field(text, "PRETTY_NAME").as_deref(), Some("Debian 13"));
+        assert_eq!(field(text, "VERSION"), None);
+        assert_eq!(gib(25_769_803_776), "24.0 GiB");
     }
 
     #[track_caller]
     fn check_file_system(path: &str, expect: Option<&str>) {
         let mounts = "1 0 254:0 / / rw - ext4 /dev/vda rw\n2 1 0:30 / /data rw,noatime shared:1 - xfs /dev/vdb rw\n\
-                      3 1 0:31 / /data/fast rw - tmpfs tmpfs rw\n4 1 torn\n";
+                      3 1 0:31 / /data/fast rw - tmpfs tmpfs rw\n";
+        let mounts = MountInfos::from_buf_read(mounts.as_bytes()).expect("it is whole");
         assert_eq!(file_system(mounts, Path::new(path)).as_deref(), expect, "{path}");
     }
 

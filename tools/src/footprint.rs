@@ -3,10 +3,10 @@
 //! A wallet is filled in this process, by the operations that a server would apply: no socket and no disk is between,
 //! so that what the process grows by is the wallet's alone.
 
-use std::fs;
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 use std::sync::Arc;
 
+use crate::proc;
 use wallet::account::{AccountRef, KeyHash, Profile};
 use wallet::amount::Amount;
 use wallet::operation::{Operation, Play, PlayKind};
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         wallet.put_demo_account(START_MS, &account, &Profile::of(*b"GB"), opening, key);
         wallet.adopt_key(KeyHash::of(key), account.hash());
     }
-    let before = resident_bytes()?;
+    let before = proc::private_bytes(process::id())?;
     let (mut ids_bytes, mut rounds) = (0, 0);
     for number in 0..transactions {
         let (account, session) = &players[(number / per_round % accounts) as usize];
@@ -81,7 +81,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         let outcome = wallet.apply(stamp, &operation, &mut Effect::default());
         assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
     }
-    let grown = resident_bytes()?.saturating_sub(before);
+    let grown = proc::private_bytes(process::id())?.saturating_sub(before);
     let each = |bytes: u64| bytes / transactions;
     let ids_bytes = ids_bytes as u64;
     super::say(&format!(
@@ -92,13 +92,4 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         each(grown.saturating_sub(ids_bytes))
     ));
     Ok(ExitCode::SUCCESS)
-}
-
-/// Private memory of this process that is in RAM.
-fn resident_bytes() -> Result<u64, String> {
-    let status =
-        fs::read_to_string("/proc/self/status").map_err(|error| format!("/proc/self/status: {error}"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kib.map(|kib| kib * 1_024).ok_or_else(|| "/proc/self/status says nothing of RssAnon".to_owned())
 }

@@ -164,11 +164,11 @@ fn wait_table(waits: &Folded, seconds: u64) -> String {
 
 /// The processes that are named purser.
 fn servers() -> Vec<u32> {
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let named =
-        |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "purser\n");
-    ids.filter(named).collect()
+    let stats = procfs::process::all_processes()
+        .into_iter()
+        .flatten()
+        .filter_map(|process| process.ok()?.stat().ok());
+    stats.filter(|stat| stat.comm == "purser").map(|stat| stat.pid.cast_unsigned()).collect()
 }
 
 /// The one server that runs.

@@ -24,9 +24,13 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
+use procfs::FromRead as _;
+use procfs::process::Schedstat;
+
 use crate::child::{self, Options, Server};
 use crate::facts::{self, Facts};
 use crate::load::{self, Clock, Outcome, Scenario};
+use crate::proc;
 use crate::profile::flame::{Folded, Recording};
 use crate::say;
 use crate::wake;
@@ -278,17 +282,14 @@ fn metrics_cost(pid: u32, operator: SocketAddr) -> Result<u64, String> {
 
 /// The processor time of a process's threads so far, in nanoseconds.
 fn server_cpu_ns(pid: u32) -> u64 {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    tasks.filter_map(|task| ran_ns(&task.path().join("schedstat"))).sum()
+    let process = proc::process(pid);
+    let threads = process.iter().flat_map(proc::threads);
+    threads.filter_map(|thread| thread.schedstat().ok()).map(|times| times.sum_exec_runtime).sum()
 }
 
 /// The processor time of the calling thread so far, in nanoseconds.
 fn own_cpu_ns() -> u64 {
-    ran_ns(Path::new("/proc/thread-self/schedstat")).unwrap_or(0)
-}
-
-fn ran_ns(schedstat: &Path) -> Option<u64> {
-    crate::proc::schedstat(&fs::read_to_string(schedstat).ok()?).map(|(ran, _)| ran)
+    Schedstat::from_file("/proc/thread-self/schedstat").map_or(0, |times| times.sum_exec_runtime)
 }
 
 /// Writes all files of a report.

@@ -15,6 +15,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use procfs::{Current as _, Meminfo};
 use rustix::process::{Pid, Signal, geteuid, getpid, kill_process};
 
 /// Where Debian's packages keep their versions.
@@ -215,10 +216,7 @@ fn last_line(text: &str) -> &str {
 }
 
 fn memory_mib() -> u64 {
-    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kib = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let kib = kib.and_then(|kib| kib.trim().trim_end_matches("kB").trim_end().parse().ok());
-    kib.unwrap_or(1024 * 1024) / 1024
+    Meminfo::current().map_or(1_024, |memory| memory.mem_total / 1_048_576)
 }
 
 /// What is set otherwise than by default, or matters enough to be said.

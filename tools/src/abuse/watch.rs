@@ -4,11 +4,6 @@ use std::fs;
 
 use crate::proc;
 
-/// Bytes of a page, in which the kernel counts what all sockets hold.
-fn page_bytes() -> u64 {
-    rustix::param::page_size() as u64
-}
-
 /// What a server holds at one time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Look {
@@ -22,13 +17,15 @@ pub(crate) struct Look {
 impl Look {
     /// Looks at the process of this id; 0 for what can't be read.
     pub(crate) fn at(pid: u32) -> Self {
-        let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
-        let status = text(&format!("/proc/{pid}/status"));
-        let files = fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
+        let process = proc::process(pid);
+        let process = process.as_ref().ok();
+        let kib = process.and_then(|process| process.status().ok()?.vmrss);
+        let files = process.and_then(|process| process.fd_count().ok());
+        let sockets = fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
         Self {
-            resident_bytes: proc::bytes(&status, "VmRSS").unwrap_or(0),
-            files: files as u64,
-            socket_bytes: socket_pages(&text("/proc/net/sockstat")).unwrap_or(0) * page_bytes(),
+            resident_bytes: kib.unwrap_or(0) * 1_024,
+            files: files.unwrap_or(0) as u64,
+            socket_bytes: socket_pages(&sockets).unwrap_or(0) * procfs::page_size(),
         }
     }
 
@@ -42,7 +39,7 @@ impl Look {
     }
 }
 
-/// The pages of TCP in `/proc/net/sockstat`.
+/// The pages of TCP in `/proc/net/sockstat`, which `procfs` does not read.
 fn socket_pages(text: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("TCP: "))?;
     let mut words = line.split(' ');

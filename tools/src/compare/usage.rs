@@ -1,16 +1,10 @@
 //! What a server takes of the machine: the processor time and the memory of its process and of all below it.
 
-use std::fs;
-use std::path::Path;
-
-use rustix::param::clock_ticks_per_second;
+use procfs::process::Stat;
 
 use crate::proc;
 
-/// Where the kernel tells of processes.
-const PROC: &str = "/proc";
-
-/// What a process says of itself in `/proc/PID/stat`.
+/// What counts of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Process {
     pid: u32,
@@ -23,26 +17,31 @@ struct Process {
 /// kernel's tick, 10 ms.
 pub(crate) fn processor_us(pid: u32) -> u64 {
     let ticks: u64 = tree(&processes(), pid).iter().map(|process| process.ticks).sum();
-    ticks * 1_000_000 / clock_ticks_per_second().max(1)
+    ticks * 1_000_000 / procfs::ticks_per_second().max(1)
 }
 
 /// Memory of a process and all below it, in bytes. What several of them share counts once.
 pub(crate) fn memory_bytes(pid: u32) -> u64 {
-    let rollup = |process: &Process| fs::read_to_string(format!("{PROC}/{}/smaps_rollup", process.pid));
     // A process that ends meanwhile takes none.
-    let texts = tree(&processes(), pid).into_iter().filter_map(|process| rollup(&process).ok());
-    texts.filter_map(|text| proc::bytes(&text, "Pss")).sum()
+    let rollup = |process: Process| proc::process(process.pid).ok()?.smaps_rollup().ok();
+    let rollups = tree(&processes(), pid).into_iter().filter_map(rollup);
+    rollups
+        .flat_map(|rollup| rollup.memory_map_rollup)
+        .filter_map(|map| map.extension.map.get("Pss").copied())
+        .sum()
 }
 
 fn processes() -> Vec<Process> {
-    let entries = fs::read_dir(PROC).into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let stat = |pid: u32| fs::read_to_string(Path::new(PROC).join(pid.to_string()).join("stat")).ok();
-    let process = |pid| {
-        let stat = proc::stat(&stat(pid)?)?;
-        Some(Process { pid, parent: stat.parent, ticks: stat.user + stat.system + stat.children })
+    let stats = procfs::process::all_processes()
+        .into_iter()
+        .flatten()
+        .filter_map(|process| process.ok()?.stat().ok());
+    let process = |stat: Stat| Process {
+        pid: stat.pid.cast_unsigned(),
+        parent: stat.ppid.cast_unsigned(),
+        ticks: stat.utime + stat.stime + (stat.cutime + stat.cstime).cast_unsigned(),
     };
-    pids.filter_map(process).collect()
+    stats.map(process).collect()
 }
 
 /// The process and all below it.

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use crate::child::{Options, Server};
 use crate::load::{self, Clock, Played, Scenario};
+use crate::proc;
 
 use super::curve::{Curve, Series};
 use super::is_interrupted;
-use super::reading::{self, Reading};
+use super::reading::Reading;
 use super::values::{Measure, Values};
 
 /// What all points are measured with.
@@ -88,7 +89,7 @@ impl Bench<'_> {
             server = again;
             values.set(Measure::Start, first_s);
             values.set(Measure::Restart, again_s);
-            values.set(Measure::Memory, reading::memory_bytes(server.pid())?);
+            values.set(Measure::Memory, proc::private_bytes(server.pid())? as f64);
         }
         Ok(Started { server, data, values })
     }

@@ -1,9 +1,6 @@
 //! What the kernel and the server's metrics say of a server, before a measurement and after it.
 
-use std::fs;
 use std::net::SocketAddr;
-
-use rustix::param::clock_ticks_per_second;
 
 use crate::{child, metrics, proc};
 
@@ -29,12 +26,11 @@ impl Reading {
     /// A sentence, where it has gone.
     pub(crate) fn of(pid: u32, operator: SocketAddr) -> Result<Self, String> {
         let text = child::http_get(operator, "/metrics")?;
-        let path = format!("/proc/{pid}/stat");
-        let stat = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-        let stat = proc::stat(&stat).ok_or_else(|| format!("{path}: no processor time in it"))?;
+        let stat = proc::process(pid).and_then(|process| process.stat());
+        let stat = stat.map_err(|error| format!("process {pid}: {error}"))?;
         let sum = |name| metrics::sum(&text, name, &[]).unwrap_or(0.0);
         Ok(Self {
-            cpu_s: (stat.user + stat.system) as f64 / clock_ticks_per_second() as f64,
+            cpu_s: (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64,
             groups: sum("purser_journal_groups_total"),
             records: sum("purser_journal_records_total"),
             bytes: sum("purser_journal_bytes_total"),
@@ -52,15 +48,4 @@ impl Reading {
             sync_s: self.sync_s - before.sync_s,
         }
     }
-}
-
-/// The memory that a process has to itself, in bytes.
-///
-/// # Errors
-/// A sentence, where it has gone.
-pub(crate) fn memory_bytes(pid: u32) -> Result<f64, String> {
-    let path = format!("/proc/{pid}/status");
-    let status = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-    let bytes = proc::bytes(&status, "RssAnon").ok_or_else(|| format!("{path}: no RssAnon in it"))?;
-    Ok(bytes as f64)
 }

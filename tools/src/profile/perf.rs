@@ -6,6 +6,10 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use procfs::process::Process;
+
+use crate::proc;
+
 /// The program.
 const PERF: &str = "perf";
 
@@ -88,7 +92,7 @@ fn not_started(error: &io::Error) -> String {
 /// # Errors
 /// A sentence: perf is not installed or may not record, or there is no such process.
 pub(crate) fn record(pid: u32, seconds: u64, event: &Event, data: &Path) -> Result<(), String> {
-    if !Path::new("/proc").join(pid.to_string()).exists() {
+    if proc::process(pid).is_err() {
         return Err(format!("there is no process {pid}"));
     }
     let (pid, seconds) = (pid.to_string(), seconds.to_string());
@@ -142,11 +146,8 @@ pub(crate) fn kernel_nameless() -> Option<String> {
 
 /// Whether this process may record what it likes.
 fn privileged() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let effective =
-        effective.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()).unwrap_or_default();
-    effective & (1 << CAP_SYS_ADMIN | 1 << CAP_PERFMON) != 0
+    let status = Process::myself().and_then(|process| process.status());
+    status.is_ok_and(|status| status.capeff & (1 << CAP_SYS_ADMIN | 1 << CAP_PERFMON) != 0)
 }
 
 fn setting(name: &str) -> Option<i64> {

@@ -12,6 +12,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use super::own_cpu_ns;
+use procfs::process::Process;
+
 use crate::load::Clock;
 use crate::proc::{self, CoreTicks, Doing};
 use crate::{child, metrics};
@@ -105,7 +107,7 @@ struct Counts {
     user: u64,
     system: u64,
     /// On a core and in the queue, by thread.
-    threads: HashMap<String, (u64, u64)>,
+    threads: HashMap<i32, (u64, u64)>,
     told: Told,
 }
 
@@ -123,7 +125,8 @@ struct Looks {
 #[derive(Debug)]
 pub(super) struct Sampler {
     clock: Clock,
-    directory: String,
+    /// None where it was not there.
+    process: Option<Process>,
     operator: SocketAddr,
     last: Counts,
     looks: Looks,
@@ -133,9 +136,9 @@ pub(super) struct Sampler {
 impl Sampler {
     /// A sampler of the server with this id, whose operator's listener has this address.
     pub(super) fn new(clock: Clock, pid: u32, operator: SocketAddr) -> Self {
-        let directory = format!("/proc/{pid}");
+        let process = proc::process(pid).ok();
         let (last, looks) = (Counts::default(), Looks::default());
-        Self { clock, directory, operator, last, looks, done: Sampled::default() }
+        Self { clock, process, operator, last, looks, done: Sampled::default() }
     }
 
     /// Samples until the other end of `until` is dropped.
@@ -165,27 +168,18 @@ impl Sampler {
         self.done
     }
 
-    /// The threads of the process, each with the directory that tells of it.
-    fn tasks(&self) -> Vec<(String, String)> {
-        let Ok(entries) = fs::read_dir(format!("{}/task", self.directory)) else { return Vec::new() };
-        let tasks = entries.flatten().map(|entry| {
-            (entry.file_name().to_string_lossy().into_owned(), entry.path().to_string_lossy().into_owned())
-        });
-        tasks.collect()
-    }
-
     fn look(&mut self) {
         let looks = &mut self.looks;
         looks.taken += 1.0;
-        let directory = format!("{}/task", self.directory);
-        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-            let path = entry.path();
-            let Some(stat) = proc::stat(&text(&path.join("stat").to_string_lossy())) else { continue };
+        for thread in self.process.iter().flat_map(proc::threads) {
+            let Ok(stat) = thread.stat() else { continue };
             looks.threads += 1.0;
             if stat.state == 'R' {
                 continue;
             }
-            match proc::doing(stat.state, &text(&path.join("wchan").to_string_lossy())) {
+            // Of a thread `procfs` does not read it.
+            let waits_in = fs::read_to_string(format!("/proc/{}/task/{}/wchan", thread.pid, thread.tid));
+            match proc::doing(stat.state, &waits_in.unwrap_or_default()) {
                 Doing::Runs => {}
                 Doing::WaitsForRing => looks.ring += 1.0,
                 Doing::WaitsForDisk => looks.disk += 1.0,
@@ -195,9 +189,10 @@ impl Sampler {
     }
 
     fn count(&mut self) -> Counts {
-        let stat = proc::stat(&text(&format!("{}/stat", self.directory)));
-        let threads = self.tasks().into_iter().filter_map(|(thread, directory)| {
-            Some((thread, proc::schedstat(&text(&format!("{directory}/schedstat")))?))
+        let stat = self.process.as_ref().and_then(|process| process.stat().ok());
+        let threads = self.process.iter().flat_map(proc::threads).filter_map(|thread| {
+            let times = thread.schedstat().ok()?;
+            Some((thread.tid, (times.sum_exec_runtime, times.run_delay)))
         });
         let threads = threads.collect();
         self.done.asked += 1;
@@ -206,9 +201,9 @@ impl Sampler {
             child::http_get(self.operator, "/metrics").map(|text| Told::read(&text)).unwrap_or_default();
         Counts {
             at_ns: self.clock.now_ns(),
-            cores: proc::cores(&text("/proc/stat")),
-            user: stat.map_or(0, |stat| stat.user),
-            system: stat.map_or(0, |stat| stat.system),
+            cores: proc::cores(),
+            user: stat.as_ref().map_or(0, |stat| stat.utime),
+            system: stat.map_or(0, |stat| stat.stime),
             threads,
             told,
         }
@@ -222,13 +217,14 @@ impl Sampler {
             more(now.told.records, self.last.told.records),
             more(now.told.journal_seconds, self.last.told.journal_seconds),
         );
+        let kib = self.process.as_ref().and_then(|process| process.status().ok()?.vmrss);
         let of_group = |sum: Option<f64>| Some(sum? / groups.filter(|groups| *groups > 0.0)?);
         Sample {
             at_ns: now.at_ns,
             cores: now.cores.iter().zip(&self.last.cores).map(|(now, before)| shares(now, before)).collect(),
             server_user: cores(now.user, self.last.user),
             server_system: cores(now.system, self.last.system),
-            resident_bytes: proc::bytes(&text(&format!("{}/status", self.directory)), "VmRSS"),
+            resident_bytes: kib.map(|kib| kib * 1_024),
             threads: threads(&self.looks, &self.last.threads, &now.threads, seconds),
             heap_used_bytes: now.told.heap_used_bytes,
             heap_free_bytes: now.told.heap_free_bytes,
@@ -237,10 +233,6 @@ impl Sampler {
             sync_seconds: of_group(journal_seconds),
         }
     }
-}
-
-fn text(path: &str) -> String {
-    fs::read_to_string(path).unwrap_or_default()
 }
 
 fn more(now: Option<f64>, before: Option<f64>) -> Option<f64> {
@@ -263,8 +255,8 @@ fn shares(now: &CoreTicks, before: &CoreTicks) -> CoreShares {
 /// A thread that was not there before began with no time; one that is not there any more has run too little to count.
 fn threads(
     looks: &Looks,
-    before: &HashMap<String, (u64, u64)>,
-    now: &HashMap<String, (u64, u64)>,
+    before: &HashMap<i32, (u64, u64)>,
+    now: &HashMap<i32, (u64, u64)>,
     seconds: f64,
 ) -> Threads {
     let (mut running, mut runnable) = (0.0, 0.0);
@@ -307,12 +299,12 @@ mod tests {
 
     #[test]
     fn threads_by_state() {
-        let times = |list: &[(&str, u64, u64)]| {
-            list.iter().map(|(thread, ran, queued)| ((*thread).to_owned(), (*ran, *queued))).collect()
+        let times = |list: &[(i32, u64, u64)]| {
+            list.iter().map(|(thread, ran, queued)| (*thread, (*ran, *queued))).collect()
         };
         let second = 1_000_000_000;
-        let before = times(&[("1", 5 * second, 0), ("2", 0, 0), ("ended", second, 0)]);
-        let now = times(&[("1", 6 * second, second / 2), ("2", 0, 0), ("new", second / 2, 0)]);
+        let before = times(&[(1, 5 * second, 0), (2, 0, 0), (3, second, 0)]);
+        let now = times(&[(1, 6 * second, second / 2), (2, 0, 0), (4, second / 2, 0)]);
         let looks = Looks { taken: 20.0, threads: 100.0, ring: 30.0, disk: 10.0, elsewhere: 20.0 };
         let found = threads(&looks, &before, &now, 2.0);
         // Five threads: 0.75 ran, 0.25 were runnable, and four waited.
