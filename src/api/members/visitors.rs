@@ -5,7 +5,8 @@ use alloc::borrow::ToOwned as _;
 use core::fmt;
 use core::marker::PhantomData;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
+use serde::de::{Deserialize as _, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
+use sonic_rs::RawNumber;
 
 use super::{Object, Reading};
 
@@ -100,9 +101,41 @@ impl<'de> Visitor<'de> for Flag {
     }
 }
 
-/// The name under which sonic-rs hands a number's own text to a visitor, as its `RawNumber` asks for it. That type
-/// itself would do, but that it keeps a copy, which does not tell a number from a string with a number in it.
-const RAW_NUMBER: &str = "$sonic_rs::private::JsonNumber";
+/// The name under which sonic-rs hands a number's own text to a visitor, as [`RawNumber`] asks for it. The type keeps a
+/// copy of the text, which does not tell a number from a string with a number in it; `LazyValue` would tell them apart,
+/// but reads a nested value by recursion without a bound.
+#[inline]
+fn raw_number() -> &'static str {
+    let mut name = "";
+    // It always fails, once it has been asked.
+    let _ = RawNumber::deserialize(Asked(&mut name));
+    name
+}
+
+/// A deserializer that only hears by which name it is asked.
+struct Asked<'a>(&'a mut &'static str);
+
+impl<'de> Deserializer<'de> for Asked<'_> {
+    type Error = serde::de::value::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+        Err(Error::custom(""))
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        *self.0 = name;
+        self.deserialize_any(visitor)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct seq tuple
+        tuple_struct map struct enum identifier ignored_any
+    }
+}
 
 /// A known member's value: a number that is parsed from its own text, or null. Anything else fails at its first byte, and
 /// is not read.
@@ -133,7 +166,7 @@ impl<'de, T> Visitor<'de> for Number<'_, 'de, T> {
 
     #[inline]
     fn visit_some<D: Deserializer<'de>>(self, value: D) -> Result<Self::Value, D::Error> {
-        value.deserialize_newtype_struct(RAW_NUMBER, self)
+        value.deserialize_newtype_struct(raw_number(), self)
     }
 
     #[inline]
