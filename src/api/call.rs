@@ -17,9 +17,7 @@ macro_rules! calls {
             $(#[$doc:meta])*
             $Name:ident<$($s:ident)?> $words:tt $class:ident at $slot:ident, $way:ident
             by { $($Call:ident($label:literal, $caller:ident, $Method:ident $path:literal))* }
-            with $with:tt $members:tt
-            without $without:tt
-            checks $checks:tt)
+            $($rest:tt)*)
     )*) => {
         /// A call of the API.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -46,8 +46,9 @@ pub(super) struct Stored<'a> {
     entry: Entry<'a>,
 }
 
+/// As in format 1.
 #[derive(Archive, Serialize)]
-struct StoredReceipt {
+pub(super) struct StoredReceipt {
     code: i8,
     cash: i64,
     version: u64,
@@ -137,11 +138,11 @@ macro_rules! entries {
         (journaled $by:ident
             $(#[$doc:meta])*
             $Name:ident<$($s:ident)?> $words:tt $class:ident at $slot:ident, $way:ident
-            by $calls:tt
-            with $with:tt
+            $(by $calls:tt)?
+            $(with $with:tt)?
             { $($(#[$field_doc:meta])* $field:ident: $type:ty as $kind:ident $(= $json:tt)?;)* }
-            without { $($(#[$other_doc:meta])* $other:ident: $other_type:ty as $other_kind:ident = $default:expr;)* }
-            checks $checks:tt)
+            $(without { $($(#[$other_doc:meta])* $other:ident: $other_type:ty as $other_kind:ident = $default:expr;)* })?
+            $(checks $checks:tt)?)
     )*) => {
         /// What a record holds, member by member. Its order is the stored form.
         #[derive(Archive, Serialize)]
@@ -166,7 +167,7 @@ macro_rules! entries {
                 Ok(match self {
                     $(Self::$Name { $($field),* } => Operation::$Name(operation::$Name {
                         $($field: form!(read $kind $field),)*
-                        $($other: $default,)*
+                        $($($other: $default,)*)?
                     }),)*
                     Self::Configure(_) => return Err("settings are no operation"),
                 })
@@ -177,8 +178,9 @@ macro_rules! entries {
 
 protocol::records! { entries }
 
+/// As in format 1.
 #[derive(Archive, Serialize)]
-struct StoredProfile<'a> {
+pub(super) struct StoredProfile<'a> {
     country: [u8; 2],
     /// `M` or `F`.
     gender: Option<u8>,
@@ -192,14 +194,16 @@ struct StoredProfile<'a> {
     city: Option<&'a str>,
 }
 
+/// As in format 1.
 #[derive(Archive, Serialize)]
-struct StoredMoney {
+pub(super) struct StoredMoney {
     digits: u64,
     exponent: i8,
 }
 
+/// As in format 1.
 #[derive(Archive, Serialize)]
-struct StoredLimits {
+pub(super) struct StoredLimits {
     stake: Option<StoredMoney>,
     /// Day, week, month.
     wager: [Option<StoredMoney>; 3],

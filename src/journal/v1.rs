@@ -13,13 +13,11 @@ use rkyv::Archive;
 use rkyv::with::{AsString, Map};
 
 use super::entry::read::{amount, currency, optional, optional_currency, original_of, play_kind};
-use super::entry::{Change, Invalid};
-use wallet::account::{AccountRef, Date, Gender, Profile, Status};
-use wallet::amount::Money;
+use super::entry::{Change, Invalid, StoredLimits, StoredMoney, StoredProfile, StoredReceipt};
+use wallet::account::{AccountRef, Status};
 use wallet::operation::{self, Direction, Operation, Play};
 use wallet::outcome::Receipt;
 use wallet::platform::{PlatformKey, RoundScope};
-use wallet::restriction::{ByPeriod, Restrictions};
 use wallet::settings::{DomainSettings, Settings};
 
 /// The payload of a record.
@@ -27,14 +25,6 @@ use wallet::settings::{DomainSettings, Settings};
 pub(crate) struct Stored<'a> {
     receipt: StoredReceipt,
     entry: Entry<'a>,
-}
-
-#[derive(Archive)]
-struct StoredReceipt {
-    code: i8,
-    cash: i64,
-    version: u64,
-    session_used_ms: u64,
 }
 
 /// What is rare and large is boxed, so that a bet does not take its room.
@@ -137,37 +127,6 @@ enum Entry<'a> {
     Configure(StoredSettings<'a>),
 }
 
-#[derive(Archive)]
-struct StoredProfile<'a> {
-    country: [u8; 2],
-    /// `M` or `F`.
-    gender: Option<u8>,
-    /// Year, month, day.
-    born: Option<(u16, u8, u8)>,
-    #[rkyv(with = Map<AsString>)]
-    user_name: Option<&'a str>,
-    #[rkyv(with = Map<AsString>)]
-    display_name: Option<&'a str>,
-    #[rkyv(with = Map<AsString>)]
-    city: Option<&'a str>,
-}
-
-#[derive(Archive)]
-struct StoredMoney {
-    digits: u64,
-    exponent: i8,
-}
-
-#[derive(Archive)]
-struct StoredLimits {
-    stake: Option<StoredMoney>,
-    /// Day, week, month.
-    wager: [Option<StoredMoney>; 3],
-    /// Day, week, month.
-    loss: [Option<StoredMoney>; 3],
-    session_minutes: Option<u32>,
-}
-
 /// Settings; a snapshot has them too.
 #[derive(Archive)]
 pub(crate) struct StoredSettings<'a> {
@@ -186,13 +145,7 @@ struct StoredDomain<'a> {
 impl ArchivedStored<'_> {
     /// The receipt.
     pub(crate) fn receipt(&self) -> Result<Receipt, Invalid> {
-        let receipt = &self.receipt;
-        Ok(Receipt {
-            code: receipt.code,
-            cash: amount(receipt.cash.to_native())?,
-            version: receipt.version.to_native(),
-            session_used_ms: receipt.session_used_ms.to_native(),
-        })
+        self.receipt.read()
     }
 
     /// The change, with its strings where they lie.
@@ -309,54 +262,6 @@ impl ArchivedEntry<'_> {
             starts_round: *starts_round,
             ends_round: *ends_round,
             details: optional(details),
-        })
-    }
-}
-
-impl ArchivedStoredProfile<'_> {
-    fn read(&self) -> Result<Profile, Invalid> {
-        if !self.country.is_ascii() {
-            return Err("a country's code is ASCII");
-        }
-        let gender = self.gender.as_ref().map(|gender| match gender {
-            b'F' => Ok(Gender::Female),
-            b'M' => Ok(Gender::Male),
-            _ => Err("there is no such gender"),
-        });
-        let born = self
-            .born
-            .as_ref()
-            .map(|date| Date::new(date.0.to_native(), date.1, date.2).ok_or("the calendar has no such day"));
-        Ok(Profile {
-            country: self.country,
-            gender: gender.transpose()?,
-            born: born.transpose()?,
-            user_name: optional(&self.user_name).map(Into::into),
-            display_name: optional(&self.display_name).map(Into::into),
-            city: optional(&self.city).map(Into::into),
-        })
-    }
-}
-
-impl ArchivedStoredMoney {
-    fn read(&self) -> Result<Money, Invalid> {
-        Money::from_parts(self.digits.to_native(), self.exponent).ok_or("money has one form for each value")
-    }
-}
-
-impl ArchivedStoredLimits {
-    fn read(&self) -> Result<Restrictions<Money>, Invalid> {
-        let each = |limit: &rkyv::option::ArchivedOption<ArchivedStoredMoney>| {
-            limit.as_ref().map(ArchivedStoredMoney::read).transpose()
-        };
-        let periods = |[day, week, month]: &[rkyv::option::ArchivedOption<ArchivedStoredMoney>; 3]| {
-            Ok::<_, Invalid>(ByPeriod { day: each(day)?, week: each(week)?, month: each(month)? })
-        };
-        Ok(Restrictions {
-            stake: each(&self.stake)?,
-            wager: periods(&self.wager)?,
-            loss: periods(&self.loss)?,
-            session_minutes: self.session_minutes.as_ref().map(|minutes| minutes.to_native()),
         })
     }
 }

@@ -20,10 +20,8 @@
 //!     with [envelope recorded]
 //!     {
 //!         /// Whose round.
-//!         account: account = ("OperatorAccountID" <= limits::ID_CHARS_MAX; required);
-//!     }
-//!     without {}
-//!     checks {})
+//!         account: AccountRef<S> as account = ("OperatorAccountID" <= limits::ID_CHARS_MAX; required);
+//!     })
 //! ```
 //!
 //! - `journaled`, or `applied` only; `called` by requests, or a `step` that follows from one.
@@ -34,10 +32,10 @@
 //!   `ends`, `goes_on`, or `may_go_on`, which the operation itself knows.
 //! - `by`: its calls, with their name in the metrics, whose they are, method and path. `with`: further members of the body: those
 //!   of each platform's request (`envelope`, protocol §1), and those that are only recorded ([`recorded!`], [`alert!`]).
-//! - Its members: `field: kind = (JSON; need);`. The kind gives the type, the stored form and the words; a member without JSON
+//! - Its members: `field: Type as kind = (JSON; need);`. The kind gives the stored form and the words; a member without JSON
 //!   comes from elsewhere. The order is that of the stored form: **a stored member that comes, goes or moves is a new format
 //!   of the journal** (docs/contributing.md, A member of a call).
-//! - `without`: members that are not stored, with what a record has for them. `checks`: members of the body that are read and
+//! - After them, where there are any: `without`, members that are not stored, with what a record has for them; `checks`, members of the body that are read and
 //!   bounded, and not kept.
 //!
 //! JSON is the member's name, further names after `|`, and the bound of a text in characters after `<=`. The need is `required`,
@@ -151,7 +149,6 @@ macro_rules! table {
                     /// The game that is played, where the platform says it.
                     game: Option<S> as optional_game = ("GameID" <= limits::ID_CHARS_MAX; optional);
                 }
-                without {}
                 checks {
                     provider: text = ("ContentGameProviderID" <= limits::ID_CHARS_MAX; optional);
                 })
@@ -169,9 +166,7 @@ macro_rules! table {
                     game: S as game = ("GameID" <= limits::ID_CHARS_MAX; required);
                     /// The token's random bits, drawn from a cryptographic generator; unused by the wrapped policy.
                     entropy: u128 as entropy;
-                }
-                without {}
-                checks {})
+                })
             (applied called
                 /// `redeemtoken` of a single-use token (protocol §3).
                 RedeemToken<> ["redeemtoken" "the redemption of a token"] writes at token, ends
@@ -183,15 +178,12 @@ macro_rules! table {
                     /// The token, which carries its slot.
                     token: TokenId as token = ("SessionToken" <= limits::SESSION_TOKEN_REQUEST_CHARS_MAX; required);
                 }
-                without {}
                 checks {
                     address: text = ("IPAddress" <= limits::IP_ADDRESS_CHARS_MAX; required);
                 })
             (applied step
                 /// `redeemtoken` of a wrapped token, at the slot of the session's key (protocol §3).
                 RedeemWrapped<S> ["redeemtoken" "the redemption of a token"] writes at key, goes_on
-                by {}
-                with []
                 {
                     /// Who asks.
                     platform: PlatformKey as platform;
@@ -199,9 +191,7 @@ macro_rules! table {
                     key: S as key;
                     /// The time in the token, milliseconds since 1970.
                     minted_ms: u64 as time;
-                }
-                without {}
-                checks {})
+                })
             (journaled called
                 /// `placebet`, `awardwinnings`, `rollbackbet` or `voidbet` (protocol §4).
                 Play<S> ["" ""] writes at account, may_go_on
@@ -248,8 +238,7 @@ macro_rules! table {
                     /// The session is known not to be another account's: [`CheckHolder`] has seen to it, and so it was before
                     /// it was journaled.
                     session_checked: bool as session_checked = true;
-                }
-                checks {})
+                })
             (journaled called
                 /// `gameround/end` (protocol §4).
                 EndRound<S> ["end" "the end of a round"] writes at account, ends
@@ -271,7 +260,6 @@ macro_rules! table {
                     /// The members that are recorded and move nothing, as a JSON object, where there are any.
                     details: Option<S> as details;
                 }
-                without {}
                 checks {
                     session: text = ("GatewaySessionToken" <= limits::SESSION_KEY_CHARS_MAX; blank);
                 })
@@ -294,7 +282,6 @@ macro_rules! table {
                     /// In minor units of `currency`; zero where that is `None`.
                     amount: Amount as amount = ("Amount"; required);
                 }
-                without {}
                 checks {
                     session: text = ("GatewaySessionToken" <= limits::SESSION_KEY_CHARS_MAX; blank);
                 })
@@ -310,47 +297,36 @@ macro_rules! table {
                     account: AccountRef<S> as account = ("OperatorAccountID" <= limits::ID_CHARS_MAX; required);
                     /// The alert's own members, as a JSON object.
                     details: S as alert_details;
-                }
-                without {}
-                checks {})
+                })
 
             (journaled called
                 /// `PUT …/accounts/{domain}/{player}`: create the account, or replace its profile (protocol §6).
                 PutAccount<S> ["profile" "the profile"] writes at account, ends
                 by { PutAccount("put_account", Operator, Put "") }
-                with []
                 {
                     /// The account.
                     account: AccountRef<S> as account;
                     /// Its new profile.
                     profile: Box<Profile> as profile;
-                }
-                without {}
-                checks {})
+                })
             (applied called
                 /// `GET …/accounts/{domain}/{player}` (protocol §6).
                 GetAccount<S> ["account" "an account"] reads at account, ends
                 by { GetAccount("get_account", Operator, Get "") }
-                with []
                 {
                     /// The account.
                     account: AccountRef<S> as account;
-                }
-                without {}
-                checks {})
+                })
             (journaled called
                 /// `PUT …/{player}/status` (protocol §6).
                 SetStatus<S> ["status" "the status"] writes at account, ends
                 by { SetStatus("set_status", Operator, Put "status") }
-                with []
                 {
                     /// The account.
                     account: AccountRef<S> as account;
                     /// Its new status.
                     status: Status as status = ("Status" <= "active".len(); required);
-                }
-                without {}
-                checks {})
+                })
             (journaled called
                 /// `POST …/{player}/deposits` and `…/withdrawals` (protocol §6).
                 Transfer<S> ["" ""] writes at account, ends
@@ -358,7 +334,6 @@ macro_rules! table {
                     Deposit("deposit", Operator, Post "deposits")
                     Withdraw("withdraw", Operator, Post "withdrawals")
                 }
-                with []
                 {
                     /// The account.
                     account: AccountRef<S> as account;
@@ -372,26 +347,21 @@ macro_rules! table {
                 without {
                     /// `CurrencyCode`, where the operator says it. It was the account's, or nothing would have been journaled.
                     currency: Option<Currency> as own_currency = None;
-                }
-                checks {})
+                })
             (journaled called
                 /// `PUT …/{player}/limits`: replaces all limits (protocol §6).
                 SetLimits<S> ["limits" "the limits"] writes at account, ends
                 by { SetLimits("set_limits", Operator, Put "limits") }
-                with []
                 {
                     /// The account.
                     account: AccountRef<S> as account;
                     /// The new limits.
                     limits: Box<Restrictions<Money>> as limits;
-                }
-                without {}
-                checks {})
+                })
             (applied called
                 /// `GET …/{player}/transactions`: a page of the statement (protocol §6).
                 GetStatement<S> ["statement" "a statement"] reads at account, ends
                 by { GetStatement("get_statement", Operator, Get "transactions") }
-                with []
                 {
                     /// The account.
                     account: AccountRef<S> as account;
@@ -399,54 +369,40 @@ macro_rules! table {
                     after: u64 as number;
                     /// Transactions of the page at most.
                     limit: u16 as lines;
-                }
-                without {}
-                checks {})
+                })
             (applied called
                 /// `POST …/{player}/sessions`, at the slot of the session's key: claims the key (protocol §6).
                 OpenSession<S> ["login with" "a login"] writes at key, goes_on
                 by { OpenSession("open_session", Operator, Post "sessions") }
-                with []
                 {
                     /// The account.
                     account: AccountRef<S> as account;
                     /// The session's key, the operator's own or one that was drawn for it.
                     key: S as key;
-                }
-                without {}
-                checks {})
+                })
             (journaled step
                 /// Second step of [`OpenSession`], at the account: the key is claimed, the session starts.
                 StartSession<S> ["login with" "a login"] goes at account, goes_on
-                by {}
-                with []
                 {
                     /// The account.
                     account: AccountRef<S> as account;
                     /// The session's key.
                     key: S as key;
-                }
-                without {}
-                checks {})
+                })
             (journaled called
                 /// `DELETE …/{player}/sessions/{key}`: logout (protocol §6).
                 CloseSession<S> ["logout of" "a logout"] writes at account, goes_on
                 by { CloseSession("close_session", Operator, Delete "sessions/{key}") }
-                with []
                 {
                     /// The account.
                     account: AccountRef<S> as account;
                     /// The session's key.
                     key: S as key;
-                }
-                without {}
-                checks {})
+                })
 
             (applied step
                 /// Second step of [`RedeemWrapped`], at the account.
                 RedeemSession<S> ["redeemtoken" "the redemption of a token"] goes at holder, ends
-                by {}
-                with []
                 {
                     /// Who asks.
                     platform: PlatformKey as platform;
@@ -456,15 +412,11 @@ macro_rules! table {
                     key: S as key;
                     /// The time in the token, milliseconds since 1970.
                     minted_ms: u64 as time;
-                }
-                without {}
-                checks {})
+                })
             (applied step
                 /// Second step of an [`OpenSession`] whose key another account has claimed, at that account: does it hold the
                 /// session?
                 CheckClaim<S> ["login with" "a login"] goes at holder, goes_on
-                by {}
-                with []
                 {
                     /// The hash of the account that has claimed the key, from the directory of keys.
                     holder: AccountHash as holder;
@@ -472,15 +424,11 @@ macro_rules! table {
                     account: AccountRef<S> as other_account;
                     /// The session's key.
                     key: S as key;
-                }
-                without {}
-                checks {})
+                })
             (applied step
                 /// Gives a claim of a session's key back to the directory, at the slot of the key; the last step of a logout, of
                 /// an opening that failed or found the session there, and of the sweep.
                 ReleaseKey<S> ["release of" "the release of a key"] goes at key, ends
-                by {}
-                with []
                 {
                     /// The session's key.
                     key: S as key;
@@ -488,38 +436,26 @@ macro_rules! table {
                     holder: AccountHash as holder;
                     /// What the request that led here is answered.
                     answer: Released as released;
-                }
-                without {}
-                checks {})
+                })
             (applied step
                 /// Second step of an `awardwinnings` whose session is not its account's, at the slot of the session's key.
                 FindHolder<S> ["awardwinnings" "awardwinnings"] goes at session, goes_on
-                by {}
-                with []
                 {
                     /// The winnings.
                     play: Box<Play<S>> as play;
-                }
-                without {}
-                checks {})
+                })
             (applied step
                 /// Third step of it, at the account that holds the session: is it live there?
                 CheckHolder<S> ["awardwinnings" "awardwinnings"] goes at holder, goes_on
-                by {}
-                with []
                 {
                     /// The hash of the account that holds the session, from the directory of keys.
                     holder: AccountHash as holder;
                     /// The winnings.
                     play: Box<Play<S>> as play;
-                }
-                without {}
-                checks {})
+                })
             (journaled step
                 /// The renewal of a session by `redeemtoken`, on its way to the journal (protocol §5); the shard's own.
                 RenewSession<S> ["renewal of" "the renewal of a session"] goes at account, ends
-                by {}
-                with []
                 {
                     /// The account.
                     account: AccountRef<S> as account;
@@ -527,9 +463,7 @@ macro_rules! table {
                     key: S as key;
                     /// Its last use, milliseconds since 1970.
                     used_ms: u64 as used_at;
-                }
-                without {}
-                checks {})
+                })
         }
     };
 }

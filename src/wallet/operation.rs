@@ -312,18 +312,18 @@ macro_rules! operations {
         ($stored:ident $by:ident
             $(#[$doc:meta])*
             $Name:ident<$($s:ident)?> [$label:literal $noun:literal] $class:ident at $slot:ident, $way:ident
-            by $calls:tt
-            with $with:tt
+            $(by $calls:tt)?
+            $(with $with:tt)?
             { $($(#[$field_doc:meta])* $field:ident: $type:ty as $kind:ident $(= $json:tt)?;)* }
-            without { $($(#[$other_doc:meta])* $other:ident: $other_type:ty as $other_kind:ident = $default:expr;)* }
-            checks $checks:tt)
+            $(without { $($(#[$other_doc:meta])* $other:ident: $other_type:ty as $other_kind:ident = $default:expr;)* })?
+            $(checks $checks:tt)?)
     )*) => {
         $(
             $(#[$doc])*
             #[derive(Clone, Debug, PartialEq, Eq)]
             pub struct $Name$(<$s>)? {
                 $($(#[$field_doc])* pub $field: $type,)*
-                $($(#[$other_doc])* pub $other: $other_type,)*
+                $($($(#[$other_doc])* pub $other: $other_type,)*)?
             }
 
             #[allow(unused_variables)]
@@ -333,7 +333,7 @@ macro_rules! operations {
                 fn with_text(&'a self, f: &impl Fn(&'a S) -> T) -> Self::With {
                     $Name {
                         $($field: member!(map $kind self.$field, f),)*
-                        $($other: self.$other,)*
+                        $($($other: self.$other,)*)?
                     }
                 }
             }

@@ -148,10 +148,10 @@ macro_rules! body {
         by $calls:tt
         with [envelope $($recorded:ident)?]
         $members:tt
-        without $without:tt
-        checks $checks:tt
+        $(without $without:tt)?
+        $(checks $checks:tt)?
     ) => {
-        body! { @recorded [$($recorded)?] $Name $members without $without checks $checks }
+        body! { @recorded [$($recorded)?] $Name $members $(without $without)? $(checks $checks)? }
     };
     (@recorded [recorded] $($body:tt)*) => { protocol::recorded! { body @whole $($body)* } };
     (@recorded [alert] $($body:tt)*) => { protocol::alert! { body @whole $($body)* } };
@@ -160,8 +160,8 @@ macro_rules! body {
         @whole $Name:ident
         { $($(#[$doc:meta])* $field:ident: $type:ty as $kind:ident
             $(= ($name:literal $(| $other_name:literal)* $(<= $max:expr)?; $($need:tt)+))?;)* }
-        without { $($(#[$unstored_doc:meta])* $unstored:ident: $unstored_type:ty as $unstored_kind:ident = $default:expr;)* }
-        checks { $($check:ident: $check_kind:ident = ($check_name:literal $(<= $check_max:expr)?; $($check_need:tt)+);)* }
+        $(without { $($(#[$unstored_doc:meta])* $unstored:ident: $unstored_type:ty as $unstored_kind:ident = $default:expr;)* })?
+        $(checks { $($check:ident: $check_kind:ident = ($check_name:literal $(<= $check_max:expr)?; $($check_need:tt)+);)* })?
         recorded { $($recorded:ident: $recorded_kind:ident
             = ($recorded_name:literal $(<= $recorded_max:expr)?; $($recorded_need:tt)+);)* }
     ) => {
@@ -183,7 +183,7 @@ macro_rules! body {
                 let mut timestamp = MemberSlot::Empty;
                 let mut sequence = MemberSlot::<Cow<'de, str>>::Empty;
                 $($(let mut $field = slot!($name);)?)*
-                $(let mut $check = MemberSlot::<Cow<'de, str>>::Empty;)*
+                $($(let mut $check = MemberSlot::<Cow<'de, str>>::Empty;)*)?
                 $(let mut $recorded = MemberSlot::Empty;)*
                 let mut others = Others::new();
                 while let Some(name) = others.next_name(&mut map, reading)? {
@@ -208,12 +208,12 @@ macro_rules! body {
                                 $field.fill(map, max, need, sentences!($kind $name), reading)?;
                             }
                         )?)*
-                        $(
+                        $($(
                             $check_name => {
                                 let (max, need) = (bound!($($check_max)?), need!(CALL: $($check_need)+));
                                 $check.fill(map, max, need, sentences!($check_kind $check_name), reading)?;
                             }
-                        )*
+                        )*)?
                         $(
                             $recorded_name if need!(CALL: $($recorded_need)+).is_known() => {
                                 let (max, need) = (bound!($($recorded_max)?), need!(CALL: $($recorded_need)+));
@@ -225,7 +225,7 @@ macro_rules! body {
                 }
                 others.check(reading)?;
                 sequence.required(sentences!(text "Sequence"), reading)?;
-                $($check.optional(need!(CALL: $($check_need)+), sentences!($check_kind $check_name), reading)?;)*
+                $($($check.optional(need!(CALL: $($check_need)+), sentences!($check_kind $check_name), reading)?;)*)?
                 Ok(Self {
                     platform_key: platform_key.required(sentences!(text "PlatformKey"), reading)?,
                     timestamp: timestamp.required(sentences!(text "Timestamp"), reading)?,
@@ -246,7 +246,7 @@ macro_rules! body {
             /// The members besides the envelope: their names, the bounds of texts, and what the call needs.
             pub(super) const MEMBERS: &'static [(&'static str, usize, Need)] = &[
                 $($(($name, bound!($($max)?), need!(CALL: $($need)+)),)?)*
-                $(($check_name, bound!($($check_max)?), need!(CALL: $($check_need)+)),)*
+                $($(($check_name, bound!($($check_max)?), need!(CALL: $($check_need)+)),)*)?
                 $(($recorded_name, bound!($($recorded_max)?), need!(CALL: $($recorded_need)+)),)*
             ];
         }
@@ -281,7 +281,7 @@ macro_rules! body {
             pub(super) fn operation(self, given: Given<'de>) -> Result<Operation<Cow<'de, str>>, Fault> {
                 Ok(operation::$Name {
                     $($field: member!(of $kind self $field given),)*
-                    $($unstored: member!(of $unstored_kind self $unstored given),)*
+                    $($($unstored: member!(of $unstored_kind self $unstored given),)*)?
                 }
                 .into())
             }

@@ -5,7 +5,7 @@ use rkyv::string::ArchivedString;
 
 use super::{
     ArchivedEntry, ArchivedStored, ArchivedStoredCalendar, ArchivedStoredLimits, ArchivedStoredMoney,
-    ArchivedStoredProfile, ArchivedStoredSettings, ArchivedText, Change, Invalid,
+    ArchivedStoredProfile, ArchivedStoredReceipt, ArchivedStoredSettings, ArchivedText, Change, Invalid,
 };
 use wallet::account::{Date, Gender, Profile};
 use wallet::amount::{Amount, Money};
@@ -19,13 +19,7 @@ use wallet::settings::{Calendar, DomainSettings, Settings};
 impl ArchivedStored<'_> {
     /// The receipt.
     pub(crate) fn receipt(&self) -> Result<Receipt, Invalid> {
-        let receipt = &self.receipt;
-        Ok(Receipt {
-            code: receipt.code,
-            cash: amount(receipt.cash.to_native())?,
-            version: receipt.version.to_native(),
-            session_used_ms: receipt.session_used_ms.to_native(),
-        })
+        self.receipt.read()
     }
 
     /// The change, with its strings where they lie.
@@ -43,8 +37,19 @@ impl ArchivedStored<'_> {
     }
 }
 
+impl ArchivedStoredReceipt {
+    pub(crate) fn read(&self) -> Result<Receipt, Invalid> {
+        Ok(Receipt {
+            code: self.code,
+            cash: amount(self.cash.to_native())?,
+            version: self.version.to_native(),
+            session_used_ms: self.session_used_ms.to_native(),
+        })
+    }
+}
+
 impl ArchivedStoredProfile<'_> {
-    pub(super) fn read(&self) -> Result<Profile, Invalid> {
+    pub(crate) fn read(&self) -> Result<Profile, Invalid> {
         if !self.country.is_ascii() {
             return Err("a country's code is ASCII");
         }
@@ -69,13 +74,13 @@ impl ArchivedStoredProfile<'_> {
 }
 
 impl ArchivedStoredMoney {
-    pub(super) fn read(&self) -> Result<Money, Invalid> {
+    pub(crate) fn read(&self) -> Result<Money, Invalid> {
         Money::from_parts(self.digits.to_native(), self.exponent).ok_or("money has one form for each value")
     }
 }
 
 impl ArchivedStoredLimits {
-    pub(super) fn read(&self) -> Result<Restrictions<Money>, Invalid> {
+    pub(crate) fn read(&self) -> Result<Restrictions<Money>, Invalid> {
         let each = |limit: &ArchivedOption<ArchivedStoredMoney>| {
             limit.as_ref().map(ArchivedStoredMoney::read).transpose()
         };
