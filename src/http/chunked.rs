@@ -15,7 +15,7 @@ const SIZE_DIGITS_MAX: u8 = 16;
 
 /// What the next byte belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum ChunkedState {
     /// The size of a chunk, of which so many digits were there.
     Size {
         digits: u8,
@@ -46,7 +46,7 @@ enum Phase {
 /// A chunked body in progress.
 #[derive(Debug)]
 pub(super) struct Chunked {
-    phase: Phase,
+    state: ChunkedState,
     /// Position in the input of the next byte to look at.
     at: usize,
     /// Size of the present chunk in bytes, as its line says.
@@ -60,8 +60,8 @@ pub(super) struct Chunked {
 impl Chunked {
     /// A body that begins at position `at` of the input.
     pub(super) const fn new(at: usize) -> Self {
-        let phase = Phase::Size { digits: 0 };
-        Self { phase, at, size: 0, overhead: 0, trailers: 0, content: Vec::new() }
+        let state = ChunkedState::Size { digits: 0 };
+        Self { state, at, size: 0, overhead: 0, trailers: 0, content: Vec::new() }
     }
 
     /// The content so far.
@@ -74,14 +74,14 @@ impl Chunked {
     /// # Errors
     /// 400 malformed, 413 too much content or too much around it, 431 too many trailers.
     pub(super) fn decode(&mut self, input: &[u8]) -> Result<Option<usize>, Status> {
-        while self.phase != Phase::Done && self.at < input.len() {
-            if let Phase::Data { left } = self.phase {
+        while self.state != ChunkedState::Done && self.at < input.len() {
+            if let ChunkedState::Data { left } = self.state {
                 let piece = &input[self.at..];
                 let piece = &piece[..piece.len().min(left)];
                 self.content.extend_from_slice(piece);
                 self.at += piece.len();
                 let left = left - piece.len();
-                self.phase = if left > 0 { Phase::Data { left } } else { Phase::DataReturn };
+                self.state = if left > 0 { ChunkedState::Data { left } } else { ChunkedState::DataReturn };
                 continue;
             }
             let byte = input[self.at];
@@ -90,37 +90,41 @@ impl Chunked {
             if self.overhead > CHUNK_OVERHEAD_BYTES_MAX {
                 return Err(Status::ContentTooLarge);
             }
-            self.phase = self.next_phase(byte)?;
+            self.state = self.next_phase(byte)?;
         }
         debug_assert!(self.content.len() <= BODY_BYTES_MAX);
-        Ok((self.phase == Phase::Done).then_some(self.at))
+        Ok((self.state == ChunkedState::Done).then_some(self.at))
     }
 
-    /// The phase after `byte`, which is not data.
-    fn next_phase(&mut self, byte: u8) -> Result<Phase, Status> {
-        Ok(match (self.phase, byte) {
-            (Phase::Size { digits }, byte) if byte.is_ascii_hexdigit() => self.size_digit(digits, byte)?,
-            (Phase::Size { digits: 0 }, _) => return Err(Status::BadRequest),
-            (Phase::Size { .. } | Phase::BeforeExtension, b' ' | b'\t') => Phase::BeforeExtension,
-            (Phase::Size { .. } | Phase::BeforeExtension, b';') => Phase::Extension,
-            (Phase::Size { .. } | Phase::Extension, b'\r') => Phase::SizeLineFeed,
-            (Phase::Extension, byte) if is_value_byte(byte) => Phase::Extension,
-            (Phase::SizeLineFeed, b'\n') => self.begin_data()?,
-            (Phase::DataReturn, b'\r') => Phase::DataLineFeed,
-            (Phase::DataLineFeed, b'\n') => Phase::Size { digits: 0 },
-            (Phase::TrailerStart, b'\r') => Phase::LastLineFeed,
-            (Phase::TrailerStart, byte) if is_token_byte(byte) => self.begin_trailer()?,
-            (Phase::TrailerName, byte) if is_token_byte(byte) => Phase::TrailerName,
-            (Phase::TrailerName, b':') => Phase::TrailerValue,
-            (Phase::TrailerValue, byte) if is_value_byte(byte) => Phase::TrailerValue,
-            (Phase::TrailerValue, b'\r') => Phase::TrailerLineFeed,
-            (Phase::TrailerLineFeed, b'\n') => Phase::TrailerStart,
-            (Phase::LastLineFeed, b'\n') => Phase::Done,
+    /// The state after `byte`, which is not data.
+    fn next_phase(&mut self, byte: u8) -> Result<ChunkedState, Status> {
+        Ok(match (self.state, byte) {
+            (ChunkedState::Size { digits }, byte) if byte.is_ascii_hexdigit() => {
+                self.size_digit(digits, byte)?
+            }
+            (ChunkedState::Size { digits: 0 }, _) => return Err(Status::BadRequest),
+            (ChunkedState::Size { .. } | ChunkedState::BeforeExtension, b' ' | b'\t') => {
+                ChunkedState::BeforeExtension
+            }
+            (ChunkedState::Size { .. } | ChunkedState::BeforeExtension, b';') => ChunkedState::Extension,
+            (ChunkedState::Size { .. } | ChunkedState::Extension, b'\r') => ChunkedState::SizeLineFeed,
+            (ChunkedState::Extension, byte) if is_value_byte(byte) => ChunkedState::Extension,
+            (ChunkedState::SizeLineFeed, b'\n') => self.begin_data()?,
+            (ChunkedState::DataReturn, b'\r') => ChunkedState::DataLineFeed,
+            (ChunkedState::DataLineFeed, b'\n') => ChunkedState::Size { digits: 0 },
+            (ChunkedState::TrailerStart, b'\r') => ChunkedState::LastLineFeed,
+            (ChunkedState::TrailerStart, byte) if is_token_byte(byte) => self.begin_trailer()?,
+            (ChunkedState::TrailerName, byte) if is_token_byte(byte) => ChunkedState::TrailerName,
+            (ChunkedState::TrailerName, b':') => ChunkedState::TrailerValue,
+            (ChunkedState::TrailerValue, byte) if is_value_byte(byte) => ChunkedState::TrailerValue,
+            (ChunkedState::TrailerValue, b'\r') => ChunkedState::TrailerLineFeed,
+            (ChunkedState::TrailerLineFeed, b'\n') => ChunkedState::TrailerStart,
+            (ChunkedState::LastLineFeed, b'\n') => ChunkedState::Done,
             _ => return Err(Status::BadRequest),
         })
     }
 
-    fn size_digit(&mut self, digits: u8, byte: u8) -> Result<Phase, Status> {
+    fn size_digit(&mut self, digits: u8, byte: u8) -> Result<ChunkedState, Status> {
         if digits == SIZE_DIGITS_MAX {
             return Err(Status::BadRequest);
         }
@@ -130,25 +134,25 @@ impl Chunked {
         };
         let before = if digits == 0 { 0 } else { self.size };
         self.size = before << 4 | u64::from(value);
-        Ok(Phase::Size { digits: digits + 1 })
+        Ok(ChunkedState::Size { digits: digits + 1 })
     }
 
     /// A size line is complete: its data follow, or the trailers where it was the last one.
-    fn begin_data(&self) -> Result<Phase, Status> {
+    fn begin_data(&self) -> Result<ChunkedState, Status> {
         if self.size == 0 {
-            return Ok(Phase::TrailerStart);
+            return Ok(ChunkedState::TrailerStart);
         }
         let room = BODY_BYTES_MAX - self.content.len();
         match usize::try_from(self.size) {
-            Ok(left) if left <= room => Ok(Phase::Data { left }),
+            Ok(left) if left <= room => Ok(ChunkedState::Data { left }),
             _ => Err(Status::ContentTooLarge),
         }
     }
 
     /// A trailer begins. Trailers are discarded: none may change what the head has said (RFC 9110 §6.5.1).
-    fn begin_trailer(&mut self) -> Result<Phase, Status> {
+    fn begin_trailer(&mut self) -> Result<ChunkedState, Status> {
         self.trailers += 1;
-        if self.trailers > HEADERS_MAX { Err(Status::HeadTooLarge) } else { Ok(Phase::TrailerName) }
+        if self.trailers > HEADERS_MAX { Err(Status::HeadTooLarge) } else { Ok(ChunkedState::TrailerName) }
     }
 }
 

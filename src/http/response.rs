@@ -86,7 +86,7 @@ impl ContentType {
 
 /// What an answer says of its connection (RFC 9112 §9.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Connection {
+pub enum Persistence {
     /// Nothing: it persists, as connections of HTTP/1.1 do.
     #[default]
     Default,
@@ -107,8 +107,8 @@ pub struct Reply<'a> {
     pub allow: Option<&'static str>,
     /// How credentials are asked for; an answer of 401 must (RFC 9110 §15.5.2).
     pub challenge: Option<&'static str>,
-    /// What becomes of the connection.
-    pub connection: Connection,
+    /// Whether the connection stays open.
+    pub persistence: Persistence,
     /// The body.
     pub body: &'a [u8],
     /// Leaves the body out, though the length tells of it: the answer to `HEAD` (RFC 9110 §9.3.2).
@@ -123,7 +123,7 @@ impl<'a> Reply<'a> {
             content_type: ContentType::Json,
             allow: None,
             challenge: None,
-            connection: Connection::Default,
+            persistence: Persistence::Default,
             body,
             omit_body: false,
         }
@@ -132,7 +132,7 @@ impl<'a> Reply<'a> {
     fn is_usual(&self) -> bool {
         self.status == Status::Ok
             && self.content_type == ContentType::Json
-            && self.connection == Connection::Default
+            && self.persistence == Persistence::Default
             && self.allow.is_none()
             && self.challenge.is_none()
     }
@@ -178,10 +178,10 @@ fn write_head(out: &mut Vec<u8>, date: &Date, reply: &Reply<'_>) {
         // The fault was the coding, and this is the one that would have done (RFC 9110 §15.5.16).
         out.extend_from_slice(b"Accept-Encoding: identity\r\n");
     }
-    out.extend_from_slice(match reply.connection {
-        Connection::Default => b"",
-        Connection::KeepAlive => b"Connection: keep-alive\r\n",
-        Connection::Close => b"Connection: close\r\n",
+    out.extend_from_slice(match reply.persistence {
+        Persistence::Default => b"",
+        Persistence::KeepAlive => b"Connection: keep-alive\r\n",
+        Persistence::Close => b"Connection: close\r\n",
     });
     out.extend_from_slice(if has_content { b"Content-Length: " } else { b"\r\n" });
 }
@@ -235,12 +235,12 @@ mod tests {
     fn other_answers() {
         let error = Reply::json(Status::BadRequest, b"{}");
         check(
-            Reply { connection: Connection::Close, ..error },
+            Reply { persistence: Persistence::Close, ..error },
             "HTTP/1.1 400 Bad Request\nContent-Type: application/json\n<date>\nConnection: close\n\
              Content-Length: 2\n\n{}",
         );
         check(
-            Reply { status: Status::Ok, connection: Connection::KeepAlive, ..error },
+            Reply { status: Status::Ok, persistence: Persistence::KeepAlive, ..error },
             "HTTP/1.1 200 OK\nContent-Type: application/json\n<date>\nConnection: keep-alive\n\
              Content-Length: 2\n\n{}",
         );
@@ -264,7 +264,7 @@ mod tests {
             "HTTP/1.1 204 No Content\n<date>\nAllow: OPTIONS\n\n",
         );
         check(
-            Reply { status: Status::NoContent, connection: Connection::Close, omit_body: true, ..error },
+            Reply { status: Status::NoContent, persistence: Persistence::Close, omit_body: true, ..error },
             "HTTP/1.1 204 No Content\n<date>\nConnection: close\n\n",
         );
         check(

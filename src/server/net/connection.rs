@@ -288,9 +288,9 @@ impl Connection {
                     at += consumed;
                     let number = responder.stages.framed(self.arrived_ns, begun_ns);
                     markers::request_framed(number, self.id, consumed);
-                    let connection = persistence(&request, self.is_last || responder.is_stopping());
+                    let persistence = persistence(&request, self.is_last || responder.is_stopping());
                     let waiter = Waiter { connection: self.id, place, request: number };
-                    let form = Form { connection, omit_body: request.method == Method::Head };
+                    let form = Form { persistence, omit_body: request.method == Method::Head };
                     let asked = Asked { service: self.service, waiter, form, arrived_ns: self.arrived_ns };
                     match responder.answer(asked, &request, &mut self.replies, shard) {
                         Taken::Answered => {}
@@ -304,7 +304,7 @@ impl Connection {
                     let took_place = self.replies.next_place() != place;
                     self.sampled =
                         self.sampled.or(responder.stages.follow(number, took_place.then_some(place)));
-                    if connection == http::Connection::Close {
+                    if persistence == http::Persistence::Close {
                         self.phase = Phase::Ending;
                         return input.len();
                     }
@@ -459,20 +459,20 @@ fn refuse(status: Status, omit_body: bool, responder: &mut Responder, replies: &
     let place = replies.next_place();
     responder.refuse(
         HttpAnswer::of(status),
-        Form { connection: http::Connection::Close, omit_body },
+        Form { persistence: http::Persistence::Close, omit_body },
         replies,
     );
     replies.count(place);
 }
 
 /// What the answer says of its connection (RFC 9112 §9.3).
-const fn persistence(request: &Request<'_>, stopping: bool) -> http::Connection {
+const fn persistence(request: &Request<'_>, stopping: bool) -> http::Persistence {
     if !request.keep_alive || stopping {
-        http::Connection::Close
+        http::Persistence::Close
     } else if request.keep_alive_named {
-        http::Connection::KeepAlive
+        http::Persistence::KeepAlive
     } else {
-        http::Connection::Default
+        http::Persistence::Default
     }
 }
 

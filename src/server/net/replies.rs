@@ -13,7 +13,7 @@ use wallet::Sequence;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Form {
     /// What it says of the connection.
-    pub(super) connection: http::Connection,
+    pub(super) persistence: http::Persistence,
     /// It leaves its body out, since `HEAD` asked.
     pub(super) omit_body: bool,
 }
@@ -190,7 +190,7 @@ mod tests {
     fn expected() -> Expected {
         Expected {
             call: Call::Balance,
-            form: Form { connection: http::Connection::Default, omit_body: false },
+            form: Form { persistence: http::Persistence::Default, omit_body: false },
             describe: false,
             arrived_us: 0,
         }

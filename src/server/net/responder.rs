@@ -357,19 +357,19 @@ impl Responder {
         self.metrics.answered(call.index(), column_of_code(code));
         self.body.clear();
         api::encode_refusal(code, fault.map(Fault::sentence).as_deref(), &mut self.body);
-        let Form { connection, omit_body } = form;
-        let reply = Reply { connection, omit_body, ..Reply::json(Status::Ok, &self.body) };
+        let Form { persistence, omit_body } = form;
+        let reply = Reply { persistence, omit_body, ..Reply::json(Status::Ok, &self.body) };
         http::write_reply(replies.next(0, &mut self.pool), &self.date, &reply);
     }
 
     /// Writes an answer that speaks of HTTP.
     pub(super) fn refuse(&mut self, answer: HttpAnswer<'_>, form: Form, replies: &mut Replies) {
-        let Form { connection, omit_body } = form;
+        let Form { persistence, omit_body } = form;
         let HttpAnswer { status, allow, challenge, detail } = answer;
         self.metrics.answered(HTTP_ROW, column_of_status(status));
         self.body.clear();
         api::encode_error(status, detail, &mut self.body);
-        let reply = Reply { allow, challenge, connection, omit_body, ..Reply::json(status, &self.body) };
+        let reply = Reply { allow, challenge, persistence, omit_body, ..Reply::json(status, &self.body) };
         http::write_reply(replies.next(0, &mut self.pool), &self.date, &reply);
     }
 
@@ -390,8 +390,9 @@ impl Responder {
             }
         };
         self.metrics.answered(HTTP_ROW, column_of_status(Status::Ok));
-        let Form { connection, omit_body } = form;
-        let reply = Reply { connection, omit_body, content_type, ..Reply::json(Status::Ok, body.as_bytes()) };
+        let Form { persistence, omit_body } = form;
+        let reply =
+            Reply { persistence, omit_body, content_type, ..Reply::json(Status::Ok, body.as_bytes()) };
         http::write_reply(replies.next(0, &mut self.pool), &self.date, &reply);
     }
 
@@ -419,8 +420,8 @@ fn write_outcome<S: AsRef<str>>(
         _ => column_of_status(status),
     };
     metrics.answered(expected.call.index(), column);
-    let Form { connection, omit_body } = expected.form;
-    http::write_reply(out, date, &Reply { connection, omit_body, ..Reply::json(status, body) });
+    let Form { persistence, omit_body } = expected.form;
+    http::write_reply(out, date, &Reply { persistence, omit_body, ..Reply::json(status, body) });
 }
 
 /// The `ErrorCode` that an outcome tells a platform; none where the outcome is the operator's.
