@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use api::{Call, Decoded};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
-use http::{Date, Framed, Framer, Reply, Request};
+use http::{DateHeader, Framed, Framer, Reply, Request};
 use rand_chacha::rand_core::Rng as _;
 use support::{
     ACCOUNTS, PLAYERS, PurePath, START_MS, account_id, balance_request, bet_request, create_request, draw,
@@ -296,7 +296,7 @@ fn encode(criterion: &mut Criterion) {
         country: *b"GB",
         extras: None,
     };
-    let date = Date::new(START_MS / 1_000);
+    let date = DateHeader::new(START_MS / 1_000);
     let (mut body, mut out) = (Vec::new(), Vec::new());
 
     // What does an answer cost, JSON and head, into buffers that have the room?

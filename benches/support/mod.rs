@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use api::{Api, Decoded, Manners, Platform};
-use http::{Date, Framed, Framer, Reply};
+use http::{DateHeader, Framed, Framer, Reply};
 use journal::{Journal, Origin, Point};
 use partition::Partition;
 use rand_chacha::ChaCha20Rng;
@@ -159,7 +159,7 @@ pub(crate) struct PurePath {
     api: Api,
     entropy: ChaCha20Rng,
     core: Core,
-    date: Date,
+    date: DateHeader,
     body: Vec<u8>,
     out: Vec<u8>,
 }
@@ -173,7 +173,7 @@ impl PurePath {
             api: api(),
             entropy: entropy(),
             core: Core::new(partition.shard(0), partition, wallet(accounts), journal()),
-            date: Date::new(START_MS / 1_000),
+            date: DateHeader::new(START_MS / 1_000),
             body: Vec::new(),
             out: Vec::new(),
         }

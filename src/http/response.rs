@@ -27,12 +27,12 @@ const SECONDS_MAX: u64 = 253_402_207_200;
 
 /// The value of the `Date` field (RFC 9110 §6.6.1), made once a second and not once per answer.
 #[derive(Clone, Debug)]
-pub struct Date {
+pub struct DateHeader {
     unix_seconds: u64,
     usual_head: [u8; USUAL_HEAD.len()],
 }
 
-impl Date {
+impl DateHeader {
     /// The date of `unix_seconds` since 1970, UTC.
     pub fn new(unix_seconds: u64) -> Self {
         let mut date = Self { unix_seconds: 0, usual_head: *USUAL_HEAD };
@@ -58,7 +58,7 @@ impl Date {
     }
 }
 
-impl Default for Date {
+impl Default for DateHeader {
     /// The first second of 1970, until it is refreshed.
     fn default() -> Self {
         Self::new(0)
@@ -139,7 +139,7 @@ impl<'a> Reply<'a> {
 }
 
 /// Appends `reply` to `out`, head and body. Allocates nothing once `out` has the room.
-pub fn write_reply(out: &mut Vec<u8>, date: &Date, reply: &Reply<'_>) {
+pub fn write_reply(out: &mut Vec<u8>, date: &DateHeader, reply: &Reply<'_>) {
     if reply.is_usual() {
         out.extend_from_slice(&date.usual_head);
     } else {
@@ -156,7 +156,7 @@ pub fn write_reply(out: &mut Vec<u8>, date: &Date, reply: &Reply<'_>) {
 }
 
 /// The head of any answer, up to its length.
-fn write_head(out: &mut Vec<u8>, date: &Date, reply: &Reply<'_>) {
+fn write_head(out: &mut Vec<u8>, date: &DateHeader, reply: &Reply<'_>) {
     let code = reply.status.code();
     let digits = [code / 100, code / 10 % 10, code % 10].map(|digit| b'0' + digit as u8);
     let mut put = |parts: [&[u8]; 3]| parts.iter().for_each(|part| out.extend_from_slice(part));
@@ -210,7 +210,7 @@ mod tests {
     #[track_caller]
     fn check(reply: Reply<'_>, expect: &str) {
         // 1994-11-06 08:49:37 is the example of RFC 9110 §5.6.7.
-        let date = Date::new(784_111_777);
+        let date = DateHeader::new(784_111_777);
         let mut out = b"before".to_vec();
         write_reply(&mut out, &date, &reply);
         let expect = expect.replace('\n', "\r\n").replace("<date>", "Date: Sun, 06 Nov 1994 08:49:37 GMT");
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn an_answer_allocates_nothing_where_there_is_room() {
-        let date = Date::new(784_111_777);
+        let date = DateHeader::new(784_111_777);
         let mut out = Vec::with_capacity(1024);
         let room = out.as_ptr();
         write_reply(&mut out, &date, &Reply::json(Status::Ok, b"{}"));
@@ -296,8 +296,8 @@ mod tests {
 
     #[track_caller]
     fn check_date(unix_seconds: u64, expect: &str) {
-        assert_eq!(std::str::from_utf8(Date::new(unix_seconds).value()), Ok(expect));
-        let mut refreshed = Date::new(1_000_000_000);
+        assert_eq!(std::str::from_utf8(DateHeader::new(unix_seconds).value()), Ok(expect));
+        let mut refreshed = DateHeader::new(1_000_000_000);
         refreshed.refresh(unix_seconds);
         assert_eq!(refreshed.value(), expect.as_bytes());
     }

@@ -14,7 +14,7 @@ use super::undurable::{self, Undurable};
 use super::{Waiter, markers};
 use api::{Api, Call, Decoded, Fault, Probe, Terms};
 use clock::Now;
-use http::{ContentType, Date, Reply, Request, Status};
+use http::{ContentType, DateHeader, Reply, Request, Status};
 use metrics::{Memory, Registry, ShardMetrics};
 use ring::ConnectionId;
 use ring::memory;
@@ -96,7 +96,7 @@ pub(super) struct Asked {
 pub(super) struct Responder {
     pub(super) api: Api,
     pub(super) pool: Pool,
-    pub(super) date: Date,
+    pub(super) date: DateHeader,
     pub(super) stages: Stages,
     pub(super) metrics: Arc<ShardMetrics>,
     registry: Arc<Registry>,
@@ -133,7 +133,7 @@ impl Responder {
             budget_ms,
             api,
             pool: Pool::default(),
-            date: Date::default(),
+            date: DateHeader::default(),
             stages,
             metrics,
             registry,
@@ -407,7 +407,7 @@ impl Responder {
 
 fn write_outcome<S: AsRef<str>>(
     body: &mut Vec<u8>,
-    date: &Date,
+    date: &DateHeader,
     metrics: &ShardMetrics,
     expected: &Expected,
     outcome: &Outcome<S>,

@@ -6,7 +6,7 @@ use crate::data::Reading;
 use crate::net::readiness::Readiness;
 use api::{Api, Decoded, Probe};
 use clock::Clock;
-use http::{Date, Method, Persistence, Reply, Request, Status};
+use http::{DateHeader, Method, Persistence, Reply, Request, Status};
 
 /// What a call is answered that came on a connection from before the server served.
 const ASK_AGAIN: &str = "The server was starting when this connection was made: ask again on another one.";
@@ -17,7 +17,7 @@ pub(crate) struct Answers {
     readiness: Arc<Readiness>,
     reading: Arc<Reading>,
     clock: Clock,
-    date: Date,
+    date: DateHeader,
     /// There is no more room for requests that are not whole.
     pub(super) is_full: bool,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Answers {
 impl Answers {
     /// The answers of a process of this state, which is `reading` its data.
     pub(crate) fn new(api: Api, readiness: Arc<Readiness>, reading: Arc<Reading>, clock: Clock) -> Self {
-        Self { api, readiness, reading, clock, date: Date::default(), is_full: false }
+        Self { api, readiness, reading, clock, date: DateHeader::default(), is_full: false }
     }
 
     /// The answer to a request that came whole. What HTTP itself decides is answered as it will be.
