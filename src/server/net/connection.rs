@@ -23,7 +23,7 @@ use wallet::outcome::Outcome;
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum ConnectionState {
     /// Requests are taken.
     Open,
     /// Nothing is asked on it, and it is to end. Its receive is being cancelled, and then its socket is looked at once more:
@@ -67,7 +67,7 @@ pub(super) struct Connection {
     /// Bytes that are not framed yet; no memory where there are none.
     backlog: Vec<u8>,
     replies: Replies,
-    phase: Phase,
+    state: ConnectionState,
     receiving: bool,
     /// Bytes that the ring is sending; 0 where it is not.
     sending_bytes: usize,
@@ -122,7 +122,7 @@ impl Connection {
             framer: Framer::default(),
             backlog: Vec::new(),
             replies: Replies::default(),
-            phase: Phase::Open,
+            state: ConnectionState::Open,
             receiving: false,
             sending_bytes: 0,
             peer_ended: false,
@@ -162,17 +162,17 @@ impl Connection {
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.phase == Phase::Closed
+        self.state == ConnectionState::Closed
     }
 
     /// Whether it is for [`Connection::end`].
     pub(super) const fn is_over(&self) -> bool {
-        matches!(self.phase, Phase::Leaving | Phase::Aborting)
+        matches!(self.state, ConnectionState::Leaving | ConnectionState::Aborting)
     }
 
     /// Whether it may be asked once more, though it [is over](Self::is_over).
     pub(super) const fn may_stay(&self) -> bool {
-        matches!(self.phase, Phase::Leaving)
+        matches!(self.state, ConnectionState::Leaving)
     }
 
     /// Whether its end has begun, and goes on with each completion.
@@ -182,12 +182,12 @@ impl Connection {
 
     /// Whether nothing is asked on it, so that it may be evicted for another.
     pub(super) fn may_be_evicted(&self) -> bool {
-        self.phase == Phase::Open && matches!(self.wait, Wait::First | Wait::Request)
+        self.state == ConnectionState::Open && matches!(self.wait, Wait::First | Wait::Request)
     }
 
     /// Whether it has had its last answer, and only waits for its peer to end it.
     pub(super) const fn is_done(&self) -> bool {
-        matches!(self.phase, Phase::Lingering)
+        matches!(self.state, ConnectionState::Lingering)
     }
 
     /// It is evicted for another.
@@ -201,19 +201,22 @@ impl Connection {
 
     /// Bytes have come.
     pub(super) fn on_bytes(&mut self, bytes: &[u8], server: &mut Server<'_>) {
-        match self.phase {
-            Phase::Leaving => {
+        match self.state {
+            ConnectionState::Leaving => {
                 self.stay_for_one_more();
                 self.take(bytes, server);
             }
-            Phase::Open => self.take(bytes, server),
-            Phase::Ending | Phase::Lingering | Phase::Aborting | Phase::Closed => {}
+            ConnectionState::Open => self.take(bytes, server),
+            ConnectionState::Ending
+            | ConnectionState::Lingering
+            | ConnectionState::Aborting
+            | ConnectionState::Closed => {}
         }
     }
 
     /// It was to end, and is asked once more.
     const fn stay_for_one_more(&mut self) {
-        (self.phase, self.is_last) = (Phase::Open, true);
+        (self.state, self.is_last) = (ConnectionState::Open, true);
         (self.cancelled, self.has_looked) = (false, false);
     }
 
@@ -235,7 +238,7 @@ impl Connection {
     }
 
     fn keep(&mut self, bytes: &[u8], responder: &mut Responder) {
-        if self.phase != Phase::Open || bytes.is_empty() {
+        if self.state != ConnectionState::Open || bytes.is_empty() {
             return;
         }
         responder.pool.stock(&mut self.backlog).extend_from_slice(bytes);
@@ -246,7 +249,7 @@ impl Connection {
     pub(super) fn serve_backlog(&mut self, server: &mut Server<'_>) {
         let mut backlog = std::mem::take(&mut self.backlog);
         let consumed = self.serve(&backlog, server);
-        if consumed == backlog.len() || self.phase != Phase::Open {
+        if consumed == backlog.len() || self.state != ConnectionState::Open {
             return server.responder.pool.give(backlog);
         }
         backlog.drain(..consumed);
@@ -278,7 +281,7 @@ impl Connection {
                     return at;
                 }
                 Framed::Reject(status) => {
-                    self.phase = Phase::Ending;
+                    self.state = ConnectionState::Ending;
                     let omit_body = http::asks_head(&input[at..]);
                     refuse(status, omit_body, responder, &mut self.replies);
                     return input.len();
@@ -305,7 +308,7 @@ impl Connection {
                     self.sampled =
                         self.sampled.or(responder.stages.follow(number, took_place.then_some(place)));
                     if persistence == http::Persistence::Close {
-                        self.phase = Phase::Ending;
+                        self.state = ConnectionState::Ending;
                         return input.len();
                     }
                 }
@@ -316,7 +319,7 @@ impl Connection {
 
     /// Whether one more request may be taken.
     fn has_room(&self) -> bool {
-        self.phase == Phase::Open
+        self.state == ConnectionState::Open
             && self.barrier.is_none()
             && !self.put_off
             && self.replies.waiting() < limits::PIPELINE_DEPTH_MAX
@@ -361,7 +364,7 @@ impl Connection {
         after: Sequence,
         responder: &mut Responder,
     ) {
-        if !matches!(self.phase, Phase::Aborting | Phase::Closed) {
+        if !matches!(self.state, ConnectionState::Aborting | ConnectionState::Closed) {
             self.put_off = false;
             self.barrier = self.barrier.filter(|barrier| *barrier != waiter.place);
             responder.fill(&mut self.replies, waiter, outcome, after);
@@ -370,7 +373,7 @@ impl Connection {
 
     /// What was changed up to `durable` is on stable storage.
     pub(super) fn on_durable(&mut self, durable: Sequence, pool: &mut Pool) {
-        if !matches!(self.phase, Phase::Aborting | Phase::Closed) {
+        if !matches!(self.state, ConnectionState::Aborting | ConnectionState::Closed) {
             self.replies.on_durable(durable, pool);
         }
     }
@@ -382,29 +385,29 @@ impl Connection {
 
     /// Bytes are there that no buffer was free for.
     pub(super) fn on_no_buffer(&mut self) {
-        if self.phase == Phase::Leaving {
+        if self.state == ConnectionState::Leaving {
             self.stay_for_one_more();
         }
     }
 
     /// A receive has ended without a word of the peer.
     pub(super) fn on_cancelled(&mut self) {
-        if self.phase == Phase::Leaving && self.has_looked {
+        if self.state == ConnectionState::Leaving && self.has_looked {
             self.abort();
         }
     }
 
     /// Bytes have come and were thrown away.
     pub(super) fn on_discarded(&mut self, now_ms: u64) {
-        if self.phase == Phase::Lingering {
+        if self.state == ConnectionState::Lingering {
             self.since_ms = now_ms;
         }
     }
 
     /// The connection is broken, or there is nothing left to exchange on it.
     pub(super) fn abort(&mut self) {
-        if self.phase != Phase::Closed {
-            self.phase = Phase::Aborting;
+        if self.state != ConnectionState::Closed {
+            self.state = ConnectionState::Aborting;
             (self.backlog, self.is_new) = (Vec::new(), false);
         }
     }
@@ -428,15 +431,15 @@ impl Connection {
 
     /// Ends a connection that nothing was asked on; where something is asked right now it ends with the answer to that.
     pub(super) fn end_idle(&mut self) {
-        if self.phase != Phase::Open {
+        if self.state != ConnectionState::Open {
             return;
         }
         if !self.is_idle() {
             self.is_last = true;
         } else if self.owes() {
-            self.phase = Phase::Ending;
+            self.state = ConnectionState::Ending;
         } else if self.receiving {
-            self.phase = Phase::Leaving;
+            self.state = ConnectionState::Leaving;
         } else {
             // Bytes are there that no buffer was free for.
             self.is_last = true;

@@ -1,6 +1,6 @@
 //! Clients that have gone: what tells them from those that only have no more to ask.
 
-use super::{Connection, NS_PER_MS, Phase};
+use super::{Connection, ConnectionState, NS_PER_MS};
 
 /// Since when a request may have waited that nobody has looked for.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +56,7 @@ impl Connection {
         if has_gone && self.owes() {
             // What was asked before is answered.
             (self.backlog, self.is_new) = (Vec::new(), false);
-        } else if has_gone || matches!(self.phase, Phase::Lingering | Phase::Leaving) {
+        } else if has_gone || matches!(self.state, ConnectionState::Lingering | ConnectionState::Leaving) {
             self.abort();
         }
         !has_gone

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::waits::Wait;
-use super::{Connection, Phase};
+use super::{Connection, ConnectionState};
 use crate::net::markers;
 use crate::net::stages::Stages;
 use crate::net::wire::Wire;
@@ -23,8 +23,8 @@ impl Connection {
         if self.is_over() {
             return Ok(());
         }
-        if self.phase == Phase::Open && self.peer_ended && !self.has_more() {
-            self.phase = Phase::Ending;
+        if self.state == ConnectionState::Open && self.peer_ended && !self.has_more() {
+            self.state = ConnectionState::Ending;
         }
         let sends = self.is_to_send();
         if sends {
@@ -35,12 +35,12 @@ impl Connection {
             markers::reply_handed_over(self.id, self.sending_bytes);
             wire.send(self.id, self.replies.take_ready())?;
         }
-        if self.phase == Phase::Ending && !self.owes() {
+        if self.state == ConnectionState::Ending && !self.owes() {
             if self.peer_ended {
                 self.abort();
                 return Ok(());
             }
-            self.phase = Phase::Lingering;
+            self.state = ConnectionState::Lingering;
             self.lingers_until_ms = now.mono_ms().saturating_add(limits::LINGER_MS);
             wire.shutdown(self.id)?;
         }
@@ -67,7 +67,7 @@ impl Connection {
         if self.receiving || self.peer_ended {
             return Ok(());
         }
-        if self.phase != Phase::Open {
+        if self.state != ConnectionState::Open {
             self.receiving = true;
             return wire.discard(self.id);
         }
@@ -85,12 +85,12 @@ impl Connection {
     /// Goes on ending a connection that [is over](Connection::is_over): cancels what is under way, and closes it once
     /// nothing is.
     pub(in crate::net) fn end(&mut self, wire: &mut impl Wire, stages: &mut Stages) -> io::Result<()> {
-        if self.phase == Phase::Aborting {
+        if self.state == ConnectionState::Aborting {
             if let Some(sampled) = self.sampled.take() {
                 stages.give_up(sampled);
             }
             if wire.is_quiet(self.id) {
-                self.phase = Phase::Closed;
+                self.state = ConnectionState::Closed;
                 return wire.close(self.id);
             }
         }
@@ -98,7 +98,10 @@ impl Connection {
             wire.abort(self.id)?;
         }
         // A cancellation wins against bytes that have come and that nobody was told of.
-        if self.phase == Phase::Leaving && !self.receiving && !std::mem::replace(&mut self.has_looked, true) {
+        if self.state == ConnectionState::Leaving
+            && !self.receiving
+            && !std::mem::replace(&mut self.has_looked, true)
+        {
             self.receiving = true;
             return wire.look(self.id);
         }

@@ -1,6 +1,6 @@
 //! What a connection waits for, and for how long.
 
-use super::{Connection, Phase, refuse};
+use super::{Connection, ConnectionState, refuse};
 use crate::net::Timeouts;
 use crate::net::responder::Responder;
 use http::Status;
@@ -23,7 +23,7 @@ pub(super) enum Wait {
 impl Connection {
     /// What it waits for now.
     pub(super) fn waits_for(&self) -> Wait {
-        if self.phase == Phase::Lingering {
+        if self.state == ConnectionState::Lingering {
             Wait::PeerEnds
         } else if self.sending_bytes > 0 {
             Wait::PeerReads
@@ -62,18 +62,18 @@ impl Connection {
     /// Its time has run out, as far as the end of the last turn knew.
     pub(in crate::net) fn on_deadline(&mut self, responder: &mut Responder) {
         // What has come in this turn has ended that wait, and the next one is begun when the turn ends.
-        let is_exchanging = matches!(self.phase, Phase::Open | Phase::Ending);
+        let is_exchanging = matches!(self.state, ConnectionState::Open | ConnectionState::Ending);
         if is_exchanging && (self.is_to_send() || self.waits_for() != self.wait) {
             return;
         }
-        match (self.wait, self.phase) {
-            (Wait::First | Wait::Request, Phase::Open) => self.end_idle(),
-            (Wait::RestOfRequest, Phase::Open) => {
-                self.phase = Phase::Ending;
+        match (self.wait, self.state) {
+            (Wait::First | Wait::Request, ConnectionState::Open) => self.end_idle(),
+            (Wait::RestOfRequest, ConnectionState::Open) => {
+                self.state = ConnectionState::Ending;
                 let omit_body = http::asks_head(&std::mem::take(&mut self.backlog));
                 refuse(Status::Timeout, omit_body, responder, &mut self.replies);
             }
-            (_, Phase::Leaving) => {}
+            (_, ConnectionState::Leaving) => {}
             _ => self.abort(),
         }
     }
