@@ -24,7 +24,7 @@ use std::time::Duration;
 use descriptors::raise;
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use housekeeper::{Housekeeper, Kept};
-use listen::{Bound, bind};
+use listen::{BoundListener, bind};
 use rustix::fs::Mode;
 use rustix::process::Resource;
 use rustix::thread::{sched_getaffinity, sched_setaffinity};
@@ -191,7 +191,7 @@ fn leave(readiness: &Readiness, grace_ms: u64) {
 
 /// Answers what comes until the shards do.
 fn begin_startup(
-    listeners: [&Bound; 2],
+    listeners: [&BoundListener; 2],
     open_files: usize,
     config: &Config,
     shared: &Shared,

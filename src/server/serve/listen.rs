@@ -10,7 +10,7 @@ use super::Failure;
 use crate::config;
 
 /// The sockets of one listener, one per shard; the kernel deals connections among them.
-pub(super) struct Bound {
+pub(super) struct BoundListener {
     pub(super) address: SocketAddr,
     pub(super) sockets: Vec<TcpListener>,
 }
@@ -20,7 +20,7 @@ pub(super) struct Bound {
 ///
 /// # Errors
 /// Where the port is in use, or the address is not to be had.
-pub(super) fn bind(address: SocketAddr, shards: usize, send_ms: u64) -> Result<Bound, Failure> {
+pub(super) fn bind(address: SocketAddr, shards: usize, send_ms: u64) -> Result<BoundListener, Failure> {
     let failed = |error: io::Error| Failure::start(format!("can't listen on {address}: {}", reason(&error)));
     // Sockets that share a port are let in beside those of another process of the same user. So the first one has the port
     // alone, and shares it only once it listens: of two processes that start together one is refused. The kernel looks at
@@ -30,7 +30,7 @@ pub(super) fn bind(address: SocketAddr, shards: usize, send_ms: u64) -> Result<B
     sockopt::set_socket_reuseport(&first, true).map_err(|error| failed(error.into()))?;
     let others = (1..shards).map(|_| listen(address, true, send_ms));
     let sockets = std::iter::once(Ok(first)).chain(others).collect::<io::Result<_>>().map_err(failed)?;
-    Ok(Bound { address, sockets })
+    Ok(BoundListener { address, sockets })
 }
 
 /// Listens alone. The kernel closes the ring of a process that was killed a moment after the process has ended, and its

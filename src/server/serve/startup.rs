@@ -17,12 +17,12 @@ use std::thread::JoinHandle;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
-use super::listen::Bound;
+use super::listen::BoundListener;
 use super::say::say;
 use crate::net::Timeouts;
 pub(super) use answers::Answers;
 use clock::Clock;
-use connection::Connection;
+use connection::StartupConnection;
 
 /// The thread accepts and answers.
 const STARTING: u8 = 0;
@@ -32,7 +32,7 @@ const HANDED_OVER: u8 = 1;
 const STOPPING: u8 = 2;
 
 /// What the process and the thread share.
-struct Shared {
+struct StartupControl {
     phase: AtomicU8,
     /// Wakes the thread.
     eventfd: OwnedFd,
@@ -40,7 +40,7 @@ struct Shared {
 
 /// The thread that answers while the server starts.
 pub(super) struct Startup {
-    shared: Arc<Shared>,
+    control: Arc<StartupControl>,
     /// Ends once it accepts no more.
     accepts: mpsc::Receiver<()>,
     thread: JoinHandle<()>,
@@ -53,27 +53,27 @@ impl Startup {
     /// # Errors
     /// Where the process has no descriptors left.
     pub(super) fn begin(
-        listeners: [&Bound; 2],
+        bound: [&BoundListener; 2],
         open_files: usize,
         timeouts: Timeouts,
         clock: Clock,
         answers: Answers,
     ) -> io::Result<Self> {
         let eventfd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let shared = Arc::new(Shared { phase: AtomicU8::new(STARTING), eventfd });
+        let control = Arc::new(StartupControl { phase: AtomicU8::new(STARTING), eventfd });
         let (accepting, accepts) = mpsc::channel();
-        let mut doors = Vec::new();
-        for (is_operator, bound) in [(false, listeners[0]), (true, listeners[1])] {
-            for socket in &bound.sockets {
+        let mut listeners = Vec::new();
+        for (is_operator, listener) in [(false, bound[0]), (true, bound[1])] {
+            for socket in &listener.sockets {
                 // Whether it blocks is the socket's own, for all its descriptors.
                 socket.set_nonblocking(true)?;
-                doors.push(Door { socket: socket.try_clone()?, is_operator });
+                listeners.push(StartupListener { socket: socket.try_clone()?, is_operator });
             }
         }
         let places = (open_files / FILES_PER_CONNECTION).clamp(1, limits::STARTUP_CONNECTIONS_MAX);
-        let waiter = Waiter {
-            shared: Arc::clone(&shared),
-            doors,
+        let server = StartupServer {
+            control: Arc::clone(&control),
+            listeners,
             accepting: Some(accepting),
             places,
             connections: Vec::new(),
@@ -82,23 +82,23 @@ impl Startup {
             timeouts,
             rests_until_ms: 0,
             stops_ms: None,
-            addresses: Some([listeners[0].address, listeners[1].address]),
+            addresses: Some(bound.map(|listener| listener.address)),
         };
-        let thread = std::thread::Builder::new().name("startup".into()).spawn(move || waiter.run())?;
-        Ok(Self { shared, accepts, thread })
+        let thread = std::thread::Builder::new().name("startup".into()).spawn(move || server.run())?;
+        Ok(Self { control, accepts, thread })
     }
 
     /// Accepts no more once this returns, and leaves the listeners as they were. What was accepted is answered beside the
     /// shards.
     pub(super) fn hand_over(&self) {
-        self.shared.enter(HANDED_OVER);
+        self.control.enter(HANDED_OVER);
         // Nothing is ever sent: it ends.
         let _ = self.accepts.recv();
     }
 
     /// The process stops. Ends what was not asked yet, and gives the rest the time of the drain.
     pub(super) fn stop(&self) {
-        self.shared.enter(STOPPING);
+        self.control.enter(STOPPING);
     }
 
     /// Waits until all of it is answered.
@@ -108,7 +108,7 @@ impl Startup {
     }
 }
 
-impl Shared {
+impl StartupControl {
     fn enter(&self, phase: u8) {
         self.phase.store(phase, Ordering::Release);
         // It refuses a write only where its counter is at its end, and then it is signalled already.
@@ -120,20 +120,20 @@ impl Shared {
 const FILES_PER_CONNECTION: usize = 16;
 
 /// A socket that is listened on.
-struct Door {
+struct StartupListener {
     socket: TcpListener,
     is_operator: bool,
 }
 
 /// The thread's own.
-struct Waiter {
-    shared: Arc<Shared>,
+struct StartupServer {
+    control: Arc<StartupControl>,
     /// Copies of the shards' descriptors; none after the hand-over.
-    doors: Vec<Door>,
+    listeners: Vec<StartupListener>,
     accepting: Option<mpsc::Sender<()>>,
     /// Connections of each of the two listeners.
     places: usize,
-    connections: Vec<Connection>,
+    connections: Vec<StartupConnection>,
     answers: Answers,
     clock: Clock,
     timeouts: Timeouts,
@@ -145,15 +145,15 @@ struct Waiter {
     addresses: Option<[SocketAddr; 2]>,
 }
 
-impl Waiter {
+impl StartupServer {
     fn run(mut self) {
         loop {
             let now_ms = self.now_ms();
-            match self.shared.phase.load(Ordering::Acquire) {
+            match self.control.phase.load(Ordering::Acquire) {
                 STARTING => self.say_where(now_ms),
-                HANDED_OVER => self.leave_the_doors(now_ms),
+                HANDED_OVER => self.release_listeners(now_ms),
                 _ => {
-                    self.leave_the_doors(now_ms);
+                    self.release_listeners(now_ms);
                     // From the beginning of the stop, whatever is exchanged meanwhile.
                     let drain_ms = self.timeouts.drain_ms;
                     let deadline_ms = *self.stops_ms.get_or_insert(now_ms.saturating_add(drain_ms));
@@ -175,13 +175,13 @@ impl Waiter {
     }
 
     /// Accepts no more; the listeners are for the shards.
-    fn leave_the_doors(&mut self, now_ms: u64) {
+    fn release_listeners(&mut self, now_ms: u64) {
         if self.accepting.is_some() {
             self.connections.iter_mut().for_each(|connection| connection.on_hand_over(now_ms));
         }
-        for door in self.doors.drain(..) {
+        for listener in self.listeners.drain(..) {
             // It worked the other way round.
-            let _ = door.socket.set_nonblocking(false);
+            let _ = listener.socket.set_nonblocking(false);
         }
         self.accepting = None;
     }
@@ -202,30 +202,30 @@ impl Waiter {
     fn wait(&mut self, now_ms: u64) {
         let is_resting = now_ms < self.rests_until_ms;
         let is_open = [false, true].map(|is_operator| !is_resting && self.has_place(is_operator));
-        let doors = self.doors.iter().filter(|door| is_open[usize::from(door.is_operator)]);
-        let mut polled = vec![PollFd::new(&self.shared.eventfd, PollFlags::IN)];
+        let listeners = self.listeners.iter().filter(|listener| is_open[usize::from(listener.is_operator)]);
+        let mut polled = vec![PollFd::new(&self.control.eventfd, PollFlags::IN)];
         polled.extend(self.connections.iter().map(|connection| {
             let flags = if connection.is_sending() { PollFlags::OUT } else { PollFlags::IN };
             PollFd::new(connection.stream(), flags)
         }));
-        polled.extend(doors.clone().map(|door| PollFd::new(&door.socket, PollFlags::IN)));
+        polled.extend(listeners.clone().map(|listener| PollFd::new(&listener.socket, PollFlags::IN)));
         let timeout = self.timeout(now_ms);
         if poll(&mut polled, timeout.as_ref()).is_err() {
             // A signal: the next look begins anew.
             return;
         }
         let has_come: Vec<bool> = polled.iter().map(|one| !one.revents().is_empty()).collect();
-        let (has_come, doors_called) = has_come.split_at(1 + self.connections.len());
-        let called: Vec<usize> = (0..self.doors.len())
-            .filter(|at| is_open[usize::from(self.doors[*at].is_operator)])
-            .zip(doors_called)
+        let (has_come, listeners_called) = has_come.split_at(1 + self.connections.len());
+        let called: Vec<usize> = (0..self.listeners.len())
+            .filter(|at| is_open[usize::from(self.listeners[*at].is_operator)])
+            .zip(listeners_called)
             .filter_map(|(at, called)| called.then_some(at))
             .collect();
         if has_come[0] {
-            let _ = rustix::io::read(&self.shared.eventfd, &mut [0; 8]);
+            let _ = rustix::io::read(&self.control.eventfd, &mut [0; 8]);
         }
         let now_ms = self.now_ms();
-        let buffered: usize = self.connections.iter().map(Connection::buffered).sum();
+        let buffered: usize = self.connections.iter().map(StartupConnection::buffered).sum();
         self.answers.is_full = buffered > limits::STARTUP_BYTES_MAX;
         for (connection, has_come) in self.connections.iter_mut().zip(&has_come[1..]) {
             if *has_come {
@@ -234,14 +234,14 @@ impl Waiter {
             connection.on_time(now_ms, &self.timeouts, &mut self.answers);
         }
         // After the hand-over began they are the shards'.
-        if self.shared.phase.load(Ordering::Acquire) == STARTING {
+        if self.control.phase.load(Ordering::Acquire) == STARTING {
             called.into_iter().for_each(|at| self.accept(at, now_ms));
         }
     }
 
     /// Until the next deadline; for ever where there is none.
     fn timeout(&self, now_ms: u64) -> Option<Timespec> {
-        let connections = self.connections.iter().map(Connection::deadline_ms);
+        let connections = self.connections.iter().map(StartupConnection::deadline_ms);
         let rest = (now_ms < self.rests_until_ms).then_some(self.rests_until_ms);
         let long = self.addresses.map(|_| limits::PROGRESS_AFTER_MS).filter(|_| self.accepting.is_some());
         let next_ms = connections.chain(rest).chain(long).min()?;
@@ -252,12 +252,12 @@ impl Waiter {
     fn has_place(&self, is_operator: bool) -> bool {
         let mut of_it = self.connections.iter().filter(|connection| connection.is_operator() == is_operator);
         // One that was asked nothing makes way.
-        of_it.clone().count() < self.places || of_it.any(Connection::is_idle)
+        of_it.clone().count() < self.places || of_it.any(StartupConnection::is_idle)
     }
 
     /// Takes one connection of a socket. Where all places are taken, the oldest that nothing was asked on ends.
     fn accept(&mut self, at: usize, now_ms: u64) {
-        let Door { socket, is_operator } = &self.doors[at];
+        let StartupListener { socket, is_operator } = &self.listeners[at];
         let is_operator = *is_operator;
         if !self.has_place(is_operator) {
             return;
@@ -282,7 +282,7 @@ impl Waiter {
                 return;
             }
         };
-        let of_it = |connection: &&mut Connection| connection.is_operator() == is_operator;
+        let of_it = |connection: &&mut StartupConnection| connection.is_operator() == is_operator;
         if self.connections.iter_mut().filter(of_it).count() >= self.places
             && let Some(idle) = self.connections.iter_mut().filter(of_it).find(|known| known.is_idle())
         {
@@ -290,6 +290,6 @@ impl Waiter {
         }
         self.connections.retain(|connection| !connection.is_closed());
         let deadline_ms = now_ms.saturating_add(self.timeouts.request_ms);
-        self.connections.push(Connection::new(stream, is_operator, deadline_ms));
+        self.connections.push(StartupConnection::new(stream, is_operator, deadline_ms));
     }
 }

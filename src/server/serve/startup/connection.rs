@@ -20,7 +20,7 @@ enum StartupStage {
     Closed,
 }
 
-pub(super) struct Connection {
+pub(super) struct StartupConnection {
     stream: TcpStream,
     is_operator: bool,
     framer: Framer,
@@ -31,7 +31,7 @@ pub(super) struct Connection {
     deadline_ms: u64,
 }
 
-impl Connection {
+impl StartupConnection {
     /// A connection to one of the two listeners, with a socket that does not block.
     pub(super) fn new(stream: TcpStream, is_operator: bool, deadline_ms: u64) -> Self {
         let framer = Framer::default();
