@@ -6,9 +6,9 @@
 //! hold. One that is killed has left what the next one can go on from.
 
 mod files;
+mod generation;
 mod marks;
-mod reading;
-mod state;
+mod progress;
 
 use std::fmt;
 use std::path::Path;
@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 pub use files::ShardFiles;
 use files::SnapshotSink;
+use generation::{Generation, Reason};
 pub use marks::ShardMark;
-pub use reading::Reading;
-use state::{Reason, State};
+pub use progress::ReadProgress;
 
 use crate::config::Demo;
 use calendar::Zones;
@@ -32,7 +32,7 @@ use storage::FileError;
 use storage::directory::DataDirectory;
 use storage::generations::{self, REMEDY, check_generation};
 use storage::manifest::Manifest;
-use storage::segments::End;
+use storage::segments::JournalEnd;
 use wallet::account::{AccountRef, Profile};
 use wallet::amount::Amount;
 use wallet::settings::Settings;
@@ -48,7 +48,7 @@ pub struct ShardStart {
     /// The last record that is durable.
     pub last: Point,
     /// Where its journal ends.
-    pub end: End,
+    pub end: JournalEnd,
     /// Its files.
     pub files: ShardFiles,
     /// Its mark.
@@ -128,7 +128,7 @@ impl std::error::Error for Error {}
 
 /// What a start needs to know.
 #[derive(Debug)]
-pub struct Opening {
+pub struct OpenParameters {
     /// How the slots are dealt from now on.
     pub partition: Partition,
     /// What is served.
@@ -148,10 +148,10 @@ pub struct Opening {
     /// The directory was made by this start.
     pub is_made: bool,
     /// Where it is told how much was read.
-    pub reading: Arc<Reading>,
+    pub progress: Arc<ReadProgress>,
 }
 
-impl Opening {
+impl OpenParameters {
     /// What is to be journaled of the configuration, at a time.
     fn settings(&self, now_ms: Millis) -> Settings {
         let mut settings = self.catalog.settings();
@@ -166,10 +166,10 @@ impl Opening {
 /// # Errors
 /// Where another process holds it, where something is missing or damaged, where it is not what is to be served, and where
 /// the system clock can't be believed.
-pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
+pub fn open(path: &Path, parameters: &OpenParameters) -> Result<Data, Error> {
     let mut directory = DataDirectory::lock(path)?;
     let (mut notes, mut left, mut replayed) = (Vec::new(), Vec::new(), 0);
-    let found = find(&directory, opening)?;
+    let found = find(&directory, parameters)?;
     let unfinished = match &found {
         Some(found) if found.generation > 0 => {
             check_generation(path, found)?;
@@ -179,34 +179,34 @@ pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
     };
     // It is a data directory, or a new one.
     directory.make_lock_file()?;
-    let state = match found {
+    let opened = match found {
         None => {
-            let was = if opening.is_made { "was not there" } else { "was empty" };
+            let was = if parameters.is_made { "was not there" } else { "was empty" };
             notes.push(format!("the data directory {} {was}: new data are begun in it", path.display()));
-            State::first(&directory, opening, false)?
+            Generation::first(&directory, parameters, false)?
         }
-        Some(found) if found.generation == 0 => State::first(&directory, opening, true)?,
+        Some(found) if found.generation == 0 => Generation::first(&directory, parameters, true)?,
         Some(found) => {
-            let recovered = recover_all(&directory, found, &opening.reading, &mut notes)?;
+            let recovered = recover_all(&directory, found, &parameters.progress, &mut notes)?;
             replayed = recovered.iter().map(|(shard, _)| shard.replayed).sum();
-            let Decision { begin_ms, rebases, note } = decide(&recovered, opening)?;
+            let Decision { begin_ms, rebases, note } = decide(&recovered, parameters)?;
             notes.extend(note);
             // A start that was killed may have replaced the manifest and not have made that durable.
             directory.sync_entries()?;
             directory.close_to_others()?;
             left.extend(remove(&directory, &unfinished, &mut notes));
             left.extend(supersede(&directory, found.generation, &mut notes)?);
-            let reasons = Reason::all(&found, opening.partition);
+            let reasons = Reason::all(&found, parameters.partition);
             if reasons.is_empty() && !rebases {
-                State::known(&directory, found, recovered)?
+                Generation::unchanged(&directory, found, recovered)?
             } else {
                 notes.extend(reasons.iter().map(ToString::to_string));
-                State::dealt(&directory, found, recovered, opening, rebases.then_some(begin_ms))?
+                Generation::rewritten(&directory, found, recovered, parameters, rebases.then_some(begin_ms))?
             }
         }
     };
-    let (generation, served) = (state.manifest.generation, state.manifest.shards);
-    let shards = state.finish(&directory, opening).inspect_err(|_| {
+    let (generation, served) = (opened.manifest.generation, opened.manifest.shards);
+    let shards = opened.finish(&directory, parameters).inspect_err(|_| {
         // On a full disk it would keep the room that others need. Where it can't be removed the next start does it.
         if Manifest::read(path)
             .is_ok_and(|manifest| manifest.is_some_and(|held| held.generation < generation))
@@ -223,7 +223,7 @@ pub fn open(path: &Path, opening: &Opening) -> Result<Data, Error> {
 }
 
 /// What is in the directory; `None` where nothing is, or only what has nothing to do with data.
-fn find(directory: &DataDirectory, opening: &Opening) -> Result<Option<Manifest>, Error> {
+fn find(directory: &DataDirectory, parameters: &OpenParameters) -> Result<Option<Manifest>, Error> {
     let path = directory.path();
     let Some(found) = Manifest::read(path)? else {
         if directory.is_empty()? {
@@ -235,7 +235,7 @@ fn find(directory: &DataDirectory, opening: &Opening) -> Result<Option<Manifest>
             manifest.display()
         )));
     };
-    if found.generation > 0 && found.demo != opening.demo.is_some() {
+    if found.generation > 0 && found.demo != parameters.demo.is_some() {
         let (holds, asked) = if found.demo { ("demo data", "other") } else { ("other data", "demo") };
         let path = path.display();
         return Err(Error::Other(format!(
@@ -276,35 +276,35 @@ fn remove(directory: &DataDirectory, generations: &[u64], notes: &mut Vec<String
 }
 
 /// Whether the system clock can be believed beside what was recovered.
-fn decide(recovered: &[Found], opening: &Opening) -> Result<Decision, Error> {
+fn decide(recovered: &[RecoveredShard], parameters: &OpenParameters) -> Result<Decision, Error> {
     let start = Start {
-        system_ms: opening.now_ms,
+        system_ms: parameters.now_ms,
         journal_ms: recovered.iter().map(|(shard, _)| shard.now_ms).max().filter(|ms| *ms > 0),
-        retention_ms: opening.catalog.retention_ms,
-        is_demo: opening.demo.is_some(),
-        confirmed: opening.confirmed,
+        retention_ms: parameters.catalog.retention_ms,
+        is_demo: parameters.demo.is_some(),
+        confirmed: parameters.confirmed,
     };
     start::decide(&start).map_err(Error::Other)
 }
 
 /// A shard as it was, and its mark with its count; `None` in data of format version 1.
-type Found = (Recovered, Option<(Mark, u64)>);
+type RecoveredShard = (Recovered, Option<(Mark, u64)>);
 
 /// Recovers all shards of a generation, each on a thread of its own.
 fn recover_all(
     directory: &DataDirectory,
     manifest: Manifest,
-    reading: &Reading,
+    progress: &ReadProgress,
     notes: &mut Vec<String>,
-) -> Result<Vec<Found>, Error> {
+) -> Result<Vec<RecoveredShard>, Error> {
     let files: Vec<ShardFiles> =
         (0..manifest.shards).map(|shard| ShardFiles::of(directory, manifest, shard)).collect();
-    files.iter().for_each(|files| reading.expect(files.bytes()));
-    let recover = |files: &ShardFiles| -> Result<Found, Error> {
+    files.iter().for_each(|files| progress.expect(files.bytes()));
+    let recover = |files: &ShardFiles| -> Result<RecoveredShard, Error> {
         let mark = if manifest.has_marks() { Some(files.mark()?) } else { None };
-        Ok((files.recover(mark.map(|(mark, _)| mark), reading)?, mark))
+        Ok((files.recover(mark.map(|(mark, _)| mark), progress)?, mark))
     };
-    let recovered: Vec<Result<Found, Error>> = std::thread::scope(|scope| {
+    let recovered: Vec<Result<RecoveredShard, Error>> = std::thread::scope(|scope| {
         let threads: Vec<_> = files.iter().map(|files| scope.spawn(|| recover(files))).collect();
         let joined = threads.into_iter().map(|thread| thread.join().expect("a recovery does not panic"));
         joined.collect()
@@ -329,7 +329,7 @@ const DEMO_FUNDS_MINOR: i64 = 100_000_000;
 
 /// Puts the demo accounts in that are missing (protocol §7); `true` where there were any.
 fn put_demo(wallets: &mut [Wallet], partition: Partition, demo: Demo, now_ms: Millis) -> bool {
-    let opening = Amount::from_minor(DEMO_FUNDS_MINOR).expect("not negative");
+    let funds = Amount::from_minor(DEMO_FUNDS_MINOR).expect("not negative");
     let profile = Profile::of(*b"GB");
     let mut added = false;
     for wallet in wallets.iter_mut().filter(|wallet| wallet.accounts() == 0) {
@@ -338,7 +338,7 @@ fn put_demo(wallets: &mut [Wallet], partition: Partition, demo: Demo, now_ms: Mi
     let mut put = |account: &str, key: &str| {
         let account = AccountRef::new(account);
         let owner: ShardId = partition.owner(account.hash().slot());
-        added |= wallets[owner.index()].put_demo_account(now_ms, &account, &profile, opening, key);
+        added |= wallets[owner.index()].put_demo_account(now_ms, &account, &profile, funds, key);
     };
     put("default/admin", "20fbd3b9-eef2-49cd-9976-50f0d34e7f7c");
     for number in 1..=demo.accounts {
@@ -349,7 +349,7 @@ fn put_demo(wallets: &mut [Wallet], partition: Partition, demo: Demo, now_ms: Mi
 
 /// What waits to be folded.
 #[derive(Debug)]
-pub struct Waiting {
+pub struct FoldBacklog {
     /// The segments, in their order.
     pub segments: Vec<u32>,
     /// How long the snapshot is that they are folded into.
@@ -361,11 +361,11 @@ pub struct Waiting {
 ///
 /// # Errors
 /// What the files say.
-pub fn waiting(files: &ShardFiles, current: u32) -> Result<Waiting, Error> {
+pub fn fold_backlog(files: &ShardFiles, current: u32) -> Result<FoldBacklog, Error> {
     let sealed: Vec<u32> =
         files.directory.segments()?.into_iter().filter(|number| *number < current).collect();
     let Some((name, source)) = files.snapshot()?.filter(|_| !sealed.is_empty()) else {
-        return Ok(Waiting { segments: sealed, snapshot_bytes: 0 });
+        return Ok(FoldBacklog { segments: sealed, snapshot_bytes: 0 });
     };
     let snapshot_bytes = source.bytes()?;
     let header = SnapshotReader::header_of(&name, source, files.origin).map_err(recovery::Error::from)?;
@@ -375,7 +375,7 @@ pub fn waiting(files: &ShardFiles, current: u32) -> Result<Waiting, Error> {
         files.directory.remove_snapshots_before(header.covers.sequence)?;
         files.directory.remove_segments(covered)?;
     }
-    Ok(Waiting { segments: waiting.to_vec(), snapshot_bytes })
+    Ok(FoldBacklog { segments: waiting.to_vec(), snapshot_bytes })
 }
 
 /// Folds these segments of a shard, the first ones of those that wait, into its snapshot. One of them at a time is in memory

@@ -34,7 +34,7 @@ use startup::{Answers, Startup};
 use timekeeper::Timekeeper;
 
 use crate::config::{self, Config};
-use crate::data::{self, Data, Opening, Reading, ShardStart};
+use crate::data::{self, Data, OpenParameters, ReadProgress, ShardStart};
 use crate::net::readiness::{ReadOnly, Readiness};
 use crate::net::stalls::StallLog;
 use crate::net::{self, Driver, Parts};
@@ -116,9 +116,9 @@ pub fn run(config: Config) -> Result<(), Failure> {
         connections: descriptors::connections(open_files),
         stalls: (0..shards).map(|_| Arc::default()).collect(),
     };
-    let reading = Arc::new(Reading::default());
-    let startup = begin_startup([&platform, &operator], open_files, &config, &shared, &reading)?;
-    let opened = open_data(&config, partition, is_made, &shared.clock, reading);
+    let read_progress = Arc::new(ReadProgress::default());
+    let startup = begin_startup([&platform, &operator], open_files, &config, &shared, &read_progress)?;
+    let opened = open_data(&config, partition, is_made, &shared.clock, read_progress);
     let Data { directory, shards: data, notes, .. } = opened?;
     say_notes(notes);
     data.iter().for_each(|shard| shared.clock.begin_at(shard.now_ms));
@@ -195,11 +195,11 @@ fn begin_startup(
     open_files: usize,
     config: &Config,
     shared: &Shared,
-    reading: &Arc<Reading>,
+    read_progress: &Arc<ReadProgress>,
 ) -> Result<Startup, Failure> {
     let api = Api::new(config.platforms.clone(), config.operator_token.clone());
     let (readiness, clock) = (Arc::clone(&shared.readiness), shared.clock.clone());
-    let answers = Answers::new(api, readiness, Arc::clone(reading), clock.clone());
+    let answers = Answers::new(api, readiness, Arc::clone(read_progress), clock.clone());
     Startup::begin(listeners, open_files, config.timeouts, clock, answers).map_err(|error| {
         Failure::start(format!("health checks can't be answered while it starts: {}", config::reason(&error)))
     })
@@ -211,11 +211,11 @@ fn open_data(
     partition: Partition,
     is_made: bool,
     clock: &Clock,
-    reading: Arc<Reading>,
+    read_progress: Arc<ReadProgress>,
 ) -> Result<Data, Failure> {
     let mut stream = [0; 8];
     getrandom::fill(&mut stream).map_err(|error| Failure::start(format!("no random bits: {error}")))?;
-    let opening = Opening {
+    let parameters = OpenParameters {
         partition,
         catalog: Arc::new(config.catalog.clone()),
         zones: config.zones.clone(),
@@ -225,10 +225,10 @@ fn open_data(
         confirmed: config.confirmed,
         stream: u64::from_ne_bytes(stream),
         is_made,
-        reading,
+        progress: read_progress,
     };
     let began_us = clock.mono_us();
-    let data = data::open(&config.data, &opening).map_err(|error| Failure::start(error.to_string()))?;
+    let data = data::open(&config.data, &parameters).map_err(|error| Failure::start(error.to_string()))?;
     if data.replayed > 0 {
         let seconds = (clock.mono_us() - began_us) as f64 / 1e6;
         say(&format!("{} records were applied again in {seconds:.2} s", data.replayed));

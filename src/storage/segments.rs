@@ -19,7 +19,7 @@ use journal::{Group, Place};
 
 /// Where a journal was found to end.
 #[derive(Clone, Copy, Debug)]
-pub struct End {
+pub struct JournalEnd {
     /// Where the next group goes.
     pub next: Place,
     /// The segment before that one's, where there is one.
@@ -70,7 +70,7 @@ impl Segments {
     /// Where what was read can't be synced, so that it is not known to be there.
     pub fn open(
         directory: ShardDirectory,
-        end: End,
+        end: JournalEnd,
         segment_bytes: u64,
         begin: impl FnMut() -> Result<(), FileError> + Send + 'static,
         ready: impl Fn() + Send + 'static,
@@ -184,12 +184,12 @@ impl Segments {
 /// What is done before the first write after a start.
 fn make_ready(
     directory: ShardDirectory,
-    end: End,
+    end: JournalEnd,
     segment_bytes: u64,
     mut begin: impl FnMut() -> Result<(), FileError> + Send + 'static,
 ) -> Begin {
     Box::new(move || {
-        let End { next: Place { segment, offset }, before, is_torn } = end;
+        let JournalEnd { next: Place { segment, offset }, before, is_torn } = end;
         let path = directory.segment(segment);
         if is_torn {
             directory.cut_segment(segment, offset)?;

@@ -8,7 +8,7 @@ use super::directory::{DataDirectory, ShardDirectory};
 use super::generations;
 use super::hold::Hold;
 use super::manifest::Manifest;
-use super::segments::{End, Segments};
+use super::segments::{JournalEnd, Segments};
 use journal::reader::ReadError;
 use journal::{Group, Journal, Origin, Point, SegmentSource, Tail, replay};
 use limits::JOURNAL_BLOCK_BYTES;
@@ -62,7 +62,7 @@ fn open_after(
     begin: impl FnMut() -> Result<(), FileError> + Send + 'static,
 ) -> (Segments, mpsc::Receiver<()>) {
     let before = tail.closed.last().map(|segment| segment.number);
-    let end = End { next: tail.next, before, is_torn: tail.torn.is_some() };
+    let end = JournalEnd { next: tail.next, before, is_torn: tail.torn.is_some() };
     let (ready, readies) = mpsc::channel();
     let ready = move || {
         let _ = ready.send(());
@@ -446,7 +446,7 @@ fn a_start_that_can_not_sync_what_it_read_is_over() {
         Err(FileError { action: "sync", path: "the mark".into(), error })
     };
     let tail = read_back(&shard, Point::START).1;
-    let end = End { next: tail.next, before: None, is_torn: false };
+    let end = JournalEnd { next: tail.next, before: None, is_torn: false };
     let failed = Segments::open(shard, end, SEGMENT_BYTES, begin, || ()).unwrap_err().to_string();
     assert!(failed.contains("can't sync the mark: a bad sector"), "{failed}");
 }

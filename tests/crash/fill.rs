@@ -7,7 +7,7 @@ use std::path::Path;
 use journal::{Group, Journal, Place};
 use limits::{JOURNAL_BLOCK_BYTES, SEGMENT_BYTES};
 use partition::Partition;
-use purser::data::{Reading, ShardFiles};
+use purser::data::{ReadProgress, ShardFiles};
 use recovery::Recovered;
 use storage::directory::DataDirectory;
 use storage::manifest::Manifest;
@@ -53,7 +53,7 @@ pub(crate) fn fill_segments(data: &Path) {
         let files = ShardFiles::of(&directory, manifest, shard);
         let (mark, _) = files.mark().expect("it is whole");
         let Recovered { tail, now_ms, .. } =
-            files.recover(Some(mark), &Reading::default()).expect("it is whole");
+            files.recover(Some(mark), &ReadProgress::default()).expect("it is whole");
         let owner =
             |account: &String| partition.owner(AccountRef::new(account.as_str()).hash().slot()).index();
         let account = (0..FILLERS).map(filler).find(|account| owner(account) == usize::from(shard));

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::rc::Rc;
 
-use super::Reading;
+use super::ReadProgress;
 use journal::segment::SegmentHeader;
 use journal::snapshot::{Sink, SnapshotReader, Source};
 use journal::{Buffer, Damage, Mark, Origin, Point, SegmentSource};
@@ -63,7 +63,7 @@ impl ShardFiles {
         bytes + segments * limits::SEGMENT_BYTES as u64
     }
 
-    /// Recovers the shard, whose mark says this; `None` in data of format version 1, which have no marks. `reading` is told
+    /// Recovers the shard, whose mark says this; `None` in data of format version 1, which have no marks. `progress` is told
     /// how much of it was read and applied.
     ///
     /// # Errors
@@ -71,7 +71,7 @@ impl ShardFiles {
     pub fn recover(
         &self,
         mark: Option<Mark>,
-        reading: &Reading,
+        progress: &ReadProgress,
     ) -> Result<Recovered, recovery::Error<FileError>> {
         let caller = recovery::Error::Caller;
         let numbers = self.directory.segments().map_err(caller)?;
@@ -82,20 +82,20 @@ impl ShardFiles {
             }
         }
         let snapshot = self.snapshot().map_err(caller)?;
-        let snapshot = snapshot.map(|(name, source)| (name, Counted { source, reading }));
+        let snapshot = snapshot.map(|(name, source)| (name, Counted { source, progress }));
         let length = limits::SEGMENT_BYTES as u64;
         let segments = numbers.into_iter().enumerate().map(|(before, number)| SegmentSource {
             number,
             name: self.directory.segment(number).display().to_string(),
             read: move |room| {
                 // The one before it is applied by now.
-                reading.add(if before == 0 { 0 } else { length });
+                progress.add(if before == 0 { 0 } else { length });
                 self.directory.read_segment(number, length, room)
             },
         });
         let last = if segments.len() == 0 { 0 } else { length };
         let recovered = recovery::recover(self.origin, snapshot, segments, mark)?;
-        reading.add(last);
+        progress.add(last);
         Ok(recovered)
     }
 
@@ -204,7 +204,7 @@ impl Source for SnapshotFileSource {
 /// A snapshot that is read, with its bytes counted.
 struct Counted<'a> {
     source: SnapshotFileSource,
-    reading: &'a Reading,
+    progress: &'a ReadProgress,
 }
 
 impl Source for Counted<'_> {
@@ -212,7 +212,7 @@ impl Source for Counted<'_> {
 
     fn read(&mut self, room: &mut [u8]) -> Result<usize, FileError> {
         let read = self.source.read(room)?;
-        self.reading.add(read as u64);
+        self.progress.add(read as u64);
         Ok(read)
     }
 }

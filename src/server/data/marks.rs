@@ -13,7 +13,7 @@ use storage::mark::MarkFile;
 
 /// A shard's mark. Its clones are the same.
 #[derive(Clone, Debug)]
-pub struct ShardMark(Arc<Mutex<State>>);
+pub struct ShardMark(Arc<Mutex<MarkState>>);
 
 /// A start of the server. Its clones are the same.
 #[derive(Clone, Debug)]
@@ -36,17 +36,17 @@ impl Starting {
 }
 
 #[derive(Debug)]
-struct State {
+struct MarkState {
     file: MarkFile,
     starting: Starting,
     /// What the file says.
     said: Mark,
     count: u64,
-    phase: Phase,
+    phase: MarkPhase,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum MarkPhase {
     /// Nothing was written since the start; the mark is as it was found.
     Found,
     /// The shard may write.
@@ -59,7 +59,7 @@ impl ShardMark {
     /// The mark in `directory`, as it was found there.
     pub fn found(directory: &ShardDirectory, said: Mark, count: u64, starting: &Starting) -> Self {
         let (file, starting) = (MarkFile::of(directory), starting.clone());
-        Self(Arc::new(Mutex::new(State { file, starting, said, count, phase: Phase::Found })))
+        Self(Arc::new(Mutex::new(MarkState { file, starting, said, count, phase: MarkPhase::Found })))
     }
 
     /// Makes the mark of a shard that nothing is in after `last`, with the segment files up to `last_file`. The shards of a
@@ -92,8 +92,8 @@ impl ShardMark {
     pub fn begin(&self, last: Point, segment: u32) -> Result<(), FileError> {
         let mut state = self.lock();
         state.write(last, segment, None)?;
-        if state.phase == Phase::Found {
-            state.phase = Phase::Serving;
+        if state.phase == MarkPhase::Found {
+            state.phase = MarkPhase::Serving;
             state.starting.begun.fetch_add(1, Ordering::AcqRel);
         }
         Ok(())
@@ -106,7 +106,7 @@ impl ShardMark {
     pub fn note(&self, last: Point, segment: u32) -> Result<(), FileError> {
         let mut state = self.lock();
         let said = (state.said.last, state.said.segment, state.said.start);
-        if state.phase != Phase::Serving || said == (last, segment, state.starting.get()) {
+        if state.phase != MarkPhase::Serving || said == (last, segment, state.starting.get()) {
             return Ok(());
         }
         state.write(last, segment, None)
@@ -119,21 +119,21 @@ impl ShardMark {
     /// Where the mark can't be written. What it said before is true, and says less.
     pub fn stop(&self, last: Point, segment: u32, last_file: u32) -> Result<(), FileError> {
         let mut state = self.lock();
-        if state.phase != Phase::Serving {
+        if state.phase != MarkPhase::Serving {
             return Ok(());
         }
-        state.phase = Phase::Stopped;
+        state.phase = MarkPhase::Stopped;
         // Both slots, so that the one that is left where the other is damaged says as much.
         state.write(last, segment, Some(last_file))?;
         state.write(last, segment, Some(last_file))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, MarkState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl MarkState {
     fn write(&mut self, last: Point, segment: u32, stopped: Option<u32>) -> Result<(), FileError> {
         let mark = Mark { last, segment, stopped, start: self.starting.get(), ..self.said };
         let count = self.count + 1;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::audit::{Audit, Held, shared};
 use super::{explain, words};
 use crate::config::{Demo, ExplainArgs};
-use crate::data::{self, Opening};
+use crate::data::{self, OpenParameters};
 use calendar::Zones;
 use clock::start::Confirmed;
 use partition::Partition;
@@ -195,7 +195,7 @@ fn what_was_sent_does_not_write_to_a_terminal() {
 fn what_a_server_writes_meanwhile_is_no_damage() {
     let dir = tempfile::tempdir().unwrap();
     let domain = Domain::new("default".into(), Currency::from_code("GBP").unwrap(), []);
-    let opening = Opening {
+    let opening = OpenParameters {
         partition: Partition::new(1),
         catalog: Arc::new(Catalog::new(vec![domain], [])),
         zones: Zones::default(),
@@ -205,7 +205,7 @@ fn what_a_server_writes_meanwhile_is_no_damage() {
         confirmed: Confirmed::Nothing,
         stream: 7,
         is_made: false,
-        reading: Arc::default(),
+        progress: Arc::default(),
     };
     let data = data::open(dir.path(), &opening).unwrap();
     let segment = data.shards[0].files.directory.segment(1);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::nice;
 
 use super::{Kept, rest};
-use crate::data::{self, Waiting};
+use crate::data::{self, FoldBacklog};
 use crate::serve::say::say;
 
 /// Starts them; they go on for as long as the process lives. The segments of a shard are folded once `at_least` wait, where
@@ -70,14 +70,14 @@ impl Folding {
         // One that has not begun does not say where the one before it ends.
         let current = if next.offset == 0 { next.segment.saturating_sub(1) } else { next.segment };
         let files = &self.kept.files;
-        let waiting = data::waiting(files, current).map_err(|error| error.to_string())?;
+        let backlog = data::fold_backlog(files, current).map_err(|error| error.to_string())?;
         let room = files.directory.room().map_err(|error| error.to_string())?;
         let free_bytes = room.free_bytes.saturating_sub(self.reserve_bytes);
-        let Some(fold) = Fold::of(&waiting, self.at_least, free_bytes)? else { return Ok(()) };
+        let Some(fold) = Fold::of(&backlog, self.at_least, free_bytes)? else { return Ok(()) };
         let work = || {
             // That it can't be set only costs the shards some time.
             let _ = nice(fold.nice);
-            let segments = &waiting.segments[..fold.segments];
+            let segments = &backlog.segments[..fold.segments];
             data::fold(files, segments, resting()).map_err(|error| error.to_string())
         };
         // Nice values are each thread's own, and a thread that is not root's may not lower its own again.
@@ -116,8 +116,8 @@ impl Fold {
     ///
     /// # Errors
     /// A sentence, where `free_bytes` are less than the snapshot has.
-    fn of(waiting: &Waiting, at_least: usize, free_bytes: u64) -> Result<Option<Self>, String> {
-        let Waiting { segments, snapshot_bytes } = waiting;
+    fn of(backlog: &FoldBacklog, at_least: usize, free_bytes: u64) -> Result<Option<Self>, String> {
+        let FoldBacklog { segments, snapshot_bytes } = backlog;
         let is_roomy = free_bytes >= snapshot_bytes.saturating_mul(2);
         let half = snapshot_bytes.div_ceil(2 * limits::SEGMENT_BYTES as u64) as usize;
         let least = if is_roomy { half.max(at_least) } else { at_least };
@@ -155,9 +155,9 @@ mod tests {
             expect: Option<(usize, i32)>,
         ) {
             let snapshot_bytes = snapshot_segments * limits::SEGMENT_BYTES as u64;
-            let waiting = Waiting { segments: (1..=count).collect(), snapshot_bytes };
+            let backlog = FoldBacklog { segments: (1..=count).collect(), snapshot_bytes };
             let expect = expect.map(|(segments, nice)| Fold { segments, nice });
-            let is = Fold::of(&waiting, at_least, free_bytes);
+            let is = Fold::of(&backlog, at_least, free_bytes);
             assert_eq!(is, Ok(expect), "{count}, {at_least}, {snapshot_segments}, {free_bytes}");
         }
         let [calm, behind, far_behind] = limits::FOLD_NICE;
@@ -190,8 +190,8 @@ mod tests {
         check_with(usual, most, 1_000, 2_000 * bytes - 1, Some((most, calm)));
         check_with(usual - 1, most, 1_000, 0, None);
         check_with(usual, most, 1_000, 1_000 * bytes, Some((most, calm)));
-        let waiting = Waiting { segments: (1..=usual).collect(), snapshot_bytes: 1_000 * bytes };
+        let backlog = FoldBacklog { segments: (1..=usual).collect(), snapshot_bytes: 1_000 * bytes };
         let sentence = "the disk has less than the 64000 MiB free that the last one has, beyond the reserve";
-        assert_eq!(Fold::of(&waiting, most, 1_000 * bytes - 1), Err(sentence.to_owned()));
+        assert_eq!(Fold::of(&backlog, most, 1_000 * bytes - 1), Err(sentence.to_owned()));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::data::Reading;
+use crate::data::ReadProgress;
 use crate::net::readiness::Readiness;
 use api::{Api, Decoded, Probe};
 use clock::Clock;
@@ -15,7 +15,7 @@ const ASK_AGAIN: &str = "The server was starting when this connection was made: 
 pub(crate) struct Answers {
     api: Api,
     readiness: Arc<Readiness>,
-    reading: Arc<Reading>,
+    progress: Arc<ReadProgress>,
     clock: Clock,
     date: DateHeader,
     /// There is no more room for requests that are not whole.
@@ -23,9 +23,14 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    /// The answers of a process of this state, which is `reading` its data.
-    pub(crate) fn new(api: Api, readiness: Arc<Readiness>, reading: Arc<Reading>, clock: Clock) -> Self {
-        Self { api, readiness, reading, clock, date: DateHeader::default(), is_full: false }
+    /// The answers of a process of this state, which has read its data this far.
+    pub(crate) fn new(
+        api: Api,
+        readiness: Arc<Readiness>,
+        progress: Arc<ReadProgress>,
+        clock: Clock,
+    ) -> Self {
+        Self { api, readiness, progress, clock, date: DateHeader::default(), is_full: false }
     }
 
     /// The answer to a request that came whole. What HTTP itself decides is answered as it will be.
@@ -55,7 +60,7 @@ impl Answers {
     /// 503, with how far the start is.
     pub(super) fn unavailable(&mut self, omit_body: bool) -> Vec<u8> {
         let sentence = match self.readiness.reason() {
-            _ if self.readiness.is_starting() => starting(self.reading.get()),
+            _ if self.readiness.is_starting() => starting(self.progress.get()),
             Some(reason) => reason.into(),
             None => ASK_AGAIN.into(),
         };

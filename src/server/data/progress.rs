@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Bytes of snapshots and segments that were read and applied, of all that there are. Written by the threads that recover,
 /// read by any.
 #[derive(Debug, Default)]
-pub struct Reading {
+pub struct ReadProgress {
     /// 0 as long as nothing was looked at.
     total: AtomicU64,
     done: AtomicU64,
 }
 
-impl Reading {
+impl ReadProgress {
     /// There are so many more bytes.
     pub(super) fn expect(&self, bytes: u64) {
         self.total.fetch_add(bytes, Ordering::Relaxed);

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::marks::Starting;
-use super::{Demo, Error, Found, Opening, ShardFiles, ShardMark, ShardStart, SnapshotSink, put_demo};
+use super::{
+    Demo, Error, OpenParameters, RecoveredShard, ShardFiles, ShardMark, ShardStart, SnapshotSink, put_demo,
+};
 use journal::snapshot::SnapshotHeader;
 use journal::{Journal, Place, Point, RecordHash};
 use partition::Partition;
@@ -13,7 +15,7 @@ use storage::FileError;
 use storage::directory::DataDirectory;
 use storage::generations::unfinished_after;
 use storage::manifest::Manifest;
-use storage::segments::End;
+use storage::segments::JournalEnd;
 use wallet::image::AccountImage;
 use wallet::settings::Settings;
 use wallet::{Millis, Rules, Wallet};
@@ -55,64 +57,72 @@ impl fmt::Display for Reason {
 }
 
 /// The number of this start: the one after all that have written a mark.
-fn next_start(found: &[Found]) -> u64 {
+fn next_start(found: &[RecoveredShard]) -> u64 {
     let before = found.iter().filter_map(|(_, mark)| *mark).map(|(mark, _)| mark.start.number).max();
     before.unwrap_or(0) + 1
 }
 
 /// A shard on its way to serve, without its wallet.
-pub(super) struct Prepared {
+pub(super) struct PreparedShard {
     journal: Journal,
     last: Point,
-    end: End,
+    end: JournalEnd,
     files: ShardFiles,
     /// `None` in a generation that is not whole yet.
     mark: Option<ShardMark>,
     now_ms: Millis,
 }
 
-/// All shards on their way.
-pub(super) struct State {
+/// A generation on its way to serve, with all its shards.
+pub(super) struct Generation {
     pub(super) manifest: Manifest,
     /// The manifest does not name this generation yet.
     is_new: bool,
     starting: Starting,
     wallets: Vec<Wallet>,
-    shards: Vec<Prepared>,
+    shards: Vec<PreparedShard>,
 }
 
-impl State {
+impl Generation {
     /// The shards of a directory that nothing was served from; where that `is_begun`, the manifest says so.
-    pub(super) fn first(directory: &DataDirectory, opening: &Opening, is_begun: bool) -> Result<Self, Error> {
+    pub(super) fn first(
+        directory: &DataDirectory,
+        parameters: &OpenParameters,
+        is_begun: bool,
+    ) -> Result<Self, Error> {
         directory.close_to_others()?;
         if !is_begun {
-            let (shards, demo) = (opening.partition.shards() as u16, opening.demo.is_some());
-            Manifest::new(0, opening.stream, shards, demo).write(directory.path())?;
+            let (shards, demo) = (parameters.partition.shards() as u16, parameters.demo.is_some());
+            Manifest::new(0, parameters.stream, shards, demo).write(directory.path())?;
         }
         directory.sync_name()?;
         for unfinished in unfinished_after(directory.path(), 0)? {
             directory.remove_generation(unfinished)?;
         }
-        Self::blank(directory, opening, 1, 1)
+        Self::blank(directory, parameters, 1, 1)
     }
 
     /// Shards that hold nothing, of a new generation, which start number `start` makes.
     fn blank(
         directory: &DataDirectory,
-        opening: &Opening,
+        parameters: &OpenParameters,
         generation: u64,
         start: u64,
     ) -> Result<Self, Error> {
-        let shards = opening.partition.shards();
-        let manifest = Manifest::new(generation, opening.stream, shards as u16, opening.demo.is_some());
+        let shards = parameters.partition.shards();
+        let manifest = Manifest::new(generation, parameters.stream, shards as u16, parameters.demo.is_some());
         directory.begin_generation(generation)?;
         let prepared = (0..manifest.shards).map(|shard| {
             directory.make_shard(generation, shard)?;
             let files = ShardFiles::of(directory, manifest, shard);
-            Ok(Prepared {
+            Ok(PreparedShard {
                 journal: Journal::new(files.origin, Point::START),
                 last: Point::START,
-                end: End { next: Place { segment: FIRST_SEGMENT, offset: 0 }, before: None, is_torn: false },
+                end: JournalEnd {
+                    next: Place { segment: FIRST_SEGMENT, offset: 0 },
+                    before: None,
+                    is_torn: false,
+                },
                 files,
                 mark: None,
                 now_ms: 0,
@@ -125,40 +135,41 @@ impl State {
     }
 
     /// The shards as they were.
-    pub(super) fn known(
+    pub(super) fn unchanged(
         directory: &DataDirectory,
         manifest: Manifest,
-        recovered: Vec<Found>,
+        recovered: Vec<RecoveredShard>,
     ) -> Result<Self, Error> {
         let starting = Starting::new(next_start(&recovered), recovered.len());
-        let mut state = Self { manifest, is_new: false, starting, wallets: Vec::new(), shards: Vec::new() };
+        let mut generation =
+            Self { manifest, is_new: false, starting, wallets: Vec::new(), shards: Vec::new() };
         for (shard, (recovered, mark)) in (0..).zip(recovered) {
             let Recovered { wallet, tail, now_ms, .. } = recovered;
             let files = ShardFiles::of(directory, manifest, shard);
             files.directory.remove_unfinished()?;
-            let mark =
-                mark.map(|(said, count)| ShardMark::found(&files.directory, said, count, &state.starting));
+            let mark = mark
+                .map(|(said, count)| ShardMark::found(&files.directory, said, count, &generation.starting));
             let before = tail.closed.last().map(|segment| segment.number);
-            state.wallets.push(wallet);
-            state.shards.push(Prepared {
+            generation.wallets.push(wallet);
+            generation.shards.push(PreparedShard {
                 journal: Journal::new(files.origin, tail.last),
                 last: tail.last,
-                end: End { next: tail.next, before, is_torn: tail.torn.is_some() },
+                end: JournalEnd { next: tail.next, before, is_torn: tail.torn.is_some() },
                 files,
                 mark,
                 now_ms,
             });
         }
-        Ok(state)
+        Ok(generation)
     }
 
     /// What was recovered, in a new generation: dealt to the shards that are asked for, and brought back to `rebased_ms`
     /// where that is given: no time in it is later. What was found is left as it is until the manifest names the new one.
-    pub(super) fn dealt(
+    pub(super) fn rewritten(
         directory: &DataDirectory,
         found: Manifest,
-        recovered: Vec<Found>,
-        opening: &Opening,
+        recovered: Vec<RecoveredShard>,
+        parameters: &OpenParameters,
         rebased_ms: Option<Millis>,
     ) -> Result<Self, Error> {
         let start = next_start(&recovered);
@@ -167,8 +178,8 @@ impl State {
         let sequence = recovered.iter().map(|shard| shard.tail.last.sequence).max().unwrap_or(0);
         let latest_ms = recovered.iter().map(|shard| shard.now_ms).max().unwrap_or(0);
         // What was over before this start is over by the settings that held until then.
-        let now_ms = rebased_ms.unwrap_or_else(|| latest_ms.max(opening.now_ms));
-        let settings = opening.settings(now_ms);
+        let now_ms = rebased_ms.unwrap_or_else(|| latest_ms.max(parameters.now_ms));
+        let settings = parameters.settings(now_ms);
         let mut wallets: Vec<Wallet> = recovered.into_iter().map(|shard| shard.wallet).collect();
         if rebased_ms.is_some() {
             // Of two sessions with one key, the first of which was over by the clock that was ahead, the later login's is
@@ -180,27 +191,27 @@ impl State {
             if let Some(rebased_ms) = rebased_ms {
                 account.rebase(rebased_ms, &settings);
             }
-            if let Err(number) = account.name_platforms(&opening.platforms) {
+            if let Err(number) = account.name_platforms(&parameters.platforms) {
                 unnamed = unnamed.max(Some(number));
             }
         };
         // By a time that was never so nothing is forgotten: what is brought back is judged at the right one.
-        let wallets = recovery::deal(wallets, opening.partition, now_ms, &settings, change)?;
+        let wallets = recovery::deal(wallets, parameters.partition, now_ms, &settings, change)?;
         if let Some(number) = unnamed {
             return Err(Error::Other(format!(
                 "the data names platforms by their places in the configuration, as version 0.1.0 did, and has rounds or \
                  credits of platform {number}: the configuration has {}. Give all of them, in the order that they had",
-                opening.platforms.len()
+                parameters.platforms.len()
             )));
         }
-        let mut state = Self::blank(directory, opening, found.generation + 1, start)?;
-        for shard in &mut state.shards {
+        let mut generation = Self::blank(directory, parameters, found.generation + 1, start)?;
+        for shard in &mut generation.shards {
             shard.last = Point { sequence, hash: RecordHash::START };
             shard.journal = Journal::new(shard.files.origin, shard.last);
             shard.now_ms = now_ms;
         }
-        state.wallets = wallets;
-        Ok(state)
+        generation.wallets = wallets;
+        Ok(generation)
     }
 
     /// Sets what is to hold from now on, writes what is in no journal, and makes the manifest name it. A new generation
@@ -208,14 +219,14 @@ impl State {
     pub(super) fn finish(
         mut self,
         directory: &DataDirectory,
-        opening: &Opening,
+        parameters: &OpenParameters,
     ) -> Result<Vec<ShardStart>, Error> {
-        let now_ms = self.shards.iter().map(|shard| shard.now_ms).fold(opening.now_ms, Millis::max);
+        let now_ms = self.shards.iter().map(|shard| shard.now_ms).fold(parameters.now_ms, Millis::max);
         // What the demo changes is in no journal; a snapshot of it follows.
-        let journaled = !self.is_new && opening.demo.is_none();
-        let changed = self.configure(&opening.settings(now_ms), now_ms, journaled)?;
-        if let Some(demo) = opening.demo {
-            let added = self.put_demo(opening.partition, demo, now_ms);
+        let journaled = !self.is_new && parameters.demo.is_none();
+        let changed = self.configure(&parameters.settings(now_ms), now_ms, journaled)?;
+        if let Some(demo) = parameters.demo {
+            let added = self.put_demo(parameters.partition, demo, now_ms);
             if !self.is_new && (changed || added) {
                 self.write_snapshots(now_ms)?;
             }
@@ -225,11 +236,11 @@ impl State {
             self.write_beginnings()?;
             self.manifest.write(directory.path())?;
         }
-        recovery::claim_keys(&mut self.wallets, opening.partition, now_ms);
+        recovery::claim_keys(&mut self.wallets, parameters.partition, now_ms);
         let shards = self.shards.into_iter().zip(self.wallets);
         let shards = shards.map(|(shard, mut wallet)| {
-            wallet.open(Arc::clone(&opening.catalog));
-            let Prepared { journal, last, end, files, mark, now_ms } = shard;
+            wallet.open(Arc::clone(&parameters.catalog));
+            let PreparedShard { journal, last, end, files, mark, now_ms } = shard;
             let mark = mark.expect("each shard has one, or has got one");
             ShardStart { wallet, journal, last, end, files, mark, now_ms }
         });
@@ -284,7 +295,7 @@ impl State {
 
     /// Makes the first segment and the mark of every shard.
     fn write_beginnings(&mut self) -> Result<(), Error> {
-        for Prepared { files, mark, last, .. } in &mut self.shards {
+        for PreparedShard { files, mark, last, .. } in &mut self.shards {
             files.directory.create_segment(FIRST_SEGMENT, limits::SEGMENT_BYTES as u64)?;
             let made =
                 ShardMark::create(&files.directory, files.origin, *last, FIRST_SEGMENT, &self.starting)?;
