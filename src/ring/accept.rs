@@ -7,7 +7,7 @@ use std::ptr;
 
 use io_uring::{opcode, types};
 
-use super::{Accepted, Event, Kind, Ring, user_data};
+use super::{Accepted, Event, OpKind, Ring, user_data};
 
 /// An accept: under way, or ready to be used again.
 pub(super) struct Accept {
@@ -87,7 +87,7 @@ impl Ring {
         let entry = opcode::Accept::new(types::Fd(listener.as_raw_fd()), address.cast(), length)
             .file_index(Some(types::DestinationSlot::auto_target()))
             .build()
-            .user_data(user_data(Kind::Accept, 0, at as u32));
+            .user_data(user_data(OpKind::Accept, 0, at as u32));
         self.in_flight += 1;
         self.push(entry)
     }
@@ -99,7 +99,7 @@ impl Ring {
     pub fn stop_accepting(&mut self, number: u8) -> io::Result<()> {
         for at in 0..self.accepts.len() {
             if self.accepts[at].listener == Some(number) {
-                self.cancel(user_data(Kind::Accept, 0, at as u32))?;
+                self.cancel(user_data(OpKind::Accept, 0, at as u32))?;
             }
         }
         Ok(())

@@ -109,7 +109,7 @@ impl Sizes {
 
 /// What the ring knows of one place of its file table.
 #[derive(Debug, Default)]
-struct File {
+struct FileSlot {
     /// Counts the connections that had this place, in [`GENERATION_BITS`] bits.
     generation: u32,
     open: bool,
@@ -120,7 +120,7 @@ struct File {
     closing: bool,
 }
 
-impl File {
+impl FileSlot {
     const fn is_quiet(&self) -> bool {
         self.receiving.is_none() && self.sending.is_none() && !self.shutting_down
     }
@@ -131,7 +131,7 @@ const GENERATION_BITS: u32 = 24;
 /// The kinds of operation, in the highest bits of a completion's user data.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-enum Kind {
+enum OpKind {
     Accept = 1,
     Receive = 2,
     Send = 3,
@@ -144,14 +144,14 @@ enum Kind {
     Watch = 9,
 }
 
-const fn user_data(kind: Kind, generation: u32, slot: u32) -> u64 {
+const fn user_data(kind: OpKind, generation: u32, slot: u32) -> u64 {
     (kind as u64) << 56 | (generation as u64) << 32 | slot as u64
 }
 
 /// The socket ring of one core.
 pub struct Ring {
     uring: IoUring,
-    files: Vec<File>,
+    files: Vec<FileSlot>,
     buffers: Buffers,
     accepts: Vec<Accept>,
     blocks: Option<Blocks>,
@@ -200,7 +200,7 @@ impl Ring {
             )?;
         }
         let mut files = Vec::new();
-        files.resize_with(sizes.connections as usize, File::default);
+        files.resize_with(sizes.connections as usize, FileSlot::default);
         let blocks = write::blocks(&uring, sizes.write_bytes)?;
         Ok(Self {
             uring,
@@ -259,7 +259,7 @@ impl Ring {
         let entry = opcode::Send::new(Fixed(connection.slot), bytes.as_ptr(), bytes.len() as u32)
             .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
             .build()
-            .user_data(user_data(Kind::Send, connection.generation, connection.slot));
+            .user_data(user_data(OpKind::Send, connection.generation, connection.slot));
         self.in_flight += 1;
         self.push(entry)
     }
@@ -276,7 +276,7 @@ impl Ring {
         file.shutting_down = true;
         let entry = opcode::Shutdown::new(Fixed(connection.slot), libc::SHUT_WR)
             .build()
-            .user_data(user_data(Kind::Shutdown, connection.generation, connection.slot));
+            .user_data(user_data(OpKind::Shutdown, connection.generation, connection.slot));
         self.in_flight += 1;
         self.push(entry)
     }
@@ -291,7 +291,8 @@ impl Ring {
         let ConnectionId { slot, generation } = connection;
         // Each by its user data, which the kernel has a hash table of. A cancellation of all that a descriptor has walks
         // what is under way on every connection: thousands that end together would hold the core for seconds.
-        for kind in [receives.then_some(Kind::Receive), sends.then_some(Kind::Send)].into_iter().flatten() {
+        for kind in [receives.then_some(OpKind::Receive), sends.then_some(OpKind::Send)].into_iter().flatten()
+        {
             self.cancel(user_data(kind, generation, slot))?;
         }
         Ok(())
@@ -300,7 +301,7 @@ impl Ring {
     /// Cancels the operation with this user data, whose last event tells what became of it.
     fn cancel(&mut self, operation: u64) -> io::Result<()> {
         let entry = opcode::AsyncCancel::new(operation).build();
-        self.push(entry.user_data(user_data(Kind::Cancel, 0, 0)))
+        self.push(entry.user_data(user_data(OpKind::Cancel, 0, 0)))
     }
 
     /// Whether nothing is under way on the connection, so that it may be closed.
@@ -317,14 +318,14 @@ impl Ring {
         assert!(self.is_quiet(connection), "the kernel still works for this connection");
         self.file(connection).closing = true;
         let entry = opcode::Close::new(Fixed(connection.slot)).build().user_data(user_data(
-            Kind::Close,
+            OpKind::Close,
             connection.generation,
             connection.slot,
         ));
         self.push(entry)
     }
 
-    fn file(&mut self, connection: ConnectionId) -> &mut File {
+    fn file(&mut self, connection: ConnectionId) -> &mut FileSlot {
         let file = &mut self.files[connection.slot()];
         let held = file.open && !file.closing && file.generation == connection.generation;
         assert!(held, "a connection that was closed");
@@ -428,10 +429,10 @@ impl Ring {
         let connection =
             ConnectionId { slot, generation: (data >> 32) as u32 & ((1 << GENERATION_BITS) - 1) };
         let kind = (data >> 56) as u8;
-        if kind == Kind::Cancel as u8 {
+        if kind == OpKind::Cancel as u8 {
             return None;
         }
-        if kind == Kind::Close as u8 {
+        if kind == OpKind::Close as u8 {
             let file = &mut self.files[connection.slot()];
             if file.closing && file.generation == connection.generation {
                 (file.open, file.closing) = (false, false);
@@ -439,36 +440,36 @@ impl Ring {
             return None;
         }
         self.in_flight -= 1;
-        if kind == Kind::Watch as u8 {
+        if kind == OpKind::Watch as u8 {
             // Whatever came of it, somebody is to look.
             self.is_watching = false;
             return Some(Event::Woken);
         }
-        if kind == Kind::Accept as u8 {
+        if kind == OpKind::Accept as u8 {
             return Some(self.accepted(slot, result(entry)));
         }
-        if kind == Kind::Write as u8 {
+        if kind == OpKind::Write as u8 {
             self.writing.as_mut().expect("one is under way").written = Some(result(entry));
             return None;
         }
-        if kind == Kind::Sync as u8 {
+        if kind == OpKind::Sync as u8 {
             let writing = self.writing.take().expect("one is under way");
             return Some(Event::Written { result: writing.durable(result(entry)) });
         }
         let file = &mut self.files[connection.slot()];
         assert!(file.generation == connection.generation, "a completion of a connection that was closed");
-        if kind == Kind::Receive as u8 {
+        if kind == OpKind::Receive as u8 {
             let what = file.receiving.take().expect("a receive completes once");
             let buffer = cqueue::buffer_select(entry.flags());
             let is_followed = cqueue::sock_nonempty(entry.flags());
             let received = received(what, result(entry), buffer, is_followed, &mut self.buffers);
             return Some(Event::Received { connection, received });
         }
-        if kind == Kind::Shutdown as u8 {
+        if kind == OpKind::Shutdown as u8 {
             file.shutting_down = false;
             return Some(Event::ShutDown { connection });
         }
-        assert!(kind == Kind::Send as u8, "an operation that this ring did not submit");
+        assert!(kind == OpKind::Send as u8, "an operation that this ring did not submit");
         let buffer = file.sending.take().expect("a send completes once");
         Some(Event::Sent { connection, buffer, result: result(entry) })
     }

@@ -6,7 +6,7 @@ use std::ptr;
 use io_uring::types::Fixed;
 use io_uring::{opcode, squeue};
 
-use super::{ConnectionId, GROUP, Kind, Ring, user_data};
+use super::{ConnectionId, GROUP, OpKind, Ring, user_data};
 
 /// `IORING_RECVSEND_POLL_FIRST` (Linux 5.19).
 const POLL_FIRST: u16 = 1;
@@ -70,6 +70,6 @@ impl Ring {
         assert!(file.receiving.is_none(), "one receive at a time");
         file.receiving = Some(what);
         self.in_flight += 1;
-        self.push(entry.user_data(user_data(Kind::Receive, connection.generation, connection.slot)))
+        self.push(entry.user_data(user_data(OpKind::Receive, connection.generation, connection.slot)))
     }
 }

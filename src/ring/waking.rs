@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use io_uring::{opcode, types};
 
-use super::{Kind, Ring, user_data};
+use super::{OpKind, Ring, user_data};
 
 impl Ring {
     /// Reads `eventfd` once: [`Event::Woken`](super::Event::Woken) tells that somebody has signalled it. One read at a time.
@@ -21,7 +21,7 @@ impl Ring {
         let count: *mut u64 = &raw mut *self.signals;
         let entry = opcode::Read::new(types::Fd(eventfd.as_raw_fd()), count.cast(), size_of::<u64>() as u32);
         self.in_flight += 1;
-        self.push(entry.build().user_data(user_data(Kind::Watch, 0, 0)))
+        self.push(entry.build().user_data(user_data(OpKind::Watch, 0, 0)))
     }
 
     /// As [`Ring::turn`], and waits for a completion where none is there, for `most` at most.

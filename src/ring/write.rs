@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 
 use io_uring::{IoUring, opcode, squeue, types};
 
-use super::{Kind, Ring, user_data};
+use super::{OpKind, Ring, user_data};
 
 /// Zeros or bytes that were written before, at an address that a direct write may begin at.
 pub(super) struct Blocks {
@@ -153,7 +153,7 @@ impl Ring {
         let write = opcode::Write::new(file, address, bytes).offset(offset).build();
         let sync = opcode::Fsync::new(file).flags(types::FsyncFlags::DATASYNC).build();
         self.in_flight += 2;
-        self.push(write.flags(squeue::Flags::IO_LINK).user_data(user_data(Kind::Write, 0, 0)))?;
-        self.push(sync.user_data(user_data(Kind::Sync, 0, 0)))
+        self.push(write.flags(squeue::Flags::IO_LINK).user_data(user_data(OpKind::Write, 0, 0)))?;
+        self.push(sync.user_data(user_data(OpKind::Sync, 0, 0)))
     }
 }
