@@ -18,7 +18,7 @@ pub enum Confirmed {
 
 /// What is known of the time at a start.
 #[derive(Clone, Copy, Debug)]
-pub struct Start {
+pub struct StartTimes {
     /// The system clock, milliseconds since 1970.
     pub system_ms: u64,
     /// The journal's last record, likewise; `None` where there is none.
@@ -52,8 +52,8 @@ pub fn ahead_ms_max(retention_ms: u64) -> u64 {
 ///
 /// # Errors
 /// A sentence that names both times and what the operator can do.
-pub fn decide(start: &Start) -> Result<Decision, String> {
-    let Start { system_ms, journal_ms, is_demo, confirmed, .. } = *start;
+pub fn decide(start: &StartTimes) -> Result<Decision, String> {
+    let StartTimes { system_ms, journal_ms, is_demo, confirmed, .. } = *start;
     let nothing_to_do = match confirmed {
         Confirmed::Nothing => None,
         Confirmed::Pause => Some("--after-pause: there was no long pause to be confirmed; leave it out"),
@@ -160,7 +160,7 @@ mod tests {
         confirmed: Confirmed,
         expect: &Expect,
     ) {
-        let start = Start { system_ms: NOW, journal_ms, retention_ms, is_demo, confirmed };
+        let start = StartTimes { system_ms: NOW, journal_ms, retention_ms, is_demo, confirmed };
         let decided = decide(&start);
         let has = |text: &Option<String>, part: &str| text.as_deref().is_some_and(|text| text.contains(part));
         let fits = match (&decided, expect) {

@@ -22,7 +22,7 @@ pub use progress::ReadProgress;
 
 use crate::config::Demo;
 use calendar::Zones;
-use clock::start::{self, Confirmed, Decision, Start};
+use clock::start::{self, Confirmed, Decision, StartTimes};
 use journal::mark::check_together;
 use journal::snapshot::{SnapshotHeader, SnapshotReader, WriteError};
 use journal::{Journal, Mark, Point};
@@ -277,14 +277,14 @@ fn remove(directory: &DataDirectory, generations: &[u64], notes: &mut Vec<String
 
 /// Whether the system clock can be believed beside what was recovered.
 fn decide(recovered: &[RecoveredShard], parameters: &OpenParameters) -> Result<Decision, Error> {
-    let start = Start {
+    let times = StartTimes {
         system_ms: parameters.now_ms,
         journal_ms: recovered.iter().map(|(shard, _)| shard.now_ms).max().filter(|ms| *ms > 0),
         retention_ms: parameters.catalog.retention_ms,
         is_demo: parameters.demo.is_some(),
         confirmed: parameters.confirmed,
     };
-    start::decide(&start).map_err(Error::Other)
+    start::decide(&times).map_err(Error::Other)
 }
 
 /// A shard as it was, and its mark with its count; `None` in data of format version 1.
