@@ -18,7 +18,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 pub use self::args::ExportFormat;
 use self::args::{Args, ServeArgs, Task};
 pub use self::data_dir::prepare_data_dir;
-use self::file::File;
+use self::file::ConfigFile;
 pub use self::quota::Quota;
 use crate::net::Timeouts;
 use crate::net::places::Policy as PlacesPolicy;
@@ -137,7 +137,7 @@ pub struct Demo {
 
 /// What `purser doctor` is asked to look at.
 #[derive(Clone, Debug)]
-pub struct DoctorArgs {
+pub struct DoctorOptions {
     /// The data directory; need not be there.
     pub data: PathBuf,
     /// The CPU of each shard, as in [`Config::cores`].
@@ -148,7 +148,7 @@ pub struct DoctorArgs {
 
 /// What `purser explain` is asked for.
 #[derive(Clone, Debug)]
-pub struct ExplainArgs {
+pub struct ExplainOptions {
     /// The data directory.
     pub data: PathBuf,
     /// `domain/player`.
@@ -161,7 +161,7 @@ pub struct ExplainArgs {
 
 /// What `purser export` is asked for.
 #[derive(Clone, Debug)]
-pub struct ExportArgs {
+pub struct ExportOptions {
     /// The data directory.
     pub data: PathBuf,
     /// The form of a line.
@@ -173,13 +173,13 @@ pub enum Command {
     /// Serve.
     Serve(Box<Config>),
     /// Look at the machine.
-    Doctor(DoctorArgs),
+    Doctor(DoctorOptions),
     /// Check this data directory.
     Verify(PathBuf),
     /// Tell of an account.
-    Explain(ExplainArgs),
+    Explain(ExplainOptions),
     /// Write all transactions.
-    Export(ExportArgs),
+    Export(ExportOptions),
     /// Print this text, help or version, and leave.
     Print(String),
 }
@@ -244,21 +244,21 @@ where
         Task::Serve(args) => Ok(Command::Serve(Box::new(serve(args)?))),
         Task::Doctor(args) => {
             let quota = quota::own();
-            Ok(Command::Doctor(DoctorArgs {
+            Ok(Command::Doctor(DoctorOptions {
                 data: data_dir(args.data.unwrap_or_else(|| DATA.into()))?,
                 cores: place(&args.placement, quota)?,
                 quota,
             }))
         }
         Task::Verify(args) => Ok(Command::Verify(data_of(args)?)),
-        Task::Explain(args) => Ok(Command::Explain(ExplainArgs {
+        Task::Explain(args) => Ok(Command::Explain(ExplainOptions {
             data: data_of(args.data)?,
             account: args.account,
             until_ms: args.at.map(|at| u64::try_from(at.as_millisecond()).unwrap_or(0)),
             transaction: args.transaction,
         })),
         Task::Export(args) => {
-            Ok(Command::Export(ExportArgs { data: data_of(args.data)?, format: args.format }))
+            Ok(Command::Export(ExportOptions { data: data_of(args.data)?, format: args.format }))
         }
         Task::Completions(args) => Ok(Command::Print(papers::completions(args.shell))),
         Task::Man(args) => papers::man(args.command.as_deref()).map(Command::Print),
@@ -309,7 +309,7 @@ fn serve(args: ServeArgs) -> Result<Config, Error> {
                 "nothing to serve: give --config FILE, or --demo to try the server with made-up accounts",
             ));
         }
-        (Some(path), false) => File::read(path)?,
+        (Some(path), false) => ConfigFile::read(path)?,
         (None, true) => demo_file(),
     };
 
@@ -380,11 +380,11 @@ fn is_loopback(address: SocketAddr) -> bool {
 }
 
 /// What the demo has in place of a file (protocol §7).
-fn demo_file() -> File {
+fn demo_file() -> ConfigFile {
     let currency = Currency::from_code("GBP").expect("ISO 4217 has it");
     let platform = PlatformKey::new("L100").expect("it has four characters");
     let domain = Domain::new("default".into(), currency, [platform]);
-    File {
+    ConfigFile {
         listen: None,
         operator_listen: None,
         data: None,

@@ -12,14 +12,14 @@ use std::fmt;
 
 use ring::trial;
 
-use crate::config::DoctorArgs;
+use crate::config::DoctorOptions;
 
 mod judge;
 mod probe;
 
 /// How a need is met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+pub enum CheckStatus {
     /// It is there.
     Ok,
     /// The server runs, but could do better.
@@ -28,7 +28,7 @@ pub enum Status {
     Lacking,
 }
 
-impl Status {
+impl CheckStatus {
     const fn label(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -42,7 +42,7 @@ impl Status {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Finding {
     check: &'static str,
-    status: Status,
+    status: CheckStatus,
     found: String,
     /// What to do; empty where nothing is to be done.
     remedy: String,
@@ -50,15 +50,15 @@ struct Finding {
 
 impl Finding {
     fn ok(check: &'static str, found: impl Into<String>) -> Self {
-        Self { check, status: Status::Ok, found: found.into(), remedy: String::new() }
+        Self { check, status: CheckStatus::Ok, found: found.into(), remedy: String::new() }
     }
 
     fn warn(check: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { check, status: Status::Warn, found: found.into(), remedy: remedy.into() }
+        Self { check, status: CheckStatus::Warn, found: found.into(), remedy: remedy.into() }
     }
 
     fn lacking(check: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { check, status: Status::Lacking, found: found.into(), remedy: remedy.into() }
+        Self { check, status: CheckStatus::Lacking, found: found.into(), remedy: remedy.into() }
     }
 }
 
@@ -70,7 +70,7 @@ pub struct Report {
 
 /// Looks at this machine. Makes a small file in the data directory, or where that would be created, and
 /// removes it; changes nothing else.
-pub fn examine(args: &DoctorArgs) -> Report {
+pub fn examine(args: &DoctorOptions) -> Report {
     let shards = args.cores.len();
     let ring = trial::servers_own();
     Report {
@@ -94,7 +94,10 @@ impl Report {
     }
 
     fn lacking(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.findings.iter().filter(|finding| finding.status == Status::Lacking).map(|finding| finding.check)
+        self.findings
+            .iter()
+            .filter(|finding| finding.status == CheckStatus::Lacking)
+            .map(|finding| finding.check)
     }
 }
 

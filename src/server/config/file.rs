@@ -30,7 +30,7 @@ mod platforms;
 mod zones;
 
 /// What the file says. `None` where it leaves the matter to the defaults.
-pub(super) struct File {
+pub(super) struct ConfigFile {
     pub(super) listen: Option<SocketAddr>,
     pub(super) operator_listen: Option<SocketAddr>,
     pub(super) data: Option<PathBuf>,
@@ -53,7 +53,7 @@ struct RawFile {
     listen: Option<Spanned<String>>,
     operator_listen: Option<Spanned<String>>,
     data: Option<Spanned<String>>,
-    operator_token: Option<Spanned<Secret>>,
+    operator_token: Option<Spanned<SecretText>>,
     session_token: Option<Spanned<String>>,
     #[serde(default)]
     games: Vec<Spanned<String>>,
@@ -112,9 +112,9 @@ const SECTIONS: [&str; 4] = ["timeouts", "connections", "rounds", "storage"];
 const LISTED_SECTIONS: [&str; 2] = ["platform", "domain"];
 
 /// A string that no message repeats. serde's own complaint about a password without quotes would print it.
-pub(super) struct Secret(String);
+pub(super) struct SecretText(String);
 
-impl<'de> Deserialize<'de> for Secret {
+impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match toml::Value::deserialize(deserializer)? {
             toml::Value::String(text) => Ok(Self(text)),
@@ -123,13 +123,13 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-impl AsRef<str> for Secret {
+impl AsRef<str> for SecretText {
     fn as_ref(&self) -> &str {
         &self.0
     }
 }
 
-impl File {
+impl ConfigFile {
     /// Reads the file at `path`.
     ///
     /// # Errors
@@ -153,7 +153,7 @@ impl File {
 
     /// Reads the text of a file; `path` is its name in messages.
     fn check(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
-        let source = Source { path, bytes };
+        let source = SourceText { path, bytes };
         let text = std::str::from_utf8(bytes)
             .map_err(|e| source.fault(e.valid_up_to()..bytes.len(), "this is not UTF-8"))?;
         let (table, errors) = DeTable::parse_recoverable(text);
@@ -195,7 +195,7 @@ impl File {
 
 /// Refuses a list in the place of a section: serde would take its values for the section's keys, in the order in which they
 /// happen to be declared here.
-fn sections(source: &Source<'_>, table: &DeTable<'_>) -> Result<(), Error> {
+fn sections(source: &SourceText<'_>, table: &DeTable<'_>) -> Result<(), Error> {
     for (name, value) in table {
         let name = name.get_ref().as_ref();
         let (listed, whole) = match value.get_ref() {
@@ -211,12 +211,12 @@ fn sections(source: &Source<'_>, table: &DeTable<'_>) -> Result<(), Error> {
 }
 
 /// The text that is read, to say where in it a fault lies.
-struct Source<'a> {
+struct SourceText<'a> {
     path: &'a Path,
     bytes: &'a [u8],
 }
 
-impl Source<'_> {
+impl SourceText<'_> {
     /// The line, from 1, that `span` starts on.
     fn line(&self, span: &Range<usize>) -> usize {
         let start = span.start.min(self.bytes.len());
@@ -282,7 +282,7 @@ impl<'a> Distinct<'a> {
         Self { what, places: BTreeMap::new() }
     }
 
-    fn add(&mut self, source: &Source<'_>, name: &'a Spanned<String>) -> Result<(), Error> {
+    fn add(&mut self, source: &SourceText<'_>, name: &'a Spanned<String>) -> Result<(), Error> {
         let Some(before) = self.places.insert(name.get_ref(), name.span()) else { return Ok(()) };
         let (what, line) = (self.what, source.line(&before));
         let sentence = format!("the {what} {:?} has been used on line {line} already", name.get_ref());
@@ -292,7 +292,7 @@ impl<'a> Distinct<'a> {
 
 /// Refuses what no request could carry: an empty text, one that is too long, control characters.
 fn check_text(
-    source: &Source<'_>,
+    source: &SourceText<'_>,
     what: &str,
     text: &Spanned<String>,
     chars_max: usize,
@@ -316,7 +316,7 @@ fn check_text(
 /// The domains' names and currencies, and their places by name.
 type Domains<'a> = (Vec<(&'a str, Currency)>, BTreeMap<&'a str, usize>);
 
-fn domains<'a>(source: &Source<'_>, raw: &'a [RawDomain]) -> Result<Domains<'a>, Error> {
+fn domains<'a>(source: &SourceText<'_>, raw: &'a [RawDomain]) -> Result<Domains<'a>, Error> {
     if raw.is_empty() {
         return Err(source.lacking("no [[domain]] is defined; an account is always of a domain"));
     }
@@ -351,7 +351,7 @@ fn domains<'a>(source: &Source<'_>, raw: &'a [RawDomain]) -> Result<Domains<'a>,
     Ok((domains, places))
 }
 
-fn games(source: &Source<'_>, raw: &[Spanned<String>]) -> Result<Vec<String>, Error> {
+fn games(source: &SourceText<'_>, raw: &[Spanned<String>]) -> Result<Vec<String>, Error> {
     if raw.is_empty() {
         return Err(source.lacking("games names no game, so that none could be played"));
     }
@@ -368,7 +368,7 @@ fn games(source: &Source<'_>, raw: &[Spanned<String>]) -> Result<Vec<String>, Er
 
 /// A whole number from `least` to `most`, of a unit that the sentence about it names.
 fn number(
-    source: &Source<'_>,
+    source: &SourceText<'_>,
     name: &str,
     value: Option<&Spanned<i64>>,
     (least, most): (u64, u64),
@@ -386,7 +386,7 @@ fn number(
 }
 
 /// The peers' times and the idle time of a session.
-fn timeouts(source: &Source<'_>, raw: &RawTimeouts) -> Result<(Timeouts, u64), Error> {
+fn timeouts(source: &SourceText<'_>, raw: &RawTimeouts) -> Result<(Timeouts, u64), Error> {
     let time = |name: &str, value: &Option<Spanned<i64>>, default: u64| {
         number(source, name, value.as_ref(), (1, limits::TIME_MS_MAX), "milliseconds", default)
     };
@@ -402,17 +402,17 @@ fn timeouts(source: &Source<'_>, raw: &RawTimeouts) -> Result<(Timeouts, u64), E
 }
 
 /// How long a server that is to stop still serves; 0 for not at all.
-fn drain_grace(source: &Source<'_>, raw: &RawTimeouts) -> Result<u64, Error> {
+fn drain_grace(source: &SourceText<'_>, raw: &RawTimeouts) -> Result<u64, Error> {
     let bounds = (0, limits::TIME_MS_MAX);
     number(source, "drain_grace_ms", raw.drain_grace_ms.as_ref(), bounds, "milliseconds", 0)
 }
 
-fn retention(source: &Source<'_>, raw: &RawRounds) -> Result<u64, Error> {
+fn retention(source: &SourceText<'_>, raw: &RawRounds) -> Result<u64, Error> {
     let bounds = (1, limits::RETENTION_MS_MAX);
     number(source, "retention_ms", raw.retention_ms.as_ref(), bounds, "milliseconds", limits::RETENTION_MS)
 }
 
-fn storing(source: &Source<'_>, raw: &RawStorage) -> Result<Storing, Error> {
+fn storing(source: &SourceText<'_>, raw: &RawStorage) -> Result<Storing, Error> {
     let default = Storing::default();
     let bounds = (0, limits::RESERVE_MIB_MAX);
     let reserve_mib =
@@ -425,7 +425,7 @@ fn storing(source: &Source<'_>, raw: &RawStorage) -> Result<Storing, Error> {
 }
 
 fn listener(
-    source: &Source<'_>,
+    source: &SourceText<'_>,
     key: &str,
     raw: Option<&Spanned<String>>,
 ) -> Result<Option<SocketAddr>, Error> {
@@ -433,7 +433,7 @@ fn listener(
         .transpose()
 }
 
-fn data(source: &Source<'_>, raw: Option<&Spanned<String>>) -> Result<Option<PathBuf>, Error> {
+fn data(source: &SourceText<'_>, raw: Option<&Spanned<String>>) -> Result<Option<PathBuf>, Error> {
     match raw {
         Some(path) if path.get_ref().is_empty() => {
             Err(source.fault(path.span(), "data is empty; it names a directory"))
@@ -442,7 +442,10 @@ fn data(source: &Source<'_>, raw: Option<&Spanned<String>>) -> Result<Option<Pat
     }
 }
 
-fn session_token(source: &Source<'_>, raw: Option<&Spanned<String>>) -> Result<Option<TokenPolicy>, Error> {
+fn session_token(
+    source: &SourceText<'_>,
+    raw: Option<&Spanned<String>>,
+) -> Result<Option<TokenPolicy>, Error> {
     let Some(name) = raw else { return Ok(None) };
     let policy = token_policy(name.get_ref()).ok_or_else(|| {
         let [single_use, wrapped] = TOKEN_POLICIES.map(|(known, _)| known);
@@ -454,7 +457,10 @@ fn session_token(source: &Source<'_>, raw: Option<&Spanned<String>>) -> Result<O
 }
 
 /// A bearer token has the characters of RFC 6750 §2.1; another one could not be sent.
-fn operator_token(source: &Source<'_>, raw: Option<&Spanned<Secret>>) -> Result<Option<String>, Error> {
+fn operator_token(
+    source: &SourceText<'_>,
+    raw: Option<&Spanned<SecretText>>,
+) -> Result<Option<String>, Error> {
     let Some(token) = raw else { return Ok(None) };
     let text = token.get_ref().as_ref();
     let max = limits::CREDENTIALS_BYTES_MAX;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::progress::Progress;
 use super::{Error, known, open, origin, segments, snapshot, was_changed, words};
-use crate::config::ExplainArgs;
+use crate::config::ExplainOptions;
 use journal::reader::ReadError;
 use journal::snapshot::{SnapshotHeader, SnapshotReader};
 use journal::{Change, Known, Origin, Point, Position, SegmentSource, replay};
@@ -27,14 +27,14 @@ use wallet::{Currency, Millis, Wallet};
 /// # Errors
 /// Where there are no data, or no such account or transaction; where what is told of is damaged; and where nobody
 /// reads the output.
-pub fn explain(args: &ExplainArgs, out: &mut impl Write) -> Result<(), Error> {
+pub fn explain(args: &ExplainOptions, out: &mut impl Write) -> Result<(), Error> {
     tell(args, &open(&args.data)?, out)
 }
 
 /// Tells of an account of what was opened.
 ///
 /// As in `recover`, what a server writes that has begun to is no damage: the files are opened once more then.
-pub(super) fn tell(args: &ExplainArgs, opened: &Opened, out: &mut impl Write) -> Result<(), Error> {
+pub(super) fn tell(args: &ExplainOptions, opened: &Opened, out: &mut impl Write) -> Result<(), Error> {
     let account = AccountRef::new(args.account.as_str());
     let owner = Partition::new(opened.manifest.shards.into()).owner(account.hash().slot()).index();
     let (shard, origin) = (&opened.shards[owner], origin(opened.manifest, owner));
@@ -57,7 +57,7 @@ pub(super) fn tell(args: &ExplainArgs, opened: &Opened, out: &mut impl Write) ->
 }
 
 fn tell_once(
-    args: &ExplainArgs,
+    args: &ExplainOptions,
     shard: &OpenedShard,
     origin: Origin,
     out: &mut impl Write,
@@ -115,7 +115,7 @@ impl<E: Into<Error>> From<E> for Halt {
 }
 
 struct Story<'a, W> {
-    args: &'a ExplainArgs,
+    args: &'a ExplainOptions,
     account: AccountRef<&'a str>,
     out: &'a mut W,
     /// It has this account alone.

@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write};
 
 use super::progress::Progress;
 use super::{Error, open, origin, recover, words};
-use crate::config::{ExportArgs, ExportFormat};
+use crate::config::{ExportFormat, ExportOptions};
 use storage::look::OpenedShard;
 use wallet::image::{AccountImage, RoundImage, TransactionImage};
 use wallet::outcome::LineKind;
@@ -33,7 +33,7 @@ const COLUMNS: [&str; 14] = [
 ///
 /// # Errors
 /// Where there are no data, or they are damaged; and where nobody reads the output.
-pub fn export(args: &ExportArgs, out: &mut impl Write) -> Result<(), Error> {
+pub fn export(args: &ExportOptions, out: &mut impl Write) -> Result<(), Error> {
     let opened = open(&args.data)?;
     let bytes = opened.shards.iter().map(OpenedShard::bytes).sum();
     let progress = Progress::of(bytes, !std::io::stdout().is_terminal());

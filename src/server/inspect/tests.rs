@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::audit::{Audit, Held, shared};
 use super::{explain, words};
-use crate::config::{Demo, ExplainArgs};
+use crate::config::{Demo, ExplainOptions};
 use crate::data::{self, OpenParameters};
 use calendar::Zones;
 use clock::start::Confirmed;
@@ -212,7 +212,7 @@ fn what_a_server_writes_meanwhile_is_no_damage() {
     let segment = OpenOptions::new().write(true).open(segment).unwrap();
     segment.write_all_at(b"half of a header", 100).unwrap();
     let opened = look(dir.path()).unwrap().unwrap();
-    let args = ExplainArgs {
+    let args = ExplainOptions {
         data: dir.path().into(),
         account: "default/admin".into(),
         until_ms: None,

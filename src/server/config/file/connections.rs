@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Error, Source, number};
+use super::{Error, SourceText, number};
 use crate::net::places::Policy;
 
 #[derive(Default, Deserialize)]
@@ -18,7 +18,7 @@ pub(super) struct RawConnections {
     exempt: Option<Vec<Spanned<String>>>,
 }
 
-pub(super) fn places(source: &Source<'_>, raw: &RawConnections) -> Result<Policy, Error> {
+pub(super) fn places(source: &SourceText<'_>, raw: &RawConnections) -> Result<Policy, Error> {
     let count = |name: &str, value: &Option<Spanned<i64>>, most: usize, default: u32| {
         let bounds = (1, most as u64);
         number(source, name, value.as_ref(), bounds, "connections", default.into()).map(|count| count as u32)
@@ -39,7 +39,7 @@ pub(super) fn places(source: &Source<'_>, raw: &RawConnections) -> Result<Policy
     Ok(Policy { platform_max, operator_max, per_address, exempt })
 }
 
-fn exempt(source: &Source<'_>, networks: &[Spanned<String>]) -> Result<Vec<IpNet>, Error> {
+fn exempt(source: &SourceText<'_>, networks: &[Spanned<String>]) -> Result<Vec<IpNet>, Error> {
     if let Some(past) = networks.get(limits::EXEMPT_NETWORKS_MAX) {
         let sentence = format!("more than {} exempt networks", limits::EXEMPT_NETWORKS_MAX);
         return Err(source.fault(past.span(), sentence));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Distinct, Error, Secret, Source, check_text, number, session_token};
+use super::{Distinct, Error, SecretText, SourceText, check_text, number, session_token};
 use api::{Manners, Platform};
 use wallet::{Dialect, PlatformKey, RoundScope, TokenPolicy};
 
@@ -14,7 +14,7 @@ use wallet::{Dialect, PlatformKey, RoundScope, TokenPolicy};
 pub(super) struct RawPlatform {
     key: Spanned<String>,
     user: Spanned<String>,
-    password: Spanned<Secret>,
+    password: Spanned<SecretText>,
     domains: Spanned<Vec<Spanned<String>>>,
     round_scope: Option<Spanned<String>>,
     unknown_rollback: Option<Spanned<i64>>,
@@ -30,14 +30,14 @@ pub(super) struct RawPlatform {
 
 /// The platforms; the policy of session tokens that each has of its own; and by the domain's place the platforms that it
 /// is served to.
-type Platforms = (Vec<Platform>, Vec<Option<TokenPolicy>>, Vec<Vec<PlatformKey>>);
+type CheckedPlatforms = (Vec<Platform>, Vec<Option<TokenPolicy>>, Vec<Vec<PlatformKey>>);
 
 pub(super) fn platforms(
-    source: &Source<'_>,
+    source: &SourceText<'_>,
     raw: &[RawPlatform],
     domains: &BTreeMap<&str, usize>,
     server_budget_ms: u64,
-) -> Result<Platforms, Error> {
+) -> Result<CheckedPlatforms, Error> {
     if raw.is_empty() {
         return Err(source.lacking("no [[platform]] is defined; without one nobody could call"));
     }
@@ -72,7 +72,7 @@ pub(super) fn platforms(
 }
 
 /// What the wallet decides by (protocol §4, Dialects). The policy of session tokens is known once the command line is.
-fn dialect(source: &Source<'_>, platform: &RawPlatform) -> Result<Dialect, Error> {
+fn dialect(source: &SourceText<'_>, platform: &RawPlatform) -> Result<Dialect, Error> {
     let round_scope = match platform.round_scope.as_ref().map(|scope| scope.get_ref().as_str()) {
         None | Some("platform") => RoundScope::Platform,
         Some("game") => RoundScope::Game,
@@ -99,13 +99,13 @@ fn dialect(source: &Source<'_>, platform: &RawPlatform) -> Result<Dialect, Error
 }
 
 /// How it is answered.
-fn manners(source: &Source<'_>, platform: &RawPlatform) -> Result<Manners, Error> {
+fn manners(source: &SourceText<'_>, platform: &RawPlatform) -> Result<Manners, Error> {
     let status = one_of(source, "unauthorized_status", &platform.unauthorized_status, [200, 401])?;
     Ok(Manners { describe_errors: platform.describe_errors, unauthorized_401: status == 401 })
 }
 
 /// Time in which its calls are answered, milliseconds: its own, else the server's.
-fn budget(source: &Source<'_>, platform: &RawPlatform, server: u64) -> Result<u32, Error> {
+fn budget(source: &SourceText<'_>, platform: &RawPlatform, server: u64) -> Result<u32, Error> {
     let bounds = (1, u64::from(limits::REQUEST_BUDGET_MS_MAX));
     let own = platform.budget_ms.as_ref();
     Ok(number(source, "budget_ms", own, bounds, "milliseconds", server)? as u32)
@@ -113,7 +113,7 @@ fn budget(source: &Source<'_>, platform: &RawPlatform, server: u64) -> Result<u3
 
 /// One of two numbers, of which the first is the default.
 fn one_of(
-    source: &Source<'_>,
+    source: &SourceText<'_>,
     name: &str,
     value: &Option<Spanned<i64>>,
     [default, other]: [i64; 2],
@@ -131,7 +131,7 @@ fn span_of<T>(value: &Option<Spanned<T>>) -> std::ops::Range<usize> {
 }
 
 /// What Basic authentication can carry (RFC 7617 §2) and the server compares.
-fn check_credentials(source: &Source<'_>, platform: &RawPlatform) -> Result<(), Error> {
+fn check_credentials(source: &SourceText<'_>, platform: &RawPlatform) -> Result<(), Error> {
     let (user, password) = (platform.user.get_ref(), platform.password.get_ref().as_ref());
     check_text(source, "platform user", &platform.user, limits::CREDENTIALS_BYTES_MAX)?;
     if user.contains(':') {
@@ -158,7 +158,7 @@ fn check_credentials(source: &Source<'_>, platform: &RawPlatform) -> Result<(), 
 
 /// The places of the domains that a platform is served.
 fn served_domains(
-    source: &Source<'_>,
+    source: &SourceText<'_>,
     platform: &RawPlatform,
     domains: &BTreeMap<&str, usize>,
 ) -> Result<Vec<usize>, Error> {

@@ -62,8 +62,8 @@ per_address = 11
 exempt = ["192.0.2.0/24", "2001:db8::/32"]
 "#;
 
-fn read(text: &[u8]) -> Result<File, Error> {
-    File::check(Path::new("f.toml"), text)
+fn read(text: &[u8]) -> Result<ConfigFile, Error> {
+    ConfigFile::check(Path::new("f.toml"), text)
 }
 
 /// [`WHOLE`] with `old` replaced must fail with this sentence behind the file's name.

@@ -1,10 +1,10 @@
 //! The domains' time zones.
 
-use super::{Error, RawDomain, Source};
+use super::{Error, RawDomain, SourceText};
 use calendar::{Zone, Zones};
 
 /// The zones of the domains: `time_zone`, or UTC.
-pub(super) fn of(source: &Source<'_>, domains: &[RawDomain]) -> Result<Zones, Error> {
+pub(super) fn of(source: &SourceText<'_>, domains: &[RawDomain]) -> Result<Zones, Error> {
     let zone = |domain: &RawDomain| {
         let name = domain.name.get_ref().as_str().into();
         let Some(text) = &domain.time_zone else { return Ok((name, Zone::UTC)) };

@@ -1,11 +1,11 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::doctor::Status::{self, Lacking, Ok as Fine, Warn};
+use crate::doctor::CheckStatus::{self, Lacking, Ok as Fine, Warn};
 
 /// A finding's status, and what its found and its remedy contain.
 #[track_caller]
-fn check(finding: &Finding, status: Status, found: &str, remedy: &str) {
+fn check(finding: &Finding, status: CheckStatus, found: &str, remedy: &str) {
     assert_eq!(finding.status, status, "{finding:?}");
     assert!(finding.found.contains(found), "{finding:?}");
     assert!(finding.remedy.contains(remedy), "{finding:?}");
