@@ -2,7 +2,7 @@
 //!
 //! Output goes through `write`, not through `print!`, which panics when the reader has gone
 //! (`purser --help | head -1`). Exit codes: 0 done, 1 the doctor found something lacking or a data directory is damaged,
-//! 2 and others as [`purser::serve::Failure`] and [`purser::inspect::Error`] say.
+//! 2 and others as [`purser::serve::Error`] and [`purser::inspect::Error`] say.
 
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 #![forbid(unsafe_code)]

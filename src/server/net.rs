@@ -102,7 +102,7 @@ impl Default for Timeouts {
 }
 
 /// What a core's driver is made of.
-pub struct Parts {
+pub struct DriverParts {
     /// Listeners of the platforms' calls and of the operator's.
     pub listeners: [TcpListener; 2],
     /// The socket ring, made on this thread.
@@ -181,26 +181,26 @@ pub struct Driver {
 
 /// Why a core can't serve any more. It ends the process.
 #[derive(Debug)]
-pub enum Failure {
+pub enum Error {
     /// What the kernel says of the ring.
     Ring(io::Error),
     /// What was said of the journal: what is on the disk is not known.
     Journal(String),
 }
 
-impl Failure {
+impl Error {
     fn journal(error: impl fmt::Display) -> Self {
         Self::Journal(error.to_string())
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         Self::Ring(error)
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ring(error) => write!(f, "the ring failed: {error}"),
@@ -209,18 +209,25 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for Error {}
 
 impl Driver {
     /// A driver that accepts from its listeners once it runs.
     ///
     /// # Errors
     /// What the kernel says of the eventfd.
-    pub fn new(parts: Parts) -> io::Result<Self> {
-        let Parts {
-            listeners: [platform, operator], mut ring, api, shard, registry, readiness, clock, ..
+    pub fn new(parts: DriverParts) -> io::Result<Self> {
+        let DriverParts {
+            listeners: [platform, operator],
+            mut ring,
+            api,
+            shard,
+            registry,
+            readiness,
+            clock,
+            ..
         } = parts;
-        let Parts { timeouts, stalls, seed, places, .. } = parts;
+        let DriverParts { timeouts, stalls, seed, places, .. } = parts;
         let places = Places::new(&places, ring.capacity());
         let metrics = registry.shard(shard.id().index());
         let stages = Stages::new(shard.id(), clock.clone(), Arc::clone(&metrics));
@@ -267,7 +274,7 @@ impl Driver {
     ///
     /// # Errors
     /// Where the core can't serve any more.
-    pub fn run(mut self) -> Result<(), Failure> {
+    pub fn run(mut self) -> Result<(), Error> {
         // It has waited for the other shards since it was made.
         let waited_us = self.mark();
         self.metrics.parked(waited_us);
@@ -306,7 +313,7 @@ impl Driver {
     }
 
     /// One turn. `true` where there was anything to do, or is.
-    fn turn(&mut self) -> Result<bool, Failure> {
+    fn turn(&mut self) -> Result<bool, Error> {
         self.takes_in_ns = self.clock.mono_ns();
         self.watch.lap(Part::BesideTurns, self.takes_in_ns / 1_000);
         self.ring.turn()?;
@@ -357,7 +364,7 @@ impl Driver {
         Ok(worked || !self.lines.is_empty())
     }
 
-    fn on_event(&mut self, event: Event) -> Result<(), Failure> {
+    fn on_event(&mut self, event: Event) -> Result<(), Error> {
         match event {
             Event::Accepted { listener, accepted } => self.on_accepted(listener, accepted),
             Event::Received { connection, received } => self.on_received(connection, received),
@@ -378,9 +385,9 @@ impl Driver {
     }
 
     /// Has the changes since the last group written, where no write is under way.
-    fn write_journal(&mut self) -> Result<(), Failure> {
+    fn write_journal(&mut self) -> Result<(), Error> {
         let id = self.shard.id();
-        if let Some((write, group)) = self.shard.next_write().map_err(Failure::journal)? {
+        if let Some((write, group)) = self.shard.next_write().map_err(Error::journal)? {
             let header = write.header.as_ref().map_or(&[][..], |header| &header[..]);
             self.ring.write(write.file, write.offset, [header, &group.bytes])?;
             markers::group_handed_over(id, group.last, group.bytes.len());
@@ -388,8 +395,8 @@ impl Driver {
         Ok(())
     }
 
-    fn on_written(&mut self, result: io::Result<()>) -> Result<(), Failure> {
-        self.shard.on_written(result).map_err(Failure::journal)?;
+    fn on_written(&mut self, result: io::Result<()>) -> Result<(), Error> {
+        self.shard.on_written(result).map_err(Error::journal)?;
         markers::group_durable(self.shard.id(), self.shard.durable());
         Ok(())
     }

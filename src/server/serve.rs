@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use descriptors::raise;
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
-use housekeeper::{Housekeeper, Kept};
+use housekeeper::{Housekeeper, ShardHandle};
 use listen::{BoundListener, bind};
 use rustix::fs::Mode;
 use rustix::process::Resource;
@@ -37,7 +37,7 @@ use crate::config::{self, Config};
 use crate::data::{self, Data, OpenParameters, ReadProgress, ShardStart};
 use crate::net::readiness::{ReadOnly, Readiness};
 use crate::net::stalls::StallLog;
-use crate::net::{self, Driver, Parts};
+use crate::net::{self, Driver, DriverParts};
 use api::Api;
 use clock::Clock;
 use metrics::Registry;
@@ -45,13 +45,13 @@ use partition::{Partition, ShardId};
 use ring::{Ring, Sizes};
 use shard::Shard;
 use shard::core::Core;
-use shard::flush::{Flusher, Progress};
+use shard::flush::{Flusher, JournalProgress};
 use shard::mesh::Mesh;
 use storage::segments::{Segments, Trouble};
 
 /// Why the server could not start, or had to end.
 #[derive(Debug)]
-pub struct Failure {
+pub struct Error {
     sentence: String,
     exit_code: u8,
 }
@@ -62,7 +62,7 @@ const EXIT_START: u8 = 2;
 /// It could not go on: an error of input or output (`EX_IOERR` of sysexits.h).
 const EXIT_IO: u8 = 74;
 
-impl Failure {
+impl Error {
     fn start(sentence: String) -> Self {
         Self { sentence, exit_code: EXIT_START }
     }
@@ -73,13 +73,13 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.sentence)
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for Error {}
 
 /// Serves until SIGTERM or SIGINT, finishes what is in hand, and returns. A second signal ends the process at
 /// once, and so does the first one before it serves: a start can be killed in any moment.
@@ -87,7 +87,7 @@ impl std::error::Error for Failure {}
 /// # Errors
 /// Where the server can't start: the listeners, the data directory, io_uring. Once it serves, a broken ring or a
 /// journal that can't be written ends the process with code 74.
-pub fn run(config: Config) -> Result<(), Failure> {
+pub fn run(config: Config) -> Result<(), Error> {
     signals::outlive_unused()?;
     // First of all: the kernel drops a signal that a container's first process has not asked for.
     let starts = signals::end_while_starting()?;
@@ -101,12 +101,12 @@ pub fn run(config: Config) -> Result<(), Failure> {
     let operator = bind(config.operator_listen, shards, config.timeouts.send_ms)?;
     // After the ports are had: a start that is refused leaves no new directory behind.
     let prepared = config::prepare_data_dir(&config.data);
-    let is_made = prepared.map_err(|error| Failure::start(error.to_string()))?;
+    let is_made = prepared.map_err(|error| Error::start(error.to_string()))?;
     let addresses = [platform.address, operator.address];
 
     let partition = Partition::new(shards);
     let mesh = Mesh::new(partition).map_err(|error| {
-        Failure::start(format!("No eventfd can be had: {error}. Raise the limit of open files."))
+        Error::start(format!("No eventfd can be had: {error}. Raise the limit of open files."))
     })?;
     let shared = Shared {
         mesh: Arc::new(mesh),
@@ -123,16 +123,16 @@ pub fn run(config: Config) -> Result<(), Failure> {
     say_notes(notes);
     data.iter().for_each(|shard| shared.clock.begin_at(shard.now_ms));
     let config = Arc::new(config);
-    let kept: Vec<Kept> = data.iter().map(Kept::of).collect();
+    let handles: Vec<ShardHandle> = data.iter().map(ShardHandle::of).collect();
     let readiness = Arc::clone(&shared.readiness);
-    let mut housekeeper = Housekeeper::new(directory, kept.clone(), &config.storing, readiness);
+    let mut housekeeper = Housekeeper::new(directory, handles.clone(), &config.storing, readiness);
     housekeeper.look_at_the_disk();
     leave_cores(&config.cores);
     let (clock, registry) = (shared.clock.clone(), Arc::clone(&shared.registry));
     Timekeeper::start(clock, registry, Arc::clone(&shared.readiness), config.catalog.retention_ms);
     let listeners = platform.sockets.into_iter().zip(operator.sockets);
-    let parts = data.into_iter().zip(&kept).zip(listeners);
-    let parts = parts.map(|((data, kept), listeners)| (data, Arc::clone(&kept.progress), listeners));
+    let parts = data.into_iter().zip(&handles).zip(listeners);
+    let parts = parts.map(|((data, handle), listeners)| (data, Arc::clone(&handle.progress), listeners));
     let Started { executors, troubles, gates } = start(&config, &shared, parts)?;
     housekeeper.watch(troubles);
     housekeeper.look_at_the_disk();
@@ -154,7 +154,7 @@ pub fn run(config: Config) -> Result<(), Failure> {
     leave(&shared.readiness, config.drain_grace_ms);
     stop(&shared, startup, executors)?;
     // Where one fails the next start reads as much as after a crash.
-    say_notes(kept.iter().filter_map(|kept| kept.stop().err()).map(|error| error.to_string()));
+    say_notes(handles.iter().filter_map(|handle| handle.stop().err()).map(|error| error.to_string()));
     Ok(())
 }
 
@@ -166,12 +166,12 @@ fn say_notes(notes: impl IntoIterator<Item = String>) {
 }
 
 /// Finishes what is in hand.
-fn stop(shared: &Shared, startup: Startup, executors: Executors) -> Result<(), Failure> {
+fn stop(shared: &Shared, startup: Startup, executors: Executors) -> Result<(), Error> {
     shared.readiness.stop();
     startup.stop();
     shared.mesh.signal_all();
     for executor in executors {
-        executor.join().map_err(|error| Failure { sentence: error.to_string(), exit_code: EXIT_IO })?;
+        executor.join().map_err(|error| Error { sentence: error.to_string(), exit_code: EXIT_IO })?;
     }
     startup.join();
     Ok(())
@@ -196,12 +196,12 @@ fn begin_startup(
     config: &Config,
     shared: &Shared,
     read_progress: &Arc<ReadProgress>,
-) -> Result<Startup, Failure> {
+) -> Result<Startup, Error> {
     let api = Api::new(config.platforms.clone(), config.operator_token.clone());
     let (readiness, clock) = (Arc::clone(&shared.readiness), shared.clock.clone());
     let answers = Answers::new(api, readiness, Arc::clone(read_progress), clock.clone());
     Startup::begin(listeners, open_files, config.timeouts, clock, answers).map_err(|error| {
-        Failure::start(format!("health checks can't be answered while it starts: {}", config::reason(&error)))
+        Error::start(format!("health checks can't be answered while it starts: {}", config::reason(&error)))
     })
 }
 
@@ -212,9 +212,9 @@ fn open_data(
     is_made: bool,
     clock: &Clock,
     read_progress: Arc<ReadProgress>,
-) -> Result<Data, Failure> {
+) -> Result<Data, Error> {
     let mut stream = [0; 8];
-    getrandom::fill(&mut stream).map_err(|error| Failure::start(format!("no random bits: {error}")))?;
+    getrandom::fill(&mut stream).map_err(|error| Error::start(format!("no random bits: {error}")))?;
     let parameters = OpenParameters {
         partition,
         catalog: Arc::new(config.catalog.clone()),
@@ -228,7 +228,7 @@ fn open_data(
         progress: read_progress,
     };
     let began_us = clock.mono_us();
-    let data = data::open(&config.data, &parameters).map_err(|error| Failure::start(error.to_string()))?;
+    let data = data::open(&config.data, &parameters).map_err(|error| Error::start(error.to_string()))?;
     if data.replayed > 0 {
         let seconds = (clock.mono_us() - began_us) as f64 / 1e6;
         say(&format!("{} records were applied again in {seconds:.2} s", data.replayed));
@@ -237,7 +237,7 @@ fn open_data(
 }
 
 /// What one shard is given: its data, where it tells how far its journal has come, and its listeners.
-type Part = (ShardStart, Arc<Progress>, (TcpListener, TcpListener));
+type ShardParts = (ShardStart, Arc<JournalProgress>, (TcpListener, TcpListener));
 
 type Executors = Vec<ExecutorJoinHandle<()>>;
 
@@ -253,8 +253,8 @@ struct Started {
 fn start(
     config: &Arc<Config>,
     shared: &Shared,
-    parts: impl Iterator<Item = Part>,
-) -> Result<Started, Failure> {
+    parts: impl Iterator<Item = ShardParts>,
+) -> Result<Started, Error> {
     // An executor that can't have its rings panics; whoever starts the server wants a sentence.
     panic::set_hook(Box::new(|panic| {
         say(&cant_start(&panic.to_string().replace('\n', " ")));
@@ -279,7 +279,7 @@ fn start(
         let executor = LocalExecutorBuilder::new(Placement::Fixed(*core))
             .name(&format!("shard-{index}"))
             .spawn(move || plan.run())
-            .map_err(|error| Failure::start(cant_start(&error.to_string())))?;
+            .map_err(|error| Error::start(cant_start(&error.to_string())))?;
         executors.push(executor);
     }
     drop(started);
@@ -288,7 +288,7 @@ fn start(
         match start.recv() {
             Ok(started) => troubles.push(started?),
             // All that have started have said so; one ended without a word.
-            Err(_) => return Err(Failure::start(cant_start("its executor ended"))),
+            Err(_) => return Err(Error::start(cant_start("its executor ended"))),
         }
     }
     say_panics();
@@ -345,11 +345,11 @@ struct Shared {
 struct Plan {
     id: ShardId,
     data: ShardStart,
-    progress: Arc<Progress>,
+    progress: Arc<JournalProgress>,
     listeners: [TcpListener; 2],
     shared: Shared,
     config: Arc<Config>,
-    started: mpsc::Sender<Result<Trouble, Failure>>,
+    started: mpsc::Sender<Result<Trouble, Error>>,
     /// It may accept.
     go: mpsc::Receiver<()>,
 }
@@ -370,7 +370,7 @@ impl Plan {
                 }
             }
             Err(sentence) => {
-                let _ = started.send(Err(Failure::start(cant_start(&sentence))));
+                let _ = started.send(Err(Error::start(cant_start(&sentence))));
             }
         }
     }
@@ -402,7 +402,7 @@ impl Plan {
         let mut shard = Shard::new(core, shared.mesh, metrics, now_ms);
         shard.set_flusher(Flusher::new(segments, progress));
         shard.set_read_only(shared.readiness.is_read_only());
-        let driver = Driver::new(Parts {
+        let driver = Driver::new(DriverParts {
             listeners,
             ring,
             api: Api::new(config.platforms.clone(), config.operator_token.clone()),

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use clock::Clock;
 use journal::{Group, Place, Point};
 use storage::FileError;
-use storage::segments::{Segments, Write};
+use storage::segments::{SegmentWrite, Segments};
 
 /// A group that was handed over.
-struct Given {
+struct InFlightGroup {
     group: Group,
     since_us: u64,
     /// Its write is under way; else it waits for the next segment.
@@ -38,9 +38,9 @@ impl Reached {
 
 /// What other threads see of a shard's journal. Its core writes it once per group.
 #[derive(Debug)]
-pub struct Progress(Mutex<Reached>);
+pub struct JournalProgress(Mutex<Reached>);
 
-impl Progress {
+impl JournalProgress {
     /// A journal that goes on after `last` at `next`.
     pub const fn new(last: Point, next: Place) -> Self {
         Self(Mutex::new(Reached { last, next, is_over: false }))
@@ -59,8 +59,8 @@ impl Progress {
 /// The writer of a shard's journal. Lives on the shard's core.
 pub struct Flusher {
     segments: Segments,
-    progress: Arc<Progress>,
-    given: Option<Given>,
+    progress: Arc<JournalProgress>,
+    in_flight: Option<InFlightGroup>,
     clock: Clock,
 }
 
@@ -72,14 +72,14 @@ impl std::fmt::Debug for Flusher {
 
 impl Flusher {
     /// A writer at the end of `segments`, which other threads see by `progress`.
-    pub fn new(segments: Segments, progress: Arc<Progress>) -> Self {
+    pub fn new(segments: Segments, progress: Arc<JournalProgress>) -> Self {
         assert_eq!(progress.get().next, segments.place(), "it goes on where the journal ends");
-        Self { segments, progress, given: None, clock: Clock::start() }
+        Self { segments, progress, in_flight: None, clock: Clock::start() }
     }
 
     /// Whether no group is on its way.
     pub const fn is_idle(&self) -> bool {
-        self.given.is_none()
+        self.in_flight.is_none()
     }
 
     /// Takes a group, to be written.
@@ -88,7 +88,7 @@ impl Flusher {
     /// Where one is on its way.
     pub fn hand_over(&mut self, group: Group) {
         assert!(self.is_idle(), "one group is under way at a time");
-        self.given = Some(Given { group, since_us: self.clock.mono_us(), writing: false });
+        self.in_flight = Some(InFlightGroup { group, since_us: self.clock.mono_us(), writing: false });
     }
 
     /// The write that is to be begun now, with its group; `None` where there is none, one is under way, or the
@@ -96,11 +96,13 @@ impl Flusher {
     ///
     /// # Errors
     /// Where the next segment can't be opened.
-    pub fn next_write(&mut self) -> Result<Option<(Write<'_>, &Group)>, FileError> {
-        let Some(given) = self.given.as_mut().filter(|given| !given.writing) else { return Ok(None) };
-        let Some(write) = self.segments.write(&given.group)? else { return Ok(None) };
-        given.writing = true;
-        Ok(Some((write, &given.group)))
+    pub fn next_write(&mut self) -> Result<Option<(SegmentWrite<'_>, &Group)>, FileError> {
+        let Some(in_flight) = self.in_flight.as_mut().filter(|in_flight| !in_flight.writing) else {
+            return Ok(None);
+        };
+        let Some(write) = self.segments.write(&in_flight.group)? else { return Ok(None) };
+        in_flight.writing = true;
+        Ok(Some((write, &in_flight.group)))
     }
 
     /// The write that was begun is durable: returns its group, and how long that took, in microseconds.
@@ -108,8 +110,8 @@ impl Flusher {
     /// # Panics
     /// Where none was begun.
     pub fn finish(&mut self) -> (Group, u64) {
-        let given = self.given.take().filter(|given| given.writing);
-        let Given { group, since_us, .. } = given.expect("its write was begun");
+        let in_flight = self.in_flight.take().filter(|in_flight| in_flight.writing);
+        let InFlightGroup { group, since_us, .. } = in_flight.expect("its write was begun");
         self.segments.written(&group);
         self.progress.set(|reached| {
             reached.last = group.end();
@@ -127,7 +129,7 @@ impl Flusher {
 /// A write that is under way when the shard ends may come to the disk in part.
 impl Drop for Flusher {
     fn drop(&mut self) {
-        let is_over = self.given.as_ref().is_none_or(|given| !given.writing);
+        let is_over = self.in_flight.as_ref().is_none_or(|in_flight| !in_flight.writing);
         self.progress.set(|reached| reached.is_over = is_over);
     }
 }

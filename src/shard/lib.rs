@@ -32,7 +32,7 @@ use waiting::Waiting;
 use journal::Group;
 use metrics::ShardMetrics;
 use storage::FileError;
-use storage::segments::Write;
+use storage::segments::SegmentWrite;
 use wallet::operation::Operation;
 use wallet::outcome::Outcome;
 use wallet::{Millis, Sequence, Wallet};
@@ -209,7 +209,7 @@ impl<W: Copy> Shard<W> {
     ///
     /// # Errors
     /// Where the journal can't be written.
-    pub fn next_write(&mut self) -> Result<Option<(Write<'_>, &Group)>, FileError> {
+    pub fn next_write(&mut self) -> Result<Option<(SegmentWrite<'_>, &Group)>, FileError> {
         let Some(flusher) = &mut self.flusher else { return Ok(None) };
         if flusher.is_idle()
             && let Some(group) = self.core.take_group()

@@ -48,7 +48,7 @@ pub struct Segments {
 
 /// A write that is to be carried out, and synced.
 #[derive(Debug)]
-pub struct Write<'a> {
+pub struct SegmentWrite<'a> {
     /// The file, open for direct writes.
     pub file: BorrowedFd<'a>,
     /// Where in it, bytes from its beginning.
@@ -108,7 +108,7 @@ impl Segments {
     ///
     /// # Panics
     /// Where the write before is not known to be durable: nothing may follow it.
-    pub fn write(&mut self, group: &Group) -> Result<Option<Write<'_>>, FileError> {
+    pub fn write(&mut self, group: &Group) -> Result<Option<SegmentWrite<'_>>, FileError> {
         assert!(!self.unsure, "one write is under way, and it is the last");
         if self.file.is_none() {
             if !self.preparer.is_done()? {
@@ -126,7 +126,7 @@ impl Segments {
         self.unsure = true;
         let header = (self.offset == 0).then(|| Box::new(group.segment_header(self.number)));
         let (file, _) = self.file.as_ref().expect("it was opened");
-        Ok(Some(Write { file: file.as_fd(), offset: self.offset, header }))
+        Ok(Some(SegmentWrite { file: file.as_fd(), offset: self.offset, header }))
     }
 
     /// The write of `group` is durable.

@@ -13,7 +13,7 @@ use super::say::say;
 use crate::config::Storing;
 use crate::data::{ShardFiles, ShardMark, ShardStart};
 use crate::net::readiness::{ReadOnly, Readiness};
-use shard::flush::Progress;
+use shard::flush::JournalProgress;
 use storage::FileError;
 use storage::directory::DataDirectory;
 use storage::hold::{Hold, Watched};
@@ -21,20 +21,20 @@ use storage::segments::Trouble;
 
 /// A shard as it is seen from beside its core.
 #[derive(Clone)]
-pub(super) struct Kept {
+pub(super) struct ShardHandle {
     files: ShardFiles,
     mark: ShardMark,
-    pub(super) progress: Arc<Progress>,
+    pub(super) progress: Arc<JournalProgress>,
 }
 
-impl Kept {
+impl ShardHandle {
     pub(super) fn of(start: &ShardStart) -> Self {
-        let progress = Arc::new(Progress::new(start.last, start.end.next));
+        let progress = Arc::new(JournalProgress::new(start.last, start.end.next));
         Self { files: start.files.clone(), mark: start.mark.clone(), progress }
     }
 
     /// Whether the segment that is written is still at its path. `known` is the one of the last look.
-    fn has_its_segment(&self, known: &mut Option<Segment>) -> Result<bool, FileError> {
+    fn has_its_segment(&self, known: &mut Option<WatchedSegment>) -> Result<bool, FileError> {
         let next = self.progress.get().next;
         if next.offset == 0 {
             // Nothing is in it, and it may be made anew.
@@ -78,7 +78,7 @@ pub(super) struct Housekeeper {
     directory: DataDirectory,
     reserve_bytes: u64,
     readiness: Arc<Readiness>,
-    shards: Vec<Kept>,
+    shards: Vec<ShardHandle>,
     at_least: u32,
     troubles: Vec<Trouble>,
     /// What keeps a mark from being written.
@@ -88,17 +88,17 @@ pub(super) struct Housekeeper {
     /// What was last said of the hold on the directory.
     said_of_hold: Option<String>,
     /// The segments that the shards write, in the order of the shards.
-    segments: Vec<Option<Segment>>,
+    segments: Vec<Option<WatchedSegment>>,
 }
 
 /// A segment that a shard writes: its number, and its file.
-type Segment = (u32, Watched);
+type WatchedSegment = (u32, Watched);
 
 impl Housekeeper {
     /// Segments of a shard are folded once there are `storing.snapshot_segments` so many before the one that is written.
     pub(super) fn new(
         directory: DataDirectory,
-        shards: Vec<Kept>,
+        shards: Vec<ShardHandle>,
         storing: &Storing,
         readiness: Arc<Readiness>,
     ) -> Self {
@@ -188,7 +188,7 @@ impl Housekeeper {
     }
 
     fn write_marks(&mut self) {
-        let failed = first_failure(self.shards.iter().map(Kept::note));
+        let failed = first_failure(self.shards.iter().map(ShardHandle::note));
         self.mark_trouble = failed.map(|error| error.to_string());
     }
 

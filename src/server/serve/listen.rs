@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 
-use super::Failure;
+use super::Error;
 use crate::config;
 
 /// The sockets of one listener, one per shard; the kernel deals connections among them.
@@ -20,8 +20,8 @@ pub(super) struct BoundListener {
 ///
 /// # Errors
 /// Where the port is in use, or the address is not to be had.
-pub(super) fn bind(address: SocketAddr, shards: usize, send_ms: u64) -> Result<BoundListener, Failure> {
-    let failed = |error: io::Error| Failure::start(format!("can't listen on {address}: {}", reason(&error)));
+pub(super) fn bind(address: SocketAddr, shards: usize, send_ms: u64) -> Result<BoundListener, Error> {
+    let failed = |error: io::Error| Error::start(format!("can't listen on {address}: {}", reason(&error)));
     // Sockets that share a port are let in beside those of another process of the same user. So the first one has the port
     // alone, and shares it only once it listens: of two processes that start together one is refused. The kernel looks at
     // what a socket shares now, and not at what it did when it was bound.

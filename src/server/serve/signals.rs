@@ -13,7 +13,7 @@ use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 use super::say::say;
-use super::{EXIT_IO, Failure};
+use super::{EXIT_IO, Error};
 use crate::config;
 use clock::Clock;
 
@@ -34,7 +34,7 @@ const UNUSED: [(i32, &str); 3] = [(SIGHUP, "SIGHUP"), (SIGUSR1, "SIGUSR1"), (SIG
 /// # Errors
 /// Where the system lets none be caught.
 #[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
-pub(super) fn outlive_unused() -> Result<(), Failure> {
+pub(super) fn outlive_unused() -> Result<(), Error> {
     let mut signals = Signals::new(UNUSED.map(|(signal, _)| signal)).map_err(|error| unhandled(&error))?;
     // A file at the bound that the process has for one: the write fails as well, and that has a sentence.
     flag::register(SIGXFSZ, Arc::default()).map_err(|error| unhandled(&error))?;
@@ -57,7 +57,7 @@ fn words(signal: i32) -> String {
 ///
 /// # Errors
 /// Where the system lets none be caught.
-pub(super) fn end_while_starting() -> Result<Arc<AtomicBool>, Failure> {
+pub(super) fn end_while_starting() -> Result<Arc<AtomicBool>, Error> {
     let starts = Arc::new(AtomicBool::new(true));
     if std::process::id() != FIRST_PROCESS {
         return Ok(starts);
@@ -78,7 +78,7 @@ impl Stops {
     ///
     /// # Errors
     /// Where the system lets none be caught.
-    pub(super) fn catch() -> Result<Self, Failure> {
+    pub(super) fn catch() -> Result<Self, Error> {
         Signals::new(STOPS).map(Self).map_err(|error| unhandled(&error))
     }
 
@@ -98,6 +98,6 @@ impl Stops {
     }
 }
 
-fn unhandled(error: &io::Error) -> Failure {
-    Failure::start(format!("signals can't be handled: {}", config::reason(error)))
+fn unhandled(error: &io::Error) -> Error {
+    Error::start(format!("signals can't be handled: {}", config::reason(error)))
 }

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use rustix::process::nice;
 
-use super::{Kept, rest};
+use super::{ShardHandle, rest};
 use crate::data::{self, FoldBacklog};
 use crate::serve::say::say;
 
 /// Starts them; they go on for as long as the process lives. The segments of a shard are folded once `at_least` wait, where
 /// more than `reserve_bytes` are free on the disk.
 #[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
-pub(super) fn start(shards: &[Kept], at_least: u32, reserve_bytes: u64) {
+pub(super) fn start(shards: &[ShardHandle], at_least: u32, reserve_bytes: u64) {
     for shards in shards.chunks(limits::SHARDS_PER_FOLDING_THREAD) {
-        let shards = shards.iter().map(|kept| Folding::new(kept.clone(), at_least, reserve_bytes));
+        let shards = shards.iter().map(|shard| Folding::new(shard.clone(), at_least, reserve_bytes));
         let mut shards: Vec<Folding> = shards.collect();
         thread::spawn(move || {
             loop {
@@ -29,7 +29,7 @@ pub(super) fn start(shards: &[Kept], at_least: u32, reserve_bytes: u64) {
 
 /// A shard whose segments are folded.
 struct Folding {
-    kept: Kept,
+    shard: ShardHandle,
     at_least: usize,
     reserve_bytes: u64,
     /// What keeps it from being folded, which was complained of.
@@ -41,9 +41,9 @@ struct Folding {
 }
 
 impl Folding {
-    fn new(kept: Kept, at_least: u32, reserve_bytes: u64) -> Self {
+    fn new(shard: ShardHandle, at_least: u32, reserve_bytes: u64) -> Self {
         let at_least = at_least as usize;
-        Self { kept, at_least, reserve_bytes, failed: None, rest_ms: limits::FOLD_RETRY_MS, left_ms: 0 }
+        Self { shard, at_least, reserve_bytes, failed: None, rest_ms: limits::FOLD_RETRY_MS, left_ms: 0 }
     }
 
     /// Folds it where enough waits, once in [`limits::SWEEP_INTERVAL_MS`].
@@ -66,10 +66,10 @@ impl Folding {
     }
 
     fn fold(&self) -> Result<(), String> {
-        let next = self.kept.progress.get().next;
+        let next = self.shard.progress.get().next;
         // One that has not begun does not say where the one before it ends.
         let current = if next.offset == 0 { next.segment.saturating_sub(1) } else { next.segment };
-        let files = &self.kept.files;
+        let files = &self.shard.files;
         let backlog = data::fold_backlog(files, current).map_err(|error| error.to_string())?;
         let room = files.directory.room().map_err(|error| error.to_string())?;
         let free_bytes = room.free_bytes.saturating_sub(self.reserve_bytes);
