@@ -50,7 +50,7 @@ pub struct ShardMetrics {
     stages: Vec<Histogram>,
     connections_open: Cell,
     connections_accepted: Cell,
-    connections_refused: [Cell; Refused::ALL.len()],
+    connections_refused: [Cell; ConnectionRefusal::ALL.len()],
     lanes_under_way: Cell,
     lanes_refused: Cell,
     writes_refused: Cell,
@@ -73,7 +73,7 @@ pub struct ShardMetrics {
 
 /// Why a connection was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum ConnectionRefusal {
     /// Its address had as many as one may have.
     Address,
     /// The listener had as many as it may have.
@@ -82,7 +82,7 @@ pub enum Refused {
     Table,
 }
 
-impl Refused {
+impl ConnectionRefusal {
     /// Each with its name.
     const ALL: [(Self, &'static str); 3] =
         [(Self::Address, "address"), (Self::Full, "full"), (Self::Table, "table")];
@@ -186,7 +186,7 @@ impl ShardMetrics {
     }
 
     /// A connection was not taken.
-    pub fn connection_refused(&self, why: Refused) {
+    pub fn connection_refused(&self, why: ConnectionRefusal) {
         self.connections_refused[why as usize].add(1);
     }
 
@@ -334,7 +334,7 @@ impl Registry {
         let name = "purser_connections_refused_total";
         head(out, name, "counter", "Connections that were ended at once, by what there was too much of.");
         for (index, shard) in self.shards.iter().enumerate() {
-            for (why, label) in Refused::ALL {
+            for (why, label) in ConnectionRefusal::ALL {
                 let times = shard.connections_refused[why as usize].get();
                 line(out, format_args!("{name}{{shard=\"{index}\",why=\"{label}\"}} {times}"));
             }
@@ -409,10 +409,10 @@ impl Registry {
 }
 
 /// How a number of a shard is read.
-type Read = fn(&ShardMetrics) -> u64;
+type Getter = fn(&ShardMetrics) -> u64;
 
 /// What is one number for each shard: its name, its kind, what it says, and where it is.
-const PLAIN: [(&str, &str, &str, Read); 17] = [
+const PLAIN: [(&str, &str, &str, Getter); 17] = [
     ("purser_connections", "gauge", "Open connections.", |shard| shard.connections_open.get()),
     ("purser_connections_accepted_total", "counter", "Connections accepted.", |shard| {
         shard.connections_accepted.get()

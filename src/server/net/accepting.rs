@@ -7,10 +7,10 @@ use std::os::fd::AsFd;
 use super::client::Client;
 use super::connection::Connection;
 use super::ending::Drain;
-use super::places::{Admission, Refusal};
+use super::places::Admission;
 use super::responder::Service;
 use super::{Driver, find, touch};
-use metrics::Refused;
+use metrics::ConnectionRefusal;
 use ring::{Accepted, Ring};
 
 /// A listener of a core.
@@ -121,7 +121,7 @@ impl Driver {
             // The file table is full of connections that are ending: the kernel has closed the one that did not fit. Other
             // errors are of a connection that ended before it was accepted, and of a stop.
             Err(error) if ring::is_table_full(&error) => {
-                self.metrics.connection_refused(Refused::Table);
+                self.metrics.connection_refused(ConnectionRefusal::Table);
                 self.rest();
             }
             Err(error) if ring::lacks_memory(&error) => self.rest(),
@@ -150,10 +150,7 @@ impl Driver {
                 }
                 Admission::Refused(why) => {
                     connection.abort();
-                    self.metrics.connection_refused(match why {
-                        Refusal::Address => Refused::Address,
-                        Refusal::Full => Refused::Full,
-                    });
+                    self.metrics.connection_refused(why);
                 }
             }
             // At once: the next one may evict it, and a connection ends by its receive.

@@ -26,6 +26,7 @@ use ipnet::IpNet;
 
 use super::client::Client;
 use super::responder::Service;
+use metrics::ConnectionRefusal;
 
 /// Who may have connections. The bounds are a shard's: the kernel spreads connections over the shards, and each counts its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,17 +62,8 @@ pub(super) enum Admission {
     Taken,
     /// It has that of the connection in this slot, which is to be ended now.
     TakenAfter(u32),
-    /// It hasn't, and is to be ended.
-    Refused(Refusal),
-}
-
-/// Why a newcomer has no place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// Its address is at its bound, and none of its connections that were looked at is idle.
-    Address,
-    /// The listener's share is full, and nobody is idle.
-    Full,
+    /// It hasn't, since none of the connections that were looked at is idle, and is to be ended.
+    Refused(ConnectionRefusal),
 }
 
 /// Connections that are evicted for one another, in this order; the last one is the operator's listener.
@@ -339,7 +331,7 @@ impl Places {
     }
 
     /// Who is evicted for a newcomer; `None` where there is room.
-    fn victim(&mut self, service: Service, client: Option<Client>) -> Result<Option<u32>, Refusal> {
+    fn victim(&mut self, service: Service, client: Option<Client>) -> Result<Option<u32>, ConnectionRefusal> {
         if let Some(own) = client.and_then(|client| self.clients.get_mut(&client))
             && own.len >= self.per_address
         {
@@ -352,12 +344,12 @@ impl Places {
                 own.remove(&mut self.client_links, slot);
                 own.push(&mut self.client_links, slot);
             }
-            return Err(Refusal::Address);
+            return Err(ConnectionRefusal::Address);
         }
         if self.open(service) < self.share(service) {
             return Ok(None);
         }
-        self.next_victim(service).map(Some).ok_or(Refusal::Full)
+        self.next_victim(service).map(Some).ok_or(ConnectionRefusal::Full)
     }
 
     /// Takes the connection in `slot` out of all books, if it is in them.

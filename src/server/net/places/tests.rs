@@ -41,8 +41,9 @@ fn check(policy: &Policy, script: &str, expect: &str) {
                 match places.admit(service, address, slot) {
                     Admission::Taken => told.push('+'),
                     Admission::TakenAfter(victim) => told += &victim.to_string(),
-                    Admission::Refused(Refusal::Address) => told.push('A'),
-                    Admission::Refused(Refusal::Full) => told.push('F'),
+                    Admission::Refused(ConnectionRefusal::Address) => told.push('A'),
+                    Admission::Refused(ConnectionRefusal::Full) => told.push('F'),
+                    Admission::Refused(ConnectionRefusal::Table) => panic!("the table is the ring's"),
                 }
             }
         }
@@ -197,7 +198,8 @@ fn what_a_newcomer_is_told_and_what_is_left_of_all() {
         let (service, address) = client(letter);
         places.admit(service, address, slot)
     });
-    let refused = [Refusal::Address, Refusal::Full, Refusal::Full].map(Admission::Refused);
+    let refused = [ConnectionRefusal::Address, ConnectionRefusal::Full, ConnectionRefusal::Full]
+        .map(Admission::Refused);
     assert_eq!((told, places.next_victim(Service::Operator)), (refused, Some(3)));
     (0..7).for_each(|slot| places.leave(slot));
     assert_eq!((places.open(Service::Platform), places.open(Service::Operator)), (0, 0));
@@ -214,7 +216,7 @@ fn the_search_for_an_idle_one_is_bounded_and_goes_on() {
         places.set_busy(slot);
     }
     places.set_idle(many - 1);
-    assert_eq!(places.admit(service, address, many), Admission::Refused(Refusal::Address));
+    assert_eq!(places.admit(service, address, many), Admission::Refused(ConnectionRefusal::Address));
     assert_eq!(places.admit(service, address, many), Admission::TakenAfter(many - 1));
 }
 
@@ -269,7 +271,7 @@ impl Naive {
                 self.looked(letter).rotate_left(1);
             }
             if victim.is_none() {
-                return Admission::Refused(Refusal::Address);
+                return Admission::Refused(ConnectionRefusal::Address);
             }
         } else {
             let of_listener = |open: &&Open| (open.1 == b'o') == (letter == b'o');
@@ -278,7 +280,7 @@ impl Naive {
                 let Some(first) =
                     idle.min_by_key(|open| (open.2.map(|(is_idle, _)| is_idle), open.1 >= b'x', open.2))
                 else {
-                    return Admission::Refused(Refusal::Full);
+                    return Admission::Refused(ConnectionRefusal::Full);
                 };
                 victim = Some(first.0);
             }
