@@ -52,7 +52,7 @@ use responder::{Responder, Service};
 use ring::{ConnectionId, Event, Ring};
 use serving::enqueue;
 use stages::{RequestId, Stages};
-use stalls::{Part, StallLog, Watch};
+use stalls::{StallDetector, StallLog, TurnPart};
 use wheel::Wheel;
 
 use api::Api;
@@ -167,7 +167,7 @@ pub struct Driver {
     held_up_ns: u64,
     /// To where the core's time is counted as busy or parked, microseconds of the clock.
     marked_us: u64,
-    watch: Watch,
+    stall_detector: StallDetector,
     stalls: Arc<StallLog>,
     timeouts: Timeouts,
     metrics: Arc<ShardMetrics>,
@@ -258,7 +258,7 @@ impl Driver {
             held_up_since_ns: 0,
             held_up_ns: 0,
             marked_us: now.mono_us(),
-            watch: Watch::new(now.mono_us()),
+            stall_detector: StallDetector::new(now.mono_us()),
             stalls,
             clock,
             timeouts,
@@ -278,7 +278,7 @@ impl Driver {
         // It has waited for the other shards since it was made.
         let waited_us = self.mark();
         self.metrics.parked(waited_us);
-        self.watch.unpark(self.marked_us);
+        self.stall_detector.unpark(self.marked_us);
         let mut idle_turns = 0;
         while !self.is_over() {
             idle_turns = if self.turn()? { 0 } else { idle_turns + 1 };
@@ -306,7 +306,7 @@ impl Driver {
             self.shard.unpark();
             let parked_us = self.mark();
             self.metrics.parked(parked_us);
-            self.watch.unpark(self.marked_us);
+            self.stall_detector.unpark(self.marked_us);
             self.on_unparked(slept_ns, parked_us);
         }
         Ok(())
@@ -315,12 +315,12 @@ impl Driver {
     /// One turn. `true` where there was anything to do, or is.
     fn turn(&mut self) -> Result<bool, Error> {
         self.takes_in_ns = self.clock.mono_ns();
-        self.watch.lap(Part::BesideTurns, self.takes_in_ns / 1_000);
+        self.stall_detector.lap(TurnPart::BesideTurns, self.takes_in_ns / 1_000);
         self.ring.turn()?;
         self.ring.yield_to_worker();
         self.responder.now = self.clock.now();
         let now_us = self.responder.now.mono_us();
-        self.watch.lap(Part::Kernel, now_us);
+        self.stall_detector.lap(TurnPart::Kernel, now_us);
         self.note_hold_up();
         self.budget.begin(now_us);
         self.responder.date.refresh(self.responder.now.wall_ms / 1_000);
@@ -335,14 +335,14 @@ impl Driver {
         worked |= self.start_accepting()?;
         self.looked_ns = self.takes_in_ns;
         worked |= self.serve_lines();
-        self.watch.lap(Part::Requests, self.clock.mono_us());
+        self.stall_detector.lap(TurnPart::Requests, self.clock.mono_us());
         worked |= self.poll_shard();
         worked |= self.let_go();
         self.sweep();
-        self.watch.lap(Part::Shards, self.clock.mono_us());
+        self.stall_detector.lap(TurnPart::Shards, self.clock.mono_us());
         // Before the answers, so that the disk works while they are sent.
         self.write_journal()?;
-        self.watch.lap(Part::Journal, self.clock.mono_us());
+        self.stall_detector.lap(TurnPart::Journal, self.clock.mono_us());
         if self.readiness.is_stopping() {
             self.drain()?;
         }
@@ -354,12 +354,12 @@ impl Driver {
         if worked {
             let busy_us = self.mark();
             self.metrics.busy(busy_us);
-            self.watch.lap(Part::Sending, self.marked_us);
+            self.stall_detector.lap(TurnPart::Sending, self.marked_us);
             self.responder.end_turn(self.marked_us);
         }
-        if let Some(stall) = self.watch.end(self.responder.last_call()) {
+        if let Some(stall) = self.stall_detector.end(self.responder.last_call()) {
             self.metrics.stalled();
-            self.stalls.tell(stall);
+            self.stalls.record(stall);
         }
         Ok(worked || !self.lines.is_empty())
     }

@@ -95,7 +95,7 @@ impl Rank {
 
 /// What is known of a slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum SlotState {
     /// Nobody was admitted to it.
     #[default]
     Vacant,
@@ -112,49 +112,50 @@ const NONE: u32 = u32::MAX;
 
 /// A slot's neighbours in a list.
 #[derive(Clone, Copy, Debug)]
-struct Link {
+struct Neighbours {
     before: u32,
     after: u32,
 }
 
-impl Link {
+impl Neighbours {
     const LOOSE: Self = Self { before: NONE, after: NONE };
 }
 
-/// A list through an array of links.
+/// A list of slots, linked through an array.
 #[derive(Clone, Copy, Debug)]
-struct List {
+struct SlotList {
     first: u32,
     last: u32,
     len: u32,
 }
 
-impl List {
+impl SlotList {
     const EMPTY: Self = Self { first: NONE, last: NONE, len: 0 };
 
     fn first(&self) -> Option<u32> {
         (self.first != NONE).then_some(self.first)
     }
 
-    fn push(&mut self, links: &mut [Link], slot: u32) {
-        links[slot as usize] = Link { before: self.last, after: NONE };
+    fn push(&mut self, neighbours: &mut [Neighbours], slot: u32) {
+        neighbours[slot as usize] = Neighbours { before: self.last, after: NONE };
         match self.last {
             NONE => self.first = slot,
-            last => links[last as usize].after = slot,
+            last => neighbours[last as usize].after = slot,
         }
         self.last = slot;
         self.len += 1;
     }
 
-    fn remove(&mut self, links: &mut [Link], slot: u32) {
-        let Link { before, after } = std::mem::replace(&mut links[slot as usize], Link::LOOSE);
+    fn remove(&mut self, neighbours: &mut [Neighbours], slot: u32) {
+        let Neighbours { before, after } =
+            std::mem::replace(&mut neighbours[slot as usize], Neighbours::LOOSE);
         match before {
             NONE => self.first = after,
-            before => links[before as usize].after = after,
+            before => neighbours[before as usize].after = after,
         }
         match after {
             NONE => self.last = before,
-            after => links[after as usize].before = before,
+            after => neighbours[after as usize].before = before,
         }
         self.len -= 1;
     }
@@ -168,17 +169,17 @@ pub(super) struct Places {
     per_address: u32,
     exempt: Vec<IpNet>,
     /// What is known of each slot, as far as slots have been used.
-    states: Vec<State>,
+    states: Vec<SlotState>,
     /// The idle of each rank, those idle for longest first.
-    idle: [List; Rank::COUNT],
+    idle: [SlotList; Rank::COUNT],
     /// Those of each rank that have had their last answer, the first one first.
-    done: [List; Rank::COUNT],
-    /// The links of both.
-    idle_links: Vec<Link>,
+    done: [SlotList; Rank::COUNT],
+    /// Of both.
+    idle_neighbours: Vec<Neighbours>,
     /// The connections of each address that is counted; those open for longest first, but for those that were busy when they
     /// were looked at. The seed of the map is random: addresses are the clients' choice.
-    clients: HashMap<Client, List>,
-    client_links: Vec<Link>,
+    clients: HashMap<Client, SlotList>,
+    client_neighbours: Vec<Neighbours>,
     /// The address that a slot is counted for.
     counted_for: Vec<Option<Client>>,
     open: [u32; 2],
@@ -199,11 +200,11 @@ impl Places {
             per_address: policy.per_address.unwrap_or(part),
             exempt: policy.exempt.clone(),
             states: Vec::new(),
-            idle: [List::EMPTY; Rank::COUNT],
-            done: [List::EMPTY; Rank::COUNT],
-            idle_links: Vec::new(),
+            idle: [SlotList::EMPTY; Rank::COUNT],
+            done: [SlotList::EMPTY; Rank::COUNT],
+            idle_neighbours: Vec::new(),
             clients: HashMap::new(),
-            client_links: Vec::new(),
+            client_neighbours: Vec::new(),
             counted_for: Vec::new(),
             open: [0; 2],
         }
@@ -222,7 +223,7 @@ impl Places {
     /// The connection of the listener that would be evicted next: the first that has had its last answer; or of those that are
     /// idle the one idle for longest, from an exempt network last.
     pub(super) fn next_victim(&self, service: Service) -> Option<u32> {
-        let first = |lists: &[List; Rank::COUNT]| {
+        let first = |lists: &[SlotList; Rank::COUNT]| {
             Rank::of(service).iter().find_map(|&rank| lists[rank as usize].first())
         };
         first(&self.done).or_else(|| first(&self.idle))
@@ -235,7 +236,7 @@ impl Places {
     /// Where the slot is not vacant: two connections would have one place.
     pub(super) fn admit(&mut self, service: Service, address: IpAddr, slot: u32) -> Admission {
         self.reach(slot);
-        assert!(self.states[slot as usize] == State::Vacant, "slot {slot} was taken");
+        assert!(self.states[slot as usize] == SlotState::Vacant, "slot {slot} was taken");
         let (rank, client) = self.rank(service, address);
         let victim = match self.victim(service, client) {
             Ok(victim) => victim,
@@ -244,11 +245,11 @@ impl Places {
         if let Some(victim) = victim {
             self.give_up(victim);
         }
-        self.states[slot as usize] = State::Idle(rank);
-        self.idle[rank as usize].push(&mut self.idle_links, slot);
+        self.states[slot as usize] = SlotState::Idle(rank);
+        self.idle[rank as usize].push(&mut self.idle_neighbours, slot);
         self.counted_for[slot as usize] = client;
         if let Some(client) = client {
-            self.clients.entry(client).or_insert(List::EMPTY).push(&mut self.client_links, slot);
+            self.clients.entry(client).or_insert(SlotList::EMPTY).push(&mut self.client_neighbours, slot);
         }
         self.open[service as usize] += 1;
         victim.map_or(Admission::Taken, Admission::TakenAfter)
@@ -258,10 +259,10 @@ impl Places {
     /// the connection was refused or evicted.
     pub(super) fn set_idle(&mut self, slot: u32) {
         if let Some(state) = self.states.get_mut(slot as usize)
-            && let State::Busy(rank) = *state
+            && let SlotState::Busy(rank) = *state
         {
-            *state = State::Idle(rank);
-            self.idle[rank as usize].push(&mut self.idle_links, slot);
+            *state = SlotState::Idle(rank);
+            self.idle[rank as usize].push(&mut self.idle_neighbours, slot);
         }
     }
 
@@ -269,10 +270,10 @@ impl Places {
     /// and neither does it where the connection was refused or evicted.
     pub(super) fn set_busy(&mut self, slot: u32) {
         if let Some(state) = self.states.get_mut(slot as usize)
-            && let State::Idle(rank) = *state
+            && let SlotState::Idle(rank) = *state
         {
-            *state = State::Busy(rank);
-            self.idle[rank as usize].remove(&mut self.idle_links, slot);
+            *state = SlotState::Busy(rank);
+            self.idle[rank as usize].remove(&mut self.idle_neighbours, slot);
         }
     }
 
@@ -281,19 +282,21 @@ impl Places {
     pub(super) fn set_done(&mut self, slot: u32) {
         self.set_busy(slot);
         if let Some(state) = self.states.get_mut(slot as usize)
-            && let State::Busy(rank) = *state
+            && let SlotState::Busy(rank) = *state
         {
-            *state = State::Done(rank);
-            self.done[rank as usize].push(&mut self.idle_links, slot);
+            *state = SlotState::Done(rank);
+            self.done[rank as usize].push(&mut self.idle_neighbours, slot);
         }
     }
 
     /// Nothing more is exchanged on the connection in `slot`: its place is free, though it has not left yet. To say it again changes
     /// nothing.
     pub(super) fn give_up(&mut self, slot: u32) {
-        if let Some(State::Idle(_) | State::Busy(_) | State::Done(_)) = self.states.get(slot as usize) {
+        if let Some(SlotState::Idle(_) | SlotState::Busy(_) | SlotState::Done(_)) =
+            self.states.get(slot as usize)
+        {
             self.take_out(slot);
-            self.states[slot as usize] = State::Evicted;
+            self.states[slot as usize] = SlotState::Evicted;
         }
     }
 
@@ -302,7 +305,7 @@ impl Places {
     pub(super) fn leave(&mut self, slot: u32) {
         if (slot as usize) < self.states.len() {
             self.take_out(slot);
-            self.states[slot as usize] = State::Vacant;
+            self.states[slot as usize] = SlotState::Vacant;
         }
     }
 
@@ -311,9 +314,9 @@ impl Places {
         assert!((slot as usize) < limits::CONNECTIONS_MAX, "there is no slot {slot}");
         let len = slot as usize + 1;
         if self.states.len() < len {
-            self.states.resize(len, State::Vacant);
-            self.idle_links.resize(len, Link::LOOSE);
-            self.client_links.resize(len, Link::LOOSE);
+            self.states.resize(len, SlotState::Vacant);
+            self.idle_neighbours.resize(len, Neighbours::LOOSE);
+            self.client_neighbours.resize(len, Neighbours::LOOSE);
             self.counted_for.resize(len, None);
         }
     }
@@ -338,11 +341,11 @@ impl Places {
             let looks = own.len.min(limits::CONNECTIONS_LOOKS_MAX as u32);
             for _ in 0..looks {
                 let slot = own.first;
-                if let State::Idle(_) | State::Done(_) = self.states[slot as usize] {
+                if let SlotState::Idle(_) | SlotState::Done(_) = self.states[slot as usize] {
                     return Ok(Some(slot));
                 }
-                own.remove(&mut self.client_links, slot);
-                own.push(&mut self.client_links, slot);
+                own.remove(&mut self.client_neighbours, slot);
+                own.push(&mut self.client_neighbours, slot);
             }
             return Err(ConnectionRefusal::Address);
         }
@@ -355,21 +358,21 @@ impl Places {
     /// Takes the connection in `slot` out of all books, if it is in them.
     fn take_out(&mut self, slot: u32) {
         let rank = match self.states[slot as usize] {
-            State::Vacant | State::Evicted => return,
-            State::Busy(rank) => rank,
-            State::Idle(rank) => {
-                self.idle[rank as usize].remove(&mut self.idle_links, slot);
+            SlotState::Vacant | SlotState::Evicted => return,
+            SlotState::Busy(rank) => rank,
+            SlotState::Idle(rank) => {
+                self.idle[rank as usize].remove(&mut self.idle_neighbours, slot);
                 rank
             }
-            State::Done(rank) => {
-                self.done[rank as usize].remove(&mut self.idle_links, slot);
+            SlotState::Done(rank) => {
+                self.done[rank as usize].remove(&mut self.idle_neighbours, slot);
                 rank
             }
         };
         self.open[rank.service() as usize] -= 1;
         if let Some(client) = self.counted_for[slot as usize].take() {
             let own = self.clients.get_mut(&client).expect("it is counted there");
-            own.remove(&mut self.client_links, slot);
+            own.remove(&mut self.client_neighbours, slot);
             if own.len == 0 {
                 self.clients.remove(&client);
             }

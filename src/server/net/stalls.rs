@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 /// The parts of a core's time, in the order of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum TurnPart {
     /// From one turn to the next: other tasks, or another process had the core.
     BesideTurns,
     Kernel,
@@ -15,13 +15,13 @@ pub(super) enum Part {
     Sending,
 }
 
-const PARTS: [(Part, &str); 6] = [
-    (Part::BesideTurns, "between its turns"),
-    (Part::Kernel, "taking in what the kernel had"),
-    (Part::Requests, "serving its connections' requests"),
-    (Part::Shards, "serving the other shards and sweeping"),
-    (Part::Journal, "beginning a write of the journal"),
-    (Part::Sending, "looking at deadlines, sending and ending connections"),
+const PARTS: [(TurnPart, &str); 6] = [
+    (TurnPart::BesideTurns, "between its turns"),
+    (TurnPart::Kernel, "taking in what the kernel had"),
+    (TurnPart::Requests, "serving its connections' requests"),
+    (TurnPart::Shards, "serving the other shards and sweeping"),
+    (TurnPart::Journal, "beginning a write of the journal"),
+    (TurnPart::Sending, "looking at deadlines, sending and ending connections"),
 ];
 
 /// A core was held.
@@ -30,7 +30,7 @@ pub struct Stall {
     /// For how long, milliseconds.
     held_ms: u64,
     /// With what, for the longest part of it.
-    part: Part,
+    part: TurnPart,
     part_ms: u64,
     /// The last call that it was asked.
     call: &'static str,
@@ -43,7 +43,7 @@ impl fmt::Display for Stall {
         let Self { held_ms, part, part_ms, call, times } = self;
         let (_, what) = PARTS.iter().find(|(known, _)| known == part).expect("every part is listed");
         write!(f, "was held for {held_ms} ms, {part_ms} of them {what}; the last call was {call}")?;
-        if *times > 1 { write!(f, "; {times} times since it was last told") } else { Ok(()) }
+        if *times > 1 { write!(f, "; {times} times since it was last reported") } else { Ok(()) }
     }
 }
 
@@ -52,12 +52,12 @@ impl fmt::Display for Stall {
 pub struct StallLog(Mutex<Option<Stall>>);
 
 impl StallLog {
-    pub(super) fn tell(&self, stall: Stall) {
+    pub(super) fn record(&self, stall: Stall) {
         // Who reads it has it for an instant; a core waits for nobody.
-        let Ok(mut told) = self.0.try_lock() else { return };
-        let times = told.map_or(0, |told| told.times) + 1;
-        let longest = told.filter(|told| told.held_ms >= stall.held_ms).unwrap_or(stall);
-        *told = Some(Stall { times, ..longest });
+        let Ok(mut kept) = self.0.try_lock() else { return };
+        let times = kept.map_or(0, |known| known.times) + 1;
+        let longest = kept.filter(|known| known.held_ms >= stall.held_ms).unwrap_or(stall);
+        *kept = Some(Stall { times, ..longest });
     }
 
     /// The longest stall since the last call.
@@ -69,13 +69,13 @@ impl StallLog {
 
 /// Watches the turns of a core.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct StallDetector {
     /// When the latest part ended, microseconds of the clock.
     last_us: u64,
     spans_us: [u64; PARTS.len()],
 }
 
-impl Watch {
+impl StallDetector {
     pub(super) const fn new(now_us: u64) -> Self {
         Self { last_us: now_us, spans_us: [0; PARTS.len()] }
     }
@@ -86,7 +86,7 @@ impl Watch {
     }
 
     /// A part has ended.
-    pub(super) fn lap(&mut self, part: Part, now_us: u64) {
+    pub(super) fn lap(&mut self, part: TurnPart, now_us: u64) {
         self.spans_us[part as usize] += now_us.saturating_sub(self.last_us);
         self.last_us = now_us;
     }
@@ -109,47 +109,47 @@ mod tests {
 
     /// A turn of these parts, in milliseconds; what is said of it.
     #[track_caller]
-    fn check(parts: &[(Part, u64)], expect: Option<&str>) {
-        let (mut watch, mut now_us) = (Watch::new(7), 7);
+    fn check(parts: &[(TurnPart, u64)], expect: Option<&str>) {
+        let (mut detector, mut now_us) = (StallDetector::new(7), 7);
         for (part, ms) in parts {
             now_us += ms * 1_000;
-            watch.lap(*part, now_us);
+            detector.lap(*part, now_us);
         }
-        let stall = watch.end("placebet");
+        let stall = detector.end("placebet");
         assert_eq!(stall.map(|stall| stall.to_string()).as_deref(), expect, "{parts:?}");
-        assert_eq!(watch.end("none"), None, "a turn is told once");
+        assert_eq!(detector.end("none"), None, "a turn is reported once");
     }
 
     #[test]
-    fn a_turn_that_is_too_long_is_told_with_its_longest_part() {
+    fn a_turn_that_is_too_long_is_reported_with_its_longest_part() {
         check(&[], None);
-        check(&[(Part::Kernel, 12), (Part::Requests, 12)], None);
+        check(&[(TurnPart::Kernel, 12), (TurnPart::Requests, 12)], None);
         check(
-            &[(Part::Kernel, 12), (Part::Requests, 13)],
+            &[(TurnPart::Kernel, 12), (TurnPart::Requests, 13)],
             Some(
                 "was held for 25 ms, 13 of them serving its connections' requests; the last call was placebet",
             ),
         );
         check(
-            &[(Part::BesideTurns, 40), (Part::Sending, 1)],
+            &[(TurnPart::BesideTurns, 40), (TurnPart::Sending, 1)],
             Some("was held for 41 ms, 40 of them between its turns; the last call was placebet"),
         );
     }
 
     #[test]
-    fn the_longest_of_several_is_told_once() {
+    fn the_longest_of_several_is_reported_once() {
         let log = StallLog::default();
         assert_eq!(log.take(), None);
         for ms in [30, 90, 60] {
-            let mut watch = Watch::new(0);
-            watch.lap(Part::Journal, ms * 1_000);
-            log.tell(watch.end("end").unwrap());
+            let mut detector = StallDetector::new(0);
+            detector.lap(TurnPart::Journal, ms * 1_000);
+            log.record(detector.end("end").unwrap());
         }
         let said = log.take().unwrap().to_string();
         assert_eq!(
             said,
             "was held for 90 ms, 90 of them beginning a write of the journal; the last call was end; 3 times since it was \
-             last told"
+             last reported"
         );
         assert_eq!(log.take(), None);
     }

@@ -14,7 +14,7 @@ const TICKS: u64 = 2_048;
 
 /// A place in the lists.
 #[derive(Clone, Copy, Debug)]
-struct Link {
+struct Timer {
     before: u32,
     behind: u32,
     /// The tick that it is in the list of.
@@ -27,7 +27,7 @@ struct Link {
 pub(super) struct Wheel {
     /// By tick, modulo [`TICKS`]: the first of its places.
     heads: Box<[u32]>,
-    links: Vec<Link>,
+    timers: Vec<Timer>,
     /// The next tick to be looked at.
     next: u64,
 }
@@ -37,21 +37,21 @@ impl Wheel {
     pub(super) fn new(now_ms: u64) -> Self {
         Self {
             heads: vec![NONE; TICKS as usize].into(),
-            links: Vec::new(),
+            timers: Vec::new(),
             next: now_ms / limits::TIMER_TICK_MS,
         }
     }
 
-    /// Has `slot` told no later than at `deadline_ms`, unless it is told earlier anyway.
+    /// Has `slot` due no later than at `deadline_ms`, unless it is due earlier anyway.
     pub(super) fn schedule(&mut self, slot: usize, deadline_ms: u64) {
-        // The tick that has ended when the deadline is over: it is never told too early.
+        // The tick that has ended when the deadline is over: it is never due too early.
         let tick = deadline_ms.div_ceil(limits::TIMER_TICK_MS).clamp(self.next, self.next + TICKS - 1);
-        if self.links.len() <= slot {
-            self.links.resize(slot + 1, Link { before: NONE, behind: NONE, tick: 0, linked: false });
+        if self.timers.len() <= slot {
+            self.timers.resize(slot + 1, Timer { before: NONE, behind: NONE, tick: 0, linked: false });
         }
-        let link = self.links[slot];
-        if link.linked {
-            if link.tick <= tick {
+        let timer = self.timers[slot];
+        if timer.linked {
+            if timer.tick <= tick {
                 return;
             }
             self.remove(slot);
@@ -59,24 +59,24 @@ impl Wheel {
         let head = &mut self.heads[(tick % TICKS) as usize];
         let behind = std::mem::replace(head, slot as u32);
         if behind != NONE {
-            self.links[behind as usize].before = slot as u32;
+            self.timers[behind as usize].before = slot as u32;
         }
-        self.links[slot] = Link { before: NONE, behind, tick, linked: true };
+        self.timers[slot] = Timer { before: NONE, behind, tick, linked: true };
     }
 
     /// Forgets `slot`.
     pub(super) fn remove(&mut self, slot: usize) {
-        let Some(link) = self.links.get_mut(slot) else { return };
-        if !std::mem::take(&mut link.linked) {
+        let Some(timer) = self.timers.get_mut(slot) else { return };
+        if !std::mem::take(&mut timer.linked) {
             return;
         }
-        let Link { before, behind, tick, .. } = *link;
+        let Timer { before, behind, tick, .. } = *timer;
         match before {
             NONE => self.heads[(tick % TICKS) as usize] = behind,
-            before => self.links[before as usize].behind = behind,
+            before => self.timers[before as usize].behind = behind,
         }
         if behind != NONE {
-            self.links[behind as usize].before = before;
+            self.timers[behind as usize].before = before;
         }
     }
 
@@ -105,14 +105,14 @@ mod tests {
 
     const TICK: u64 = limits::TIMER_TICK_MS;
 
-    /// All that is told at `now_ms`, sorted.
-    fn told(wheel: &mut Wheel, now_ms: u64) -> Vec<usize> {
-        let mut told: Vec<_> = std::iter::from_fn(|| wheel.pop(now_ms)).collect();
-        told.sort_unstable();
-        told
+    /// All that is due at `now_ms`, sorted.
+    fn due(wheel: &mut Wheel, now_ms: u64) -> Vec<usize> {
+        let mut due: Vec<_> = std::iter::from_fn(|| wheel.pop(now_ms)).collect();
+        due.sort_unstable();
+        due
     }
 
-    /// Places with these deadlines; what is told at each time.
+    /// Places with these deadlines; what is due at each time.
     #[track_caller]
     fn check(begun_ms: u64, deadlines: &[(usize, u64)], expect: &[(u64, &[usize])]) {
         let mut wheel = Wheel::new(begun_ms);
@@ -120,12 +120,12 @@ mod tests {
             wheel.schedule(*slot, *deadline_ms);
         }
         for (now_ms, slots) in expect {
-            assert_eq!(told(&mut wheel, *now_ms), *slots, "{deadlines:?} at {now_ms}");
+            assert_eq!(due(&mut wheel, *now_ms), *slots, "{deadlines:?} at {now_ms}");
         }
     }
 
     #[test]
-    fn a_place_is_told_within_a_tick_of_its_deadline() {
+    fn a_place_is_due_within_a_tick_of_its_deadline() {
         check(0, &[], &[(0, &[]), (u64::MAX, &[])]);
         check(0, &[(3, 120)], &[(120, &[]), (120 + TICK - 1, &[3]), (9_999, &[])]);
         check(0, &[(3, 2 * TICK)], &[(2 * TICK - 1, &[]), (2 * TICK, &[3])]);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_far_away_is_told_early_and_no_sleep_is_too_long() {
+    fn what_is_far_away_is_due_early_and_no_sleep_is_too_long() {
         let turn_ms = TICKS * TICK;
         check(0, &[(1, 10 * turn_ms)], &[(turn_ms - TICK - 1, &[]), (turn_ms - TICK, &[1])]);
         check(0, &[(1, 100), (2, turn_ms - TICK)], &[(100 * turn_ms, &[1, 2])]);
@@ -157,7 +157,7 @@ mod tests {
                     1 => {
                         now_ms += ms / 10;
                         while let Some(slot) = wheel.pop(now_ms) {
-                            // Told within a turn of the wheel from its being said, and never twice.
+                            // Due within a turn of the wheel from its being said, and never twice.
                             prop_assert!(naive[slot].take().is_some());
                         }
                         for deadline_ms in naive.iter().flatten() {
