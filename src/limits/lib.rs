@@ -134,13 +134,13 @@ pub const LINGER_QUIET_MS: u64 = 2_000;
 pub const ACCEPTS_PER_LISTENER: usize = 16;
 
 /// Time of a turn in which requests are served as they come, and so in the order of the kernel, microseconds. After it, who
-/// has come waits in the line of its client, and clients take turns. A hundred connections that ask for a balance each are
+/// has come waits in the queue of its client, and clients take turns. A hundred connections that ask for a balance each are
 /// served in it. A request waits for the rest of the turn that it comes in, and where its client has nothing else to ask it is
 /// answered in the next one: so a turn is short. What a turn costs by itself is a hundredth of it.
 pub const TURN_AT_ONCE_US: u64 = 150;
 
-/// Time of a turn for those who have waited in the lines of their clients, microseconds.
-pub const TURN_LINES_US: u64 = 150;
+/// Time of a turn for those who have waited in the queues of their clients, microseconds.
+pub const TURN_QUEUES_US: u64 = 150;
 
 /// Time in which each of them may have [`REQUESTS_PER_TURN`] served; later ones have one. Four connections that pipeline
 /// balances have that many.
@@ -213,7 +213,7 @@ pub const INTAKE_IDLE_PART: usize = 8;
 pub const INTAKE_GROWTH_PART: usize = 256;
 
 /// Clients that have given requests up and wait for nothing more, of which this is known: those who do so by thousands are few, and
-/// of the others each has a short line.
+/// of the others each has a short queue.
 pub const GAVE_UP_CLIENTS: usize = 16;
 
 /// A peer that ends its side so long after its request has gone, and its request is dropped where it was not looked at. One

@@ -4,7 +4,7 @@
 //! all answers to the ring with one system call. After a few turns with nothing to do the core parks: it waits in the ring,
 //! where a completion, another core or the next tick wakes it.
 //!
-//! A turn has a time (`budget`). What it has no time for waits in one of the core's lines (`lines`); so all that has
+//! A turn has a time (`budget`). What it has no time for waits in one of the core's queues (`queues`); so all that has
 //! come is known before anything is served for long, and who asks much waits behind who asks little. Ends of connections
 //! and looks at deadlines (`wheel`) are bounded for each turn, too.
 //!
@@ -18,10 +18,10 @@ mod columns;
 mod connection;
 mod ending;
 mod intake;
-mod lines;
 mod markers;
 pub mod places;
 mod pool;
+mod queues;
 pub mod readiness;
 mod replies;
 mod responder;
@@ -45,8 +45,8 @@ use budget::Budget;
 use connection::Connection;
 use ending::Drain;
 use intake::Intake;
-use lines::Lines;
 use places::Places;
+use queues::Queues;
 use readiness::Readiness;
 use responder::{Responder, Service};
 use ring::{ConnectionId, Event, Ring};
@@ -146,7 +146,7 @@ pub struct Driver {
     open: usize,
     /// Places of connections to be settled at the end of the turn.
     touched: Vec<u32>,
-    lines: Lines,
+    queues: Queues,
     intake: Intake,
     budget: Budget,
     wheel: Wheel,
@@ -244,7 +244,7 @@ impl Driver {
             connections: Vec::new(),
             open: 0,
             touched: Vec::new(),
-            lines: Lines::new(budget_ms),
+            queues: Queues::new(budget_ms),
             intake: Intake::new(now.mono_ns),
             budget: Budget::new(clock.clone()),
             wheel: Wheel::new(now.mono_ms()),
@@ -334,7 +334,7 @@ impl Driver {
         }
         worked |= self.start_accepting()?;
         self.looked_ns = self.takes_in_ns;
-        worked |= self.serve_lines();
+        worked |= self.serve_queues();
         self.stall_detector.lap(TurnPart::Requests, self.clock.mono_us());
         worked |= self.poll_shard();
         worked |= self.let_go();
@@ -361,7 +361,7 @@ impl Driver {
             self.metrics.stalled();
             self.stalls.record(stall);
         }
-        Ok(worked || !self.lines.is_empty())
+        Ok(worked || !self.queues.is_empty())
     }
 
     fn on_event(&mut self, event: Event) -> Result<(), Error> {
@@ -471,7 +471,7 @@ impl Driver {
                 self.end_later(slot as usize)?;
                 continue;
             }
-            enqueue(&mut self.lines, connection);
+            enqueue(&mut self.queues, connection);
             if connection.is_done() {
                 self.places.set_done(slot);
             } else if connection.may_be_evicted() {

@@ -12,12 +12,12 @@ pub(super) struct Budget {
     began_us: u64,
     elapsed_us: u64,
     asked: u32,
-    lines_until_us: u64,
+    queues_until_us: u64,
 }
 
 impl Budget {
     pub(super) const fn new(clock: Clock) -> Self {
-        Self { clock, began_us: 0, elapsed_us: 0, asked: 0, lines_until_us: 0 }
+        Self { clock, began_us: 0, elapsed_us: 0, asked: 0, queues_until_us: 0 }
     }
 
     /// A turn has begun.
@@ -31,19 +31,19 @@ impl Budget {
         self.elapsed_us
     }
 
-    /// How many requests a connection may have served whose bytes have come in this turn. With 0 it waits in its line.
+    /// How many requests a connection may have served whose bytes have come in this turn. With 0 it waits in its queue.
     pub(super) fn share_at_once(&mut self) -> usize {
         self.share(limits::TURN_AT_ONCE_US)
     }
 
-    /// The lines begin to be served: they have their time, however long it took to take in what has come.
-    pub(super) fn begin_lines(&mut self) {
-        self.lines_until_us = self.elapsed_us() + limits::TURN_LINES_US;
+    /// The queues begin to be served: they have their time, however long it took to take in what has come.
+    pub(super) fn begin_queues(&mut self) {
+        self.queues_until_us = self.elapsed_us() + limits::TURN_QUEUES_US;
     }
 
-    /// How many requests a connection may have served that has waited in its line.
-    pub(super) fn share_of_line(&mut self) -> usize {
-        self.share(self.lines_until_us)
+    /// How many requests a connection may have served that has waited in its queue.
+    pub(super) fn share_of_queued(&mut self) -> usize {
+        self.share(self.queues_until_us)
     }
 
     /// All have one before any has many, unless there are few of them.

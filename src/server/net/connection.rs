@@ -40,9 +40,9 @@ enum ConnectionState {
     Closed,
 }
 
-/// Which line of its core a connection waits in.
+/// Which queue of its core a connection waits in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub(super) enum QueueKind {
     /// Of those whose bytes have come and were not looked at yet.
     New,
     /// Of those that were served and have more.
@@ -101,8 +101,8 @@ pub(super) struct Connection {
     is_last: bool,
     /// Waits to be settled at the end of the turn.
     pub(super) is_touched: bool,
-    /// Waits in one of the core's lines.
-    pub(super) is_in_line: bool,
+    /// Waits in one of the core's queues.
+    pub(super) is_queued: bool,
     /// Waits among those that are to be ended.
     pub(super) is_to_end: bool,
     wait: Wait,
@@ -140,7 +140,7 @@ impl Connection {
             sampled: None,
             is_last: false,
             is_touched: false,
-            is_in_line: false,
+            is_queued: false,
             is_to_end: false,
             wait: Wait::First,
             since_ms: now_ms,
@@ -341,13 +341,13 @@ impl Connection {
         self.has_more() && self.has_room()
     }
 
-    /// Which line it belongs to; `None` where it can't go on without anything further happening.
-    pub(super) fn line(&self) -> Option<Line> {
+    /// Which queue it belongs to; `None` where it can't go on without anything further happening.
+    pub(super) fn queue(&self) -> Option<QueueKind> {
         if self.looks_behind && self.receiving {
             return None;
         }
-        let line = if self.is_new { Line::New } else { Line::More };
-        self.is_to_be_served().then_some(line)
+        let queue = if self.is_new { QueueKind::New } else { QueueKind::More };
+        self.is_to_be_served().then_some(queue)
     }
 
     /// When what it is to be served came, nanoseconds of the clock.

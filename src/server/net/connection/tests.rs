@@ -114,7 +114,7 @@ const TOO_LATE: &str = r#"200 {"ErrorCode":-1}"#;
 fn check_late(fields: &str, ms: u64, expect: &str) {
     let mut bench = Bench::new(Service::Platform);
     bench.at(0).bytes(&balance(fields), 0);
-    assert_eq!(bench.connection.line(), Some(Line::New));
+    assert_eq!(bench.connection.queue(), Some(QueueKind::New));
     assert_eq!(bench.at(ms).turn().answers(), [expect], "{fields} at {ms}");
 }
 
@@ -225,12 +225,12 @@ fn what_has_come_behind_a_request_that_waits_is_looked_at_first() {
     bench.at(0).bytes(&balance(""), 0);
     bench.connection.look_behind();
     bench.connection.receiving = true;
-    assert_eq!(bench.connection.line(), None);
+    assert_eq!(bench.connection.queue(), None);
     bench.connection.on_received();
-    assert_eq!(bench.connection.line(), Some(Line::New));
+    assert_eq!(bench.connection.queue(), Some(QueueKind::New));
     // One that is not read any further would wait for ever.
     bench.connection.look_behind();
-    assert_eq!(bench.connection.line(), Some(Line::New));
+    assert_eq!(bench.connection.queue(), Some(QueueKind::New));
 }
 
 #[test]

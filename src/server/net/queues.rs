@@ -1,68 +1,68 @@
-//! The lines in which connections wait for their core: whose bytes have come and were not looked at, the operator's, and
+//! The queues in which connections wait for their core: whose bytes have come and were not looked at, the operator's, and
 //! those that were served and have more.
 //!
-//! Of the first and the last each client has a line of its own, and they take turns: who comes with thousands of connections
+//! Of the first and the last each client has a queue of its own, and they take turns: who comes with thousands of connections
 //! waits behind its own, and nobody else does.
 
 use std::collections::{HashMap, VecDeque};
 
 use super::NS_PER_MS;
 use super::client::Client;
-use super::connection::Line;
+use super::connection::QueueKind;
 use super::responder::Service;
 use ring::ConnectionId;
 
-/// The lines of a core. A connection is in one of them at most.
+/// The queues of a core. A connection is in one of them at most.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(super) struct Queues {
     /// Of those whose bytes were not looked at.
-    new: Turns,
+    new: FairQueue,
     operator: VecDeque<ConnectionId>,
     /// Of those that were served and have more.
-    more: Turns,
+    more: FairQueue,
     /// What has waited for so long can't be answered in its time, nanoseconds.
     budget_ns: u64,
 }
 
-/// Lines of clients, which take turns.
+/// Queues of clients, which take turns.
 #[derive(Debug, Default)]
-struct Turns {
+struct FairQueue {
     /// Of the clients that wait for something. The seed of the map is random: addresses are the clients' choice.
-    clients: HashMap<Client, ClientLine>,
+    clients: HashMap<Client, ClientQueue>,
     /// Whose turn it is, the first one's; each of `clients` once.
     turns: VecDeque<Client>,
     /// Connections in all of `clients`.
     waiting: usize,
-    /// The memory of a line that has ended, for the next one: most of the time there is one client or none.
+    /// The memory of a queue that has ended, for the next one: most of the time there is one client or none.
     spare: VecDeque<(ConnectionId, u64)>,
-    /// Clients that have given requests up and whose lines have ended since, the last ones: those of the next line of the same
+    /// Clients that have given requests up and whose queues have ended since, the last ones: those of the next queue of the same
     /// client are served alike.
     ended: VecDeque<(Client, GivenUp)>,
 }
 
-impl Turns {
+impl FairQueue {
     fn push(&mut self, id: ConnectionId, client: Client, arrived_ns: u64) {
-        let line = self.clients.entry(client).or_insert_with(|| {
+        let queue = self.clients.entry(client).or_insert_with(|| {
             self.turns.push_back(client);
             let waiting = std::mem::take(&mut self.spare);
-            ClientLine { waiting, given_up: take_ended(&mut self.ended, client), ..ClientLine::default() }
+            ClientQueue { waiting, given_up: take_ended(&mut self.ended, client), ..ClientQueue::default() }
         });
-        line.waiting.push_back((id, arrived_ns));
+        queue.waiting.push_back((id, arrived_ns));
         self.waiting += 1;
     }
 
-    /// The connection that `take` takes from the line of the client whose turn it is.
-    fn next(&mut self, take: impl FnOnce(&mut ClientLine) -> Option<ConnectionId>) -> Option<ConnectionId> {
+    /// The connection that `take` takes from the queue of the client whose turn it is.
+    fn next(&mut self, take: impl FnOnce(&mut ClientQueue) -> Option<ConnectionId>) -> Option<ConnectionId> {
         let client = self.turns.pop_front()?;
-        let line = self.clients.get_mut(&client).expect("who has a turn has a line");
-        let next = take(line).expect("a line that nobody is in has ended");
+        let queue = self.clients.get_mut(&client).expect("who has a turn has a queue");
+        let next = take(queue).expect("a queue that nobody is in has ended");
         self.waiting -= 1;
-        if !line.waiting.is_empty() {
+        if !queue.waiting.is_empty() {
             self.turns.push_back(client);
-        } else if let Some(line) = self.clients.remove(&client) {
-            self.spare = line.waiting;
-            if line.given_up.count > 0 {
-                self.keep_ended(client, line.given_up);
+        } else if let Some(queue) = self.clients.remove(&client) {
+            self.spare = queue.waiting;
+            if queue.given_up.count > 0 {
+                self.keep_ended(client, queue.given_up);
             }
         }
         Some(next)
@@ -76,7 +76,7 @@ impl Turns {
     }
 }
 
-/// What the client had given up when its last line ended.
+/// What the client had given up when its last queue ended.
 fn take_ended(ended: &mut VecDeque<(Client, GivenUp)>, client: Client) -> GivenUp {
     let known = ended.iter().position(|(known, _)| *known == client);
     known.and_then(|at| ended.remove(at)).map(|(_, given_up)| given_up).unwrap_or_default()
@@ -84,8 +84,8 @@ fn take_ended(ended: &mut VecDeque<(Client, GivenUp)>, client: Client) -> GivenU
 
 /// The connections of a client.
 #[derive(Debug, Default)]
-struct ClientLine {
-    /// Each with the time when its bytes came, nanoseconds of the clock. It hardly goes back along the line: bytes that had to
+struct ClientQueue {
+    /// Each with the time when its bytes came, nanoseconds of the clock. It hardly goes back along the queue: bytes that had to
     /// wait for an answer of their own connection come to it later.
     waiting: VecDeque<(ConnectionId, u64)>,
     /// The last one that was taken was the oldest.
@@ -100,7 +100,7 @@ struct GivenUp {
     since_ns: u64,
 }
 
-impl ClientLine {
+impl ClientQueue {
     /// The next one.
     ///
     /// The oldest, in general. But where many give up, more comes than is served, and if each waited for all before it, all
@@ -118,7 +118,7 @@ impl ClientLine {
         next.map(|(id, _)| id)
     }
 
-    /// Whether a notable part of those who wait has given up lately. A few who do so don't turn the line for the others. On a core
+    /// Whether a notable part of those who wait has given up lately. A few who do so don't turn the queue for the others. On a core
     /// that is overloaded those who come would soon be given up as well.
     fn gives_up(&self, now_ns: u64, overloaded: bool) -> bool {
         let GivenUp { count, since_ns } = self.given_up;
@@ -140,37 +140,37 @@ impl GivenUp {
     }
 }
 
-impl Lines {
-    /// Empty lines, of requests that are to be answered within `budget_ms`.
+impl Queues {
+    /// Empty queues, of requests that are to be answered within `budget_ms`.
     pub(super) fn new(budget_ms: u64) -> Self {
         Self {
-            new: Turns::default(),
+            new: FairQueue::default(),
             operator: VecDeque::new(),
-            more: Turns::default(),
+            more: FairQueue::default(),
             budget_ns: budget_ms.saturating_mul(NS_PER_MS),
         }
     }
 
-    /// Puts a client's connection to this listener at the end of its line.
+    /// Puts a client's connection to this listener at the end of its queue.
     pub(super) fn push(
         &mut self,
         id: ConnectionId,
         client: Client,
         service: Service,
-        line: Line,
+        queue: QueueKind,
         arrived_ns: u64,
     ) {
-        match (service, line) {
+        match (service, queue) {
             (Service::Operator, _) => self.operator.push_back(id),
-            (Service::Platform, Line::New) => self.new.push(id, client, arrived_ns),
-            (Service::Platform, Line::More) => self.more.push(id, client, arrived_ns),
+            (Service::Platform, QueueKind::New) => self.new.push(id, client, arrived_ns),
+            (Service::Platform, QueueKind::More) => self.more.push(id, client, arrived_ns),
         }
     }
 
     /// A client has given up a request that waited.
     pub(super) fn gave_up(&mut self, client: Client, now_ns: u64) {
         match self.new.clients.get_mut(&client) {
-            Some(line) => line.given_up.count(now_ns),
+            Some(queue) => queue.given_up.count(now_ns),
             None => {
                 let mut given_up = take_ended(&mut self.new.ended, client);
                 given_up.count(now_ns);
@@ -183,7 +183,7 @@ impl Lines {
     /// are let in.
     pub(super) fn next_new(&mut self, now_ns: u64, overloaded: bool) -> Option<ConnectionId> {
         let budget_ns = self.budget_ns;
-        self.new.next(|line| line.next(now_ns, budget_ns, overloaded))
+        self.new.next(|queue| queue.next(now_ns, budget_ns, overloaded))
     }
 
     /// The next of the operator's.
@@ -193,7 +193,7 @@ impl Lines {
 
     /// The next of those that were served and have more.
     pub(super) fn next_more(&mut self) -> Option<ConnectionId> {
-        self.more.next(|line| line.waiting.pop_front().map(|(id, _)| id))
+        self.more.next(|queue| queue.waiting.pop_front().map(|(id, _)| id))
     }
 
     /// Connections whose bytes were not looked at.
@@ -232,35 +232,35 @@ mod tests {
 
     #[track_caller]
     fn check_overloaded(waiting: &str, gave_up: &[(u32, u64)], now_ms: u64, overloaded: bool, expect: &str) {
-        let mut lines = Lines::new(BUDGET_MS);
+        let mut queues = Queues::new(BUDGET_MS);
         let waiting: Vec<&str> = waiting.split_whitespace().collect();
         for (slot, one) in waiting.iter().enumerate() {
             let (client, arrived_ms): (_, u64) = (u32::from(one.as_bytes()[0]), one[1..].parse().unwrap());
             let id = ConnectionId::for_tests(slot as u32);
-            lines.push(id, Client::V4(client), Service::Platform, Line::New, arrived_ms * NS_PER_MS);
+            queues.push(id, Client::V4(client), Service::Platform, QueueKind::New, arrived_ms * NS_PER_MS);
         }
         for (client, at_ms) in gave_up {
-            lines.gave_up(Client::V4(*client), at_ms * NS_PER_MS);
+            queues.gave_up(Client::V4(*client), at_ms * NS_PER_MS);
         }
-        let served = std::iter::from_fn(|| lines.next_new(now_ms * NS_PER_MS, overloaded));
+        let served = std::iter::from_fn(|| queues.next_new(now_ms * NS_PER_MS, overloaded));
         let served: Vec<&str> = served.map(|id| waiting[id.slot()]).collect();
         assert_eq!(served.join(" "), expect, "{waiting:?} at {now_ms}");
-        assert!(lines.is_empty() && lines.new.clients.is_empty() && lines.new.turns.is_empty());
+        assert!(queues.is_empty() && queues.new.clients.is_empty() && queues.new.turns.is_empty());
     }
 
     #[test]
     fn those_who_have_more_take_turns_too() {
-        let mut lines = Lines::new(BUDGET_MS);
+        let mut queues = Queues::new(BUDGET_MS);
         let waiting = ["a", "a", "a", "b", "c", "b"];
         for (slot, one) in waiting.iter().enumerate() {
             let (id, client) =
                 (ConnectionId::for_tests(slot as u32), Client::V4(u32::from(one.as_bytes()[0])));
-            lines.push(id, client, Service::Platform, Line::More, 0);
+            queues.push(id, client, Service::Platform, QueueKind::More, 0);
         }
-        assert_eq!(lines.waiting_more(), waiting.len());
-        let served: Vec<usize> = std::iter::from_fn(|| lines.next_more()).map(ConnectionId::slot).collect();
+        assert_eq!(queues.waiting_more(), waiting.len());
+        let served: Vec<usize> = std::iter::from_fn(|| queues.next_more()).map(ConnectionId::slot).collect();
         assert_eq!(served, [0, 3, 4, 1, 5, 2]);
-        assert!(lines.is_empty() && lines.more.clients.is_empty() && lines.more.turns.is_empty());
+        assert!(queues.is_empty() && queues.more.clients.is_empty() && queues.more.turns.is_empty());
     }
 
     const A: u32 = b'a' as u32;
@@ -308,17 +308,17 @@ mod tests {
         }
     }
 
-    /// The last one of a line was taken from it before it was known that its client had given up.
+    /// The last one of a queue was taken from it before it was known that its client had given up.
     #[test]
     fn who_gives_up_the_last_one_of_a_line_is_known_for_the_next() {
-        let mut lines = Lines::new(BUDGET_MS);
-        lines.gave_up(Client::V4(A), NS_PER_MS);
+        let mut queues = Queues::new(BUDGET_MS);
+        queues.gave_up(Client::V4(A), NS_PER_MS);
         for slot in 0..2 {
             let id = ConnectionId::for_tests(slot);
-            lines.push(id, Client::V4(A), Service::Platform, Line::New, 0);
+            queues.push(id, Client::V4(A), Service::Platform, QueueKind::New, 0);
         }
         let now_ns = limits::NEWEST_FIRST_AFTER_MS * NS_PER_MS;
-        let served = std::iter::from_fn(|| lines.next_new(now_ns, false));
+        let served = std::iter::from_fn(|| queues.next_new(now_ns, false));
         assert_eq!(served.map(ConnectionId::slot).collect::<Vec<_>>(), [1, 0]);
     }
 
@@ -334,25 +334,31 @@ mod tests {
 
     #[test]
     fn who_gave_up_is_known_when_his_line_has_ended() {
-        let mut lines = Lines::new(BUDGET_MS);
-        let push = |lines: &mut Lines, client: u32, slot: u32| {
-            lines.push(ConnectionId::for_tests(slot), Client::V4(client), Service::Platform, Line::New, 0);
+        let mut queues = Queues::new(BUDGET_MS);
+        let push = |queues: &mut Queues, client: u32, slot: u32| {
+            queues.push(
+                ConnectionId::for_tests(slot),
+                Client::V4(client),
+                Service::Platform,
+                QueueKind::New,
+                0,
+            );
         };
-        push(&mut lines, A, 0);
-        lines.gave_up(Client::V4(A), NS_PER_MS);
-        assert_eq!(lines.next_new(NS_PER_MS, false).map(ConnectionId::slot), Some(0));
+        push(&mut queues, A, 0);
+        queues.gave_up(Client::V4(A), NS_PER_MS);
+        assert_eq!(queues.next_new(NS_PER_MS, false).map(ConnectionId::slot), Some(0));
         for (after_others, expect) in
             [(limits::GAVE_UP_CLIENTS - 1, [2, 1]), (limits::GAVE_UP_CLIENTS, [1, 2])]
         {
             for other in 0..after_others as u32 {
-                push(&mut lines, 1_000 + other, 9);
-                lines.gave_up(Client::V4(1_000 + other), NS_PER_MS);
-                lines.next_new(NS_PER_MS, false);
+                push(&mut queues, 1_000 + other, 9);
+                queues.gave_up(Client::V4(1_000 + other), NS_PER_MS);
+                queues.next_new(NS_PER_MS, false);
             }
-            (1..=2).for_each(|slot| push(&mut lines, A, slot));
+            (1..=2).for_each(|slot| push(&mut queues, A, slot));
             let now_ns = 10 * NS_PER_MS;
             let served: Vec<_> =
-                std::iter::from_fn(|| lines.next_new(now_ns, false)).map(ConnectionId::slot).collect();
+                std::iter::from_fn(|| queues.next_new(now_ns, false)).map(ConnectionId::slot).collect();
             assert_eq!(served, expect, "{after_others}");
         }
     }
