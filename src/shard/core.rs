@@ -1,7 +1,7 @@
 //! A shard's pure step: an operation at a time, and either its outcome or the shard that must go on with it.
 //!
-//! What a step changed is journaled as it is applied; when the journal is durable is known later, and told by
-//! [`Core::on_durable`]. An outcome comes with the sequence of the latest change that it shows: nobody may hear of it
+//! What a step changed is journaled as it is applied; when the journal is durable is known later:
+//! [`Core::on_durable`] says so. An outcome comes with the sequence of the latest change that it shows: nobody may hear of it
 //! before that is durable.
 
 use std::fmt;
@@ -16,27 +16,18 @@ use wallet::outcome::{Effect, Outcome, Text};
 use wallet::settings::Calendar;
 use wallet::{Millis, Sequence, Stamp, Wallet};
 
-/// Who is told of each step as it is applied: when, what, and how it came out.
-pub type Watcher = Box<dyn FnMut(Millis, &Operation<&str>, Outcome<&str>)>;
-
-/// Nobody in the server.
-struct Watch(Option<Watcher>);
-
-impl fmt::Debug for Watch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Watch(Some)" } else { "Watch(None)" })
-    }
-}
+/// Sees each step as it is applied: when, what, and how it came out. The server has none.
+pub type Observer = Box<dyn FnMut(Millis, &Operation<&str>, Outcome<&str>)>;
 
 /// The current day, week and month of each domain that has a calendar of its own, at a time.
 pub type Calendars = Box<dyn Fn(Millis) -> Vec<(CompactString, Calendar)> + Send>;
 
-/// What says the calendars; none where every domain goes by UTC.
-struct Almanac(Option<Calendars>);
+/// A function that is called where one was given.
+struct Callback<F>(Option<F>);
 
-impl fmt::Debug for Almanac {
+impl<F> fmt::Debug for Callback<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Almanac(Some)" } else { "Almanac(None)" })
+        f.write_str(if self.0.is_some() { "Callback(Some)" } else { "Callback(None)" })
     }
 }
 
@@ -53,8 +44,9 @@ pub struct Core {
     configured: Sequence,
     /// When the first day ends by a calendar of a domain's own; milliseconds since 1970.
     calendars_until_ms: Millis,
-    almanac: Almanac,
-    watch: Watch,
+    /// None where every domain goes by UTC.
+    calendars: Callback<Calendars>,
+    observer: Callback<Observer>,
 }
 
 /// What a step came to.
@@ -96,21 +88,21 @@ impl Core {
     /// The core of shard `id`, with a journal that goes on where the wallet is. Settings may wait in it already.
     pub fn new(id: ShardId, partition: Partition, wallet: Wallet, journal: Journal) -> Self {
         let durable = journal.taken_sequence();
-        let (almanac, watch) = (Almanac(None), Watch(None));
+        let (calendars, observer) = (Callback(None), Callback(None));
         let configured = journal.last_sequence();
         let calendars_until_ms = Millis::MAX;
-        Self { id, partition, wallet, journal, durable, configured, calendars_until_ms, almanac, watch }
+        Self { id, partition, wallet, journal, durable, configured, calendars_until_ms, calendars, observer }
     }
 
     /// Asks `calendars` for the next day's calendar when a domain's day has ended. Without it every domain goes by UTC.
     pub fn keep_calendars(&mut self, calendars: Calendars) {
-        self.almanac = Almanac(Some(calendars));
+        self.calendars = Callback(Some(calendars));
         self.calendars_until_ms = self.wallet.calendars_until();
     }
 
-    /// Tells `watcher` of every step from now on; the simulator's auditor must know what was applied when.
-    pub fn watch(&mut self, watcher: Watcher) {
-        self.watch = Watch(Some(watcher));
+    /// Shows `observer` every step from now on; the simulator's auditor must know what was applied when.
+    pub fn observe(&mut self, observer: Observer) {
+        self.observer = Callback(Some(observer));
     }
 
     /// The last change, durable or not.
@@ -186,7 +178,7 @@ impl Core {
 
     /// Journals the calendars of a new day, before anything is applied in it.
     fn turn_calendars(&mut self, now_ms: Millis) {
-        let Almanac(Some(calendars)) = &self.almanac else { return };
+        let Callback(Some(calendars)) = &self.calendars else { return };
         marks::hit(Mark::CalendarTurned);
         let mut settings = self.wallet.settings().clone();
         settings.set_calendars(calendars(now_ms));
@@ -254,7 +246,7 @@ impl Core {
         operation: &Operation<&str>,
         after: &mut Sequence,
     ) -> Outcome<Text> {
-        let Self { wallet, journal, watch, .. } = self;
+        let Self { wallet, journal, observer, .. } = self;
         if let Operation::StartSession(StartSession { account, .. }) = operation {
             // Which session makes way for a new one depends on when each was last used.
             wallet.journal_account_renewals(account, |operation, receipt| {
@@ -269,8 +261,8 @@ impl Core {
             assert_eq!(sequence, stamp.sequence, "a change has the sequence that it was told");
         }
         *after = effect.seen.max(*after);
-        if let Watch(Some(watcher)) = watch {
-            watcher(now_ms, operation, wallet.told(outcome.clone(), operation));
+        if let Callback(Some(observer)) = observer {
+            observer(now_ms, operation, wallet.told(outcome.clone(), operation));
         }
         outcome
     }

@@ -273,7 +273,7 @@ impl<W: Copy> Shard<W> {
     }
 
     /// Whether a connection that has `under_way` requests at other shards may submit `operation` now. Where it may not,
-    /// nothing is changed, and it is to ask again once one of those was told.
+    /// nothing is changed, and it is to ask again once there is a reply to one of those.
     ///
     /// A connection may use as large a part of [`limits::LANE_SHARE_MAX`] as is free of the lane. So an empty lane takes a
     /// whole pipeline of one connection, and the fuller it is the less of each: however many connections pipeline, the last

@@ -1,4 +1,4 @@
-//! Shards of one process on one thread: who is told what, and that nothing is lost where lanes are full.
+//! Shards of one process on one thread: which reply each waiter gets, and that nothing is lost where lanes are full.
 
 mod durability;
 mod housekeeping;
@@ -21,12 +21,12 @@ use wallet::outcome::{Balance, ErrorCode, OperatorRefusal, Redeemed, Why};
 use wallet::{Catalog, Currency, Domain, PlatformKey, TokenPolicy};
 
 type Op = Operation<CompactString>;
-type Told = Outcome<CompactString>;
+type Answer = Outcome<CompactString>;
 
 const START_MS: Millis = 1_700_000_000_000;
 const LANE_REQUESTS_MAX: usize = lane_requests_max(2);
 
-/// All shards of a process, and what was told: a waiter is its shard and a number.
+/// All shards of a process, and the replies: a waiter is its shard and a number.
 struct Cluster {
     shards: Vec<Shard<u32>>,
     registry: Registry,
@@ -34,7 +34,7 @@ struct Cluster {
     /// Of what is submitted.
     deadline_ms: Millis,
     submitted: u32,
-    told: BTreeMap<(usize, u32), Told>,
+    replies: BTreeMap<(usize, u32), Answer>,
     /// The sequence that each of them must wait for, where that is not durable.
     waits: BTreeMap<(usize, u32), Sequence>,
     /// What was changed becomes durable at once.
@@ -69,7 +69,7 @@ impl Cluster {
             now_ms: START_MS,
             deadline_ms: Millis::MAX,
             submitted: 0,
-            told: BTreeMap::new(),
+            replies: BTreeMap::new(),
             waits: BTreeMap::new(),
             disk: true,
         }
@@ -84,7 +84,7 @@ impl Cluster {
         let is_done = match submitted {
             Submitted::Done(Done { outcome, after }) => {
                 let outcome = self.shards[at].wallet().told(outcome, &operation).map(CompactString::from);
-                self.tell(at, Reply { waiter, done: Done { outcome, after } });
+                self.deliver(at, Reply { waiter, done: Done { outcome, after } });
                 true
             }
             Submitted::Pending => false,
@@ -93,16 +93,16 @@ impl Cluster {
         (waiter, is_done)
     }
 
-    fn tell(&mut self, at: usize, Reply { waiter, done: Done { outcome, after } }: Reply<u32>) {
-        let before = self.told.insert((at, waiter), outcome);
-        assert!(before.is_none(), "a waiter is told once");
+    fn deliver(&mut self, at: usize, Reply { waiter, done: Done { outcome, after } }: Reply<u32>) {
+        let before = self.replies.insert((at, waiter), outcome);
+        assert!(before.is_none(), "a waiter has one reply");
         self.waits.insert((at, waiter), after);
     }
 
     fn poll(&mut self, at: usize) -> bool {
         let polled = self.shards[at].poll(self.now_ms);
         while let Some(reply) = self.shards[at].next_reply() {
-            self.tell(at, reply);
+            self.deliver(at, reply);
         }
         self.write(at);
         polled
@@ -128,15 +128,15 @@ impl Cluster {
         }
     }
 
-    /// What the waiter of `operation`, submitted at shard `at`, is told in the end.
-    fn outcome(&mut self, at: usize, operation: &Op) -> Told {
+    /// What the waiter of `operation`, submitted at shard `at`, gets in the end.
+    fn outcome(&mut self, at: usize, operation: &Op) -> Answer {
         let (waiter, _) = self.submit(at, operation);
         self.settle();
-        self.told.remove(&(at, waiter)).expect("every waiter is told")
+        self.replies.remove(&(at, waiter)).expect("every waiter has a reply")
     }
 
     #[track_caller]
-    fn check(&mut self, at: usize, operation: &Op, expect: &Told) {
+    fn check(&mut self, at: usize, operation: &Op, expect: &Answer) {
         assert_eq!(&self.outcome(at, operation), expect, "{operation:?} at shard {at}");
     }
 
@@ -219,24 +219,24 @@ fn redeem(key: &str) -> Op {
     })
 }
 
-const NO_ACCOUNT: Told = Outcome::OperatorRefused(OperatorRefusal::NoAccount);
-const CREATED: Told = Outcome::AccountPut { created: true };
-const fn refused(code: ErrorCode) -> Told {
+const NO_ACCOUNT: Answer = Outcome::OperatorRefused(OperatorRefusal::NoAccount);
+const CREATED: Answer = Outcome::AccountPut { created: true };
+const fn refused(code: ErrorCode) -> Answer {
     Outcome::Refused { code, why: Why(""), balance: None }
 }
 
-const REFUSED_3: Told = Outcome::Refused { code: ErrorCode::SessionNotFound, why: Why(""), balance: None };
+const REFUSED_3: Answer = Outcome::Refused { code: ErrorCode::SessionNotFound, why: Why(""), balance: None };
 
-fn empty_balance() -> Told {
+fn empty_balance() -> Answer {
     let (currency, cash) = (Currency::from_code("GBP").unwrap(), wallet::amount::Amount::ZERO);
     Outcome::Balance(Balance { currency, cash, version: 0 })
 }
 
-fn opened(key: &str) -> Told {
+fn opened(key: &str) -> Answer {
     Outcome::SessionOpened { key: key.into() }
 }
 
-fn redeemed(id: &str, key: &str) -> Told {
+fn redeemed(id: &str, key: &str) -> Answer {
     let currency = Currency::from_code("GBP").unwrap();
     Outcome::Redeemed(Redeemed {
         account: id.into(),
@@ -256,7 +256,7 @@ fn outcomes_come_back_to_who_waits() {
         let ways = places.flat_map(|(at, owner)| (0..shards).map(move |keys| (at, owner, keys)));
         for (number, (at, owner, keys)) in ways.enumerate() {
             let (id, key) = (cluster.account(owner, number), cluster.key(keys, number));
-            let mut check = |operation: &Op, expect: &Told| cluster.check(at, operation, expect);
+            let mut check = |operation: &Op, expect: &Answer| cluster.check(at, operation, expect);
             check(&balance(&id), &refused(ErrorCode::AccountNotFound));
             check(&get(&id), &NO_ACCOUNT);
             check(&open(&id, &key), &NO_ACCOUNT);
@@ -295,10 +295,10 @@ fn outcomes_are_not_mixed_up() {
         cluster.poll(round % 2);
     }
     cluster.settle();
-    assert_eq!(cluster.told, expect);
+    assert_eq!(cluster.replies, expect);
 }
 
-/// Past what may be under way a request is refused and changes nothing; what is under way is told, each once.
+/// Past what may be under way a request is refused and changes nothing; what is under way is replied to, each once.
 #[test]
 fn a_full_lane_refuses_before_anything_changes() {
     let mut cluster = Cluster::new(2);
@@ -309,7 +309,7 @@ fn a_full_lane_refuses_before_anything_changes() {
     for operation in [put(&other), open(&own, &cluster.key(1, 0)), redeem(&cluster.key(1, 0))] {
         let (waiter, submitted) = cluster.submit(0, &operation);
         assert!(submitted);
-        assert_eq!(cluster.told.remove(&(0, waiter)), Some(Outcome::Unavailable));
+        assert_eq!(cluster.replies.remove(&(0, waiter)), Some(Outcome::Unavailable));
     }
     let mut metrics = String::new();
     cluster.registry.write(Memory::default(), &mut metrics);
@@ -323,12 +323,12 @@ fn a_full_lane_refuses_before_anything_changes() {
     let [to, from] = [0, 1].map(|at| cluster.shards[at].id());
     assert_eq!(cluster.shards[0].mesh().replies(from, to).len(), LANE_BURST);
     assert!(cluster.poll(0));
-    let nobody = |cluster: &Cluster| cluster.told.values().filter(|told| **told == NO_ACCOUNT).count();
+    let nobody = |cluster: &Cluster| cluster.replies.values().filter(|reply| **reply == NO_ACCOUNT).count();
     assert_eq!(nobody(&cluster), LANE_BURST);
     assert!(!cluster.submit(0, &put(&other)).1, "there is room again");
     cluster.settle();
     assert_eq!(nobody(&cluster), LANE_REQUESTS_MAX);
-    assert_eq!(cluster.told.len(), under_way as usize - 1 + 3);
+    assert_eq!(cluster.replies.len(), under_way as usize - 1 + 3);
     cluster.check(0, &put(&other), &Outcome::AccountPut { created: false });
     assert_eq!(cluster.session_keys(), 0);
 }
@@ -361,10 +361,10 @@ fn a_step_waits_where_its_lane_is_full() {
             }
         }
         assert_eq!(cluster.shards[0].deferred.len(), rows.len());
-        assert!(waiters.iter().all(|(waiter, _)| !cluster.told.contains_key(&(0, *waiter))));
+        assert!(waiters.iter().all(|(waiter, _)| !cluster.replies.contains_key(&(0, *waiter))));
         cluster.settle();
         for ((waiter, _), (operation, expect)) in waiters.iter().zip(&rows) {
-            assert_eq!(cluster.told.get(&(0, *waiter)), Some(expect), "{operation:?}");
+            assert_eq!(cluster.replies.get(&(0, *waiter)), Some(expect), "{operation:?}");
         }
         assert_eq!(cluster.session_keys(), held + 1, "one was opened, one was given back");
         cluster.check(1, &redeem(&new), &redeemed(&id, &new));
@@ -378,7 +378,7 @@ fn waiting_steps_are_bounded() {
     let (id, key) = (cluster.account(1, 0), cluster.key(0, 0));
     cluster.check(0, &put(&id), &CREATED);
     cluster.check(0, &open(&id, &key), &opened(&key));
-    cluster.told.clear();
+    cluster.replies.clear();
     cluster.fill(0, 1);
     let first = cluster.submitted;
     for _ in 0..LANE_REQUESTS_MAX {
@@ -387,14 +387,14 @@ fn waiting_steps_are_bounded() {
     assert_eq!(cluster.shards[0].deferred.len(), LANE_REQUESTS_MAX);
     for operation in [redeem(&key), open(&id, &cluster.key(0, 1))] {
         let (waiter, _) = cluster.submit(0, &operation);
-        assert_eq!(cluster.told.remove(&(0, waiter)), Some(Outcome::Unavailable));
+        assert_eq!(cluster.replies.remove(&(0, waiter)), Some(Outcome::Unavailable));
     }
     assert_eq!(cluster.session_keys(), 1, "the refused one has claimed nothing");
     cluster.settle();
     let expect = redeemed(&id, &key);
-    let told = (first..).take(LANE_REQUESTS_MAX).map(|waiter| cluster.told.remove(&(0, waiter)));
-    assert_eq!(told.filter(|told| told.as_ref() == Some(&expect)).count(), LANE_REQUESTS_MAX);
-    assert!(cluster.told.values().all(|told| *told == NO_ACCOUNT));
+    let replies = (first..).take(LANE_REQUESTS_MAX).map(|waiter| cluster.replies.remove(&(0, waiter)));
+    assert_eq!(replies.filter(|reply| reply.as_ref() == Some(&expect)).count(), LANE_REQUESTS_MAX);
+    assert!(cluster.replies.values().all(|reply| *reply == NO_ACCOUNT));
 }
 
 /// Sessions that are long over leave their accounts, and their keys leave the shards that hold them.
@@ -448,7 +448,7 @@ fn a_shard_parks_where_no_lane_holds_anything() {
     assert!(!cluster.is_signalled(0), "it is awake: the reply was there before it could park");
 
     assert!(cluster.poll(0));
-    assert_eq!(cluster.told.remove(&(0, waiter)), Some(NO_ACCOUNT));
+    assert_eq!(cluster.replies.remove(&(0, waiter)), Some(NO_ACCOUNT));
     assert!(parks(&cluster, 0));
     cluster.shards[0].unpark();
     assert!(!cluster.submit(1, &get(&cluster.account(0, 0))).1);
@@ -497,7 +497,7 @@ fn a_login_that_overtakes_a_logout_keeps_its_key() {
     let (out, _) = cluster.submit(0, &close(&id, &key));
     let (again, _) = cluster.submit(1, &open(&id, &key));
     cluster.settle();
-    assert_eq!(cluster.told.remove(&(0, out)), Some(Outcome::SessionClosed));
-    assert_eq!(cluster.told.remove(&(1, again)), Some(opened(&key)));
+    assert_eq!(cluster.replies.remove(&(0, out)), Some(Outcome::SessionClosed));
+    assert_eq!(cluster.replies.remove(&(1, again)), Some(opened(&key)));
     cluster.check(0, &redeem(&key), &redeemed(&id, &key));
 }

@@ -21,8 +21,8 @@ fn nothing_leaves_a_shard_that_it_may_yet_lose() {
     let (untouched, _) = cluster.submit(0, &balance(&other));
     cluster.poll(1);
     cluster.poll(0);
-    assert_eq!(cluster.told.remove(&(0, untouched)), Some(empty_balance()));
-    assert!(!cluster.told.contains_key(&(0, far)) && !cluster.told.contains_key(&(0, read)));
+    assert_eq!(cluster.replies.remove(&(0, untouched)), Some(empty_balance()));
+    assert!(!cluster.replies.contains_key(&(0, far)) && !cluster.replies.contains_key(&(0, read)));
     // On the shard itself the outcome is there, and says what it waits for.
     let (near, submitted) = cluster.submit(1, &balance(&id));
     assert_eq!((submitted, cluster.waits[&(1, near)]), (true, 3 + 1));
@@ -38,9 +38,9 @@ fn nothing_leaves_a_shard_that_it_may_yet_lose() {
     assert!(cluster.shards[1].take_group().is_none());
     cluster.shards[1].on_durable(group);
     cluster.settle();
-    assert_eq!(cluster.told.get(&(0, far)), Some(&Outcome::StatusSet(Status::Frozen)));
-    assert_eq!(cluster.told.get(&(0, read)), Some(&empty_balance()));
-    assert_eq!(cluster.told.get(&(1, logout)), Some(&Outcome::SessionClosed));
+    assert_eq!(cluster.replies.get(&(0, far)), Some(&Outcome::StatusSet(Status::Frozen)));
+    assert_eq!(cluster.replies.get(&(0, read)), Some(&empty_balance()));
+    assert_eq!(cluster.replies.get(&(1, logout)), Some(&Outcome::SessionClosed));
     assert_eq!(cluster.session_keys(), 0);
 }
 
@@ -66,12 +66,12 @@ fn an_older_change_does_not_wait_for_a_newer_one() {
     cluster.poll(1);
     cluster.shards[1].on_durable(under_way);
     cluster.poll(0);
-    assert!(cluster.told.contains_key(&(0, changed)) && cluster.told.contains_key(&(0, read)));
-    assert!(!cluster.told.contains_key(&(0, changed_later)));
+    assert!(cluster.replies.contains_key(&(0, changed)) && cluster.replies.contains_key(&(0, read)));
+    assert!(!cluster.replies.contains_key(&(0, changed_later)));
     cluster.disk = true;
     cluster.write(1);
     cluster.settle();
-    assert!(cluster.told.contains_key(&(0, changed_later)));
+    assert!(cluster.replies.contains_key(&(0, changed_later)));
 }
 
 /// A shard without connections serves the others until they have left, and the process ends then: so what it takes in for
@@ -116,7 +116,7 @@ fn a_token_is_not_refused_for_a_logout_that_may_be_undone() {
         cluster.disk = true;
         (0..2).for_each(|at| cluster.write(at));
         cluster.settle();
-        assert_eq!(cluster.told.get(&(key_at, redeemed)), Some(&REFUSED_3));
+        assert_eq!(cluster.replies.get(&(key_at, redeemed)), Some(&REFUSED_3));
     }
 }
 
@@ -148,7 +148,7 @@ fn a_win_is_not_refused_for_a_session_that_may_be_undone() {
         details: None,
     });
     let (refused_win, _) = cluster.submit(0, &win);
-    assert_eq!(cluster.told.get(&(0, refused_win)), Some(&refused(ErrorCode::AccountNotFound)));
+    assert_eq!(cluster.replies.get(&(0, refused_win)), Some(&refused(ErrorCode::AccountNotFound)));
     let after = |waiter| cluster.waits[&(0, waiter)];
     assert_eq!(after(refused_win), after(login));
 }
@@ -192,12 +192,12 @@ fn a_key_is_not_given_on_before_its_logout_is_durable() {
     let (login, _) = cluster.submit(0, &open(&second, &key));
     cluster.poll(1);
     cluster.poll(0);
-    assert!(cluster.told.contains_key(&(0, logout)) && !cluster.told.contains_key(&(0, login)));
+    assert!(cluster.replies.contains_key(&(0, logout)) && !cluster.replies.contains_key(&(0, login)));
     assert!(cluster.shards[1].is_durable(), "the login has not come there");
     cluster.disk = true;
     cluster.write(0);
     cluster.settle();
-    assert_eq!(cluster.told.get(&(0, login)), Some(&opened(&key)));
+    assert_eq!(cluster.replies.get(&(0, login)), Some(&opened(&key)));
 }
 
 /// Nor is one whose session a further login has ended, before that login is durable.
@@ -229,13 +229,13 @@ fn a_key_is_not_given_on_before_what_ended_its_session_is_durable() {
             cluster.shards[1].on_durable(group);
         }
     }
-    assert_ne!(cluster.told.get(&(1, login)), Some(&opened(&key)));
+    assert_ne!(cluster.replies.get(&(1, login)), Some(&opened(&key)));
     assert!(!cluster.shards[0].is_durable(), "the session may come back");
     cluster.disk = true;
     cluster.write(0);
     cluster.settle();
-    assert_eq!(cluster.told.get(&(0, ending)), Some(&opened(&last)));
-    cluster.told.remove(&(1, login));
+    assert_eq!(cluster.replies.get(&(0, ending)), Some(&opened(&last)));
+    cluster.replies.remove(&(1, login));
     cluster.check(1, &open(&second, &key), &opened(&key));
 }
 

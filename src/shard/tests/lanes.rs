@@ -120,11 +120,11 @@ fn a_request_that_is_late_in_its_lane_is_refused() {
         assert!(!submitted);
         cluster.now_ms += late_ms;
         cluster.settle();
-        let is_refused = cluster.told[&(0, waiter)] == Outcome::Unavailable;
+        let is_refused = cluster.replies[&(0, waiter)] == Outcome::Unavailable;
         assert_eq!(is_refused, late_ms > 0);
         cluster.deadline_ms = Millis::MAX;
         let (waiter, _) = cluster.submit(1, &get(&id));
-        let Outcome::Account(view) = &cluster.told[&(1, waiter)] else { panic!("it is its account") };
+        let Outcome::Account(view) = &cluster.replies[&(1, waiter)] else { panic!("it is its account") };
         assert_eq!(view.status, status);
     }
 }

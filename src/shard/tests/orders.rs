@@ -23,7 +23,7 @@ fn event() -> impl Strategy<Value = Event> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// In any order of requests and turns every waiter is told once, and the shards' directories hold the keys of
+    /// In any order of requests and turns every waiter has one reply, and the shards' directories hold the keys of
     /// the sessions that are there and no other.
     #[test]
     fn any_order_of_turns(events in proptest::collection::vec(event(), 0..200)) {
@@ -43,7 +43,7 @@ proptest! {
             }
         }
         cluster.settle();
-        prop_assert_eq!(cluster.told.len(), cluster.submitted as usize);
+        prop_assert_eq!(cluster.replies.len(), cluster.submitted as usize);
         let mut sessions = 0;
         for id in &ids {
             if let Outcome::Account(view) = cluster.outcome(0, &get(id)) {

@@ -316,7 +316,7 @@ impl Cluster {
         let mesh = Arc::new(mesh.expect("a process has descriptors for a few shards"));
         for mut core in cores {
             let applied = Rc::clone(&self.applied);
-            core.watch(Box::new(move |now_ms, operation, outcome| {
+            core.observe(Box::new(move |now_ms, operation, outcome| {
                 let operation = operation.map(|text| CompactString::from(*text));
                 let outcome = outcome.map(CompactString::from);
                 applied.borrow_mut().push(Applied { now_ms, operation, outcome });
