@@ -84,7 +84,7 @@ pub struct Origin {
     pub stream: u64,
     /// The shard.
     pub shard: u16,
-    /// The number of shards that the slots are dealt to.
+    /// The number of shards that the slots are assigned to.
     pub shards: u16,
 }
 

@@ -11,7 +11,7 @@ const KIB: usize = 1024;
 
 // ── The cluster of shards ────────────────────────────────────────────────────────────────────────────────
 
-/// Slots that the accounts are dealt into. A slot belongs to one shard; 4,096 divides evenly enough among any
+/// Slots that the accounts are hashed into. A slot belongs to one shard; 4,096 divides evenly enough among any
 /// number of cores up to [`SHARDS_MAX`] (at 64 shards, 64 slots each), and its number fits 12 bits of a token.
 pub const SLOTS: usize = 4_096;
 

@@ -16,7 +16,7 @@ impl ShardId {
     }
 }
 
-/// The slots dealt out among the shards of this process: each shard has a run of them, and runs differ by one
+/// The slots assigned to the shards of this process: each shard has a run of them, and runs differ by one
 /// slot in length at most.
 ///
 /// Accounts are hashed to slots, never to shards, so that another number of shards moves whole slots.

@@ -11,8 +11,8 @@
 
 extern crate alloc;
 
-mod deal;
 mod fold;
+mod reshard;
 mod words;
 
 use alloc::boxed::Box;
@@ -20,8 +20,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-pub use deal::{claim_keys, deal};
 pub use fold::{FoldError, SealedSegment, SegmentBytes, covered, fold};
+pub use reshard::{claim_keys, reshard};
 
 use journal::reader::ReadError;
 use journal::snapshot::{Sink, SnapshotHeader, SnapshotReader, SnapshotWriter, Source, WriteError};

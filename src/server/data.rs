@@ -129,7 +129,7 @@ impl std::error::Error for Error {}
 /// What a start needs to know.
 #[derive(Debug)]
 pub struct OpenParameters {
-    /// How the slots are dealt from now on.
+    /// How the slots are assigned from now on.
     pub partition: Partition,
     /// What is served.
     pub catalog: Arc<Catalog>,

@@ -115,7 +115,7 @@ impl Core {
         self.id
     }
 
-    /// How the slots are dealt.
+    /// How the slots are assigned.
     pub const fn partition(&self) -> Partition {
         self.partition
     }

@@ -95,7 +95,7 @@ impl Mesh {
         })
     }
 
-    /// How the slots are dealt.
+    /// How the slots are assigned.
     pub const fn partition(&self) -> Partition {
         self.partition
     }

@@ -23,12 +23,12 @@ pub(super) const NAME: &str = "manifest";
 pub struct Manifest {
     /// Version of the layout of the directory: 2, or 1 where version 0.1.0 has written it.
     pub format: u32,
-    /// The generation that holds; data that is dealt anew to another number of shards is the next one. 0 where the first
+    /// The generation that holds; data that is re-sharded is the next one. 0 where the first
     /// was begun, and nothing was served.
     pub generation: u64,
     /// The random number of its journals.
     pub stream: u64,
-    /// The number of shards that it is dealt to.
+    /// The number of its shards.
     pub shards: u16,
     /// It began with the demo's data.
     pub demo: bool,

@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// Seed of the hash that deals accounts and session keys into slots. It is part of what is stored: changing it
+/// Seed of the hash that gives accounts and session keys their slots. It is part of what is stored: changing it
 /// would move every account.
 const HASH_SEED: u64 = 0x7075_7273_6572_3031;
 

@@ -143,7 +143,7 @@ fn process_time(process: &crate::process::Process, player: Player) -> i64 {
     *times.last().expect("a deposit")
 }
 
-/// What was over before a start stays over, though the start deals it to other shards and gives longer times.
+/// What was over before a start stays over, though the start re-shards it and gives longer times.
 #[test]
 fn longer_times_bring_nothing_back_whatever_the_number_of_shards() {
     for shards in [1, 2, 3] {

@@ -49,7 +49,7 @@ fn a_backup_is_copied_over_later_data() {
 
 /// Data of a later generation, made of a copy of `served`: one shard.
 #[track_caller]
-fn dealt(served: &Served) -> Home {
+fn resharded(served: &Served) -> Home {
     let home = served.copy();
     home.start(1).stop();
     assert!(!home.data().join("gen-1").exists(), "it is superseded");
@@ -60,7 +60,7 @@ fn dealt(served: &Served) -> Home {
 #[test]
 fn a_later_generation_of_a_backup_is_copied_over_data() {
     let served = Served::new(true);
-    let backup = dealt(&served);
+    let backup = resharded(&served);
     let home = served.copy();
     let process = home.start(SHARDS);
     accounts().iter().for_each(|account| deposit(&process, account, DEPOSITS + 1));
@@ -79,8 +79,8 @@ fn a_later_generation_of_a_backup_is_copied_over_data() {
         accounts().iter().for_each(|account| process.check(&balance(account), &told(DEPOSITS)));
         process.stop();
         assert!(contents(&home.data().join("gen-1")) == before, "it is left as it is");
-        let is_dealt = shards == SHARDS;
-        assert_eq!(home.data().join("gen-2").exists(), !is_dealt, "it is superseded");
+        let is_resharded = shards == SHARDS;
+        assert_eq!(home.data().join("gen-2").exists(), !is_resharded, "it is superseded");
     }
     // Nothing of it is lost.
     fs::rename(home.data().join("gen-3"), home.beside("backup")).expect("it is there");
@@ -92,7 +92,7 @@ fn a_later_generation_of_a_backup_is_copied_over_data() {
 #[test]
 fn a_start_is_killed_while_it_removes_what_it_has_superseded() {
     let served = Served::new(true);
-    let later = dealt(&served);
+    let later = resharded(&served);
     let earlier = served.home.data().join("gen-1");
     let stages: [fn(&Path); 3] =
         [|_| (), |earlier| fs::remove_dir_all(earlier.join("shard-0")).expect("it is there"), empty];

@@ -201,7 +201,7 @@ fn nobody_else_reads_the_data() {
     }
     fs::set_permissions(home.data(), Permissions::from_mode(0o750)).expect("it is ours");
     let process = home.start(2);
-    assert!(process.notes.contains("the accounts of 1 shard are dealt anew, to 2"), "{}", process.notes);
+    assert!(process.notes.contains("the accounts of 1 shard are re-sharded to 2"), "{}", process.notes);
     process.stop();
     check_modes(&home.data());
 }

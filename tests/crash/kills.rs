@@ -95,16 +95,16 @@ fn fill_after_a_crash(home: &Home, shards: usize) {
     fill_segments(&home.data());
 }
 
-/// Starts a server and kills it on its way up: while it recovers, or while it deals the accounts anew.
+/// Starts a server and kills it on its way up: while it recovers, or while it re-shards the accounts.
 #[track_caller]
 fn kill_a_start(home: &Home, shards: usize, stage: usize, random: &mut Random) {
     let is_named =
         |name: &str, as_in: &str| name.rsplit('/').next().is_some_and(|name| name.starts_with(as_in));
     let before = names(&home.data());
     let old = before.iter().find(|name| is_named(name, "gen-")).expect("a generation is in use");
-    let is_dealt = before.iter().filter(|name| is_named(name, "shard-")).count() != shards;
+    let is_resharded = before.iter().filter(|name| is_named(name, "shard-")).count() != shards;
     let process = home.spawn(shards);
-    if is_dealt {
+    if is_resharded {
         await_names(&home.data(), "a new generation", |now| {
             let mut new = now.iter().filter(|name| name.contains("/gen-") && !name.starts_with(old.as_str()));
             let is_begun = match stage % 3 {
@@ -137,7 +137,7 @@ fn what_was_told_is_so_after_any_kill() {
     load(process, &mut workers, |tells| await_answers(tells, 500));
     let mut folds = 0;
     for round in 1..=ROUNDS {
-        // Shards that are dealt anew have all of a segment before them.
+        // Shards that were re-sharded have all of a segment before them.
         let shards = SHARDS[round % SHARDS.len()];
         let is_folded = shards == SHARDS[(round - 1) % SHARDS.len()];
         folds += usize::from(is_folded);

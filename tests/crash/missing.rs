@@ -97,7 +97,7 @@ impl Served {
     fn check(&self, what: &str, damage: impl Fn(&Path), parts: &[&str]) {
         let home = self.copy();
         damage(&home.data());
-        // Another number of shards is refused before anything is dealt anew.
+        // Another number of shards is refused before anything is re-sharded.
         let (how, shards) = if self.is_stopped { ("stopped", SHARDS) } else { ("killed", 1) };
         check_refused(&home, shards, &format!("{what}, {how}"), parts);
     }

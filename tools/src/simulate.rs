@@ -169,12 +169,12 @@ fn say(bar: &ProgressBar, line: &str) {
 }
 
 fn line(counts: &Counts) -> String {
-    let Counts { steps, requests, answers, crashes, torn, recoveries, deals, folds, harms, changes, days } =
+    let Counts { steps, requests, answers, crashes, torn, recoveries, reshards, folds, harms, changes, days } =
         counts;
     let Answers { done, refused, unavailable } = answers;
     format!(
         "{steps} steps, {requests} requests, {done} done, {refused} refused, {unavailable} unavailable, \
-         {crashes} crashes, {torn} torn writes, {recoveries} recoveries, {deals} deals, {folds} folds, {harms} harms, {changes} changes of the \
+         {crashes} crashes, {torn} torn writes, {recoveries} recoveries, {reshards} reshards, {folds} folds, {harms} harms, {changes} changes of the \
          configuration, {days} days"
     )
 }
@@ -188,7 +188,7 @@ fn add(total: &mut Counts, counts: &Counts) {
     total.crashes += counts.crashes;
     total.torn += counts.torn;
     total.recoveries += counts.recoveries;
-    total.deals += counts.deals;
+    total.reshards += counts.reshards;
     total.folds += counts.folds;
     total.harms += counts.harms;
     total.changes += counts.changes;

@@ -66,7 +66,7 @@ pub(super) fn allowed() -> Result<Vec<usize>, Error> {
 /// Where neither is given a shard has a core of its own, and there are no more than the CPU `quota` has the time for.
 ///
 /// Shards have a core of their own, unless more shards than cores are asked for by number alone: then the
-/// cores are dealt round again, which is of use in tests on a small machine and noted at the start.
+/// cores are assigned round again, which is of use in tests on a small machine and noted at the start.
 ///
 /// # Errors
 /// A listed core is not allowed; more shards than listed cores.

@@ -50,7 +50,7 @@ impl fmt::Display for Reason {
             }
             Self::Shards(before, now) => {
                 let plural = if *before == 1 { "" } else { "s" };
-                write!(f, "the accounts of {before} shard{plural} are dealt anew, to {now}")
+                write!(f, "the accounts of {before} shard{plural} are re-sharded to {now}")
             }
         }
     }
@@ -163,7 +163,7 @@ impl Generation {
         Ok(generation)
     }
 
-    /// What was recovered, in a new generation: dealt to the shards that are asked for, and brought back to `rebased_ms`
+    /// What was recovered, in a new generation: re-sharded to those that are asked for, and brought back to `rebased_ms`
     /// where that is given: no time in it is later. What was found is left as it is until the manifest names the new one.
     pub(super) fn rewritten(
         directory: &DataDirectory,
@@ -196,7 +196,7 @@ impl Generation {
             }
         };
         // By a time that was never so nothing is forgotten: what is brought back is judged at the right one.
-        let wallets = recovery::deal(wallets, parameters.partition, now_ms, &settings, change)?;
+        let wallets = recovery::reshard(wallets, parameters.partition, now_ms, &settings, change)?;
         if let Some(number) = unnamed {
             return Err(Error::Other(format!(
                 "the data names platforms by their places in the configuration, as version 0.1.0 did, and has rounds or \

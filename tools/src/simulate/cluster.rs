@@ -1,6 +1,6 @@
 //! The machine: all shards of a process on one thread, each with its disk, between a start and a crash.
 //!
-//! A start joins things as the server's does: it recovers every shard, deals the accounts anew where the number of
+//! A start joins things as the server's does: it recovers every shard, re-shards the accounts where the number of
 //! shards has changed, and makes the directory of session keys.
 
 use std::cell::RefCell;
@@ -231,7 +231,7 @@ impl Cluster {
         let (mut journals, mut wallets) = if same {
             self.go_on(recovered)
         } else {
-            self.deal(recovered, partition, now_ms, &settings, chance)?
+            self.reshard(recovered, partition, now_ms, &settings, chance)?
         };
         for (journal, wallet) in journals.iter_mut().zip(&mut wallets) {
             let before = wallet.settings().clone();
@@ -269,7 +269,7 @@ impl Cluster {
     }
 
     /// Other shards than before, each with a disk of its own.
-    fn deal(
+    fn reshard(
         &mut self,
         recovered: Vec<Recovered>,
         partition: Partition,
@@ -284,7 +284,7 @@ impl Cluster {
         self.disks = (0..shards).map(disk).collect();
         let journals = self.disks.iter().map(|disk| Journal::new(disk.origin(), point)).collect();
         let before = recovered.into_iter().map(|shard| shard.wallet).collect();
-        let wallets = recovery::deal(before, partition, now_ms, settings, |_| ());
+        let wallets = recovery::reshard(before, partition, now_ms, settings, |_| ());
         Ok((journals, wallets.map_err(|error: Error<()>| format!("{error:?}"))?))
     }
 

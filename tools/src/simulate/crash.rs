@@ -92,10 +92,10 @@ impl Run {
             self.counts.recoveries += 1;
             self.start(was)?;
         }
-        let deals = self.shards.is_none() && self.chance.percent(if soon { 50 } else { 15 });
-        let shards = if deals { 1 + self.chance.index(SHARDS_MAX) } else { self.shards.unwrap_or(was) };
+        let reshards = self.shards.is_none() && self.chance.percent(if soon { 50 } else { 15 });
+        let shards = if reshards { 1 + self.chance.index(SHARDS_MAX) } else { self.shards.unwrap_or(was) };
         self.counts.recoveries += 1;
-        self.counts.deals += u64::from(shards != was);
+        self.counts.reshards += u64::from(shards != was);
         let times = self.rules.times;
         let mut started = self.start(shards)?;
         self.auditor.restarted(self.rules.clone());

@@ -79,7 +79,7 @@ pub(super) struct Counts {
     pub(super) crashes: u64,
     pub(super) torn: u64,
     pub(super) recoveries: u64,
-    pub(super) deals: u64,
+    pub(super) reshards: u64,
     pub(super) folds: u64,
     pub(super) harms: u64,
     /// Starts that were configured otherwise than the last one.

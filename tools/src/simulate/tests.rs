@@ -27,8 +27,8 @@ fn the_machine_is_as_it_should_be() {
     for seed in 1..=8 {
         super::add(&mut counts, &check(seed, None));
     }
-    let Counts { requests, crashes, torn, recoveries, deals, folds, harms, .. } = counts;
-    let seen = [requests, crashes, torn, recoveries, deals, folds, harms];
+    let Counts { requests, crashes, torn, recoveries, reshards, folds, harms, .. } = counts;
+    let seen = [requests, crashes, torn, recoveries, reshards, folds, harms];
     assert!(seen.iter().all(|count| *count > 0), "all of it happens: {counts:?}");
     assert!(counts.answers.done > counts.answers.unavailable);
 }
@@ -38,7 +38,7 @@ fn a_seed_is_a_run() {
     for shards in [None, Some(1), Some(4)] {
         let counts = check(3, shards);
         assert_eq!(counts, check(3, shards));
-        assert!(shards.is_none() || counts.deals == 0);
+        assert!(shards.is_none() || counts.reshards == 0);
     }
     assert_ne!(check(3, None), check(4, None));
 }
@@ -115,7 +115,7 @@ fn a_fold_forgets_by_the_settings_of_each_time() {
         details: None,
     };
     ask(&mut cluster, now_ms, &Operation::Play(bet));
-    // The accounts are dealt anew, and so are in a snapshot.
+    // The accounts are re-sharded, and so are in a snapshot.
     restart(&mut cluster, now_ms, 1, MINUTE_MS);
     now_ms += MINUTE_MS - 1;
     restart(&mut cluster, now_ms, 1, 60 * MINUTE_MS);

@@ -1,4 +1,4 @@
-//! Accounts that are dealt to shards anew, and who holds a session's key.
+//! Re-sharding: accounts go to another number of shards, and who holds a session's key.
 
 use super::{Error, restore_accounts};
 use alloc::vec::Vec;
@@ -8,25 +8,25 @@ use wallet::image::AccountImage;
 use wallet::settings::Settings;
 use wallet::{Millis, Wallet};
 
-/// Deals the accounts of these wallets anew, as they are at `now_ms`, to the shards of `partition`, each after `change`
+/// Re-shards the accounts of these wallets, as they are at `now_ms`, to the shards of `partition`, each after `change`
 /// has seen it. From now on `settings` hold.
 ///
 /// # Errors
 /// None that a recovered wallet has: an account that is there twice, or a domain of two currencies.
-pub fn deal<E>(
+pub fn reshard<E>(
     wallets: Vec<Wallet>,
     partition: Partition,
     now_ms: Millis,
     settings: &Settings,
     mut change: impl FnMut(&mut AccountImage),
 ) -> Result<Vec<Wallet>, Error<E>> {
-    let mut dealt: Vec<Wallet> = (0..partition.shards()).map(|_| Wallet::to_replay()).collect();
+    let mut resharded: Vec<Wallet> = (0..partition.shards()).map(|_| Wallet::to_replay()).collect();
     for wallet in &wallets {
-        for new in &mut dealt {
+        for new in &mut resharded {
             new.configure(now_ms, wallet.settings())?;
         }
     }
-    for new in &mut dealt {
+    for new in &mut resharded {
         new.configure(now_ms, settings)?;
     }
     // The settings of a start may have reached the journals of some shards alone: each account is forgotten by its own
@@ -41,10 +41,10 @@ pub fn deal<E>(
                 }
                 change(account);
             }
-            restore_accounts(&mut dealt[partition.owner(slot).index()], &accounts)?;
+            restore_accounts(&mut resharded[partition.owner(slot).index()], &accounts)?;
         }
     }
-    Ok(dealt)
+    Ok(resharded)
 }
 
 /// Makes the directories of session keys anew, out of the sessions of all shards. A session whose key was given to a
