@@ -6,42 +6,42 @@
 
 use super::Clock;
 
-/// Follows the system clock. One for a process: each look moves the clock.
+/// Follows the system clock. One for a process: each adjustment moves the clock.
 #[derive(Debug)]
 pub struct Follower {
     clock: Clock,
-    /// The last look, nanoseconds since the clock was made.
-    looked_ns: u64,
+    /// The last adjustment, nanoseconds since the clock was made.
+    adjusted_ns: u64,
     is_apart: bool,
 }
 
-/// What a look has found.
+/// What an adjustment has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClockLook {
+pub struct Adjustment {
     /// What the system clock is ahead of the wallet's time, nanoseconds.
     pub offset_ns: i64,
     /// They are too far apart for the one to follow the other.
     pub is_apart: bool,
-    /// That was otherwise at the last look. At the first one they are taken to have been together.
+    /// That was otherwise at the last adjustment. At the first one they are taken to have been together.
     pub is_news: bool,
 }
 
 impl Follower {
     /// Follows the system clock with `clock` and its clones.
     pub fn new(clock: Clock) -> Self {
-        let looked_ns = clock.mono_ns();
-        Self { clock, looked_ns, is_apart: false }
+        let adjusted_ns = clock.mono_ns();
+        Self { clock, adjusted_ns, is_apart: false }
     }
 
     /// Looks at the system clock and moves the wallet's time towards it. To be called once a second.
-    pub fn look(&mut self) -> ClockLook {
+    pub fn adjust(&mut self) -> Adjustment {
         let now_ns = self.clock.mono_ns();
-        let elapsed_ns = now_ns.saturating_sub(std::mem::replace(&mut self.looked_ns, now_ns));
+        let elapsed_ns = now_ns.saturating_sub(std::mem::replace(&mut self.adjusted_ns, now_ns));
         let offset_ns = self.clock.offset_ns();
         self.clock.ahead_ns.fetch_add(step(offset_ns, elapsed_ns), std::sync::atomic::Ordering::Relaxed);
         let is_apart = is_apart(offset_ns);
         let was_apart = std::mem::replace(&mut self.is_apart, is_apart);
-        ClockLook { offset_ns, is_apart, is_news: is_apart != was_apart }
+        Adjustment { offset_ns, is_apart, is_news: is_apart != was_apart }
     }
 }
 
@@ -119,12 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn a_look_says_when_they_part_and_meet() {
+    fn an_adjustment_says_when_they_part_and_meet() {
         let clock = Clock::start();
         let mut follower = Follower::new(clock.clone());
         let mut check = |is_apart, is_news| {
-            let look = follower.look();
-            assert_eq!((look.is_apart, look.is_news), (is_apart, is_news), "{look:?}");
+            let adjustment = follower.adjust();
+            assert_eq!((adjustment.is_apart, adjustment.is_news), (is_apart, is_news), "{adjustment:?}");
         };
         check(false, false);
         let ahead = clock.ahead_ns.fetch_add(60 * SECOND, std::sync::atomic::Ordering::Relaxed);

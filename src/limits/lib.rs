@@ -530,7 +530,7 @@ pub const FILE_STEP_BYTES: usize = 1024 * KIB;
 
 /// How often the files of a data directory are listed and opened while a server folds them. A fold takes seconds, and
 /// an opening under a millisecond.
-pub const LOOK_TRIES: usize = 8;
+pub const READER_OPEN_TRIES: usize = 8;
 
 /// Faults of a shard that `verify` writes out; it says how many there are.
 pub const FAULTS_SHOWN_MAX: usize = 20;

@@ -38,7 +38,7 @@ impl Ring {
     ///
     /// # Errors
     /// What the kernel says of a submission.
-    pub fn look(&mut self, connection: ConnectionId) -> io::Result<()> {
+    pub fn try_receive(&mut self, connection: ConnectionId) -> io::Result<()> {
         let entry = opcode::Recv::new(Fixed(connection.slot), ptr::null_mut(), 0)
             .flags(libc::MSG_DONTWAIT)
             .buf_group(GROUP)

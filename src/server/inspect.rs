@@ -29,8 +29,8 @@ use journal::{Buffer, Known, Mark, Origin, Point, SegmentSource};
 use recovery::{Recovered, SnapshotSource};
 use storage::FileError;
 use storage::generations::missing_segment;
-use storage::look::{Opened, OpenedFile, OpenedSegment, OpenedShard, look};
 use storage::manifest::Manifest;
+use storage::reader::{self, Opened, OpenedFile, OpenedSegment, OpenedShard};
 
 /// Why there is nothing, or nothing more, to tell.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ fn open(path: &Path) -> Result<Opened, Error> {
         }
         Err(error) => return Err(Error::Failed(format!("can't look into {shown}: {}", reason(&error)))),
     }
-    if let Some(opened) = look(path)? {
+    if let Some(opened) = reader::open(path)? {
         check_marks(&opened)?;
         return Ok(opened);
     }

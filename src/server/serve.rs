@@ -126,7 +126,7 @@ pub fn run(config: Config) -> Result<(), Error> {
     let handles: Vec<ShardHandle> = data.iter().map(ShardHandle::of).collect();
     let readiness = Arc::clone(&shared.readiness);
     let mut housekeeper = Housekeeper::new(directory, handles.clone(), &config.storing, readiness);
-    housekeeper.look_at_the_disk();
+    housekeeper.check_disk();
     leave_cores(&config.cores);
     let (clock, registry) = (shared.clock.clone(), Arc::clone(&shared.registry));
     Timekeeper::start(clock, registry, Arc::clone(&shared.readiness), config.catalog.retention_ms);
@@ -135,7 +135,7 @@ pub fn run(config: Config) -> Result<(), Error> {
     let parts = parts.map(|((data, handle), listeners)| (data, Arc::clone(&handle.progress), listeners));
     let Started { executors, troubles, gates } = start(&config, &shared, parts)?;
     housekeeper.watch(troubles);
-    housekeeper.look_at_the_disk();
+    housekeeper.check_disk();
     // The first look takes the allocator's locks for as long as it takes, while nobody is served yet.
     memory::watch(Arc::clone(&shared.registry));
     let stops = Stops::catch()?;

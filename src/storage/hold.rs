@@ -112,7 +112,7 @@ impl DataDirectory {
         Ok(Some(lock))
     }
 
-    /// Has [`DataDirectory::look_after`] look at the manifest and at the shards' directories and marks of a generation too.
+    /// Has [`DataDirectory::check_hold`] look at the manifest and at the shards' directories and marks of a generation too.
     ///
     /// # Errors
     /// Where one can't be opened.
@@ -131,7 +131,7 @@ impl DataDirectory {
     ///
     /// # Errors
     /// Where that can't be told, or the lock file can't be put back.
-    pub fn look_after(&mut self) -> Result<Hold, FileError> {
+    pub fn check_hold(&mut self) -> Result<Hold, FileError> {
         if !is_at(&self.held, &self.path)? {
             return Ok(Hold::Lost(self.path.clone()));
         }

@@ -12,10 +12,10 @@ pub mod directory;
 mod file;
 pub mod generations;
 pub mod hold;
-pub mod look;
 pub mod manifest;
 pub mod mark;
 mod preparer;
+pub mod reader;
 pub mod segments;
 #[cfg(test)]
 mod tests;

@@ -378,37 +378,37 @@ fn the_hold_on_a_directory_is_looked_after() {
     let mut held = DataDirectory::lock(&path).unwrap();
     held.make_lock_file().unwrap();
     let lock = path.join("purser.lock");
-    assert!(matches!(held.look_after().unwrap(), Hold::Held));
+    assert!(matches!(held.check_hold().unwrap(), Hold::Held));
     fs::remove_file(&lock).unwrap();
     let refused = DataDirectory::lock(&path).unwrap_err().to_string();
     assert!(refused.contains("another process uses it"), "{refused}");
-    assert!(matches!(held.look_after().unwrap(), Hold::PutBack));
-    assert!(matches!(held.look_after().unwrap(), Hold::Held));
+    assert!(matches!(held.check_hold().unwrap(), Hold::PutBack));
+    assert!(matches!(held.check_hold().unwrap(), Hold::Held));
     // As a program does that looks at the lock file alone.
     fs::remove_file(&lock).unwrap();
     let taken = File::create(&lock).unwrap();
     rustix::fs::flock(&taken, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
-    assert!(matches!(held.look_after().unwrap(), Hold::Taken));
+    assert!(matches!(held.check_hold().unwrap(), Hold::Taken));
     drop(taken);
-    assert!(matches!(held.look_after().unwrap(), Hold::PutBack));
+    assert!(matches!(held.check_hold().unwrap(), Hold::PutBack));
     Manifest::new(1, 7, 1, false).write(&path).unwrap();
     held.begin_generation(1).unwrap();
     held.make_shard(1, 0).unwrap().create_mark(b"mark").unwrap();
     held.serve_from(1, 1).unwrap();
     let away = temporary.path().join("away");
     for served in ["gen-1/shard-0", "gen-1/shard-0/mark", "manifest"].map(|name| path.join(name)) {
-        assert!(matches!(held.look_after().unwrap(), Hold::Held));
+        assert!(matches!(held.check_hold().unwrap(), Hold::Held));
         fs::rename(&served, &away).unwrap();
-        assert!(matches!(held.look_after().unwrap(), Hold::Lost(lost) if lost == served));
+        assert!(matches!(held.check_hold().unwrap(), Hold::Lost(lost) if lost == served));
         fs::write(&served, "mark").unwrap();
-        assert!(matches!(held.look_after().unwrap(), Hold::Lost(lost) if lost == served));
+        assert!(matches!(held.check_hold().unwrap(), Hold::Lost(lost) if lost == served));
         fs::remove_file(&served).unwrap();
         fs::rename(&away, &served).unwrap();
     }
     fs::rename(&path, &away).unwrap();
-    assert!(matches!(held.look_after().unwrap(), Hold::Lost(lost) if lost == path));
+    assert!(matches!(held.check_hold().unwrap(), Hold::Lost(lost) if lost == path));
     fs::create_dir(&path).unwrap();
-    assert!(matches!(held.look_after().unwrap(), Hold::Lost(lost) if lost == path));
+    assert!(matches!(held.check_hold().unwrap(), Hold::Lost(lost) if lost == path));
     DataDirectory::lock(&path).unwrap();
 }
 

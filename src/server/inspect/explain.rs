@@ -15,7 +15,7 @@ use journal::{Change, Known, Origin, Point, Position, SegmentSource, replay};
 use partition::Partition;
 use recovery::again;
 use storage::FileError;
-use storage::look::{Opened, OpenedShard};
+use storage::reader::{Opened, OpenedShard};
 use wallet::account::AccountRef;
 use wallet::image::{AccountImage, TransactionImage};
 use wallet::operation::{Operation, PlayKind};

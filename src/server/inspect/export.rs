@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write};
 use super::progress::Progress;
 use super::{Error, open, origin, recover, words};
 use crate::config::{ExportFormat, ExportOptions};
-use storage::look::OpenedShard;
+use storage::reader::OpenedShard;
 use wallet::image::{AccountImage, RoundImage, TransactionImage};
 use wallet::outcome::LineKind;
 use wallet::{Currency, Millis, PlatformKey, Wallet};

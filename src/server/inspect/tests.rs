@@ -11,7 +11,7 @@ use crate::data::{self, OpenParameters};
 use calendar::Zones;
 use clock::start::Confirmed;
 use partition::Partition;
-use storage::look::look;
+use storage::reader;
 use wallet::image::{AccountImage, RoundImage, SessionImage, TransactionImage};
 use wallet::settings::Settings;
 use wallet::{Catalog, Currency, Domain};
@@ -211,7 +211,7 @@ fn what_a_server_writes_meanwhile_is_no_damage() {
     let segment = data.shards[0].files.directory.segment(1);
     let segment = OpenOptions::new().write(true).open(segment).unwrap();
     segment.write_all_at(b"half of a header", 100).unwrap();
-    let opened = look(dir.path()).unwrap().unwrap();
+    let opened = reader::open(dir.path()).unwrap().unwrap();
     let args = ExplainOptions {
         data: dir.path().into(),
         account: "default/admin".into(),

@@ -13,7 +13,7 @@ use journal::{Origin, Place};
 use recovery::Recovered;
 use storage::FileError;
 use storage::generations::left;
-use storage::look::OpenedShard;
+use storage::reader::OpenedShard;
 use wallet::{Currency, Millis};
 
 /// What was found in a shard that could be read to its end.

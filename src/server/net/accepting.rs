@@ -35,7 +35,7 @@ fn platform(listeners: &[Listener]) -> Option<&Listener> {
 impl Driver {
     /// Begins the accepts that have ended anew, where more are let in. `true` where there were any.
     pub(super) fn start_accepting(&mut self) -> io::Result<bool> {
-        self.look_at_intake();
+        self.adjust_intake();
         let is_closing = self.draining.as_ref().is_some_and(|drain| drain.is_closing);
         if is_closing || self.responder.now.mono_ms() < self.rests_until_ms {
             return Ok(false);
@@ -64,8 +64,8 @@ impl Driver {
         self.places.open(Service::Platform) as usize + self.newcomers.len()
     }
 
-    /// Looks, once in a while, at how many connections the core can serve, and has the kernel keep as many for it.
-    fn look_at_intake(&mut self) {
+    /// Adjusts, once in a while, how many connections are let in to what the core can serve, and has the kernel keep as many for it.
+    fn adjust_intake(&mut self) {
         let (now_ns, connected) = (self.responder.now.mono_ns, self.connected());
         let Self { listeners, intake, metrics, .. } = self;
         let Some(listener) = platform(listeners).filter(|_| self.draining.is_none()) else { return };
@@ -75,9 +75,9 @@ impl Driver {
         if !intake.is_due(now_ns) {
             return;
         }
-        let look = intake.look(now_ns, connected, Ring::queue(listener.socket.as_fd()));
-        metrics.connections_turned_away(look.turned_away.into());
-        if let Some(backlog) = look.backlog {
+        let adjustment = intake.adjust(now_ns, connected, Ring::queue(listener.socket.as_fd()));
+        metrics.connections_turned_away(adjustment.turned_away.into());
+        if let Some(backlog) = adjustment.backlog {
             Ring::bound_queue(listener.socket.as_fd(), backlog);
         }
     }

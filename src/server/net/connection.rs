@@ -76,7 +76,7 @@ pub(super) struct Connection {
     /// The ring was told to cancel what is under way.
     cancelled: bool,
     /// Its socket is looked at for the last time.
-    has_looked: bool,
+    has_tried_receive: bool,
     /// The backlog is the beginning of a message: only more bytes help.
     needs_bytes: bool,
     /// What is in the backlog has not been looked at since it came.
@@ -127,7 +127,7 @@ impl Connection {
             sending_bytes: 0,
             peer_ended: false,
             cancelled: false,
-            has_looked: false,
+            has_tried_receive: false,
             needs_bytes: true,
             is_new: false,
             is_held: false,
@@ -217,7 +217,7 @@ impl Connection {
     /// It was to end, and is asked once more.
     const fn stay_for_one_more(&mut self) {
         (self.state, self.is_last) = (ConnectionState::Open, true);
-        (self.cancelled, self.has_looked) = (false, false);
+        (self.cancelled, self.has_tried_receive) = (false, false);
     }
 
     fn take(&mut self, bytes: &[u8], server: &mut Server<'_>) {
@@ -392,7 +392,7 @@ impl Connection {
 
     /// A receive has ended without a word of the peer.
     pub(super) fn on_cancelled(&mut self) {
-        if self.state == ConnectionState::Leaving && self.has_looked {
+        if self.state == ConnectionState::Leaving && self.has_tried_receive {
             self.abort();
         }
     }

@@ -22,12 +22,12 @@ const BACKLOG: usize = limits::BACKLOG as usize;
 pub(super) struct Intake {
     /// `None` where all are let in.
     bounds: Option<Bounds>,
-    /// What has happened since the last look.
+    /// What has happened since the last adjustment.
     seen: Seen,
-    looked_ns: u64,
+    adjusted_ns: u64,
     /// When all who had come were accepted.
     kept_up_ns: u64,
-    /// The kernel's count; `None` before the first look, since it may have begun before.
+    /// The kernel's count; `None` before the first adjustment, since it may have begun before.
     turned_away: Option<u32>,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Intake {
 struct Bounds {
     /// So many may be connected.
     open: usize,
-    /// So many are accepted until the next look, however many are connected.
+    /// So many are accepted until the next adjustment, however many are connected.
     least: usize,
     /// So many may wait to be accepted.
     backlog: usize,
@@ -57,12 +57,12 @@ struct Seen {
     interval_us: u64,
 }
 
-/// What is to be done after a look.
+/// What is to be done after an adjustment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct IntakeLook {
+pub(super) struct IntakeAdjustment {
     /// How many may wait to be accepted from now on, where that is another number.
     pub(super) backlog: Option<usize>,
-    /// So many were turned away since the last look.
+    /// So many were turned away since the last adjustment.
     pub(super) turned_away: u32,
 }
 
@@ -87,7 +87,7 @@ impl Intake {
     /// Lets all in, of whom none has come before now.
     pub(super) fn new(now_ns: u64) -> Self {
         let seen = Seen::default();
-        Self { bounds: None, seen, looked_ns: now_ns, kept_up_ns: now_ns, turned_away: None }
+        Self { bounds: None, seen, adjusted_ns: now_ns, kept_up_ns: now_ns, turned_away: None }
     }
 
     /// A connection was accepted.
@@ -139,33 +139,35 @@ impl Intake {
         room.max(bounds.least.saturating_sub(seen.accepted)).max(bounds.stale)
     }
 
-    /// Whether it is time to look.
+    /// Whether it is time to adjust.
     pub(super) const fn is_due(&self, now_ns: u64) -> bool {
-        now_ns.saturating_sub(self.looked_ns) >= limits::INTAKE_MS * NS_PER_MS
+        now_ns.saturating_sub(self.adjusted_ns) >= limits::INTAKE_MS * NS_PER_MS
     }
 
-    /// Looks at how it went since the last look, where so many are connected.
-    pub(super) fn look(&mut self, now_ns: u64, open: usize, queue: Queue) -> IntakeLook {
+    /// Adjusts the bounds to how it went since the last adjustment, where so many are connected.
+    pub(super) fn adjust(&mut self, now_ns: u64, open: usize, queue: Queue) -> IntakeAdjustment {
         let counted_before = self.turned_away.replace(queue.turned_away).unwrap_or(queue.turned_away);
         let turned_away = queue.turned_away.wrapping_sub(counted_before);
-        let looked_ns = std::mem::replace(&mut self.looked_ns, now_ns);
+        let adjusted_ns = std::mem::replace(&mut self.adjusted_ns, now_ns);
         if queue.waiting == 0 {
             self.on_kept_up(now_ns);
         }
-        let seen =
-            Seen { interval_us: now_ns.saturating_sub(looked_ns) / 1_000, ..std::mem::take(&mut self.seen) };
+        let seen = Seen {
+            interval_us: now_ns.saturating_sub(adjusted_ns) / 1_000,
+            ..std::mem::take(&mut self.seen)
+        };
         let before = self.bounds;
         // Connections that were turned away may only have come too many at once. That is so where the core is idle; and where it
         // has some time and free places, and few clients give up.
         let has_room = || before.is_some_and(|bounds| open + open / limits::INTAKE_IDLE_PART < bounds.open);
         let were_at_once = || seen.is_idle() || seen.has_time() && has_room() && !seen.gives_up();
-        let keeps_up = self.kept_up_ns > looked_ns && (turned_away == 0 || were_at_once());
+        let keeps_up = self.kept_up_ns > adjusted_ns && (turned_away == 0 || were_at_once());
         if before.is_some() || !keeps_up && !seen.is_idle() && seen.gives_up() {
             self.bounds = self.next_bounds(now_ns, keeps_up, open, queue.waiting, &seen);
         }
         let backlog = |bounds: Option<Bounds>| bounds.map_or(BACKLOG, |bounds| bounds.backlog);
         let (before, after) = (backlog(before), backlog(self.bounds));
-        IntakeLook { backlog: (before != after).then_some(after), turned_away }
+        IntakeAdjustment { backlog: (before != after).then_some(after), turned_away }
     }
 
     /// What is let in from now on; `None` where all could be accepted for long enough.
@@ -197,7 +199,7 @@ impl Intake {
             Some(bounds) if seen.is_idle() => bounds.open + at_once.max(idle_part),
             Some(bounds) => bounds.open + 1 + bounds.open / limits::INTAKE_GROWTH_PART,
         };
-        // Twice what is accepted in the time between two looks has waited for as long at most.
+        // Twice what is accepted in the time between two adjustments has waited for as long at most.
         let stale = waiting.saturating_sub(2 * backlog);
         Some(Bounds { open, least, backlog, stale, until_ns })
     }
@@ -215,8 +217,8 @@ mod tests {
         let (mut intake, mut now_ns) = (Intake::new(0), limits::INTAKE_MS * NS_PER_MS);
         let (mut backlog, mut turned_away) = (BACKLOG, 70);
         // What the kernel has turned away before is not this server's.
-        let first = intake.look(now_ns, 0, Queue { waiting: 0, turned_away });
-        assert_eq!(first, IntakeLook { backlog: None, turned_away: 0 });
+        let first = intake.adjust(now_ns, 0, Queue { waiting: 0, turned_away });
+        assert_eq!(first, IntakeAdjustment { backlog: None, turned_away: 0 });
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let parts: Vec<&str> = line.split('|').map(str::trim).collect();
             let [seen, state, expect] = parts[..] else { panic!("{line}") };
@@ -235,9 +237,9 @@ mod tests {
             now_ns += limits::INTAKE_MS * NS_PER_MS;
             assert!(!intake.is_due(now_ns - 1) && intake.is_due(now_ns), "{line}");
             turned_away += away as u32;
-            let look = intake.look(now_ns, open, Queue { waiting, turned_away });
-            assert_eq!(look.turned_away, away as u32, "{line}");
-            backlog = look.backlog.unwrap_or(backlog);
+            let adjustment = intake.adjust(now_ns, open, Queue { waiting, turned_away });
+            assert_eq!(adjustment.turned_away, away as u32, "{line}");
+            backlog = adjustment.backlog.unwrap_or(backlog);
             let told = match intake.bounds {
                 None => format!("{backlog} all"),
                 Some(bounds) => format!("{backlog} {} {}", bounds.open, intake.room(open)),
@@ -288,7 +290,7 @@ mod tests {
     fn those_who_give_up_are_not_replaced() {
         let (mut intake, now_ns) = (Intake::new(0), limits::INTAKE_MS * NS_PER_MS);
         (0..9).for_each(|_| intake.on_gave_up());
-        intake.look(now_ns, 500, Queue { waiting: 9, turned_away: 0 });
+        intake.adjust(now_ns, 500, Queue { waiting: 9, turned_away: 0 });
         assert_eq!((intake.room(500), intake.room(400)), (8, 100));
         (0..8).for_each(|_| intake.on_gave_up());
         assert_eq!(intake.room(400), 100, "few say nothing");
@@ -338,7 +340,7 @@ mod tests {
         );
         intake.on_kept_up(8);
         assert_eq!(intake.may_have_waited(7 + gone_ns), None);
-        intake.look(9 + gone_ns, 0, Queue { waiting: 0, turned_away: 0 });
+        intake.adjust(9 + gone_ns, 0, Queue { waiting: 0, turned_away: 0 });
         assert_eq!(intake.may_have_waited(9 + gone_ns), None, "nobody waits");
     }
 }

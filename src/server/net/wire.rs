@@ -15,7 +15,7 @@ pub(super) trait Wire {
     /// Waits for bytes; one receive, look or discard of a connection at a time.
     fn receive(&mut self, connection: ConnectionId) -> io::Result<()>;
     /// Receives what is there, and waits for nothing.
-    fn look(&mut self, connection: ConnectionId) -> io::Result<()>;
+    fn try_receive(&mut self, connection: ConnectionId) -> io::Result<()>;
     /// Waits for bytes, and throws them away.
     fn discard(&mut self, connection: ConnectionId) -> io::Result<()>;
     /// Ends this side.
@@ -37,8 +37,8 @@ impl Wire for Ring {
         self.receive(connection)
     }
 
-    fn look(&mut self, connection: ConnectionId) -> io::Result<()> {
-        self.look(connection)
+    fn try_receive(&mut self, connection: ConnectionId) -> io::Result<()> {
+        self.try_receive(connection)
     }
 
     fn discard(&mut self, connection: ConnectionId) -> io::Result<()> {

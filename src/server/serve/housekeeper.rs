@@ -1,4 +1,4 @@
-//! What is looked after beside the shards, once a second: the directory and what is served from it, the room on its disk,
+//! What is checked and kept up beside the shards, once a second: the directory and what is served from it, the room on its disk,
 //! and the marks. The snapshots, which may take longer, have threads of their own.
 
 mod folding;
@@ -33,7 +33,7 @@ impl ShardHandle {
         Self { files: start.files.clone(), mark: start.mark.clone(), progress }
     }
 
-    /// Whether the segment that is written is still at its path. `known` is the one of the last look.
+    /// Whether the segment that is written is still at its path. `known` is the one of the last check.
     fn has_its_segment(&self, known: &mut Option<WatchedSegment>) -> Result<bool, FileError> {
         let next = self.progress.get().next;
         if next.offset == 0 {
@@ -124,7 +124,7 @@ impl Housekeeper {
     }
 
     /// Lets nothing be changed where the disk is nearly full or takes no writes, or lets it be changed again.
-    pub(super) fn look_at_the_disk(&mut self) {
+    pub(super) fn check_disk(&mut self) {
         let trouble = self.trouble();
         self.readiness.set_read_only(trouble.as_ref().map(|(why, _)| *why));
         let trouble = trouble.map(|(_, trouble)| trouble);
@@ -158,9 +158,9 @@ impl Housekeeper {
     }
 
     /// Another server may start where the directory or its lock is not ours any more.
-    fn look_at_the_directory(&mut self) {
+    fn check_directory(&mut self) {
         let path = self.directory.path().display().to_string();
-        let said = match self.directory.look_after() {
+        let said = match self.directory.check_hold() {
             Ok(Hold::Held) => None,
             Ok(Hold::PutBack) => {
                 say(&format!("the lock file of {path} was gone, or another one, and was put back"));
@@ -171,16 +171,16 @@ impl Housekeeper {
             Err(error) => Some(error.to_string()),
         };
         if let Some(sentence) = said.as_ref().filter(|_| said != self.said_of_hold) {
-            say(&format!("the data directory can't be looked after: {sentence}"));
+            say(&format!("the data directory can't be checked: {sentence}"));
         }
         self.said_of_hold = said;
     }
 
     /// What is written to a segment that is not at its path any more is lost to the next start.
-    fn look_at_the_segments(&mut self) {
+    fn check_segments(&mut self) {
         self.segments.resize_with(self.shards.len(), || None);
         for (shard, segment) in self.shards.iter().zip(&mut self.segments) {
-            // What can't be told now is looked at again in a second.
+            // What can't be told now is checked again in a second.
             if let Ok(false) = shard.has_its_segment(segment) {
                 end_without(&shard.files.directory.segment(shard.progress.get().next.segment));
             }
@@ -199,10 +199,10 @@ impl Housekeeper {
         std::thread::spawn(move || {
             loop {
                 rest();
-                self.look_at_the_directory();
-                self.look_at_the_segments();
+                self.check_directory();
+                self.check_segments();
                 self.write_marks();
-                self.look_at_the_disk();
+                self.check_disk();
             }
         });
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::say::say;
 use crate::net::readiness::Readiness;
 use clock::Clock;
-use clock::follow::{ClockLook, Follower};
+use clock::follow::{Adjustment, Follower};
 use clock::start::ahead_ms_max;
 use metrics::Registry;
 
@@ -27,17 +27,17 @@ impl Timekeeper {
     pub(super) fn start(clock: Clock, registry: Arc<Registry>, readiness: Arc<Readiness>, retention_ms: u64) {
         let ahead_ms_max = ahead_ms_max(retention_ms);
         let mut keeper = Self { follower: Follower::new(clock), registry, readiness, ahead_ms_max };
-        keeper.look();
+        keeper.adjust();
         std::thread::spawn(move || {
             loop {
                 std::thread::sleep(Duration::from_millis(limits::SWEEP_INTERVAL_MS));
-                keeper.look();
+                keeper.adjust();
             }
         });
     }
 
-    fn look(&mut self) {
-        let ClockLook { offset_ns, is_apart, is_news } = self.follower.look();
+    fn adjust(&mut self) {
+        let Adjustment { offset_ns, is_apart, is_news } = self.follower.adjust();
         self.registry.set_clock_offset(offset_ns);
         self.readiness.set_apart(is_apart);
         if is_news {

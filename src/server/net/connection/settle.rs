@@ -79,7 +79,7 @@ impl Connection {
         }
         (self.receiving, self.armed_ns) = (true, takes_in_ns);
         // What lies behind its bytes may be nothing that can be received, such as a mark of urgent data: so it is not waited for.
-        if self.looks_behind { wire.look(self.id) } else { wire.receive(self.id) }
+        if self.looks_behind { wire.try_receive(self.id) } else { wire.receive(self.id) }
     }
 
     /// Goes on ending a connection that [is over](Connection::is_over): cancels what is under way, and closes it once
@@ -100,10 +100,10 @@ impl Connection {
         // A cancellation wins against bytes that have come and that nobody was told of.
         if self.state == ConnectionState::Leaving
             && !self.receiving
-            && !std::mem::replace(&mut self.has_looked, true)
+            && !std::mem::replace(&mut self.has_tried_receive, true)
         {
             self.receiving = true;
-            return wire.look(self.id);
+            return wire.try_receive(self.id);
         }
         Ok(())
     }

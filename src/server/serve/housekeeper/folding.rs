@@ -21,7 +21,7 @@ pub(super) fn start(shards: &[ShardHandle], at_least: u32, reserve_bytes: u64) {
         thread::spawn(move || {
             loop {
                 rest();
-                shards.iter_mut().for_each(Folding::look);
+                shards.iter_mut().for_each(Folding::fold_if_due);
             }
         });
     }
@@ -47,7 +47,7 @@ impl Folding {
     }
 
     /// Folds it where enough waits, once in [`limits::SWEEP_INTERVAL_MS`].
-    fn look(&mut self) {
+    fn fold_if_due(&mut self) {
         self.left_ms = self.left_ms.saturating_sub(limits::SWEEP_INTERVAL_MS);
         if self.left_ms > 0 {
             return;

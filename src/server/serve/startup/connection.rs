@@ -96,7 +96,7 @@ impl StartupConnection {
         timeouts: &Timeouts,
         answers: &mut Answers,
     ) {
-        self.look(now_ms, timeouts, answers);
+        self.receive_last(now_ms, timeouts, answers);
         if self.is_idle() || now_ms >= deadline_ms {
             self.end();
         }
@@ -104,7 +104,7 @@ impl StartupConnection {
     }
 
     /// Takes in what has come to one that nothing was asked on, before it ends.
-    fn look(&mut self, now_ms: u64, timeouts: &Timeouts, answers: &mut Answers) {
+    fn receive_last(&mut self, now_ms: u64, timeouts: &Timeouts, answers: &mut Answers) {
         if self.is_idle() {
             self.receive(now_ms, timeouts, answers);
         }
@@ -135,7 +135,7 @@ impl StartupConnection {
             return;
         }
         if self.is_idle() {
-            self.look(now_ms, timeouts, answers);
+            self.receive_last(now_ms, timeouts, answers);
             if matches!(self.stage, StartupStage::Receiving) && !self.is_idle() {
                 // It has begun to ask something in the last moment.
                 self.deadline_ms = now_ms.saturating_add(timeouts.request_ms);

@@ -42,7 +42,7 @@ impl Wire for Script {
         Ok(())
     }
 
-    fn look(&mut self, _: ConnectionId) -> io::Result<()> {
+    fn try_receive(&mut self, _: ConnectionId) -> io::Result<()> {
         assert_eq!(self.receive.replace(Receive::WhatIsThere), None, "one receive at a time");
         Ok(())
     }

@@ -80,7 +80,7 @@ enum SegmentStage {
 /// # Errors
 /// Where something is missing, or can't be opened; where the manifest is damaged, or files move faster than they are
 /// opened.
-pub fn look(path: &Path) -> Result<Option<Opened>, FileError> {
+pub fn open(path: &Path) -> Result<Option<Opened>, FileError> {
     let mut tries = 1;
     loop {
         let Some(manifest) = Manifest::read(path)?.filter(|manifest| manifest.generation > 0) else {
@@ -89,7 +89,7 @@ pub fn look(path: &Path) -> Result<Option<Opened>, FileError> {
         match open_all(path, &manifest) {
             Ok(opened) => return Ok(Some(opened)),
             // A server may remove what it has folded, or a generation that it has left, between the looks at them.
-            Err(error) if tries == limits::LOOK_TRIES => return Err(error),
+            Err(error) if tries == limits::READER_OPEN_TRIES => return Err(error),
             Err(_) => tries += 1,
         }
     }
@@ -287,7 +287,7 @@ mod tests {
     }
 
     fn opened(dir: &Path) -> OpenedShard {
-        look(dir).unwrap().unwrap().shards.pop().unwrap()
+        open(dir).unwrap().unwrap().shards.pop().unwrap()
     }
 
     #[test]
@@ -325,15 +325,15 @@ mod tests {
     #[test]
     fn what_is_not_there_is_not_made() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(look(dir.path()).unwrap().is_none());
+        assert!(open(dir.path()).unwrap().is_none());
         Manifest::new(0, 7, 2, false).write(dir.path()).unwrap();
-        assert!(look(dir.path()).unwrap().is_none());
+        assert!(open(dir.path()).unwrap().is_none());
         Manifest::new(4, 7, 2, false).write(dir.path()).unwrap();
-        let error = look(dir.path()).unwrap_err().to_string();
+        let error = open(dir.path()).unwrap_err().to_string();
         assert!(error.contains("gen-4: it is missing, and the manifest names it"), "{error}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         Manifest::new(4, 7, 0, false).write(dir.path()).unwrap();
-        assert!(look(dir.path()).unwrap_err().to_string().contains("it says 0 shards"));
+        assert!(open(dir.path()).unwrap_err().to_string().contains("it says 0 shards"));
     }
 
     #[test]
