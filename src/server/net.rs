@@ -175,7 +175,7 @@ pub struct Driver {
     /// When the shard is swept again, milliseconds of the clock.
     sweep_ms: u64,
     /// Until then nothing is accepted: there was no room for it.
-    rests_until_ms: u64,
+    backs_off_until_ms: u64,
     draining: Option<Drain>,
 }
 
@@ -265,7 +265,7 @@ impl Driver {
             metrics,
             readiness,
             sweep_ms: 0,
-            rests_until_ms: 0,
+            backs_off_until_ms: 0,
             draining: None,
         })
     }

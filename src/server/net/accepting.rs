@@ -37,7 +37,7 @@ impl Driver {
     pub(super) fn start_accepting(&mut self) -> io::Result<bool> {
         self.adjust_intake();
         let is_closing = self.draining.as_ref().is_some_and(|drain| drain.is_closing);
-        if is_closing || self.responder.now.mono_ms() < self.rests_until_ms {
+        if is_closing || self.responder.now.mono_ms() < self.backs_off_until_ms {
             return Ok(false);
         }
         let mut started = false;
@@ -122,9 +122,9 @@ impl Driver {
             // errors are of a connection that ended before it was accepted, and of a stop.
             Err(error) if ring::is_table_full(&error) => {
                 self.metrics.connection_refused(ConnectionRefusal::Table);
-                self.rest();
+                self.back_off();
             }
-            Err(error) if ring::lacks_memory(&error) => self.rest(),
+            Err(error) if ring::lacks_memory(&error) => self.back_off(),
             Err(_) => {}
         }
     }
@@ -162,7 +162,7 @@ impl Driver {
     }
 
     /// Accepts nothing for a moment: the next would come to the same.
-    fn rest(&mut self) {
-        self.rests_until_ms = self.responder.now.mono_ms() + limits::LISTEN_RETRY_MS;
+    fn back_off(&mut self) {
+        self.backs_off_until_ms = self.responder.now.mono_ms() + limits::LISTEN_RETRY_MS;
     }
 }

@@ -11,7 +11,7 @@ use std::io;
 use super::client::Client;
 use super::pool::Pool;
 use super::replies::{Form, Replies};
-use super::responder::{Asked, HttpAnswer, Responder, Service, Taken};
+use super::responder::{Arrival, HttpAnswer, Responder, Service, Taken};
 use super::{NS_PER_MS, Waiter, markers};
 use gone::Waited;
 use http::{Framed, Framer, Method, Request, Status};
@@ -294,8 +294,9 @@ impl Connection {
                     let persistence = persistence(&request, self.is_last || responder.is_stopping());
                     let waiter = Waiter { connection: self.id, place, request: number };
                     let form = Form { persistence, omit_body: request.method == Method::Head };
-                    let asked = Asked { service: self.service, waiter, form, arrived_ns: self.arrived_ns };
-                    match responder.answer(asked, &request, &mut self.replies, shard) {
+                    let arrival =
+                        Arrival { service: self.service, waiter, form, arrived_ns: self.arrived_ns };
+                    match responder.answer(arrival, &request, &mut self.replies, shard) {
                         Taken::Answered => {}
                         Taken::Elsewhere { last } => self.barrier = last.then_some(place),
                         Taken::PutOff => {

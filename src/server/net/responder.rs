@@ -81,7 +81,7 @@ const READY_BUT_APART: &str = r#"{"Status":"ok","Reason":"The system clock is to
 
 /// A request as its connection knows it.
 #[derive(Clone, Copy)]
-pub(super) struct Asked {
+pub(super) struct Arrival {
     /// The listener that its connection came to.
     pub(super) service: Service,
     /// Who waits for its answer.
@@ -114,7 +114,7 @@ pub(super) struct Responder {
     tally: [u64; Call::ALL.len()],
     /// Answers that wait for a change to be durable.
     undurable: Undurable,
-    /// A request has waited in its line for longer than its time.
+    /// A request has waited in its queue for longer than its time.
     was_late: bool,
 }
 
@@ -161,12 +161,12 @@ impl Responder {
     /// Answers `request`, or sends it to its owner and keeps a place for its answer.
     pub(super) fn answer(
         &mut self,
-        asked: Asked,
+        arrival: Arrival,
         request: &Request<'_>,
         replies: &mut Replies,
         shard: &mut Shard<Waiter>,
     ) -> Taken {
-        let Asked { service, waiter, form, .. } = asked;
+        let Arrival { service, waiter, form, .. } = arrival;
         let entropy = &mut self.entropy;
         let mut draw = || u128::from(entropy.next_u64()) << 64 | u128::from(entropy.next_u64());
         let decoded = match service {
@@ -182,9 +182,9 @@ impl Responder {
             Decoded::Operation(call, operation, Terms { describe, budget_ms }) => {
                 markers::request_decoded(waiter.request, call.index());
                 let budget_ms = budget_ms.map_or(self.budget_ms, u64::from);
-                let expected = Expected { call, form, describe, arrived_us: asked.arrived_ns / NS_PER_US };
+                let expected = Expected { call, form, describe, arrived_us: arrival.arrived_ns / NS_PER_US };
                 let operation = operation.as_deref();
-                if self.is_too_late(asked.arrived_ns, budget_ms, operation.is_write(), shard) {
+                if self.is_too_late(arrival.arrived_ns, budget_ms, operation.is_write(), shard) {
                     self.metrics.request_late();
                     self.write_at_once(waiter, &expected, &Outcome::Unavailable, 0, replies);
                 } else if shard.has_room_for(&operation, replies.under_way()) {
@@ -219,7 +219,7 @@ impl Responder {
         Taken::Answered
     }
 
-    /// Whether a request has waited in its line for longer than its time, since this was last asked.
+    /// Whether a request has waited in its queue for longer than its time, since this was last asked.
     pub(super) fn was_late(&mut self) -> bool {
         std::mem::take(&mut self.was_late)
     }

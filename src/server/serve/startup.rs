@@ -80,7 +80,7 @@ impl Startup {
             answers,
             clock,
             timeouts,
-            rests_until_ms: 0,
+            backs_off_until_ms: 0,
             stops_ms: None,
             addresses: Some(bound.map(|listener| listener.address)),
         };
@@ -138,7 +138,7 @@ struct StartupServer {
     clock: Clock,
     timeouts: Timeouts,
     /// Until then nothing is accepted: the system had no room for it.
-    rests_until_ms: u64,
+    backs_off_until_ms: u64,
     /// When a stop that has begun waits for nobody any more.
     stops_ms: Option<u64>,
     /// Said once a start takes long.
@@ -200,8 +200,8 @@ impl StartupServer {
 
     /// Waits for something to do, and does it.
     fn wait(&mut self, now_ms: u64) {
-        let is_resting = now_ms < self.rests_until_ms;
-        let is_open = [false, true].map(|is_operator| !is_resting && self.has_place(is_operator));
+        let is_backing_off = now_ms < self.backs_off_until_ms;
+        let is_open = [false, true].map(|is_operator| !is_backing_off && self.has_place(is_operator));
         let listeners = self.listeners.iter().filter(|listener| is_open[usize::from(listener.is_operator)]);
         let mut polled = vec![PollFd::new(&self.control.eventfd, PollFlags::IN)];
         polled.extend(self.connections.iter().map(|connection| {
@@ -242,9 +242,9 @@ impl StartupServer {
     /// Until the next deadline; for ever where there is none.
     fn timeout(&self, now_ms: u64) -> Option<Timespec> {
         let connections = self.connections.iter().map(StartupConnection::deadline_ms);
-        let rest = (now_ms < self.rests_until_ms).then_some(self.rests_until_ms);
+        let retry = (now_ms < self.backs_off_until_ms).then_some(self.backs_off_until_ms);
         let long = self.addresses.map(|_| limits::PROGRESS_AFTER_MS).filter(|_| self.accepting.is_some());
-        let next_ms = connections.chain(rest).chain(long).min()?;
+        let next_ms = connections.chain(retry).chain(long).min()?;
         let left_ms = next_ms.saturating_sub(now_ms);
         Some(Timespec { tv_sec: (left_ms / 1_000) as i64, tv_nsec: (left_ms % 1_000 * 1_000_000) as i64 })
     }
@@ -278,7 +278,7 @@ impl StartupServer {
                 return;
             }
             Err(_) => {
-                self.rests_until_ms = now_ms + limits::LISTEN_RETRY_MS;
+                self.backs_off_until_ms = now_ms + limits::LISTEN_RETRY_MS;
                 return;
             }
         };
