@@ -243,7 +243,7 @@ impl ShardMetrics {
         self.connections_turned_away.add(count);
     }
 
-    /// An idle connection was ended to make way for another.
+    /// An idle connection was evicted for another.
     pub fn connection_evicted(&self) {
         self.connections_evicted.add(1);
     }
@@ -441,12 +441,9 @@ const PLAIN: [(&str, &str, &str, Getter); 17] = [
         "Connections whose waiting requests were dropped because their client had gone.",
         |shard| shard.requests_gone.get(),
     ),
-    (
-        "purser_connections_evicted_total",
-        "counter",
-        "Idle connections ended to make way for others.",
-        |shard| shard.connections_evicted.get(),
-    ),
+    ("purser_connections_evicted_total", "counter", "Idle connections evicted for others.", |shard| {
+        shard.connections_evicted.get()
+    }),
     ("purser_connections_turned_away_total", "counter", "Connections not let in, by packet.", |shard| {
         shard.connections_turned_away.get()
     }),

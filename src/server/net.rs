@@ -337,7 +337,7 @@ impl Driver {
         worked |= self.serve_queues();
         self.stall_detector.lap(TurnPart::Requests, self.clock.mono_us());
         worked |= self.poll_shard();
-        worked |= self.let_go();
+        worked |= self.release_durable();
         self.sweep();
         self.stall_detector.lap(TurnPart::Shards, self.clock.mono_us());
         // Before the answers, so that the disk works while they are sent.
@@ -402,7 +402,7 @@ impl Driver {
     }
 
     /// Lets answers go that have waited for the disk, some of them in each turn. `true` where there were any.
-    fn let_go(&mut self) -> bool {
+    fn release_durable(&mut self) -> bool {
         let Self { shard, connections, responder, touched, .. } = self;
         responder.on_durable(shard.durable(), |pool, id, after| {
             if let Some(connection) = find(connections, id) {
@@ -466,7 +466,7 @@ impl Driver {
             connection.settle(&mut self.ring, &mut self.responder.stages, now, self.takes_in_ns)?;
             if connection.is_over() {
                 if !connection.may_stay() {
-                    self.places.give_up(slot);
+                    self.places.release(slot);
                 }
                 self.end_later(slot as usize)?;
                 continue;

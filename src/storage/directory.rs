@@ -43,14 +43,14 @@ pub struct DataDirectory {
 
 /// The room on a file system.
 #[derive(Clone, Copy, Debug)]
-pub struct Room {
+pub struct DiskSpace {
     /// Bytes that may still be written.
     pub free_bytes: u64,
     /// It takes no writes at all.
     pub is_read_only: bool,
 }
 
-impl Room {
+impl DiskSpace {
     fn of(space: StatVfs) -> Self {
         Self {
             free_bytes: space.f_bavail.saturating_mul(space.f_frsize),
@@ -101,7 +101,7 @@ impl DataDirectory {
     /// # Errors
     /// Where they can't be synced.
     pub fn sync_entries(&self) -> Result<(), FileError> {
-        file::unless_for_want_of_room(file::sync_directory(&self.path))
+        file::ignore_lack_of_room(file::sync_directory(&self.path))
     }
 
     /// Takes the rights to the directory, and to what this program made in it, from all but the owner; not where its file
@@ -110,7 +110,7 @@ impl DataDirectory {
     /// # Errors
     /// Where somebody else has rights to the directory, and they can't be taken.
     pub fn close_to_others(&self) -> Result<(), FileError> {
-        file::unless_for_want_of_room(close(&self.path))?;
+        file::ignore_lack_of_room(close(&self.path))?;
         // Who can't enter the directory can't come to what is in it. So this is for when it is copied.
         for name in [LOCK, manifest::NAME] {
             let _ = close(&self.path.join(name));
@@ -136,8 +136,10 @@ impl DataDirectory {
     ///
     /// # Errors
     /// Where the file system doesn't say.
-    pub fn room(&self) -> Result<Room, FileError> {
-        rustix::fs::fstatvfs(&self.held).map(Room::of).map_err(FileError::of_errno("look at", &self.path))
+    pub fn space(&self) -> Result<DiskSpace, FileError> {
+        rustix::fs::fstatvfs(&self.held)
+            .map(DiskSpace::of)
+            .map_err(FileError::of_errno("look at", &self.path))
     }
 }
 
@@ -215,8 +217,8 @@ impl ShardDirectory {
     ///
     /// # Errors
     /// Where the file system doesn't say.
-    pub fn room(&self) -> Result<Room, FileError> {
-        rustix::fs::statvfs(&self.path).map(Room::of).map_err(FileError::of_errno("look at", &self.path))
+    pub fn space(&self) -> Result<DiskSpace, FileError> {
+        rustix::fs::statvfs(&self.path).map(DiskSpace::of).map_err(FileError::of_errno("look at", &self.path))
     }
 
     /// Opens a segment to be read more than once.
@@ -296,9 +298,9 @@ impl ShardDirectory {
     pub fn remove_unfinished(&self) -> Result<(), FileError> {
         let unfinished = file::names(&self.path)?.into_iter().filter(|name| is_unfinished(name));
         for path in unfinished.map(|name| self.path.join(name)).filter(|path| path.is_file()) {
-            file::unless_for_want_of_room(file::remove(&path))?;
+            file::ignore_lack_of_room(file::remove(&path))?;
         }
-        file::unless_for_want_of_room(file::sync_directory(&self.path))
+        file::ignore_lack_of_room(file::sync_directory(&self.path))
     }
 }
 

@@ -40,14 +40,14 @@ impl FileError {
 }
 
 impl FileError {
-    /// Whether there was no room for it, or the file system takes no writes: it may succeed later, and nothing is broken.
-    pub fn is_for_want_of_room(&self) -> bool {
-        is_for_want_of_room(&self.error)
+    /// Whether it lacked room, or the file system takes no writes: it may succeed later, and nothing is broken.
+    pub fn lacks_room(&self) -> bool {
+        lacks_room(&self.error)
     }
 }
 
 /// The same for what the system says.
-pub fn is_for_want_of_room(error: &io::Error) -> bool {
+pub fn lacks_room(error: &io::Error) -> bool {
     use ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
 }
@@ -56,9 +56,9 @@ pub fn is_for_want_of_room(error: &io::Error) -> bool {
 ///
 /// # Errors
 /// Where it failed for another reason.
-pub(super) fn unless_for_want_of_room(done: Result<(), FileError>) -> Result<(), FileError> {
+pub(super) fn ignore_lack_of_room(done: Result<(), FileError>) -> Result<(), FileError> {
     match done {
-        Err(error) if error.is_for_want_of_room() => Ok(()),
+        Err(error) if error.lacks_room() => Ok(()),
         done => done,
     }
 }

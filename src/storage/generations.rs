@@ -74,7 +74,7 @@ impl DataDirectory {
             return Ok(());
         }
         let removed = file::remove(&path.join(UNFINISHED)).and_then(|()| file::sync_directory(&path));
-        file::unless_for_want_of_room(removed)
+        file::ignore_lack_of_room(removed)
     }
 
     /// Removes what this program has made in a generation, and its directories where nothing else is in them; `false`

@@ -84,7 +84,7 @@ impl DataDirectory {
         }
         match Self::lock_file(&self.path) {
             Ok(lock) => self.lock = Some(lock.ok_or_else(|| in_use(&self.path))?),
-            Err(error) if error.is_for_want_of_room() => {}
+            Err(error) if error.lacks_room() => {}
             Err(error) => return Err(error),
         }
         Ok(())
@@ -184,7 +184,7 @@ fn check_rights(held: &File, path: &Path) -> Result<(), FileError> {
     match held.set_permissions(found.permissions()) {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
         tried => {
-            return file::unless_for_want_of_room(
+            return file::ignore_lack_of_room(
                 tried.map_err(FileError::of("take the rights of others to", path)),
             );
         }

@@ -20,4 +20,4 @@ pub mod segments;
 #[cfg(test)]
 mod tests;
 
-pub use file::{FileError, OpenFile, is_for_want_of_room};
+pub use file::{FileError, OpenFile, lacks_room};

@@ -191,7 +191,7 @@ impl Worker {
 fn may_be_tried_again(job: &Job, error: &FileError) -> bool {
     match job {
         Job::Make { .. } => true,
-        Job::Begin(_) => error.action != "sync" || error.is_for_want_of_room(),
+        Job::Begin(_) => error.action != "sync" || error.lacks_room(),
     }
 }
 

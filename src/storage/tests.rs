@@ -367,7 +367,7 @@ fn a_directory_is_empty_where_nothing_could_be_missed() {
         assert!(!data.is_empty().unwrap(), "{other}");
         fs::remove_file(temporary.path().join(other)).unwrap();
     }
-    assert!(data.is_empty().unwrap() && data.room().unwrap().free_bytes > 0);
+    assert!(data.is_empty().unwrap() && data.space().unwrap().free_bytes > 0);
 }
 
 #[test]

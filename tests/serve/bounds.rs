@@ -53,7 +53,7 @@ fn finish(client: &mut Client, rest: &str) {
 const PLACES: usize = FILES as usize / 2;
 
 #[test]
-fn who_has_been_idle_for_longest_makes_way() {
+fn who_has_been_idle_for_longest_is_evicted() {
     let server = Start::demo(1).files(FILES).start();
     let mut clients: VecDeque<Client> = (0..PLACES).map(|_| server.client()).collect();
     assert!(clients.iter_mut().all(is_served));
@@ -75,7 +75,7 @@ fn who_has_been_idle_for_longest_makes_way() {
 
 /// A client that keeps what the server has answered for the last time keeps nobody out, at either listener.
 #[test]
-fn who_has_had_its_last_answer_makes_way_first() {
+fn who_has_had_its_last_answer_is_evicted_first() {
     let close = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     for (is_operator, places) in [(false, PLACES), (true, FILES as usize / 4)] {
         let server = Start::demo(1).files(FILES).start();
@@ -94,7 +94,7 @@ fn who_has_had_its_last_answer_makes_way_first() {
             }
             assert!(done.iter_mut().all(|client| matches!(client.end(), End::Closed | End::Reset)));
             assert_eq!(idle.ask(&get("/healthz")).status, 200, "it has only been idle");
-            // They make way for the next round as those do that are idle.
+            // They are evicted for the next round as those are that are idle.
             drop(newcomers);
         }
         let metrics = server.operator().metrics();
@@ -171,7 +171,7 @@ fn a_client_that_comes_again_at_a_bound_is_never_refused() {
         server.put_account(crate::server::TOKEN, "default/admin");
         let mut last = None;
         for turn in 0..400 {
-            // One leaves before the next one comes, and one that has been answered makes way.
+            // One leaves before the next one comes, and one that has been answered is evicted.
             if turn % 2 == 0 {
                 drop(last.take());
             }
@@ -188,9 +188,9 @@ fn a_client_that_comes_again_at_a_bound_is_never_refused() {
     }
 }
 
-/// Of connections that come together each makes way for the next one, and ends at once: none lives on without a place.
+/// Of connections that come together each is evicted for the next one, and ends at once: none lives on without a place.
 #[test]
-fn those_who_come_together_make_way_for_each_other() {
+fn those_who_come_together_are_evicted_for_each_other() {
     for bound in ["max = 1", "per_address = 1\nexempt = []"] {
         let no_time_runs_out = "request_ms = 86_400_000";
         let server = Start::timed(1, &format!("{no_time_runs_out}\n\n[connections]\n{bound}\n")).start();

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{Error, reason};
 use storage::directory::PROBE;
-use storage::is_for_want_of_room;
+use storage::lacks_room;
 
 /// Makes the data directory ready: creates it where it is missing, for its owner alone, and proves that files
 /// can be written in it. A server that finds this out with its first write has promised too much by then. One that was
@@ -30,7 +30,7 @@ pub fn prepare_data_dir(path: &Path) -> Result<bool, Error> {
         create(path).map_err(|e| refused("can't be created", &e))?;
     }
     match probe(path) {
-        Err(e) if found.is_err() || !is_for_want_of_room(&e) => Err(refused("can't be written to", &e)),
+        Err(e) if found.is_err() || !lacks_room(&e) => Err(refused("can't be written to", &e)),
         _ => Ok(found.is_err()),
     }
 }

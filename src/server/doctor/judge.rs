@@ -11,7 +11,7 @@ use crate::config::Quota;
 use crate::config::cores::ranges;
 use crate::config::reason;
 use ring::trial::TrialFault;
-use storage::is_for_want_of_room;
+use storage::lacks_room;
 
 /// The oldest kernel whose rings have all that `net` uses: SINGLE_ISSUER and multishot receives came with
 /// 6.0, DEFER_TASKRUN with 6.1 (`io_uring_setup(2)`).
@@ -180,7 +180,7 @@ pub(super) fn direct_io(data: &Path, outcome: &DirectIo) -> Finding {
             format!("no file can be made in {}: {}", at(dir), reason(e)),
             "let the server's user write there, or name another directory with --data",
         ),
-        DirectIo::Refused(dir, e) if is_for_want_of_room(e) => Finding::warn(
+        DirectIo::Refused(dir, e) if lacks_room(e) => Finding::warn(
             CHECK,
             format!("can't be tried in {}: {}", at(dir), reason(e)),
             "make room on its disk, and look again",

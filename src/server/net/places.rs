@@ -243,7 +243,7 @@ impl Places {
             Err(refusal) => return Admission::Refused(refusal),
         };
         if let Some(victim) = victim {
-            self.give_up(victim);
+            self.release(victim);
         }
         self.states[slot as usize] = SlotState::Idle(rank);
         self.idle[rank as usize].push(&mut self.idle_neighbours, slot);
@@ -291,7 +291,7 @@ impl Places {
 
     /// Nothing more is exchanged on the connection in `slot`: its place is free, though it has not left yet. To say it again changes
     /// nothing.
-    pub(super) fn give_up(&mut self, slot: u32) {
+    pub(super) fn release(&mut self, slot: u32) {
         if let Some(SlotState::Idle(_) | SlotState::Busy(_) | SlotState::Done(_)) =
             self.states.get(slot as usize)
         {

@@ -310,7 +310,7 @@ mod tests {
 
     /// The last one of a queue was taken from it before it was known that its client had given up.
     #[test]
-    fn who_gives_up_the_last_one_of_a_line_is_known_for_the_next() {
+    fn who_gives_up_the_last_one_of_a_queue_is_known_for_the_next() {
         let mut queues = Queues::new(BUDGET_MS);
         queues.gave_up(Client::V4(A), NS_PER_MS);
         for slot in 0..2 {
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn who_gave_up_is_known_when_his_line_has_ended() {
+    fn who_gave_up_is_known_when_his_queue_has_ended() {
         let mut queues = Queues::new(BUDGET_MS);
         let push = |queues: &mut Queues, client: u32, slot: u32| {
             queues.push(

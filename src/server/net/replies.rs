@@ -149,16 +149,16 @@ impl Replies {
         let expected = *expected;
         self.pop();
         write(&expected, pool.stock(&mut self.out));
-        self.let_go(pool);
+        self.release_ready(pool);
     }
 
     /// What was changed up to `durable` is on stable storage: lets go what waited for it.
     pub(super) fn on_durable(&mut self, durable: Sequence, pool: &mut Pool) {
         self.durable = self.durable.max(durable);
-        self.let_go(pool);
+        self.release_ready(pool);
     }
 
-    fn let_go(&mut self, pool: &mut Pool) {
+    fn release_ready(&mut self, pool: &mut Pool) {
         while let Some(ReplySlot::Ready(_, after)) = self.places.front()
             && *after <= self.durable
         {

@@ -61,7 +61,7 @@ impl Driver {
         connection.on_bytes(self.ring.bytes(&lease), &mut Server { responder, shard, share });
         self.ring.release(lease);
         touch(&mut self.touched, connection);
-        // At once, so that it makes way for nobody who comes in the same turn.
+        // At once, so that it is evicted for nobody who comes in the same turn.
         self.places.set_busy(id.slot() as u32);
         if share == 0 {
             if is_followed {

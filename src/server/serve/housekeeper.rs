@@ -141,11 +141,11 @@ impl Housekeeper {
     fn trouble(&self) -> Option<(ReadOnly, String)> {
         let path = self.directory.path().display();
         // Where the room can't be told, a write that fails will tell it.
-        if let Ok(room) = self.directory.room() {
-            if room.is_read_only {
+        if let Ok(space) = self.directory.space() {
+            if space.is_read_only {
                 return Some((ReadOnly::FileSystem, format!("the file system of {path} is read-only")));
             }
-            if room.free_bytes < self.reserve_bytes {
+            if space.free_bytes < self.reserve_bytes {
                 let mib = self.reserve_bytes >> 20;
                 return Some((
                     ReadOnly::NearlyFull,

@@ -251,7 +251,7 @@ impl StartupServer {
 
     fn has_place(&self, is_operator: bool) -> bool {
         let mut of_it = self.connections.iter().filter(|connection| connection.is_operator() == is_operator);
-        // One that was asked nothing makes way.
+        // One that was asked nothing may be evicted.
         of_it.clone().count() < self.places || of_it.any(StartupConnection::is_idle)
     }
 

@@ -35,7 +35,7 @@ fn check(policy: &Policy, script: &str, expect: &str) {
             b'.' => places.set_idle(slot),
             b'=' => places.set_done(slot),
             b'-' => places.leave(slot),
-            b'!' => places.give_up(slot),
+            b'!' => places.release(slot),
             letter => {
                 let (service, address) = client(letter);
                 match places.admit(service, address, slot) {
@@ -69,7 +69,7 @@ fn the_connection_that_has_been_idle_for_longest_is_evicted() {
 }
 
 #[test]
-fn who_has_had_its_last_answer_makes_way_first() {
+fn who_has_had_its_last_answer_is_evicted_first() {
     let three = policy(3, 1, 9);
     check(&three, "a0 b1 c2 =1 d3", "+++1");
     check(&three, "a0 b1 c2 *2 =2 *1 =1 d3 d4 d5", "+++210");
@@ -226,7 +226,7 @@ fn one_place_has_one_connection() {
     check(&policy(9, 1, 9), "a3 b3", "");
 }
 
-/// Slot, letter, and since when it may make way: whether it is idle, and may be asked more, and the time.
+/// Slot, letter, and since when it may be evicted: whether it is idle, and may be asked more, and the time.
 type Open = (u32, u8, Option<(bool, usize)>);
 
 /// The same rules, written for reading: who has a place, in the order in which the connections came.
@@ -241,7 +241,7 @@ impl Naive {
     const SHARE: usize = 6;
     const PER_CLIENT: usize = 3;
 
-    fn may_make_way_since(&self, slot: u32) -> Option<(bool, usize)> {
+    fn may_be_evicted_since(&self, slot: u32) -> Option<(bool, usize)> {
         self.open.iter().find(|open| open.0 == slot).and_then(|open| open.2)
     }
 
@@ -264,7 +264,7 @@ impl Naive {
         if is_counted && self.looked(letter).len() >= Self::PER_CLIENT {
             for _ in 0..self.looked(letter).len() {
                 let own = self.looked(letter)[0];
-                if self.may_make_way_since(own).is_some() {
+                if self.may_be_evicted_since(own).is_some() {
                     victim = Some(own);
                     break;
                 }
@@ -335,7 +335,7 @@ proptest! {
                     known.into_iter().for_each(since);
                 }
                 8 => {
-                    places.give_up(slot);
+                    places.release(slot);
                     naive.remove(slot);
                 }
                 _ => {}

@@ -71,8 +71,8 @@ impl Folding {
         let current = if next.offset == 0 { next.segment.saturating_sub(1) } else { next.segment };
         let files = &self.shard.files;
         let backlog = data::fold_backlog(files, current).map_err(|error| error.to_string())?;
-        let room = files.directory.room().map_err(|error| error.to_string())?;
-        let free_bytes = room.free_bytes.saturating_sub(self.reserve_bytes);
+        let space = files.directory.space().map_err(|error| error.to_string())?;
+        let free_bytes = space.free_bytes.saturating_sub(self.reserve_bytes);
         let Some(fold) = Fold::of(&backlog, self.at_least, free_bytes)? else { return Ok(()) };
         let work = || {
             // That it can't be set only costs the shards some time.
