@@ -184,7 +184,7 @@ impl Replay {
                 Ok(())
             }
             Opening::Torn => {
-                marks::hit(marks::Mark::TornHeader);
+                coverage::hit(coverage::Branch::TornHeader);
                 self.tear(number, segment, 0, "the segment's header is not there".into());
                 Ok(())
             }
@@ -257,7 +257,7 @@ impl Replay {
         self.end = (segment.name.into(), offset);
         match end {
             End::Torn(what) => {
-                marks::hit(marks::Mark::TornTail);
+                coverage::hit(coverage::Branch::TornTail);
                 self.tear(number, segment, offset, what);
             }
             End::Zeros if offset as usize + JOURNAL_BLOCK_BYTES > segment.bytes.len() => self.next = None,
@@ -305,10 +305,10 @@ impl Replay {
         let fault = if mark.last.sequence == from.sequence && mark.last.hash != from.hash {
             Fault::Unmarked { at: from.sequence }
         } else if mark.last.sequence > last.sequence {
-            marks::hit(marks::Mark::EndMissing);
+            coverage::hit(coverage::Branch::EndMissing);
             Fault::Lost { last: last.sequence, marked: mark.last.sequence, what }
         } else if let (Some(torn), Some(_)) = (&self.torn, mark.stopped) {
-            marks::hit(marks::Mark::TornAfterStop);
+            coverage::hit(coverage::Branch::TornAfterStop);
             Fault::AfterStop(torn.what.clone())
         } else {
             return Ok(());

@@ -8,8 +8,8 @@ use std::fmt;
 
 use compact_str::CompactString;
 
+use coverage::{self, Branch};
 use journal::{Group, Journal};
-use marks::Mark;
 use partition::{Partition, ShardId};
 use wallet::operation::{Operation, StartSession};
 use wallet::outcome::{Effect, Outcome, Text};
@@ -179,7 +179,7 @@ impl Core {
     /// Journals the calendars of a new day, before anything is applied in it.
     fn turn_calendars(&mut self, now_ms: Millis) {
         let Callback(Some(calendars)) = &self.calendars else { return };
-        marks::hit(Mark::CalendarTurned);
+        coverage::hit(Branch::CalendarTurned);
         let mut settings = self.wallet.settings().clone();
         settings.set_calendars(calendars(now_ms));
         let changed = self.wallet.configure(now_ms, &settings).expect("no currency has changed");

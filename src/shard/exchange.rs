@@ -5,7 +5,7 @@ use compact_str::CompactString;
 use super::core::{Done, Step};
 use super::mesh::{LaneReply, LaneRequest};
 use super::{Deferred, Message, Reply, Shard};
-use marks::Mark;
+use coverage::Branch;
 use partition::ShardId;
 use wallet::Millis;
 use wallet::operation::Operation;
@@ -55,7 +55,7 @@ impl<W: Copy> Shard<W> {
             };
             *left -= 1;
             if now_ms > deadline_ms {
-                marks::hit(Mark::LateInLane);
+                coverage::hit(Branch::LateInLane);
                 self.metrics.request_late();
                 self.reply(peer, LaneReply { ticket, outcome: Outcome::Unavailable });
                 continue;

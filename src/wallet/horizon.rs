@@ -16,7 +16,7 @@ use super::session;
 use super::settings::Settings;
 use super::{Millis, Wallet};
 use alloc::boxed::Box;
-use marks::Mark;
+use coverage::Branch;
 
 /// Whether what was touched last at `last_ms` is past the retention.
 pub(super) const fn is_over(last_ms: Millis, now_ms: Millis, retention_ms: u64) -> bool {
@@ -57,7 +57,7 @@ impl AccountImage {
             self.sums = None;
         }
         if counts != (self.sessions.len(), self.rounds.len(), self.outside.len()) {
-            marks::hit(Mark::ImageForgot);
+            coverage::hit(Branch::ImageForgot);
         }
     }
 }

@@ -12,7 +12,7 @@ use super::outcome::ErrorCode;
 use super::play::{At, NO_ROUND};
 use super::rounds::{Fate, Kind, Round, RoundState};
 use super::{Millis, Rules, Stamp, Wallet, because};
-use marks::Mark;
+use coverage::Branch;
 
 /// What a call that has climbed its ladder does.
 pub(super) enum Verdict {
@@ -65,10 +65,10 @@ impl Wallet {
             return Refuse(ErrorCode::GameNotFound, because::NO_GAME);
         }
         if frozen {
-            marks::hit(Mark::FrozenSettled);
+            coverage::hit(Branch::FrozenSettled);
         }
         if !offered {
-            marks::hit(Mark::WithdrawnGameSettled);
+            coverage::hit(Branch::WithdrawnGameSettled);
         }
         if round.is_none() && play.kind != PlayKind::Void && !self.has_room_for_a_round() {
             return Verdict::Deny(ErrorCode::Unknown, "The server remembers as many rounds as it can.");
@@ -90,7 +90,7 @@ impl Wallet {
         let session = at.session.map(|at| &account.sessions[at]);
         let remembered = session.filter(|session| !horizon.is_past(session));
         if session.is_some() && remembered.is_none() {
-            marks::hit(Mark::SessionPastHorizon);
+            coverage::hit(Branch::SessionPastHorizon);
         }
         match play.kind {
             // A record of older rules had one.
@@ -134,7 +134,7 @@ impl Wallet {
             return full();
         }
         if round.is_some_and(Round::is_full_of_bets) {
-            marks::hit(Mark::BetsFull);
+            coverage::hit(Branch::BetsFull);
             return Refuse(ErrorCode::NotCompleted, "The round has as many bets as it may have.");
         }
         let staked = round.map_or(Amount::ZERO, |round| round.staked);
@@ -167,7 +167,7 @@ impl Wallet {
 /// What is to be said of a transaction that is known, or of a bet that was cancelled before it came.
 fn known(round: &Round, play: &Play<&str>, same_currency: bool) -> Option<Verdict> {
     if play.kind == PlayKind::Bet && round.find(Kind::Cancelled, play.transaction).is_some() {
-        marks::hit(Mark::CancelledBet);
+        coverage::hit(Branch::CancelledBet);
         return Some(Refuse(ErrorCode::NotCompleted, "The bet was rolled back before it came."));
     }
     let at = round.find(Kind::Play(play.kind), play.transaction)?;
@@ -182,7 +182,7 @@ fn known(round: &Round, play: &Play<&str>, same_currency: bool) -> Option<Verdic
 }
 
 fn full() -> Verdict {
-    marks::hit(Mark::RoundFull);
+    coverage::hit(Branch::RoundFull);
     Refuse(ErrorCode::NotCompleted, "The round has as many transactions as it may have.")
 }
 
@@ -201,7 +201,7 @@ fn judge_win(play: &Play<&str>, round: Option<&Round>, strict: bool) -> Verdict 
         return full();
     }
     if strict && play.amount > Amount::ZERO && round.is_some_and(Round::is_rolled_back) {
-        marks::hit(Mark::StrictWin);
+        coverage::hit(Branch::StrictWin);
         return Refuse(ErrorCode::NotCompleted, "All bets of the round were rolled back.");
     }
     Verdict::Do { original: None }
@@ -217,7 +217,7 @@ fn judge_rollback(play: &Play<&str>, round: Option<&Round>, strict: bool) -> Ver
     }
     let takes_back = bet.fate != Fate::RolledBack;
     if strict && takes_back && round.has_winnings() {
-        marks::hit(Mark::StrictRollback);
+        coverage::hit(Branch::StrictRollback);
         return Refuse(ErrorCode::NotCompleted, "The round has winnings.");
     }
     if round.is_full() {

@@ -21,7 +21,7 @@ use super::rounds::{Kind, Transaction};
 use super::session::{Idle, Session, SessionHorizon};
 use super::sums::Sums;
 use super::{Millis, Sequence};
-use marks::Mark;
+use coverage::Branch;
 
 /// An account's place; it keeps it for as long as the process runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -358,11 +358,11 @@ impl Account {
         while self.sessions.iter().filter(|session| is_live(session)).count()
             >= limits::SESSIONS_PER_ACCOUNT_MAX
         {
-            marks::hit(Mark::SessionEvicted);
+            coverage::hit(Branch::SessionEvicted);
             freed.push(self.remove_least_recent(is_live));
         }
         while self.sessions.len() >= limits::SESSIONS_REMEMBERED_MAX {
-            marks::hit(Mark::ExpiredSessionEvicted);
+            coverage::hit(Branch::ExpiredSessionEvicted);
             freed.push(self.remove_least_recent(|session| !is_live(session)));
         }
         if self.sessions.is_empty() {

@@ -80,7 +80,7 @@ use settings::{CurrencyChanged, Settings};
 use sums::Periods;
 use tokens::Tokens;
 
-use marks::Mark;
+use coverage::Branch;
 
 /// Milliseconds since 1970, UTC.
 pub type Millis = u64;
@@ -220,7 +220,7 @@ impl Wallet {
         let (idle_ms, retention_ms) = (settings.session_idle_ms, settings.retention_ms);
         let moved = (self.settings.session_idle_ms, self.settings.retention_ms) != (idle_ms, retention_ms);
         if moved && rules == Rules::V2 && self.accounts.len() > 0 {
-            marks::hit(Mark::HorizonMoved);
+            coverage::hit(Branch::HorizonMoved);
             self.forget_all(now_ms);
             if self.settings.session_idle_ms != idle_ms {
                 self.end_expired(now_ms);

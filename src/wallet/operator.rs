@@ -22,7 +22,7 @@ use super::restriction::Restrictions;
 use super::rounds::{Fate, Kind, Round, RoundIndex, Transaction};
 use super::session::{Idle, Session};
 use super::{Holder, Millis, Stamp, Wallet};
-use marks::Mark;
+use coverage::Branch;
 
 impl Wallet {
     /// Creates an account, or replaces the profile of one that is there.
@@ -193,7 +193,7 @@ impl Wallet {
             return Outcome::OperatorRefused(OperatorRefusal::NoAccount);
         };
         if !self.forget_over(now_ms, index, &mut { limits::FORGOTTEN_PER_PAGE }) {
-            marks::hit(Mark::PageRefused);
+            coverage::hit(Branch::PageRefused);
             return Outcome::OperatorRefused(OperatorRefusal::Forgetting);
         }
         let found = self.accounts.get(index);
@@ -210,7 +210,7 @@ impl Wallet {
                 page.more = page.lines.len() == limit || bytes > room;
                 if page.more {
                     if page.lines.len() < limit {
-                        marks::hit(Mark::PageFull);
+                        coverage::hit(Branch::PageFull);
                     }
                     break;
                 }
@@ -293,7 +293,7 @@ impl Wallet {
         let has = |found: &Account| found.session_at(|session| &*session.key == *key);
         let Some(index) = self.accounts.find_hash(*holder, |found| has(found).is_some()) else {
             // It is on its way, in or out.
-            marks::hit(Mark::KeyInFlight);
+            coverage::hit(Branch::KeyInFlight);
             return Outcome::OperatorRefused(OperatorRefusal::TryAgain);
         };
         let horizon = self.session_horizon(now_ms);
@@ -303,7 +303,7 @@ impl Wallet {
         if !horizon.is_past(&found.sessions[at]) {
             return Outcome::OperatorRefused(OperatorRefusal::KeyTaken);
         }
-        marks::hit(Mark::KeyFreed);
+        coverage::hit(Branch::KeyFreed);
         let key = found.sessions.remove(at).key.into();
         next(ReleaseKey { key, holder: *holder, answer: Released::Freed })
     }

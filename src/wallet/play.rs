@@ -16,7 +16,7 @@ use super::platforms::PlatformIndex;
 use super::rounds::{Fate, Kind, NO_ORIGINAL, Round, RoundIndex, RoundKey, RoundState, Transaction};
 use super::{Millis, Rules, Sequence, Stamp, Wallet, because, refused};
 use alloc::boxed::Box;
-use marks::Mark;
+use coverage::Branch;
 
 /// Where a request about a round arrives.
 #[derive(Clone, Copy)]
@@ -147,7 +147,7 @@ impl Wallet {
             let found = self.rounds.find(&self.accounts, index, &key)?;
             let past = self.rounds.get(found).is_forgotten(now_ms, retention_ms);
             if past {
-                marks::hit(Mark::RoundPastHorizon);
+                coverage::hit(Branch::RoundPastHorizon);
             }
             (!past).then_some(found)
         };
@@ -165,13 +165,13 @@ impl Wallet {
                 // What was begun in a game goes on there, whatever was begun without one since.
                 let game = self.rounds.has_any_by_game().then(named).flatten();
                 let of_game = game.and_then(|game| find(by_game(game)));
-                of_game.inspect(|_| marks::hit(Mark::RoundOfOtherScope)).or_else(|| find(plain))
+                of_game.inspect(|_| coverage::hit(Branch::RoundOfOtherScope)).or_else(|| find(plain))
             }
             RoundScope::Game => {
                 let game = named();
                 game.and_then(|game| find(by_game(game))).or_else(|| {
                     let is_of_game = |found: &RoundIndex| self.rounds.get(*found).is_of_game(game);
-                    find(plain).filter(is_of_game).inspect(|_| marks::hit(Mark::RoundOfOtherScope))
+                    find(plain).filter(is_of_game).inspect(|_| coverage::hit(Branch::RoundOfOtherScope))
                 })
             }
         };
@@ -279,7 +279,7 @@ impl Wallet {
     /// A round that no platform has named yet belongs to the first that a record names.
     fn claim_round(&mut self, round: RoundIndex, platform: PlatformIndex) {
         if self.rounds.get(round).platform == PlatformIndex::NONE && platform != PlatformIndex::NONE {
-            marks::hit(Mark::RoundClaimed);
+            coverage::hit(Branch::RoundClaimed);
             self.rounds.claim(&self.accounts, round, platform);
         }
     }
@@ -329,7 +329,7 @@ impl Wallet {
     fn cancel(&mut self, stamp: Stamp, play: &Play<&str>, at: At, effect: &mut Effect) -> bool {
         let Cancelling { known, succeeds, changes, ends } = self.cancelling(play, at);
         if known.is_none() && !changes {
-            marks::hit(Mark::CancellationDropped);
+            coverage::hit(Branch::CancellationDropped);
         }
         if !changes && !ends {
             return succeeds;
@@ -339,7 +339,7 @@ impl Wallet {
         if changes {
             let cancelled = known.map_or_else(|| self.cancel_bet(stamp, play, at, bet), |known| known as u32);
             if succeeds && !self.rounds.get(at).is_full() {
-                marks::hit(Mark::UnknownRollbackSucceeded);
+                coverage::hit(Branch::UnknownRollbackSucceeded);
                 let mut transaction = self.transaction(stamp, play);
                 (transaction.fate, transaction.original) = (Fate::MovedNothing, cancelled);
                 self.enter(index, at, transaction);

@@ -13,7 +13,7 @@ use super::platform::RoundScope;
 use super::platforms::PlatformIndex;
 use super::play::At;
 use super::{Millis, Wallet, because};
-use marks::Mark;
+use coverage::Branch;
 
 impl Wallet {
     /// Lets go of an account's refusals that hold no more.
@@ -33,7 +33,7 @@ impl Wallet {
         }
         let bet = bet_hash(play, at.platform);
         let refusal = activity.refusals.iter().find(|known| known.bet == bet && now_ms < known.until_ms)?;
-        marks::hit(Mark::RefusalRemembered);
+        coverage::hit(Branch::RefusalRemembered);
         Some(Verdict::Refuse(refusal.code, because::REFUSED_BEFORE))
     }
 
@@ -66,7 +66,7 @@ impl Wallet {
             return true;
         }
         if refusals.len() >= limits::REFUSALS_REMEMBERED_MAX {
-            marks::hit(Mark::RefusalsFull);
+            coverage::hit(Branch::RefusalsFull);
             return false;
         }
         let until_ms = now_ms.saturating_add(remembered_ms);

@@ -21,7 +21,7 @@ use super::rounds::{Fate, Kind, NO_ORIGINAL, Round, RoundIndex, RoundKey, RoundS
 use super::session::{Idle, Session};
 use super::sums::Sums;
 use super::{Millis, Rules, Stamp, Wallet};
-use marks::Mark;
+use coverage::Branch;
 
 /// An operation came out otherwise than the journal says that it did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Wallet {
         self.rules = rules;
         self.replayed = Some(*receipt);
         if rules == Rules::V1 {
-            marks::hit(Mark::OldRules);
+            coverage::hit(Branch::OldRules);
         }
         if let Some(platform) = operation.platform()
             && self.platforms.meet(platform).is_none()

@@ -9,7 +9,7 @@ use super::token::{TokenId, TokenPolicy};
 use super::tokens::Token;
 use super::{Millis, Renewal, Stamp, Wallet, because, refused};
 use alloc::boxed::Box;
-use marks::Mark;
+use coverage::Branch;
 
 impl Wallet {
     pub(super) fn balance(
@@ -84,7 +84,7 @@ impl Wallet {
             return refused(ErrorCode::SessionNotFound, because::NO_TOKEN);
         }
         if self.serves(account.domain(), *platform) != Some(minted.platform) {
-            marks::hit(Mark::TokenOfAnotherPlatform);
+            coverage::hit(Branch::TokenOfAnotherPlatform);
             return refused(ErrorCode::SessionNotFound, because::NO_TOKEN);
         }
         effect.seen = account.changed;

@@ -6,7 +6,7 @@ use super::image::SumImage;
 use super::outcome::ErrorCode;
 use super::restriction::Restrictions;
 use super::settings::Calendar;
-use marks::Mark;
+use coverage::Branch;
 
 const HOUR_MS: u64 = 3_600 * 1_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
@@ -82,9 +82,9 @@ impl Sums {
             if sum.from_ms.saturating_add(follows_after_ms) <= from_ms {
                 *sum = Sum { from_ms, staked: 0, won: 0 };
             } else if sum.from_ms < from_ms {
-                marks::hit(Mark::SumsGoOn);
+                coverage::hit(Branch::SumsGoOn);
             } else if sum.from_ms > from_ms {
-                marks::hit(Mark::SumsTakenOver);
+                coverage::hit(Branch::SumsTakenOver);
                 sum.from_ms = from_ms;
             }
         }

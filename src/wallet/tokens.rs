@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::Millis;
 use super::ledger::AccountIndex;
 use super::platforms::PlatformIndex;
-use marks::Mark;
+use coverage::Branch;
 
 /// A token that may be redeemed.
 #[derive(Clone, Copy, Debug)]
@@ -151,7 +151,7 @@ impl Tokens {
         if let Some(own) = self.own.find(hash, |own| own.is_of(&token))
             && usize::from(own.count) >= limits::TOKENS_PER_ACCOUNT_MAX
         {
-            marks::hit(Mark::TokenEvicted);
+            coverage::hit(Branch::TokenEvicted);
             let oldest = self.links[own.ends.oldest as usize].token.random;
             self.remove(oldest);
         }

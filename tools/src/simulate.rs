@@ -28,8 +28,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use clock::Clock;
+use coverage::{self, Branch};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use marks::Mark;
 
 use flights::Answers;
 use run::{Counts, Run};
@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
     shards: Option<u64>,
     /// Say how often each branch that matters was taken, and fail where one never was
     #[arg(long)]
-    marks: bool,
+    coverage: bool,
 }
 
 thread_local! {
@@ -102,16 +102,16 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let seeds = arguments.seeds;
     say(&bar, &format!("total of {} seeds: {}", seeds - failed, line(&total)));
     say(&bar, &format!("{failed} of {seeds} seeds failed; {seconds:.1} s, {rate:.0} steps/s"));
-    let missed = if arguments.marks { say_marks(&bar) } else { 0 };
+    let missed = if arguments.coverage { say_coverage(&bar) } else { 0 };
     Ok(if failed == 0 && missed == 0 { ExitCode::SUCCESS } else { EXIT_FAILED.into() })
 }
 
-/// Says how often each mark was hit, and returns how many never were.
-fn say_marks(bar: &ProgressBar) -> usize {
+/// Says how often each branch was taken, and returns how many never were.
+fn say_coverage(bar: &ProgressBar) -> usize {
     let mut missed = 0;
-    for mark in Mark::ALL {
-        let name = mark.name();
-        match (marks::hits(mark), mark.test()) {
+    for branch in Branch::ALL {
+        let name = branch.name();
+        match (coverage::hits(branch), branch.test()) {
             (0, None) => {
                 missed += 1;
                 say(bar, &format!("{name}: NEVER"));
@@ -120,7 +120,7 @@ fn say_marks(bar: &ProgressBar) -> usize {
             (hits, _) => say(bar, &format!("{name}: {hits}")),
         }
     }
-    say(bar, &format!("{missed} of {} marks were never reached", Mark::ALL.len()));
+    say(bar, &format!("{missed} of {} branches were never reached", Branch::ALL.len()));
     missed
 }
 

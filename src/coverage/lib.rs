@@ -1,35 +1,35 @@
-//! Marks on branches that matter and are seldom taken, so that a run of the simulator can say which of them it never
-//! reached. A mark is one relaxed addition to a counter; none stands on a way that every request takes.
+//! Branches that matter and are seldom taken, counted, so that a run of the simulator can say which of them it never reached.
+//! A hit is one relaxed addition to a counter; none stands on a way that every request takes.
 
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-macro_rules! marks {
-    ($($(#[$doc:meta])* $mark:ident $(in $test:literal)?;)*) => {
+macro_rules! branches {
+    ($($(#[$doc:meta])* $branch:ident $(in $test:literal)?;)*) => {
         /// A branch that matters.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
-        pub enum Mark {
-            $($(#[$doc])* $mark,)*
+        pub enum Branch {
+            $($(#[$doc])* $branch,)*
         }
 
-        impl Mark {
-            /// Every mark.
-            pub const ALL: [Self; [$(stringify!($mark)),*].len()] = [$(Self::$mark),*];
+        impl Branch {
+            /// Every branch.
+            pub const ALL: [Self; [$(stringify!($branch)),*].len()] = [$(Self::$branch),*];
 
             /// Its name.
             pub const fn name(self) -> &'static str {
                 match self {
-                    $(Self::$mark => stringify!($mark),)*
+                    $(Self::$branch => stringify!($branch),)*
                 }
             }
 
             /// The test that reaches it, where the simulator can't.
             pub const fn test(self) -> Option<&'static str> {
                 match self {
-                    $($(Self::$mark => Some($test),)?)*
+                    $($(Self::$branch => Some($test),)?)*
                     _ => None,
                 }
             }
@@ -37,7 +37,7 @@ macro_rules! marks {
     };
 }
 
-marks! {
+branches! {
     /// A login ended the session that was used least recently.
     SessionEvicted;
     /// A login forgot the session that expired first, since the account remembered too many.
@@ -108,14 +108,14 @@ marks! {
     OldRules in "tests/clock, data_of_version_0_1_0_are_told_as_before_and_go_on";
 }
 
-static COUNTS: [AtomicU64; Mark::ALL.len()] = [const { AtomicU64::new(0) }; Mark::ALL.len()];
+static COUNTS: [AtomicU64; Branch::ALL.len()] = [const { AtomicU64::new(0) }; Branch::ALL.len()];
 
 /// The branch is taken.
-pub fn hit(mark: Mark) {
-    COUNTS[mark as usize].fetch_add(1, Ordering::Relaxed);
+pub fn hit(branch: Branch) {
+    COUNTS[branch as usize].fetch_add(1, Ordering::Relaxed);
 }
 
 /// How often the branch was taken since the process began.
-pub fn hits(mark: Mark) -> u64 {
-    COUNTS[mark as usize].load(Ordering::Relaxed)
+pub fn hits(branch: Branch) -> u64 {
+    COUNTS[branch as usize].load(Ordering::Relaxed)
 }
