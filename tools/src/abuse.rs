@@ -34,8 +34,8 @@ use crate::child;
 use crate::facts::{self, Facts};
 use crate::load::{self, Clock};
 use crate::{machine, say, wake};
-use call::Accounts;
-use scenario::Scenario;
+use call::AccountRange;
+use scenario::AttackScenario;
 pub(crate) use scenario::mixture;
 use site::CLIENT_CORE;
 use stage::Bench;
@@ -56,7 +56,7 @@ const SPARE_FILES: u64 = 256;
 pub(crate) struct Arguments {
     /// The scenarios to play [default: all]
     #[arg(value_name = "SCENARIO", value_parser = known)]
-    scenarios: Vec<&'static Scenario>,
+    scenarios: Vec<&'static AttackScenario>,
     /// Lists the scenarios and ends
     #[arg(long)]
     list: bool,
@@ -104,8 +104,8 @@ enum Baseline {
     Busy,
 }
 
-fn known(name: &str) -> Result<&'static Scenario, String> {
-    Scenario::named(name).ok_or_else(|| {
+fn known(name: &str) -> Result<&'static AttackScenario, String> {
+    AttackScenario::named(name).ok_or_else(|| {
         let names: Vec<&str> = scenario::ALL.iter().map(|scenario| scenario.name).collect();
         format!("there is {}", names.join(", "))
     })
@@ -117,12 +117,12 @@ fn known(name: &str) -> Result<&'static Scenario, String> {
 /// A sentence: no server, too few open files, or a signal.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     if arguments.list {
-        for Scenario { name, attackers, about, .. } in &scenario::ALL {
+        for AttackScenario { name, attackers, about, .. } in &scenario::ALL {
             say(&format!("{name:20} {attackers:6}  {about}\n"));
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let scenarios: Vec<&'static Scenario> = match arguments.scenarios.is_empty() {
+    let scenarios: Vec<&'static AttackScenario> = match arguments.scenarios.is_empty() {
         true => scenario::ALL.iter().collect(),
         false => arguments.scenarios.clone(),
     };
@@ -144,7 +144,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         has_cores: thread::available_parallelism().is_ok_and(|cores| cores.get() > CLIENT_CORE),
         interrupted: &*wake::noted_signals()?,
     };
-    let row = |scenario: &&'static Scenario| {
+    let row = |scenario: &&'static AttackScenario| {
         let attackers = arguments.attackers_of(scenario);
         Row { scenario, attackers, rounds: Vec::new() }
     };
@@ -193,7 +193,7 @@ fn report(arguments: &Arguments, rows: &[Row], scratch: &Path) -> Result<ExitCod
 }
 
 impl Arguments {
-    fn attackers_of(&self, scenario: &Scenario) -> usize {
+    fn attackers_of(&self, scenario: &AttackScenario) -> usize {
         let own = if self.small { scenario.small } else { scenario.attackers };
         self.attackers.map_or(own, |attackers| attackers as usize)
     }
@@ -204,8 +204,8 @@ impl Arguments {
 
     /// The attackers' accounts, and those of the others: what an account has on its way to the disk, whoever asks for its
     /// balance waits for.
-    const fn accounts(&self) -> [Accounts; 2] {
+    const fn accounts(&self) -> [AccountRange; 2] {
         let count = if self.small { ACCOUNTS_SMALL } else { ACCOUNTS };
-        [Accounts { first: 1, count }, Accounts { first: 1 + count, count }]
+        [AccountRange { first: 1, count }, AccountRange { first: 1 + count, count }]
     }
 }

@@ -20,19 +20,19 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::abuse::call::Accounts;
-use crate::abuse::paced::{self, Pace};
-use crate::abuse::plan::{Plan, Signals, Tally, Target};
-use crate::abuse::site::{self, CLIENT_CORE, FUNDS, Site};
-use crate::abuse::watch::Look;
+use crate::abuse::call::AccountRange;
+use crate::abuse::paced::{self, Pacing};
+use crate::abuse::plan::{AttackTally, Plan, Signals, Target};
+use crate::abuse::site::{self, CLIENT_CORE, FUNDS, ServerSetup};
+use crate::abuse::watch::ServerHoldings;
 use crate::abuse::{attack, mixture};
 use crate::child::{self, Server};
 use crate::facts::{self, Facts};
 use crate::load::{self, Clock};
 use crate::{machine, say, wake};
-use page::Page;
-use player::{Audited, Counts};
-use record::{Peak, Record};
+use page::SoakPage;
+use player::{AuditCounts, Audited};
+use record::{Peak, SoakRecord};
 
 /// Exit code where something was lost, applied twice, wrong, or grew.
 const EXIT_FAILED: u8 = 1;
@@ -114,20 +114,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     );
     let binary = arguments.purser.clone().map_or_else(|| child::beside("purser"), Ok)?;
     let hostile = (arguments.connections / HOSTILE_ONE_IN).max(1);
-    let (clock, counts) = (Clock::start(), Counts::default());
-    let site =
-        Site { binary, home: scratch.path().to_owned(), shards: arguments.shards, has_cores, sections };
+    let (clock, counts) = (Clock::start(), AuditCounts::default());
+    let site = ServerSetup {
+        binary,
+        home: scratch.path().to_owned(),
+        shards: arguments.shards,
+        has_cores,
+        sections,
+    };
     let mut soak = Soak {
         counts: &counts,
         site,
         clock,
         players: arguments.connections - hostile,
         plans: mixture(hostile as usize),
-        record: Record::default(),
+        record: SoakRecord::default(),
         peaks: Vec::new(),
         restarts_ns: Vec::new(),
         lives: 0,
-        tally: Tally::default(),
+        tally: AttackTally::default(),
         interrupted: wake::noted_signals()?,
     };
     let players = (1..=soak.players).map(|number| Audited::new(number, (FUNDS * 100) as i64, clock, &counts));
@@ -135,7 +140,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let findings = soak.findings(arguments, &played);
     let facts = Facts::read(scratch.path());
     let hostile_notes = soak.hostile_notes();
-    let page = Page {
+    let page = SoakPage {
         facts: &facts,
         players: soak.players,
         hostile: hostile as usize,
@@ -156,17 +161,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
 
 /// A run.
 struct Soak<'a> {
-    counts: &'a Counts,
-    site: Site,
+    counts: &'a AuditCounts,
+    site: ServerSetup,
     clock: Clock,
     players: u32,
     plans: Vec<Plan>,
-    record: Record,
+    record: SoakRecord,
     peaks: Vec<Peak>,
     restarts_ns: Vec<u64>,
     /// Spans of play so far, so that hostile ids are new in each.
     lives: u64,
-    tally: Tally,
+    tally: AttackTally,
     interrupted: Arc<AtomicBool>,
 }
 
@@ -192,7 +197,7 @@ impl<'a> Soak<'a> {
     ) -> Result<(Vec<Audited<'a>>, Option<f64>, f64), String> {
         let mut server = self.site.start()?;
         let count = self.players + HOSTILE_ACCOUNTS;
-        site::make_accounts(server.operator(), Accounts { first: 1, count })?;
+        site::make_accounts(server.operator(), AccountRange { first: 1, count })?;
         let total = Duration::from_secs_f64(arguments.minutes * 60.0);
         let mut capacity = None;
         if arguments.rate.is_none() {
@@ -246,9 +251,9 @@ impl<'a> Soak<'a> {
         let target = Target {
             platform: server.platform(),
             operator: server.operator(),
-            accounts: Accounts { first: self.players + 1, count: HOSTILE_ACCOUNTS },
+            accounts: AccountRange { first: self.players + 1, count: HOSTILE_ACCOUNTS },
         };
-        let pace = Pace {
+        let pace = Pacing {
             clock,
             to: server.platform(),
             from: None,
@@ -305,7 +310,7 @@ impl<'a> Soak<'a> {
         if let Some(server) = server {
             return Ok((server, players));
         }
-        let most = looks.iter().fold(Look::default(), |most, (_, look)| most.most(*look));
+        let most = looks.iter().fold(ServerHoldings::default(), |most, (_, look)| most.most(*look));
         self.peaks.push(Peak { held: most });
         let server = self.site.start()?;
         self.restarts_ns.push(clock.now_ns() - killed_ns.load(Ordering::Relaxed));
@@ -353,7 +358,7 @@ impl<'a> Soak<'a> {
     }
 
     fn hostile_notes(&self) -> String {
-        let Tally { connected, sent, good, refused, wrong, ended, given_up, .. } = &self.tally;
+        let AttackTally { connected, sent, good, refused, wrong, ended, given_up, .. } = &self.tally;
         let counts = [
             ("connected", connected),
             ("sent", sent),
@@ -363,7 +368,9 @@ impl<'a> Soak<'a> {
             ("ended by the server", ended),
             ("given up", given_up),
         ];
-        let of = |(name, count): (&str, &AtomicU64)| format!("{name} {}", facts::grouped(Tally::read(count)));
+        let of = |(name, count): (&str, &AtomicU64)| {
+            format!("{name} {}", facts::grouped(AttackTally::read(count)))
+        };
         counts.map(of).join(", ")
     }
 }
@@ -375,9 +382,9 @@ fn watch(
     server: Option<&Server>,
     interrupted: &AtomicBool,
     is_done: impl Fn() -> bool,
-) -> Result<Vec<(u64, Look)>, String> {
+) -> Result<Vec<(u64, ServerHoldings)>, String> {
     let until_ns = clock.now_ns() + span.length.as_nanos() as u64;
-    let mut looks: Vec<(u64, Look)> = Vec::new();
+    let mut looks: Vec<(u64, ServerHoldings)> = Vec::new();
     while clock.now_ns() < until_ns && !is_done() {
         if interrupted.load(Ordering::Relaxed) {
             return Err("interrupted".to_owned());
@@ -386,7 +393,7 @@ fn watch(
         if let Some(server) = server
             && looks.last().is_none_or(|(last, _)| *last != second)
         {
-            looks.push((second, Look::at(server.pid())));
+            looks.push((second, ServerHoldings::at(server.pid())));
         }
         thread::sleep(LOOK);
     }

@@ -12,9 +12,9 @@ use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedule
 
 use super::answer::Answers;
 use super::call::Listener;
-use super::plan::{Plan, Signals, Tally, Target, Then};
+use super::plan::{AttackTally, Plan, Signals, Target, Then};
 use super::site::CLIENT_CORE;
-use super::socket::{self, Event, Interest, Moved, Opening, Poll};
+use super::socket::{self, Interest, Moved, Opening, Poll, SocketEvent};
 use crate::load::Clock;
 use crate::{machine, say};
 
@@ -63,7 +63,7 @@ struct Attack<'a> {
     target: Target,
     clock: Clock,
     signals: &'a Signals,
-    tally: &'a Tally,
+    tally: &'a AttackTally,
     poll: Poll,
     attackers: Vec<Attacker>,
     /// Numbers of requests, by plan.
@@ -83,7 +83,7 @@ fn attack(
     clock: Clock,
     first: u64,
     signals: &Signals,
-    tally: &Tally,
+    tally: &AttackTally,
 ) -> io::Result<()> {
     let attackers = plans
         .iter()
@@ -125,7 +125,7 @@ pub(crate) fn pinned(
     clock: Clock,
     first: u64,
     signals: &Signals,
-    tally: &Tally,
+    tally: &AttackTally,
 ) {
     let pinned = if has_cores { machine::pin(CLIENT_CORE) } else { Ok(()) };
     run_when_idle();
@@ -153,7 +153,7 @@ fn run_when_idle() {
 impl Attack<'_> {
     /// Asks nothing more. Those who have patience wait for what they have asked, or give it up: so that what the server has done
     /// for nobody is told from what it has done for who was ended with the attack.
-    fn leave(&mut self, events: &mut Vec<Event>) -> io::Result<()> {
+    fn leave(&mut self, events: &mut Vec<SocketEvent>) -> io::Result<()> {
         let Some(patience) = self.plans.iter().filter_map(|plan| plan.patience).max() else { return Ok(()) };
         let until_ns = self.clock.now_ns() + (patience + 2 * TICK).as_nanos() as u64;
         let waits = |attacker: &Attacker| attacker.is_connected && attacker.asked > attacker.answered;
@@ -210,7 +210,7 @@ impl Attack<'_> {
         Ok(())
     }
 
-    fn happened(&mut self, event: Event) -> io::Result<()> {
+    fn happened(&mut self, event: SocketEvent) -> io::Result<()> {
         let number = event.number;
         let attacker = &mut self.attackers[number];
         if attacker.socket.is_none() {

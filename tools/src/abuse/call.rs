@@ -27,12 +27,12 @@ pub(crate) const ATTACKERS: Platform = Platform { key: "L200", user: "attacker",
 
 /// Whose accounts requests are for: so many from this number on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Accounts {
+pub(crate) struct AccountRange {
     pub(crate) first: u32,
     pub(crate) count: u32,
 }
 
-impl Accounts {
+impl AccountRange {
     /// The account of a request, one after another.
     const fn of(self, number: u64) -> u32 {
         let count = if self.count == 0 { 1 } else { self.count };
@@ -130,7 +130,7 @@ impl Call {
     }
 
     /// Adds the request of this number, for one of these accounts. A number is used once on a server.
-    pub(crate) fn write(self, number: u64, accounts: Accounts, out: &mut Vec<u8>) {
+    pub(crate) fn write(self, number: u64, accounts: AccountRange, out: &mut Vec<u8>) {
         let of = accounts.of(number);
         match self {
             Self::Nothing => {}
@@ -172,7 +172,7 @@ mod tests {
     #[track_caller]
     fn check(call: Call, number: u64, begins: &str, ends: &str) {
         let mut bytes = Vec::new();
-        call.write(number, Accounts { first: 1, count: 10 }, &mut bytes);
+        call.write(number, AccountRange { first: 1, count: 10 }, &mut bytes);
         let text = String::from_utf8(bytes).expect("text");
         assert!(text.starts_with(begins) && text.ends_with(ends), "{text}");
         if let Some((head, body)) = text.split_once("\r\n\r\n")

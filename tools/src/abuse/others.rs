@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use super::answer::Answer;
-use super::call::{Accounts, Call, OTHERS};
-use super::paced::{self, End, Pace, Player, Sample, Verdict};
+use super::call::{AccountRange, Call, OTHERS};
+use super::paced::{self, End, Exchange, PacedPlayer, Pacing, Verdict};
 use super::site::CLIENT_CORE;
 use crate::load::Clock;
 use crate::machine;
@@ -22,10 +22,10 @@ struct Other {
     /// Its number among the others, from 0.
     number: u64,
     asked: u64,
-    accounts: Accounts,
+    accounts: AccountRange,
 }
 
-impl Player for Other {
+impl PacedPlayer for Other {
     fn ask(&mut self, out: &mut Vec<u8>) {
         let call = if self.asked % 4 == 3 { Call::CreateToken(OTHERS) } else { Call::Balance(OTHERS) };
         // Each goes its own way through the accounts.
@@ -49,18 +49,18 @@ impl Player for Other {
 /// The others, on a thread of their own.
 #[derive(Debug)]
 pub(crate) struct Others {
-    samples: Arc<Mutex<Vec<Sample>>>,
+    samples: Arc<Mutex<Vec<Exchange>>>,
     is_over: Arc<AtomicBool>,
     thread: JoinHandle<Result<(), String>>,
 }
 
 /// How the others play.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Manner {
+pub(crate) struct BystanderManner {
     pub(crate) connections: u16,
     /// Requests per second of all of them.
     pub(crate) rate: f64,
-    pub(crate) accounts: Accounts,
+    pub(crate) accounts: AccountRange,
     pub(crate) has_cores: bool,
 }
 
@@ -69,8 +69,8 @@ impl Others {
     ///
     /// # Errors
     /// A sentence, where there is no thread to be had.
-    pub(crate) fn start(clock: Clock, to: SocketAddr, manner: Manner) -> Result<Self, String> {
-        let (samples, is_over) = (Arc::<Mutex<Vec<Sample>>>::default(), Arc::<AtomicBool>::default());
+    pub(crate) fn start(clock: Clock, to: SocketAddr, manner: BystanderManner) -> Result<Self, String> {
+        let (samples, is_over) = (Arc::<Mutex<Vec<Exchange>>>::default(), Arc::<AtomicBool>::default());
         let (record, over) = (Arc::clone(&samples), Arc::clone(&is_over));
         let play = move || {
             if manner.has_cores {
@@ -83,7 +83,7 @@ impl Others {
             });
             let (rate, from) = (Some(manner.rate), Some(OTHERS_FROM));
             let is_cut = AtomicBool::new(false);
-            let pace = Pace { clock, to, from, rate, is_over: &over, is_cut: &is_cut };
+            let pace = Pacing { clock, to, from, rate, is_over: &over, is_cut: &is_cut };
             let record = |sample| record.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
             let played = paced::drive(pace, players.collect(), record);
             played.map(drop).map_err(|error| format!("the others: {error}"))
@@ -97,7 +97,7 @@ impl Others {
     ///
     /// # Errors
     /// A sentence, where they could not play.
-    pub(crate) fn stop(self) -> Result<Vec<Sample>, String> {
+    pub(crate) fn stop(self) -> Result<Vec<Exchange>, String> {
         self.is_over.store(true, std::sync::atomic::Ordering::Relaxed);
         self.thread.join().expect("others without a fault")?;
         let samples = std::mem::take(&mut *self.samples.lock().unwrap_or_else(PoisonError::into_inner));
@@ -121,7 +121,7 @@ pub(crate) struct Waits {
 
 impl Waits {
     /// Of the requests that were due in this span.
-    pub(crate) fn of(samples: &[Sample], due_ns: std::ops::Range<u64>) -> Self {
+    pub(crate) fn of(samples: &[Exchange], due_ns: std::ops::Range<u64>) -> Self {
         let mut waits = Self::default();
         let mut latencies = Vec::new();
         for sample in samples.iter().filter(|sample| due_ns.contains(&sample.due_ns)) {
@@ -151,8 +151,8 @@ mod tests {
 
     #[test]
     fn waits_of_a_span() {
-        let sample = |due_ns, latency_ns, end| Sample { due_ns, ended_ns: due_ns + latency_ns, end };
-        let mut samples: Vec<Sample> =
+        let sample = |due_ns, latency_ns, end| Exchange { due_ns, ended_ns: due_ns + latency_ns, end };
+        let mut samples: Vec<Exchange> =
             (0..200).map(|at| sample(at, at % 100 + 1, End::Told(Verdict::Good))).collect();
         samples.push(sample(50, 1_000, End::Broken));
         samples.push(sample(51, 1, End::Told(Verdict::Refused)));

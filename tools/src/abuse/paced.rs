@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::answer::{Answer, Answers};
-use super::socket::{self, Beat, Event, Interest, Moved, Opening, Poll};
+use super::socket::{self, Beat, Interest, Moved, Opening, Poll, SocketEvent};
 use crate::load::Clock;
 
 /// The shortest time between two beats: at more requests per second several are due at each.
@@ -38,7 +38,7 @@ pub(crate) enum Verdict {
 }
 
 /// Somebody who sends one request after another.
-pub(crate) trait Player {
+pub(crate) trait PacedPlayer {
     /// Adds the next request to `out`, which is empty.
     fn ask(&mut self, out: &mut Vec<u8>);
 
@@ -59,14 +59,14 @@ pub(crate) enum End {
 
 /// A request that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sample {
+pub(crate) struct Exchange {
     /// When it was due.
     pub(crate) due_ns: u64,
     pub(crate) ended_ns: u64,
     pub(crate) end: End,
 }
 
-impl Sample {
+impl Exchange {
     /// From when it was due to its answer, or to the end of waiting for one.
     pub(crate) const fn latency_ns(&self) -> u64 {
         self.ended_ns.saturating_sub(self.due_ns)
@@ -75,7 +75,7 @@ impl Sample {
 
 /// How the players play.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace<'a> {
+pub(crate) struct Pacing<'a> {
     pub(crate) clock: Clock,
     pub(crate) to: SocketAddr,
     pub(crate) from: Option<Ipv4Addr>,
@@ -89,7 +89,7 @@ pub(crate) struct Pace<'a> {
 
 /// A player's connection.
 #[derive(Debug, Default)]
-struct Line {
+struct PacedConnection {
     socket: Option<TcpStream>,
     is_connected: bool,
     answers: Answers,
@@ -101,11 +101,11 @@ struct Line {
     retry_ns: u64,
 }
 
-struct Driver<'a, P, R> {
-    pace: Pace<'a>,
+struct PacedDriver<'a, P, R> {
+    pace: Pacing<'a>,
     poll: Poll,
     players: Vec<P>,
-    lines: Vec<Line>,
+    lines: Vec<PacedConnection>,
     /// Players without a request under way, the one that has been so for longest first.
     idle: VecDeque<usize>,
     busy: usize,
@@ -118,16 +118,16 @@ struct Driver<'a, P, R> {
 ///
 /// # Errors
 /// What the kernel says of a poll or of opening sockets.
-pub(crate) fn drive<P: Player, R: FnMut(Sample)>(
-    pace: Pace<'_>,
+pub(crate) fn drive<P: PacedPlayer, R: FnMut(Exchange)>(
+    pace: Pacing<'_>,
     players: Vec<P>,
     record: R,
 ) -> io::Result<Vec<P>> {
     let poll = Poll::new()?;
     let period = pace.rate.map_or(LOOK, |rate| Duration::from_secs_f64(1.0 / rate).max(BEAT_MIN));
     let beat = Beat::start(&poll, usize::MAX, period)?;
-    let lines = players.iter().map(|_| Line::default()).collect();
-    let mut driver = Driver {
+    let lines = players.iter().map(|_| PacedConnection::default()).collect();
+    let mut driver = PacedDriver {
         pace,
         poll,
         players,
@@ -160,7 +160,7 @@ pub(crate) fn drive<P: Player, R: FnMut(Sample)>(
     Ok(driver.players)
 }
 
-impl<P: Player, R: FnMut(Sample)> Driver<'_, P, R> {
+impl<P: PacedPlayer, R: FnMut(Exchange)> PacedDriver<'_, P, R> {
     /// Whether there is anything to be sent or waited for.
     fn goes_on(&mut self) -> bool {
         if self.pace.is_cut.load(Ordering::Relaxed) {
@@ -168,8 +168,9 @@ impl<P: Player, R: FnMut(Sample)> Driver<'_, P, R> {
         }
         let is_over = self.pace.is_over.load(Ordering::Relaxed);
         let now_ns = self.pace.clock.now_ns();
-        let waits =
-            |line: &Line| line.due_ns.is_some_and(|due_ns| now_ns.saturating_sub(due_ns) < LAST_ANSWERS_NS);
+        let waits = |line: &PacedConnection| {
+            line.due_ns.is_some_and(|due_ns| now_ns.saturating_sub(due_ns) < LAST_ANSWERS_NS)
+        };
         !is_over || self.busy > 0 && self.lines.iter().any(waits)
     }
 
@@ -239,7 +240,7 @@ impl<P: Player, R: FnMut(Sample)> Driver<'_, P, R> {
         Ok(())
     }
 
-    fn happened(&mut self, event: Event) -> io::Result<()> {
+    fn happened(&mut self, event: SocketEvent) -> io::Result<()> {
         let number = event.number;
         let line = &mut self.lines[number];
         let Some(socket) = &line.socket else { return Ok(()) };
@@ -292,7 +293,7 @@ impl<P: Player, R: FnMut(Sample)> Driver<'_, P, R> {
         let due_ns = self.lines[number].due_ns.take();
         if let Some(due_ns) = due_ns {
             self.busy -= 1;
-            (self.record)(Sample { due_ns, ended_ns: self.pace.clock.now_ns(), end });
+            (self.record)(Exchange { due_ns, ended_ns: self.pace.clock.now_ns(), end });
         }
         due_ns.is_some()
     }
@@ -340,7 +341,7 @@ mod tests {
         broken: u32,
     }
 
-    impl Player for Pinging {
+    impl PacedPlayer for Pinging {
         fn ask(&mut self, out: &mut Vec<u8>) {
             out.extend_from_slice(b"ping");
         }
@@ -371,9 +372,9 @@ mod tests {
         let server = thread::Builder::new().spawn(server).expect("a thread");
         let (is_over, is_cut) = (AtomicBool::new(false), AtomicBool::new(false));
         let pace =
-            Pace { clock: Clock::start(), to, from: None, rate: None, is_over: &is_over, is_cut: &is_cut };
+            Pacing { clock: Clock::start(), to, from: None, rate: None, is_over: &is_over, is_cut: &is_cut };
         let mut ends = Vec::new();
-        let record = |sample: Sample| {
+        let record = |sample: Exchange| {
             ends.push(sample.end);
             is_over.store(ends.len() == answers.len(), Ordering::Relaxed);
         };
@@ -396,7 +397,7 @@ mod tests {
 
     #[test]
     fn latency_counts_from_when_a_request_was_due() {
-        let sample = Sample { due_ns: 5, ended_ns: 12, end: End::Broken };
+        let sample = Exchange { due_ns: 5, ended_ns: 12, end: End::Broken };
         assert_eq!(sample.latency_ns(), 7);
     }
 }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::call::{Accounts, Call};
+use super::call::{AccountRange, Call};
 
 /// Source addresses of attackers: 127.0.16.1 and on.
 const SOURCES_FROM: [u8; 4] = [127, 0, 16, 1];
@@ -91,7 +91,7 @@ impl Plan {
 
 /// What the attackers have come to. Read by other threads while they play.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct AttackTally {
     /// Connections that are open now.
     pub(crate) open: AtomicU64,
     pub(crate) connected: AtomicU64,
@@ -111,7 +111,7 @@ pub(crate) struct Tally {
     pub(crate) given_up: AtomicU64,
 }
 
-impl Tally {
+impl AttackTally {
     /// A count as it is now.
     pub(crate) fn read(count: &AtomicU64) -> u64 {
         count.load(Ordering::Relaxed)
@@ -131,7 +131,7 @@ pub(crate) struct Signals {
 pub(crate) struct Target {
     pub(crate) platform: SocketAddr,
     pub(crate) operator: SocketAddr,
-    pub(crate) accounts: Accounts,
+    pub(crate) accounts: AccountRange,
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ const USUAL: Bounds =
 
 /// An attack.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Scenario {
+pub(super) struct AttackScenario {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
     /// Attacking connections, and how many of them are enough for a small run.
@@ -71,8 +71,8 @@ const fn steady(
     attackers: usize,
     small: usize,
     plan: fn(usize) -> Plan,
-) -> Scenario {
-    Scenario {
+) -> AttackScenario {
+    AttackScenario {
         name,
         about,
         attackers,
@@ -92,9 +92,9 @@ const fn unread(
     about: &'static str,
     attackers: usize,
     plan: fn(usize) -> Plan,
-) -> Scenario {
+) -> AttackScenario {
     let bounds = Bounds { kib_per_attacker: Some(KIB_UNREAD), ..USUAL };
-    Scenario { bounds, ..steady(name, about, attackers, 4, plan) }
+    AttackScenario { bounds, ..steady(name, about, attackers, 4, plan) }
 }
 
 const fn a_second() -> Duration {
@@ -102,8 +102,8 @@ const fn a_second() -> Duration {
 }
 
 /// All of them.
-pub(super) const ALL: [Scenario; 18] = [
-    Scenario {
+pub(super) const ALL: [AttackScenario; 18] = [
+    AttackScenario {
         course: Course::IdleEnd,
         keep_alive_ms: Some((6_000, 400)),
         bounds: Bounds { longest_beyond: Some(LONGEST_BEYOND), ..USUAL },
@@ -111,7 +111,7 @@ pub(super) const ALL: [Scenario; 18] = [
             Plan { again: None, waits: true, ..Plan::idle(connections, Call::Balance(OTHERS)) }
         })
     },
-    Scenario {
+    AttackScenario {
         course: Course::Stop,
         bounds: Bounds { ratio: None, ..USUAL },
         ..steady("stop-with-idle", "SIGTERM while connections are idle", 16_000, 40, |connections| Plan {
@@ -119,7 +119,7 @@ pub(super) const ALL: [Scenario; 18] = [
             ..Plan::idle(connections, Call::Balance(OTHERS))
         })
     },
-    Scenario {
+    AttackScenario {
         bounds: Bounds { ratio: Some(RATIO_PIPELINING), ..USUAL },
         ..steady(
             "pipelining",
@@ -138,7 +138,7 @@ pub(super) const ALL: [Scenario; 18] = [
     unread("unread-createtoken", "pipelined createtoken, answers unread", 300, |connections| {
         Plan::unread(connections, Call::CreateToken(OTHERS))
     }),
-    Scenario {
+    AttackScenario {
         lines: (3_000, 100),
         ..unread("unread-statements", "an operator's statements, answers unread", 400, |connections| {
             Plan::unread(connections, Call::Statement)
@@ -147,7 +147,7 @@ pub(super) const ALL: [Scenario; 18] = [
     unread("memory-unread", "pipelined balance, answers unread", 400, |connections| {
         Plan::unread(connections, Call::Balance(OTHERS))
     }),
-    Scenario {
+    AttackScenario {
         course: Course::Places,
         ..steady(
             "places",
@@ -194,7 +194,7 @@ pub(super) const ALL: [Scenario; 18] = [
     steady("token-flood", "createtoken of another platform at full rate", 32, 2, |connections| {
         Plan::flood(connections, Call::CreateToken(ATTACKERS))
     }),
-    Scenario {
+    AttackScenario {
         shards: 2,
         ..steady(
             "deep-pipelines",
@@ -204,13 +204,13 @@ pub(super) const ALL: [Scenario; 18] = [
             |connections| Plan::flood(connections, Call::Balance(ATTACKERS)),
         )
     },
-    Scenario {
+    AttackScenario {
         open_rounds: (100_000, 200),
         ..steady("operator-account", "GET of an account with many open rounds, 50/s", 2, 2, |connections| {
             Plan { depth: 1, per_second: Some(50.0), ..Plan::flood(connections, Call::Account) }
         })
     },
-    Scenario {
+    AttackScenario {
         bounds: Bounds { answers_reach: true, ..USUAL },
         ..steady("large-bodies", "bodies that are too large, sent to their end", 64, 4, |connections| Plan {
             requests: 1,
@@ -236,7 +236,7 @@ pub(super) const ALL: [Scenario; 18] = [
     }),
 ];
 
-impl Scenario {
+impl AttackScenario {
     /// The scenario of this name.
     pub(super) fn named(name: &str) -> Option<&'static Self> {
         ALL.iter().find(|scenario| scenario.name == name)
@@ -309,11 +309,11 @@ mod tests {
     #[test]
     fn every_scenario_has_its_name() {
         for scenario in &ALL {
-            assert_eq!(Scenario::named(scenario.name).map(|found| found.about), Some(scenario.about));
+            assert_eq!(AttackScenario::named(scenario.name).map(|found| found.about), Some(scenario.about));
             assert!(scenario.small <= scenario.attackers, "{}", scenario.name);
             assert_eq!((scenario.plan)(7).connections, 7, "{}", scenario.name);
         }
-        assert!(Scenario::named("nothing").is_none());
+        assert!(AttackScenario::named("nothing").is_none());
     }
 
     #[test]

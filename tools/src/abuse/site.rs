@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::net::{AddressFamily, SocketType};
 
 use super::answer::Answers;
-use super::call::{self, ATTACKERS, Accounts, GAME, OPERATOR_TOKEN, OTHERS, Platform};
+use super::call::{self, ATTACKERS, AccountRange, GAME, OPERATOR_TOKEN, OTHERS, Platform};
 use super::socket::{self, Moved};
 use crate::child::Server;
 
@@ -25,7 +25,7 @@ pub(crate) const FUNDS: u64 = 1_000_000;
 
 /// How a server is started.
 #[derive(Clone, Debug)]
-pub(crate) struct Site {
+pub(crate) struct ServerSetup {
     pub(crate) binary: PathBuf,
     /// Below it are the configuration and the data.
     pub(crate) home: PathBuf,
@@ -36,7 +36,7 @@ pub(crate) struct Site {
     pub(crate) sections: String,
 }
 
-impl Site {
+impl ServerSetup {
     /// Where its data are.
     pub(crate) fn data(&self) -> PathBuf {
         self.home.join("data")
@@ -100,7 +100,7 @@ pub(crate) fn empty(path: &Path) -> Result<(), String> {
 ///
 /// # Errors
 /// A sentence, where the server does not do so.
-pub(crate) fn make_accounts(operator: SocketAddr, accounts: Accounts) -> Result<(), String> {
+pub(crate) fn make_accounts(operator: SocketAddr, accounts: AccountRange) -> Result<(), String> {
     let mut client = Client::connect(operator, None)?;
     for number in accounts.first..accounts.first + accounts.count {
         let account = call::account(number);
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn configurations() {
-        let site = Site {
+        let site = ServerSetup {
             binary: PathBuf::from("purser"),
             home: PathBuf::from("/nowhere"),
             shards: 1,

@@ -113,7 +113,7 @@ impl Interest {
 
 /// What has become of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Event {
+pub(crate) struct SocketEvent {
     /// What it was added as.
     pub(crate) number: usize,
     pub(crate) is_readable: bool,
@@ -157,7 +157,7 @@ impl Poll {
     ///
     /// # Errors
     /// What the kernel says.
-    pub(crate) fn wait(&mut self, longest: Duration, into: &mut Vec<Event>) -> io::Result<()> {
+    pub(crate) fn wait(&mut self, longest: Duration, into: &mut Vec<SocketEvent>) -> io::Result<()> {
         let longest = Timespec { tv_sec: longest.as_secs() as i64, tv_nsec: longest.subsec_nanos().into() };
         self.events.clear();
         match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), Some(&longest)) {
@@ -166,7 +166,7 @@ impl Poll {
         }
         into.extend(self.events.iter().map(|event| {
             let flags = event.flags;
-            Event {
+            SocketEvent {
                 number: event.data.u64() as usize,
                 is_readable: flags.intersects(EventFlags::IN | EventFlags::RDHUP),
                 is_writable: flags.contains(EventFlags::OUT),

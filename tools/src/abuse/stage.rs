@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::call::{ATTACKERS, Accounts, Call, OTHERS};
-use super::others::{Manner, OTHERS_FROM, Others, Waits};
-use super::plan::{Plan, Signals, Tally, Target, Then};
-use super::scenario::{Course, Scenario};
-use super::site::{self, Client, Site};
-use super::table::{self, Round};
-use super::watch::Look;
+use super::call::{ATTACKERS, AccountRange, Call, OTHERS};
+use super::others::{BystanderManner, OTHERS_FROM, Others, Waits};
+use super::plan::{AttackTally, Plan, Signals, Target, Then};
+use super::scenario::{AttackScenario, Course};
+use super::site::{self, Client, ServerSetup};
+use super::table::{self, ScenarioRound};
+use super::watch::ServerHoldings;
 use super::{Arguments, Baseline, attack};
 use crate::child::{self, Server};
 use crate::load::Clock;
@@ -39,11 +39,11 @@ pub(super) struct Bench<'a> {
 }
 
 /// A server that is attacked, and what is known of it.
-struct Stage<'a> {
+struct AttackedServer<'a> {
     bench: &'a Bench<'a>,
-    scenario: &'static Scenario,
+    scenario: &'static AttackScenario,
     server: Server,
-    round: Round,
+    round: ScenarioRound,
 }
 
 impl Bench<'_> {
@@ -51,24 +51,30 @@ impl Bench<'_> {
     ///
     /// # Errors
     /// A sentence: a server that does not start or end well, or a signal.
-    pub(super) fn play(&self, scenario: &'static Scenario, attackers: usize) -> Result<Round, String> {
+    pub(super) fn play(
+        &self,
+        scenario: &'static AttackScenario,
+        attackers: usize,
+    ) -> Result<ScenarioRound, String> {
         let home = self.scratch.join(scenario.name);
         site::empty(&home)?;
         let is_small = self.arguments.small;
         let mut sections = self.sections.clone();
         if let Some(keep_alive) = scenario.keep_alive_ms {
-            let keep_alive_ms = Scenario::of(keep_alive, is_small);
+            let keep_alive_ms = AttackScenario::of(keep_alive, is_small);
             sections.push_str(&format!("\n[timeouts]\nkeep_alive_ms = {keep_alive_ms}\n"));
         }
         let (binary, has_cores, shards) = (self.binary.clone(), self.has_cores, scenario.shards);
-        let server = Site { binary, home: home.clone(), shards, has_cores, sections }.start()?;
+        let server = ServerSetup { binary, home: home.clone(), shards, has_cores, sections }.start()?;
         for accounts in self.arguments.accounts() {
             site::make_accounts(server.operator(), accounts)?;
         }
-        let mut stage = Stage { bench: self, scenario, server, round: Round::default() };
-        stage
-            .furnish(Scenario::of(scenario.lines, is_small), Scenario::of(scenario.open_rounds, is_small))?;
-        let manner = Manner {
+        let mut stage = AttackedServer { bench: self, scenario, server, round: ScenarioRound::default() };
+        stage.furnish(
+            AttackScenario::of(scenario.lines, is_small),
+            AttackScenario::of(scenario.open_rounds, is_small),
+        )?;
+        let manner = BystanderManner {
             connections: 8,
             rate: f64::from(self.arguments.rate),
             accounts: self.arguments.accounts()[1],
@@ -76,7 +82,7 @@ impl Bench<'_> {
         };
         let others = Others::start(self.clock, stage.server.platform(), manner)?;
         let before = stage.baseline()?;
-        stage.round.held_before = Look::at(stage.server.pid());
+        stage.round.held_before = ServerHoldings::at(stage.server.pid());
         let (during, others) = stage.attack((scenario.plan)(attackers), others)?;
         let samples = match others {
             Some(others) => others.stop()?,
@@ -86,7 +92,7 @@ impl Bench<'_> {
             stage.round.before = Waits::of(&samples, before);
             stage.round.during = Waits::of(&samples, during);
         }
-        let Stage { server, round, .. } = stage;
+        let AttackedServer { server, round, .. } = stage;
         // One that was told to stop has ended; how is still to be seen.
         server.stop()?;
         site::empty(&home)?;
@@ -97,7 +103,7 @@ impl Bench<'_> {
     fn watch(
         &self,
         pid: u32,
-        held: &mut Look,
+        held: &mut ServerHoldings,
         longest: Duration,
         is_done: impl Fn() -> bool,
     ) -> Result<bool, String> {
@@ -109,14 +115,14 @@ impl Bench<'_> {
             if self.clock.now_ns() >= until_ns {
                 return Ok(false);
             }
-            *held = held.most(Look::at(pid));
+            *held = held.most(ServerHoldings::at(pid));
             thread::sleep(LOOK);
         }
         Ok(true)
     }
 }
 
-impl Stage<'_> {
+impl AttackedServer<'_> {
     fn target(&self) -> Target {
         let [accounts, _] = self.bench.arguments.accounts();
         Target { platform: self.server.platform(), operator: self.server.operator(), accounts }
@@ -130,9 +136,9 @@ impl Stage<'_> {
             if count == 0 {
                 continue;
             }
-            let (signals, tally) = (Signals::default(), Tally::default());
+            let (signals, tally) = (Signals::default(), AttackTally::default());
             let plans = [Plan { requests: count, again: None, sources: 0, ..Plan::flood(1, call) }];
-            let target = Target { accounts: Accounts { first: 1, count: 1 }, ..self.target() };
+            let target = Target { accounts: AccountRange { first: 1, count: 1 }, ..self.target() };
             thread::scope(|scope| {
                 // Numbers of attacks that follow begin at 0.
                 let attack =
@@ -140,11 +146,14 @@ impl Stage<'_> {
                 let thread = thread::Builder::new().name("furnisher".to_owned()).spawn_scoped(scope, attack);
                 thread.map_err(|error| format!("no thread can be started: {error}"))?;
                 let answers = || {
-                    Tally::read(&tally.good) + Tally::read(&tally.refused) + Tally::read(&tally.wrong)
+                    AttackTally::read(&tally.good)
+                        + AttackTally::read(&tally.refused)
+                        + AttackTally::read(&tally.wrong)
                         >= count
-                        || Tally::read(&tally.ended) > 0
+                        || AttackTally::read(&tally.ended) > 0
                 };
-                let watched = self.bench.watch(self.server.pid(), &mut Look::default(), SETTLE, answers);
+                let watched =
+                    self.bench.watch(self.server.pid(), &mut ServerHoldings::default(), SETTLE, answers);
                 signals.is_over.store(true, Ordering::Relaxed);
                 watched.map(drop)
             })?;
@@ -157,8 +166,8 @@ impl Stage<'_> {
         let (clock, duration) = (self.bench.clock, self.bench.arguments.duration());
         let polite = Plan { depth: 1, ..Plan::flood(32, Call::Balance(ATTACKERS)) };
         let plans: &[Plan] = if self.bench.arguments.baseline == Baseline::Busy { &[polite] } else { &[] };
-        let (signals, tally) = (Signals::default(), Tally::default());
-        let mut looked = Look::default();
+        let (signals, tally) = (Signals::default(), AttackTally::default());
+        let mut looked = ServerHoldings::default();
         thread::scope(|scope| {
             self.spawn(scope, plans, &signals, &tally)?;
             // The first requests pay for what is cold.
@@ -178,7 +187,7 @@ impl Stage<'_> {
         scope: &'scope thread::Scope<'scope, '_>,
         plans: &'scope [Plan],
         signals: &'scope Signals,
-        tally: &'scope Tally,
+        tally: &'scope AttackTally,
     ) -> Result<(), String> {
         if plans.is_empty() {
             return Ok(());
@@ -191,7 +200,7 @@ impl Stage<'_> {
 
     /// Attacks; says when the others are to be looked at, and gives them back unless they were ended.
     fn attack(&mut self, plan: Plan, others: Others) -> Result<(Range<u64>, Option<Others>), String> {
-        let (signals, tally, plans) = (Signals::default(), Tally::default(), [plan]);
+        let (signals, tally, plans) = (Signals::default(), AttackTally::default(), [plan]);
         let applied = self.applied();
         let mut others = Some(others);
         let during = thread::scope(|scope| {
@@ -209,15 +218,15 @@ impl Stage<'_> {
         &mut self,
         plan: Plan,
         signals: &Signals,
-        tally: &Tally,
+        tally: &AttackTally,
         others: &mut Option<Others>,
     ) -> Result<Range<u64>, String> {
         let (bench, pid) = (self.bench, self.server.pid());
         let (clock, duration) = (bench.clock, bench.arguments.duration());
         let attackers = plan.connections as u64;
-        let mut held = Look::default();
+        let mut held = ServerHoldings::default();
         let began_ns = clock.now_ns();
-        let read = Tally::read;
+        let read = AttackTally::read;
         match self.scenario.course {
             Course::Steady => {
                 let mut open = 0;
@@ -274,7 +283,7 @@ impl Stage<'_> {
         let began_ns = clock.now_ns();
         child::terminate(pid)?;
         let is_over = || !Path::new(&format!("/proc/{pid}/exe")).exists();
-        if !self.bench.watch(pid, &mut Look::default(), SETTLE, is_over)? {
+        if !self.bench.watch(pid, &mut ServerHoldings::default(), SETTLE, is_over)? {
             return Err("the server did not end".to_owned());
         }
         self.round.notes.push(("ended after", table::time(clock.now_ns() - began_ns)));
@@ -327,8 +336,8 @@ impl Stage<'_> {
         metrics::sum(&text, "purser_journal_records_total", &[])
     }
 
-    fn note(&mut self, plan: Plan, tally: &Tally, applied_before: Option<f64>) {
-        let read = Tally::read;
+    fn note(&mut self, plan: Plan, tally: &AttackTally, applied_before: Option<f64>) {
+        let read = AttackTally::read;
         self.round.wrong = read(&tally.wrong);
         self.round.unanswered = read(&tally.cut);
         let counts = [

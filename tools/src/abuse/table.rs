@@ -3,17 +3,17 @@
 use std::fmt::Write as _;
 
 use super::others::Waits;
-use super::scenario::{Bounds, Scenario};
-use super::watch::Look;
+use super::scenario::{AttackScenario, Bounds};
+use super::watch::ServerHoldings;
 
 /// What one round of a scenario has come to.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Round {
+pub(super) struct ScenarioRound {
     pub(super) before: Waits,
     pub(super) during: Waits,
     /// What the server held before the attack, and the most during it.
-    pub(super) held_before: Look,
-    pub(super) held: Look,
+    pub(super) held_before: ServerHoldings,
+    pub(super) held: ServerHoldings,
     /// Attacking connections that were open at most.
     pub(super) open: u64,
     /// New clients that were turned away.
@@ -29,9 +29,9 @@ pub(super) struct Round {
 /// A scenario that was measured.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
-    pub(super) scenario: &'static Scenario,
+    pub(super) scenario: &'static AttackScenario,
     pub(super) attackers: usize,
-    pub(super) rounds: Vec<Round>,
+    pub(super) rounds: Vec<ScenarioRound>,
 }
 
 /// The middle of some values; the upper one of two.
@@ -40,7 +40,7 @@ fn median<T: PartialOrd + Copy>(mut values: Vec<T>) -> Option<T> {
     values.get(values.len() / 2).copied()
 }
 
-impl Round {
+impl ScenarioRound {
     /// The others' p99 during the attack in times of that before.
     fn ratio(&self) -> Option<f64> {
         (self.before.p99_ns > 0 && self.during.p99_ns > 0)
@@ -72,12 +72,12 @@ impl Round {
 }
 
 impl Row {
-    fn of(&self, of: impl Fn(&Round) -> u64) -> u64 {
+    fn of(&self, of: impl Fn(&ScenarioRound) -> u64) -> u64 {
         median(self.rounds.iter().map(of).collect()).unwrap_or(0)
     }
 
     fn ratio(&self) -> Option<f64> {
-        median(self.rounds.iter().filter_map(Round::ratio).collect())
+        median(self.rounds.iter().filter_map(ScenarioRound::ratio).collect())
     }
 
     /// The bounds that the medians of the rounds don't keep, and what no round may have: a sentence each.
@@ -90,7 +90,7 @@ impl Row {
             misses.push(format!("p99 ×{found:.1}, bound ×{bound}"));
         }
         if let Some(bound) = longest_beyond {
-            let found = self.of(Round::beyond_ns);
+            let found = self.of(ScenarioRound::beyond_ns);
             if found > bound.as_nanos() as u64 {
                 misses.push(format!(
                     "longest wait {} beyond, bound {}",
@@ -100,12 +100,12 @@ impl Row {
             }
         }
         if let Some(bound) = kib_per_attacker {
-            let found = self.of(Round::kib_per_attacker);
+            let found = self.of(ScenarioRound::kib_per_attacker);
             if found > bound {
                 misses.push(format!("{found} KiB per attacker, bound {bound}"));
             }
         }
-        let failed = self.of(Round::failed);
+        let failed = self.of(ScenarioRound::failed);
         if failed > 0 {
             misses.push(format!("{failed} of the others' requests failed"));
         }
@@ -180,7 +180,7 @@ pub(super) fn table(rows: &[Row], is_judged: bool) -> String {
                 time(row.of(|round| of(&round.during)))
             )
         };
-        let mib = |of: fn(&Round) -> u64| row.of(of) / 1_048_576;
+        let mib = |of: fn(&ScenarioRound) -> u64| row.of(of) / 1_048_576;
         let misses = row.misses();
         let verdict = match misses.is_empty() {
             _ if !is_judged => "not judged".to_owned(),
@@ -207,7 +207,7 @@ pub(super) fn table(rows: &[Row], is_judged: bool) -> String {
             ),
             match row.of(|round| round.open) {
                 0 => "–".to_owned(),
-                open => (row.of(Round::socket_growth) / open / 1_024).to_string(),
+                open => (row.of(ScenarioRound::socket_growth) / open / 1_024).to_string(),
             },
             row.of(|round| round.held.files).to_string(),
             verdict,
@@ -236,18 +236,18 @@ mod tests {
         Waits { requests: 100, p50_ns: p99_ns / 2, p99_ns, most_ns, ..Waits::default() }
     }
 
-    fn row(name: &str, rounds: Vec<Round>) -> Row {
-        let scenario = Scenario::named(name).expect("a scenario");
+    fn row(name: &str, rounds: Vec<ScenarioRound>) -> Row {
+        let scenario = AttackScenario::named(name).expect("a scenario");
         Row { scenario, attackers: scenario.attackers, rounds }
     }
 
     #[track_caller]
-    fn check(name: &str, round: Round, expect: &[&str]) {
+    fn check(name: &str, round: ScenarioRound, expect: &[&str]) {
         assert_eq!(row(name, vec![round]).misses(), expect, "{name}");
     }
 
-    fn round(before: Waits, during: Waits) -> Round {
-        Round { before, during, open: 100, ..Round::default() }
+    fn round(before: Waits, during: Waits) -> ScenarioRound {
+        ScenarioRound { before, during, open: 100, ..ScenarioRound::default() }
     }
 
     #[test]
@@ -262,14 +262,15 @@ mod tests {
             round(waits(ms, ms), waits(ms, 27 * ms)),
             &["longest wait 26.0 ms beyond, bound 25.0 ms"],
         );
-        let held = Look { resident_bytes: 100 * 400 * 1_024, files: 9, socket_bytes: 100 * 113 * 1_024 };
-        let unread = Round { held, ..round(waits(ms, ms), waits(ms, ms)) };
+        let held =
+            ServerHoldings { resident_bytes: 100 * 400 * 1_024, files: 9, socket_bytes: 100 * 113 * 1_024 };
+        let unread = ScenarioRound { held, ..round(waits(ms, ms), waits(ms, ms)) };
         check("memory-unread", unread.clone(), &["513 KiB per attacker, bound 512"]);
         check("token-flood", unread, &[]);
         let during = Waits { refused: 1, broken: 2, ..waits(ms, ms) };
-        let places = Round { kept_out: 3, ..round(waits(ms, ms), during) };
+        let places = ScenarioRound { kept_out: 3, ..round(waits(ms, ms), during) };
         check("places", places, &["6 of the others' requests failed"]);
-        let large = Round { unanswered: 4, ..round(waits(ms, ms), waits(ms, ms)) };
+        let large = ScenarioRound { unanswered: 4, ..round(waits(ms, ms), waits(ms, ms)) };
         check("large-bodies", large, &["4 answers did not reach their client"]);
         check("stop-with-idle", round(waits(ms, ms), Waits::default()), &[]);
     }
@@ -286,7 +287,7 @@ mod tests {
     #[test]
     fn faults_count_in_a_small_run() {
         let during = Waits { broken: 1, wrong: Some(("404".to_owned(), 2)), ..waits(1, 1) };
-        let row = row("places", vec![Round { kept_out: 1, wrong: 3, ..round(waits(1, 1), during) }]);
+        let row = row("places", vec![ScenarioRound { kept_out: 1, wrong: 3, ..round(waits(1, 1), during) }]);
         assert_eq!(row.faults(false).len(), 2);
         assert_eq!(row.faults(true).len(), 4);
     }

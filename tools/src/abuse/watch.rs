@@ -6,7 +6,7 @@ use crate::proc;
 
 /// What a server holds at one time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Look {
+pub(crate) struct ServerHoldings {
     pub(crate) resident_bytes: u64,
     /// Descriptors of the process. Connections have places in the ring's own table and are none of them.
     pub(crate) files: u64,
@@ -14,7 +14,7 @@ pub(crate) struct Look {
     pub(crate) socket_bytes: u64,
 }
 
-impl Look {
+impl ServerHoldings {
     /// Looks at the process of this id; 0 for what can't be read.
     pub(crate) fn at(pid: u32) -> Self {
         let process = proc::process(pid);
@@ -61,13 +61,14 @@ mod tests {
 
     #[test]
     fn this_process() {
-        let look = Look::at(std::process::id());
+        let look = ServerHoldings::at(std::process::id());
         assert!(look.resident_bytes > 0 && look.files > 2, "{look:?}");
     }
 
     #[test]
     fn the_most_of_each() {
-        let look = |resident_bytes, files, socket_bytes| Look { resident_bytes, files, socket_bytes };
+        let look =
+            |resident_bytes, files, socket_bytes| ServerHoldings { resident_bytes, files, socket_bytes };
         assert_eq!(look(1, 5, 3).most(look(4, 2, 3)), look(4, 5, 3));
     }
 }

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::player::Counts;
-use super::record::{Peak, Record, Second};
+use super::player::AuditCounts;
+use super::record::{Peak, Second, SoakRecord};
 use crate::facts::{self, Facts};
 use crate::plot::{Axis, Figure, Hue, Panel, Series, Style, Unit};
 
@@ -14,15 +14,15 @@ use crate::plot::{Axis, Figure, Hue, Panel, Series, Style, Unit};
 const POINTS_MAX: usize = 900;
 
 /// What a soak has come to.
-pub(super) struct Page<'a> {
+pub(super) struct SoakPage<'a> {
     pub(super) facts: &'a Facts,
     pub(super) players: u32,
     pub(super) hostile: usize,
     /// Requests per second that the players could be given by themselves, where that was measured.
     pub(super) capacity: Option<f64>,
     pub(super) rate: f64,
-    pub(super) counts: &'a Counts,
-    pub(super) record: &'a Record,
+    pub(super) counts: &'a AuditCounts,
+    pub(super) record: &'a SoakRecord,
     pub(super) kills: u64,
     /// From a kill until the server served again, in nanoseconds.
     pub(super) restarts_ns: &'a [u64],
@@ -32,7 +32,7 @@ pub(super) struct Page<'a> {
     pub(super) findings: &'a [String],
 }
 
-impl Page<'_> {
+impl SoakPage<'_> {
     /// Writes the page and its picture.
     ///
     /// # Errors
@@ -116,7 +116,7 @@ fn figure(seconds: &[Second]) -> Figure {
         }
         Series::new(label, Style::Line, hue, points)
     };
-    let held = |of: fn(&crate::abuse::watch::Look) -> u64| {
+    let held = |of: fn(&crate::abuse::watch::ServerHoldings) -> u64| {
         move |second: &Second| second.held.as_ref().map_or(f64::NAN, |look| of(look) as f64)
     };
     let panel = |title: &str, y: Axis, series: Vec<Series>| Panel {
@@ -157,11 +157,12 @@ fn figure(seconds: &[Second]) -> Figure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::abuse::watch::Look;
+    use crate::abuse::watch::ServerHoldings;
 
     #[test]
     fn a_kill_leaves_a_gap() {
-        let second = |at| Second { at, answered: 7, p99_ns: 1_000, refused: 0, held: Some(Look::default()) };
+        let second =
+            |at| Second { at, answered: 7, p99_ns: 1_000, refused: 0, held: Some(ServerHoldings::default()) };
         let figure = figure(&[second(10), second(11), second(15), second(16)]);
         let points = &figure.panels[0].series[0].points;
         assert_eq!(points.len(), 5);
@@ -172,12 +173,12 @@ mod tests {
     #[test]
     fn pages_and_pictures() {
         let directory = tempfile::tempdir().expect("a directory");
-        let (counts, facts) = (Counts::default(), Facts::read(directory.path()));
+        let (counts, facts) = (AuditCounts::default(), Facts::read(directory.path()));
         counts.lost.store(3, Ordering::Relaxed);
-        let mut record = Record::default();
+        let mut record = SoakRecord::default();
         record.seconds =
             (0..3).map(|at| Second { at, answered: 1, p99_ns: 1, ..Second::default() }).collect();
-        let page = Page {
+        let page = SoakPage {
             facts: &facts,
             players: 19,
             hostile: 1,
@@ -187,7 +188,7 @@ mod tests {
             record: &record,
             kills: 1,
             restarts_ns: &[2_500_000_000],
-            peaks: &[Peak { held: Look { resident_bytes: 64 << 20, files: 20, socket_bytes: 0 } }],
+            peaks: &[Peak { held: ServerHoldings { resident_bytes: 64 << 20, files: 20, socket_bytes: 0 } }],
             hostile_notes: "nothing",
             findings: &["3 were lost".to_owned()],
         };

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::operation::{Funds, Operation};
 use crate::abuse::answer::{Answer, text_after};
 use crate::abuse::call;
-use crate::abuse::paced::{Player, Verdict};
+use crate::abuse::paced::{PacedPlayer, Verdict};
 use crate::load::Clock;
 
 /// Requests that are kept to be repeated.
@@ -29,18 +29,18 @@ const FINDINGS_MAX: usize = 4;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Ask {
+enum SoakRequest {
     /// An operation for the first time, or again since it was not answered: it is to be there once.
     Once(Operation),
     /// One that was answered: it must change nothing.
     Repeat(Operation),
     /// The balance, where the operation that follows in the queue may have been done already.
-    Look,
+    Balance,
 }
 
 /// What auditors have found, and how much they looked at. Shared by all players.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct AuditCounts {
     /// Changes of balance that were acknowledged.
     pub(super) acknowledged: AtomicU64,
     /// Requests without an answer that were asked again, and how many of them had been done.
@@ -65,12 +65,12 @@ fn add(count: &AtomicU64, more: i64) {
 pub(super) struct Audited<'a> {
     number: u32,
     clock: Clock,
-    counts: &'a Counts,
+    counts: &'a AuditCounts,
     funds: Funds,
     /// The last id that was used.
     id: u64,
-    queue: VecDeque<Ask>,
-    under_way: Option<Ask>,
+    queue: VecDeque<SoakRequest>,
+    under_way: Option<SoakRequest>,
     /// What was asked and not answered, and moves money. It is asked again, at the head of the queue.
     in_doubt: Option<Operation>,
     /// Requests that may be repeated, with the time of their answer.
@@ -83,7 +83,7 @@ pub(super) struct Audited<'a> {
 
 impl<'a> Audited<'a> {
     /// The player of the account with this number, which has been given `minor`.
-    pub(super) fn new(number: u32, minor: i64, clock: Clock, counts: &'a Counts) -> Self {
+    pub(super) fn new(number: u32, minor: i64, clock: Clock, counts: &'a AuditCounts) -> Self {
         Self {
             number,
             clock,
@@ -103,21 +103,22 @@ impl<'a> Audited<'a> {
     /// The server has been killed and started again.
     pub(super) fn restarted(&mut self) {
         self.is_token_lost = true;
-        self.queue.retain(|ask| !matches!(ask, Ask::Look | Ask::Repeat(_)));
+        self.queue.retain(|ask| !matches!(ask, SoakRequest::Balance | SoakRequest::Repeat(_)));
         let recent_ns = self.clock.now_ns().saturating_sub(REPEATED_NS);
         let recent = self.past.iter().filter(|(at_ns, _)| *at_ns >= recent_ns).rev().take(REPEATS);
-        let repeats: Vec<Ask> = recent.map(|(_, operation)| Ask::Repeat(operation.clone())).collect();
+        let repeats: Vec<SoakRequest> =
+            recent.map(|(_, operation)| SoakRequest::Repeat(operation.clone())).collect();
         // What is in doubt is first in the queue, and is looked at before it is asked again.
         let behind = usize::from(self.in_doubt.is_some());
         for repeat in repeats {
             self.queue.insert(behind, repeat);
         }
-        self.queue.push_front(Ask::Look);
+        self.queue.push_front(SoakRequest::Balance);
     }
 
     /// Whether it has looked at its account since the last restart.
     pub(super) fn has_looked(&self) -> bool {
-        !self.queue.contains(&Ask::Look) && self.under_way != Some(Ask::Look)
+        !self.queue.contains(&SoakRequest::Balance) && self.under_way != Some(SoakRequest::Balance)
     }
 
     /// What was wrong.
@@ -126,9 +127,9 @@ impl<'a> Audited<'a> {
     }
 
     /// Remembers what may have been done, where it moves money. Says whether it does.
-    fn doubt(&mut self, ask: &Ask) -> bool {
+    fn doubt(&mut self, ask: &SoakRequest) -> bool {
         match ask {
-            Ask::Once(operation) if operation.moves() != 0 => {
+            SoakRequest::Once(operation) if operation.moves() != 0 => {
                 self.in_doubt = Some(operation.clone());
                 true
             }
@@ -178,7 +179,7 @@ impl<'a> Audited<'a> {
             Operation::Credit { id: credit, minor: minor(credit) },
             Operation::Alert { id: alert },
         ];
-        self.queue.extend(operations.map(Ask::Once));
+        self.queue.extend(operations.map(SoakRequest::Once));
     }
 
     fn find(&mut self, sentence: String) -> Verdict {
@@ -200,7 +201,7 @@ impl<'a> Audited<'a> {
         self.find(format!("{told:?} and not {expect:?}, after {what:?}"))
     }
 
-    fn look(&mut self, told: Funds) -> Verdict {
+    fn check_balance(&mut self, told: Funds) -> Verdict {
         add(&self.counts.looked_at, 1);
         let in_doubt = self.in_doubt.clone();
         let after = in_doubt.as_ref().map_or(self.funds, |operation| self.funds.moved(operation.moves()));
@@ -211,7 +212,7 @@ impl<'a> Audited<'a> {
         let verdict = self.compare(told, &[before, after], &in_doubt);
         if verdict != Verdict::Good {
             // A repeat of what was lost would be done anew, and be taken for something that was done twice.
-            self.queue.retain(|ask| !matches!(ask, Ask::Repeat(_)));
+            self.queue.retain(|ask| !matches!(ask, SoakRequest::Repeat(_)));
             self.past.clear();
         }
         verdict
@@ -259,15 +260,17 @@ impl<'a> Audited<'a> {
     }
 }
 
-impl Player for Audited<'_> {
+impl PacedPlayer for Audited<'_> {
     fn ask(&mut self, out: &mut Vec<u8>) {
         if self.queue.is_empty() {
             self.plan_session();
         }
         let ask = self.queue.pop_front().expect("a session was planned");
         match &ask {
-            Ask::Once(operation) | Ask::Repeat(operation) => operation.write(self.number, &self.token, out),
-            Ask::Look => Operation::Balance.write(self.number, "", out),
+            SoakRequest::Once(operation) | SoakRequest::Repeat(operation) => {
+                operation.write(self.number, &self.token, out)
+            }
+            SoakRequest::Balance => Operation::Balance.write(self.number, "", out),
         }
         self.under_way = Some(ask);
     }
@@ -280,8 +283,9 @@ impl Player for Audited<'_> {
             self.queue.push_front(ask);
             return Verdict::Refused;
         }
-        let is_over =
-            ask == Ask::Once(Operation::RedeemToken) && self.is_token_lost && answer.code() == Some(-3);
+        let is_over = ask == SoakRequest::Once(Operation::RedeemToken)
+            && self.is_token_lost
+            && answer.code() == Some(-3);
         if is_over {
             return Verdict::Good;
         }
@@ -290,10 +294,10 @@ impl Player for Audited<'_> {
             return self.find(format!("{ask:?}: {} {text}", answer.status));
         }
         match ask {
-            Ask::Once(operation) => self.once(operation, answer),
-            Ask::Repeat(operation) => self.repeat(&operation, answer),
-            Ask::Look => match Funds::told(answer.body) {
-                Some(told) => self.look(told),
+            SoakRequest::Once(operation) => self.once(operation, answer),
+            SoakRequest::Repeat(operation) => self.repeat(&operation, answer),
+            SoakRequest::Balance => match Funds::told(answer.body) {
+                Some(told) => self.check_balance(told),
                 None => self.find("a balance without funds".to_owned()),
             },
         }
@@ -301,12 +305,12 @@ impl Player for Audited<'_> {
 
     fn broken(&mut self) {
         let Some(ask) = self.under_way.take() else { return };
-        self.is_token_lost |= matches!(ask, Ask::Once(Operation::RedeemToken));
+        self.is_token_lost |= matches!(ask, SoakRequest::Once(Operation::RedeemToken));
         let is_in_doubt = self.doubt(&ask);
         self.queue.push_front(ask);
         if is_in_doubt {
             add(&self.counts.in_doubt, 1);
-            self.queue.push_front(Ask::Look);
+            self.queue.push_front(SoakRequest::Balance);
         }
     }
 }
@@ -327,8 +331,8 @@ mod tests {
         }
 
         /// Applies what is asked, once.
-        fn apply(&mut self, ask: &Ask, request: &[u8]) {
-            if let Ask::Once(operation) = ask
+        fn apply(&mut self, ask: &SoakRequest, request: &[u8]) {
+            if let SoakRequest::Once(operation) = ask
                 && operation.moves() != 0
                 && !self.done.iter().any(|done| done == request)
             {
@@ -373,7 +377,7 @@ mod tests {
 
     #[test]
     fn a_server_that_keeps_its_word_is_not_blamed() {
-        let counts = Counts::default();
+        let counts = AuditCounts::default();
         let (mut player, mut wallet) = (Audited::new(1, 1_000_000, Clock::start(), &counts), Wallet::new());
         for number in 0..300_u32 {
             let (arrives, is_answered) = (number % 7 != 3, number % 5 != 2);
@@ -396,7 +400,7 @@ mod tests {
     /// Plays for a while, has the wallet changed, and says what was found: lost, twice, findings.
     #[track_caller]
     fn check_harm(harm: fn(&mut Wallet), expect: (u64, u64)) {
-        let counts = Counts::default();
+        let counts = AuditCounts::default();
         let (mut player, mut wallet) = (Audited::new(1, 1_000_000, Clock::start(), &counts), Wallet::new());
         for _ in 0..20 {
             step(&mut player, &mut wallet, true, true);
@@ -419,7 +423,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_asked_again() {
-        let counts = Counts::default();
+        let counts = AuditCounts::default();
         let mut player = Audited::new(1, 100, Clock::start(), &counts);
         let (mut first, mut second) = (Vec::new(), Vec::new());
         player.ask(&mut first);

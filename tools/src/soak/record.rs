@@ -1,7 +1,7 @@
 //! What a soak does from second to second, and whether what a server holds stays flat.
 
-use crate::abuse::paced::{End, Sample, Verdict};
-use crate::abuse::watch::Look;
+use crate::abuse::paced::{End, Exchange, Verdict};
+use crate::abuse::watch::ServerHoldings;
 
 /// A second of the run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -11,12 +11,12 @@ pub(super) struct Second {
     pub(super) answered: u64,
     pub(super) p99_ns: u64,
     pub(super) refused: u64,
-    pub(super) held: Option<Look>,
+    pub(super) held: Option<ServerHoldings>,
 }
 
 /// Everything that was seen.
 #[derive(Debug, Default)]
-pub(super) struct Record {
+pub(super) struct SoakRecord {
     pub(super) seconds: Vec<Second>,
     latencies: Vec<u64>,
     now: Second,
@@ -27,9 +27,9 @@ pub(super) struct Record {
     pub(super) wrong: u64,
 }
 
-impl Record {
+impl SoakRecord {
     /// Takes note of a request that has ended. What breaks once the server is killed was meant to.
-    pub(super) fn take(&mut self, sample: &Sample, killed_ns: Option<u64>) {
+    pub(super) fn take(&mut self, sample: &Exchange, killed_ns: Option<u64>) {
         let second = sample.ended_ns / 1_000_000_000;
         if second != self.now.at {
             self.flush();
@@ -75,7 +75,7 @@ impl Record {
     }
 
     /// Adds what the server held, each with the second of it. One in which it lived and answered nothing is a second, too.
-    pub(super) fn add_looks(&mut self, looks: &[(u64, Look)]) {
+    pub(super) fn add_looks(&mut self, looks: &[(u64, ServerHoldings)]) {
         for (at, look) in looks {
             let place = self.seconds.partition_point(|second| second.at < *at);
             if self.seconds.get(place).is_none_or(|second| second.at != *at) {
@@ -89,7 +89,7 @@ impl Record {
 /// What a server held at most between two starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Peak {
-    pub(super) held: Look,
+    pub(super) held: ServerHoldings,
 }
 
 /// How much more than in the second life of the server may be held in its last one, in percent.
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn seconds() {
-        let mut record = Record::default();
+        let mut record = SoakRecord::default();
         let good = || End::Told(Verdict::Good);
         for (due_ns, ended_ns, end) in [
             (1_000_000_000, 1_000_000_007, good()),
@@ -132,12 +132,12 @@ mod tests {
             (2_000_000_000, 2_600_000_000, End::Broken),
             (3_000_000_000, 3_000_000_001, End::Told(Verdict::Wrong("no".to_owned()))),
         ] {
-            record.take(&Sample { due_ns, ended_ns, end }, Some(2_500_000_000));
+            record.take(&Exchange { due_ns, ended_ns, end }, Some(2_500_000_000));
         }
         record.flush();
-        let look = Look { files: 5, ..Look::default() };
+        let look = ServerHoldings { files: 5, ..ServerHoldings::default() };
         record.add_looks(&[(2, look), (9, look)]);
-        record.take(&Sample { due_ns: 9_000_000_000, ended_ns: 9_000_000_005, end: good() }, None);
+        record.take(&Exchange { due_ns: 9_000_000_000, ended_ns: 9_000_000_005, end: good() }, None);
         record.flush();
         let second = |at, answered, p99_ns, refused, held| Second { at, answered, p99_ns, refused, held };
         assert_eq!(
@@ -157,7 +157,7 @@ mod tests {
         let peaks: Vec<Peak> = mib_and_files
             .iter()
             .map(|(mib, files)| Peak {
-                held: Look { resident_bytes: mib << 20, files: *files, socket_bytes: 0 },
+                held: ServerHoldings { resident_bytes: mib << 20, files: *files, socket_bytes: 0 },
             })
             .collect();
         assert_eq!(growth(&peaks).as_deref(), expect);
