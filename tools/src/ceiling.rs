@@ -93,7 +93,7 @@ fn unix_seconds() -> u64 {
 
 /// A place of the ring's file table.
 #[derive(Debug, Default)]
-struct Place {
+struct Slot {
     /// Empty while the ring has it, and until the place is first used.
     answer: Vec<u8>,
     /// Receives that came while the ring had the answer.
@@ -106,7 +106,7 @@ struct Responder {
     wake: Wake,
     listener: TcpListener,
     answer: Vec<u8>,
-    places: Vec<Place>,
+    places: Vec<Slot>,
 }
 
 impl Responder {
@@ -115,7 +115,7 @@ impl Responder {
         let wake = Wake::on_signals(&mut ring, &[SIGINT, SIGTERM])?;
         ring.accept(listener.as_fd(), LISTENER)?;
         let mut places = Vec::new();
-        places.resize_with(ring.capacity(), Place::default);
+        places.resize_with(ring.capacity(), Slot::default);
         Ok(Self { ring, wake, listener, answer, places })
     }
 

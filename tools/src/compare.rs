@@ -32,7 +32,7 @@ use crate::load::{VUS_MAX, parse_duration};
 use crate::say;
 use generator::Generator;
 use peer::{Peer, Running};
-use table::{Runs, Sample, table};
+use table::{PeerRun, Runs, table};
 
 /// Exit code of a comparison in which a check has failed, or that a peer has not gone through.
 const EXIT_INCOMPLETE: u8 = 1;
@@ -102,7 +102,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
 }
 
 /// The peers of one scenario with what came of them.
-type Rows = Vec<(Peer, Runs)>;
+type PeerRows = Vec<(Peer, Runs)>;
 
 struct Comparison<'a> {
     arguments: &'a Arguments,
@@ -131,9 +131,9 @@ impl<'a> Comparison<'a> {
     }
 
     /// Plays a scenario in all rounds. A peer that fails has no further turn in it.
-    fn play(&mut self, scenario: Scenario) -> Result<Rows, String> {
+    fn play(&mut self, scenario: Scenario) -> Result<PeerRows, String> {
         let able = self.peers.iter().filter(|peer| peer.plays(scenario));
-        let mut rows: Rows = able.map(|peer| (*peer, Runs::default())).collect();
+        let mut rows: PeerRows = able.map(|peer| (*peer, Runs::default())).collect();
         for round in 1..=self.arguments.rounds {
             for (peer, runs) in rows.iter_mut().filter(|(_, runs)| runs.failure.is_none()) {
                 let heading = format!(
@@ -163,7 +163,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// One turn of one peer, from its start to its end.
-    fn measure(&mut self, peer: Peer, scenario: Scenario) -> Result<Sample, String> {
+    fn measure(&mut self, peer: Peer, scenario: Scenario) -> Result<PeerRun, String> {
         let turn = Turn::new(self.scratch.path())?;
         let accounts = DEMO_ACCOUNTS.max(self.arguments.vus.into());
         let running = peer.start(scenario, &turn.0, accounts)?;
@@ -176,17 +176,17 @@ impl<'a> Comparison<'a> {
         stopped.map(|()| sample)
     }
 
-    fn drive(&self, running: &Running, scenario: Scenario, scratch: &Path) -> Result<Sample, String> {
+    fn drive(&self, running: &Running, scenario: Scenario, scratch: &Path) -> Result<PeerRun, String> {
         self.generator.play(running.address, scenario, WARM_UP, scratch)?;
         let before_us = usage::processor_us(running.pid());
         let results = self.generator.play(running.address, scenario, self.arguments.duration, scratch)?;
         let after_us = usage::processor_us(running.pid());
         let memory_bytes = usage::memory_bytes(running.pid());
-        Ok(Sample::new(&results, after_us.saturating_sub(before_us), memory_bytes))
+        Ok(PeerRun::new(&results, after_us.saturating_sub(before_us), memory_bytes))
     }
 
     /// The page: what was compared where and how, and a table for each scenario.
-    fn page(&self, all: &[(Scenario, Rows)]) -> String {
+    fn page(&self, all: &[(Scenario, PeerRows)]) -> String {
         let Arguments { rounds, duration, vus, .. } = self.arguments;
         let facts = Facts::read(self.scratch.path());
         let mut text = format!("# Compared on {}\n\n", facts::date());

@@ -27,7 +27,7 @@ use crate::load;
 use crate::say;
 use crate::wake;
 use curve::Curve;
-use measure::Bench;
+use measure::PointSetup;
 
 /// Rounds, beyond which a median does not change any more.
 const ROUNDS_MAX: i64 = 99;
@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let failed = |error: std::io::Error| format!("{}: {error}", below.display());
     fs::create_dir_all(&below).map_err(failed)?;
     let scratch = tempfile::Builder::new().prefix("purser-grow-").tempdir_in(&below).map_err(failed)?;
-    let bench = Bench { binary, scratch: scratch.path(), duration: arguments.duration, interrupted };
+    let bench = PointSetup { binary, scratch: scratch.path(), duration: arguments.duration, interrupted };
     let origin = page::Origin::now(scratch.path());
     for curve in curves {
         let points = if arguments.points.is_empty() { curve.points() } else { &arguments.points };

@@ -62,7 +62,7 @@ use gone::{Done, Gone};
 use overload::Pressure;
 use parse::{parse_member, parse_url, parse_user, resolve};
 use results::Results;
-use scenario::{Player, Site};
+use scenario::{Site, UserIdentity};
 use shards::Lookout;
 use stats::Trend;
 use summary::Load;
@@ -72,9 +72,9 @@ pub(crate) use driver::Outcome;
 pub(crate) use parse::parse_duration;
 pub(crate) use scenario::{RequestType, Scenario};
 pub(crate) use series::Interval;
-pub(crate) use stats::{Figures, Stats};
 #[cfg(test)]
-pub(crate) use stats::{Sample, Verdict};
+pub(crate) use stats::{AnswerCheck, Sample};
+pub(crate) use stats::{Figures, Stats};
 
 /// Exit code of a run in which a check has failed.
 pub(crate) const EXIT_CHECKS: u8 = 1;
@@ -324,8 +324,8 @@ fn connect(load: &Load, arguments: &Arguments, site: &Site, clock: &Clock) -> Re
                 .map_err(|(error, _)| format!("no server answers at http://{}: {error}", site.host))?;
         let shard = lookout.as_mut().map_or(Ok(0), Lookout::landed)?;
         let player = match (&accounts, arguments.accounts) {
-            (Accounts::Own, _) => Player::own(number),
-            (_, accounts) => Player { number, account: 1, accounts: accounts.unwrap_or(1) },
+            (Accounts::Own, _) => UserIdentity::own(number),
+            (_, accounts) => UserIdentity { number, account: 1, accounts: accounts.unwrap_or(1) },
         };
         if number == 1
             && let Some(last) = arguments.accounts
@@ -366,7 +366,7 @@ fn accounts(arguments: &Arguments, lookout: Option<&Lookout>) -> Result<Accounts
 
 /// What a run has shown another tool, with what that has seen before the first request and after the last.
 #[derive(Debug)]
-pub(crate) struct Played<T> {
+pub(crate) struct PlayedRun<T> {
     /// Requests that have ended.
     pub(crate) requests: u64,
     /// Checks of their answers that have failed.
@@ -387,7 +387,7 @@ pub(crate) struct Played<T> {
 pub(crate) fn played<T>(
     options: &[String],
     look: impl Fn() -> Result<T, String>,
-) -> Result<Played<T>, String> {
+) -> Result<PlayedRun<T>, String> {
     let arguments = parsed(options)?;
     if let Some(core) = arguments.pin {
         machine::pin(core)?;
@@ -402,7 +402,7 @@ pub(crate) fn played<T>(
     let after = look()?;
     let durations = |kind| [&stats.of(kind).expected, &stats.of(kind).failed];
     let durations = Trend::of(load.scenario.kinds().into_iter().flat_map(durations)).figures();
-    Ok(Played {
+    Ok(PlayedRun {
         requests: stats.requests(),
         failed_checks: stats.checks().fails,
         elapsed_ns,

@@ -28,7 +28,7 @@ use crate::load::Scenario;
 use crate::say;
 use driven::Driven;
 use flame::Folded;
-use perf::Event;
+use perf::PerfEvent;
 
 /// The longest recording, in seconds.
 const SECONDS_MAX: u64 = 600;
@@ -83,13 +83,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         (None, Some(pid)) => pid,
         (None, None) => the_one(&servers())?,
     };
-    let event = Event::cpu(arguments.frequency)?;
+    let event = PerfEvent::cpu(arguments.frequency)?;
     let (on, off) = (out.join("perf.data"), out.join("switches.data"));
     say(&format!("{} of process {pid}, {} times a second, {seconds} s\n", event.name(), arguments.frequency));
     perf::record(pid, *seconds, &event, &on)?;
     let wait_seconds = (*seconds).min(WAIT_SECONDS_MAX);
-    let waits =
-        perf::kernel_refuses().map_or_else(|| perf::record(pid, wait_seconds, &Event::switches(), &off), Err);
+    let waits = perf::kernel_refuses()
+        .map_or_else(|| perf::record(pid, wait_seconds, &PerfEvent::switches(), &off), Err);
     // What is folded takes processor time of its own: not while anything is recorded, nor a server driven.
     if let Some(driven) = driven {
         say(&driven.stop()?);

@@ -62,8 +62,8 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "10m", value_parser = load::parse_duration)]
     duration: Duration,
     /// What the virtual users play
-    #[arg(long, value_enum, default_value_t = Played::Seed)]
-    scenario: Played,
+    #[arg(long, value_enum, default_value_t = ReportScenario::Seed)]
+    scenario: ReportScenario,
     /// Where the report goes [default: docs/reports/DATE-SCENARIO]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -90,7 +90,7 @@ pub(crate) struct Arguments {
 
 /// A scenario that there are figures to compare with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Played {
+pub(crate) enum ReportScenario {
     /// balance, redeemToken, createToken, over and over; each virtual user has an account of its own
     Seed,
     /// all ten calls, in a session with three rounds
@@ -99,7 +99,7 @@ pub(crate) enum Played {
     Wrapped,
 }
 
-impl Played {
+impl ReportScenario {
     const fn scenario(self) -> Scenario {
         match self {
             Self::Seed => Scenario::Seed,
@@ -114,7 +114,7 @@ impl Played {
 }
 
 /// What a run has brought.
-struct Run {
+struct ReportRun {
     /// The report in k6's layout.
     text: String,
     outcome: Outcome,
@@ -203,7 +203,7 @@ fn server_options(arguments: &Arguments, binary: PathBuf, scratch: &Path) -> Opt
 }
 
 /// Drives the server on this thread, and looks at it from two others.
-fn measure(arguments: &Arguments, clock: Clock, server: &Server) -> Result<Run, String> {
+fn measure(arguments: &Arguments, clock: Clock, server: &Server) -> Result<ReportRun, String> {
     let (pid, operator) = (server.pid(), server.operator());
     let load = load::Arguments::of_demo(
         arguments.vus,
@@ -247,7 +247,7 @@ fn measure(arguments: &Arguments, clock: Clock, server: &Server) -> Result<Run, 
         if !arguments.no_sampling {
             costs.metrics_ns = metrics_cost(pid, operator)?;
         }
-        Ok(Run { text, outcome, sampled, recording, costs })
+        Ok(ReportRun { text, outcome, sampled, recording, costs })
     })
 }
 

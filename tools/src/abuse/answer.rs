@@ -8,14 +8,14 @@ const BODY_BYTES_MAX: usize = 1024 * 1_024;
 
 /// An answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Answer<'a> {
+pub(crate) struct StreamedAnswer<'a> {
     pub(crate) status: u16,
     /// The server ends the connection after it.
     pub(crate) closes: bool,
     pub(crate) body: &'a [u8],
 }
 
-impl Answer<'_> {
+impl StreamedAnswer<'_> {
     /// The wallet's `ErrorCode`.
     pub(crate) fn code(&self) -> Option<i32> {
         number_after(self.body, b"\"ErrorCode\":")
@@ -48,13 +48,13 @@ pub(crate) fn text_after<'a>(body: &'a [u8], name: &[u8]) -> Option<&'a str> {
 
 /// The bytes of a connection, answer by answer.
 #[derive(Debug, Default)]
-pub(crate) struct Answers {
+pub(crate) struct AnswerStream {
     bytes: Vec<u8>,
     /// Bytes of answers that were taken.
     taken: usize,
 }
 
-impl Answers {
+impl AnswerStream {
     /// Where further bytes are to be added.
     pub(crate) fn room(&mut self) -> &mut Vec<u8> {
         if self.taken > 0 {
@@ -74,7 +74,7 @@ impl Answers {
     ///
     /// # Errors
     /// A sentence, where the bytes are no answer of a length that is told.
-    pub(crate) fn next(&mut self) -> Result<Option<Answer<'_>>, String> {
+    pub(crate) fn next(&mut self) -> Result<Option<StreamedAnswer<'_>>, String> {
         let bytes = &self.bytes[self.taken..];
         let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else {
             return if bytes.len() > HEAD_BYTES_MAX {
@@ -107,7 +107,7 @@ impl Answers {
         }
         let from = self.taken + body;
         self.taken = from + length;
-        Ok(Some(Answer { status, closes, body: &self.bytes[from..from + length] }))
+        Ok(Some(StreamedAnswer { status, closes, body: &self.bytes[from..from + length] }))
     }
 }
 
@@ -119,7 +119,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expect: &[(u16, Option<i32>, bool)]) {
         for piece in 1..=text.len() {
-            let (mut answers, mut found) = (Answers::default(), Vec::new());
+            let (mut answers, mut found) = (AnswerStream::default(), Vec::new());
             for bytes in text.as_bytes().chunks(piece) {
                 answers.room().extend_from_slice(bytes);
                 while let Some(answer) = answers.next().expect("answers") {
@@ -143,7 +143,7 @@ mod tests {
 
     #[track_caller]
     fn check_wrong(text: &str, expect: &str) {
-        let mut answers = Answers::default();
+        let mut answers = AnswerStream::default();
         answers.room().extend_from_slice(text.as_bytes());
         assert_eq!(answers.next(), Err(expect.to_owned()));
     }
@@ -157,7 +157,7 @@ mod tests {
 
     #[track_caller]
     fn check_kind(status: u16, body: &str, expect: (bool, bool)) {
-        let answer = Answer { status, closes: false, body: body.as_bytes() };
+        let answer = StreamedAnswer { status, closes: false, body: body.as_bytes() };
         assert_eq!((answer.is_success(), answer.is_refusal()), expect, "{status} {body}");
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
 
-use super::answer::Answers;
+use super::answer::AnswerStream;
 use super::call::Listener;
 use super::plan::{AttackTally, Plan, Signals, Target, Then};
 use super::site::CLIENT_CORE;
@@ -39,7 +39,7 @@ struct Attacker {
     socket: Option<TcpStream>,
     is_connected: bool,
     interest: Interest,
-    answers: Answers,
+    answers: AnswerStream,
     out: Vec<u8>,
     out_at: usize,
     /// Requests and answers of this connection.
@@ -432,6 +432,6 @@ impl Attack<'_> {
         attacker.next_ns = rest_ns.unwrap_or(u64::MAX);
         attacker.is_connected = false;
         attacker.out = Vec::new();
-        attacker.answers = Answers::default();
+        attacker.answers = AnswerStream::default();
     }
 }

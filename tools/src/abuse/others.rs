@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use super::answer::Answer;
+use super::answer::StreamedAnswer;
 use super::call::{AccountRange, Call, OTHERS};
 use super::paced::{self, End, Exchange, PacedPlayer, Pacing, Verdict};
 use super::site::CLIENT_CORE;
@@ -33,7 +33,7 @@ impl PacedPlayer for Other {
         self.asked += 1;
     }
 
-    fn told(&mut self, answer: &Answer<'_>) -> Verdict {
+    fn told(&mut self, answer: &StreamedAnswer<'_>) -> Verdict {
         if answer.is_refusal() {
             Verdict::Refused
         } else if answer.status == 200 && answer.code() == Some(0) {

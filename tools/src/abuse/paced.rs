@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::answer::{Answer, Answers};
+use super::answer::{AnswerStream, StreamedAnswer};
 use super::socket::{self, Beat, Interest, Moved, Opening, Poll, SocketEvent};
 use crate::load::Clock;
 
@@ -43,7 +43,7 @@ pub(crate) trait PacedPlayer {
     fn ask(&mut self, out: &mut Vec<u8>);
 
     /// Judges the answer to it.
-    fn told(&mut self, answer: &Answer<'_>) -> Verdict;
+    fn told(&mut self, answer: &StreamedAnswer<'_>) -> Verdict;
 
     /// No answer will come to it.
     fn broken(&mut self);
@@ -92,7 +92,7 @@ pub(crate) struct Pacing<'a> {
 struct PacedConnection {
     socket: Option<TcpStream>,
     is_connected: bool,
-    answers: Answers,
+    answers: AnswerStream,
     /// What is still to be sent.
     out: Vec<u8>,
     /// When the request under way was due.
@@ -346,7 +346,7 @@ mod tests {
             out.extend_from_slice(b"ping");
         }
 
-        fn told(&mut self, answer: &Answer<'_>) -> Verdict {
+        fn told(&mut self, answer: &StreamedAnswer<'_>) -> Verdict {
             self.told.push(answer.status);
             if answer.is_refusal() { Verdict::Refused } else { Verdict::Good }
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType};
 
-use super::answer::Answers;
+use super::answer::AnswerStream;
 use super::call::{self, ATTACKERS, AccountRange, GAME, OPERATOR_TOKEN, OTHERS, Platform};
 use super::socket::{self, Moved};
 use crate::child::Server;
@@ -124,7 +124,7 @@ pub(crate) fn make_accounts(operator: SocketAddr, accounts: AccountRange) -> Res
 #[derive(Debug)]
 pub(crate) struct Client {
     socket: TcpStream,
-    answers: Answers,
+    answers: AnswerStream,
 }
 
 impl Client {
@@ -146,7 +146,7 @@ impl Client {
             Ok(socket)
         };
         let socket = connect().map_err(|error: io::Error| format!("no server at {to}: {error}"))?;
-        Ok(Self { socket, answers: Answers::default() })
+        Ok(Self { socket, answers: AnswerStream::default() })
     }
 
     /// Bounds the time for each answer.

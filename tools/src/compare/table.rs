@@ -8,7 +8,7 @@ use crate::load::results::Results;
 
 /// One run of one peer.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Sample {
+pub(crate) struct PeerRun {
     pub(crate) requests_per_s: f64,
     /// p50, p95, p99, p99.9.
     pub(crate) durations_ms: [f64; 4],
@@ -19,7 +19,7 @@ pub(crate) struct Sample {
     pub(crate) checks_failed: u64,
 }
 
-impl Sample {
+impl PeerRun {
     /// A run, and what the server took for it.
     pub(crate) fn new(results: &Results, processor_us: u64, memory_bytes: u64) -> Self {
         let times = results.durations_ms;
@@ -42,7 +42,7 @@ impl Sample {
 /// What came of the rounds of one peer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Runs {
-    pub(crate) samples: Vec<Sample>,
+    pub(crate) samples: Vec<PeerRun>,
     /// Why there are no more of them.
     pub(crate) failure: Option<String>,
 }
@@ -50,7 +50,7 @@ pub(crate) struct Runs {
 impl Runs {
     /// Whether every round was played and every check has passed.
     pub(crate) fn stand(&self) -> bool {
-        self.failure.is_none() && self.samples.iter().all(Sample::stands)
+        self.failure.is_none() && self.samples.iter().all(PeerRun::stands)
     }
 }
 
@@ -65,8 +65,8 @@ const HEAD: &str = "| | durable | requests/s | to purser, 1 shard | p50, ms | p9
 pub(crate) fn table(rows: &[(Peer, Runs)]) -> String {
     let reference = rows.iter().find(|(peer, _)| *peer == REFERENCE).map(|(_, runs)| &runs.samples[..]);
     let median_of =
-        |samples: &[Sample], figure: fn(&Sample) -> f64| Spread::of(samples, figure).map(|all| all.median);
-    let ratio = |samples: &[Sample], figure: fn(&Sample) -> f64| {
+        |samples: &[PeerRun], figure: fn(&PeerRun) -> f64| Spread::of(samples, figure).map(|all| all.median);
+    let ratio = |samples: &[PeerRun], figure: fn(&PeerRun) -> f64| {
         let ours = median_of(reference?, figure).filter(|ours| *ours > 0.0)?;
         Some(format!("{} ×", significant(median_of(samples, figure)? / ours)))
     };
@@ -80,7 +80,7 @@ pub(crate) fn table(rows: &[(Peer, Runs)]) -> String {
         if samples.is_empty() {
             continue;
         }
-        let cell = |figure: fn(&Sample) -> f64, digits| {
+        let cell = |figure: fn(&PeerRun) -> f64, digits| {
             Spread::of(samples, figure).map_or_else(String::new, |all| all.text(digits))
         };
         let cells = [
@@ -103,12 +103,12 @@ pub(crate) fn table(rows: &[(Peer, Runs)]) -> String {
 }
 
 /// The share of checks that have passed, cut off and not rounded; loud where it is not all of them.
-fn checks(samples: &[Sample]) -> String {
-    let sum = |figure: fn(&Sample) -> u64| samples.iter().map(figure).sum::<u64>();
+fn checks(samples: &[PeerRun]) -> String {
+    let sum = |figure: fn(&PeerRun) -> u64| samples.iter().map(figure).sum::<u64>();
     let (passed, failed) = (sum(|sample| sample.checks_passed), sum(|sample| sample.checks_failed));
     let basis_points = (u128::from(passed) * 10_000).checked_div(u128::from(passed + failed)).unwrap_or(0);
     let share = format!("{}.{:02} %", basis_points / 100, basis_points % 100);
-    if samples.iter().all(Sample::stands) {
+    if samples.iter().all(PeerRun::stands) {
         format!("{share} of {}", grouped(passed))
     } else {
         format!("**FAILED**: {share}, {} of {} failed", grouped(failed), grouped(passed + failed))
@@ -125,7 +125,7 @@ struct Spread {
 }
 
 impl Spread {
-    fn of(samples: &[Sample], figure: impl Fn(&Sample) -> f64) -> Option<Self> {
+    fn of(samples: &[PeerRun], figure: impl Fn(&PeerRun) -> f64) -> Option<Self> {
         let mut all: Vec<f64> = samples.iter().map(figure).collect();
         all.sort_by(f64::total_cmp);
         let (least, most) = (*all.first()?, *all.last()?);
@@ -159,8 +159,8 @@ fn significant(value: f64) -> String {
 mod tests {
     use super::*;
 
-    fn sample(requests_per_s: f64, processor_us: f64, checks_failed: u64) -> Sample {
-        Sample {
+    fn sample(requests_per_s: f64, processor_us: f64, checks_failed: u64) -> PeerRun {
+        PeerRun {
             requests_per_s,
             durations_ms: [1.0, 2.0, 3.0, 4.125],
             processor_us,
@@ -170,7 +170,7 @@ mod tests {
         }
     }
 
-    fn runs(samples: &[Sample]) -> Runs {
+    fn runs(samples: &[PeerRun]) -> Runs {
         Runs { samples: samples.to_vec(), failure: None }
     }
 
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn medians() {
         let spread = |rates: &[f64]| {
-            let samples: Vec<Sample> = rates.iter().map(|rate| sample(*rate, 1.0, 0)).collect();
+            let samples: Vec<PeerRun> = rates.iter().map(|rate| sample(*rate, 1.0, 0)).collect();
             Spread::of(&samples, |sample| sample.requests_per_s).map(|all| (all.median, all.least, all.most))
         };
         assert_eq!(spread(&[3.0, 1.0, 2.0]), Some((2.0, 1.0, 3.0)));

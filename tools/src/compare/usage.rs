@@ -6,7 +6,7 @@ use crate::proc;
 
 /// What counts of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Process {
+struct ProcessStat {
     pid: u32,
     parent: u32,
     /// User and system time, with that of its children that have ended.
@@ -31,12 +31,12 @@ pub(crate) fn memory_bytes(pid: u32) -> u64 {
         .sum()
 }
 
-fn processes() -> Vec<Process> {
+fn processes() -> Vec<ProcessStat> {
     let stats = procfs::process::all_processes()
         .into_iter()
         .flatten()
         .filter_map(|process| process.ok()?.stat().ok());
-    let process = |stat: Stat| Process {
+    let process = |stat: Stat| ProcessStat {
         pid: stat.pid.cast_unsigned(),
         parent: stat.ppid.cast_unsigned(),
         ticks: stat.utime + stat.stime + (stat.cutime + stat.cstime).cast_unsigned(),
@@ -45,14 +45,16 @@ fn processes() -> Vec<Process> {
 }
 
 /// The process and all below it.
-fn tree(processes: &[Process], root: u32) -> Vec<Process> {
-    let mut found: Vec<Process> = processes.iter().filter(|process| process.pid == root).copied().collect();
+fn tree(processes: &[ProcessStat], root: u32) -> Vec<ProcessStat> {
+    let mut found: Vec<ProcessStat> =
+        processes.iter().filter(|process| process.pid == root).copied().collect();
     let mut at = 0;
-    while let Some(&Process { pid, .. }) = found.get(at) {
+    while let Some(&ProcessStat { pid, .. }) = found.get(at) {
         at += 1;
-        let new =
-            |process: &&Process| process.parent == pid && !found.iter().any(|known| known.pid == process.pid);
-        let below: Vec<Process> = processes.iter().filter(new).copied().collect();
+        let new = |process: &&ProcessStat| {
+            process.parent == pid && !found.iter().any(|known| known.pid == process.pid)
+        };
+        let below: Vec<ProcessStat> = processes.iter().filter(new).copied().collect();
         found.extend(below);
     }
     found
@@ -64,7 +66,7 @@ mod tests {
 
     #[track_caller]
     fn check_tree(root: u32, expect: &[u32]) {
-        let process = |(pid, parent)| Process { pid, parent, ticks: 0 };
+        let process = |(pid, parent)| ProcessStat { pid, parent, ticks: 0 };
         let processes = [(1, 0), (5, 2), (2, 1), (3, 2), (4, 3), (9, 1)].map(process);
         let found: Vec<u32> = tree(&processes, root).iter().map(|process| process.pid).collect();
         assert_eq!(found, expect);

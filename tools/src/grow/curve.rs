@@ -34,7 +34,7 @@ pub(crate) enum Curve {
 
 /// A line of a curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Series {
+pub(crate) struct CurveLine {
     /// Its name in tables and legends.
     pub(crate) name: &'static str,
     /// What is played.
@@ -43,8 +43,8 @@ pub(crate) struct Series {
     pub(crate) hot: bool,
 }
 
-const BALANCE: Series = Series { name: "balance", scenario: Scenario::Balance, hot: false };
-const BET: Series = Series { name: "bet", scenario: Scenario::Bet, hot: false };
+const BALANCE: CurveLine = CurveLine { name: "balance", scenario: Scenario::Balance, hot: false };
+const BET: CurveLine = CurveLine { name: "bet", scenario: Scenario::Bet, hot: false };
 
 impl Curve {
     /// The name on the command line and of the files.
@@ -138,13 +138,13 @@ impl Curve {
     }
 
     /// Its lines.
-    pub(crate) const fn series(self) -> &'static [Series] {
+    pub(crate) const fn series(self) -> &'static [CurveLine] {
         match self {
             Self::Connections | Self::Accounts | Self::CrossShard => &[BALANCE, BET],
             Self::Pipeline => &[BALANCE],
             Self::Hot => &[
-                Series { name: "bet, one account", hot: true, ..BET },
-                Series { name: "bet, an account each", ..BET },
+                CurveLine { name: "bet, one account", hot: true, ..BET },
+                CurveLine { name: "bet, an account each", ..BET },
             ],
         }
     }
@@ -179,7 +179,7 @@ impl Curve {
     }
 
     /// The options of `tools load` at a point, but for the server's addresses and the duration.
-    pub(crate) fn load(self, series: Series, point: u32) -> Vec<String> {
+    pub(crate) fn load(self, series: CurveLine, point: u32) -> Vec<String> {
         let mut words = vec!["--scenario".to_owned(), series.scenario.name().to_owned()];
         let mut put = |option: &str, value: u32| words.extend([option.to_owned(), value.to_string()]);
         match self {

@@ -8,17 +8,16 @@ use std::thread;
 use std::time::Duration;
 
 use crate::child::{Options, Server};
-use crate::load::{self, Clock, Played, Scenario};
-use crate::proc;
+use crate::load::{self, Clock, PlayedRun, Scenario};
 
-use super::curve::{Curve, Series};
+use super::curve::{Curve, CurveLine};
 use super::is_interrupted;
 use super::reading::Reading;
 use super::values::{Measure, Values};
 
 /// What all points are measured with.
 #[derive(Debug)]
-pub(crate) struct Bench<'a> {
+pub(crate) struct PointSetup<'a> {
     /// The server's program.
     pub(crate) binary: PathBuf,
     /// Where data directories go.
@@ -31,28 +30,33 @@ pub(crate) struct Bench<'a> {
 
 /// What was measured at a point of a line, a value for each round.
 #[derive(Clone, Debug)]
-pub(crate) struct Row {
-    pub(crate) series: Series,
+pub(crate) struct PointValues {
+    pub(crate) series: CurveLine,
     pub(crate) point: u32,
     pub(crate) rounds: Vec<Values>,
 }
 
 /// A server, and what its start has shown.
-struct Started {
+struct StartedServer {
     server: Server,
     data: PathBuf,
     values: Values,
 }
 
-impl Bench<'_> {
+impl PointSetup<'_> {
     /// Measures all points of a curve, round after round.
     ///
     /// # Errors
     /// A sentence: a server that does not start or end well, a check that has failed, a signal.
-    pub(crate) fn measure(&self, curve: Curve, points: &[u32], rounds: u16) -> Result<Vec<Row>, String> {
-        let row = |point, series| Row { series, point, rounds: Vec::with_capacity(rounds.into()) };
+    pub(crate) fn measure(
+        &self,
+        curve: Curve,
+        points: &[u32],
+        rounds: u16,
+    ) -> Result<Vec<PointValues>, String> {
+        let row = |point, series| PointValues { series, point, rounds: Vec::with_capacity(rounds.into()) };
         let every = points.iter().flat_map(|point| curve.series().iter().map(|series| row(*point, *series)));
-        let mut rows: Vec<Row> = every.collect();
+        let mut rows: Vec<PointValues> = every.collect();
         for _ in 0..rounds {
             // The rows that share a server.
             let together = if curve.is_of_server() { curve.series().len() } else { rows.len() };
@@ -71,7 +75,7 @@ impl Bench<'_> {
     }
 
     /// Starts a server on a new data directory; where the server is what is looked at, twice.
-    fn start(&self, curve: Curve, point: u32) -> Result<Started, String> {
+    fn start(&self, curve: Curve, point: u32) -> Result<StartedServer, String> {
         let data = self.scratch.join(curve.name());
         remove(&data)?;
         let options = Options {
@@ -91,7 +95,7 @@ impl Bench<'_> {
             values.set(Measure::Restart, again_s);
             values.set(Measure::Memory, proc::private_bytes(server.pid())? as f64);
         }
-        Ok(Started { server, data, values })
+        Ok(StartedServer { server, data, values })
     }
 
     fn timed_start(&self, options: &Options) -> Result<(Server, f64), String> {
@@ -102,7 +106,7 @@ impl Bench<'_> {
     }
 
     /// Plays one measurement, on a thread of its own, which it may pin.
-    fn play(&self, curve: Curve, row: &Row, server: &Server) -> Result<Values, String> {
+    fn play(&self, curve: Curve, row: &PointValues, server: &Server) -> Result<Values, String> {
         is_interrupted(&self.interrupted)?;
         let mut words = curve.load(row.series, row.point);
         words.extend(["--duration".to_owned(), format!("{}ms", self.duration.as_millis())]);
@@ -126,7 +130,7 @@ impl Bench<'_> {
 }
 
 /// What a measurement has shown. Balances write nothing to the journal that their answers wait for.
-fn values(scenario: Scenario, played: &Played<Reading>) -> Values {
+fn values(scenario: Scenario, played: &PlayedRun<Reading>) -> Values {
     let requests = played.requests as f64;
     let server = played.after.since(played.before);
     let mut values = Values::default();

@@ -8,7 +8,7 @@ use crate::facts::{self, Facts};
 use crate::plot::{Axis, Figure, Hue, Panel, Series, Style, Unit};
 
 use super::curve::Curve;
-use super::measure::Row;
+use super::measure::PointValues;
 use super::values::{Measure, Spread};
 
 /// What the page begins with.
@@ -64,7 +64,7 @@ pub(crate) struct Part {
 }
 
 /// The sections of a curve.
-pub(crate) fn parts(curve: Curve, rows: &[Row]) -> Vec<Part> {
+pub(crate) fn parts(curve: Curve, rows: &[PointValues]) -> Vec<Part> {
     let mut parts = vec![Part {
         name: curve.name(),
         title: curve.title(),
@@ -75,7 +75,7 @@ pub(crate) fn parts(curve: Curve, rows: &[Row]) -> Vec<Part> {
     }];
     let bets = || rows.iter().filter(|row| Spread::of(&row.rounds, Measure::Batch).median.is_finite());
     if curve == Curve::Connections && bets().next().is_some() {
-        let bets: Vec<Row> = bets().cloned().collect();
+        let bets: Vec<PointValues> = bets().cloned().collect();
         let measures = [Measure::Rate, Measure::Batch, Measure::GroupBytes, Measure::Sync];
         parts.push(Part {
             name: "group-commit",
@@ -138,7 +138,7 @@ fn page(before: &str, title: &str, section: &str) -> String {
 }
 
 /// A table of medians, each with its range.
-fn table(curve: Curve, measures: &[Measure], rows: &[Row]) -> String {
+fn table(curve: Curve, measures: &[Measure], rows: &[PointValues]) -> String {
     let (axis, unit) = (curve.axis(), if curve == Curve::CrossShard { " %" } else { "" });
     let heads: Vec<&str> = measures.iter().map(|measure| measure.title()).collect();
     let mut text =
@@ -153,7 +153,7 @@ fn table(curve: Curve, measures: &[Measure], rows: &[Row]) -> String {
 }
 
 /// Every round's values, a line for each.
-fn values(rows: &[Row]) -> String {
+fn values(rows: &[PointValues]) -> String {
     let columns: Vec<&str> = Measure::ALL.iter().map(|measure| measure.column()).collect();
     let mut text = format!("point,call,round,{}\n", columns.join(","));
     for row in rows {
@@ -175,7 +175,7 @@ fn sizes(first: f64) -> Vec<f64> {
 }
 
 /// The panels of a curve: rate, times, processor time, and what else it has.
-fn figure(curve: Curve, rows: &[Row]) -> Figure {
+fn figure(curve: Curve, rows: &[PointValues]) -> Figure {
     let mut points: Vec<f64> = rows.iter().map(|row| row.point.into()).collect();
     points.dedup();
     let linear = matches!(curve, Curve::CrossShard);
@@ -216,8 +216,8 @@ fn figure(curve: Curve, rows: &[Row]) -> Figure {
 }
 
 /// What a group costs by what it holds.
-fn batch_figure(rows: &[Row]) -> Figure {
-    let batch = |row: &Row| Spread::of(&row.rounds, Measure::Batch).median;
+fn batch_figure(rows: &[PointValues]) -> Figure {
+    let batch = |row: &PointValues| Spread::of(&row.rounds, Measure::Batch).median;
     let curve = Curve::Connections;
     let panel = |title: &str, y: Axis, measure: Measure| Panel {
         title: title.to_owned(),
@@ -244,9 +244,9 @@ fn batch_figure(rows: &[Row]) -> Figure {
 /// anywhere is left out; what is measured of the server is one line.
 fn lines(
     curve: Curve,
-    rows: &[Row],
+    rows: &[PointValues],
     measures: &[(Measure, &str, Style)],
-    across: impl Fn(&Row) -> f64,
+    across: impl Fn(&PointValues) -> f64,
 ) -> Vec<Series> {
     let mut lines: Vec<Series> = Vec::new();
     for (at, (measure, suffix, style)) in measures.iter().enumerate() {

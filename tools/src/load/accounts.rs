@@ -63,12 +63,12 @@ impl Owned {
         Ok(Self { bounds: [0].into_iter().chain(ends).collect(), numbers: of_shards.concat() })
     }
 
-    fn local(&self, shard: usize, chance: &mut Chance) -> u32 {
+    fn local(&self, shard: usize, chance: &mut Xorshift) -> u32 {
         let (first, end) = (self.bounds[shard], self.bounds[shard + 1]);
         self.numbers[first + chance.below((end - first) as u32) as usize]
     }
 
-    fn remote(&self, shard: usize, chance: &mut Chance) -> u32 {
+    fn remote(&self, shard: usize, chance: &mut Xorshift) -> u32 {
         let (first, end) = (self.bounds[shard], self.bounds[shard + 1]);
         let at = chance.below((self.numbers.len() - (end - first)) as u32) as usize;
         self.numbers[if at < first { at } else { at + (end - first) }]
@@ -85,7 +85,7 @@ impl Owned {
 /// What a virtual user draws its accounts from.
 #[derive(Debug)]
 pub(crate) struct Draw {
-    chance: Chance,
+    chance: Xorshift,
     from: From,
 }
 
@@ -105,7 +105,7 @@ impl Draw {
                 From::Across { owned: Rc::clone(owned), shard, percent: *percent }
             }
         };
-        Some(Self { chance: Chance::new(number as u64), from })
+        Some(Self { chance: Xorshift::new(number as u64), from })
     }
 
     /// The account of the next request.
@@ -123,9 +123,9 @@ impl Draw {
 
 /// Numbers at random, xorshift64*: a few cycles each, and the same ones in every run.
 #[derive(Debug)]
-struct Chance(u64);
+struct Xorshift(u64);
 
-impl Chance {
+impl Xorshift {
     /// Virtual users with numbers next to each other draw numbers that have nothing to do with each other.
     const fn new(number: u64) -> Self {
         // The last steps of splitmix64; its result is 0 for 0 alone, which would stay 0.

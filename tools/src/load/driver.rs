@@ -22,12 +22,12 @@ use ring::{ConnectionId, Event, Lease, Received, Ring, Sizes};
 
 use super::accounts::Draw;
 use super::clock::{Clock, Timestamp};
-use super::progress::{self, Look, Progress};
-use super::scenario::{Player, Site};
-use super::series::{Interval, Series};
-use super::stats::{Stats, Verdict};
+use super::progress::{self, Progress, RunState};
+use super::scenario::{Site, UserIdentity};
+use super::series::{Interval, Intervals};
+use super::stats::{AnswerCheck, Stats};
 use super::summary::{GRACE, Load};
-use super::vu::{Heard, Manner, Phase, Vu};
+use super::vu::{Behaviour, Heard, Phase, Vu};
 use crate::wake::{self, Wake};
 use pace::Pace;
 
@@ -46,7 +46,7 @@ const CONNECTS_MAX: usize = SPARE_CONNECTIONS as usize - 1;
 pub(crate) struct Connected {
     pub(crate) socket: TcpStream,
     pub(crate) connecting_ns: u64,
-    pub(crate) player: Player,
+    pub(crate) player: UserIdentity,
     /// What the accounts of its requests are drawn from; `None` where it has one account.
     pub(crate) draw: Option<Draw>,
     /// The token to redeem first.
@@ -111,7 +111,7 @@ pub(crate) struct Driver<'a> {
     /// What clients with a rate or a patience need.
     pace: Option<Pace>,
     stats: Stats,
-    series: Option<Series>,
+    series: Option<Intervals>,
     progress: Progress,
     timestamp: Timestamp,
     /// When this turn began, in nanoseconds of the clock.
@@ -139,7 +139,7 @@ impl<'a> Driver<'a> {
         let mut vus = Vec::with_capacity(connected.len());
         for (index, start) in connected.into_iter().enumerate() {
             let Connected { socket, connecting_ns, player, draw, token } = start;
-            let manner = Manner { player, steps: load.scenario.steps(), depth: load.pipeline, draw };
+            let manner = Behaviour { player, steps: load.scenario.steps(), depth: load.pipeline, draw };
             let mut vu = Vu::new(manner, site, &token, now_ns);
             vu.socket = load.pressure.patience_ms.map(|_| socket.try_clone()).transpose()?;
             let connection = ring.adopt(socket.into())?;
@@ -173,7 +173,7 @@ impl<'a> Driver<'a> {
 
     /// Has what is done from second to second kept, too.
     pub(crate) fn with_series(self) -> Self {
-        Self { series: Some(Series::default()), ..self }
+        Self { series: Some(Intervals::default()), ..self }
     }
 
     /// Plays to the end, or until a signal.
@@ -270,7 +270,7 @@ impl<'a> Driver<'a> {
         if let Some(series) = &mut self.series {
             series.look(self.now_ns - self.began_ns, &self.stats);
         }
-        self.progress.show(Look {
+        self.progress.show(RunState {
             elapsed_ns: self.now_ns - self.began_ns,
             playing: self.playing,
             requests: self.stats.requests(),
@@ -380,7 +380,7 @@ impl<'a> Driver<'a> {
 }
 
 /// Records the oldest request of a virtual user.
-fn record(vu: &mut Vu, stats: &mut Stats, verdict: Verdict, now_ns: u64) {
+fn record(vu: &mut Vu, stats: &mut Stats, verdict: AnswerCheck, now_ns: u64) {
     let kind = vu.kind();
     if stats.overload.is_some() && (verdict.is_refusal || !verdict.is_answer()) {
         let sample = vu.break_off(verdict, now_ns);

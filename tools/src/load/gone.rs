@@ -139,7 +139,7 @@ pub(crate) fn summary(found: &Result<Gone, String>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stats::{Sample, Verdict};
+    use super::super::stats::{AnswerCheck, Sample};
     use super::*;
 
     const METRICS: &str = "\
@@ -155,7 +155,7 @@ purser_journal_records_total{shard=\"1\"} 40
     fn seen(counts: &[(RequestType, u64)]) -> Stats {
         let mut stats = Stats::default();
         for (kind, count) in counts {
-            let verdict = Verdict { status: 200, is_success: true, ..Verdict::default() };
+            let verdict = AnswerCheck { status: 200, is_success: true, ..AnswerCheck::default() };
             (0..*count).for_each(|_| stats.record(*kind, &Sample { verdict, ..Sample::default() }));
         }
         stats

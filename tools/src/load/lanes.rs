@@ -5,7 +5,7 @@
 
 /// When what happened in a lane, in nanoseconds; 0 for what has not.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Times {
+pub(crate) struct LaneTimes {
     pub(crate) iteration_began: u64,
     /// The end of the request before in this lane.
     pub(crate) group_began: u64,
@@ -19,7 +19,7 @@ pub(crate) struct Times {
 /// The lanes of one connection.
 #[derive(Debug)]
 pub(crate) struct Lanes {
-    times: Box<[Times]>,
+    times: Box<[LaneTimes]>,
     oldest: usize,
     under_way: usize,
 }
@@ -27,7 +27,7 @@ pub(crate) struct Lanes {
 impl Lanes {
     /// `depth` lanes with nothing under way, that rest since `now_ns`.
     pub(crate) fn new(depth: usize, now_ns: u64) -> Self {
-        let rested = Times { iteration_began: now_ns, group_began: now_ns, ..Times::default() };
+        let rested = LaneTimes { iteration_began: now_ns, group_began: now_ns, ..LaneTimes::default() };
         Self { times: vec![rested; depth].into(), oldest: 0, under_way: 0 }
     }
 
@@ -87,7 +87,7 @@ impl Lanes {
     }
 
     /// The oldest request's times; those of one that has ended where none is under way.
-    pub(crate) fn oldest(&mut self) -> &mut Times {
+    pub(crate) fn oldest(&mut self) -> &mut LaneTimes {
         &mut self.times[self.oldest]
     }
 
@@ -97,7 +97,7 @@ impl Lanes {
     }
 
     /// The oldest request has ended, and with it an iteration where `ends_iteration`. Returns its times.
-    pub(crate) fn end(&mut self, now_ns: u64, ends_iteration: bool) -> Times {
+    pub(crate) fn end(&mut self, now_ns: u64, ends_iteration: bool) -> LaneTimes {
         debug_assert!(self.under_way > 0);
         let lane = &mut self.times[self.oldest];
         let times = *lane;

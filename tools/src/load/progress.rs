@@ -15,7 +15,7 @@ const LOOKS_PER_LINE: u64 = 5;
 
 /// Where a run is.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Look {
+pub(crate) struct RunState {
     /// Since the start of the run.
     pub(crate) elapsed_ns: u64,
     /// Virtual users that still play.
@@ -35,18 +35,18 @@ pub(crate) struct Progress {
     duration: Duration,
     looks: u64,
     /// The look that the rate is counted from.
-    last: Look,
+    last: RunState,
 }
 
 impl Progress {
     /// Shows a run of this many virtual users and this length.
     pub(crate) fn start(vus: usize, duration: Duration) -> Self {
         let bar = io::stderr().is_terminal().then(|| bar(duration));
-        Self { bar, vus, duration, looks: 0, last: Look::default() }
+        Self { bar, vus, duration, looks: 0, last: RunState::default() }
     }
 
     /// Takes a look, once in [`INTERVAL`].
-    pub(crate) fn show(&mut self, look: Look) {
+    pub(crate) fn show(&mut self, look: RunState) {
         self.looks += 1;
         if let Some(bar) = &self.bar {
             bar.set_position(look.elapsed_ns / 1_000_000);
@@ -60,7 +60,7 @@ impl Progress {
         self.last = look;
     }
 
-    fn text(&self, look: &Look) -> String {
+    fn text(&self, look: &RunState) -> String {
         let since_ns = look.elapsed_ns.saturating_sub(self.last.elapsed_ns).max(1);
         let requests = u128::from(look.requests - self.last.requests);
         let rate = requests * 1_000_000_000 / u128::from(since_ns);
@@ -94,16 +94,16 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(last: Look, look: Look, expect: &str) {
+    fn check(last: RunState, look: RunState, expect: &str) {
         let progress = Progress { bar: None, vus: 100, duration: Duration::from_secs(30), looks: 0, last };
         assert_eq!(progress.text(&look), expect);
     }
 
     #[test]
     fn texts() {
-        let at = |elapsed_ns, requests| Look { elapsed_ns, playing: 100, requests, failed: 3 };
+        let at = |elapsed_ns, requests| RunState { elapsed_ns, playing: 100, requests, failed: 3 };
         check(
-            Look::default(),
+            RunState::default(),
             at(2_000_000_000, 3_001),
             "running (0m02.0s/30s), 100/100 VUs, 1500 requests/s, 3 failed",
         );
@@ -117,7 +117,7 @@ mod tests {
             at(1_000_000_000, 500),
             "running (0m01.0s/30s), 100/100 VUs, 0 requests/s, 3 failed",
         );
-        let last = Look { playing: 7, ..at(31_000_000_000, 10) };
+        let last = RunState { playing: 7, ..at(31_000_000_000, 10) };
         check(at(30_000_000_000, 10), last, "running (0m31.0s/30s), 007/100 VUs, 0 requests/s, 3 failed");
     }
 

@@ -7,7 +7,9 @@
 use std::ops::Range;
 
 use super::clock::{TIMESTAMP_BYTES, Timestamp, put_digits};
-use super::scenario::{ACCOUNT_PREFIX, Play, Player, SESSION_PREFIX, Site, Step, account_digits, session};
+use super::scenario::{
+    ACCOUNT_PREFIX, Play, SESSION_PREFIX, Site, Step, UserIdentity, account_digits, session,
+};
 
 /// Digits of the count in a `Sequence`: a microsecond per request, for eleven days.
 const COUNT_DIGITS: usize = 12;
@@ -50,7 +52,7 @@ struct Places {
 
 impl Request {
     /// Composes a request. `token` is for `RedeemToken`, and unused elsewhere.
-    pub(crate) fn compose(step: Step, site: &Site, player: Player, token: &[u8]) -> Self {
+    pub(crate) fn compose(step: Step, site: &Site, player: UserIdentity, token: &[u8]) -> Self {
         let mut body = Body::begin(site, player);
         body.put_step(step, token);
         let Body { bytes: body, mut places, .. } = body;
@@ -127,7 +129,7 @@ impl Request {
 /// A request's body as it is composed.
 struct Body<'a> {
     site: &'a Site,
-    player: Player,
+    player: UserIdentity,
     bytes: Vec<u8>,
     places: Places,
     /// What stands before the count of iterations in each id: with it no two runs, users or iterations share one.
@@ -137,7 +139,7 @@ struct Body<'a> {
 
 impl<'a> Body<'a> {
     /// The envelope.
-    fn begin(site: &'a Site, player: Player) -> Self {
+    fn begin(site: &'a Site, player: UserIdentity) -> Self {
         let id_prefix = format!("{:x}-{:06}-", site.run, player.number);
         let mut bytes = Vec::with_capacity(512);
         let mut places = Places::default();

@@ -93,13 +93,13 @@ mod tests {
 
     use super::super::overload::Pressure;
     use super::super::scenario::{RequestType, Scenario};
-    use super::super::stats::{Sample, Verdict};
+    use super::super::stats::{AnswerCheck, Sample};
     use super::*;
 
     #[test]
     fn figures_of_a_run() {
         let mut stats = Stats::default();
-        let verdict = Verdict { status: 200, is_success: true, ..Verdict::default() };
+        let verdict = AnswerCheck { status: 200, is_success: true, ..AnswerCheck::default() };
         for waiting in [1_000_000, 3_000_000] {
             stats.record(RequestType::Balance, &Sample { waiting, verdict, ..Sample::default() });
         }

@@ -283,7 +283,7 @@ pub(crate) struct Site {
 
 /// A virtual user as the server knows it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Player {
+pub(crate) struct UserIdentity {
     /// Number of the virtual user, from 1.
     pub(crate) number: usize,
     /// Number of the demo account that it plays, or begins with, from 1.
@@ -292,7 +292,7 @@ pub(crate) struct Player {
     pub(crate) accounts: u32,
 }
 
-impl Player {
+impl UserIdentity {
     /// A virtual user with the account of its own number.
     pub(crate) const fn own(number: usize) -> Self {
         Self { number, account: number as u32, accounts: number as u32 }

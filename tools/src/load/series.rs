@@ -31,7 +31,7 @@ impl Interval {
 
 /// The intervals of a run, and what was measured when the last of them ended.
 #[derive(Debug, Default)]
-pub(crate) struct Series {
+pub(crate) struct Intervals {
     intervals: Vec<Interval>,
     durations: Trend,
     elapsed_ns: u64,
@@ -39,7 +39,7 @@ pub(crate) struct Series {
     failed: u64,
 }
 
-impl Series {
+impl Intervals {
     /// Takes a look, `elapsed_ns` after the start of the run.
     pub(crate) fn look(&mut self, elapsed_ns: u64, stats: &Stats) {
         let durations = stats.durations();
@@ -68,17 +68,17 @@ impl Series {
 #[cfg(test)]
 mod tests {
     use super::super::scenario::RequestType;
-    use super::super::stats::{Sample, Verdict};
+    use super::super::stats::{AnswerCheck, Sample};
     use super::*;
 
     fn record(stats: &mut Stats, status: u16, ns: u64) {
-        let verdict = Verdict { status, is_success: status == 200, ..Verdict::default() };
+        let verdict = AnswerCheck { status, is_success: status == 200, ..AnswerCheck::default() };
         stats.record(RequestType::Balance, &Sample { waiting: ns, verdict, ..Sample::default() });
     }
 
     #[test]
     fn intervals() {
-        let (mut series, mut stats) = (Series::default(), Stats::default());
+        let (mut series, mut stats) = (Intervals::default(), Stats::default());
         record(&mut stats, 200, 30);
         series.look(1_000_000_000, &stats);
         series.look(2_000_000_000, &stats);
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_short_end_is_left_out() {
-        let mut series = Series::default();
+        let mut series = Intervals::default();
         series.look(1_000_000_000, &Stats::default());
         assert_eq!(series.finish(1_400_000_000, &Stats::default()).len(), 1);
     }

@@ -14,7 +14,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use super::answer::{Answer, Assembly, Framed};
 use super::clock::{Clock, Timestamp};
 use super::request::{ITERATION_DIGITS, Request};
-use super::scenario::{Player, Site, Step};
+use super::scenario::{Site, Step, UserIdentity};
 
 /// Time to connect before the run: many come at once, and who is turned away asks again after one second, and two.
 pub(crate) const FIRST_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -79,7 +79,7 @@ fn begin(address: SocketAddr) -> io::Result<TcpStream> {
 pub(crate) fn first_token(
     socket: &mut TcpStream,
     site: &Site,
-    player: Player,
+    player: UserIdentity,
     clock: &Clock,
 ) -> Result<Vec<u8>, String> {
     let refused = |answer: &str| {
@@ -106,7 +106,7 @@ pub(crate) fn last_account(
     clock: &Clock,
 ) -> Result<(), String> {
     // A virtual user that no run has, since they are counted from 1.
-    let player = Player { number: 0, account: number, accounts: number };
+    let player = UserIdentity { number: 0, account: number, accounts: number };
     ask(socket, site, player, Step::Balance, clock, |_| Some(())).unwrap_or_else(|error| Err(error.to_string())).map_err(
         |why| {
             format!(
@@ -121,7 +121,7 @@ pub(crate) fn last_account(
 fn ask<T>(
     socket: &mut TcpStream,
     site: &Site,
-    player: Player,
+    player: UserIdentity,
     step: Step,
     clock: &Clock,
     take: impl Fn(&Answer<'_>) -> Option<T>,
@@ -181,7 +181,7 @@ mod tests {
         });
         let clock = Clock::start();
         let (mut socket, _) = connect(address, CONNECT_TIMEOUT, &clock).expect("a server");
-        let token = first_token(&mut socket, &site(), Player::own(7), &clock);
+        let token = first_token(&mut socket, &site(), UserIdentity::own(7), &clock);
         server.expect("a thread").join().expect("a server without a fault");
         match expect {
             Ok(expect) => assert_eq!(token.as_deref(), Ok(expect.as_bytes())),

@@ -24,7 +24,7 @@ pub(crate) use super::trend::{Figures, TAIL, Trend};
 
 /// What an answer was found to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Verdict {
+pub(crate) struct AnswerCheck {
     /// The HTTP status; 0 where there was no answer.
     pub(crate) status: u16,
     /// The body's `ErrorCode` is 0.
@@ -33,7 +33,7 @@ pub(crate) struct Verdict {
     pub(crate) is_refusal: bool,
 }
 
-impl Verdict {
+impl AnswerCheck {
     /// What k6 takes for a request that has not failed.
     const fn is_expected(self) -> bool {
         matches!(self.status, 200..=399)
@@ -65,7 +65,7 @@ pub(crate) struct Sample {
     pub(crate) sending: u64,
     pub(crate) waiting: u64,
     pub(crate) receiving: u64,
-    pub(crate) verdict: Verdict,
+    pub(crate) verdict: AnswerCheck,
 }
 
 impl Sample {
@@ -241,7 +241,7 @@ mod tests {
     #[track_caller]
     fn check_sample(status: u16, is_success: bool, failed: u64, expect: [Tally; 2]) {
         let mut stats = Stats::default();
-        let verdict = Verdict { status, is_success, ..Verdict::default() };
+        let verdict = AnswerCheck { status, is_success, ..AnswerCheck::default() };
         let sample = Sample { sending: 1, waiting: 20, receiving: 300, verdict, ..Sample::default() };
         stats.record(RequestType::RedeemToken, &sample);
         let of_type = stats.of(RequestType::RedeemToken);

@@ -94,7 +94,7 @@ fn write_groups(text: &mut String, name: &str, checks: &[Tally; CHECKS.len()]) {
 }
 
 /// A line of a metric.
-struct Line {
+struct MetricLine {
     /// `None` where k6 has no threshold.
     holds: Option<bool>,
     /// With the indentation of a sub-metric.
@@ -108,7 +108,7 @@ enum Value {
     Plain(String, Vec<String>),
 }
 
-impl Line {
+impl MetricLine {
     fn trend(name: &str, figures: Figures) -> Self {
         Self { holds: None, name: name.to_owned(), value: Value::Trend(figures) }
     }
@@ -143,7 +143,7 @@ fn of_type(kind: RequestType) -> String {
 }
 
 /// The metrics in k6's order: by name, sub-metrics under theirs.
-fn lines(load: &Load, stats: &Stats, elapsed_ns: u64) -> Vec<Line> {
+fn lines(load: &Load, stats: &Stats, elapsed_ns: u64) -> Vec<MetricLine> {
     let mut kinds = load.scenario.kinds();
     kinds.sort_by_key(|kind| kind.name());
     let every = |kind: RequestType| [&stats.of(kind).expected, &stats.of(kind).failed];
@@ -153,41 +153,40 @@ fn lines(load: &Load, stats: &Stats, elapsed_ns: u64) -> Vec<Line> {
     let checks = stats.checks();
     // In a closed loop there is nothing to wait for but a connection.
     let blocked = if load.pressure.rate.is_some() { &stats.blocked } else { &stats.connecting };
-    let data = |name, count| Line::plain(name, units::bytes(count), [units::byte_rate(count, elapsed_ns)]);
+    let data =
+        |name, count| MetricLine::plain(name, units::bytes(count), [units::byte_rate(count, elapsed_ns)]);
 
     let mut lines = vec![
-        Line::rate("checks", checks).holding(checks.fails == 0 && checks.passes > 0),
+        MetricLine::rate("checks", checks).holding(checks.fails == 0 && checks.passes > 0),
         data("data_received", stats.bytes_received),
         data("data_sent", stats.bytes_sent),
-        Line::trend("group_duration", stats.group.figures()),
-        Line::trend("http_req_blocked", blocked.figures()),
-        Line::trend("http_req_connecting", stats.connecting.figures()),
-        Line::trend("http_req_duration", durations.figures()),
-        Line::trend("  { expected_response:true }", expected.figures()),
+        MetricLine::trend("group_duration", stats.group.figures()),
+        MetricLine::trend("http_req_blocked", blocked.figures()),
+        MetricLine::trend("http_req_connecting", stats.connecting.figures()),
+        MetricLine::trend("http_req_duration", durations.figures()),
+        MetricLine::trend("  { expected_response:true }", expected.figures()),
     ];
     lines.extend(
         kinds
             .iter()
-            .map(|kind| Line::trend(&of_type(*kind), Trend::of(every(*kind)).figures()).holding(true)),
+            .map(|kind| MetricLine::trend(&of_type(*kind), Trend::of(every(*kind)).figures()).holding(true)),
     );
     lines.extend([
-        Line::rate("http_req_failed", failed).holding(stats.failed() == 0),
-        Line::trend("http_req_receiving", stats.receiving.figures()),
-        Line::trend("http_req_sending", stats.sending.figures()),
-        Line::trend("http_req_tls_handshaking", Figures::default()),
-        Line::trend("http_req_waiting", stats.waiting.figures()),
-        Line::counter("http_reqs", stats.requests(), elapsed_ns),
+        MetricLine::rate("http_req_failed", failed).holding(stats.failed() == 0),
+        MetricLine::trend("http_req_receiving", stats.receiving.figures()),
+        MetricLine::trend("http_req_sending", stats.sending.figures()),
+        MetricLine::trend("http_req_tls_handshaking", Figures::default()),
+        MetricLine::trend("http_req_waiting", stats.waiting.figures()),
+        MetricLine::counter("http_reqs", stats.requests(), elapsed_ns),
     ]);
-    lines.extend(
-        kinds
-            .iter()
-            .map(|kind| Line::counter(&of_type(*kind), stats.of(*kind).requests(), elapsed_ns).holding(true)),
-    );
+    lines.extend(kinds.iter().map(|kind| {
+        MetricLine::counter(&of_type(*kind), stats.of(*kind).requests(), elapsed_ns).holding(true)
+    }));
     lines.extend([
-        Line::trend("iteration_duration", stats.iteration.figures()),
-        Line::counter("iterations", stats.iterations(), elapsed_ns),
-        Line::gauge("vus", load.vus),
-        Line::gauge("vus_max", load.vus),
+        MetricLine::trend("iteration_duration", stats.iteration.figures()),
+        MetricLine::counter("iterations", stats.iterations(), elapsed_ns),
+        MetricLine::gauge("vus", load.vus),
+        MetricLine::gauge("vus_max", load.vus),
     ]);
     lines
 }
@@ -213,9 +212,9 @@ struct Widths {
 }
 
 impl Widths {
-    fn of(lines: &[Line]) -> Self {
+    fn of(lines: &[MetricLine]) -> Self {
         let mut widths = Self::default();
-        for Line { name, value, .. } in lines {
+        for MetricLine { name, value, .. } in lines {
             widths.name = widths.name.max(name.chars().count());
             match value {
                 Value::Trend(figures) => widen(&mut widths.trend, &columns(figures)),
@@ -235,9 +234,9 @@ fn widen(widths: &mut [usize], texts: &[String]) {
     }
 }
 
-fn write_lines(text: &mut String, lines: &[Line], columns_shown: usize) {
+fn write_lines(text: &mut String, lines: &[MetricLine], columns_shown: usize) {
     let widths = Widths::of(lines);
-    for Line { holds, name, value } in lines {
+    for MetricLine { holds, name, value } in lines {
         let (indent, name) = name.split_at(name.len() - name.trim_start().len());
         let mark = holds.map_or(' ', |holds| if holds { PASSED } else { FAILED });
         let dots = ".".repeat(widths.name + 3 - indent.len() - name.chars().count());

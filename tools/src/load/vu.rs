@@ -9,10 +9,10 @@ use ring::ConnectionId;
 use super::accounts::Draw;
 use super::answer::{Assembly, Framed};
 use super::clock::{Timestamp, put_digits};
-use super::lanes::{Lanes, Times};
+use super::lanes::{LaneTimes, Lanes};
 use super::request::{ITERATION_DIGITS, Request};
-use super::scenario::{Player, RequestType, Site, Step};
-use super::stats::{Sample, Verdict};
+use super::scenario::{RequestType, Site, Step, UserIdentity};
+use super::stats::{AnswerCheck, Sample};
 
 /// What a virtual user does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(crate) enum Heard {
     Part,
     /// All of it.
     Answer {
-        verdict: Verdict,
+        verdict: AnswerCheck,
         /// The server ends the connection after it.
         closes: bool,
     },
@@ -44,8 +44,8 @@ pub(crate) enum Heard {
 
 /// How a virtual user plays.
 #[derive(Debug)]
-pub(crate) struct Manner {
-    pub(crate) player: Player,
+pub(crate) struct Behaviour {
+    pub(crate) player: UserIdentity,
     /// Over and over.
     pub(crate) steps: &'static [Step],
     /// Requests that it has under way at a time; more than one where there is one step alone.
@@ -71,7 +71,7 @@ pub(crate) struct Vu {
     pub(crate) free_ns: u64,
     /// Time that the connection took, until a request has accounted for it.
     pub(crate) connecting_ns: u64,
-    manner: Manner,
+    manner: Behaviour,
     /// One for each step.
     requests: Vec<Request>,
     step: usize,
@@ -93,8 +93,8 @@ pub(crate) struct Vu {
 
 impl Vu {
     /// A virtual user that plays from `now_ns` on; `token` is the one to redeem first.
-    pub(crate) fn new(manner: Manner, site: &Site, token: &[u8], now_ns: u64) -> Self {
-        let Manner { player, steps, depth, .. } = manner;
+    pub(crate) fn new(manner: Behaviour, site: &Site, token: &[u8], now_ns: u64) -> Self {
+        let Behaviour { player, steps, depth, .. } = manner;
         assert!(depth == 1 || steps.len() == 1, "a step that waits for the one before has nothing beside it");
         let requests = steps.iter().map(|step| Request::compose(*step, site, player, token)).collect();
         Self {
@@ -238,9 +238,9 @@ impl Vu {
             Framed::Whole(answer) => {
                 let is_success = answer.is_success();
                 let is_refusal = !is_success && answer.is_refusal();
-                let verdict = Verdict { status: answer.status, is_success, is_refusal };
+                let verdict = AnswerCheck { status: answer.status, is_success, is_refusal };
                 let closes = answer.closes;
-                let Manner { steps, player, .. } = self.manner;
+                let Behaviour { steps, player, .. } = self.manner;
                 if steps[self.step] == Step::CreateToken {
                     let token = answer.session_token().unwrap_or_default();
                     put_token(&mut self.requests, steps, token, site, player);
@@ -262,7 +262,7 @@ impl Vu {
 
     /// Ends the oldest request: what is to be recorded of it, and the duration of the iteration where it was its
     /// last.
-    pub(crate) fn finish_step(&mut self, verdict: Verdict, now_ns: u64) -> (Sample, Option<u64>) {
+    pub(crate) fn finish_step(&mut self, verdict: AnswerCheck, now_ns: u64) -> (Sample, Option<u64>) {
         let ends_iteration = self.step + 1 == self.manner.steps.len();
         let (sample, times) = self.end(verdict, now_ns, ends_iteration);
         self.step = if ends_iteration { 0 } else { self.step + 1 };
@@ -273,8 +273,8 @@ impl Vu {
     /// Ends the oldest request, which was not done, and breaks the iteration off where later steps depend on it. The next
     /// one begins with its first step; where it redeems a token, the one that it would redeem may be spent, and another is
     /// asked for before.
-    pub(crate) fn break_off(&mut self, verdict: Verdict, now_ns: u64) -> Sample {
-        let Manner { steps, .. } = self.manner;
+    pub(crate) fn break_off(&mut self, verdict: AnswerCheck, now_ns: u64) -> Sample {
+        let Behaviour { steps, .. } = self.manner;
         if steps.len() > 1
             && matches!(steps[self.step], Step::Balance | Step::Credit { .. } | Step::Alert { .. })
         {
@@ -288,7 +288,7 @@ impl Vu {
         sample
     }
 
-    fn end(&mut self, verdict: Verdict, now_ns: u64, ends_iteration: bool) -> (Sample, Times) {
+    fn end(&mut self, verdict: AnswerCheck, now_ns: u64, ends_iteration: bool) -> (Sample, LaneTimes) {
         let times = self.lanes.end(now_ns, ends_iteration);
         let first_byte = if times.first_byte == 0 { now_ns } else { times.first_byte };
         let sending = if times.sent < first_byte { times.sent.saturating_sub(times.asked) } else { 0 };
@@ -305,7 +305,7 @@ impl Vu {
     }
 }
 
-fn put_token(requests: &mut [Request], steps: &[Step], token: &[u8], site: &Site, player: Player) {
+fn put_token(requests: &mut [Request], steps: &[Step], token: &[u8], site: &Site, player: UserIdentity) {
     let redeem = steps.iter().position(|step| *step == Step::RedeemToken);
     let Some(redeem) = redeem.map(|step| &mut requests[step]) else { return };
     if !redeem.put_token(token) {

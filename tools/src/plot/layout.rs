@@ -149,7 +149,7 @@ impl Plot {
         let mut lines = 0;
         let mut entries = Vec::new();
         for series in &panel.series {
-            let look = Look::of(series, lines);
+            let look = LineStyle::of(series, lines);
             if series.style == Style::Area {
                 self.draw_layer(drawing, &stacks.next().unwrap_or_default(), look.colour);
             } else {
@@ -198,7 +198,7 @@ impl Plot {
         drawing.line(upper, WHITE, 0.8, &[]);
     }
 
-    fn draw_line(&self, drawing: &mut Drawing, series: &Series, look: &Look) {
+    fn draw_line(&self, drawing: &mut Drawing, series: &Series, look: &LineStyle) {
         for ((x, _), (least, most)) in series.points.iter().zip(&series.ranges) {
             let (Some(low), Some(high)) = (self.place(*x, *least), self.place(*x, *most)) else { continue };
             drawing.line(vec![low, high], look.colour, 1.0, &[]);
@@ -216,7 +216,7 @@ impl Plot {
     }
 
     /// A line of the legend, its middle at `y`.
-    fn draw_entry(&self, drawing: &mut Drawing, series: &Series, look: &Look, y: f64) {
+    fn draw_entry(&self, drawing: &mut Drawing, series: &Series, look: &LineStyle, y: f64) {
         let start = self.right + GAP;
         let end = start + SWATCH;
         if series.style == Style::Area {
@@ -234,7 +234,7 @@ impl Plot {
 }
 
 /// What tells a series from the others of its panel.
-struct Look {
+struct LineStyle {
     colour: Colour,
     dashes: &'static [f64],
     /// Corners of its marks.
@@ -243,7 +243,7 @@ struct Look {
     turn: f64,
 }
 
-impl Look {
+impl LineStyle {
     /// The look of a series, whose panel has so many lines before it.
     fn of(series: &Series, lines: usize) -> Self {
         // Circle, square, triangle, diamond, pentagon.

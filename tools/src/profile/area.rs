@@ -131,10 +131,10 @@ fn subject(name: &str) -> &str {
     name
 }
 
-type Rows = &'static [(Area, &'static [&'static str])];
+type AreaTable = &'static [(Area, &'static [&'static str])];
 
 /// The first row that fits is taken.
-const MODULE_ROWS: Rows = &[
+const MODULE_ROWS: AreaTable = &[
     (Area::Http, &["purser_http", "httparse::", "httpdate::"]),
     (Area::Json, &["purser_api", "sonic_", "serde", "base64::"]),
     (Area::Wallet, &["purser_wallet"]),
@@ -148,7 +148,7 @@ const MODULE_ROWS: Rows = &[
 ];
 
 /// By the names of the kernel's functions without leading underscores; the first row that fits is taken.
-const KERNEL_ROWS: Rows = &[
+const KERNEL_ROWS: AreaTable = &[
     (Area::KernelDisk, &["io_schedule", "io_fsync", "io_write", "io_read", "io_rw"]),
     (Area::KernelSockets, &["io_send", "io_recv", "io_accept", "io_provide", "sys_send", "sys_recv"]),
     (

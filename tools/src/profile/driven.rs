@@ -14,14 +14,14 @@ const ACCOUNTS: u32 = 10_000;
 
 /// A server and the load that is played against it. Both end with it.
 pub(crate) struct Driven {
-    load: Load,
+    load: LoadProcess,
     server: Server,
     /// Goes last: the server writes to it until it has ended.
     _scratch: TempDir,
 }
 
 /// The generator's process.
-struct Load {
+struct LoadProcess {
     child: Killed,
     stdout: BufReader<ChildStdout>,
 }
@@ -48,7 +48,7 @@ impl Driven {
         let child = command.spawn().map_err(|error| format!("the load can't be started: {error}"))?;
         let mut child = Killed(child);
         let stdout = BufReader::new(child.0.stdout.take().expect("it is piped"));
-        let mut load = Load { child, stdout };
+        let mut load = LoadProcess { child, stdout };
         // The summary's head is printed when all are connected.
         let mut line = String::new();
         match load.stdout.read_line(&mut line) {

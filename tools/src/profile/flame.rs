@@ -14,8 +14,8 @@ use tempfile::TempDir;
 
 use super::area::{Area, INLINED, KERNEL, UNKNOWN};
 use super::offcpu::Pairs;
-use super::perf::{self, Event};
-use super::script::{Frame, Record, Records, What};
+use super::perf::{self, PerfEvent};
+use super::script::{Frame, Records, TraceRecord, What};
 use super::symbols::Symbols;
 
 /// Widths of a flame graph below this, in percent, are left out: no eye finds them.
@@ -52,7 +52,7 @@ impl Recording {
     /// A sentence: perf is not installed or may not record, or there is no such process.
     pub(crate) fn make(pid: u32, seconds: u64, frequency_hz: u32) -> Result<Self, String> {
         let scratch = tempfile::tempdir().map_err(|error| format!("no scratch directory: {error}"))?;
-        perf::record(pid, seconds, &Event::cpu(frequency_hz)?, &scratch.path().join(DATA))?;
+        perf::record(pid, seconds, &PerfEvent::cpu(frequency_hz)?, &scratch.path().join(DATA))?;
         Ok(Self { pid, scratch })
     }
 
@@ -104,7 +104,7 @@ impl Folded {
         let mut symbols = Symbols::default();
         let mut folded = Self { unit: "samples", ..Self::default() };
         for record in Records::new(text) {
-            let Record { thread, what, .. } = record.map_err(|error| format!("perf script: {error}"))?;
+            let TraceRecord { thread, what, .. } = record.map_err(|error| format!("perf script: {error}"))?;
             if let What::Sample(frames) = what {
                 folded.add(fold(&thread, &frames, &mut symbols), 1);
             }

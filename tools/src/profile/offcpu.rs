@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::script::{Frame, Record, What};
+use super::script::{Frame, TraceRecord, What};
 
 /// A time that a thread was away.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,8 +34,8 @@ struct Away {
 impl Pairs {
     /// Takes the next record of the recording; the wait, if it ends one. Records of a thread come in their order:
     /// the counted switch with its stack, leaving, coming back.
-    pub(crate) fn next(&mut self, record: Record) -> Option<Wait> {
-        let Record { thread, tid, time_us, what } = record;
+    pub(crate) fn next(&mut self, record: TraceRecord) -> Option<Wait> {
+        let TraceRecord { thread, tid, time_us, what } = record;
         match what {
             What::Sample(stack) => {
                 self.away.insert(tid, Away { stack, left: None });

@@ -22,14 +22,14 @@ const CAP_PERFMON: u32 = 38;
 
 /// What is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Event {
+pub(crate) struct PerfEvent {
     name: &'static str,
     how: Vec<String>,
     /// It may be recorded for the cores, whatever runs on them, in place of for the process's threads.
     of_cores: bool,
 }
 
-impl Event {
+impl PerfEvent {
     /// Processor time: cycles where the machine counts them, else a timer's ticks of `frequency_hz`.
     ///
     /// # Errors
@@ -91,7 +91,7 @@ fn not_started(error: &io::Error) -> String {
 ///
 /// # Errors
 /// A sentence: perf is not installed or may not record, or there is no such process.
-pub(crate) fn record(pid: u32, seconds: u64, event: &Event, data: &Path) -> Result<(), String> {
+pub(crate) fn record(pid: u32, seconds: u64, event: &PerfEvent, data: &Path) -> Result<(), String> {
     if proc::process(pid).is_err() {
         return Err(format!("there is no process {pid}"));
     }

@@ -30,7 +30,7 @@ impl Frame {
 
 /// Something that happened to a thread.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Record {
+pub(crate) struct TraceRecord {
     /// The thread's name.
     pub(crate) thread: String,
     pub(crate) tid: u32,
@@ -74,7 +74,7 @@ impl<R: BufRead> Records<R> {
 }
 
 impl<R: BufRead> Iterator for Records<R> {
-    type Item = io::Result<Record>;
+    type Item = io::Result<TraceRecord>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -96,7 +96,7 @@ impl<R: BufRead> Iterator for Records<R> {
                     Err(error) => return Some(Err(error)),
                 }
             };
-            return Some(Ok(Record { thread: thread.to_owned(), tid, time_us, what }));
+            return Some(Ok(TraceRecord { thread: thread.to_owned(), tid, time_us, what }));
         }
     }
 }

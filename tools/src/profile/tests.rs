@@ -202,6 +202,6 @@ fn what_is_missing_is_a_sentence() {
     let several = the_one(&[7, 9]).map(|_| ());
     assert_eq!(refused(several), "several processes are named purser: --pid says which, of 7, 9");
     assert_eq!(the_one(&[7]), Ok(7));
-    let gone = perf::record(u32::MAX, 1, &Event::switches(), Path::new("/nonexistent/perf.data"));
+    let gone = perf::record(u32::MAX, 1, &PerfEvent::switches(), Path::new("/nonexistent/perf.data"));
     assert_eq!(refused(gone), "there is no process 4294967295");
 }

@@ -5,20 +5,20 @@
 
 use std::fmt::Write as _;
 
-use super::Played;
+use super::ReportScenario;
 use crate::facts;
 use crate::load::{Outcome, RequestType, Stats};
 
 /// A figure, as it was reported.
-struct Before {
+struct EarlierFigure {
     name: &'static str,
     reported: f64,
-    unit: Measure,
+    unit: FigureKind,
     ours: fn(&Outcome) -> f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Measure {
+enum FigureKind {
     PerSecond,
     Milliseconds,
     Microseconds,
@@ -26,7 +26,7 @@ enum Measure {
     KilobytesPerSecond,
 }
 
-const SEED: [Before; 23] = [
+const SEED: [EarlierFigure; 23] = [
     rate("requests", 1_169.16, |run| per_second(run, run.stats.requests())),
     rate("requests of each type", 389.72, |run| {
         per_second(run, run.stats.of(RequestType::Balance).requests())
@@ -54,30 +54,30 @@ const SEED: [Before; 23] = [
     bytes("data sent", 457.0, |run| per_second(run, run.stats.bytes_sent)),
 ];
 
-const FULL: [Before; 3] = [
+const FULL: [EarlierFigure; 3] = [
     rate("requests", 612.9, |run| per_second(run, run.stats.requests())),
     ms("duration, p(95)", 204.0, |run| run.stats.durations().figures().p95 as f64),
     ms("placebet, p(95)", 197.8, |run| of_type(&run.stats, RequestType::PlaceBet).p95 as f64),
 ];
 
-const fn rate(name: &'static str, reported: f64, ours: fn(&Outcome) -> f64) -> Before {
-    Before { name, reported, unit: Measure::PerSecond, ours }
+const fn rate(name: &'static str, reported: f64, ours: fn(&Outcome) -> f64) -> EarlierFigure {
+    EarlierFigure { name, reported, unit: FigureKind::PerSecond, ours }
 }
 
-const fn percent(name: &'static str, reported: f64, ours: fn(&Outcome) -> f64) -> Before {
-    Before { name, reported, unit: Measure::Percent, ours }
+const fn percent(name: &'static str, reported: f64, ours: fn(&Outcome) -> f64) -> EarlierFigure {
+    EarlierFigure { name, reported, unit: FigureKind::Percent, ours }
 }
 
-const fn ms(name: &'static str, reported: f64, ours: fn(&Outcome) -> f64) -> Before {
-    Before { name, reported, unit: Measure::Milliseconds, ours }
+const fn ms(name: &'static str, reported: f64, ours: fn(&Outcome) -> f64) -> EarlierFigure {
+    EarlierFigure { name, reported, unit: FigureKind::Milliseconds, ours }
 }
 
-const fn us(name: &'static str, reported: f64, ours: fn(&Outcome) -> f64) -> Before {
-    Before { name, reported, unit: Measure::Microseconds, ours }
+const fn us(name: &'static str, reported: f64, ours: fn(&Outcome) -> f64) -> EarlierFigure {
+    EarlierFigure { name, reported, unit: FigureKind::Microseconds, ours }
 }
 
-const fn bytes(name: &'static str, reported: f64, ours: fn(&Outcome) -> f64) -> Before {
-    Before { name, reported, unit: Measure::KilobytesPerSecond, ours }
+const fn bytes(name: &'static str, reported: f64, ours: fn(&Outcome) -> f64) -> EarlierFigure {
+    EarlierFigure { name, reported, unit: FigureKind::KilobytesPerSecond, ours }
 }
 
 fn per_second(run: &Outcome, count: u64) -> f64 {
@@ -92,7 +92,7 @@ fn of_type(stats: &Stats, kind: RequestType) -> crate::load::Figures {
     stats.of(kind).durations().figures()
 }
 
-impl Measure {
+impl FigureKind {
     /// From what is measured, in nanoseconds or bytes, to what is shown.
     fn scaled(self, ours: f64) -> f64 {
         match self {
@@ -114,16 +114,16 @@ impl Measure {
 }
 
 /// The table in Markdown: reported, ours, and how many times that is.
-pub(super) fn table(played: Played, outcome: &Outcome) -> String {
-    let rows: &[Before] = match played {
-        Played::Seed | Played::Wrapped => &SEED,
-        Played::Full => &FULL,
+pub(super) fn table(played: ReportScenario, outcome: &Outcome) -> String {
+    let rows: &[EarlierFigure] = match played {
+        ReportScenario::Seed | ReportScenario::Wrapped => &SEED,
+        ReportScenario::Full => &FULL,
     };
     let mut text = String::from("| measure | reported | this run | ratio |\n|---|---|---|---|\n");
-    for Before { name, reported, unit, ours } in rows {
+    for EarlierFigure { name, reported, unit, ours } in rows {
         let ours = unit.scaled(ours(outcome));
         let (reported_text, ours_text) = (unit.text(*reported), unit.text(ours));
-        let ratio = if *unit == Measure::Percent { String::new() } else { ratio(ours, *reported) };
+        let ratio = if *unit == FigureKind::Percent { String::new() } else { ratio(ours, *reported) };
         let _ = writeln!(text, "| {name} | {reported_text} | {ours_text} | {ratio} |");
     }
     text

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Arguments, FLAME_HZ, Played, Run, before, flame_seconds};
+use super::{Arguments, FLAME_HZ, ReportRun, ReportScenario, before, flame_seconds};
 use crate::child::Options;
 use crate::facts::{self, Facts};
 use crate::load::{Outcome, Stats};
@@ -20,7 +20,7 @@ pub(super) struct Page<'a> {
     pub(super) date: &'a str,
     pub(super) facts: &'a Facts,
     pub(super) options: &'a Options,
-    pub(super) run: &'a Run,
+    pub(super) run: &'a ReportRun,
     /// Or why there is no flame graph.
     pub(super) flame: &'a Result<Folded, String>,
 }
@@ -68,14 +68,14 @@ impl Page<'_> {
             })
             .collect();
         let whose = match scenario {
-            Played::Seed => {
+            ReportScenario::Seed => {
                 "Each virtual user has its own demo account, and redeems the token that it received last."
             }
-            Played::Full => {
+            ReportScenario::Full => {
                 "A session has three rounds: one is won, one has a bet that is taken back, one gets a part of \
                  its stake back. Each virtual user has its own demo account."
             }
-            Played::Wrapped => {
+            ReportScenario::Wrapped => {
                 "All virtual users play one demo account, and redeem session tokens that the platform itself \
                  builds from the session key and the time."
             }
@@ -124,7 +124,7 @@ impl Page<'_> {
     }
 
     fn before(&self) -> String {
-        let Run { outcome, costs, .. } = self.run;
+        let ReportRun { outcome, costs, .. } = self.run;
         let cores = |ns: u64| ns as f64 / outcome.elapsed_ns.max(1) as f64;
         format!(
             "## Compared with the report that the project starts from\n\n{}\nThat report covers 100 virtual \
@@ -169,7 +169,7 @@ impl Page<'_> {
     }
 
     fn sampling(&self) -> String {
-        let Run { sampled, costs, .. } = self.run;
+        let ReportRun { sampled, costs, .. } = self.run;
         if self.arguments.no_sampling {
             return "## The cost of sampling\n\nNothing was sampled.\n\n".to_owned();
         }

@@ -1,6 +1,6 @@
 //! The pictures of a report: everything over time, and latency by percentile.
 
-use super::sampler::Sample;
+use super::sampler::Second;
 use crate::load::{Interval, RequestType, Stats};
 use crate::plot::{Axis, Figure, Hue, Panel, Series, Style, Unit};
 
@@ -14,12 +14,12 @@ const CORES_MAX: usize = 8;
 const STOLEN_MIN: f64 = 0.5;
 
 /// Everything over time. Sampled seconds are those from the run's beginning, `began_ns`, to its last interval's end.
-pub(super) fn telemetry(title: &str, began_ns: u64, intervals: &[Interval], samples: &[Sample]) -> Figure {
+pub(super) fn telemetry(title: &str, began_ns: u64, intervals: &[Interval], samples: &[Second]) -> Figure {
     let ended_ns = began_ns + intervals.last().map_or(0, |interval| interval.ended_ns);
     let within =
-        |sample: &&Sample| sample.at_ns > began_ns + 500_000_000 && sample.at_ns <= ended_ns + 500_000_000;
-    let samples: Vec<&Sample> = samples.iter().filter(within).collect();
-    let sampled = Sampled { began_ns, samples };
+        |sample: &&Second| sample.at_ns > began_ns + 500_000_000 && sample.at_ns <= ended_ns + 500_000_000;
+    let samples: Vec<&Second> = samples.iter().filter(within).collect();
+    let sampled = RunSamples { began_ns, samples };
     let mut panels = load_panels(intervals);
     panels.extend(sampled.core_panels());
     panels.extend(sampled.server_panels());
@@ -69,14 +69,14 @@ fn load_panels(intervals: &[Interval]) -> Vec<Panel> {
 }
 
 /// The samples of a run.
-struct Sampled<'a> {
+struct RunSamples<'a> {
     began_ns: u64,
-    samples: Vec<&'a Sample>,
+    samples: Vec<&'a Second>,
 }
 
-impl Sampled<'_> {
-    fn series(&self, label: &str, style: Style, hue: Hue, of: impl Fn(&Sample) -> Option<f64>) -> Series {
-        let point = |sample: &&Sample| {
+impl RunSamples<'_> {
+    fn series(&self, label: &str, style: Style, hue: Hue, of: impl Fn(&Second) -> Option<f64>) -> Series {
+        let point = |sample: &&Second| {
             let elapsed = sample.at_ns.saturating_sub(self.began_ns) as f64 / 1e9;
             (elapsed, of(sample).unwrap_or(f64::NAN))
         };
@@ -115,7 +115,7 @@ impl Sampled<'_> {
     }
 
     fn server_panels(&self) -> Vec<Panel> {
-        let area = |label, hue, of: fn(&Sample) -> f64| {
+        let area = |label, hue, of: fn(&Second) -> f64| {
             self.series(label, Style::Area, hue, move |sample| Some(of(sample)))
         };
         let processor = [
@@ -150,7 +150,7 @@ impl Sampled<'_> {
     }
 
     fn journal_panels(&self) -> Vec<Panel> {
-        let line = |label, of: fn(&Sample) -> Option<f64>| [self.series(label, Style::Line, Hue::Blue, of)];
+        let line = |label, of: fn(&Second) -> Option<f64>| [self.series(label, Style::Line, Hue::Blue, of)];
         if self.samples.iter().all(|sample| sample.groups_per_second.is_none_or(|groups| groups == 0.0)) {
             return Vec::new();
         }
@@ -196,7 +196,7 @@ pub(super) fn latency(title: &str, kinds: &[RequestType], stats: &Stats) -> Figu
 mod tests {
     use super::super::sampler::CoreShares;
     use super::*;
-    use crate::load::{Figures, Sample as Request, Scenario, Verdict};
+    use crate::load::{AnswerCheck, Figures, Sample, Scenario};
 
     fn interval(number: u64) -> Interval {
         let latency = Figures { median: 500_000, p95: 1_000_000, p99: 2_000_000, ..Figures::default() };
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_titles(samples: &[Sample], expect: &[&str]) {
+    fn check_titles(samples: &[Second], expect: &[&str]) {
         let intervals: Vec<Interval> = (1..=2).map(interval).collect();
         let figure = telemetry("run", 0, &intervals, samples);
         let shown = figure.panels.iter().filter(|panel| {
@@ -223,12 +223,12 @@ mod tests {
     fn panels_of_what_was_measured() {
         let load = ["Requests per second", "Latency of the requests of each second"];
         check_titles(&[], &load);
-        let sample = |at: u64| Sample {
+        let sample = |at: u64| Second {
             at_ns: at * 1_000_000_000,
             cores: vec![CoreShares::default(); 2],
             resident_bytes: Some(1),
             groups_per_second: Some(3.0),
-            ..Sample::default()
+            ..Second::default()
         };
         let more = [
             "Processor time of core 0",
@@ -258,12 +258,9 @@ mod tests {
     #[test]
     fn a_curve_for_each_type() {
         let mut stats = Stats::default();
-        let verdict = Verdict { status: 200, is_success: true, ..Verdict::default() };
+        let verdict = AnswerCheck { status: 200, is_success: true, ..AnswerCheck::default() };
         for ns in 1..=1_000 {
-            stats.record(
-                RequestType::Balance,
-                &Request { waiting: ns * 1_000, verdict, ..Request::default() },
-            );
+            stats.record(RequestType::Balance, &Sample { waiting: ns * 1_000, verdict, ..Sample::default() });
         }
         let figure = latency("run", &Scenario::Seed.kinds(), &stats);
         let counts =

@@ -48,7 +48,7 @@ pub(super) struct Threads {
 
 /// What the server tells of itself. `None` for what it does not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Told {
+pub(super) struct ServerMetrics {
     pub(super) heap_used_bytes: Option<f64>,
     pub(super) heap_free_bytes: Option<f64>,
     /// These three count up.
@@ -57,7 +57,7 @@ pub(super) struct Told {
     pub(super) journal_seconds: Option<f64>,
 }
 
-impl Told {
+impl ServerMetrics {
     fn read(text: &str) -> Self {
         let of = |name, labels: &[(&str, &str)]| metrics::sum(text, name, labels);
         Self {
@@ -72,7 +72,7 @@ impl Told {
 
 /// A second of the server and the machine.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Sample {
+pub(super) struct Second {
     /// The end of it, in nanoseconds of the run's clock.
     pub(super) at_ns: u64,
     pub(super) cores: Vec<CoreShares>,
@@ -92,7 +92,7 @@ pub(super) struct Sample {
 /// What sampling has brought, and what it took.
 #[derive(Debug, Default)]
 pub(super) struct Sampled {
-    pub(super) samples: Vec<Sample>,
+    pub(super) samples: Vec<Second>,
     /// Of the thread that sampled.
     pub(super) cpu_ns: u64,
     /// How often the server was asked for its metrics.
@@ -101,14 +101,14 @@ pub(super) struct Sampled {
 
 /// Everything that counts, at one time.
 #[derive(Debug, Default)]
-struct Counts {
+struct Counters {
     at_ns: u64,
     cores: Vec<CoreTicks>,
     user: u64,
     system: u64,
     /// On a core and in the queue, by thread.
     threads: HashMap<i32, (u64, u64)>,
-    told: Told,
+    told: ServerMetrics,
 }
 
 /// What was seen of the threads that did not run, and of how many there were, since the last sample.
@@ -128,7 +128,7 @@ pub(super) struct Sampler {
     /// None where it was not there.
     process: Option<Process>,
     operator: SocketAddr,
-    last: Counts,
+    last: Counters,
     looks: Looks,
     done: Sampled,
 }
@@ -137,7 +137,7 @@ impl Sampler {
     /// A sampler of the server with this id, whose operator's listener has this address.
     pub(super) fn new(clock: Clock, pid: u32, operator: SocketAddr) -> Self {
         let process = proc::process(pid).ok();
-        let (last, looks) = (Counts::default(), Looks::default());
+        let (last, looks) = (Counters::default(), Looks::default());
         Self { clock, process, operator, last, looks, done: Sampled::default() }
     }
 
@@ -188,7 +188,7 @@ impl Sampler {
         }
     }
 
-    fn count(&mut self) -> Counts {
+    fn count(&mut self) -> Counters {
         let stat = self.process.as_ref().and_then(|process| process.stat().ok());
         let threads = self.process.iter().flat_map(proc::threads).filter_map(|thread| {
             let times = thread.schedstat().ok()?;
@@ -197,9 +197,10 @@ impl Sampler {
         let threads = threads.collect();
         self.done.asked += 1;
         // A look that gets no answer leaves a gap.
-        let told =
-            child::http_get(self.operator, "/metrics").map(|text| Told::read(&text)).unwrap_or_default();
-        Counts {
+        let told = child::http_get(self.operator, "/metrics")
+            .map(|text| ServerMetrics::read(&text))
+            .unwrap_or_default();
+        Counters {
             at_ns: self.clock.now_ns(),
             cores: proc::cores(),
             user: stat.as_ref().map_or(0, |stat| stat.utime),
@@ -209,7 +210,7 @@ impl Sampler {
         }
     }
 
-    fn sample(&self, now: &Counts) -> Sample {
+    fn sample(&self, now: &Counters) -> Second {
         let seconds = (now.at_ns - self.last.at_ns).max(1) as f64 / 1e9;
         let cores = |now: u64, before: u64| now.saturating_sub(before) as f64 / TICKS_PER_SECOND / seconds;
         let (groups, records, journal_seconds) = (
@@ -219,7 +220,7 @@ impl Sampler {
         );
         let kib = self.process.as_ref().and_then(|process| process.status().ok()?.vmrss);
         let of_group = |sum: Option<f64>| Some(sum? / groups.filter(|groups| *groups > 0.0)?);
-        Sample {
+        Second {
             at_ns: now.at_ns,
             cores: now.cores.iter().zip(&self.last.cores).map(|(now, before)| shares(now, before)).collect(),
             server_user: cores(now.user, self.last.user),
@@ -317,7 +318,8 @@ mod tests {
     #[test]
     fn what_is_told() {
         let text = "purser_heap_bytes{state=\"used\"} 7\npurser_journal_groups_total{shard=\"0\"} 3\n";
-        let expect = Told { heap_used_bytes: Some(7.0), groups: Some(3.0), ..Told::default() };
-        assert_eq!(Told::read(text), expect);
+        let expect =
+            ServerMetrics { heap_used_bytes: Some(7.0), groups: Some(3.0), ..ServerMetrics::default() };
+        assert_eq!(ServerMetrics::read(text), expect);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::sampler::Sample;
+use super::sampler::Second;
 use crate::load::Interval;
 
 /// How far a sample's end may be from an interval's to stand in its row, in nanoseconds: half a second.
@@ -10,7 +10,7 @@ const APART_NS: u64 = 500_000_000;
 
 /// The file's text: a header, whose names end in their units, and a row for each second. A cell is empty where nothing
 /// was measured.
-pub(super) fn csv(began_ns: u64, intervals: &[Interval], samples: &[Sample]) -> String {
+pub(super) fn csv(began_ns: u64, intervals: &[Interval], samples: &[Second]) -> String {
     let cores = samples.first().map_or(0, |sample| sample.cores.len());
     let mut text = String::from(
         "elapsed_s,requests_per_s,failed_requests,latency_p50_us,latency_p90_us,latency_p95_us,latency_p99_us,\
@@ -48,7 +48,7 @@ fn write_interval(text: &mut String, interval: &Interval) {
     }
 }
 
-fn write_sample(text: &mut String, sample: &Sample) {
+fn write_sample(text: &mut String, sample: &Second) {
     for core in &sample.cores {
         let _ = write!(text, ",{:.1},{:.1},{:.1},{:.1}", core.user, core.system, core.idle, core.stolen);
     }
@@ -91,12 +91,12 @@ mod tests {
             failed: 0,
             latency: Figures { median: 1_500, p99: 9_000, most: 10_000, ..Figures::default() },
         };
-        let sample = |at_ns| Sample {
+        let sample = |at_ns| Second {
             at_ns,
             cores: vec![CoreShares { user: 50.0, system: 25.0, idle: 25.0, stolen: 0.0 }],
             resident_bytes: Some(4_096),
             sync_seconds: Some(0.000_25),
-            ..Sample::default()
+            ..Second::default()
         };
         // The run began at 10 s; the second row has no sample near its end.
         let samples = [sample(9 * second), sample(11 * second + 5), sample(13 * second)];

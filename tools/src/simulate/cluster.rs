@@ -40,7 +40,7 @@ pub(super) struct Applied {
 
 /// What a shard has told a waiter.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct ShardReply {
     pub(super) shard: usize,
     pub(super) waiter: u64,
     pub(super) answer: Answer,
@@ -81,7 +81,7 @@ pub(super) struct Cluster {
     /// None between a crash and the next start.
     pub(super) shards: Vec<Shard<u64>>,
     applied: Rc<RefCell<Vec<Applied>>>,
-    told: Vec<Told>,
+    told: Vec<ShardReply>,
     torn: u64,
 }
 
@@ -107,7 +107,7 @@ impl Cluster {
     }
 
     /// What waiters were told since this was called.
-    pub(super) fn take_told(&mut self) -> Vec<Told> {
+    pub(super) fn take_told(&mut self) -> Vec<ShardReply> {
         std::mem::take(&mut self.told)
     }
 
@@ -129,7 +129,7 @@ impl Cluster {
         let submitted = self.shards[at].submit(now_ms, deadline_ms, waiter, &operation);
         if let Submitted::Done(Done { outcome, after }) = submitted {
             let answer = self.shards[at].wallet().told(outcome, &operation).map(CompactString::from);
-            self.told.push(Told { shard: at, waiter, answer, after });
+            self.told.push(ShardReply { shard: at, waiter, answer, after });
         }
     }
 
@@ -137,7 +137,7 @@ impl Cluster {
     pub(super) fn poll(&mut self, at: usize, now_ms: u64) -> bool {
         let worked = self.shards[at].poll(now_ms);
         while let Some(Reply { waiter, done }) = self.shards[at].next_reply() {
-            self.told.push(Told { shard: at, waiter, answer: done.outcome, after: done.after });
+            self.told.push(ShardReply { shard: at, waiter, answer: done.outcome, after: done.after });
         }
         self.shards[at].flush();
         worked

@@ -12,14 +12,14 @@ use wallet::operation::{self, Operation, Play, Released};
 use wallet::outcome::{ErrorCode, OperatorRefusal, Outcome};
 
 use super::auditor::{Answer, Auditor, RequestId};
-use super::cluster::{Applied, Told};
+use super::cluster::{Applied, ShardReply};
 
 /// A request, as it is asked and asked again.
 pub(super) type Request = Rc<Operation<CompactString>>;
 
 /// How far the machine is with a request.
 #[derive(Debug, PartialEq, Eq)]
-enum Stage {
+enum FlightStage {
     Sent,
     /// It was applied to its account, and the directory of keys is still to be told.
     Applied,
@@ -33,7 +33,7 @@ struct Flight {
     id: RequestId,
     request: Request,
     account: Option<String>,
-    stage: Stage,
+    stage: FlightStage,
     waiter: u64,
     shard: usize,
     sent_step: u64,
@@ -86,7 +86,7 @@ impl Flights {
         let several = request.may_go_on();
         let mut beside = 0;
         for flight in &self.flights {
-            if several && !matches!(flight.stage, Stage::Answered(_)) && flight.request == *request {
+            if several && !matches!(flight.stage, FlightStage::Answered(_)) && flight.request == *request {
                 return false;
             }
             beside += usize::from(flight.account.as_deref() == account);
@@ -108,7 +108,7 @@ impl Flights {
             id: auditor.sent(now_ms, request),
             request: Rc::clone(request),
             account: request.account_id().map(str::to_owned),
-            stage: Stage::Sent,
+            stage: FlightStage::Sent,
             waiter: self.waiters,
             shard,
             sent_step: step,
@@ -135,30 +135,32 @@ impl Flights {
         let goes_on = match (&outcome, &operation) {
             (Outcome::Silent, _) => return Ok(()),
             (Outcome::Next(_), Operation::StartSession(_) | Operation::CloseSession(_)) => {
-                Some(Stage::Applied)
+                Some(FlightStage::Applied)
             }
-            (Outcome::Next(_), Operation::CheckClaim(_)) => Some(Stage::Freeing),
+            (Outcome::Next(_), Operation::CheckClaim(_)) => Some(FlightStage::Freeing),
             (Outcome::Next(_), _) => return Ok(()),
             _ => None,
         };
         let from = match operation {
-            Operation::ReleaseKey(operation::ReleaseKey { answer: Released::Freed, .. }) => Stage::Freeing,
-            Operation::ReleaseKey(_) => Stage::Applied,
-            _ => Stage::Sent,
+            Operation::ReleaseKey(operation::ReleaseKey { answer: Released::Freed, .. }) => {
+                FlightStage::Freeing
+            }
+            Operation::ReleaseKey(_) => FlightStage::Applied,
+            _ => FlightStage::Sent,
         };
         let is_its = |flight: &&mut Flight| flight.stage == from && is_step_of(&operation, &flight.request);
         let Some(flight) = self.flights.iter_mut().find(is_its) else {
             return Err(format!("Nobody has asked for what came out as {outcome:?}:\n  {operation:?}."));
         };
         if let Some(stage) = goes_on {
-            if stage == Stage::Applied {
+            if stage == FlightStage::Applied {
                 auditor.applied(flight.id, now_ms);
             }
             flight.stage = stage;
             return Ok(());
         }
         let judged = auditor.answered(flight.id, now_ms, &outcome);
-        flight.stage = Stage::Answered(outcome);
+        flight.stage = FlightStage::Answered(outcome);
         judged
     }
 
@@ -170,17 +172,17 @@ impl Flights {
         &mut self,
         auditor: &mut Auditor,
         now_ms: u64,
-        told: Told,
+        told: ShardReply,
         durable: u64,
     ) -> Result<(), String> {
-        let Told { shard, waiter, answer, after } = told;
+        let ShardReply { shard, waiter, answer, after } = told;
         let own = self.flights.iter().position(|flight| flight.waiter == waiter && flight.after.is_none());
         let Some(own) = own else {
             return Err(format!("A waiter was told twice, or is not there: {answer:?}."));
         };
         let wanted = match &answer {
-            Outcome::Unavailable => Stage::Sent,
-            answer => Stage::Answered(answer.clone()),
+            Outcome::Unavailable => FlightStage::Sent,
+            answer => FlightStage::Answered(answer.clone()),
         };
         let at = if self.flights[own].stage == wanted {
             own
@@ -231,18 +233,18 @@ impl Flights {
         let Flight { id, stage, .. } = self.flights.remove(at);
         auditor.acknowledged(id);
         let count = match stage {
-            Stage::Answered(
+            FlightStage::Answered(
                 Outcome::Refused { code: ErrorCode::Unknown, .. }
                 | Outcome::OperatorRefused(OperatorRefusal::TryAgain | OperatorRefusal::Forgetting)
                 | Outcome::Unavailable,
             )
-            | Stage::Sent
-            | Stage::Applied
-            | Stage::Freeing => &mut self.answers.unavailable,
-            Stage::Answered(Outcome::Refused { .. } | Outcome::OperatorRefused(_)) => {
+            | FlightStage::Sent
+            | FlightStage::Applied
+            | FlightStage::Freeing => &mut self.answers.unavailable,
+            FlightStage::Answered(Outcome::Refused { .. } | Outcome::OperatorRefused(_)) => {
                 &mut self.answers.refused
             }
-            Stage::Answered(_) => &mut self.answers.done,
+            FlightStage::Answered(_) => &mut self.answers.done,
         };
         *count += 1;
     }

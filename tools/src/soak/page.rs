@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::player::AuditCounts;
-use super::record::{Peak, Second, SoakRecord};
+use super::record::{Peak, SoakRecord, SoakSecond};
 use crate::facts::{self, Facts};
 use crate::plot::{Axis, Figure, Hue, Panel, Series, Style, Unit};
 
@@ -98,10 +98,10 @@ impl SoakPage<'_> {
 }
 
 /// Rate, latency, memory and files over time. A second in which the server was down leaves a gap.
-fn figure(seconds: &[Second]) -> Figure {
+fn figure(seconds: &[SoakSecond]) -> Figure {
     let began = seconds.first().map_or(0, |second| second.at);
     let every = seconds.len().div_ceil(POINTS_MAX).max(1);
-    let line = |label, hue, of: &dyn Fn(&Second) -> f64| {
+    let line = |label, hue, of: &dyn Fn(&SoakSecond) -> f64| {
         let mut points = Vec::new();
         let mut last = began;
         for few in seconds.chunks(every) {
@@ -117,7 +117,7 @@ fn figure(seconds: &[Second]) -> Figure {
         Series::new(label, Style::Line, hue, points)
     };
     let held = |of: fn(&crate::abuse::watch::ServerHoldings) -> u64| {
-        move |second: &Second| second.held.as_ref().map_or(f64::NAN, |look| of(look) as f64)
+        move |second: &SoakSecond| second.held.as_ref().map_or(f64::NAN, |look| of(look) as f64)
     };
     let panel = |title: &str, y: Axis, series: Vec<Series>| Panel {
         title: title.to_owned(),
@@ -161,8 +161,13 @@ mod tests {
 
     #[test]
     fn a_kill_leaves_a_gap() {
-        let second =
-            |at| Second { at, answered: 7, p99_ns: 1_000, refused: 0, held: Some(ServerHoldings::default()) };
+        let second = |at| SoakSecond {
+            at,
+            answered: 7,
+            p99_ns: 1_000,
+            refused: 0,
+            held: Some(ServerHoldings::default()),
+        };
         let figure = figure(&[second(10), second(11), second(15), second(16)]);
         let points = &figure.panels[0].series[0].points;
         assert_eq!(points.len(), 5);
@@ -177,7 +182,7 @@ mod tests {
         counts.lost.store(3, Ordering::Relaxed);
         let mut record = SoakRecord::default();
         record.seconds =
-            (0..3).map(|at| Second { at, answered: 1, p99_ns: 1, ..Second::default() }).collect();
+            (0..3).map(|at| SoakSecond { at, answered: 1, p99_ns: 1, ..SoakSecond::default() }).collect();
         let page = SoakPage {
             facts: &facts,
             players: 19,

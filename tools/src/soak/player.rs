@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::operation::{Funds, Operation};
-use crate::abuse::answer::{Answer, text_after};
+use crate::abuse::answer::{StreamedAnswer, text_after};
 use crate::abuse::call;
 use crate::abuse::paced::{PacedPlayer, Verdict};
 use crate::load::Clock;
@@ -218,7 +218,7 @@ impl<'a> Audited<'a> {
         verdict
     }
 
-    fn once(&mut self, operation: Operation, answer: &Answer<'_>) -> Verdict {
+    fn once(&mut self, operation: Operation, answer: &StreamedAnswer<'_>) -> Verdict {
         match &operation {
             Operation::CreateToken => {
                 let Some(token) = text_after(answer.body, b"\"SessionToken\":\"") else {
@@ -250,7 +250,7 @@ impl<'a> Audited<'a> {
         verdict
     }
 
-    fn repeat(&mut self, operation: &Operation, answer: &Answer<'_>) -> Verdict {
+    fn repeat(&mut self, operation: &Operation, answer: &StreamedAnswer<'_>) -> Verdict {
         add(&self.counts.repeated, 1);
         let Some(told) = Funds::told(answer.body) else {
             return self.find(format!("{operation:?}: no funds in {}", String::from_utf8_lossy(answer.body)));
@@ -275,7 +275,7 @@ impl PacedPlayer for Audited<'_> {
         self.under_way = Some(ask);
     }
 
-    fn told(&mut self, answer: &Answer<'_>) -> Verdict {
+    fn told(&mut self, answer: &StreamedAnswer<'_>) -> Verdict {
         let ask = self.under_way.take().expect("something was asked");
         if answer.is_refusal() {
             // Nothing has changed, or it can't be known: it is asked again.
@@ -368,7 +368,7 @@ mod tests {
             return None;
         }
         let body = wallet.answer();
-        Some(player.told(&Answer { status: 200, closes: false, body: body.as_bytes() }))
+        Some(player.told(&StreamedAnswer { status: 200, closes: false, body: body.as_bytes() }))
     }
 
     fn read(count: &AtomicU64) -> u64 {
@@ -427,7 +427,7 @@ mod tests {
         let mut player = Audited::new(1, 100, Clock::start(), &counts);
         let (mut first, mut second) = (Vec::new(), Vec::new());
         player.ask(&mut first);
-        let refused = Answer { status: 200, closes: false, body: b"{\"ErrorCode\":-1}" };
+        let refused = StreamedAnswer { status: 200, closes: false, body: b"{\"ErrorCode\":-1}" };
         assert_eq!(player.told(&refused), Verdict::Refused);
         player.ask(&mut second);
         assert_eq!(first, second);

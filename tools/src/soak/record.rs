@@ -5,7 +5,7 @@ use crate::abuse::watch::ServerHoldings;
 
 /// A second of the run.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Second {
+pub(super) struct SoakSecond {
     /// Since the run's clock was started.
     pub(super) at: u64,
     pub(super) answered: u64,
@@ -17,9 +17,9 @@ pub(super) struct Second {
 /// Everything that was seen.
 #[derive(Debug, Default)]
 pub(super) struct SoakRecord {
-    pub(super) seconds: Vec<Second>,
+    pub(super) seconds: Vec<SoakSecond>,
     latencies: Vec<u64>,
-    now: Second,
+    now: SoakSecond,
     pub(super) answered: u64,
     pub(super) refused: u64,
     /// Requests that were cut off although the server was not killed.
@@ -79,7 +79,7 @@ impl SoakRecord {
         for (at, look) in looks {
             let place = self.seconds.partition_point(|second| second.at < *at);
             if self.seconds.get(place).is_none_or(|second| second.at != *at) {
-                self.seconds.insert(place, Second { at: *at, ..Second::default() });
+                self.seconds.insert(place, SoakSecond { at: *at, ..SoakSecond::default() });
             }
             self.seconds[place].held = Some(*look);
         }
@@ -139,7 +139,7 @@ mod tests {
         record.add_looks(&[(2, look), (9, look)]);
         record.take(&Exchange { due_ns: 9_000_000_000, ended_ns: 9_000_000_005, end: good() }, None);
         record.flush();
-        let second = |at, answered, p99_ns, refused, held| Second { at, answered, p99_ns, refused, held };
+        let second = |at, answered, p99_ns, refused, held| SoakSecond { at, answered, p99_ns, refused, held };
         assert_eq!(
             record.seconds,
             [

@@ -1,7 +1,7 @@
 use super::*;
 
 /// Rows of a curve as if each had been measured twice.
-fn rows(curve: Curve) -> Vec<Row> {
+fn rows(curve: Curve) -> Vec<PointValues> {
     let mut rows = Vec::new();
     for point in curve.points() {
         for series in curve.series() {
@@ -12,7 +12,7 @@ fn rows(curve: Curve) -> Vec<Row> {
                 }
                 values
             };
-            rows.push(Row { series: *series, point: *point, rounds: vec![round(1.0), round(3.0)] });
+            rows.push(PointValues { series: *series, point: *point, rounds: vec![round(1.0), round(3.0)] });
         }
     }
     rows

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::super::setup;
-use super::super::stats::Verdict;
+use super::super::stats::AnswerCheck;
 use super::super::vu::Phase;
 use super::{Driver, record};
 
@@ -25,7 +25,7 @@ impl Driver<'_> {
         let vu = &mut self.vus[index];
         while vu.lanes().under_way() > 0 {
             vu.forget_token(self.site);
-            record(vu, &mut self.stats, Verdict::default(), self.now_ns);
+            record(vu, &mut self.stats, AnswerCheck::default(), self.now_ns);
         }
         if self.plays_on(index) {
             self.abandon(index)
@@ -96,7 +96,7 @@ impl Driver<'_> {
                 vu.connecting_ns = took_ns;
                 vu.forget_token(self.site);
                 vu.begin_nothing(self.now_ns);
-                record(vu, &mut self.stats, Verdict::default(), self.now_ns);
+                record(vu, &mut self.stats, AnswerCheck::default(), self.now_ns);
                 if self.plays_on(index) {
                     self.unconnected.push_back(index);
                 } else {

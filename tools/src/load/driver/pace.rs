@@ -11,7 +11,7 @@ use std::net::{Shutdown, TcpStream};
 use super::super::overload::{Overload, Pressure};
 use super::super::patience::Patience;
 use super::super::schedule::Schedule;
-use super::super::stats::Verdict;
+use super::super::stats::AnswerCheck;
 use super::super::vu::{Phase, Vu};
 use super::nap::{self, nap};
 use super::{Driver, progress};
@@ -217,7 +217,7 @@ impl Driver<'_> {
         while vu.lanes().under_way() > 0 {
             vu.forget_token(self.site);
             let kind = vu.kind();
-            let sample = vu.break_off(Verdict::default(), self.now_ns);
+            let sample = vu.break_off(AnswerCheck::default(), self.now_ns);
             self.stats.give_up(kind, &sample);
         }
         if self.plays_on(index) {

@@ -87,8 +87,13 @@ fn check_pipeline(scenario: Scenario, pipeline: usize, answers: Answers, expect:
     let site = Site { address, ..site() };
     let clock = Clock::start();
     let (socket, connecting_ns) = setup::connect(address, setup::CONNECT_TIMEOUT, &clock).expect("a server");
-    let start =
-        Connected { socket, connecting_ns, player: Player::own(1), draw: None, token: b"first".to_vec() };
+    let start = Connected {
+        socket,
+        connecting_ns,
+        player: UserIdentity::own(1),
+        draw: None,
+        token: b"first".to_vec(),
+    };
     let load = Load {
         scenario,
         vus: 1,

@@ -1,11 +1,11 @@
 use super::super::scenario::RequestType;
-use super::super::stats::Verdict;
+use super::super::stats::AnswerCheck;
 use super::*;
 
 const MS: u64 = 1_000_000;
 
 fn sample(status: u16, code: &str, waiting: u64) -> Sample {
-    let verdict = Verdict { status, is_success: code == "0", is_refusal: status == 503 || code == "-1" };
+    let verdict = AnswerCheck { status, is_success: code == "0", is_refusal: status == 503 || code == "-1" };
     Sample { blocked: MS, waiting, verdict, ..Sample::default() }
 }
 

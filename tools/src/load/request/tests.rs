@@ -38,7 +38,7 @@ fn check_taken(request: &mut Request, attempt: u64, iterations: u64, path: &str,
 /// A request of player 42 in its seventh iteration, and then in its last.
 #[track_caller]
 fn check(step: Step, path: &str, members: &str) {
-    let mut request = Request::compose(step, &site(), Player::own(42), b"abc");
+    let mut request = Request::compose(step, &site(), UserIdentity::own(42), b"abc");
     check_taken(&mut request, 1, 7, path, &members.replace('#', "19ab5f62c00-000042-000000000007"));
     let last = 999_999_999_999;
     check_taken(&mut request, last, last, path, &members.replace('#', "19ab5f62c00-000042-999999999999"));
@@ -99,7 +99,7 @@ fn beside_rounds() {
 
 #[test]
 fn tokens() {
-    let mut redeem = Request::compose(Step::RedeemToken, &site(), Player::own(42), b"abc");
+    let mut redeem = Request::compose(Step::RedeemToken, &site(), UserIdentity::own(42), b"abc");
     let check = |request: &mut Request, token: &str| {
         let members = format!(r#""SessionToken":"{token}","IPAddress":"127.0.0.1""#);
         let body = take(request, 7, 0);
@@ -110,14 +110,14 @@ fn tokens() {
     check(&mut redeem, "xyz");
     assert!(!redeem.put_token(b"longer"));
     check(&mut redeem, "xyz");
-    let mut empty = Request::compose(Step::RedeemToken, &site(), Player::own(42), b"");
+    let mut empty = Request::compose(Step::RedeemToken, &site(), UserIdentity::own(42), b"");
     check(&mut empty, "");
 }
 
 /// A bet for the account with this number, by a player that plays up to `accounts` of them.
 #[track_caller]
 fn check_account(accounts: u32, number: u32, expect: [&str; 2]) {
-    let player = Player { number: 7, account: 1, accounts };
+    let player = UserIdentity { number: 7, account: 1, accounts };
     for step in Scenario::Bet.steps().iter().chain(Scenario::Balance.steps()) {
         let mut request = Request::compose(*step, &site(), player, b"");
         let first = take(&mut request, 1, 0);
@@ -156,7 +156,7 @@ fn check_ids(scenario: Scenario, ids_of_an_iteration: usize) {
         let site = Site { run: site().run + run, ..site() };
         for number in 1..=vus {
             for step in scenario.steps() {
-                let mut request = Request::compose(*step, &site, Player::own(number), b"");
+                let mut request = Request::compose(*step, &site, UserIdentity::own(number), b"");
                 for iteration in 0..iterations {
                     let text = take(&mut request, 1, iteration);
                     let (_, body) = text.split_once("\r\n\r\n").expect("a body");
@@ -184,7 +184,7 @@ fn ids_are_unique() {
 #[test]
 fn a_request_tells_of_its_patience() {
     let site = Site { request_timeout_ms: Some(150), ..site() };
-    let mut request = Request::compose(Step::Balance, &site, Player::own(42), b"");
+    let mut request = Request::compose(Step::Balance, &site, UserIdentity::own(42), b"");
     let text = take(&mut request, 1, 7);
     let (head, body) = text.split_once("\r\n\r\n").expect("a body");
     assert!(head.lines().any(|line| line == "Request-Timeout: 150"), "{head}");

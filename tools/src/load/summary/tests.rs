@@ -1,9 +1,9 @@
-use super::super::stats::{Sample, Verdict};
+use super::super::stats::{AnswerCheck, Sample};
 use super::*;
 
 const MS: u64 = 1_000_000;
 
-const OK: Verdict = Verdict { status: 200, is_success: true, is_refusal: false };
+const OK: AnswerCheck = AnswerCheck { status: 200, is_success: true, is_refusal: false };
 
 #[track_caller]
 fn check(text: &str, expect: &str) {
@@ -125,8 +125,8 @@ fn a_run_with_faults() {
     let mut stats = Stats::default();
     for request in 1..=6 {
         let verdict = match request {
-            1 => Verdict::default(),
-            2 => Verdict { status: 200, ..Verdict::default() },
+            1 => AnswerCheck::default(),
+            2 => AnswerCheck { status: 200, ..AnswerCheck::default() },
             _ => OK,
         };
         stats.record(RequestType::Balance, &Sample { group: MS, waiting: MS, verdict, ..Sample::default() });

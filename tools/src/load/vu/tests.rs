@@ -3,10 +3,10 @@ use super::super::scenario::Scenario;
 use super::super::scenario::tests::site;
 use super::*;
 
-const OK: Verdict = Verdict { status: 200, is_success: true, is_refusal: false };
+const OK: AnswerCheck = AnswerCheck { status: 200, is_success: true, is_refusal: false };
 
 fn vu(scenario: Scenario) -> Vu {
-    let manner = Manner { player: Player::own(1), steps: scenario.steps(), depth: 1, draw: None };
+    let manner = Behaviour { player: UserIdentity::own(1), steps: scenario.steps(), depth: 1, draw: None };
     Vu::new(manner, &site(), b"first", 100)
 }
 
@@ -102,9 +102,9 @@ const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{\"ErrorCode\
 const REFUSAL: &str = "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{\"ErrorCode\":-5}";
 
 fn pipelined(scenario: Scenario, depth: usize, accounts: u32) -> Vu {
-    let player = Player { accounts, ..Player::own(1) };
+    let player = UserIdentity { accounts, ..UserIdentity::own(1) };
     let draw = Draw::new(&Accounts::Spread(accounts), 1, 0);
-    Vu::new(Manner { player, steps: scenario.steps(), depth, draw }, &site(), b"", 100)
+    Vu::new(Behaviour { player, steps: scenario.steps(), depth, draw }, &site(), b"", 100)
 }
 
 /// The values of a member in the requests that were sent in one piece, in their order.
@@ -223,7 +223,7 @@ fn check_lost(scenario: Scenario, lost: usize, expect: &[RequestType]) {
     let bytes = vu.ask(&Timestamp::new(0), 140);
     vu.on_sent(bytes, 150);
     vu.forget_token(&site());
-    vu.break_off(Verdict::default(), 160);
+    vu.break_off(AnswerCheck::default(), 160);
     let asked: Vec<_> = expect
         .iter()
         .map(|_| {
@@ -259,7 +259,7 @@ fn an_iteration_that_was_broken_off_is_none() {
     play(&mut vu, 110, 120, &[(130, ANSWER.as_bytes())]);
     let bytes = vu.ask(&Timestamp::new(0), 140);
     vu.on_sent(bytes, 150);
-    vu.break_off(Verdict::default(), 160);
+    vu.break_off(AnswerCheck::default(), 160);
     assert!(!vu.is_within_iteration(), "nothing is left to be played out");
     let (_, _, iteration) = play(&mut vu, 170, 180, &[(190, minted.as_bytes())]);
     assert_eq!(iteration, None);

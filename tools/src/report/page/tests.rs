@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::super::Costs;
-use super::super::sampler::{Sample, Sampled};
+use super::super::sampler::{Sampled, Second};
 use super::*;
-use crate::load::{RequestType, Sample as Request, Verdict};
+use crate::load::{AnswerCheck, RequestType, Sample};
 
 /// What differs from one page to the next.
 struct Made {
-    played: Played,
+    played: ReportScenario,
     /// Of the answers.
     status: u16,
     no_sampling: bool,
@@ -17,20 +17,22 @@ struct Made {
     metrics_ns: u64,
 }
 
-const GOOD: Made = Made { played: Played::Seed, status: 200, no_sampling: false, metrics_ns: 100_000 };
+const GOOD: Made =
+    Made { played: ReportScenario::Seed, status: 200, no_sampling: false, metrics_ns: 100_000 };
 
 /// A run of 10 s with 20,000 answers of 2 ms.
-fn run(made: &Made) -> Run {
+fn run(made: &Made) -> ReportRun {
     let mut stats = Stats::default();
-    let verdict = Verdict { status: made.status, is_success: made.status == 200, ..Verdict::default() };
+    let verdict =
+        AnswerCheck { status: made.status, is_success: made.status == 200, ..AnswerCheck::default() };
     for _ in 0..20_000 {
-        stats.record(RequestType::Balance, &Request { waiting: 2_000_000, verdict, ..Request::default() });
+        stats.record(RequestType::Balance, &Sample { waiting: 2_000_000, verdict, ..Sample::default() });
     }
     let outcome = Outcome { stats, began_ns: 0, elapsed_ns: 10_000_000_000, intervals: Vec::new() };
-    let sampled = Sampled { samples: vec![Sample::default()], cpu_ns: 20_000_000, asked: 11 };
+    let sampled = Sampled { samples: vec![Second::default()], cpu_ns: 20_000_000, asked: 11 };
     let costs = Costs { server_ns: 5_000_000_000, generator_ns: 2_500_000_000, metrics_ns: made.metrics_ns };
     let recording = Err("perf is not installed".to_owned());
-    Run { text: "     checks: all\n".to_owned(), outcome, sampled, recording, costs }
+    ReportRun { text: "     checks: all\n".to_owned(), outcome, sampled, recording, costs }
 }
 
 fn text(made: &Made) -> String {
@@ -105,7 +107,7 @@ fn a_good_run() {
 fn the_full_mix_is_held_against_its_own_figures() {
     let has =
         ["| requests | 613/s | 2,000/s | 3.3 × |\n", "placebet (5 times)", "| duration, p(95) | 204.00 ms |"];
-    check(&Made { played: Played::Full, ..GOOD }, &has, &["1,169/s"]);
+    check(&Made { played: ReportScenario::Full, ..GOOD }, &has, &["1,169/s"]);
 }
 
 #[test]

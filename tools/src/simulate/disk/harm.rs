@@ -13,7 +13,7 @@ use crate::simulate::workload::Chance;
 /// Harm that was done, which a recovery must find.
 pub(in crate::simulate) struct Harm {
     /// What was done.
-    kind: Kind,
+    kind: HarmKind,
     /// The file.
     file: String,
     /// The group or header that a bit is in, where that is to be told.
@@ -22,7 +22,7 @@ pub(in crate::simulate) struct Harm {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+enum HarmKind {
     Turned,
     Removed,
     Truncated,
@@ -61,9 +61,9 @@ impl Disk {
         match chance.below(10) {
             0..5 => self.turn(chance),
             5..7 => self.remove(chance),
-            7 => self.cut(chance, Kind::Truncated),
+            7 => self.cut(chance, HarmKind::Truncated),
             8 if self.mark.is_some_and(|mark| mark.stopped.is_some()) => self.write_behind(),
-            _ => self.cut(chance, Kind::Zeroed),
+            _ => self.cut(chance, HarmKind::Zeroed),
         }
     }
 
@@ -124,12 +124,12 @@ impl Disk {
             self.snapshots.insert(covers, harmed);
             (snapshot_name(covers), Undo::Snapshot(covers, bytes))
         };
-        Some(Harm { kind: Kind::Turned, file, within: Some(within), undo })
+        Some(Harm { kind: HarmKind::Turned, file, within: Some(within), undo })
     }
 
     /// Removes a segment, or the one snapshot.
     fn remove(&mut self, chance: &mut Chance) -> Option<Harm> {
-        let (kind, within) = (Kind::Removed, None);
+        let (kind, within) = (HarmKind::Removed, None);
         let covered = self.covered();
         let is_told = |number: u32, file: &Segment| {
             // What the snapshot has of it is not missed.
@@ -165,12 +165,12 @@ impl Disk {
         let file = self.segments.get_mut(&number).filter(|file| offset > 0 && offset < file.bytes.len())?;
         let before = Buffer::clone(&file.bytes);
         file.bytes[offset] = 1;
-        let (kind, undo) = (Kind::Written, Undo::Bytes(number, before));
+        let (kind, undo) = (HarmKind::Written, Undo::Bytes(number, before));
         Some(Harm { kind, file: segment_name(number), within: None, undo })
     }
 
     /// Cuts a segment's end off within a group, or has zeros there.
-    fn cut(&mut self, chance: &mut Chance, kind: Kind) -> Option<Harm> {
+    fn cut(&mut self, chance: &mut Chance, kind: HarmKind) -> Option<Harm> {
         let groups =
             self.segments.iter().flat_map(|(number, file)| file.groups.iter().map(|at| (*number, at)));
         let told: Vec<(u32, Range<usize>)> = groups
@@ -187,7 +187,7 @@ impl Disk {
         let file = self.segments.get_mut(number).expect("it was chosen");
         let before = Buffer::clone(&file.bytes);
         match kind {
-            Kind::Truncated => file.bytes.resize(from, 0),
+            HarmKind::Truncated => file.bytes.resize(from, 0),
             // A group ends in zeros.
             _ if before[from..group.end].iter().all(|byte| *byte == 0) => return None,
             _ => file.bytes[from..].fill(0),

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::super::super::scenario::tests::site;
-use super::super::super::scenario::{Player, Scenario, Site};
+use super::super::super::scenario::{Scenario, Site, UserIdentity};
 use super::super::super::setup;
 use super::super::super::stats::Stats;
 use super::super::super::summary::Load;
@@ -81,7 +81,13 @@ fn play(address: SocketAddr, load: &Load) -> Stats {
     let connected = (1..=load.vus).map(|number| {
         let (socket, connecting_ns) =
             setup::connect(address, setup::CONNECT_TIMEOUT, &clock).expect("a server");
-        Connected { socket, connecting_ns, player: Player::own(number), draw: None, token: b"first".to_vec() }
+        Connected {
+            socket,
+            connecting_ns,
+            player: UserIdentity::own(number),
+            draw: None,
+            token: b"first".to_vec(),
+        }
     });
     let connected = connected.collect();
     let mut ring = ring(load.vus).expect("a ring");
