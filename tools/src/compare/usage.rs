@@ -23,7 +23,7 @@ pub(crate) fn processor_us(pid: u32) -> u64 {
 /// Memory of a process and all below it, in bytes. What several of them share counts once.
 pub(crate) fn memory_bytes(pid: u32) -> u64 {
     // A process that ends meanwhile takes none.
-    let rollup = |process: Process| proc::process(process.pid).ok()?.smaps_rollup().ok();
+    let rollup = |process: ProcessStat| proc::process(process.pid).ok()?.smaps_rollup().ok();
     let rollups = tree(&processes(), pid).into_iter().filter_map(rollup);
     rollups
         .flat_map(|rollup| rollup.memory_map_rollup)

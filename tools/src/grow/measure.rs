@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::child::{Options, Server};
 use crate::load::{self, Clock, PlayedRun, Scenario};
+use crate::proc;
 
 use super::curve::{Curve, CurveLine};
 use super::is_interrupted;
