@@ -7,17 +7,10 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
 
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::process::geteuid;
 use tempfile::TempDir;
-
-#[path = "crash/skipped.rs"]
-mod skipped;
-
-/// After this a program that should have refused to start is taken for one that serves, and killed.
-const PATIENCE: Duration = Duration::from_secs(60);
+use testkit::{process, skipped};
 
 /// A configuration with nothing wrong; the listeners take any free port.
 const FILE: &str = r#"
@@ -44,26 +37,9 @@ fn scratch() -> TempDir {
 /// Runs a program that is expected to end by itself.
 #[track_caller]
 fn run(mut command: Command) -> Output {
-    let child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .env("RUST_BACKTRACE", "1")
-        .spawn()
-        .unwrap_or_else(|e| panic!("{command:?}: {e}"));
-    let pid = Pid::from_child(&child);
-    let (done, ended) = mpsc::channel::<()>();
-    std::thread::scope(|threads| {
-        threads.spawn(move || {
-            if ended.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
-                let _ = kill_process(pid, Signal::KILL);
-            }
-        });
-        let output = child.wait_with_output().expect("its end can be waited for");
-        drop(done);
-        assert_eq!(output.status.signal(), None, "{command:?} did not end by itself");
-        output
-    })
+    let output = process::run(command.env("RUST_BACKTRACE", "1"));
+    assert_eq!(output.status.signal(), None, "{command:?} did not end by itself");
+    output
 }
 
 fn purser(dir: &Path, arguments: &[&str]) -> Command {

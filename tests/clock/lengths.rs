@@ -1,9 +1,11 @@
 //! A session ends for bets when it is as long as the player allows.
 
+use testkit::home::Home;
+use testkit::message::{basic, body, post};
+
+use crate::PURSER;
 use crate::machine::{Machine, SECOND};
-use crate::message::{basic, body, post};
 use crate::player::{Player, code};
-use crate::process::Home;
 
 const ANNA: Player = Player("default/anna");
 
@@ -20,7 +22,7 @@ describe_errors = true
 #[test]
 fn a_session_is_as_long_as_the_player_allows() {
     for shards in [1, 2] {
-        let mut home = Home::new();
+        let mut home = Home::new(PURSER);
         home.configure(&[("default", "GBP")], SECOND_PLATFORM);
         let machine = Machine::new(home);
         let process = machine.home.start(shards);

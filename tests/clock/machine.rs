@@ -7,10 +7,9 @@ use std::sync::OnceLock;
 
 use clock::Clock;
 use tempfile::TempDir;
-
-use crate::client::PATIENCE;
-use crate::message::get;
-use crate::process::{Home, Process};
+use testkit::home::{Home, Server};
+use testkit::message::get;
+use testkit::process::PATIENCE;
 
 pub(crate) const SECOND: i64 = 1_000;
 pub(crate) const HOUR: i64 = 3_600 * SECOND;
@@ -84,7 +83,7 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 /// Waits until the server finds the clock this far ahead, seconds, or behind, and says on `/readyz` whether it follows. A
 /// clock that is far off may be so by some seconds more or less, which a start may take.
 #[track_caller]
-pub(crate) fn await_offset(process: &Process, seconds: f64) {
+pub(crate) fn await_offset(process: &Server, seconds: f64) {
     let mut operator = process.operator();
     wait_until("the offset is in the metrics", || {
         let offset = operator.metrics()["purser_clock_offset_seconds"];

@@ -5,20 +5,17 @@
 //!
 //! Nothing sleeps: what takes time is asked for until it is so.
 
-#[path = "../serve/client.rs"]
-#[allow(dead_code, reason = "the tests of serving use the rest")]
-mod client;
 mod lengths;
 mod machine;
-#[path = "../serve/message.rs"]
-#[allow(dead_code, reason = "the tests of serving use the rest")]
-mod message;
 mod player;
-#[path = "../crash/process.rs"]
-#[allow(dead_code, reason = "the tests of crashes use the rest")]
-mod process;
 mod rebasing;
 mod serving;
 mod starting;
 mod upgrade;
 mod zones;
+
+/// The program.
+const PURSER: &str = env!("CARGO_BIN_EXE_purser");
+
+/// Accounts of a demo, beside `default/admin`.
+const DEMO_ACCOUNTS: u32 = 10;

@@ -1,8 +1,9 @@
 //! A player with one account, who plays.
 
+use testkit::home::Server;
+use testkit::message::{call, create_token, redeem_token};
+
 use crate::machine::times_in;
-use crate::message::{call, create_token, redeem_token};
-use crate::process::Process;
 
 /// An account that a test plays with.
 #[derive(Clone, Copy, Debug)]
@@ -11,7 +12,7 @@ pub(crate) struct Player(pub(crate) &'static str);
 impl Player {
     /// Opens the account with 100.00, a session, and these limits.
     #[track_caller]
-    pub(crate) fn join(self, process: &Process, limits: &str) {
+    pub(crate) fn join(self, process: &Server, limits: &str) {
         let Self(account) = self;
         process.operate(&format!("PUT {account}"), r#"{"CountryCode":"GB"}"#, 201);
         process.operate(
@@ -30,7 +31,7 @@ impl Player {
 
     /// A bet of a round that it begins and ends; the answer's code.
     #[track_caller]
-    pub(crate) fn bet(self, process: &Process, round: &str, amount: &str) -> i32 {
+    pub(crate) fn bet(self, process: &Server, round: &str, amount: &str) -> i32 {
         let (account, key) = (self.0, self.key());
         let members = format!(
             r#""OperatorAccountID":"{account}","GameID":"11588","CurrencyCode":"GBP","GameRoundID":"{round}","GameRoundTransactionID":"bet","Amount":{amount},"GatewaySessionToken":"{key}","StartRound":true,"EndRound":true"#
@@ -40,7 +41,7 @@ impl Player {
 
     /// The end of a round; the answer's code.
     #[track_caller]
-    pub(crate) fn end(self, process: &Process, round: &str) -> i32 {
+    pub(crate) fn end(self, process: &Server, round: &str) -> i32 {
         let members = format!(
             r#""OperatorAccountID":"{}","GameID":"11588","CurrencyCode":"GBP","GameRoundID":"{round}""#,
             self.0
@@ -50,7 +51,7 @@ impl Player {
 
     /// A single-use token.
     #[track_caller]
-    pub(crate) fn token(self, process: &Process) -> String {
+    pub(crate) fn token(self, process: &Server) -> String {
         let answer = process.client().ask(&create_token(self.0)).body;
         let (_, rest) =
             answer.split_once(r#""SessionToken":""#).unwrap_or_else(|| panic!("no token: {answer}"));
@@ -58,27 +59,27 @@ impl Player {
     }
 
     /// Whether there is a live session, which this does not renew.
-    pub(crate) fn has_session(self, process: &Process) -> bool {
+    pub(crate) fn has_session(self, process: &Server) -> bool {
         code(&process.client().ask(&create_token(self.0)).body) == 0
     }
 
     /// The account holds this much.
     #[track_caller]
-    pub(crate) fn check_holds(self, process: &Process, pounds: &str) {
+    pub(crate) fn check_holds(self, process: &Server, pounds: &str) {
         let account = process.operate(&format!("GET {}", self.0), "", 200);
         assert!(account.contains(&format!(r#""CashFunds":{pounds},"#)), "{pounds}: {account}");
     }
 
     /// The times of the account's transactions.
     #[track_caller]
-    pub(crate) fn statement(self, process: &Process) -> Vec<i64> {
+    pub(crate) fn statement(self, process: &Server) -> Vec<i64> {
         times_in(&process.operate(&format!("GET {}/transactions", self.0), "", 200))
     }
 }
 
 /// A token is redeemed with this code.
 #[track_caller]
-pub(crate) fn check_redeems(process: &Process, token: &str, expect: i32) {
+pub(crate) fn check_redeems(process: &Server, token: &str, expect: i32) {
     let answer = process.client().ask(&redeem_token(token)).body;
     assert_eq!(code(&answer), expect, "{token}: {answer}");
 }

@@ -1,10 +1,10 @@
 //! A journal that was written under a clock that was ahead, and is brought back.
 
-use std::process::Command;
+use testkit::home::{Home, Server};
 
+use crate::PURSER;
 use crate::machine::{DAY, Machine, wait_until};
 use crate::player::Player;
-use crate::process::{Home, Process};
 
 /// A limit of 10.00 a day, a week and a month.
 const LIMITED: [(Player, &str); 3] = [
@@ -16,7 +16,7 @@ const LIMITED: [(Player, &str); 3] = [
 /// A directory whose journal is 40 days ahead of the clock. Each player has lost 1.00 before, and 7.00 then.
 #[track_caller]
 fn ahead(shards: usize, sections: &str) -> Machine {
-    let mut home = Home::new();
+    let mut home = Home::new(PURSER);
     home.configure(&[("default", "GBP")], sections);
     let mut machine = Machine::new(home);
     let process = machine.home.start(shards);
@@ -43,7 +43,7 @@ fn session(player: Player) -> String {
 }
 
 #[track_caller]
-fn check_all_hold(process: &Process, pounds: &str) {
+fn check_all_hold(process: &Server, pounds: &str) {
     LIMITED.iter().for_each(|(player, _)| player.check_holds(process, pounds));
 }
 
@@ -80,7 +80,7 @@ fn a_journal_that_ran_ahead_is_brought_back() {
         assert_eq!(process.notes, "");
         check_all_hold(&process, "90.00");
         assert_eq!(process.stop(), "");
-        check_verifies(&machine);
+        machine.home.verify(0);
     }
 }
 
@@ -101,7 +101,7 @@ fn what_was_brought_back_is_remembered_from_now_and_forgotten() {
 /// though both seem to begin at one time.
 #[test]
 fn a_key_stays_with_its_later_login() {
-    let mut machine = Machine::new(Home::new());
+    let mut machine = Machine::new(Home::new(PURSER));
     let players = [Player("default/anna"), Player("default/bert")];
     let process = machine.home.start(2);
     players.iter().for_each(|player| player.join(&process, "{}"));
@@ -121,12 +121,5 @@ fn a_key_stays_with_its_later_login() {
     let sessions = players.map(|player| process.operate(&format!("GET {}", player.0), "", 200));
     assert!(!sessions[0].contains("terminal-7") && sessions[1].contains("terminal-7"), "{sessions:?}");
     assert_eq!(process.stop(), "");
-    check_verifies(&machine);
-}
-
-#[track_caller]
-fn check_verifies(machine: &Machine) {
-    let mut verify = Command::new(env!("CARGO_BIN_EXE_purser"));
-    let verified = verify.arg("verify").arg("--data").arg(machine.home.data()).output().expect("it runs");
-    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    machine.home.verify(0);
 }

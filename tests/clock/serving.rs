@@ -1,14 +1,16 @@
 //! The clock is set while the server runs.
 
+use testkit::home::Home;
+
+use crate::PURSER;
 use crate::machine::{DAY, HOUR, Machine, SECOND, await_offset, check_near, wait_until};
 use crate::player::{Player, check_redeems};
-use crate::process::Home;
 
 const ANNA: Player = Player("default/anna");
 
 #[test]
 fn a_clock_that_is_8_days_ahead_for_a_while_changes_nothing() {
-    let machine = Machine::new(Home::new());
+    let machine = Machine::new(Home::new(PURSER));
     let process = machine.home.start(2);
     ANNA.join(&process, "{}");
     assert_eq!(ANNA.bet(&process, "before", "1.00"), 0);
@@ -48,7 +50,7 @@ fn a_clock_that_is_8_days_ahead_for_a_while_changes_nothing() {
 
 #[test]
 fn wrapped_tokens_are_redeemed_under_a_wrong_clock() {
-    let mut home = Home::new();
+    let mut home = Home::new(PURSER);
     home.wrap_tokens();
     let machine = Machine::new(home);
     let process = machine.home.start(1);
@@ -72,7 +74,7 @@ fn wrapped_tokens_are_redeemed_under_a_wrong_clock() {
 
 #[test]
 fn a_session_that_was_used_under_a_wrong_clock_idles_out() {
-    let mut home = Home::new();
+    let mut home = Home::new(PURSER);
     home.configure(&[("default", "GBP")], "\n[timeouts]\nsession_idle_ms = 3000\n");
     let machine = Machine::new(home);
     let process = machine.home.start(1);
@@ -87,7 +89,7 @@ fn a_session_that_was_used_under_a_wrong_clock_idles_out() {
 
 #[test]
 fn a_clock_that_is_set_back_does_not_stop_time() {
-    let machine = Machine::new(Home::new());
+    let machine = Machine::new(Home::new(PURSER));
     let process = machine.home.start(2);
     ANNA.join(&process, "{}");
     assert_eq!(ANNA.bet(&process, "before", "1.00"), 0);
@@ -99,7 +101,7 @@ fn a_clock_that_is_set_back_does_not_stop_time() {
     let times = ANNA.statement(&process);
     assert!(times.is_sorted(), "{times:?}");
     times.into_iter().for_each(|at_ms| check_near(at_ms, machine.right_ms()));
-    let date = process.operator().ask(&crate::message::get("/healthz"));
+    let date = process.operator().ask(&testkit::message::get("/healthz"));
     let date = date.field("Date").expect("a date").to_owned();
     let date = jiff::fmt::rfc2822::parse(&date).expect("RFC 2822");
     check_near(date.timestamp().as_millisecond(), machine.right_ms());
@@ -112,7 +114,7 @@ fn a_clock_that_is_set_back_does_not_stop_time() {
 
 #[test]
 fn a_clock_that_is_a_little_off_is_followed() {
-    let machine = Machine::new(Home::new());
+    let machine = Machine::new(Home::new(PURSER));
     let process = machine.home.start(1);
     for ahead_ms in [3 * SECOND, -4 * SECOND] {
         machine.set_clock(ahead_ms);

@@ -1,15 +1,17 @@
 //! The clock and the journal are apart at a start.
 
+use testkit::home::{Home, Server};
+
 use crate::machine::{DAY, HOUR, Machine, SECOND, await_offset, check_near, times_in};
 use crate::player::Player;
-use crate::process::Home;
+use crate::{DEMO_ACCOUNTS, PURSER};
 
 const ANNA: Player = Player("default/anna");
 
 /// A directory that a server has left, whose clock was right.
 #[track_caller]
 fn left() -> Machine {
-    let machine = Machine::new(Home::new());
+    let machine = Machine::new(Home::new(PURSER));
     let process = machine.home.start(2);
     ANNA.join(&process, "{}");
     assert_eq!(ANNA.bet(&process, "before", "1.00"), 0);
@@ -50,7 +52,7 @@ fn a_clock_behind_the_journal_is_refused() {
 
 #[test]
 fn time_goes_on_from_a_journal_that_is_a_little_ahead() {
-    let machine = Machine::new(Home::new());
+    let machine = Machine::new(Home::new(PURSER));
     machine.set_clock(4 * SECOND);
     let process = machine.home.start(1);
     ANNA.join(&process, "{}");
@@ -92,7 +94,7 @@ fn a_long_pause_is_to_be_confirmed() {
 
 #[test]
 fn a_server_that_remembers_a_second_can_be_restarted() {
-    let mut home = Home::new();
+    let mut home = Home::new(PURSER);
     home.configure(&[("default", "GBP")], "\n[rounds]\nretention_ms = 1000\n");
     let machine = Machine::new(home);
     assert_eq!(machine.home.start(1).stop(), "");
@@ -112,12 +114,12 @@ fn check_refusal_of_one(machine: &Machine, ahead_ms: i64) {
 
 #[test]
 fn the_demo_starts_and_says_so() {
-    let machine = Machine::new(Home::demo());
+    let machine = Machine::new(Home::demo(PURSER, DEMO_ACCOUNTS));
     assert_eq!(machine.home.start(2).stop(), "");
     machine.set_clock(100 * DAY);
     let process = machine.home.start(2);
     assert!(process.notes.contains("before: the demo goes on from here"), "{}", process.notes);
-    process.check(&crate::message::balance("default/admin"), crate::message::DEMO_BALANCE);
+    process.check(&testkit::message::balance("default/admin"), testkit::message::DEMO_BALANCE);
     let demo = Player("default/player-000001");
     check_near(process_time(&process, demo), machine.right_ms() + 100 * DAY);
     assert_eq!(process.stop(), "");
@@ -132,13 +134,13 @@ fn the_demo_starts_and_says_so() {
 
 /// The time of a deposit that is made now.
 #[track_caller]
-fn process_time(process: &crate::process::Process, player: Player) -> i64 {
+fn process_time(process: &Server, player: Player) -> i64 {
     let path = format!("/operator/v1/accounts/{}/deposits", player.0);
     let id = format!(r#"{{"TransactionID":"{}","Amount":1.00}}"#, process.id());
-    let deposit = crate::message::operator("POST", &path, crate::message::DEMO_TOKEN, &id);
+    let deposit = testkit::message::operator("POST", &path, testkit::message::DEMO_TOKEN, &id);
     assert_eq!(process.operator().ask(&deposit).status, 200);
     let path = format!("/operator/v1/accounts/{}/transactions", player.0);
-    let statement = crate::message::operator("GET", &path, crate::message::DEMO_TOKEN, "");
+    let statement = testkit::message::operator("GET", &path, testkit::message::DEMO_TOKEN, "");
     let times = times_in(&process.operator().ask(&statement).body);
     *times.last().expect("a deposit")
 }
@@ -147,7 +149,7 @@ fn process_time(process: &crate::process::Process, player: Player) -> i64 {
 #[test]
 fn longer_times_bring_nothing_back_whatever_the_number_of_shards() {
     for shards in [1, 2, 3] {
-        let mut home = Home::new();
+        let mut home = Home::new(PURSER);
         home.configure(&[("default", "GBP")], "\n[rounds]\nretention_ms = 3600000\n");
         let mut machine = Machine::new(home);
         let process = machine.home.start(2);

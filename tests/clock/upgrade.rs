@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use limits::SEGMENT_BYTES;
+use testkit::home::{Home, Server};
+use testkit::message::{basic, body, post};
 
+use crate::PURSER;
 use crate::machine::Machine;
-use crate::message::{basic, body, post};
-use crate::process::{Home, Process};
 
 const FROM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/0.1.0");
 
@@ -19,7 +19,7 @@ const DAY: &str = "2026-11-25T15:50:00Z";
 /// A copy of it, on a machine that has the time of then.
 #[track_caller]
 fn of_version_0_1_0() -> Machine {
-    let mut home = Home::new();
+    let mut home = Home::new(PURSER);
     home.configure_by(fs::read_to_string(Path::new(FROM).join("purser.toml")).expect("it is there"));
     copy(&Path::new(FROM).join("data"), &home.data());
     let machine = Machine::new(home);
@@ -49,8 +49,7 @@ fn copy(from: &Path, to: &Path) {
 /// What `export` writes of the data, line by line.
 #[track_caller]
 fn exported(home: &Home) -> Vec<String> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_purser"));
-    let output = command.args(["export", "--data"]).arg(home.data()).output().expect("it runs");
+    let output = home.look("export", &[]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("UTF-8").lines().map(String::from).collect()
 }
@@ -81,7 +80,7 @@ fn member<'a>(line: &'a str, name: &str) -> &'a str {
 
 /// The answer to a bet of this line, asked for again by a platform.
 #[track_caller]
-fn repeat(process: &Process, line: &str, platform: &str) -> String {
+fn repeat(process: &Server, line: &str, platform: &str) -> String {
     let fields = match platform {
         "L100" => basic("one", "first password"),
         _ => basic("two", "second password"),

@@ -1,8 +1,10 @@
 //! Limits begin in the domain's time zone.
 
+use testkit::home::{Home, Server};
+
+use crate::PURSER;
 use crate::machine::{HOUR, Machine, SECOND, wait_until};
 use crate::player::Player;
-use crate::process::{Home, Process};
 
 const LONDON: Player = Player("utc/anna");
 const SYDNEY: Player = Player("sydney/bert");
@@ -13,13 +15,13 @@ fn configure(home: &mut Home, zone: &str) {
 }
 
 #[track_caller]
-fn check_spent(process: &Process, player: Player, round: &str) {
+fn check_spent(process: &Server, player: Player, round: &str) {
     assert_eq!(player.bet(process, round, "3.00"), -11, "{player:?}");
 }
 
 #[test]
 fn a_day_ends_at_the_zones_midnight() {
-    let mut home = Home::new();
+    let mut home = Home::new(PURSER);
     configure(&mut home, "Australia/Sydney");
     let mut machine = Machine::new(home);
     // Noon in UTC, and two hours before midnight in Sydney.

@@ -1,10 +1,11 @@
 //! After a restart: is all that was told there, and only once?
 
+use testkit::client::{Answer, Client};
+use testkit::home::{Server, TOKEN};
+use testkit::message::{balance, operator};
+
 use crate::account::Account;
-use crate::client::Client;
-use crate::message::{balance, operator};
 use crate::operation::{Operation, stake_limit};
-use crate::process::{Process, TOKEN};
 use crate::random::Random;
 use crate::worker::{Pending, Worker, code_of, funds_of};
 
@@ -19,7 +20,7 @@ struct Clients {
 
 /// Looks at all that a client was told, and repeats what it got no answer to.
 #[track_caller]
-pub(crate) fn audit(process: &Process, worker: &mut Worker, random: &mut Random) {
+pub(crate) fn audit(process: &Server, worker: &mut Worker, random: &mut Random) {
     let mut clients = Clients { platform: process.client(), operator: process.operator() };
     let unanswered = std::mem::take(&mut worker.unanswered);
     for (at, account) in worker.accounts.iter().enumerate() {
@@ -45,7 +46,7 @@ pub(crate) fn audit(process: &Process, worker: &mut Worker, random: &mut Random)
 }
 
 impl Clients {
-    fn ask(&mut self, account: &str, operation: &Operation) -> crate::client::Answer {
+    fn ask(&mut self, account: &str, operation: &Operation) -> Answer {
         let client = if operation.is_operators() { &mut self.operator } else { &mut self.platform };
         client.ask(&operation.request(account))
     }

@@ -5,10 +5,11 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use limits::JOURNAL_BLOCK_BYTES;
+use testkit::home::Home;
+use testkit::message::balance;
 
+use crate::PURSER;
 use crate::files::{flip, names, used_segments};
-use crate::message::balance;
-use crate::process::Home;
 
 /// A block of the disk, bytes. Each deposit here is a group of one block.
 const BLOCK: u64 = JOURNAL_BLOCK_BYTES as u64;
@@ -19,7 +20,7 @@ const DEPOSITS: u64 = 10;
 /// its use ends. The mark is behind the deposits, as it is for up to a second.
 #[track_caller]
 fn written() -> (Home, PathBuf, u64) {
-    let home = Home::new();
+    let home = Home::new(PURSER);
     let process = home.start(1);
     let mark = home.data().join("gen-1/shard-0/mark");
     let behind = fs::read(&mark).expect("it is there");

@@ -9,20 +9,21 @@ use std::process::{Command, Stdio};
 
 use partition::Partition;
 use tempfile::TempDir;
+use testkit::home::{Home, Server};
+use testkit::message::{balance, call, create_token, get, redeem_token};
+use testkit::skipped::skip;
 use wallet::account::AccountRef;
 
+use crate::PURSER;
 use crate::files::{await_mark, await_names, contents, names, used_segments};
 use crate::fill::{create_fillers, fill_segments};
-use crate::message::{balance, call, create_token, get, redeem_token};
 use crate::operation::Operation;
-use crate::process::{Home, Process};
-use crate::skipped::skip;
 
 const ACCOUNTS: [&str; 4] = ["default/anna", "default/bert", "default/cleo", "default/dora"];
 
 /// An account with 10.00 and a session.
 #[track_caller]
-fn create(process: &Process, account: &str) {
+fn create(process: &Server, account: &str) {
     process.operate(&format!("PUT {account}"), r#"{"CountryCode":"GB"}"#, 201);
     process.operate(
         &format!("POST {account}/sessions"),
@@ -67,7 +68,7 @@ fn await_next(home: &Home, shards: usize) {
 }
 
 #[track_caller]
-fn check_read_only(process: &Process, account: &str) {
+fn check_read_only(process: &Server, account: &str) {
     for write in writes(account) {
         process.check(&write, r#"{"ErrorCode":-1}"#);
     }
@@ -107,7 +108,7 @@ fn check_read_only(process: &Process, account: &str) {
 #[test]
 fn nothing_is_changed_where_the_disk_is_nearly_full() {
     for shards in [1, 2] {
-        let mut home = Home::new();
+        let mut home = Home::new(PURSER);
         let process = home.start(shards);
         ACCOUNTS.iter().for_each(|account| create(&process, account));
         let views = || ACCOUNTS.map(|account| process.operate(&format!("GET {account}"), "", 200));
@@ -152,7 +153,7 @@ fn nothing_is_changed_where_the_disk_is_nearly_full() {
 fn a_write_that_fails_ends_the_process() {
     for shards in [1, 2] {
         for account in ACCOUNTS {
-            let home = Home::new();
+            let home = Home::new(PURSER);
             let mut process = home.start(shards);
             create(&process, account);
             // What is written beside the journal has come to rest: its failure is another one.
@@ -182,7 +183,7 @@ fn a_write_that_fails_ends_the_process() {
 /// A disk without room for a segment is told of at the start.
 #[test]
 fn a_start_needs_room_for_a_segment() {
-    let mut home = Home::new();
+    let mut home = Home::new(PURSER);
     home.limit_files(Some(1024));
     for shards in [1, 2] {
         let sentence = home.refusal(shards);
@@ -199,7 +200,7 @@ fn a_start_needs_room_for_a_segment() {
 #[test]
 fn changes_wait_for_the_next_segment() {
     const DEPOSITS: u32 = 400;
-    let home = Home::new();
+    let home = Home::new(PURSER);
     let process = home.start(1);
     ACCOUNTS.iter().for_each(|account| create(&process, account));
     create_fillers(&process);
@@ -236,7 +237,7 @@ fn changes_wait_for_the_next_segment() {
 /// A fold that fails is said once, tried again, and leaves nothing behind.
 #[test]
 fn a_fold_that_fails_is_tried_again() {
-    let mut home = Home::new();
+    let mut home = Home::new(PURSER);
     let process = home.start(1);
     create(&process, ACCOUNTS[0]);
     create_fillers(&process);
@@ -338,7 +339,7 @@ const NO_RESERVE: &str = "\n[storage]\nreserve_mib = 0\n";
 /// A server on a file system of its own, in which so many shards have served the accounts and were killed or stopped.
 fn on_a_disk(mib: u32, shards: usize, is_stopped: bool) -> Option<(Mounted, Home)> {
     let disk = Mounted::new(mib)?;
-    let mut home = Home::new();
+    let mut home = Home::new(PURSER);
     home.configure(&[("default", "GBP")], NO_RESERVE);
     home.serve_from(disk.path().join("data"));
     let process = home.start(shards);
@@ -354,7 +355,7 @@ fn on_a_disk(mib: u32, shards: usize, is_stopped: bool) -> Option<(Mounted, Home
 
 /// Waits until a change is taken: each shard looks once a second whether it may take any.
 #[track_caller]
-fn await_taken(process: &Process, request: &str) {
+fn await_taken(process: &Server, request: &str) {
     let mut client = process.client();
     // A million questions take far longer than that.
     let taken = (0..1_000_000).any(|_| client.ask(request).body.starts_with(r#"{"ErrorCode":0,"#));

@@ -11,13 +11,12 @@ use purser::data::{ReadProgress, ShardFiles};
 use recovery::Recovered;
 use storage::directory::DataDirectory;
 use storage::manifest::Manifest;
+use testkit::home::Server;
 use wallet::PlatformKey;
 use wallet::account::AccountRef;
 use wallet::amount::Amount;
 use wallet::operation::{self, Operation};
 use wallet::outcome::Receipt;
-
-use crate::process::Process;
 
 /// Accounts that nobody else uses; each shard has one, however many there are.
 const FILLERS: usize = 16;
@@ -37,7 +36,7 @@ fn filler(number: usize) -> String {
 
 /// Makes the accounts whose records fill the segments.
 #[track_caller]
-pub(crate) fn create_fillers(process: &Process) {
+pub(crate) fn create_fillers(process: &Server) {
     for number in 0..FILLERS {
         process.operate(&format!("PUT {}", filler(number)), r#"{"CountryCode":"GB"}"#, 201);
     }

@@ -4,10 +4,12 @@
 use std::fs;
 use std::path::Path;
 
+use testkit::home::Home;
+use testkit::message::balance;
+
+use crate::PURSER;
 use crate::files::{contents, copy};
-use crate::message::balance;
 use crate::missing::{DEPOSITS, ENDS, SHARDS, Served, accounts, check_served, deposit, empty, told};
-use crate::process::Home;
 
 /// Data of two times, one over the other.
 #[test]
@@ -97,7 +99,7 @@ fn a_start_is_killed_while_it_removes_what_it_has_superseded() {
     let stages: [fn(&Path); 3] =
         [|_| (), |earlier| fs::remove_dir_all(earlier.join("shard-0")).expect("it is there"), empty];
     for stage in stages {
-        let home = Home::new();
+        let home = Home::new(PURSER);
         copy(&later.data(), &home.data());
         copy(&earlier, &home.data().join("gen-1"));
         stage(&home.data().join("gen-1"));
@@ -156,7 +158,7 @@ fn what_nothing_was_served_from_is_made_anew() {
     fs::create_dir(home.data().join("gen-2")).expect("it is not there");
     check_served(&home, DEPOSITS);
     // The first of all, as a kill leaves it.
-    let home = Home::new();
+    let home = Home::new(PURSER);
     home.start(1).kill();
     let manifest = fs::read_to_string(home.data().join("manifest")).expect("it is there");
     let text: String =

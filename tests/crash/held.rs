@@ -8,17 +8,18 @@ use std::process::Command;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
+use testkit::home::Home;
+use testkit::message::balance;
 
+use crate::PURSER;
 use crate::files::{await_mark, contents, names};
-use crate::message::balance;
 use crate::missing::{deposit, told};
-use crate::process::Home;
 
 /// A start says that it makes a directory: a path that is not there, or that nothing is in, may be a disk that is not
 /// mounted.
 #[test]
 fn a_new_directory_is_told_of() {
-    let mut home = Home::new();
+    let mut home = Home::new(PURSER);
     home.serve_from(home.beside("not/there/yet"));
     let line = |was: &str| {
         format!("purser: note: the data directory {} {was}: new data are begun in it", home.data().display())
@@ -48,12 +49,12 @@ fn a_new_directory_is_told_of() {
 /// A look at a machine that is killed at its probe leaves a file, and the directory is new all the same.
 #[test]
 fn a_doctor_that_was_killed_is_no_hindrance() {
-    let home = Home::new();
+    let home = Home::new(PURSER);
     fs::create_dir(home.data()).expect("it is not there");
     // Past its limit a file's write ends the process.
     let mut doctor = Command::new("bash");
     doctor.args(["-c", "ulimit -Sc 0 && ulimit -Sf 0 && exec \"$0\" doctor --shards 1 --data \"$1\""]);
-    doctor.arg(env!("CARGO_BIN_EXE_purser")).arg(home.data());
+    doctor.arg(PURSER).arg(home.data());
     let ended = doctor.output().expect("it runs").status;
     assert_eq!(ended.signal(), Some(Signal::XFSZ.as_raw()), "{ended}");
     assert_eq!(names(&home.data()).len(), 1, "its probe: {:?}", names(&home.data()));
@@ -64,7 +65,7 @@ fn a_doctor_that_was_killed_is_no_hindrance() {
 /// A start can be ended in any moment, and a signal does so at once: a recovery may take minutes.
 #[test]
 fn a_signal_ends_a_start() {
-    let home = Home::new();
+    let home = Home::new(PURSER);
     home.start(1).stop();
     let before = contents(&home.data());
     let snapshot = home.data().join("gen-1/shard-0/snapshot-0000000000000000");
@@ -88,7 +89,7 @@ fn a_signal_ends_a_start() {
 /// The lock file is put back, and another server is refused before and after.
 #[test]
 fn a_lock_file_that_is_removed_lets_nobody_in() {
-    let home = Home::new();
+    let home = Home::new(PURSER);
     let process = home.start(1);
     let lock = home.data().join("purser.lock");
     for replace in [false, true] {
@@ -122,7 +123,7 @@ fn a_lock_file_that_is_removed_lets_nobody_in() {
 #[test]
 fn a_directory_that_is_moved_away_is_not_served_from() {
     for replace in [false, true] {
-        let home = Home::new();
+        let home = Home::new(PURSER);
         let mut process = home.start(1);
         process.operate("PUT default/anna", r#"{"CountryCode":"GB"}"#, 201);
         fs::rename(home.data(), home.beside("away")).expect("it is there");
@@ -148,7 +149,7 @@ fn files_that_are_served_from_stay_what_they_are() {
     let account = "default/anna";
     for name in ["manifest", "gen-1/shard-0/mark", "gen-1/shard-0/segment-00000001.journal"] {
         for replace in [false, true] {
-            let home = Home::new();
+            let home = Home::new(PURSER);
             let mut process = home.start(1);
             process.operate(&format!("PUT {account}"), r#"{"CountryCode":"GB"}"#, 201);
             await_mark(&home.data().join("gen-1/shard-0"), 1);
@@ -186,7 +187,7 @@ fn check_modes(data: &Path) {
 
 #[test]
 fn nobody_else_reads_the_data() {
-    let mut home = Home::new();
+    let mut home = Home::new(PURSER);
     home.start(2).stop();
     check_modes(&home.data());
     // Made by the operator, and for everybody.

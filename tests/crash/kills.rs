@@ -4,13 +4,14 @@ use std::fs;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
 use partition::Partition;
+use testkit::home::{Home, Server};
+use testkit::process::PATIENCE;
 use wallet::account::AccountRef;
 
+use crate::PURSER;
 use crate::audit::audit;
-use crate::client::PATIENCE;
 use crate::files::{await_names, names};
 use crate::fill::{create_fillers, fill_segments};
-use crate::process::{Home, Process};
 use crate::random::Random;
 use crate::worker::Worker;
 
@@ -43,7 +44,7 @@ fn workers() -> Vec<Worker> {
 
 /// Lets the clients ask until `is_over` returns, and kills the server amid that.
 #[track_caller]
-fn load(process: Process, workers: &mut [Worker], is_over: impl FnOnce(&Receiver<usize>)) {
+fn load(process: Server, workers: &mut [Worker], is_over: impl FnOnce(&Receiver<usize>)) {
     let (platform, operator) = (process.platform, process.operator);
     let (told, tells) = channel();
     std::thread::scope(|scope| {
@@ -127,7 +128,7 @@ fn kill_a_start(home: &Home, shards: usize, stage: usize, random: &mut Random) {
 
 #[test]
 fn what_was_told_is_so_after_any_kill() {
-    let mut home = Home::new();
+    let mut home = Home::new(PURSER);
     home.configure(&[("default", "GBP")], "\n[storage]\nsnapshot_segments = 1\n");
     let mut random = Random::new(1);
     let mut workers = workers();

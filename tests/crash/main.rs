@@ -9,9 +9,6 @@
 
 mod account;
 mod audit;
-#[path = "../serve/client.rs"]
-#[allow(dead_code, reason = "the tests of serving use the rest")]
-mod client;
 mod damage;
 mod disk;
 mod files;
@@ -19,17 +16,17 @@ mod fill;
 mod generations;
 mod held;
 mod kills;
-#[path = "../serve/message.rs"]
-#[allow(dead_code, reason = "the tests of serving use the rest")]
-mod message;
 mod missing;
 mod operation;
-#[allow(dead_code, reason = "the tests of wrong clocks use the rest")]
-mod process;
 mod random;
 mod sessions;
-mod skipped;
 mod starting;
 mod startup;
 mod unread;
 mod worker;
+
+/// The program.
+const PURSER: &str = env!("CARGO_BIN_EXE_purser");
+
+/// Accounts of a demo, beside `default/admin`.
+const DEMO_ACCOUNTS: u32 = 10;

@@ -8,11 +8,12 @@ use journal::mark::Start;
 use journal::{Mark, Origin, Point};
 use limits::{JOURNAL_BLOCK_BYTES, SEGMENT_BYTES};
 use partition::Partition;
+use testkit::home::{Home, Server};
+use testkit::message::balance;
 use wallet::account::AccountRef;
 
+use crate::PURSER;
 use crate::files::{await_mark, await_names, contents, copy, flip, names, used_segments};
-use crate::message::balance;
-use crate::process::{Home, Process};
 
 const BLOCK: u64 = JOURNAL_BLOCK_BYTES as u64;
 
@@ -39,7 +40,7 @@ pub(crate) fn told(deposits: u64) -> String {
 }
 
 #[track_caller]
-pub(crate) fn deposit(process: &Process, account: &str, number: u64) {
+pub(crate) fn deposit(process: &Server, account: &str, number: u64) {
     let body = format!(r#"{{"TransactionID":"d{number}","Amount":1.00}}"#);
     process.operate(&format!("POST {account}/deposits"), &body, 200);
 }
@@ -57,7 +58,7 @@ impl Served {
     /// It was stopped in order, or killed once all of it was marked.
     #[track_caller]
     pub(crate) fn new(is_stopped: bool) -> Self {
-        let home = Home::new();
+        let home = Home::new(PURSER);
         let process = home.start(SHARDS);
         for account in accounts() {
             process.operate(&format!("PUT {account}"), r#"{"CountryCode":"GB"}"#, 201);
@@ -69,7 +70,7 @@ impl Served {
     }
 
     #[track_caller]
-    fn end(&self, process: Process) {
+    fn end(&self, process: Server) {
         if self.is_stopped {
             assert_eq!(process.stop(), "");
             return;
@@ -86,7 +87,7 @@ impl Served {
     /// A copy of it, to be damaged.
     #[track_caller]
     pub(crate) fn copy(&self) -> Home {
-        let home = Home::new();
+        let home = Home::new(PURSER);
         copy(&self.home.data(), &home.data());
         home
     }
@@ -376,7 +377,7 @@ fn a_first_start_is_killed() {
         ["/manifest", "/gen-1", "/unfinished", "/snapshot-", "/segment-00000001.journal.new", "/mark"];
     for stage in stages {
         for shards in [1, 2] {
-            let home = Home::new();
+            let home = Home::new(PURSER);
             let process = home.spawn(2);
             await_names(&home.data(), stage, |names| names.iter().any(|name| name.contains(stage)));
             process.kill();
@@ -391,7 +392,7 @@ fn a_first_start_is_killed() {
 /// A data directory of version 0.1.0, which has no marks, as it was before the zeros behind its segments were left out.
 #[track_caller]
 fn of_version_1() -> Home {
-    let mut home = Home::new();
+    let mut home = Home::new(PURSER);
     let from = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/0.1.0"));
     home.configure_by(fs::read_to_string(from.join("purser.toml")).expect("it is there"));
     // However long ago it was written.

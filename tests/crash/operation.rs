@@ -1,7 +1,7 @@
 //! What a client asks for, and the request that asks for it.
 
-use crate::message::{call, operator};
-use crate::process::TOKEN;
+use testkit::home::TOKEN;
+use testkit::message::{call, operator};
 
 /// A call that changes an account. Every id is used once for an account.
 #[derive(Clone, Debug, PartialEq, Eq)]

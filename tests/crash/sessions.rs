@@ -1,17 +1,19 @@
 //! Sessions and their keys after a crash.
 
-use crate::message::{create_token, redeem_token, wrapped};
-use crate::process::{Home, Process};
+use testkit::home::{Home, Server};
+use testkit::message::{create_token, redeem_token, wrapped};
+
+use crate::PURSER;
 
 const ACCOUNTS: [&str; 6] =
     ["default/anna", "default/bert", "default/cleo", "default/dora", "default/emil", "default/fred"];
 
-fn log_in(process: &Process, account: &str, key: &str, status: u16) -> String {
+fn log_in(process: &Server, account: &str, key: &str, status: u16) -> String {
     process.operate(&format!("POST {account}/sessions"), &format!(r#"{{"SessionKey":"{key}"}}"#), status)
 }
 
 #[track_caller]
-fn check_redeems(process: &Process, account: &str, key: &str) {
+fn check_redeems(process: &Server, account: &str, key: &str) {
     process.check(
         &redeem_token(&wrapped(key, 0)),
         &format!(
@@ -24,13 +26,13 @@ fn check_redeems(process: &Process, account: &str, key: &str) {
 #[test]
 fn a_session_that_was_just_redeemed_is_live_after_a_crash() {
     for shards in [1, 2, 3] {
-        let home = Home::new();
+        let home = Home::new(PURSER);
         let process = home.start(shards);
         for account in ACCOUNTS {
             process.operate(&format!("PUT {account}"), r#"{"CountryCode":"GB"}"#, 201);
             log_in(&process, account, &format!("key-{account}"), 201);
         }
-        let redeem = |process: &Process, account: &str| {
+        let redeem = |process: &Server, account: &str| {
             let made = process.client().ask(&create_token(account)).body;
             let token = made.split('"').rev().nth(1).expect("a token").to_owned();
             let redeemed = process.client().ask(&redeem_token(&token)).body;
@@ -60,7 +62,7 @@ fn a_session_that_was_just_redeemed_is_live_after_a_crash() {
 /// The directory of keys is made anew at a start.
 #[test]
 fn keys_have_their_holders_after_a_crash() {
-    let mut home = Home::new();
+    let mut home = Home::new(PURSER);
     home.wrap_tokens();
     let taken = r#"{"Error":"The session key belongs to another account."}"#;
     let mut process = home.start(2);

@@ -1,8 +1,10 @@
 //! What a start refuses, and what may change between two starts.
 
-use crate::message::{balance, call};
+use testkit::home::{Home, Server};
+use testkit::message::{balance, call};
+
 use crate::operation::Operation;
-use crate::process::{Home, Process};
+use crate::{DEMO_ACCOUNTS, PURSER};
 
 /// A refusal is one sentence that says this.
 #[track_caller]
@@ -16,7 +18,7 @@ fn check_refusal(home: &Home, says: &[&str]) {
 
 #[test]
 fn a_second_server_is_refused() {
-    let home = Home::new();
+    let home = Home::new(PURSER);
     let process = home.start(2);
     let holder = format!("process {} uses it", process.id());
     check_refusal(&home, &["can't use the data directory", &holder]);
@@ -31,16 +33,16 @@ fn a_second_server_is_refused() {
 
 #[test]
 fn demo_data_and_others_are_kept_apart() {
-    let mut home = Home::demo();
+    let mut home = Home::demo(PURSER, DEMO_ACCOUNTS);
     home.start(2).kill();
     home.configure(&[("default", "GBP")], "");
     check_refusal(&home, &["holds demo data, and other data are to be served", "--data"]);
-    home.serve_demo();
+    home.serve_demo(DEMO_ACCOUNTS);
     home.start(1).kill();
 
-    let mut home = Home::new();
+    let mut home = Home::new(PURSER);
     home.start(2).kill();
-    home.serve_demo();
+    home.serve_demo(DEMO_ACCOUNTS);
     check_refusal(&home, &["holds other data, and demo data are to be served", "--data"]);
     home.configure(&[("default", "GBP")], "");
     home.start(1).kill();
@@ -51,7 +53,7 @@ const SHORT_RETENTION: &str = "\n[rounds]\nretention_ms = 1\n";
 
 /// An account with 10.00, a session, and a round that is over.
 #[track_caller]
-fn play(process: &Process, account: &str) {
+fn play(process: &Server, account: &str) {
     process.operate(&format!("PUT {account}"), r#"{"CountryCode":"GB"}"#, 201);
     log_in(process, account);
     process.operate(&format!("POST {account}/deposits"), r#"{"TransactionID":"d","Amount":11.00}"#, 200);
@@ -60,7 +62,7 @@ fn play(process: &Process, account: &str) {
 }
 
 #[track_caller]
-fn log_in(process: &Process, account: &str) {
+fn log_in(process: &Server, account: &str) {
     let body = format!(r#"{{"SessionKey":"key of {account}"}}"#);
     process.operate(&format!("POST {account}/sessions"), &body, 201);
 }
@@ -72,7 +74,7 @@ fn bet(account: &str, round: u32) -> Operation {
 
 /// A call is answered with this code.
 #[track_caller]
-fn check_code(process: &Process, account: &str, operation: &Operation, code: i32) {
+fn check_code(process: &Server, account: &str, operation: &Operation, code: i32) {
     let answer = process.client().ask(&operation.request(account)).body;
     assert!(answer.starts_with(&format!("{{\"ErrorCode\":{code},")), "{code}: {answer}");
 }
@@ -83,7 +85,7 @@ fn settings_change_between_starts() {
     let end = Operation::End { round: 1 };
     let told = r#"{"ErrorCode":0,"Balance":{"CurrencyCode":"GBP","CashFunds":9.00,"BonusFunds":0.00,"FundsPriority":"Unknown","Version":3}}"#;
     for shards in [1, 2] {
-        let mut home = Home::new();
+        let mut home = Home::new(PURSER);
         let default = [("default", "GBP")];
         let process = home.start(shards);
         for account in accounts {
@@ -124,7 +126,7 @@ fn settings_change_between_starts() {
 #[test]
 fn domains_come_and_go() {
     for shards in [1, 2] {
-        let mut home = Home::new();
+        let mut home = Home::new(PURSER);
         let only = [("default", "GBP")];
         let both = [("tokyo", "JPY"), ("default", "GBP")];
         let yen = r#"{"ErrorCode":0,"Balance":{"CurrencyCode":"JPY","CashFunds":700,"BonusFunds":0,"FundsPriority":"Unknown","Version":1}}"#;

@@ -12,11 +12,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
+use testkit::client::{Answer, Client, End};
+use testkit::home::{Home, Server, TOKEN};
+use testkit::message::{self, ADMIN, balance, body, call, chunked, create_token, get, post};
 
-use crate::client::{Answer, Client, End};
-use crate::message::{self, ADMIN, balance, body, call, chunked, create_token, get, post};
 use crate::missing::{DEPOSITS, SHARDS, Served, accounts, told};
-use crate::process::{Home, Process, TOKEN};
 
 /// A start that waits for shard 0.
 struct Held {
@@ -53,7 +53,7 @@ impl Held {
 
 /// A start on data of some deposits, which is held up, and has said where it can be asked.
 #[track_caller]
-fn held() -> (Served, Held, Process) {
+fn held() -> (Served, Held, Server) {
     let served = Served::new(true);
     let held = Held::new(&served.home);
     let mut process = served.home.spawn(SHARDS);
@@ -83,7 +83,7 @@ const HALF: &str = r#"{"Error":"The server is starting: 128 of 257 MiB of its da
 
 /// Waits until all is read that can be.
 #[track_caller]
-fn await_half(process: &Process) {
+fn await_half(process: &Server) {
     for _ in 0..1_000_000 {
         let answer = ask(process.operator, &get("/readyz"));
         assert_eq!(answer.status, 503);

@@ -4,10 +4,11 @@ use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::Sender;
 
+use testkit::client::{Answer, Client};
+use testkit::home::Server;
+
 use crate::account::{Account, Funds};
-use crate::client::{Answer, Client};
 use crate::operation::{Operation, pounds};
-use crate::process::Process;
 use crate::random::Random;
 
 /// A request that was sent, and what follows from it where it is applied.
@@ -65,7 +66,7 @@ impl Worker {
 
     /// Creates the accounts.
     #[track_caller]
-    pub(crate) fn create(&self, process: &Process) {
+    pub(crate) fn create(&self, process: &Server) {
         for account in &self.accounts {
             process.operate(&format!("PUT {}", account.id), r#"{"CountryCode":"GB"}"#, 201);
         }

@@ -1,16 +1,15 @@
 //! `verify`, `explain` and `export` from outside: the real program, on directories that a real server has written.
 
-mod server;
-
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-use tempfile::TempDir;
+use testkit::home::{self, Home, Server};
+use testkit::message;
 use xxhash_rust::xxh3::xxh3_128;
 
-use server::{Server, serve};
+const PURSER: &str = env!("CARGO_BIN_EXE_purser");
 
 const BLOCK: usize = limits::JOURNAL_BLOCK_BYTES;
 
@@ -23,6 +22,17 @@ fn members(account: &str, round: &str, transaction: &str, amount: &str, more: &s
     )
 }
 
+/// A new directory for demo data.
+fn demo() -> Home {
+    Home::demo(PURSER, 20)
+}
+
+/// A platform's call; the answer's body.
+#[track_caller]
+fn call(server: &Server, path: &str, members: &str) -> String {
+    server.client().ask(&message::call(path, members)).body
+}
+
 /// Plays `rounds` rounds of a bet and a win with every account of the demo's first eight.
 #[track_caller]
 fn play(server: &Server, rounds: u32) {
@@ -32,7 +42,7 @@ fn play(server: &Server, rounds: u32) {
             let flags =
                 format!(r#","GatewaySessionToken":"demo-{player:06}","StartRound":true,"EndRound":false"#);
             let bet = members(&account, &format!("r-{round}"), "bet", "1.00", &flags);
-            assert!(server.call("gameround/placebet", &bet).starts_with(r#"{"ErrorCode":0"#));
+            assert!(call(server, "gameround/placebet", &bet).starts_with(r#"{"ErrorCode":0"#));
             let win = members(
                 &account,
                 &format!("r-{round}"),
@@ -40,33 +50,26 @@ fn play(server: &Server, rounds: u32) {
                 "0.40",
                 r#","StartRound":false,"EndRound":true"#,
             );
-            assert!(server.call("gameround/awardwinnings", &win).starts_with(r#"{"ErrorCode":0"#));
+            assert!(call(server, "gameround/awardwinnings", &win).starts_with(r#"{"ErrorCode":0"#));
         }
     }
 }
 
 /// A directory that a server of so many shards has played in and left.
 #[track_caller]
-fn played(shards: usize) -> (TempDir, PathBuf) {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let data = dir.path().join("data");
-    let server = Server::start(&data, shards);
+fn played(shards: usize) -> (Home, PathBuf) {
+    let home = demo();
+    let data = home.data();
+    let server = home.start(shards);
     play(&server, 3);
     server.stop();
-    (dir, data)
-}
-
-#[track_caller]
-fn look(command: &str, data: &Path, arguments: &[&str]) -> Output {
-    let mut purser = Command::new(env!("CARGO_BIN_EXE_purser"));
-    purser.arg(command).arg("--data").arg(data).args(arguments).stdin(Stdio::null());
-    purser.output().expect("it runs")
+    (home, data)
 }
 
 /// The command ends with `code`; what it writes to both outputs, each line of standard error one of purser's.
 #[track_caller]
 fn check(command: &str, data: &Path, arguments: &[&str], code: i32) -> String {
-    let output = look(command, data, arguments);
+    let output = home::look(PURSER.as_ref(), command, data, arguments);
     let stdout = String::from_utf8(output.stdout).expect("UTF-8");
     let stderr = String::from_utf8(output.stderr).expect("UTF-8");
     assert_eq!(output.status.code(), Some(code), "{stdout}{stderr}");
@@ -119,19 +122,10 @@ fn flip(path: &Path, at: u64) {
     });
 }
 
-/// `serve` refuses to start, and says why as `verify` does.
-#[track_caller]
-fn check_refuses(data: &Path, shards: usize, expect: &str) {
-    let output = serve(data, shards).output().expect("it runs");
-    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
-    assert_eq!(output.status.code(), Some(2), "{stderr}");
-    check_contains(&stderr, expect);
-}
-
 #[test]
 fn what_a_server_has_left_is_whole() {
     for shards in [1, 2] {
-        let (_dir, data) = played(shards);
+        let (_home, data) = played(shards);
         let text = check("verify", &data, &[], 0);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), shards + 3, "{text}");
@@ -153,9 +147,9 @@ fn what_a_server_has_left_is_whole() {
 
 #[test]
 fn all_of_it_works_beside_a_server() {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let data = dir.path().join("data");
-    let server = Server::start(&data, 2);
+    let home = demo();
+    let data = home.data();
+    let server = home.start(2);
     std::thread::scope(|threads| {
         let playing = threads.spawn(|| play(&server, 40));
         while !playing.is_finished() {
@@ -173,11 +167,11 @@ fn all_of_it_works_beside_a_server() {
 /// What a mark says when it is read may be over when the files are.
 #[test]
 fn verify_works_beside_starts_and_stops() {
-    let (_dir, data) = played(2);
+    let (home, data) = played(2);
     std::thread::scope(|threads| {
         let serving = threads.spawn(|| {
             for round in 0..4 {
-                let server = Server::start(&data, 2);
+                let server = home.start(2);
                 play(&server, 4 + round);
                 if round % 2 == 0 {
                     server.stop();
@@ -226,7 +220,7 @@ fn there_are_no_data() {
 /// What is missing is damage to each command.
 #[test]
 fn files_are_missing() {
-    let (_dir, data) = played(2);
+    let (home, data) = played(2);
     let check_missing = |path: &Path, sentence: &str| {
         let away = data.with_extension("away");
         fs::rename(path, &away).expect("it is there");
@@ -234,7 +228,7 @@ fn files_are_missing() {
             [("verify", &[][..]), ("explain", &["--account", "default/admin"]), ("export", &[])]
         {
             // An account is in one shard alone, and that may be whole.
-            let text = look(command, &data, arguments);
+            let text = home.look(command, arguments);
             if command != "explain" || sentence.contains("names") {
                 assert_eq!(text.status.code(), Some(1), "{command}: {text:?}");
                 let text = [text.stdout, text.stderr].concat();
@@ -254,7 +248,7 @@ fn files_are_missing() {
 
 #[test]
 fn a_flipped_byte_in_a_segment() {
-    let (_dir, data) = played(2);
+    let (home, data) = played(2);
     let segment = shard(&data, 1).join("segment-00000001.journal");
     // The second group's records: there are groups behind it, since each call waited for its own.
     flip(&segment, 2 * BLOCK as u64 + 100);
@@ -265,25 +259,25 @@ fn a_flipped_byte_in_a_segment() {
     check_contains(lines[2], &format!("DAMAGED: {expect}"));
     assert_eq!(lines[lines.len() - 1], "DAMAGED: 1 of 2 shards");
     check_contains(&check("export", &data, &[], 1), &expect);
-    check_refuses(&data, 2, &expect);
+    check_contains(&home.refusal(2), &expect);
 }
 
 #[test]
 fn a_flipped_byte_in_a_snapshot() {
-    let (_dir, data) = played(1);
+    let (home, data) = played(1);
     let snapshot = shard(&data, 0).join("snapshot-0000000000000000");
     flip(&snapshot, 1_000);
     let expect = format!("{}, byte ", snapshot.display());
     check_contains(&check("verify", &data, &[], 1), &format!("DAMAGED: {expect}"));
-    check_refuses(&data, 1, &expect);
+    check_contains(&home.refusal(1), &expect);
 }
 
 /// Where a server was killed the last write may be torn, behind its mark; where it was stopped nothing may.
 #[test]
 fn a_torn_last_write_is_no_damage() {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let data = dir.path().join("data");
-    let server = Server::start(&data, 1);
+    let home = demo();
+    let data = home.data();
+    let server = home.start(1);
     let mark = shard(&data, 0).join("mark");
     let behind = fs::read(&mark).expect("it is there");
     play(&server, 3);
@@ -295,17 +289,17 @@ fn a_torn_last_write_is_no_damage() {
     flip(&segment, last + 100);
     let text = check("verify", &data, &[], 0);
     check_contains(&text, &format!("or was torn by a crash: {}, byte {last}", segment.display()));
-    Server::start(&data, 1).stop();
+    home.start(1).stop();
     assert!(check("verify", &data, &[], 0).lines().nth(1).expect("a shard").ends_with("  ok"));
     flip(&segment, last - BLOCK as u64 + 100);
     let expect = format!("{}, byte {}: ", segment.display(), last - BLOCK as u64);
     check_contains(&check("verify", &data, &[], 1), &expect);
-    check_refuses(&data, 1, &expect);
+    check_contains(&home.refusal(1), &expect);
 }
 
 #[test]
 fn a_newer_format() {
-    let (_dir, data) = played(1);
+    let (home, data) = played(1);
     let segment = shard(&data, 0).join("segment-00000001.journal");
     change(&segment, |file| {
         let mut header = vec![0; BLOCK];
@@ -317,45 +311,45 @@ fn a_newer_format() {
     });
     let expect = "byte 0: it has format version 3, and this program reads version 2";
     check_contains(&check("verify", &data, &[], 1), expect);
-    check_refuses(&data, 1, expect);
+    check_contains(&home.refusal(1), expect);
 
     let manifest = data.join("manifest");
     let text = fs::read_to_string(&manifest).expect("a manifest");
     fs::write(&manifest, text.replacen("purser 2", "purser 3", 1)).expect("it is written");
     let expect = "it has format version 3, and this program reads versions up to 2";
     check_contains(&check("verify", &data, &[], 1), expect);
-    check_refuses(&data, 1, expect);
+    check_contains(&home.refusal(1), expect);
 }
 
 /// A directory in which `default/admin` has done something of every kind.
 #[track_caller]
-fn lived() -> (TempDir, PathBuf) {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let data = dir.path().join("data");
-    let server = Server::start(&data, 1);
+fn lived() -> (Home, PathBuf) {
+    let home = demo();
+    let data = home.data();
+    let server = home.start(1);
     let admin = "default/admin";
     let bet = |round: &str, id: &str, amount: &str, more: &str| {
         let flags = format!(r#","GatewaySessionToken":"{KEY}","StartRound":true,"EndRound":false{more}"#);
-        server.call("gameround/placebet", &members(admin, round, id, amount, &flags))
+        call(&server, "gameround/placebet", &members(admin, round, id, amount, &flags))
     };
     let back = |id: &str, of: &str| {
         let flags = format!(r#","OriginalBetGameRoundTransactionID":"{of}","EndRound":false"#);
-        server.call("gameround/rollbackbet", &members(admin, "r-1", id, "1.50", &flags))
+        call(&server, "gameround/rollbackbet", &members(admin, "r-1", id, "1.50", &flags))
     };
     bet("r-1", "b-1", "1.50", r#","GameVersion":"1.0""#);
     back("k-1", "b-1");
     back("k-2", "b-1");
     back("k-3", "b-9");
     let win = members(admin, "r-2", "w-1", "2.00", r#","StartRound":true,"EndRound":true"#);
-    server.call("gameround/awardwinnings", &win);
-    server.operate("POST", "default/admin/deposits", r#"{"TransactionID":"d-1","Amount":10.00}"#);
-    server.operate("PUT", "default/admin/limits", r#"{"Stake":5.00,"Loss":{"Week":100}}"#);
-    server.operate("PUT", "default/admin/status", r#"{"Status":"frozen"}"#);
-    server.operate("POST", "default/admin/sessions", r#"{"SessionKey":"second"}"#);
-    server.operate("DELETE", "default/admin/sessions/second", "");
-    server.operate("PUT", "default/new", r#"{"CountryCode":"GB","City":"Bath"}"#);
+    call(&server, "gameround/awardwinnings", &win);
+    server.operate("POST default/admin/deposits", r#"{"TransactionID":"d-1","Amount":10.00}"#, 200);
+    server.operate("PUT default/admin/limits", r#"{"Stake":5.00,"Loss":{"Week":100}}"#, 200);
+    server.operate("PUT default/admin/status", r#"{"Status":"frozen"}"#, 200);
+    server.operate("POST default/admin/sessions", r#"{"SessionKey":"second"}"#, 201);
+    server.operate("DELETE default/admin/sessions/second", "", 200);
+    server.operate("PUT default/new", r#"{"CountryCode":"GB","City":"Bath"}"#, 201);
     server.stop();
-    (dir, data)
+    (home, data)
 }
 
 /// `explain` writes these lines, times masked and places without their bytes.
@@ -368,7 +362,7 @@ fn check_story(data: &Path, arguments: &[&str], expect: &[&str]) {
 
 #[test]
 fn the_story_of_an_account() {
-    let (_dir, data) = lived();
+    let (_home, data) = lived();
     let first = format!("default/admin in {}", shard(&data, 0).display());
     let snapshot = "TIME  snapshot-0000000000000000: active, 1000000.00 GBP, version 1; live sessions 1, open rounds 0, \
                     transactions remembered 0";
@@ -418,7 +412,7 @@ fn the_story_of_an_account() {
 
 #[test]
 fn a_part_of_a_story() {
-    let (_dir, data) = lived();
+    let (_home, data) = lived();
     let of = |transaction: &str| {
         let text = check("explain", &data, &["--account", "default/admin", "--transaction", transaction], 0);
         text.lines().map(|line| line.split(": ").nth(1).unwrap_or_default().to_owned()).collect::<Vec<_>>()
@@ -460,8 +454,8 @@ fn a_part_of_a_story() {
 /// Dealt to another number of shards, the accounts are in snapshots, and no record is left.
 #[test]
 fn a_story_that_a_snapshot_remembers() {
-    let (_dir, data) = lived();
-    Server::start(&data, 2).stop();
+    let (home, data) = lived();
+    home.start(2).stop();
     check_contains(&check("verify", &data, &[], 0), "ok: 2 shards");
     let file = "snapshot-000000000000000b";
     check_story(
@@ -486,7 +480,7 @@ fn a_story_that_a_snapshot_remembers() {
 
 #[test]
 fn exports() {
-    let (_dir, data) = lived();
+    let (_home, data) = lived();
     let json: Vec<String> = check("export", &data, &[], 0).lines().map(masked).collect();
     assert_eq!(
         json,
@@ -514,13 +508,13 @@ fn exports() {
 
 #[test]
 fn a_reader_that_has_gone_is_no_fault() {
-    let (_dir, data) = played(1);
+    let (_home, data) = played(1);
     for arguments in
         [&["export"][..], &["export", "--format", "csv"], &["explain", "--account", "default/admin"]]
     {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
-        let mut purser = Command::new(env!("CARGO_BIN_EXE_purser"));
+        let mut purser = Command::new(PURSER);
         purser.args(arguments).arg("--data").arg(&data).stdout(writer).stderr(Stdio::piped());
         let output = purser.output().expect("it runs");
         assert_eq!(output.stderr, b"", "{arguments:?}");

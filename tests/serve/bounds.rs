@@ -5,11 +5,12 @@ use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 
 use rustix::net::{AddressFamily, SocketType, ipproto};
+use testkit::client::{Client, End};
+use testkit::home::Server;
+use testkit::message::{DEMO_BALANCE, balance, get};
 
-use crate::client::{Client, End};
-use crate::message::{DEMO_BALANCE, balance, get};
-use crate::server::{Server, Start};
 use crate::stopping::half_sent;
+use crate::{demo, timed};
 
 /// The limit of open files, and so the places of a shard's file table.
 const FILES: u32 = 128;
@@ -54,7 +55,7 @@ const PLACES: usize = FILES as usize / 2;
 
 #[test]
 fn who_has_been_idle_for_longest_is_evicted() {
-    let server = Start::demo(1).files(FILES).start();
+    let server = demo().limit_open_files(FILES).start(1);
     let mut clients: VecDeque<Client> = (0..PLACES).map(|_| server.client()).collect();
     assert!(clients.iter_mut().all(is_served));
     // Each newcomer has a place, and each time the one that has been idle for longest has lost it.
@@ -78,7 +79,7 @@ fn who_has_been_idle_for_longest_is_evicted() {
 fn who_has_had_its_last_answer_is_evicted_first() {
     let close = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     for (is_operator, places) in [(false, PLACES), (true, FILES as usize / 4)] {
-        let server = Start::demo(1).files(FILES).start();
+        let server = demo().limit_open_files(FILES).start(1);
         let client = || if is_operator { server.operator() } else { server.client() };
         let mut idle = client();
         assert_eq!(idle.ask(&get("/healthz")).status, 200);
@@ -107,7 +108,7 @@ fn who_has_had_its_last_answer_is_evicted_first() {
 #[test]
 fn who_is_at_work_keeps_its_place() {
     for shards in [1, 2] {
-        let server = Start::demo(shards).files(FILES).start();
+        let server = demo().limit_open_files(FILES).start(shards);
         let mut busy: Vec<(Client, String)> = Vec::new();
         let mut refused = 0;
         while refused < 20 {
@@ -139,13 +140,13 @@ fn who_is_at_work_keeps_its_place() {
 fn few_places_are_said_at_the_start() {
     let few = "purser: note: each shard has room for 128 connections, and not 16384: that is the hard limit of open files \
                (ulimit -Hn). Give the service LimitNOFILE=16384, or the container --ulimit nofile=16384\n";
-    let server = Start::demo(1).files(FILES).start();
+    let server = demo().limit_open_files(FILES).start(1);
     assert!(server.said.contains(few), "{}", server.said);
 }
 
 #[test]
 fn the_operators_listener_is_bounded_too() {
-    let server = Start::demo(1).files(FILES).start();
+    let server = demo().limit_open_files(FILES).start(1);
     let mut clients: Vec<Client> = (0..FILES).map(|_| server.operator()).collect();
     let mut last = clients.pop().expect("there are some");
     assert_eq!(last.ask(&get("/readyz")).status, 200);
@@ -167,8 +168,8 @@ fn from(address: [u8; 4], server: &Server) -> Client {
 #[test]
 fn a_client_that_comes_again_at_a_bound_is_never_refused() {
     for bound in ["max = 1", "per_address = 1\nexempt = []"] {
-        let server = Start::timed(1, &format!("\n[connections]\n{bound}\n")).start();
-        server.put_account(crate::server::TOKEN, "default/admin");
+        let server = timed(&format!("\n[connections]\n{bound}\n")).start(1);
+        server.put_account("default/admin");
         let mut last = None;
         for turn in 0..400 {
             // One leaves before the next one comes, and one that has been answered is evicted.
@@ -193,8 +194,8 @@ fn a_client_that_comes_again_at_a_bound_is_never_refused() {
 fn those_who_come_together_are_evicted_for_each_other() {
     for bound in ["max = 1", "per_address = 1\nexempt = []"] {
         let no_time_runs_out = "request_ms = 86_400_000";
-        let server = Start::timed(1, &format!("{no_time_runs_out}\n\n[connections]\n{bound}\n")).start();
-        server.put_account(crate::server::TOKEN, "default/admin");
+        let server = timed(&format!("{no_time_runs_out}\n\n[connections]\n{bound}\n")).start(1);
+        server.put_account("default/admin");
         let clients: Vec<Client> = (0..200).map(|_| server.client()).collect();
         let mut operator = server.operator();
         // One of them, and the operator's.
@@ -209,8 +210,8 @@ fn an_address_has_a_bound_of_its_own() {
     const HERE: [u8; 4] = [127, 0, 0, 1];
     const THERE: [u8; 4] = [127, 0, 0, 2];
     let bound = "\n[connections]\nper_address = 3\nexempt = [\"127.0.0.3/32\"]\n";
-    let server = Start::timed(1, bound).start();
-    server.put_account(crate::server::TOKEN, "default/admin");
+    let server = timed(bound).start(1);
+    server.put_account("default/admin");
     let empty = DEMO_BALANCE.replace("1000000.00", "0.00").replace("\"Version\":1", "\"Version\":0");
     let ask = |client: &mut Client| {
         assert_eq!(client.ask(&balance("default/admin")).body, empty);

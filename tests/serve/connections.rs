@@ -1,9 +1,11 @@
 //! How long a connection lasts, and who may say so (RFC 9112 §9; RFC 9110 §10.1.1).
 
-use crate::client::{Client, End};
-use crate::message::{ADMIN, DEMO_BALANCE, balance, body, chunked, post};
+use testkit::client::{Client, End};
+use testkit::home::Server;
+use testkit::message::{ADMIN, DEMO_BALANCE, balance, body, chunked, post};
+
+use crate::demo;
 use crate::protocol::accounts_of_all_shards;
-use crate::server::{Server, Start};
 
 /// `balance` in another version of HTTP, with `fields`.
 fn request(version: &str, fields: &str) -> String {
@@ -32,7 +34,7 @@ fn check(server: &Server, request: &str, says: Option<&str>, persists: bool) {
 
 #[test]
 fn persistence() {
-    let server = Start::demo(1).start();
+    let server = demo().start(1);
     let check = |version, fields, says, persists| check(&server, &request(version, fields), says, persists);
     check("HTTP/1.1", "", None, true);
     check("HTTP/1.1", "Connection: keep-alive\r\n", None, true);
@@ -45,7 +47,7 @@ fn persistence() {
 
 #[test]
 fn a_host_is_not_asked_of_http_1_0() {
-    let server = Start::demo(1).start();
+    let server = demo().start(1);
     let request = request("HTTP/1.0", "").replace("Host: wallet.example\r\n", "");
     check(&server, &request, Some("close"), false);
 }
@@ -54,7 +56,7 @@ fn a_host_is_not_asked_of_http_1_0() {
 #[test]
 fn close_is_not_waited_for() {
     for shards in [1, 2] {
-        let server = Start::demo(shards).start();
+        let server = demo().start(shards);
         for client in &mut server.clients() {
             let request = request("HTTP/1.1", "Connection: close\r\n");
             assert_eq!(client.ask(&request).body, DEMO_BALANCE);
@@ -66,7 +68,7 @@ fn close_is_not_waited_for() {
 #[test]
 fn what_follows_a_close_is_not_served() {
     for shards in [1, 2] {
-        let server = Start::demo(shards).start();
+        let server = demo().start(shards);
         for client in &mut server.clients() {
             client.send(balance("default/admin") + &request("HTTP/1.1", "Connection: close\r\n"));
             client.send(balance("default/admin").repeat(3));
@@ -80,7 +82,7 @@ fn what_follows_a_close_is_not_served() {
 
 #[test]
 fn absolute_targets_and_queries() {
-    let server = Start::demo(1).start();
+    let server = demo().start(1);
     let mut client = server.client();
     for target in [
         "http://wallet.example/v1.0/balance",
@@ -115,7 +117,7 @@ fn check_continue(client: &mut Client, request: &str) {
 #[test]
 fn a_client_that_waits_for_leave_gets_it() {
     for shards in [1, 2] {
-        let server = Start::demo(shards).start();
+        let server = demo().start(shards);
         for client in &mut server.clients() {
             for (account, _) in accounts_of_all_shards() {
                 let request = balance(&account);
@@ -147,7 +149,7 @@ fn a_client_that_waits_for_leave_gets_it() {
 /// A body that will not be taken is not asked for.
 #[test]
 fn leave_is_refused_with_the_final_answer() {
-    let server = Start::demo(1).start();
+    let server = demo().start(1);
     let mut client = server.client();
     client.send(
         "POST /v1.0/balance HTTP/1.1\r\nHost: a\r\nContent-Length: 65537\r\nExpect: 100-continue\r\n\r\n",
@@ -160,7 +162,7 @@ fn leave_is_refused_with_the_final_answer() {
 #[test]
 fn a_half_closed_connection_gets_all_its_answers() {
     for shards in [1, 2] {
-        let server = Start::demo(shards).start();
+        let server = demo().start(shards);
         let accounts = accounts_of_all_shards();
         for client in &mut server.clients() {
             client.send((0..500).map(|at| balance(&accounts[at % accounts.len()].0)).collect::<String>());
@@ -176,7 +178,7 @@ fn a_half_closed_connection_gets_all_its_answers() {
 /// The rest of a request will not come: it is not answered, and what stands before it is.
 #[test]
 fn a_request_that_breaks_off_is_not_answered() {
-    let server = Start::demo(2).start();
+    let server = demo().start(2);
     for client in &mut server.clients() {
         let request = balance("default/admin");
         client.send(request.repeat(3));
@@ -192,7 +194,7 @@ fn a_request_that_breaks_off_is_not_answered() {
 /// A connection that breaks while its answers are at another core harms nobody.
 #[test]
 fn a_connection_that_breaks_is_forgotten() {
-    let server = Start::demo(2).start();
+    let server = demo().start(2);
     let accounts = accounts_of_all_shards();
     let mut stays = server.clients();
     for round in 0..50 {

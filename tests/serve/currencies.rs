@@ -1,10 +1,12 @@
 //! Amounts in currencies with other minor units, and domains that are served to some platforms (protocol §1, §2).
 
-use crate::client::Client;
-use crate::message::{basic, operator};
+use testkit::client::Client;
+use testkit::home::Home;
+use testkit::message::{basic, operator};
+
+use crate::PURSER;
 use crate::play::{Play, Player, Table};
 use crate::protocol::{FILE, TOKEN};
-use crate::server::Start;
 
 /// Who of the file's platforms calls.
 #[derive(Clone, Copy)]
@@ -46,7 +48,7 @@ fn put_player(operator_client: &mut Client, account: &str, currency: &'static st
 #[track_caller]
 fn everywhere(play: impl Fn(&mut Table<'_>, [&Player; 3])) {
     for shards in [1, 2] {
-        let server = Start::file(shards, FILE).start();
+        let server = Home::new(PURSER).configure_by(FILE).start(shards);
         let client_of_operator = &mut server.operator();
         for (shard, client) in server.clients().iter_mut().enumerate() {
             for number in 0..6 {

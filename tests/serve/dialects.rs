@@ -1,10 +1,12 @@
 //! Two platforms on one domain (protocol §4, Identity, Dialects): what the one sends is nothing to the other, and each is
 //! read and answered in its own dialect.
 
-use crate::client::Client;
-use crate::message::{ADMIN, basic, body, operator, post};
+use testkit::client::Client;
+use testkit::home::{Home, TOKEN};
+use testkit::message::{ADMIN, basic, body, operator, post};
+
+use crate::PURSER;
 use crate::play::{Play, Player, Table, funds};
-use crate::server::{Start, TOKEN};
 
 /// Both platforms are served the domain `gb`. `first` and `second` are further keys of theirs.
 fn file(first: &str, second: &str) -> String {
@@ -43,7 +45,7 @@ fn second(play: Play) -> Play {
 #[track_caller]
 fn everywhere(keys: [&str; 2], play: impl Fn(&mut Table<'_>, &Player)) {
     for shards in [1, 2] {
-        let server = Start::file(shards, &file(keys[0], keys[1])).start();
+        let server = Home::new(PURSER).configure_by(file(keys[0], keys[1])).start(shards);
         let operator_client = &mut server.operator();
         for (shard, client) in server.clients().iter_mut().enumerate() {
             for number in 0..4 {
@@ -183,7 +185,7 @@ fn settlement_is_never_refused() {
 #[test]
 fn a_full_round_refuses_bets_only() {
     const BETS: usize = limits::ROUND_BETS_MAX;
-    let server = Start::file(1, &file("", "")).start();
+    let server = Home::new(PURSER).configure_by(file("", "")).start(1);
     let player = Player::new("gb/ann", "key", "GBP");
     let (client, operator) = (&mut server.client(), &mut server.operator());
     let mut table = Table { client, operator, token: TOKEN, player: player.clone(), others: Vec::new() };
@@ -291,7 +293,7 @@ fn wrong_credentials_may_be_a_status() {
         (["unauthorized_status = 401", "unauthorized_status = 200"], 401, 200, 200),
         (["unauthorized_status = 401", "unauthorized_status = 401"], 401, 401, 401),
     ] {
-        let server = Start::file(1, &file(keys[0], keys[1])).start();
+        let server = Home::new(PURSER).configure_by(file(keys[0], keys[1])).start(1);
         let mut client = server.client();
         for (fields, status) in [
             (basic("admin", "wrong"), of_first),
@@ -395,7 +397,7 @@ fn wrong_credentials_are_described_where_all_would_be_told() {
     for (keys, expect) in
         [(["", DESCRIBED], None), ([DESCRIBED; 2], Some("The credentials are missing or wrong"))]
     {
-        let server = Start::file(1, &file(keys[0], keys[1])).start();
+        let server = Home::new(PURSER).configure_by(file(keys[0], keys[1])).start(1);
         for fields in [basic("second", "wrong"), basic("third", "p:w"), String::new()] {
             let request = post("/v1.0/balance", &fields, &body("L200", r#""OperatorAccountID":"gb/ann""#));
             let answer = server.client().ask(&request);

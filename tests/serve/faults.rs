@@ -2,10 +2,11 @@
 //! connection.
 
 use http::Status;
+use testkit::client::{Answer, Client, End};
+use testkit::home::Server;
+use testkit::message::{ADMIN, DEMO_BALANCE, DEMO_TOKEN, balance, body, call, chunked, get, operator, post};
 
-use crate::client::{Answer, Client, End};
-use crate::message::{ADMIN, DEMO_BALANCE, DEMO_TOKEN, balance, body, call, chunked, get, operator, post};
-use crate::server::{Server, Start};
+use crate::demo;
 
 /// An answer of this status, with the body and the fields that it has to have.
 #[track_caller]
@@ -59,7 +60,7 @@ fn lines(fields: &str) -> String {
 #[test]
 fn what_can_not_be_framed_ends_the_connection() {
     const HOST: &str = "Host: wallet.example\r\n";
-    let server = Start::demo(1).start();
+    let server = demo().start(1);
     let check = |message: &str, status| check_end(&server, message, status);
     let bad = Status::BadRequest;
     check(&lines("Content-Length: 0\r\n"), bad);
@@ -89,7 +90,7 @@ fn what_can_not_be_framed_ends_the_connection() {
 #[test]
 fn what_is_past_a_bound_ends_the_connection() {
     const HOST: &str = "Host: wallet.example\r\n";
-    let server = Start::demo(1).start();
+    let server = demo().start(1);
     let check = |message: &str, status| check_end(&server, message, status);
     let target = "/".repeat(limits::TARGET_BYTES_MAX + 1);
     check(&format!("GET {target} HTTP/1.1\r\n{HOST}\r\n"), Status::UriTooLong);
@@ -103,7 +104,7 @@ fn what_is_past_a_bound_ends_the_connection() {
 
 #[test]
 fn what_is_within_the_bounds_is_served() {
-    let server = Start::demo(1).start();
+    let server = demo().start(1);
     let mut client = server.client();
     let mut check = |request: &str| {
         assert_eq!(client.ask(request).body, DEMO_BALANCE, "{} bytes", request.len());
@@ -134,7 +135,7 @@ fn check_on(client: &mut Client, request: &str, status: Status, allow: Option<&s
 
 #[test]
 fn unknown_paths_and_wrong_methods() {
-    let server = Start::demo(1).start();
+    let server = demo().start(1);
     let platform = &mut server.client();
     let nothing = Status::NotFound;
     let wrong = Status::MethodNotAllowed;
@@ -182,7 +183,7 @@ fn check_head(client: &mut Client, path: &str, fields: &str) {
 #[test]
 fn head_has_no_body() {
     for shards in [1, 2] {
-        let server = Start::demo(shards).start();
+        let server = demo().start(shards);
         let mut operators = server.operator();
         check_head(&mut operators, "/healthz", "");
         check_head(&mut operators, "/nothing", "");
@@ -201,7 +202,7 @@ fn head_has_no_body() {
 /// A refusal of what can't be framed has no body either where `HEAD` has asked: the connection ends with its head.
 #[test]
 fn a_refused_head_has_no_body() {
-    let server = Start::demo(1).start();
+    let server = demo().start(1);
     let target = "/".repeat(limits::TARGET_BYTES_MAX + 1);
     let long = "x".repeat(limits::HEAD_BYTES_MAX);
     for (rest, status) in [
@@ -234,7 +235,7 @@ fn a_refused_head_has_no_body() {
 /// What a load balancer asks by default, of either listener and without credentials.
 #[test]
 fn health_checks_need_no_credentials() {
-    let server = Start::demo(2).start();
+    let server = demo().start(2);
     for (mut client, all) in [
         (server.client(), "GET, HEAD, OPTIONS, POST"),
         (server.operator(), "DELETE, GET, HEAD, OPTIONS, POST, PUT"),
@@ -281,7 +282,7 @@ fn check_large(server: &Server, head: &str, piece: &[u8], [before, after]: [usiz
 
 #[test]
 fn a_client_that_goes_on_sending_reads_the_answer() {
-    let server = Start::demo(1).start();
+    let server = demo().start(1);
     let all = 10_000_000 / (PIECE + 8);
     let too_many = limits::BODY_BYTES_MAX / PIECE + 1;
     let length = lines(&format!("Host: a\r\nContent-Length: {}\r\n", all * PIECE));
@@ -296,7 +297,7 @@ fn a_client_that_goes_on_sending_reads_the_answer() {
 /// What is thrown away after an answer has its time: who sends for ever is ended, by a reset where need be.
 #[test]
 fn a_client_that_sends_for_ever_is_ended() {
-    let server = Start::demo(1).start();
+    let server = demo().start(1);
     let client = server.client();
     let mut writer = client.writer();
     let head = lines("Host: a\r\nContent-Length: 99999999999\r\n");

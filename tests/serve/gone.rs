@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use rustix::net::SendFlags;
 use rustix::process::Signal;
+use testkit::client::{Client, sum};
+use testkit::message::{DEMO_BALANCE, balance, operator};
 
-use crate::client::{Client, sum};
-use crate::message::{DEMO_BALANCE, balance, operator};
-use crate::server::Start;
+use crate::demo;
 
 /// Longer than a server that goes on leaves anybody waiting, and than two of its ticks.
 const HELD_UP: Duration = Duration::from_millis(300);
@@ -22,7 +22,7 @@ fn total(operator: &mut Client, name: &str, labels: &str) -> f64 {
 #[test]
 fn who_goes_before_anybody_looks_is_not_served() {
     for shards in [1, 2] {
-        let server = Start::demo(shards).start();
+        let server = demo().start(shards);
         let mut operator = server.operator();
         assert_eq!(total(&mut operator, "purser_requests_gone_total", ""), 0.0);
         let mut connected: Vec<Client> = (0..10).map(|_| server.client()).collect();
@@ -56,7 +56,7 @@ fn who_goes_before_anybody_looks_is_not_served() {
 /// A byte of urgent data (RFC 9293 §3.8.5) behind a request says that something has come, and nothing ever can be received.
 #[test]
 fn what_can_not_be_received_is_not_waited_for() {
-    let server = Start::demo(1).start();
+    let server = demo().start(1);
     let asked = operator("GET", "/operator/v1/accounts/default/admin", "demo", "");
     for (mut client, request) in [(server.operator(), asked), (server.client(), balance("default/admin"))] {
         for _ in 0..3 {

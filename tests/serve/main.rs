@@ -8,27 +8,41 @@
 //! the socket tells it that the server hangs.
 
 mod bounds;
-mod client;
 mod connections;
 mod currencies;
 mod dialects;
 mod faults;
 mod gone;
-mod message;
 mod money;
 mod operator;
 mod pipelining;
 mod play;
-#[path = "../crash/process.rs"]
-#[allow(dead_code, reason = "the tests of crashes use the rest")]
-mod process;
 mod protocol;
 mod restrictions;
 mod rounds;
 mod rungs;
-mod server;
 mod stages;
 mod stopping;
 mod timeouts;
 mod withdrawn;
 mod wrapped;
+
+use testkit::home::Home;
+
+/// The program.
+const PURSER: &str = env!("CARGO_BIN_EXE_purser");
+
+/// Accounts of a demo, beside `default/admin`.
+const DEMO_ACCOUNTS: u32 = 200;
+
+/// A server of its own with the demo data.
+fn demo() -> Home {
+    Home::demo(PURSER, DEMO_ACCOUNTS)
+}
+
+/// Like the demo, without its accounts, and with these rows under `[timeouts]`.
+fn timed(times: &str) -> Home {
+    let mut home = Home::new(PURSER);
+    home.configure(&[("default", "GBP")], &format!("\n[timeouts]\n{times}\n"));
+    home
+}

@@ -1,7 +1,8 @@
 //! The operator's money calls: deposits, withdrawals, limits, the statement, and what the account's view shows of
 //! play (protocol §6).
 
-use crate::message::{get, operator};
+use testkit::message::{get, operator};
+
 use crate::play::{Player, Table, everywhere, funds};
 
 /// A call about the player's account, `METHOD` and what follows its path, is answered with this status and body.

@@ -1,10 +1,11 @@
 //! The operator's calls (protocol §6), and what the process tells of itself.
 
-use crate::client::{Answer, Client, sum};
-use crate::message::{
+use testkit::client::{Answer, Client, sum};
+use testkit::message::{
     DEMO_BALANCE, DEMO_TOKEN, balance, call, create_token, get, operator, post, redeem_token, redeemed,
 };
-use crate::server::Start;
+
+use crate::demo;
 
 const ACCOUNTS: &str = "/operator/v1/accounts";
 
@@ -50,7 +51,7 @@ fn check_view(client: &mut Client, account: &str, expect: &str) {
 #[test]
 fn the_life_of_an_account() {
     for shards in [1, 2] {
-        let server = Start::demo(shards).start();
+        let server = demo().start(shards);
         let client = &mut server.operator();
         let platform = &mut server.client();
         for number in 1..=8 {
@@ -136,7 +137,7 @@ fn mint(platform: &mut Client, account: &str) -> String {
 #[test]
 fn keys_are_drawn_where_none_is_given() {
     for shards in [1, 2] {
-        let server = Start::demo(shards).start();
+        let server = demo().start(shards);
         let client = &mut server.operator();
         let platform = &mut server.client();
         let mut keys = Vec::new();
@@ -159,7 +160,7 @@ fn keys_are_drawn_where_none_is_given() {
 #[test]
 fn sessions_of_an_account_are_bounded() {
     for shards in [1, 2] {
-        let server = Start::demo(shards).start();
+        let server = demo().start(shards);
         let client = &mut server.operator();
         let path = "default/admin/sessions";
         // The demo's own session is one of them.
@@ -213,7 +214,7 @@ fn sessions_of_an_account_are_bounded() {
 
 #[test]
 fn faults_of_the_operator() {
-    let server = Start::demo(2).start();
+    let server = demo().start(2);
     let client = &mut server.operator();
     let mut row = |asked: &str, body: &str, status: u16, sentence: &str| {
         check(client, asked, body, status, &format!(r#"{{"Error":"{sentence}"}}"#));
@@ -241,7 +242,7 @@ fn faults_of_the_operator() {
 
 #[test]
 fn the_operators_token() {
-    let server = Start::demo(1).start();
+    let server = demo().start(1);
     let client = &mut server.operator();
     let mut row = |fields: &str, status: u16| {
         let request = format!("GET {ACCOUNTS}/default/admin HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
@@ -273,7 +274,7 @@ fn the_operators_token() {
 
 #[test]
 fn probes_need_no_token() {
-    let server = Start::demo(2).start();
+    let server = demo().start(2);
     let client = &mut server.operator();
     for path in ["/healthz", "/readyz", "/healthz?verbose"] {
         let answer = client.ask(&get(path));
@@ -287,7 +288,7 @@ fn probes_need_no_token() {
 #[test]
 fn metrics_count_by_call_and_answer() {
     for shards in [1, 2] {
-        let server = Start::demo(shards).start();
+        let server = demo().start(shards);
         let mut operators = server.operator();
         let mut clients = server.clients();
         for client in &mut clients {
@@ -347,7 +348,7 @@ fn metrics_count_by_call_and_answer() {
 #[test]
 fn metrics_come_to_tell_what_the_shards_hold() {
     for shards in [1, 2] {
-        let server = Start::demo(shards).start();
+        let server = demo().start(shards);
         let mut operators = server.operator();
         mint(&mut server.client(), "default/admin");
         check(&mut operators, "PUT default/new", r#"{"CountryCode":"GB"}"#, 201, "{}");
@@ -370,7 +371,7 @@ fn metrics_come_to_tell_what_the_shards_hold() {
 #[test]
 fn pipelined_calls_keep_their_order() {
     for shards in [1, 2] {
-        let server = Start::demo(shards).start();
+        let server = demo().start(shards);
         let sessions = "/operator/v1/accounts/default/player-000001/sessions";
         let log_in = |key: usize| {
             operator("POST", sessions, "demo", &format!("{{\"SessionKey\":\"in-order-{key}\"}}"))

@@ -12,14 +12,15 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::TestRunner;
 use rustix::net::{AddressFamily, SocketType, ipproto, sockopt};
-
-use crate::client::{Answer, Client, End};
-use crate::message::{
+use testkit::client::{Answer, Client, End};
+use testkit::home::Server;
+use testkit::message::{
     ADMIN, DEMO_TOKEN, balance, body, call, chunked, create_token, get, operator, post, redeem_token,
     redeemed, wrapped,
 };
+
 use crate::play::{Player, demo_players};
-use crate::server::{DEMO_ACCOUNTS, Server, Start};
+use crate::{DEMO_ACCOUNTS, demo};
 
 /// One request of a list.
 #[derive(Clone, Debug)]
@@ -104,7 +105,7 @@ fn cut<'a>(whole: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
 #[test]
 fn any_pieces_of_any_requests() {
     for shards in [1, 2] {
-        let server = Start::demo(shards).wrapped().start();
+        let server = demo().wrap_tokens().start(shards);
         let cases = (vec(Kind::any(), 1..80), vec(any::<Index>(), 0..30));
         let config = ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() };
         let tried = TestRunner::new(config).run(&cases, |(requests, cuts)| {
@@ -152,7 +153,7 @@ fn check_depth(mut client: Client, depth: usize) {
 #[test]
 fn any_depth() {
     for shards in [1, 2] {
-        let server = Start::demo(shards).wrapped().start();
+        let server = demo().wrap_tokens().start(shards);
         for depth in [1, 2, 31, 32, 33, 63, 64, 65, 1_000, 20_000] {
             server.clients().into_iter().for_each(|client| check_depth(client, depth));
         }
@@ -162,7 +163,7 @@ fn any_depth() {
 /// Many at once: the lanes between the shards and the turns are shared.
 #[test]
 fn many_connections() {
-    let server = Start::demo(2).wrapped().start();
+    let server = demo().wrap_tokens().start(2);
     let server = &server;
     std::thread::scope(|threads| {
         for _ in 0..16 {
@@ -196,7 +197,7 @@ fn write_until_stuck(writer: &mut TcpStream, bytes: &[u8]) -> usize {
             Err(error) => panic!("{error} after {written} bytes"),
         }
     }
-    writer.set_write_timeout(Some(crate::client::PATIENCE)).expect("a time-out");
+    writer.set_write_timeout(Some(testkit::process::PATIENCE)).expect("a time-out");
     written
 }
 
@@ -229,7 +230,7 @@ fn a_late_reader() {
     const DEPTH: usize = 20_000;
     let requests: String = (0..DEPTH).map(|at| redeem(account(at), 1_000)).collect();
     for shards in [1, 2] {
-        let server = Start::demo(shards).wrapped().start();
+        let server = demo().wrap_tokens().start(shards);
         // Buffers that are there once and for all are touched by now.
         for client in server.clients() {
             check_depth(client, DEPTH);
@@ -243,7 +244,7 @@ fn a_late_reader() {
 #[test]
 fn a_late_reader_of_large_answers() {
     const DEPTH: usize = 8_000;
-    let server = Start::demo(1).wrapped().start();
+    let server = demo().wrap_tokens().start(1);
     check_depth(server.client(), 20_000);
     let request = get(&format!("/metrics?{}", "x".repeat(2_000)));
     check_late(&server, server.operator, &request.repeat(DEPTH), |client| {
@@ -257,7 +258,7 @@ fn a_late_reader_of_large_answers() {
 #[test]
 fn a_flow_in_one_write() {
     for shards in [1, 2] {
-        let server = Start::demo(shards).start();
+        let server = demo().start(shards);
         let mut client = server.operator();
         for number in 1..=16 {
             let path = format!("/operator/v1/accounts/default/new-{number}");
@@ -297,7 +298,7 @@ fn a_flow_in_one_write() {
 #[test]
 fn single_use_tokens_in_one_write() {
     for shards in [1, 2] {
-        let server = Start::demo(shards).start();
+        let server = demo().start(shards);
         for client in &mut server.clients() {
             for number in 1..=16 {
                 let id = format!("default/player-{number:06}");
@@ -318,7 +319,7 @@ fn single_use_tokens_in_one_write() {
 /// A body that comes in as many pieces as it has bytes.
 #[test]
 fn bytes_one_by_one() {
-    let server = Start::demo(2).wrapped().start();
+    let server = demo().wrap_tokens().start(2);
     for client in &mut server.clients() {
         let request = post("/v1.0/balance", ADMIN, &body("L100", r#""OperatorAccountID":"default/nobody""#));
         for text in [chunked(&request, 3), request] {
@@ -335,7 +336,7 @@ fn bytes_one_by_one() {
 fn rounds_in_one_write() {
     const ROUNDS: u64 = 50;
     for shards in [1, 2] {
-        let server = Start::demo(shards).start();
+        let server = demo().start(shards);
         let mut kinds = demo_players();
         for client in &mut server.clients() {
             let players: Vec<Player> = kinds.iter_mut().map(|kind| kind.remove(0)).collect();

@@ -4,11 +4,11 @@
 //! the server's code.
 
 use partition::Partition;
+use testkit::client::{Answer, Client};
+use testkit::message::{ADMIN, DEMO_TOKEN, body, operator, post};
 use wallet::account::{AccountRef, KeyHash};
 
-use crate::client::{Answer, Client};
-use crate::message::{ADMIN, DEMO_TOKEN, body, operator, post};
-use crate::server::{DEMO_ACCOUNTS, Start};
+use crate::{DEMO_ACCOUNTS, demo};
 
 /// A platform's call, member by member.
 #[derive(Clone, Debug)]
@@ -297,7 +297,7 @@ impl Table<'_> {
 #[track_caller]
 pub(crate) fn everywhere(play: impl Fn(&mut Table<'_>, &Player)) {
     for shards in [1, 2] {
-        let server = Start::demo(shards).start();
+        let server = demo().start(shards);
         let operator = &mut server.operator();
         let mut players = demo_players();
         for client in &mut server.clients() {

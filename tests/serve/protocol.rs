@@ -1,13 +1,14 @@
 //! `balance`, `createtoken` and `redeemtoken` (protocol §1 to §3, §7).
 
 use partition::Partition;
-use wallet::account::{AccountRef, KeyHash};
-
-use crate::client::Client;
-use crate::message::{
+use testkit::client::Client;
+use testkit::home::{Home, Server};
+use testkit::message::{
     self, ADMIN, DEMO_BALANCE, balance, basic, body, call, create_token, post, redeem_token, redeemed,
 };
-use crate::server::{Server, Start};
+use wallet::account::{AccountRef, KeyHash};
+
+use crate::{PURSER, demo};
 
 /// A platform's call is answered with HTTP 200 and exactly this body.
 #[track_caller]
@@ -57,7 +58,7 @@ const REFUSED_6: &str = r#"{"ErrorCode":-6}"#;
 #[test]
 fn the_three_calls() {
     for shards in [1, 2] {
-        let server = Start::demo(shards).start();
+        let server = demo().start(shards);
         for client in &mut server.clients() {
             for (account, key) in accounts_of_all_shards() {
                 check(client, &balance(&account), DEMO_BALANCE);
@@ -77,7 +78,7 @@ fn the_three_calls() {
 /// A token goes wherever it is redeemed, not only where it was made.
 #[test]
 fn tokens_are_redeemed_on_another_connection() {
-    let server = Start::demo(2).start();
+    let server = demo().start(2);
     let mut clients = server.clients();
     for (account, key) in accounts_of_all_shards() {
         for (mint, redeem) in [(0, 1), (1, 0)] {
@@ -94,7 +95,7 @@ const REFUSED_15: &str = r#"{"ErrorCode":-15,"Balance":{"CurrencyCode":"GBP","Ca
 #[test]
 fn refusals() {
     for shards in [1, 2] {
-        let server = Start::demo(shards).start();
+        let server = demo().start(shards);
         for client in &mut server.clients() {
             for (account, _) in accounts_of_all_shards() {
                 let id = format!(r#""OperatorAccountID":"{account}""#);
@@ -122,7 +123,7 @@ fn refusals() {
 /// The order of checks up to the body (protocol §1): who calls, what is said, whose key it is.
 #[test]
 fn credentials_and_bodies() {
-    let server = Start::demo(1).start();
+    let server = demo().start(1);
     let client = &mut server.client();
     let good = r#""OperatorAccountID":"default/admin""#;
     let mut row = |fields: &str, body: &str, expect: &str| {
@@ -207,7 +208,7 @@ impl Platform {
 }
 
 fn configured(shards: usize) -> (Server, Platform, Platform) {
-    let server = Start::file(shards, FILE).start();
+    let server = Home::new(PURSER).configure_by(FILE).start(shards);
     let platform = |key, fields| Platform { key, fields };
     let one = platform("L100", basic("one", "first"));
     (server, one, platform("M2", basic("two", "second:with a colon")))
@@ -226,7 +227,7 @@ fn platforms_see_their_domains_in_their_currencies() {
         let domains = [("gb", "GBP", "0.00"), ("jp", "JPY", "0"), ("kw", "KWD", "0.000")];
         for number in 0..8 {
             for (domain, ..) in domains {
-                server.put_account(TOKEN, &format!("{domain}/p{number}"));
+                server.put_account(&format!("{domain}/p{number}"));
             }
         }
         for client in &mut server.clients() {
@@ -264,7 +265,7 @@ fn tokens_are_for_the_platforms_that_a_domain_is_served_to() {
         let mut clients = server.clients();
         for number in 0..8 {
             let account = format!("gb/p{number}");
-            server.put_account(TOKEN, &account);
+            server.put_account(&account);
             let path = format!("/operator/v1/accounts/{account}/sessions");
             let key = format!(r#"{{"SessionKey":"key {number}"}}"#);
             assert_eq!(operator.ask(&message::operator("POST", &path, TOKEN, &key)).status, 201);

@@ -1,7 +1,8 @@
 //! The operator's limits, and what time does to sessions and rounds (protocol §3, §4).
 
+use testkit::home::TOKEN;
+
 use crate::play::{Player, Table, everywhere};
-use crate::server::{Start, TOKEN};
 
 #[test]
 fn stakes() {
@@ -100,7 +101,7 @@ fn a_session_within_its_length() {
 #[track_caller]
 fn timed(times: &str, play: impl Fn(&mut Table<'_>, &Player)) {
     for shards in [1, 2] {
-        let server = Start::timed(shards, times).start();
+        let server = crate::timed(times).start(shards);
         let operator = &mut server.operator();
         for (shard, client) in server.clients().iter_mut().enumerate() {
             for number in 0..2 {
@@ -149,7 +150,7 @@ fn wins_with_an_expired_foreign_key() {
     timed("session_idle_ms = 1_000", |table, player| {
         let other = format!("default/other-{}", player.key);
         let asks = |tail: &str, method: &str, body: &str| {
-            crate::message::operator(method, &format!("/operator/v1/accounts/{other}{tail}"), TOKEN, body)
+            testkit::message::operator(method, &format!("/operator/v1/accounts/{other}{tail}"), TOKEN, body)
         };
         assert_eq!(table.operator.ask(&asks("", "PUT", r#"{"CountryCode":"GB"}"#)).status, 201);
         let key = format!("other's {}", player.key);

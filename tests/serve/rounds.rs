@@ -109,7 +109,7 @@ fn wins_with_a_foreign_key() {
             table.row(&player.balance(), 0, &format!("{}.00", 999_999 + at), 2 + at as u64);
             // The foreign one is not live any more, and the win is taken.
             let path = format!("/operator/v1/accounts/{}/sessions/{}", other.account, other.key);
-            let closed = table.operator.ask(&crate::message::operator("DELETE", &path, table.token, ""));
+            let closed = table.operator.ask(&testkit::message::operator("DELETE", &path, table.token, ""));
             assert_eq!(closed.status, 200);
             table.row(&win, 0, &format!("{}.00", 1_000_000 + at), 3 + at as u64);
         }

@@ -1,7 +1,8 @@
 //! What is checked before a call is carried out, and in which order (protocol §1, §4): the head, the envelope, the
 //! members, and the rungs that lie in the wallet.
 
-use crate::message::{ADMIN, basic, body, post};
+use testkit::message::{ADMIN, basic, body, post};
+
 use crate::play::{Play, Player, Table, everywhere};
 
 /// The calls, each as it succeeds once for a player whose round `r` has the bet `b` of 1.00.

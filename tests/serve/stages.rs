@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use limits::STAGE_SAMPLE_REQUESTS;
+use testkit::client::Client;
 
-use crate::client::Client;
+use crate::demo;
 use crate::play::{Play, Player, demo_players};
-use crate::server::Start;
 
 const STAGES: [&str; 8] = ["queue", "frame", "decode", "lane", "apply", "journal", "encode", "send"];
 
@@ -67,7 +67,7 @@ const ELSEWHERE: [&str; 6] = ["queue", "frame", "decode", "lane", "encode", "sen
 
 #[test]
 fn a_request_has_the_stages_that_it_went_through() {
-    let server = Start::demo(1).start();
+    let server = demo().start(1);
     let (mut client, mut operator) = (server.client(), server.operator());
     let player = Player::demo(1);
     check(&mut client, &mut operator, 0, |_| player.balance(), &READ);
@@ -88,7 +88,7 @@ fn a_request_has_the_stages_that_it_went_through() {
 /// What another shard does is in the lane, its way to the disk included.
 #[test]
 fn a_request_for_another_shard_is_in_the_lane() {
-    let server = Start::demo(2).start();
+    let server = demo().start(2);
     let (mut clients, mut operator) = (server.clients(), server.operator());
     let [at_first, _, at_second, _] = demo_players();
     let players = [&at_first[0], &at_second[0]];
@@ -105,7 +105,7 @@ fn a_request_for_another_shard_is_in_the_lane() {
 
 #[test]
 fn memory_is_told() {
-    let server = Start::demo(1).start();
+    let server = demo().start(1);
     let metrics = server.operator().metrics();
     let resident = metrics["purser_resident_bytes"];
     assert!(resident > 1_000_000.0, "{resident}");

@@ -5,11 +5,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::process::Signal;
+use testkit::client::{Client, End};
+use testkit::home::{Home, Server};
+use testkit::message::{DEMO_BALANCE, balance, call, get};
 
-use crate::client::{Client, End};
-use crate::message::{DEMO_BALANCE, balance, call, get};
-use crate::process::Home;
-use crate::server::{Server, Start, TOKEN};
+use crate::{DEMO_ACCOUNTS, PURSER, demo, timed};
 
 /// The session of the demo's first account.
 const DEMO_SESSION: &str = "20fbd3b9-eef2-49cd-9976-50f0d34e7f7c";
@@ -56,7 +56,7 @@ fn await_refusal(address: SocketAddr) {
 #[test]
 fn what_is_in_hand_is_finished() {
     for (shards, signal) in [(1, Signal::TERM), (2, Signal::INT), (2, Signal::TERM)] {
-        let mut server = Start::demo(shards).start();
+        let mut server = demo().start(shards);
         let mut idle = server.clients();
         let mut operator = server.operator();
         assert_eq!(operator.ask(&get("/readyz")).status, 200);
@@ -92,7 +92,7 @@ fn what_is_in_hand_is_finished() {
 fn an_idle_server_stops_at_once() {
     for signal in [Signal::TERM, Signal::INT] {
         for shards in [1, 2] {
-            let mut server = Start::demo(shards).start();
+            let mut server = demo().start(shards);
             server.signal(signal);
             assert_eq!(server.wait().code(), Some(0));
             assert_eq!(server.last_words(), "");
@@ -104,7 +104,7 @@ fn an_idle_server_stops_at_once() {
 #[test]
 fn a_stopping_server_is_alive_and_not_ready() {
     for (path, status) in [("/readyz", 503), ("/healthz", 200)] {
-        let mut server = Start::demo(1).start();
+        let mut server = demo().start(1);
         let mut client = server.operator();
         assert_eq!(client.ask(&get(path)).status, 200);
         let request = get(path);
@@ -131,7 +131,7 @@ fn a_stopping_server_is_alive_and_not_ready() {
 #[test]
 fn a_stop_amid_pipelined_requests() {
     for shards in [1, 2] {
-        let mut server = Start::demo(shards).start();
+        let mut server = demo().start(shards);
         let mut clients = server.clients();
         for client in &mut clients {
             client.send(balance("default/admin").repeat(200));
@@ -160,12 +160,13 @@ fn a_second_signal_ends_it_at_once() {
     for (first, second) in
         [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::TERM), (Signal::TERM, Signal::INT)]
     {
-        let mut server = Start::demo(2).start();
+        let mut server = demo().start(2);
         let (mut idle, mut busy) = (idle(&server), server.client());
         let _rest = half_sent(&mut busy);
         server.signal(first);
         assert_eq!(idle.end(), End::Closed);
-        let code = server.insist(second).code().expect("it ends by itself");
+        server.insist(second);
+        let code = server.wait().code().expect("it ends by itself");
         assert_eq!(code, 74, "not all that was in hand is finished");
     }
 }
@@ -173,7 +174,7 @@ fn a_second_signal_ends_it_at_once() {
 #[test]
 fn a_stop_has_its_time() {
     for shards in [1, 2] {
-        let mut server = Start::timed(shards, "drain_ms = 100").start();
+        let mut server = timed("drain_ms = 100").start(shards);
         let mut clients = server.clients();
         clients.push(server.operator());
         for client in &mut clients {
@@ -194,7 +195,7 @@ fn a_stop_has_its_time() {
 fn no_request_is_dropped_by_a_stop() {
     let stops = std::env::var("PURSER_STOPS").map_or(2, |stops| stops.parse().expect("a number"));
     for stop in 0..stops {
-        let mut server = Start::demo(1 + stop % 2).start();
+        let mut server = demo().start(1 + stop % 2);
         let address = server.platform;
         let asked = AtomicUsize::new(0);
         std::thread::scope(|threads| {
@@ -238,7 +239,7 @@ fn bet(client: usize, number: usize) -> String {
 /// Who has connected, and was not accepted when the stop began, is served.
 #[test]
 fn who_has_connected_is_served() {
-    let mut server = Start::demo(1).start();
+    let mut server = demo().start(1);
     for _ in 0..20 {
         // The server is held, so that these wait in the kernel's queue.
         let mut first = idle(&server);
@@ -254,7 +255,7 @@ fn who_has_connected_is_served() {
         }
         assert_eq!(first.end(), End::Closed);
         assert_eq!(server.wait().code(), Some(0));
-        server = Start::demo(1).start();
+        server = demo().start(1);
     }
 }
 /// A time that no test waits for.
@@ -281,8 +282,8 @@ fn await_leaving(mut client: Client) {
 fn a_grace_before_the_drain() {
     for (shards, signal) in [(1, Signal::TERM), (2, Signal::INT)] {
         let times = format!("drain_ms = 1\n{DAY}");
-        let mut server = Start::timed(shards, &times).start();
-        server.put_account(TOKEN, "default/admin");
+        let mut server = timed(&times).start(shards);
+        server.put_account("default/admin");
         let mut before = server.clients();
         let mut half = server.client();
         let request = balance("default/admin");
@@ -301,8 +302,9 @@ fn a_grace_before_the_drain() {
             assert_eq!(client.ask(&request).without_date(), told.clone().without_date());
             assert_eq!(client.ask(&get("/healthz")).status, 200);
         }
-        server.put_account(TOKEN, "default/late");
-        assert_eq!(server.insist(signal).code(), Some(74));
+        server.put_account("default/late");
+        server.insist(signal);
+        assert_eq!(server.wait().code(), Some(74));
         assert_eq!(
             server.last_words(),
             told_to_stop(DAY) + "purser: told to stop once more: it ends at once\n"
@@ -313,7 +315,7 @@ fn a_grace_before_the_drain() {
 /// Who signals a process and its group signals twice, and means one stop.
 #[test]
 fn two_signals_at_once_are_one() {
-    let mut server = Start::demo(1).start();
+    let mut server = demo().start(1);
     let mut client = server.client();
     let request = balance("default/player-000001");
     let (part, rest) = request.split_at(request.len() - 10);
@@ -340,8 +342,8 @@ fn told_to_stop(grace: &str) -> String {
 #[test]
 fn a_grace_that_is_over() {
     for grace in ["drain_grace_ms = 0", "drain_grace_ms = 1", "drain_grace_ms = 300"] {
-        let mut server = Start::timed(2, grace).start();
-        server.put_account(TOKEN, "default/admin");
+        let mut server = timed(grace).start(2);
+        server.put_account("default/admin");
         let mut clients = server.clients();
         let request = balance("default/admin");
         let (part, rest) = request.split_at(request.len() - 10);
@@ -366,7 +368,7 @@ fn a_grace_that_is_over() {
 /// Signals that a server has no use for do not end it, and are said.
 #[test]
 fn signals_that_are_not_used() {
-    let home = Home::demo();
+    let home = Home::demo(PURSER, DEMO_ACCOUNTS);
     let mut process = home.start(2);
     let mut client = process.client();
     for _ in 0..3 {

@@ -4,14 +4,16 @@
 
 use std::io::{ErrorKind, Write as _};
 
-use crate::client::{Client, End};
-use crate::message::{DEMO_BALANCE, balance, create_token, operator, redeem_token};
-use crate::server::{Server, Start, TOKEN};
+use testkit::client::{Client, End};
+use testkit::home::{Server, TOKEN};
+use testkit::message::{DEMO_BALANCE, balance, create_token, operator, redeem_token};
+
+use crate::timed;
 
 /// A server like the demo's, with these times.
 fn start(shards: usize, times: &str) -> Server {
-    let server = Start::timed(shards, times).start();
-    server.put_account(TOKEN, "default/admin");
+    let server = timed(times).start(shards);
+    server.put_account("default/admin");
     server
 }
 

@@ -1,8 +1,10 @@
 //! A game that is withdrawn: what was begun in it is settled, and nothing more is begun (protocol §4).
 
-use crate::message::{ADMIN, basic};
+use testkit::home::{Home, TOKEN};
+use testkit::message::{ADMIN, basic};
+
+use crate::PURSER;
 use crate::play::{Play, Player, Table};
-use crate::process::{Home, TOKEN};
 
 /// Offers these games. To the second platform a round belongs to its game.
 fn file(games: &str) -> String {
@@ -51,7 +53,7 @@ fn with_all(home: &Home, shards: usize, play: impl Fn(&mut Table<'_>, &Player, &
 #[test]
 fn a_withdrawn_game_is_settled() {
     for shards in [1, 2] {
-        let mut home = Home::new();
+        let mut home = Home::new(PURSER);
         home.configure_by(file(r#""11588", "g2""#));
         with_all(&home, shards, |table, ann, by| {
             table.is_done("PUT ", r#"{"CountryCode":"GB"}"#);

@@ -2,10 +2,11 @@
 //!
 //! A key and its account lie at two shards as often as not, so redeeming goes from one to the other and back.
 
-use crate::client::Client;
-use crate::message::{DEMO_TOKEN, create_token, operator, redeem_token, redeemed, wrapped};
+use testkit::client::Client;
+use testkit::message::{DEMO_TOKEN, create_token, operator, redeem_token, redeemed, wrapped};
+
+use crate::demo;
 use crate::protocol::accounts_of_all_shards;
-use crate::server::Start;
 
 #[track_caller]
 fn check(client: &mut Client, token: &str, expect: &str) {
@@ -17,7 +18,7 @@ const REFUSED_3: &str = r#"{"ErrorCode":-3}"#;
 #[test]
 fn any_token_of_a_good_time_redeems() {
     for shards in [1, 2] {
-        let server = Start::demo(shards).wrapped().start();
+        let server = demo().wrap_tokens().start(shards);
         for client in &mut server.clients() {
             for (account, key) in accounts_of_all_shards() {
                 let redeemed = redeemed(&account, &key);
@@ -43,7 +44,7 @@ fn any_token_of_a_good_time_redeems() {
 #[test]
 fn createtoken_makes_it_of_the_newest_session() {
     for shards in [1, 2] {
-        let server = Start::demo(shards).wrapped().start();
+        let server = demo().wrap_tokens().start(shards);
         let mut operators = server.operator();
         let mut clients = server.clients();
         let sessions = |account: &str| format!("/operator/v1/accounts/{account}/sessions");

@@ -6,7 +6,7 @@ use std::io::Write as _;
 /// Says that the test is skipped, and why; also in the file that `PURSER_TESTS_SKIPPED` names, where it is set: nobody sees
 /// what a test prints that passes.
 #[track_caller]
-pub(crate) fn skip(why: &str) {
+pub fn skip(why: &str) {
     eprintln!("skipped: {why}");
     let Some(list) = std::env::var_os("PURSER_TESTS_SKIPPED") else { return };
     let thread = std::thread::current();

@@ -5,29 +5,29 @@ use base64::engine::general_purpose::STANDARD;
 use clock::Clock;
 
 /// `admin:admin`, of the demo's platform.
-pub(crate) const ADMIN: &str = "Authorization: Basic YWRtaW46YWRtaW4=\r\n";
+pub const ADMIN: &str = "Authorization: Basic YWRtaW46YWRtaW4=\r\n";
 
 /// The demo's operator token.
-pub(crate) const DEMO_TOKEN: &str = "demo";
+pub const DEMO_TOKEN: &str = "demo";
 
 /// The field that names a platform.
-pub(crate) fn basic(user: &str, password: &str) -> String {
+pub fn basic(user: &str, password: &str) -> String {
     format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("{user}:{password}")))
 }
 
 /// A `POST` with `fields`, each with its line's end, and a body.
-pub(crate) fn post(path: &str, fields: &str, body: &str) -> String {
+pub fn post(path: &str, fields: &str, body: &str) -> String {
     let length = body.len();
     format!("POST {path} HTTP/1.1\r\nHost: wallet.example\r\n{fields}Content-Length: {length}\r\n\r\n{body}")
 }
 
 /// A `GET` without a token.
-pub(crate) fn get(path: &str) -> String {
+pub fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: wallet.example\r\n\r\n")
 }
 
 /// A call of the operator's; one without a body has no length.
-pub(crate) fn operator(method: &str, path: &str, token: &str, body: &str) -> String {
+pub fn operator(method: &str, path: &str, token: &str, body: &str) -> String {
     let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
     format!(
         "{method} {path} HTTP/1.1\r\nHost: operator.example\r\nAuthorization: Bearer {token}\r\n{length}\r\n{body}"
@@ -35,7 +35,7 @@ pub(crate) fn operator(method: &str, path: &str, token: &str, body: &str) -> Str
 }
 
 /// The body of a platform's call: the envelope, and `members` behind it.
-pub(crate) fn body(platform_key: &str, members: &str) -> String {
+pub fn body(platform_key: &str, members: &str) -> String {
     let comma = if members.is_empty() { "" } else { "," };
     format!(
         r#"{{"PlatformKey":"{platform_key}","Sequence":"4711","Timestamp":"2021-06-07T11:16:16.216Z"{comma}{members}}}"#
@@ -43,33 +43,33 @@ pub(crate) fn body(platform_key: &str, members: &str) -> String {
 }
 
 /// A call of the demo's platform.
-pub(crate) fn call(path: &str, members: &str) -> String {
+pub fn call(path: &str, members: &str) -> String {
     post(&format!("/v1.0/{path}"), ADMIN, &body("L100", members))
 }
 
 /// `balance` of the demo's platform.
-pub(crate) fn balance(account: &str) -> String {
+pub fn balance(account: &str) -> String {
     call("balance", &format!(r#""OperatorAccountID":"{account}""#))
 }
 
 /// `createtoken` of the demo's platform.
-pub(crate) fn create_token(account: &str) -> String {
+pub fn create_token(account: &str) -> String {
     call("session/createtoken", &format!(r#""OperatorAccountID":"{account}","GameID":"11588""#))
 }
 
 /// `redeemtoken` of the demo's platform.
-pub(crate) fn redeem_token(token: &str) -> String {
+pub fn redeem_token(token: &str) -> String {
     call("session/redeemtoken", &format!(r#""SessionToken":"{token}","IPAddress":"192.0.2.1""#))
 }
 
 /// A token of the wrapped policy, made `ahead_ms` from now.
-pub(crate) fn wrapped(key: &str, ahead_ms: i64) -> String {
+pub fn wrapped(key: &str, ahead_ms: i64) -> String {
     let now_ms = Clock::start().now().wall_ms;
     format!("{key}-{:x}", now_ms.saturating_add_signed(ahead_ms))
 }
 
 /// The same `POST`, its body in chunks of at most `chunk_bytes`.
-pub(crate) fn chunked(post: &str, chunk_bytes: usize) -> String {
+pub fn chunked(post: &str, chunk_bytes: usize) -> String {
     let (head, body) = post.split_once("\r\n\r\n").expect("a head and a body");
     let length = format!("Content-Length: {}", body.len());
     assert!(head.contains(&length) && body.is_ascii());
@@ -81,10 +81,10 @@ pub(crate) fn chunked(post: &str, chunk_bytes: usize) -> String {
 }
 
 /// What `balance` answers for an account of the demo.
-pub(crate) const DEMO_BALANCE: &str = r#"{"ErrorCode":0,"Balance":{"CurrencyCode":"GBP","CashFunds":1000000.00,"BonusFunds":0.00,"FundsPriority":"Unknown","Version":1}}"#;
+pub const DEMO_BALANCE: &str = r#"{"ErrorCode":0,"Balance":{"CurrencyCode":"GBP","CashFunds":1000000.00,"BonusFunds":0.00,"FundsPriority":"Unknown","Version":1}}"#;
 
 /// What `redeemtoken` answers for a token of a demo session.
-pub(crate) fn redeemed(account: &str, key: &str) -> String {
+pub fn redeemed(account: &str, key: &str) -> String {
     format!(
         r#"{{"ErrorCode":0,"Result":{{"OperatorAccountID":"{account}","CurrencyCode":"GBP","CountryCode":"GB","GatewaySessionToken":"{key}"}}}}"#
     )
