@@ -2,16 +2,15 @@
 
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType};
+use testkit::client::Client;
 
-use super::answer::AnswerStream;
 use super::call::{self, ATTACKERS, AccountRange, GAME, OPERATOR_TOKEN, OTHERS, Platform};
-use super::socket::{self, Moved};
 use crate::child::Server;
 
 /// The core of attackers and the others. A server of one shard is on core 0.
@@ -101,7 +100,7 @@ pub(crate) fn empty(path: &Path) -> Result<(), String> {
 /// # Errors
 /// A sentence, where the server does not do so.
 pub(crate) fn make_accounts(operator: SocketAddr, accounts: AccountRange) -> Result<(), String> {
-    let mut client = Client::connect(operator, None)?;
+    let mut client = connect(operator, None, ANSWER_TIMEOUT)?;
     for number in accounts.first..accounts.first + accounts.count {
         let account = call::account(number);
         let session = format!("{{\"SessionKey\":\"{}\"}}", call::session(number));
@@ -111,7 +110,7 @@ pub(crate) fn make_accounts(operator: SocketAddr, accounts: AccountRange) -> Res
             ("POST", format!("{account}/deposits"), &deposit),
             ("POST", format!("{account}/sessions"), &session),
         ] {
-            let (status, text) = client.ask(|out| call::write_operators(method, &path, body, out))?;
+            let (status, text) = ask(&mut client, |out| call::write_operators(method, &path, body, out))?;
             if !matches!(status, 200 | 201) {
                 return Err(format!("{method} {path}: {status} {text}"));
             }
@@ -120,68 +119,31 @@ pub(crate) fn make_accounts(operator: SocketAddr, accounts: AccountRange) -> Res
     Ok(())
 }
 
-/// A connection for one call at a time.
-#[derive(Debug)]
-pub(crate) struct Client {
-    socket: TcpStream,
-    answers: AnswerStream,
+/// Connects for one call at a time, each of which is answered within `patience`, from an address where one is given.
+///
+/// # Errors
+/// A sentence.
+pub(crate) fn connect(to: SocketAddr, from: Option<Ipv4Addr>, patience: Duration) -> Result<Client, String> {
+    let connect = || {
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        if let Some(from) = from {
+            rustix::net::bind(&socket, &SocketAddrV4::new(from, 0))?;
+        }
+        rustix::net::connect(&socket, &to)?;
+        Client::with_patience(TcpStream::from(socket), patience)
+    };
+    connect().map_err(|error: io::Error| format!("no server at {to}: {error}"))
 }
 
-impl Client {
-    /// Connects, from an address where one is given.
-    ///
-    /// # Errors
-    /// A sentence.
-    pub(crate) fn connect(to: SocketAddr, from: Option<Ipv4Addr>) -> Result<Self, String> {
-        let connect = || {
-            let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
-            if let Some(from) = from {
-                rustix::net::bind(&socket, &std::net::SocketAddrV4::new(from, 0))?;
-            }
-            rustix::net::connect(&socket, &to)?;
-            let socket = TcpStream::from(socket);
-            socket.set_nodelay(true)?;
-            socket.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-            socket.set_write_timeout(Some(ANSWER_TIMEOUT))?;
-            Ok(socket)
-        };
-        let socket = connect().map_err(|error: io::Error| format!("no server at {to}: {error}"))?;
-        Ok(Self { socket, answers: AnswerStream::default() })
-    }
-
-    /// Bounds the time for each answer.
-    ///
-    /// # Errors
-    /// A sentence.
-    pub(crate) fn patience(&self, time: Duration) -> Result<(), String> {
-        self.socket.set_read_timeout(Some(time)).map_err(|error| error.to_string())
-    }
-
-    /// Sends what `write` adds, and waits for the answer: status and body.
-    ///
-    /// # Errors
-    /// A sentence, where there is none.
-    pub(crate) fn ask(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(u16, String), String> {
-        let mut request = Vec::new();
-        write(&mut request);
-        let mut rest = &request[..];
-        while !rest.is_empty() {
-            match socket::write(&self.socket, rest) {
-                Moved::Bytes(bytes) => rest = &rest[bytes..],
-                other => return Err(format!("a request could not be sent: {other:?}")),
-            }
-        }
-        loop {
-            if let Some(answer) = self.answers.next()? {
-                return Ok((answer.status, String::from_utf8_lossy(answer.body).into_owned()));
-            }
-            match socket::read(&self.socket, self.answers.room()) {
-                Moved::Bytes(_) => {}
-                Moved::Waits => return Err("no answer in time".to_owned()),
-                other => return Err(format!("no answer: {other:?}")),
-            }
-        }
-    }
+/// Sends what `write` adds, and waits for the answer: status and body.
+///
+/// # Errors
+/// A sentence, where there is none.
+pub(crate) fn ask(client: &mut Client, write: impl FnOnce(&mut Vec<u8>)) -> Result<(u16, String), String> {
+    let mut request = Vec::new();
+    write(&mut request);
+    let answer = client.try_ask(&request).map_err(|error| format!("no answer: {error}"))?;
+    Ok((answer.status, answer.body))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::call::{ATTACKERS, AccountRange, Call, OTHERS};
 use super::others::{BystanderManner, OTHERS_FROM, Others, Waits};
 use super::plan::{AttackTally, Plan, Signals, Target, Then};
 use super::scenario::{AttackScenario, Course};
-use super::site::{self, Client, ServerSetup};
+use super::site::{self, ServerSetup};
 use super::table::{self, ScenarioRound};
 use super::watch::ServerHoldings;
 use super::{Arguments, Baseline, attack};
@@ -281,7 +281,7 @@ impl AttackedServer<'_> {
         let clock = self.bench.clock;
         let pid = self.server.pid();
         let began_ns = clock.now_ns();
-        child::terminate(pid)?;
+        self.server.terminate();
         let is_over = || !Path::new(&format!("/proc/{pid}/exe")).exists();
         if !self.bench.watch(pid, &mut ServerHoldings::default(), SETTLE, is_over)? {
             return Err("the server did not end".to_owned());
@@ -294,9 +294,8 @@ impl AttackedServer<'_> {
     fn try_to_get_in(&mut self) -> Result<(), String> {
         let (platform, operator) = (self.server.platform(), self.server.operator());
         let asked = |to, what: &str, write: &dyn Fn(&mut Vec<u8>)| -> Result<(), String> {
-            let mut client = Client::connect(to, Some(OTHERS_FROM))?;
-            client.patience(Duration::from_secs(2))?;
-            match client.ask(write)? {
+            let mut client = site::connect(to, Some(OTHERS_FROM), Duration::from_secs(2))?;
+            match site::ask(&mut client, write)? {
                 (200, _) => Ok(()),
                 (status, body) => Err(format!("{what}: {status} {body}")),
             }

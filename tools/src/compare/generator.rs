@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
+use testkit::process::Killed;
 
-use crate::child::{self, Killed};
+use crate::child;
 use crate::load::results::Results;
 use crate::load::scenario::Scenario;
 use crate::wake;
@@ -19,7 +19,7 @@ use crate::wake;
 /// Time beyond a run's length until the generator must have ended.
 const GRACE: Duration = Duration::from_secs(60);
 
-/// Time between two looks at the generator: a wait that a signal ends needs a thread or a handler.
+/// Time between two looks at whether a signal has come, which may end the wait for the generator or not.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// What every run has in common.
@@ -62,7 +62,7 @@ impl Generator {
         command.args(["--duration", &format!("{}ms", duration.as_millis())]);
         command.arg("--json-file").arg(&json);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).map_err(failed)?);
-        let status = self.wait(Killed(command.spawn().map_err(failed)?), duration + GRACE)?;
+        let status = self.wait(Killed::new(command.spawn().map_err(failed)?), duration + GRACE)?;
         match status.code() {
             // With 1 some checks have failed, which the figures say.
             Some(0 | 1) => Results::from_json(&fs::read_to_string(&json).map_err(failed)?),
@@ -74,20 +74,16 @@ impl Generator {
     }
 
     fn wait(&self, mut generator: Killed, longest: Duration) -> Result<ExitStatus, String> {
-        let mut waited = Duration::ZERO;
-        loop {
-            if let Some(status) = generator.0.try_wait().map_err(|error| format!("the generator: {error}"))? {
-                return if self.is_interrupted() { Err("interrupted".to_owned()) } else { Ok(status) };
-            }
+        let mut looks = 0..longest.as_nanos() / LOOK.as_nanos();
+        while !generator.ends_within(LOOK) {
             if self.is_interrupted() {
                 // Where the signal was for this process alone.
-                let _ = kill_process(Pid::from_child(&generator.0), Signal::TERM);
+                generator.signal(Signal::TERM);
             }
-            if waited > longest {
+            if looks.next().is_none() {
                 return Err(format!("the generator has not ended in {} s", longest.as_secs()));
             }
-            thread::sleep(LOOK);
-            waited += LOOK;
         }
+        if self.is_interrupted() { Err("interrupted".to_owned()) } else { Ok(generator.wait()) }
     }
 }

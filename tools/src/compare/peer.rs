@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use clap::ValueEnum;
+use testkit::process::Process;
 
-use crate::child::{self, Process};
+use crate::child;
 use crate::load::scenario::Scenario;
 
 /// A server that is compared, in the order in which a round has them.
@@ -82,7 +83,7 @@ impl Peer {
         demo_accounts: u32,
     ) -> Result<Running, String> {
         let settings = RefCell::new(None);
-        let (process, address) = Process::start(self.command(scenario, scratch, demo_accounts)?, |line| {
+        let (process, address) = child::start(self.command(scenario, scratch, demo_accounts)?, |line| {
             if let Some(found) = settings_in(line) {
                 settings.replace(Some(found.to_owned()));
             }
@@ -130,7 +131,7 @@ impl Peer {
 impl Running {
     /// The process's id.
     pub(crate) fn pid(&self) -> u32 {
-        self.process.pid()
+        self.process.id()
     }
 
     /// Drains it and ends it.
@@ -138,7 +139,7 @@ impl Running {
     /// # Errors
     /// A sentence, where it did not end well.
     pub(crate) fn stop(self) -> Result<(), String> {
-        self.process.stop()
+        child::stop(self.process)
     }
 }
 

@@ -3,10 +3,11 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{ChildStdout, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tempfile::TempDir;
+use testkit::process::Killed;
 
-use crate::child::{self, Killed, Options, Server};
+use crate::child::{self, Options, Server};
 use crate::load::Scenario;
 
 /// Demo accounts beside those of the virtual users: a table that does not fit the caches.
@@ -46,8 +47,8 @@ impl Driven {
         command.args(["--url", &format!("http://{}", server.platform())]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let child = command.spawn().map_err(|error| format!("the load can't be started: {error}"))?;
-        let mut child = Killed(child);
-        let stdout = BufReader::new(child.0.stdout.take().expect("it is piped"));
+        let mut child = Killed::new(child);
+        let stdout = BufReader::new(child.child.stdout.take().expect("it is piped"));
         let mut load = LoadProcess { child, stdout };
         // The summary's head is printed when all are connected.
         let mut line = String::new();
@@ -68,11 +69,10 @@ impl Driven {
     /// A sentence: the server did not end well, or a check of the load has failed.
     pub(crate) fn stop(self) -> Result<String, String> {
         let Self { mut load, server, _scratch } = self;
-        let asked = kill_process(Pid::from_child(&load.child.0), Signal::TERM);
-        asked.map_err(|error| format!("the load has ended too early: {error}"))?;
+        load.child.signal(Signal::TERM);
         let mut summary = String::new();
         load.stdout.read_to_string(&mut summary).map_err(|error| format!("the load's summary: {error}"))?;
-        let status = load.child.0.wait().map_err(|error| format!("the load: {error}"))?;
+        let status = load.child.child.wait().map_err(|error| format!("the load: {error}"))?;
         server.stop()?;
         if !status.success() {
             return Err(format!("the load has ended with {status}: what was recorded is not a good run"));

@@ -1,8 +1,9 @@
 //! The rules of the calls (protocol §1 to §4), as far as the peers keep them.
 
-use crate::server::{Client, Server};
+use testkit::client::{Client, End};
+use testkit::message::{ADMIN, post};
 
-const ADMIN: &str = "Basic YWRtaW46YWRtaW4=";
+use crate::server::Server;
 
 /// A player's requests to one peer.
 struct Table {
@@ -74,9 +75,16 @@ impl Table {
     }
 
     fn ask(&mut self, (call, body): &(&str, String)) -> String {
-        let (status, answer) = self.client.ask(&format!("/v1.0/{call}"), ADMIN, body);
+        let (status, answer) = self.ask_as(call, ADMIN, body);
         assert_eq!(status, 200, "{call} {body}");
         answer
+    }
+
+    /// The status and the body of the answer to a call with this field.
+    fn ask_as(&mut self, call: &str, authorization: &str, body: &str) -> (u16, String) {
+        let fields = format!("{authorization}Content-Type: application/json\r\n");
+        let answer = self.client.ask(&post(&format!("/v1.0/{call}"), &fields, body));
+        (answer.status, answer.body)
     }
 
     /// The code of the answer, and the funds in it.
@@ -271,16 +279,16 @@ fn credentials() {
         let (_, body) = t.balance();
         for (authorization, code) in [
             (ADMIN, 0),
-            ("basic YWRtaW46YWRtaW4=", 0),
-            ("Basic YWRtaW46YWRtaW5=", -6),
-            ("Bearer YWRtaW46YWRtaW4=", -6),
-            ("", -6),
+            ("Authorization: basic YWRtaW46YWRtaW4=\r\n", 0),
+            ("Authorization: Basic YWRtaW46YWRtaW5=\r\n", -6),
+            ("Authorization: Bearer YWRtaW46YWRtaW4=\r\n", -6),
+            ("Authorization: \r\n", -6),
         ] {
-            let (status, answer) = t.client.ask("/v1.0/balance", authorization, &body);
+            let (status, answer) = t.ask_as("balance", authorization, &body);
             let is_so = answer.starts_with(&format!(r#"{{"ErrorCode":{code}"#));
             assert!(status == 200 && is_so, "{authorization}: {status} {answer}");
         }
-        assert_eq!(t.client.ask("/v1.0/nothing", ADMIN, &body).0, 404);
+        assert_eq!(t.ask_as("nothing", ADMIN, &body).0, 404);
     });
 }
 
@@ -311,8 +319,8 @@ fn sigterm_ends_them_and_leaves_nothing() {
     for mut server in servers.into_iter().flatten() {
         let mut t = Table { client: server.connect(), number: 7 };
         t.row(&t.balance(), 0, "1000000.00", 1);
-        assert_eq!(server.terminate(), (Some(0), String::new()), "{}", server.address());
-        assert!(t.client.is_ended());
+        assert_eq!(server.terminate(), (Some(0), String::new()), "{}", server.address);
+        assert_eq!(t.client.end(), End::Closed);
         assert!(!server.scratch().exists(), "{}", server.scratch().display());
     }
 }
