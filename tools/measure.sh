@@ -17,22 +17,10 @@ purser=${PURSER:-$release/purser}
 rounds=${2:-5}
 seconds=${3:-5}
 scratch=$(mktemp -d)
-server=
-trap 'stop; rm -rf "$scratch"' EXIT
+. tools/server.sh
+trap 'stop || true; rm -rf "$scratch"' EXIT
 
-# Starts a command in the background and waits until it says where it listens, which goes to $address.
-start() {
-  : >"$scratch/log"
-  "$@" 2>"$scratch/log" &
-  server=$!
-  until grep -q '127\.0\.0\.1:' "$scratch/log"; do kill -0 "$server"; sleep 0.05; done
-  address=$(grep -o '127\.0\.0\.1:[0-9]*' "$scratch/log" | head -n 1)
-}
-serve() {
-  start "$@" serve --demo --demo-accounts "${accounts:-10000}" --data "$scratch/data" \
-    --listen 127.0.0.1:0 --operator-listen 127.0.0.1:0 "${more[@]}"
-}
-stop() { if [ -n "$server" ]; then kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; server=; fi; }
+demo() { serve "$purser" --demo-accounts "${accounts:-10000}" "${more[@]}"; }
 ticks() { awk '{ print $14 + $15 }' "/proc/$server/stat"; }
 resident() { awk '/^RssAnon/ { print $2 }' "/proc/$server/status"; }
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)], v[1], v[NR] }'; }
@@ -42,11 +30,11 @@ drive() {
   local before after rate
   before=$(ticks)
   if [ "$1" = wrk ]; then
-    rate=$(taskset -c 1 wrk -t1 -c100 -d"${seconds}s" -s tools/wrk/balance.lua "http://$address/v1.0/balance" |
+    rate=$(taskset -c 1 wrk -t1 -c100 -d"${seconds}s" -s tools/wrk/balance.lua "http://$platform/v1.0/balance" |
       awk '/Requests\/sec/ { print $2 }')
   else
     rate=$(taskset -c 1 "$release/tools" load --scenario balance --vus 100 --duration "${seconds}s" \
-      --url "http://$address" 2>/dev/null | awk '/^ *http_reqs/ { sub("/s", "", $3); print $3 }')
+      --url "http://$platform" 2>/dev/null | awk '/^ *http_reqs/ { sub("/s", "", $3); print $3 }')
   fi
   after=$(ticks)
   awk -v r="$rate" -v s="$seconds" -v t=$((after - before)) 'BEGIN { printf "%.0f %.0f\n", r, r * s * 100 / t }'
@@ -58,7 +46,7 @@ against_ceiling() {
     start "$release/tools" ceiling --listen 127.0.0.1:0 --pin 0
     drive "$1" >>"$scratch/ceiling"
     stop
-    serve "$purser"
+    demo
     drive "$1" >>"$scratch/purser"
     stop
   done
@@ -79,7 +67,7 @@ trend() {
 # Plays a scenario from core 1: play SCENARIO VUS; the summary goes to $scratch/out, the rate is printed.
 play() {
   taskset -c 1 "$release/tools" load --scenario "$1" --vus "$2" --duration "${seconds}s" --tails \
-    --url "http://$address" 2>/dev/null >"$scratch/out"
+    --url "http://$platform" 2>/dev/null >"$scratch/out"
   grep -q 'checks.*100.00%' "$scratch/out" || { echo "a check has failed" >&2; exit 1; }
   awk '/^ *http_reqs/ { sub("/s", "", $3); printf "%.0f\n", $3 }' "$scratch/out"
 }
@@ -91,7 +79,7 @@ case ${1:-} in
     more=(--cores 0)
     for _ in $(seq 1 "$rounds"); do
       rm -rf "$scratch/data"
-      serve "$purser"
+      demo
       balance=$(play balance 100)
       bet=$(play bet 100)
       trend 'p(99)' >>"$scratch/p99"
@@ -130,7 +118,6 @@ TOML
         rm -rf "$scratch/data"
         start "$purser" serve --config "$scratch/purser.toml" --data "$scratch/data" --cores 0 \
           --listen 127.0.0.1:0 --operator-listen 127.0.0.1:0
-        operator=$(grep -o 'operator on http://127.0.0.1:[0-9]*' "$scratch/log" | grep -o '127.*')
         for vu in $(seq -f %06g 1 100); do
           account="http://$operator/operator/v1/accounts/default/player-$vu"
           curl -fsS -o /dev/null -H 'Authorization: Bearer t' -X PUT -d '{"CountryCode":"GB"}' "$account" \
@@ -149,15 +136,15 @@ TOML
     ;;
   recovery)
     more=(--cores 0)
-    serve "$purser"
+    demo
     play bet 100 >/dev/null
     kill -9 "$server"
     wait "$server" 2>/dev/null || true
     for _ in $(seq 1 "$rounds"); do
-      serve "$purser"
-      sed -n 's/.*purser: \([0-9]*\) records were applied again in \([0-9.]*\) s/\1 \2/p' "$scratch/log" |
+      demo
+      sed -n 's/.*purser: \([0-9]*\) records were applied again in \([0-9.]*\) s/\1 \2/p' "$scratch/server.log" |
         awk '{ printf "%.0f\n", $1 / $2 }' >>"$scratch/recovery"
-      sed -n 's/^purser: \(.*applied again.*\)/\1/p' "$scratch/log"
+      sed -n 's/^purser: \(.*applied again.*\)/\1/p' "$scratch/server.log"
       kill -9 "$server"
       wait "$server" 2>/dev/null || true
       server=
@@ -170,24 +157,24 @@ TOML
     more=()
     for _ in $(seq 1 "$rounds"); do
       rm -rf "$scratch/data"
-      serve "$purser"
-      "$release/tools" load --scenario "$1" --vus 100 --duration "${seconds}s" --url "http://$address" 2>/dev/null >"$scratch/out"
+      demo
+      "$release/tools" load --scenario "$1" --vus 100 --duration "${seconds}s" --url "http://$platform" 2>/dev/null >"$scratch/out"
       stop
       grep -E '^ *(✓ )?checks|^ *http_req_duration|^ *http_reqs' "$scratch/out"
     done
     ;;
   memory)
     more=()
-    accounts=0 serve "$purser"
+    accounts=0 demo
     empty=$(resident)
     stop
-    accounts=1000000 serve "$purser"
+    accounts=1000000 demo
     full=$(resident)
     echo "accounts: $(((full - empty) * 1024 / 1000000)) bytes each, with one session, at 1,000,000"
     stop
-    serve "$purser"
+    demo
     before=$(resident)
-    "$release/tools" load --scenario balance --vus 10000 --duration 8s --url "http://$address" >/dev/null 2>&1 &
+    "$release/tools" load --scenario balance --vus 10000 --duration 8s --url "http://$platform" >/dev/null 2>&1 &
     load=$!
     most=0
     while kill -0 "$load" 2>/dev/null; do
@@ -199,7 +186,7 @@ TOML
     ;;
   idle)
     more=()
-    serve "$purser"
+    demo
     before=$(ticks)
     sleep 10
     echo "idle: $(($(ticks) - before)) ticks of 10 ms in 10 s"
