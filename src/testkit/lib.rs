@@ -1,11 +1,13 @@
-//! What tests and tools have in common that start real processes and speak to them over real sockets.
+//! What tests and tools have in common: real processes, connections to them, and the protocol a second time.
 //!
-//! Nothing that ships uses it: `purser` has it among its dev-dependencies alone. It knows nothing of the server's own
-//! code, so that a fault which both sides shared would be seen.
+//! Nothing that ships uses it: `purser` has it among its dev-dependencies alone. Of the server's own code it uses only the
+//! types of requests and answers, so that a fault in that code is not repeated here.
 //!
 //! - [`process`]: any program as a process that is killed with its handle; its standard error, its end.
 //! - [`home`]: a `purser` on a data directory that outlives it.
 //! - [`client`]: a connection, bytes out and answers in. [`message`]: requests as text.
+//! - [`auditor`]: a second implementation of the protocol, which judges every answer, and the state after a crash.
+//! - [`world`]: domains, games, players and session keys. [`workload`]: the requests, drawn from a seed.
 //! - [`skipped`]: tests that this machine can't do.
 //!
 //! What tests use of it panics where something is not as it should be; what tools use returns a sentence.
@@ -14,8 +16,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod auditor;
 pub mod client;
 pub mod home;
 pub mod message;
 pub mod process;
 pub mod skipped;
+pub mod workload;
+pub mod world;

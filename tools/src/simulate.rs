@@ -1,10 +1,7 @@
 //! `tools simulate`: the machine under a virtual clock, watched by somebody who knows the protocol and not the
 //! machine.
 //!
-//! Reading in order:
-//! - `world`: the domains, games, players and session keys of a simulation.
-//! - `workload`: what is asked, drawn from a seed.
-//! - `auditor`: a second implementation of the protocol, which judges every answer, and what a crash has left.
+//! Who asks and who judges the answers is in `testkit`: `world`, `workload` and `auditor`. Reading in order, here:
 //! - `disk`: a shard's disk, and what a crash may do to it. `cluster`: the shards, and how they start.
 //! - `flights`: requests under way between those who ask, the machine and the auditor.
 //! - `run`: who does what next. `fill`: a round that is filled to its bounds. `crash`: the crash, and what is looked at
@@ -12,15 +9,12 @@
 //!
 //! A seed and a number of steps are the whole of a run: the same ones give the same run, on any machine.
 
-pub(crate) mod auditor;
 mod cluster;
 mod crash;
 mod disk;
 mod fill;
 mod flights;
 mod run;
-pub(crate) mod workload;
-pub(crate) mod world;
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write as _};

@@ -17,15 +17,15 @@ use recovery::{Error, Recovered};
 use shard::core::{Core, Done};
 use shard::mesh::Mesh;
 use shard::{Reply, Shard, Submitted};
+use testkit::auditor::{Answer, Rules, Times, Zone};
+use testkit::workload::Chance;
 use wallet::account::{AccountHash, KeyHash};
 use wallet::image::AccountImage;
 use wallet::operation::Operation;
 use wallet::settings::{Calendar, Settings};
 use wallet::{Catalog, Domain, Sequence, Wallet};
 
-use super::auditor::{Answer, Rules, Times, Zone};
 use super::disk::{Disk, Written};
-use super::workload::Chance;
 
 /// The most shards that a process has here.
 pub(super) const SHARDS_MAX: usize = 4;
@@ -88,7 +88,7 @@ pub(super) struct Cluster {
 impl Cluster {
     /// A machine that has not been started, with empty disks for so many shards.
     pub(super) fn new(shards: usize, sizes: Sizes, chance: &mut Chance) -> Self {
-        let stream = chance.next();
+        let stream = chance.draw();
         let disk = |shard| Disk::new(origin(stream, shard, shards), sizes.segment_bytes);
         Self {
             sizes,
@@ -279,7 +279,7 @@ impl Cluster {
     ) -> Result<(Vec<Journal>, Vec<Wallet>), String> {
         let sequence = recovered.iter().map(|shard| shard.tail.last.sequence).max().unwrap_or(0);
         let point = Point { sequence, hash: RecordHash::START };
-        let (stream, shards) = (chance.next(), partition.shards());
+        let (stream, shards) = (chance.draw(), partition.shards());
         let disk = |shard| Disk::new(origin(stream, shard, shards), self.sizes.segment_bytes);
         self.disks = (0..shards).map(disk).collect();
         let journals = self.disks.iter().map(|disk| Journal::new(disk.origin(), point)).collect();

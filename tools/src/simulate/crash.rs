@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use compact_str::CompactString;
 use recovery::Error;
 use shard::core::{Core, Done, Step};
+use testkit::auditor::{Answer, RoundKey, Shown, Sum, Times, Trace, Traces};
+use testkit::world::World;
 use wallet::PlatformKey;
 use wallet::account::AccountRef;
 use wallet::image::{AccountImage, RoundImage, SumImage};
 use wallet::operation::{self, Operation};
 use wallet::outcome::{OperatorRefusal, Outcome, StatementLine};
 
-use super::auditor::{Answer, RoundKey, Shown, Sum, Times, Trace, Traces};
 use super::cluster::{SHARDS_MAX, Started, holders, images, session_keys, settings_of};
 use super::run::Run;
-use super::world::World;
 
 const DAY_MS: u64 = 24 * 3_600 * 1_000;
 

@@ -16,10 +16,10 @@ use journal::snapshot::{Sink, SnapshotHeader, SnapshotReader, Source};
 use journal::{Buffer, Group, Origin, Place, Point, SegmentSource, Tail};
 use limits::JOURNAL_BLOCK_BYTES;
 use recovery::{Error, FoldError, Recovered, SealedSegment, SegmentBytes};
+use testkit::workload::Chance;
 use wallet::{Sequence, Wallet};
 
 use super::cluster::images;
-use super::workload::Chance;
 
 /// What a disk writes whole or not at all.
 const SECTOR_BYTES: usize = 512;

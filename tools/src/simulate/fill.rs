@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use compact_str::CompactString;
 
+use testkit::auditor::bounds::{ROUND_BETS_MAX, ROUND_TRANSACTIONS_MAX};
 use wallet::RoundScope;
 use wallet::account::{AccountRef, Status};
 use wallet::amount::{Amount, Money};
 use wallet::operation::{self, Direction, Operation, Play, PlayKind};
 use wallet::restriction::Restrictions;
 
-use super::auditor::bounds::{ROUND_BETS_MAX, ROUND_TRANSACTIONS_MAX};
 use super::run::Run;
 
 /// Requests that go out together.

@@ -8,14 +8,12 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use compact_str::CompactString;
+use testkit::auditor::{Answer, Auditor, RequestId};
+use testkit::workload::Request;
 use wallet::operation::{self, Operation, Play, Released};
 use wallet::outcome::{ErrorCode, OperatorRefusal, Outcome};
 
-use super::auditor::{Answer, Auditor, RequestId};
 use super::cluster::{Applied, ShardReply};
-
-/// A request, as it is asked and asked again.
-pub(super) type Request = Rc<Operation<CompactString>>;
 
 /// How far the machine is with a request.
 #[derive(Debug, PartialEq, Eq)]

@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use testkit::auditor::bounds::SESSION_REMEMBERED_MS;
+use testkit::auditor::{Auditor, Rules, Times};
+use testkit::workload::{Chance, Request, Step, Workload};
+use testkit::world::World;
 
-use super::auditor::bounds::SESSION_REMEMBERED_MS;
-use super::auditor::{Auditor, Rules, Times};
 use super::cluster::{Cluster, SHARDS_MAX, Sizes, session_keys};
-use super::flights::{Answers, Flights, Request};
-use super::workload::{Chance, Step, Workload};
-use super::world::World;
+use super::flights::{Answers, Flights};
 
 /// 2023-11-14, in whole minutes, so that coarse clocks begin at a multiple of theirs.
 const START_MS: u64 = 1_700_000_000_000 / 60_000 * 60_000;

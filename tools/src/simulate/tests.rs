@@ -1,16 +1,16 @@
 //! The simulator, on a few seeds: that it can fail is what `tools/mutants` shows.
 
 use compact_str::CompactString;
+use testkit::auditor::Times;
+use testkit::workload::Chance;
+use testkit::world::World;
 use wallet::account::{AccountRef, Profile};
 use wallet::amount::{Amount, Money};
 use wallet::operation::{self, Direction, Operation, Play, PlayKind};
 use wallet::{RoundScope, TokenPolicy};
 
-use super::auditor::Times;
 use super::cluster::{Cluster, Sizes};
 use super::run::{Counts, Run};
-use super::workload::Chance;
-use super::world::World;
 
 #[track_caller]
 fn check(seed: u64, shards: Option<usize>) -> Counts {

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use journal::Buffer;
 use limits::JOURNAL_BLOCK_BYTES;
+use testkit::workload::Chance;
 use wallet::Sequence;
 
 use super::{Disk, Kept, Segment, segment_name, snapshot_name};
-use crate::simulate::workload::Chance;
 
 /// Harm that was done, which a recovery must find.
 pub(in crate::simulate) struct Harm {

@@ -15,7 +15,7 @@
 //! - `recovery`: what a crash may leave.
 
 mod account;
-pub(crate) mod bounds;
+pub mod bounds;
 mod directory;
 mod keys;
 mod outside;
@@ -36,12 +36,12 @@ use wallet::operation::{self, Operation, PlayKind};
 use wallet::outcome::{ErrorCode, OperatorRefusal, Outcome};
 
 use account::{Account, Foreign, apply};
-pub(crate) use account::{RoundKey, Sum};
+pub use account::{RoundKey, Sum};
 use directory::Directory;
-pub(crate) use period::Zone;
+pub use period::Zone;
 use recovery::{Entry, Search};
-pub(crate) use recovery::{Shown, Trace, Traces};
-pub(crate) use rules::{Answer, Brand, Rules, Times};
+pub use recovery::{Shown, Trace, Traces};
+pub use rules::{Answer, Brand, Rules, Times};
 use rules::{is_refused, refused, refused_operator};
 
 /// Starts whose settings may be lost, one after the other.
@@ -49,11 +49,11 @@ const STARTS_MAX: usize = 8;
 
 /// A request that the auditor was told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct RequestId(u64);
+pub struct RequestId(u64);
 
 /// Judges a machine's answers.
 #[derive(Clone, Debug)]
-pub(crate) struct Auditor {
+pub struct Auditor {
     rules: Rules,
     /// Those that held before the last start.
     before: Rules,
@@ -102,7 +102,7 @@ struct Request {
 
 impl Auditor {
     /// An auditor of a machine without accounts.
-    pub(crate) fn new(rules: Rules) -> Self {
+    pub fn new(rules: Rules) -> Self {
         Self {
             before: rules.clone(),
             times: vec![rules.times],
@@ -120,7 +120,7 @@ impl Auditor {
     ///
     /// # Panics
     /// Where its account was not shown since a crash: see [`Auditor::recovered`].
-    pub(crate) fn sent(&mut self, now_ms: u64, operation: &Operation<CompactString>) -> RequestId {
+    pub fn sent(&mut self, now_ms: u64, operation: &Operation<CompactString>) -> RequestId {
         if let Some(ledger) = operation.account_id().and_then(|account| self.ledgers.get(account)) {
             assert!(!ledger.in_doubt, "an account is shown after a crash before it is asked for anything");
         }
@@ -140,7 +140,7 @@ impl Auditor {
     ///
     /// # Panics
     /// Where the request was applied already, or is neither login nor logout.
-    pub(crate) fn applied(&mut self, request: RequestId, now_ms: u64) {
+    pub fn applied(&mut self, request: RequestId, now_ms: u64) {
         let asked = &self.requests[&request];
         assert!(asked.account.is_none(), "a request is applied once");
         let (Operation::OpenSession(operation::OpenSession { account, .. })
@@ -161,7 +161,7 @@ impl Auditor {
     ///
     /// # Panics
     /// Where the request is not under way.
-    pub(crate) fn answered(&mut self, id: RequestId, now_ms: u64, told: &Answer) -> Result<(), String> {
+    pub fn answered(&mut self, id: RequestId, now_ms: u64, told: &Answer) -> Result<(), String> {
         let request = &self.requests[&id];
         let operation = Rc::clone(&request.operation);
         let demanded = if let Some(demanded) = request.demanded.clone() {
@@ -189,7 +189,7 @@ impl Auditor {
     }
 
     /// The machine has given back a claim of a session's key, since the account's session is over.
-    pub(crate) fn released(&mut self, key: &str, account: AccountHash) {
+    pub fn released(&mut self, key: &str, account: AccountHash) {
         self.event += 1;
         self.directory.let_go(key, account, self.event);
     }
@@ -198,7 +198,7 @@ impl Auditor {
     ///
     /// # Panics
     /// Where the request was not answered.
-    pub(crate) fn acknowledged(&mut self, id: RequestId) {
+    pub fn acknowledged(&mut self, id: RequestId) {
         let request = self.requests.remove(&id).expect("what is acknowledged was sent, once");
         if let Some((holder, login)) = &request.shows
             && let Some(ledger) = self.ledgers.get_mut(holder)
@@ -229,7 +229,7 @@ impl Auditor {
     /// # Errors
     /// A sentence, where the protocol demands another answer.
     #[cfg(test)]
-    pub(crate) fn check(
+    pub fn check(
         &mut self,
         now_ms: u64,
         operation: &Operation<CompactString>,
@@ -243,7 +243,7 @@ impl Auditor {
 
     /// What the protocol demands of a request with nothing else under way; it is done.
     #[cfg(test)]
-    pub(crate) fn answer(&mut self, now_ms: u64, operation: &Operation<CompactString>) -> Answer {
+    pub fn answer(&mut self, now_ms: u64, operation: &Operation<CompactString>) -> Answer {
         let request = self.sent(now_ms, operation);
         // Where the auditor has nobody to believe, what may be either is what this says.
         let nobody = Outcome::Silent;
@@ -256,7 +256,7 @@ impl Auditor {
 
     /// The machine has lost its memory. What is under way will not be answered; each account must be shown by
     /// [`Auditor::recovered`] before it is asked for anything.
-    pub(crate) fn crashed(&mut self, now_ms: u64) {
+    pub fn crashed(&mut self, now_ms: u64) {
         self.event += 1;
         self.crashed_ms = now_ms;
         self.directory.crashed(self.event);
@@ -266,13 +266,13 @@ impl Auditor {
     }
 
     /// The accounts that were not shown since a crash: all that any request has named.
-    pub(crate) fn probes(&self) -> Vec<CompactString> {
+    pub fn probes(&self) -> Vec<CompactString> {
         let in_doubt = self.ledgers.iter().filter(|(_, ledger)| ledger.in_doubt);
         in_doubt.map(|(account, _)| CompactString::from(account)).collect()
     }
 
     /// The machine has started with these rules. Those before held until then.
-    pub(crate) fn restarted(&mut self, rules: Rules) {
+    pub fn restarted(&mut self, rules: Rules) {
         self.before = std::mem::replace(&mut self.rules, rules);
         self.times.drain(..self.times.len().saturating_sub(STARTS_MAX));
         self.times.push(self.rules.times);
@@ -285,7 +285,7 @@ impl Auditor {
     ///
     /// # Panics
     /// Where the account is not one of [`Auditor::probes`].
-    pub(crate) fn recovered(&mut self, now_ms: u64, account: &str, shown: &Shown) -> Result<(), String> {
+    pub fn recovered(&mut self, now_ms: u64, account: &str, shown: &Shown) -> Result<(), String> {
         let ledger = self.ledgers.get_mut(account).expect("an account that was asked for");
         assert!(ledger.in_doubt, "an account is shown once after a crash");
         let (before, rules, crashed_ms) = (&self.before, &self.rules, self.crashed_ms);

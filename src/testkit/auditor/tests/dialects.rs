@@ -1,7 +1,7 @@
 //! Rows of protocol §4, Dialects.
 
 use super::*;
-use crate::simulate::auditor::bounds;
+use crate::auditor::bounds;
 
 #[test]
 fn the_rollback_of_an_unknown_bet_may_succeed() {

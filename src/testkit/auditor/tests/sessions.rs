@@ -1,7 +1,7 @@
 //! Rows of protocol §3 and of §6, sessions.
 
 use super::*;
-use crate::simulate::auditor::bounds;
+use crate::auditor::bounds;
 use wallet::account::AccountHash;
 use wallet::outcome::Redeemed;
 use wallet::token::TokenId;

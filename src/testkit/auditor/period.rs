@@ -11,7 +11,7 @@ const TURN_MS: i64 = 25 * DAY_MS;
 
 /// Where a domain's days begin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Zone {
+pub enum Zone {
     /// At midnight UTC; the machine needs nobody to tell it.
     #[default]
     Utc,
@@ -50,7 +50,7 @@ impl Zone {
     }
 
     /// What the machine is told of it; `None` of UTC.
-    pub(crate) fn calendar(self, now_ms: u64) -> Option<Calendar> {
+    pub fn calendar(self, now_ms: u64) -> Option<Calendar> {
         let until_ms = self.midnight(self.today(now_ms) + 1);
         (self != Self::Utc).then(|| Calendar { starts_ms: self.starts_ms(now_ms), until_ms })
     }

@@ -13,13 +13,13 @@ const IN_TIME_MS: u64 = 10 * SECOND_MS;
 
 impl Workload {
     /// A login of any player by any player's key.
-    pub(crate) fn open_any(&mut self) -> Operation<CompactString> {
+    pub fn open_any(&mut self) -> Operation<CompactString> {
         let who = self.chance.index(self.world.players.len());
         Operation::OpenSession(operation::OpenSession { account: self.account(who), key: self.any_key() })
     }
 
     /// Somebody asks again for what was asked before, or looks at an account.
-    pub(crate) fn ask_again(&mut self, now_ms: u64) -> Operation<CompactString> {
+    pub fn ask_again(&mut self, now_ms: u64) -> Operation<CompactString> {
         let who = self.chance.index(self.world.players.len());
         if self.chance.percent(70) {
             self.repeat(who, now_ms)
@@ -69,7 +69,7 @@ impl Workload {
     }
 
     fn mint(&mut self, who: usize, platform: PlatformKey) -> Operation<CompactString> {
-        let entropy = u128::from(self.chance.next()) << 64 | u128::from(self.chance.next());
+        let entropy = u128::from(self.chance.draw()) << 64 | u128::from(self.chance.draw());
         Operation::CreateToken(operation::CreateToken {
             platform,
             account: self.account(who),
@@ -118,7 +118,7 @@ impl Workload {
                 let slot = self.account(who).hash().slot();
                 Operation::RedeemToken(operation::RedeemToken {
                     platform,
-                    token: TokenId::new(slot, self.chance.next().into()),
+                    token: TokenId::new(slot, self.chance.draw().into()),
                 })
             }
             None => self.create_token(who),

@@ -21,14 +21,16 @@ use wallet::operation::{self, Operation, PlayKind};
 use wallet::token::TokenId;
 use wallet::{Currency, PlatformKey};
 
-use super::auditor::Rules;
-use super::flights::Request;
-use super::world::{GAMES, Player, World, any_platform, currency};
+use crate::auditor::Rules;
+use crate::world::{GAMES, Player, World, any_platform, currency};
 use play::Rounds;
+
+/// A request, as it is asked and asked again.
+pub type Request = Rc<Operation<CompactString>>;
 
 /// What happens next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub enum Step {
     /// Somebody asks.
     Ask(Request),
     /// Time passes, in milliseconds.
@@ -37,7 +39,7 @@ pub(crate) enum Step {
 
 /// Draws what happens.
 #[derive(Debug)]
-pub(crate) struct Workload {
+pub struct Workload {
     chance: Chance,
     world: World,
     /// The configuration by which the next request is asked.
@@ -152,7 +154,7 @@ const MANY_MAX: u64 = limits::SESSIONS_PER_ACCOUNT_MAX as u64 + 8;
 
 impl Workload {
     /// The workload of a seed.
-    pub(crate) fn new(seed: u64, world: World, rules: Rules) -> Self {
+    pub fn new(seed: u64, world: World, rules: Rules) -> Self {
         let guess = |player: &Player| Guess { keys: vec![None; player.keys.len()], ..Guess::default() };
         let guesses = world.players.iter().map(guess).collect();
         let mut chance = Chance::new(seed);
@@ -169,12 +171,12 @@ impl Workload {
     }
 
     /// From now on requests are asked by these rules.
-    pub(crate) fn restarted(&mut self, rules: Rules) {
+    pub fn restarted(&mut self, rules: Rules) {
         self.rules = rules;
     }
 
     /// The first player, who has an account from the beginning.
-    pub(super) fn first_player(&self) -> &Player {
+    pub fn first_player(&self) -> &Player {
         &self.world.players[0]
     }
 
@@ -184,7 +186,7 @@ impl Workload {
     }
 
     /// What happens next, at a time that does not go back.
-    pub(crate) fn next(&mut self, now_ms: u64) -> Step {
+    pub fn next(&mut self, now_ms: u64) -> Step {
         if let Some(next) = self.next.pop_front() {
             if let Step::Ask(operation) = &next {
                 self.note(now_ms, operation);
@@ -401,36 +403,41 @@ impl Workload {
 
 /// Draws from the seed.
 #[derive(Debug)]
-pub(super) struct Chance(ChaCha8Rng);
+pub struct Chance(ChaCha8Rng);
 
 impl Chance {
     /// The draws of a seed.
-    pub(super) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    /// Any number.
+    pub fn draw(&mut self) -> u64 {
         self.0.next_u64()
     }
 
     /// Below `bound`; the small numbers that are drawn here make the remainder fair enough.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.draw() % bound
     }
 
-    pub(super) fn index(&mut self, len: usize) -> usize {
+    /// A place in a list of this length, which must not be 0.
+    pub fn index(&mut self, len: usize) -> usize {
         self.below(len as u64) as usize
     }
 
-    pub(super) fn index_of<T>(&mut self, list: &VecDeque<T>) -> Option<usize> {
+    /// A place in a list, if anything is in it.
+    pub fn index_of<T>(&mut self, list: &VecDeque<T>) -> Option<usize> {
         if list.is_empty() { None } else { Some(self.index(list.len())) }
     }
 
-    pub(super) fn percent(&mut self, percent: u64) -> bool {
+    /// `true` in so many of a hundred cases.
+    pub fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    pub(super) fn weighted<T: Copy>(&mut self, table: &[(u32, T)]) -> T {
+    /// One of the table, each as often as its weight says.
+    pub fn weighted<T: Copy>(&mut self, table: &[(u32, T)]) -> T {
         let mut at = self.below(table.iter().map(|(weight, _)| u64::from(*weight)).sum());
         for (weight, what) in table {
             match at.checked_sub(u64::from(*weight)) {

@@ -6,18 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use wallet::account::AccountHash;
 use wallet::{Currency, Dialect, PlatformKey, RoundScope, TokenPolicy};
 
-use super::auditor::{Brand, Rules, Times, Zone};
-use super::workload::Chance;
+use crate::auditor::{Brand, Rules, Times, Zone};
+use crate::workload::Chance;
 
 /// The platforms' keys.
 const PLATFORMS: [&str; 3] = ["L100", "L200", "日本"];
 
 /// Domains: name, currency, places of the platforms that they are served to.
-pub(crate) const DOMAINS: [(&str, &str, &[usize]); 3] =
+pub const DOMAINS: [(&str, &str, &[usize]); 3] =
     [("default", "GBP", &[0, 1]), ("nippon", "JPY", &[0, 1, 2]), ("gulf", "KWD", &[2])];
 
 /// The games that may be offered.
-pub(crate) const GAMES: [&str; 3] = ["11588", "11590", "g2"];
+pub const GAMES: [&str; 3] = ["11588", "11590", "g2"];
 
 /// Session keys of a player.
 const KEYS: usize = 3;
@@ -43,22 +43,22 @@ const ZONES: [Zone; 5] = [Zone::Utc, Zone::Utc, Zone::Fixed(330), Zone::Fixed(-3
 
 /// A player of the world, who need not have an account yet.
 #[derive(Clone, Debug)]
-pub(crate) struct Player {
+pub struct Player {
     /// `OperatorAccountID`.
-    pub(crate) id: String,
+    pub id: String,
     /// The domain's currency.
-    pub(crate) currency: Currency,
+    pub currency: Currency,
     /// The platforms that the domain is served to.
-    pub(crate) platforms: Vec<PlatformKey>,
+    pub platforms: Vec<PlatformKey>,
     /// The session keys that the player logs in with.
-    pub(crate) keys: Vec<String>,
+    pub keys: Vec<String>,
 }
 
 /// Who and what there is.
 #[derive(Clone, Debug)]
-pub(crate) struct World {
+pub struct World {
     /// The players, in the order of their slots.
-    pub(crate) players: Vec<Player>,
+    pub players: Vec<Player>,
 }
 
 impl World {
@@ -66,7 +66,7 @@ impl World {
     ///
     /// # Panics
     /// Where there are more players than slots, or none.
-    pub(crate) fn new(players: usize) -> Self {
+    pub fn new(players: usize) -> Self {
         assert!(players > 0 && players <= limits::SLOTS);
         let players = (0..players).map(|place| {
             let (domain, code, platforms) = DOMAINS[place % DOMAINS.len()];
@@ -86,7 +86,7 @@ impl World {
     }
 
     /// The configuration of the world, with the default times and dialects.
-    pub(crate) fn rules(token_policy: TokenPolicy) -> Rules {
+    pub fn rules(token_policy: TokenPolicy) -> Rules {
         let domains = DOMAINS.map(|(name, code, platforms)| {
             let platforms = platforms.iter().copied().map(platform).collect();
             (name.to_owned(), Brand { currency: currency(code), platforms, zone: Zone::Utc })
@@ -96,13 +96,13 @@ impl World {
             domains: BTreeMap::from(domains),
             games: BTreeSet::from(GAMES.map(str::to_owned)),
             dialects: (0..PLATFORMS.len()).map(|place| (platform(place), dialect)).collect(),
-            token_life_ms: super::auditor::bounds::TOKEN_LIFE_MS,
+            token_life_ms: crate::auditor::bounds::TOKEN_LIFE_MS,
             times: Times { session_idle_ms: limits::SESSION_IDLE_MS, retention_ms: limits::RETENTION_MS },
         }
     }
 
     /// Any configuration of the world.
-    pub(super) fn draw(chance: &mut Chance) -> Rules {
+    pub fn draw(chance: &mut Chance) -> Rules {
         let mut rules = Self::rules(TokenPolicy::SingleUse);
         for place in 0..PLATFORMS.len() {
             rules.dialects.insert(platform(place), draw_dialect(chance));
@@ -117,7 +117,7 @@ impl World {
     }
 
     /// The configuration of the next start: mostly as it was, or with one thing changed.
-    pub(super) fn redraw(rules: &mut Rules, chance: &mut Chance) {
+    pub fn redraw(rules: &mut Rules, chance: &mut Chance) {
         match chance.below(20) {
             0..3 => rules.times = draw_times(chance),
             3 => rules.times.retention_ms = RETENTIONS_MS[chance.index(2)],
@@ -173,7 +173,7 @@ fn draw_dialect(chance: &mut Chance) -> Dialect {
 ///
 /// # Panics
 /// Where ISO 4217 has no such code.
-pub(crate) fn currency(code: &str) -> Currency {
+pub fn currency(code: &str) -> Currency {
     Currency::from_code(code).expect("the world's currencies are listed")
 }
 
@@ -181,12 +181,12 @@ pub(crate) fn currency(code: &str) -> Currency {
 ///
 /// # Panics
 /// Where there is no such place.
-pub(crate) fn platform(place: usize) -> PlatformKey {
+pub fn platform(place: usize) -> PlatformKey {
     PlatformKey::new(PLATFORMS[place]).expect("the world's keys are short")
 }
 
 /// Any of the world's platforms.
-pub(super) fn any_platform(chance: &mut Chance) -> PlatformKey {
+pub fn any_platform(chance: &mut Chance) -> PlatformKey {
     platform(chance.index(PLATFORMS.len()))
 }
 

@@ -20,7 +20,7 @@ use wallet::{Dialect, PlatformKey, RoundScope, TokenPolicy};
 
 use super::rules::WORDS;
 use super::*;
-use crate::simulate::world::{GAMES, World, currency, platform};
+use crate::world::{GAMES, World, currency, platform};
 
 const ANNA: &str = "default/anna";
 const BERT: &str = "default/bert";

@@ -2,7 +2,7 @@
 
 use super::crash::show;
 use super::*;
-use crate::simulate::workload::{Chance, Step, Workload};
+use crate::workload::{Chance, Step, Workload};
 
 /// Crashes, losses and waits of a run; a number that is easy to say and to repeat.
 struct Dice(u64);

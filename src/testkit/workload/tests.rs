@@ -6,7 +6,7 @@ use wallet::TokenPolicy;
 use wallet::outcome::{OperatorRefusal, Outcome};
 
 use super::*;
-use crate::simulate::auditor::{Answer, Auditor};
+use crate::auditor::{Answer, Auditor};
 
 const START_MS: u64 = 1_700_000_000_000;
 

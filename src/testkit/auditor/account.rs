@@ -39,13 +39,13 @@ impl Kind {
 
 /// What a round is known by, within its account (protocol §4, Identity).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct RoundKey {
+pub struct RoundKey {
     /// Whose it is.
-    pub(crate) platform: PlatformKey,
+    pub platform: PlatformKey,
     /// `GameRoundID`.
-    pub(crate) round: CompactString,
+    pub round: CompactString,
     /// `GameID`, where it is a part of the round's identity.
-    pub(crate) game: Option<CompactString>,
+    pub game: Option<CompactString>,
 }
 
 /// A transaction that was done. Money is in minor units, here and below.
@@ -113,13 +113,13 @@ pub(super) struct Refusal {
 
 /// Bets and wins of one period.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Sum {
+pub struct Sum {
     /// When the period began, milliseconds since 1970.
-    pub(crate) from_ms: u64,
+    pub from_ms: u64,
     /// Bets, minor units.
-    pub(crate) staked: i128,
+    pub staked: i128,
     /// Wins, minor units.
-    pub(crate) won: i128,
+    pub won: i128,
 }
 
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 //! and of its bounds.
 
 use super::*;
-use crate::simulate::auditor::bounds;
+use crate::auditor::bounds;
 
 fn all_of(story: &mut Story, game: &str) {
     let of = |play| Play { game: game.into(), ..play };

@@ -2,46 +2,46 @@
 //! wrong one would be wrong on both sides.
 
 /// Live sessions of an account; a further login ends the one that was used least recently (protocol §3).
-pub(crate) const SESSIONS_MAX: usize = 16;
+pub const SESSIONS_MAX: usize = 16;
 
 /// Sessions that an account has in all, the expired ones included (docs/protocol.md, Sessions).
-pub(crate) const SESSIONS_REMEMBERED_MAX: usize = 32;
+pub const SESSIONS_REMEMBERED_MAX: usize = 32;
 
 /// Time after which an expired session is unknown, milliseconds: a day (docs/protocol.md, Sessions).
-pub(crate) const SESSION_REMEMBERED_MS: u64 = 86_400_000;
+pub const SESSION_REMEMBERED_MS: u64 = 86_400_000;
 
 /// Single-use tokens of an account that a platform has outstanding (protocol §3).
-pub(crate) const TOKENS_MAX: usize = 16;
+pub const TOKENS_MAX: usize = 16;
 
 /// Life of a session token, milliseconds (protocol §3).
-pub(crate) const TOKEN_LIFE_MS: u64 = 60_000;
+pub const TOKEN_LIFE_MS: u64 = 60_000;
 
 /// How far ahead of the clock a wrapped token may be, milliseconds (protocol §3).
-pub(crate) const TOKEN_AHEAD_MS: u64 = 5_000;
+pub const TOKEN_AHEAD_MS: u64 = 5_000;
 
 /// Bets of a round (protocol §4).
-pub(crate) const ROUND_BETS_MAX: usize = 10_000;
+pub const ROUND_BETS_MAX: usize = 10_000;
 
 /// Transactions of a round (protocol §4).
-pub(crate) const ROUND_TRANSACTIONS_MAX: usize = 30_000;
+pub const ROUND_TRANSACTIONS_MAX: usize = 30_000;
 
 /// Refused bets of an account that stay refused (docs/protocol.md, Dialects).
-pub(crate) const REFUSALS_MAX: usize = 100;
+pub const REFUSALS_MAX: usize = 100;
 
 /// Deposits, withdrawals and promotional payments of an account within the retention (docs/protocol.md, Limits).
-pub(crate) const OUTSIDE_MAX: usize = 1_000_000;
+pub const OUTSIDE_MAX: usize = 1_000_000;
 
 /// Open rounds that an account is shown with (docs/protocol.md, Operator API).
-pub(crate) const OPEN_ROUNDS_SHOWN_MAX: usize = 100;
+pub const OPEN_ROUNDS_SHOWN_MAX: usize = 100;
 
 /// Alerts that an account is shown with (docs/protocol.md, Operator API).
-pub(crate) const ALERTS_SHOWN_MAX: usize = 8;
+pub const ALERTS_SHOWN_MAX: usize = 8;
 
 /// Bytes of the lines of a page of a statement (docs/protocol.md, Operator API).
-pub(crate) const PAGE_BYTES_MAX: usize = 65_536;
+pub const PAGE_BYTES_MAX: usize = 65_536;
 
 /// Bytes that a line counts there beside its ids (docs/protocol.md, Operator API).
-pub(crate) const LINE_BYTES: usize = 384;
+pub const LINE_BYTES: usize = 384;
 
 /// Rounds and transactions that are over and leave memory ahead of a page of a statement (docs/protocol.md, Operator API).
-pub(crate) const FORGOTTEN_PER_PAGE: u64 = 4_096;
+pub const FORGOTTEN_PER_PAGE: u64 = 4_096;

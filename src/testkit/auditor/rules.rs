@@ -13,7 +13,7 @@ use super::bounds;
 use super::period::Zone;
 
 /// What a request is answered.
-pub(crate) type Answer = Outcome<CompactString>;
+pub type Answer = Outcome<CompactString>;
 
 /// The most that one request may name, in minor units (protocol §2).
 const AMOUNT_MINOR_MAX: i128 = 1_000_000_000_000_000;
@@ -23,22 +23,22 @@ pub(super) const CASH_MINOR_MAX: i128 = i64::MAX as i128;
 
 /// One brand of the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Brand {
+pub struct Brand {
     /// The currency of all its accounts.
-    pub(crate) currency: Currency,
+    pub currency: Currency,
     /// The platforms that it is served to.
-    pub(crate) platforms: Vec<PlatformKey>,
+    pub platforms: Vec<PlatformKey>,
     /// Where its days begin.
-    pub(crate) zone: Zone,
+    pub zone: Zone,
 }
 
 /// For how long things are remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Times {
+pub struct Times {
     /// Idle time of a session, milliseconds.
-    pub(crate) session_idle_ms: u64,
+    pub session_idle_ms: u64,
     /// Time that a closed round is remembered after its last transaction, milliseconds.
-    pub(crate) retention_ms: u64,
+    pub retention_ms: u64,
 }
 
 impl Times {
@@ -60,17 +60,17 @@ impl Times {
 
 /// The configuration that an auditor judges by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Rules {
+pub struct Rules {
     /// Domains by name.
-    pub(crate) domains: BTreeMap<String, Brand>,
+    pub domains: BTreeMap<String, Brand>,
     /// The games that the operator offers.
-    pub(crate) games: BTreeSet<String>,
+    pub games: BTreeSet<String>,
     /// What each platform speaks (protocol §4, Dialects).
-    pub(crate) dialects: BTreeMap<PlatformKey, Dialect>,
+    pub dialects: BTreeMap<PlatformKey, Dialect>,
     /// Life of a session token, milliseconds.
-    pub(crate) token_life_ms: u64,
+    pub token_life_ms: u64,
     /// For how long things are remembered.
-    pub(crate) times: Times,
+    pub times: Times,
 }
 
 impl Rules {
@@ -81,20 +81,17 @@ impl Rules {
     }
 
     /// Whether the account's domain is known and served to `platform`.
-    pub(crate) fn serves(&self, platform: PlatformKey, account: &str) -> bool {
+    pub fn serves(&self, platform: PlatformKey, account: &str) -> bool {
         self.brand(account).is_some_and(|brand| brand.platforms.contains(&platform))
     }
 
     /// What the platform speaks.
-    pub(crate) fn dialect(&self, platform: PlatformKey) -> Dialect {
+    pub fn dialect(&self, platform: PlatformKey) -> Dialect {
         self.dialects.get(&platform).copied().unwrap_or_default()
     }
 
     /// The request as its platform makes it under these rules; `None` where it does not make such a one any more.
-    pub(crate) fn asked(
-        &self,
-        request: &Rc<Operation<CompactString>>,
-    ) -> Option<Rc<Operation<CompactString>>> {
+    pub fn asked(&self, request: &Rc<Operation<CompactString>>) -> Option<Rc<Operation<CompactString>>> {
         let (scope, wanted) = match &**request {
             Operation::Play(Play { platform, scope, .. })
             | Operation::EndRound(operation::EndRound { platform, scope, .. }) => {

@@ -33,39 +33,39 @@ pub(super) struct Entry {
 
 /// What the recovered machine shows of an account.
 #[derive(Clone, Debug)]
-pub(crate) struct Shown {
+pub struct Shown {
     /// Its answer to `GetAccount`.
-    pub(crate) view: Answer,
+    pub view: Answer,
     /// All lines of its statement, none where there is no such account.
-    pub(crate) lines: Vec<StatementLine>,
+    pub lines: Vec<StatementLine>,
     /// The number from which that is complete.
-    pub(crate) complete_from: u64,
+    pub complete_from: u64,
     /// What no call shows.
-    pub(crate) traces: Traces,
+    pub traces: Traces,
     /// The times that held until the start, as they were stored.
-    pub(crate) was: Times,
+    pub was: Times,
 }
 
 /// What no call shows of an account, and answers still depend on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Traces {
+pub struct Traces {
     /// The rounds that it remembers.
-    pub(crate) rounds: BTreeMap<RoundKey, Trace>,
+    pub rounds: BTreeMap<RoundKey, Trace>,
     /// The sessions that it remembers, live or expired: when each was used last, by its key.
-    pub(crate) sessions: BTreeMap<String, u64>,
+    pub sessions: BTreeMap<String, u64>,
     /// Day, week, month, as they were when they were last changed.
-    pub(crate) sums: [Sum; 3],
+    pub sums: [Sum; 3],
 }
 
 /// What no call shows of a round, or not of every round.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Trace {
+pub struct Trace {
     /// Its last transaction, its end, or the last bet that was cancelled in it, milliseconds since 1970.
-    pub(crate) last_ms: u64,
+    pub last_ms: u64,
     /// The game of its first transaction.
-    pub(crate) game: CompactString,
+    pub game: CompactString,
     /// Ids of bets that were rolled back before they came.
-    pub(crate) cancelled: BTreeSet<CompactString>,
+    pub cancelled: BTreeSet<CompactString>,
 }
 
 /// Ways that are tried before the search is given up.
