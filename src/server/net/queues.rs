@@ -236,7 +236,7 @@ mod tests {
         let waiting: Vec<&str> = waiting.split_whitespace().collect();
         for (slot, one) in waiting.iter().enumerate() {
             let (client, arrived_ms): (_, u64) = (u32::from(one.as_bytes()[0]), one[1..].parse().unwrap());
-            let id = ConnectionId::for_tests(slot as u32);
+            let id = ConnectionId::new(slot as u32, 0);
             queues.push(id, Client::V4(client), Service::Platform, QueueKind::New, arrived_ms * NS_PER_MS);
         }
         for (client, at_ms) in gave_up {
@@ -253,8 +253,7 @@ mod tests {
         let mut queues = Queues::new(BUDGET_MS);
         let waiting = ["a", "a", "a", "b", "c", "b"];
         for (slot, one) in waiting.iter().enumerate() {
-            let (id, client) =
-                (ConnectionId::for_tests(slot as u32), Client::V4(u32::from(one.as_bytes()[0])));
+            let (id, client) = (ConnectionId::new(slot as u32, 0), Client::V4(u32::from(one.as_bytes()[0])));
             queues.push(id, client, Service::Platform, QueueKind::More, 0);
         }
         assert_eq!(queues.waiting_more(), waiting.len());
@@ -314,7 +313,7 @@ mod tests {
         let mut queues = Queues::new(BUDGET_MS);
         queues.gave_up(Client::V4(A), NS_PER_MS);
         for slot in 0..2 {
-            let id = ConnectionId::for_tests(slot);
+            let id = ConnectionId::new(slot, 0);
             queues.push(id, Client::V4(A), Service::Platform, QueueKind::New, 0);
         }
         let now_ns = limits::NEWEST_FIRST_AFTER_MS * NS_PER_MS;
@@ -337,7 +336,7 @@ mod tests {
         let mut queues = Queues::new(BUDGET_MS);
         let push = |queues: &mut Queues, client: u32, slot: u32| {
             queues.push(
-                ConnectionId::for_tests(slot),
+                ConnectionId::new(slot, 0),
                 Client::V4(client),
                 Service::Platform,
                 QueueKind::New,

@@ -60,7 +60,7 @@ impl Bench {
         Self {
             responder,
             shard,
-            connection: Connection::new(ConnectionId::for_tests(0), service, Client::V4(0), 0),
+            connection: Connection::new(ConnectionId::new(0, 0), service, Client::V4(0), 0),
         }
     }
 
@@ -263,11 +263,11 @@ fn what_is_in_hand_is_bounded() {
     bench.at(0).bytes(&request("PUT", r#"{"CountryCode":"GB"}"#), 1);
     let read = request("GET", "");
     for _ in 1..limits::REQUESTS_IN_HAND_MAX {
-        bench.connection = Connection::new(ConnectionId::for_tests(0), Service::Operator, Client::V4(0), 0);
+        bench.connection = Connection::new(ConnectionId::new(0, 0), Service::Operator, Client::V4(0), 0);
         bench.bytes(&read, 1);
         assert_eq!(bench.answers(), [""; 0]);
     }
-    bench.connection = Connection::new(ConnectionId::for_tests(0), Service::Operator, Client::V4(0), 0);
+    bench.connection = Connection::new(ConnectionId::new(0, 0), Service::Operator, Client::V4(0), 0);
     bench.bytes(&read, 1);
     // What waits for nothing is told at once.
     let answers = bench.answers();
