@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use api::{Call, Decoded};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
-use http::{DateHeader, Framed, Framer, Reply, Request};
+use http::{DateHeader, Framed, Framer, Request, Response};
 use rand_chacha::rand_core::Rng as _;
 use support::{
     ACCOUNTS, PLAYERS, PurePath, START_MS, account_id, balance_request, bet_request, create_request, draw,
@@ -309,7 +309,7 @@ fn encode(criterion: &mut Criterion) {
                 body.clear();
                 out.clear();
                 let status = api::encode(call, black_box(&outcome), false, &mut body);
-                http::write_reply(&mut out, &date, &Reply::json(status, &body));
+                http::write_response(&mut out, &date, &Response::json(status, &body));
                 out.len()
             });
         });

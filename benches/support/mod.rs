@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use api::{Api, Decoded, Manners, Platform};
-use http::{DateHeader, Framed, Framer, Reply};
+use http::{DateHeader, Framed, Framer, Response};
 use journal::{Journal, Origin, Point};
 use partition::Partition;
 use rand_chacha::ChaCha20Rng;
@@ -198,7 +198,7 @@ impl PurePath {
         };
         body.clear();
         let status = api::encode(call, &core.wallet().told(outcome, &operation), false, body);
-        http::write_reply(out, date, &Reply::json(status, body));
+        http::write_response(out, date, &Response::json(status, body));
         // What was changed is on a disk that takes no time.
         if let Some(group) = core.take_group() {
             core.on_durable(group);

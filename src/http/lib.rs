@@ -52,7 +52,7 @@ mod target;
 pub use frame::Framer;
 pub use head::asks_head;
 pub use request::{Framed, Method, Request};
-pub use response::{ContentType, DateHeader, Persistence, Reply, write_reply};
+pub use response::{ContentType, DateHeader, Persistence, Response, write_response};
 pub use status::Status;
 
 /// The interim answer to a client that waits for leave to send its body (RFC 9110 §10.1.1).

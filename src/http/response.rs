@@ -98,7 +98,7 @@ pub enum Persistence {
 
 /// An answer.
 #[derive(Clone, Copy, Debug)]
-pub struct Reply<'a> {
+pub struct Response<'a> {
     /// The status.
     pub status: Status,
     /// What the body is.
@@ -115,7 +115,7 @@ pub struct Reply<'a> {
     pub omit_body: bool,
 }
 
-impl<'a> Reply<'a> {
+impl<'a> Response<'a> {
     /// An answer with JSON in its body, on a connection that persists.
     pub const fn json(status: Status, body: &'a [u8]) -> Self {
         Self {
@@ -138,47 +138,47 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// Appends `reply` to `out`, head and body. Allocates nothing once `out` has the room.
-pub fn write_reply(out: &mut Vec<u8>, date: &DateHeader, reply: &Reply<'_>) {
-    if reply.is_usual() {
+/// Appends `response` to `out`, head and body. Allocates nothing once `out` has the room.
+pub fn write_response(out: &mut Vec<u8>, date: &DateHeader, response: &Response<'_>) {
+    if response.is_usual() {
         out.extend_from_slice(&date.usual_head);
     } else {
-        write_head(out, date, reply);
-        if reply.status == Status::NoContent {
+        write_head(out, date, response);
+        if response.status == Status::NoContent {
             return;
         }
     }
     let mut room = [0; LENGTH_LINE_BYTES];
-    out.extend_from_slice(length_line(reply.body.len(), &mut room));
-    if !reply.omit_body {
-        out.extend_from_slice(reply.body);
+    out.extend_from_slice(length_line(response.body.len(), &mut room));
+    if !response.omit_body {
+        out.extend_from_slice(response.body);
     }
 }
 
 /// The head of any answer, up to its length.
-fn write_head(out: &mut Vec<u8>, date: &DateHeader, reply: &Reply<'_>) {
-    let code = reply.status.code();
+fn write_head(out: &mut Vec<u8>, date: &DateHeader, response: &Response<'_>) {
+    let code = response.status.code();
     let digits = [code / 100, code / 10 % 10, code % 10].map(|digit| b'0' + digit as u8);
     let mut put = |parts: [&[u8]; 3]| parts.iter().for_each(|part| out.extend_from_slice(part));
     put([b"HTTP/1.1 ", &digits, b" "]);
-    put([reply.status.reason().as_bytes(), b"\r\n", b""]);
+    put([response.status.reason().as_bytes(), b"\r\n", b""]);
     // An answer of 204 ends with its head, and a length in it would be a fault (RFC 9110 §8.6, §15.3.5).
-    let has_content = reply.status != Status::NoContent;
+    let has_content = response.status != Status::NoContent;
     if has_content {
-        put([b"Content-Type: ", reply.content_type.value().as_bytes(), b"\r\n"]);
+        put([b"Content-Type: ", response.content_type.value().as_bytes(), b"\r\n"]);
     }
     put([b"Date: ", date.value(), b"\r\n"]);
-    if let Some(methods) = reply.allow {
+    if let Some(methods) = response.allow {
         put([b"Allow: ", methods.as_bytes(), b"\r\n"]);
     }
-    if let Some(challenge) = reply.challenge {
+    if let Some(challenge) = response.challenge {
         put([b"WWW-Authenticate: ", challenge.as_bytes(), b"\r\n"]);
     }
-    if reply.status == Status::UnsupportedMediaType {
+    if response.status == Status::UnsupportedMediaType {
         // The fault was the coding, and this is the one that would have done (RFC 9110 §15.5.16).
         out.extend_from_slice(b"Accept-Encoding: identity\r\n");
     }
-    out.extend_from_slice(match reply.persistence {
+    out.extend_from_slice(match response.persistence {
         Persistence::Default => b"",
         Persistence::KeepAlive => b"Connection: keep-alive\r\n",
         Persistence::Close => b"Connection: close\r\n",
@@ -208,11 +208,11 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(reply: Reply<'_>, expect: &str) {
+    fn check(response: Response<'_>, expect: &str) {
         // 1994-11-06 08:49:37 is the example of RFC 9110 §5.6.7.
         let date = DateHeader::new(784_111_777);
         let mut out = b"before".to_vec();
-        write_reply(&mut out, &date, &reply);
+        write_response(&mut out, &date, &response);
         let expect = expect.replace('\n', "\r\n").replace("<date>", "Date: Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(
             out.escape_ascii().to_string(),
@@ -222,63 +222,68 @@ mod tests {
 
     #[test]
     fn the_usual_answer() {
-        let json = Reply::json(Status::Ok, b"{}");
+        let json = Response::json(Status::Ok, b"{}");
         let head = "HTTP/1.1 200 OK\nContent-Type: application/json\n<date>\nContent-Length: ";
         check(json, &format!("{head}2\n\n{{}}"));
-        check(Reply { body: b"", ..json }, &format!("{head}0\n\n"));
+        check(Response { body: b"", ..json }, &format!("{head}0\n\n"));
         let long = [b'x'; 1234];
-        check(Reply { body: &long, ..json }, &format!("{head}1234\n\n{}", "x".repeat(1234)));
-        check(Reply { omit_body: true, body: &long, ..json }, &format!("{head}1234\n\n"));
+        check(Response { body: &long, ..json }, &format!("{head}1234\n\n{}", "x".repeat(1234)));
+        check(Response { omit_body: true, body: &long, ..json }, &format!("{head}1234\n\n"));
     }
 
     #[test]
     fn other_answers() {
-        let error = Reply::json(Status::BadRequest, b"{}");
+        let error = Response::json(Status::BadRequest, b"{}");
         check(
-            Reply { persistence: Persistence::Close, ..error },
+            Response { persistence: Persistence::Close, ..error },
             "HTTP/1.1 400 Bad Request\nContent-Type: application/json\n<date>\nConnection: close\n\
              Content-Length: 2\n\n{}",
         );
         check(
-            Reply { status: Status::Ok, persistence: Persistence::KeepAlive, ..error },
+            Response { status: Status::Ok, persistence: Persistence::KeepAlive, ..error },
             "HTTP/1.1 200 OK\nContent-Type: application/json\n<date>\nConnection: keep-alive\n\
              Content-Length: 2\n\n{}",
         );
         check(
-            Reply { status: Status::MethodNotAllowed, allow: Some("GET, PUT"), ..error },
+            Response { status: Status::MethodNotAllowed, allow: Some("GET, PUT"), ..error },
             "HTTP/1.1 405 Method Not Allowed\nContent-Type: application/json\n<date>\nAllow: GET, PUT\n\
              Content-Length: 2\n\n{}",
         );
         check(
-            Reply { status: Status::Ok, allow: Some("OPTIONS, POST"), ..error },
+            Response { status: Status::Ok, allow: Some("OPTIONS, POST"), ..error },
             "HTTP/1.1 200 OK\nContent-Type: application/json\n<date>\nAllow: OPTIONS, POST\n\
              Content-Length: 2\n\n{}",
         );
         check(
-            Reply { status: Status::UnsupportedMediaType, ..error },
+            Response { status: Status::UnsupportedMediaType, ..error },
             "HTTP/1.1 415 Unsupported Media Type\nContent-Type: application/json\n<date>\n\
              Accept-Encoding: identity\nContent-Length: 2\n\n{}",
         );
         check(
-            Reply { status: Status::NoContent, allow: Some("OPTIONS"), body: b"", ..error },
+            Response { status: Status::NoContent, allow: Some("OPTIONS"), body: b"", ..error },
             "HTTP/1.1 204 No Content\n<date>\nAllow: OPTIONS\n\n",
         );
         check(
-            Reply { status: Status::NoContent, persistence: Persistence::Close, omit_body: true, ..error },
+            Response { status: Status::NoContent, persistence: Persistence::Close, omit_body: true, ..error },
             "HTTP/1.1 204 No Content\n<date>\nConnection: close\n\n",
         );
         check(
-            Reply { status: Status::Ok, challenge: Some("Basic realm=\"wallet\""), ..error },
+            Response { status: Status::Ok, challenge: Some("Basic realm=\"wallet\""), ..error },
             "HTTP/1.1 200 OK\nContent-Type: application/json\n<date>\n\
              WWW-Authenticate: Basic realm=\"wallet\"\nContent-Length: 2\n\n{}",
         );
         check(
-            Reply { status: Status::Unauthorized, challenge: Some("Bearer realm=\"operator\""), ..error },
+            Response { status: Status::Unauthorized, challenge: Some("Bearer realm=\"operator\""), ..error },
             "HTTP/1.1 401 Unauthorized\nContent-Type: application/json\n<date>\n\
              WWW-Authenticate: Bearer realm=\"operator\"\nContent-Length: 2\n\n{}",
         );
         check(
-            Reply { status: Status::Ok, content_type: ContentType::PrometheusText, body: b"up 1", ..error },
+            Response {
+                status: Status::Ok,
+                content_type: ContentType::PrometheusText,
+                body: b"up 1",
+                ..error
+            },
             "HTTP/1.1 200 OK\nContent-Type: text/plain; version=0.0.4; charset=utf-8\n<date>\n\
              Content-Length: 4\n\nup 1",
         );
@@ -289,8 +294,8 @@ mod tests {
         let date = DateHeader::new(784_111_777);
         let mut out = Vec::with_capacity(1024);
         let room = out.as_ptr();
-        write_reply(&mut out, &date, &Reply::json(Status::Ok, b"{}"));
-        write_reply(&mut out, &date, &Reply::json(Status::NotFound, b"{}"));
+        write_response(&mut out, &date, &Response::json(Status::Ok, b"{}"));
+        write_response(&mut out, &date, &Response::json(Status::NotFound, b"{}"));
         assert_eq!((out.as_ptr(), out.capacity()), (room, 1024));
     }
 

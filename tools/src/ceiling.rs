@@ -11,7 +11,7 @@ use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::{DateHeader, Reply, Status, write_reply};
+use http::{DateHeader, Response, Status, write_response};
 use ring::{Accepted, ConnectionId, Event, Received, Ring, Sizes};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -82,7 +82,11 @@ fn answer(body_bytes: usize) -> Vec<u8> {
     let version = "1".repeat(body_bytes + 1 - BODY_BYTES_MIN);
     let body = format!("{BODY_START}{version}{BODY_END}");
     let mut answer = Vec::new();
-    write_reply(&mut answer, &DateHeader::new(unix_seconds()), &Reply::json(Status::Ok, body.as_bytes()));
+    write_response(
+        &mut answer,
+        &DateHeader::new(unix_seconds()),
+        &Response::json(Status::Ok, body.as_bytes()),
+    );
     answer
 }
 

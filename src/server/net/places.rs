@@ -112,12 +112,12 @@ const NONE: u32 = u32::MAX;
 
 /// A slot's neighbours in a list.
 #[derive(Clone, Copy, Debug)]
-struct Neighbours {
+struct SlotLinks {
     before: u32,
     after: u32,
 }
 
-impl Neighbours {
+impl SlotLinks {
     const LOOSE: Self = Self { before: NONE, after: NONE };
 }
 
@@ -136,26 +136,25 @@ impl SlotList {
         (self.first != NONE).then_some(self.first)
     }
 
-    fn push(&mut self, neighbours: &mut [Neighbours], slot: u32) {
-        neighbours[slot as usize] = Neighbours { before: self.last, after: NONE };
+    fn push(&mut self, links: &mut [SlotLinks], slot: u32) {
+        links[slot as usize] = SlotLinks { before: self.last, after: NONE };
         match self.last {
             NONE => self.first = slot,
-            last => neighbours[last as usize].after = slot,
+            last => links[last as usize].after = slot,
         }
         self.last = slot;
         self.len += 1;
     }
 
-    fn remove(&mut self, neighbours: &mut [Neighbours], slot: u32) {
-        let Neighbours { before, after } =
-            std::mem::replace(&mut neighbours[slot as usize], Neighbours::LOOSE);
+    fn remove(&mut self, links: &mut [SlotLinks], slot: u32) {
+        let SlotLinks { before, after } = std::mem::replace(&mut links[slot as usize], SlotLinks::LOOSE);
         match before {
             NONE => self.first = after,
-            before => neighbours[before as usize].after = after,
+            before => links[before as usize].after = after,
         }
         match after {
             NONE => self.last = before,
-            after => neighbours[after as usize].before = before,
+            after => links[after as usize].before = before,
         }
         self.len -= 1;
     }
@@ -174,12 +173,12 @@ pub(super) struct Places {
     idle: [SlotList; Rank::COUNT],
     /// Those of each rank that have had their last answer, the first one first.
     done: [SlotList; Rank::COUNT],
-    /// Of both.
-    idle_neighbours: Vec<Neighbours>,
+    /// The links of both.
+    idle_links: Vec<SlotLinks>,
     /// The connections of each address that is counted; those open for longest first, but for those that were busy when they
     /// were looked at. The seed of the map is random: addresses are the clients' choice.
     clients: HashMap<Client, SlotList>,
-    client_neighbours: Vec<Neighbours>,
+    client_links: Vec<SlotLinks>,
     /// The address that a slot is counted for.
     counted_for: Vec<Option<Client>>,
     open: [u32; 2],
@@ -202,9 +201,9 @@ impl Places {
             states: Vec::new(),
             idle: [SlotList::EMPTY; Rank::COUNT],
             done: [SlotList::EMPTY; Rank::COUNT],
-            idle_neighbours: Vec::new(),
+            idle_links: Vec::new(),
             clients: HashMap::new(),
-            client_neighbours: Vec::new(),
+            client_links: Vec::new(),
             counted_for: Vec::new(),
             open: [0; 2],
         }
@@ -246,10 +245,10 @@ impl Places {
             self.release(victim);
         }
         self.states[slot as usize] = SlotState::Idle(rank);
-        self.idle[rank as usize].push(&mut self.idle_neighbours, slot);
+        self.idle[rank as usize].push(&mut self.idle_links, slot);
         self.counted_for[slot as usize] = client;
         if let Some(client) = client {
-            self.clients.entry(client).or_insert(SlotList::EMPTY).push(&mut self.client_neighbours, slot);
+            self.clients.entry(client).or_insert(SlotList::EMPTY).push(&mut self.client_links, slot);
         }
         self.open[service as usize] += 1;
         victim.map_or(Admission::Taken, Admission::TakenAfter)
@@ -262,7 +261,7 @@ impl Places {
             && let SlotState::Busy(rank) = *state
         {
             *state = SlotState::Idle(rank);
-            self.idle[rank as usize].push(&mut self.idle_neighbours, slot);
+            self.idle[rank as usize].push(&mut self.idle_links, slot);
         }
     }
 
@@ -273,7 +272,7 @@ impl Places {
             && let SlotState::Idle(rank) = *state
         {
             *state = SlotState::Busy(rank);
-            self.idle[rank as usize].remove(&mut self.idle_neighbours, slot);
+            self.idle[rank as usize].remove(&mut self.idle_links, slot);
         }
     }
 
@@ -285,7 +284,7 @@ impl Places {
             && let SlotState::Busy(rank) = *state
         {
             *state = SlotState::Done(rank);
-            self.done[rank as usize].push(&mut self.idle_neighbours, slot);
+            self.done[rank as usize].push(&mut self.idle_links, slot);
         }
     }
 
@@ -315,8 +314,8 @@ impl Places {
         let len = slot as usize + 1;
         if self.states.len() < len {
             self.states.resize(len, SlotState::Vacant);
-            self.idle_neighbours.resize(len, Neighbours::LOOSE);
-            self.client_neighbours.resize(len, Neighbours::LOOSE);
+            self.idle_links.resize(len, SlotLinks::LOOSE);
+            self.client_links.resize(len, SlotLinks::LOOSE);
             self.counted_for.resize(len, None);
         }
     }
@@ -344,8 +343,8 @@ impl Places {
                 if let SlotState::Idle(_) | SlotState::Done(_) = self.states[slot as usize] {
                     return Ok(Some(slot));
                 }
-                own.remove(&mut self.client_neighbours, slot);
-                own.push(&mut self.client_neighbours, slot);
+                own.remove(&mut self.client_links, slot);
+                own.push(&mut self.client_links, slot);
             }
             return Err(ConnectionRefusal::Address);
         }
@@ -361,18 +360,18 @@ impl Places {
             SlotState::Vacant | SlotState::Evicted => return,
             SlotState::Busy(rank) => rank,
             SlotState::Idle(rank) => {
-                self.idle[rank as usize].remove(&mut self.idle_neighbours, slot);
+                self.idle[rank as usize].remove(&mut self.idle_links, slot);
                 rank
             }
             SlotState::Done(rank) => {
-                self.done[rank as usize].remove(&mut self.idle_neighbours, slot);
+                self.done[rank as usize].remove(&mut self.idle_links, slot);
                 rank
             }
         };
         self.open[rank.service() as usize] -= 1;
         if let Some(client) = self.counted_for[slot as usize].take() {
             let own = self.clients.get_mut(&client).expect("it is counted there");
-            own.remove(&mut self.client_neighbours, slot);
+            own.remove(&mut self.client_links, slot);
             if own.len == 0 {
                 self.clients.remove(&client);
             }

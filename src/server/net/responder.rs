@@ -14,7 +14,7 @@ use super::undurable::{self, Undurable};
 use super::{Waiter, markers};
 use api::{Api, Call, Decoded, Fault, Probe, Terms};
 use clock::Now;
-use http::{ContentType, DateHeader, Reply, Request, Status};
+use http::{ContentType, DateHeader, Request, Response, Status};
 use metrics::{Memory, Registry, ShardMetrics};
 use ring::ConnectionId;
 use ring::memory;
@@ -358,8 +358,8 @@ impl Responder {
         self.body.clear();
         api::encode_refusal(code, fault.map(Fault::sentence).as_deref(), &mut self.body);
         let Form { persistence, omit_body } = form;
-        let reply = Reply { persistence, omit_body, ..Reply::json(Status::Ok, &self.body) };
-        http::write_reply(replies.next(0, &mut self.pool), &self.date, &reply);
+        let response = Response { persistence, omit_body, ..Response::json(Status::Ok, &self.body) };
+        http::write_response(replies.next(0, &mut self.pool), &self.date, &response);
     }
 
     /// Writes an answer that speaks of HTTP.
@@ -369,8 +369,9 @@ impl Responder {
         self.metrics.answered(HTTP_ROW, column_of_status(status));
         self.body.clear();
         api::encode_error(status, detail, &mut self.body);
-        let reply = Reply { allow, challenge, persistence, omit_body, ..Reply::json(status, &self.body) };
-        http::write_reply(replies.next(0, &mut self.pool), &self.date, &reply);
+        let response =
+            Response { allow, challenge, persistence, omit_body, ..Response::json(status, &self.body) };
+        http::write_response(replies.next(0, &mut self.pool), &self.date, &response);
     }
 
     fn probe(&mut self, probe: Probe, form: Form, replies: &mut Replies) {
@@ -391,9 +392,9 @@ impl Responder {
         };
         self.metrics.answered(HTTP_ROW, column_of_status(Status::Ok));
         let Form { persistence, omit_body } = form;
-        let reply =
-            Reply { persistence, omit_body, content_type, ..Reply::json(Status::Ok, body.as_bytes()) };
-        http::write_reply(replies.next(0, &mut self.pool), &self.date, &reply);
+        let response =
+            Response { persistence, omit_body, content_type, ..Response::json(Status::Ok, body.as_bytes()) };
+        http::write_response(replies.next(0, &mut self.pool), &self.date, &response);
     }
 
     /// Counts the latency of what was answered within the turn that ends at `ended_us`.
@@ -421,7 +422,7 @@ fn write_outcome<S: AsRef<str>>(
     };
     metrics.answered(expected.call.index(), column);
     let Form { persistence, omit_body } = expected.form;
-    http::write_reply(out, date, &Reply { persistence, omit_body, ..Reply::json(status, body) });
+    http::write_response(out, date, &Response { persistence, omit_body, ..Response::json(status, body) });
 }
 
 /// The `ErrorCode` that an outcome tells a platform; none where the outcome is the operator's.

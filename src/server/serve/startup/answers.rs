@@ -6,7 +6,7 @@ use crate::data::ReadProgress;
 use crate::net::readiness::Readiness;
 use api::{Api, Decoded, Probe};
 use clock::Clock;
-use http::{DateHeader, Method, Persistence, Reply, Request, Status};
+use http::{DateHeader, Method, Persistence, Request, Response, Status};
 
 /// What a call is answered that came on a connection from before the server served.
 const ASK_AGAIN: &str = "The server was starting when this connection was made: ask again on another one.";
@@ -97,8 +97,9 @@ impl Answers {
     ) -> Vec<u8> {
         self.date.refresh(self.clock.now().wall_ms / 1_000);
         let mut out = Vec::new();
-        let reply = Reply { allow, persistence: Persistence::Close, omit_body, ..Reply::json(status, body) };
-        http::write_reply(&mut out, &self.date, &reply);
+        let response =
+            Response { allow, persistence: Persistence::Close, omit_body, ..Response::json(status, body) };
+        http::write_response(&mut out, &self.date, &response);
         out
     }
 }
