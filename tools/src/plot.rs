@@ -1,11 +1,11 @@
 //! Pictures of measurements: a figure of panels above one another on one horizontal axis, as PNG and as SVG.
 //!
-//! A figure is laid out once, into shapes and texts with their places, and both files are written of those, so that
-//! they show the same. Colours are those of Okabe and Ito, which people who see few colours can tell apart; lines
+//! A figure is laid out once, into shapes and texts with their places. The SVG is written of those, and the PNG is drawn from
+//! the SVG, so that they show the same. Colours are those of Okabe and Ito, which people who see few colours can tell apart; lines
 //! differ by dashes, and points by their form, beside them, so that a print without colours can be read too.
 //!
 //! Reading in order: `scale`, where a value is on an axis and what is written beside it; `layout`, a figure to
-//! shapes; `drawing`, the shapes; `svg` and `png`, shapes to files; `font`, letters.
+//! shapes; `drawing`, the shapes; `svg`, shapes to a text, and `png`, that text to a picture; `font`, how wide a text is.
 
 mod drawing;
 mod font;
@@ -125,11 +125,9 @@ impl Figure {
     /// # Errors
     /// A sentence with the file's path.
     pub(crate) fn write(&self, directory: &Path, name: &str) -> Result<(), String> {
-        let drawing = layout::draw(self);
-        let files = [
-            (format!("{name}.svg"), svg::text(&drawing).into_bytes()),
-            (format!("{name}.png"), png::bytes(&drawing, PNG_SCALE)?),
-        ];
+        let svg = svg::text(&layout::draw(self));
+        let png = png::bytes(&svg, PNG_SCALE)?;
+        let files = [(format!("{name}.svg"), svg.into_bytes()), (format!("{name}.png"), png)];
         for (file, bytes) in files {
             let path = directory.join(file);
             fs::write(&path, bytes).map_err(|error| format!("{}: {error}", path.display()))?;
