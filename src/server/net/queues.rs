@@ -335,13 +335,7 @@ mod tests {
     fn who_gave_up_is_known_when_his_queue_has_ended() {
         let mut queues = Queues::new(BUDGET_MS);
         let push = |queues: &mut Queues, client: u32, slot: u32| {
-            queues.push(
-                ConnectionId::new(slot, 0),
-                Client::V4(client),
-                Service::Platform,
-                QueueKind::New,
-                0,
-            );
+            queues.push(ConnectionId::new(slot, 0), Client::V4(client), Service::Platform, QueueKind::New, 0);
         };
         push(&mut queues, A, 0);
         queues.gave_up(Client::V4(A), NS_PER_MS);
