@@ -119,3 +119,16 @@ pub fn hit(branch: Branch) {
 pub fn hits(branch: Branch) -> u64 {
     COUNTS[branch as usize].load(Ordering::Relaxed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_branch_is_counted_as_often_as_it_is_taken() {
+        let (before, other) = (hits(Branch::TornTail), hits(Branch::TornHeader));
+        hit(Branch::TornTail);
+        hit(Branch::TornTail);
+        assert_eq!((hits(Branch::TornTail), hits(Branch::TornHeader)), (before + 2, other));
+    }
+}

@@ -659,3 +659,15 @@ const _: () = {
     assert!(STAGE_SAMPLES == 1 << u8::BITS, "a sample's place is a u8, which goes round and round");
     assert!(SNAPSHOT_SECTION_BYTES_MAX < i32::MAX as usize);
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_share_the_places_in_the_lanes() {
+        for (shards, places) in [(1, 32_768), (2, 16_384), (5, 6_553), (32, 1_024), (SHARDS_MAX, 1_024)] {
+            assert_eq!(lane_requests_max(shards), places, "{shards}");
+        }
+    }
+}

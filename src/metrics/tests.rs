@@ -31,6 +31,13 @@ fn what_was_counted_is_shown() {
     shard.set_holdings(Holdings { accounts: 30, session_keys: 20, tokens: 10, rounds: 5 });
     registry.shard(0).set_holdings(Holdings { accounts: 10, ..Holdings::default() });
     shard.group_durable(100, 4_096, 250);
+    shard.answered(1, 2);
+    shard.set_lanes(7);
+    shard.parked(2_500_000);
+    check(&registry, "# HELP purser_lane_requests Requests under way at other shards.");
+    check(&registry, "# TYPE purser_lane_requests gauge");
+    check(&registry, "purser_lane_requests{shard=\"1\"} 7");
+    check(&registry, "purser_requests_total{shard=\"1\",call=\"http\",code=\"404\"} 1");
     check(&registry, "purser_requests_total{shard=\"1\",call=\"balance\",code=\"-5\"} 2");
     check(&registry, "purser_request_seconds_bucket{shard=\"1\",call=\"balance\",le=\"0.000025\"} 3");
     check(&registry, "purser_request_seconds_bucket{shard=\"1\",call=\"balance\",le=\"0.000050\"} 4");
@@ -50,6 +57,7 @@ fn what_was_counted_is_shown() {
     check(&registry, "purser_connections{shard=\"1\"} 1");
     check(&registry, "purser_connections_accepted_total{shard=\"1\"} 2");
     check(&registry, "purser_core_seconds_total{shard=\"1\",state=\"busy\"} 1.500000");
+    check(&registry, "purser_core_seconds_total{shard=\"1\",state=\"parked\"} 2.500000");
     check(&registry, "purser_session_tokens{shard=\"1\"} 10");
     check(&registry, "purser_rounds{shard=\"1\"} 5");
     check(&registry, "purser_journal_records_total{shard=\"1\"} 100");
@@ -61,6 +69,34 @@ fn what_was_counted_is_shown() {
     check(&registry, "purser_clock_offset_seconds 691200.000000");
     check(&registry, "purser_accounts_imbalance 0.5000");
     check(&registry, "purser_connections_imbalance 1.0000");
+}
+
+#[test]
+fn what_is_refused_is_counted_by_its_reason() {
+    let registry = Registry::new(1, NAMES);
+    let check = |count: fn(&ShardMetrics), name: &str, labels: &str| {
+        count(&registry.shard(0));
+        self::check(&registry, &format!("purser_{name}_total{{shard=\"0\"{labels}}} 1"));
+    };
+    check(|shard| shard.connection_refused(ConnectionRefusal::Full), "connections_refused", ",why=\"full\"");
+    check(|shard| shard.connection_evicted(), "connections_evicted", "");
+    check(|shard| shard.connections_turned_away(1), "connections_turned_away", "");
+    check(|shard| shard.lane_refused(), "lane_refused", "");
+    check(|shard| shard.write_refused(), "writes_refused", "");
+    check(|shard| shard.request_late(), "requests_late", "");
+    check(|shard| shard.request_gone(), "requests_gone", "");
+    check(|shard| shard.stalled(), "stalls", "");
+}
+
+#[test]
+fn who_looks_after_the_process_reads_what_was_seen_last() {
+    let registry = Registry::new(2, NAMES);
+    assert!(registry.heap().is_none(), "before the first look");
+    registry.set_heap(Heap { used: 5_000, free: 300 });
+    assert!(matches!(registry.heap(), Some(Heap { used: 5_000, free: 300 })));
+    registry.shard(0).busy(1_000);
+    registry.shard(1).busy(500);
+    assert_eq!(registry.busy_us(), 1_500);
 }
 
 #[test]

@@ -13,6 +13,8 @@ extern crate alloc;
 
 mod fold;
 mod reshard;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use alloc::boxed::Box;
