@@ -133,7 +133,7 @@ impl Chunked {
             _ => (byte | 0x20) - b'a' + 10,
         };
         let before = if digits == 0 { 0 } else { self.size };
-        self.size = before << 4 | u64::from(value);
+        self.size = before * 16 + u64::from(value);
         Ok(ChunkedState::Size { digits: digits + 1 })
     }
 

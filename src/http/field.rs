@@ -227,6 +227,7 @@ mod tests {
         check_codings(&["gzip"], Codings::Unknown);
         check_codings(&["identity"], Codings::Unknown);
         check_codings(&["xchunked"], Codings::Unknown);
+        check_codings(&["gzip, br"], Codings::Unknown);
         check_codings(&["foo;a=b"], Codings::Unknown);
         check_codings(&["gzip, chunked"], Codings::UnknownThenChunked);
         check_codings(&["gzip", "chunked"], Codings::UnknownThenChunked);
@@ -276,6 +277,7 @@ mod tests {
         check_host("http://host", false);
         check_host("a%2", false);
         check_host("a%zz", false);
+        check_host("a%2z", false);
         check_host("[::1", false);
         check_host("[]", false);
         check_host("[::1]x", false);

@@ -261,6 +261,13 @@ fn connections() {
 }
 
 #[test]
+fn fields_that_decide_nothing_are_passed_over() {
+    check_fields("Date: x\nCookie: close\nUser-Agent: close", "", "Post /a");
+    check_fields("If-None-Match: a\nIf-None-Match: b\nAccept-Charset: x", "", "Post /a");
+    check_fields("Content-Language: sv\nIf-Modified-Since: gzip", "", "Post /a");
+}
+
+#[test]
 fn expectations() {
     check_fields("Expect: 100-continue\nContent-Length: 2", "", "continue");
     check_fields("Expect: 100-Continue\nContent-Length: 2", "", "continue");
@@ -375,6 +382,11 @@ fn heads_are_bounded() {
     check_fields(&padded(HEAD_BYTES_MAX + 1), "", "431");
     check_fields(&"X: y\n".repeat(HEADERS_MAX - 1), "", "Post /a");
     check_fields(&"X: y\n".repeat(HEADERS_MAX), "", "431");
+    let endless = "A".repeat(HEAD_BYTES_MAX + 1);
+    check(&endless, "431");
+    let mut framer = Framer::default();
+    assert_eq!(framer.frame(&endless.as_bytes()[..9]), Framed::Partial);
+    assert_eq!(framer.frame(endless.as_bytes()), Framed::Reject(Status::HeadTooLarge), "in pieces, too");
     check(&"A".repeat(HEAD_BYTES_MAX), "431");
     check(&"A".repeat(HEAD_BYTES_MAX - 1), "partial");
     check(&format!("GET / HTTP/1.1\r\nHost: h\r\nX{}", "x".repeat(HEAD_BYTES_MAX)), "431");
@@ -404,6 +416,7 @@ fn the_first_fault_is_named() {
     // In the order of the bytes.
     check_line(&format!("G(ET {long} HTTP/1.1"), "400");
     check_line(&format!("GET {long}\0 HTTP/1.1"), "414");
+    check_line(&format!("GET  {long} HTTP/1.1"), "400");
     check_line(&format!("GET {}\x7f/ HTTP/1.1", &long[..TARGET_BYTES_MAX]), "400");
     check_line(&format!("GET {long} HTTP/2.0"), "414");
     check("GET / HTTP/2.0\r\nX : y\r\n\r\n", "505");

@@ -335,7 +335,7 @@ fn a_start_says_what_is_not_as_it_was() {
     );
     let mut yen = settings();
     yen.domains[0].currency = Currency::from_code("JPY").unwrap();
-    let dealt = deal(vec![shard.wallet], Partition::new(1), shard.now_ms, &yen, |_| ());
+    let dealt = reshard(vec![shard.wallet], Partition::new(1), shard.now_ms, &yen, |_| ());
     check(dealt.map(|_| unreachable!()), "a domain keeps its currency. Give it GBP again");
 }
 
@@ -353,7 +353,7 @@ fn accounts_are_dealt_to_the_shards_that_own_them() {
         let (partition, settings) = (Partition::new(3), Settings { session_idle_ms: idle_ms, ..settings() });
         let now_ms = shard.now_ms;
         let dealt =
-            deal::<()>(vec![shard.wallet], partition, now_ms, &settings, |account| account.serial += 1);
+            reshard::<()>(vec![shard.wallet], partition, now_ms, &settings, |account| account.serial += 1);
         let dealt = dealt.unwrap();
         for (index, wallet) in dealt.iter().enumerate() {
             assert_eq!(wallet.settings(), &settings);
