@@ -251,7 +251,7 @@ impl<'a> Stored<'a> {
 }
 
 impl StoredReceipt {
-    const fn new(receipt: &Receipt) -> Self {
+    pub(super) const fn new(receipt: &Receipt) -> Self {
         Self {
             code: receipt.code,
             cash: receipt.cash.minor(),

@@ -36,7 +36,7 @@ pub use damage::{Damage, Fault};
 pub use entry::Change;
 pub use group::Group;
 pub use mark::{Known, Mark};
-pub use replay::{Place, Position, ReplayError, SegmentRange, SegmentSource, Tail, TornTail, replay};
+pub use replay::{Place, Position, SegmentRange, SegmentSource, Tail, TornTail, replay};
 pub use writer::Journal;
 
 #[cfg(doc)]

@@ -6,7 +6,6 @@
 
 use alloc::format;
 use alloc::string::String;
-use core::fmt;
 
 use super::group::{self, ReadGroup};
 use super::record::Record;
@@ -53,15 +52,6 @@ pub enum ReadError<E> {
     Damage(Damage),
     /// The caller wants no more.
     Caller(E),
-}
-
-impl<E: fmt::Display> fmt::Display for ReadError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Damage(damage) => damage.fmt(f),
-            Self::Caller(error) => error.fmt(f),
-        }
-    }
 }
 
 impl<E> From<Damage> for ReadError<E> {
@@ -136,15 +126,6 @@ impl<'a> Segment<'a> {
         }
     }
 
-    /// The offset of the first block in which something of this journal begins.
-    pub fn sign(&self) -> Option<u64> {
-        let header = self.bytes.get(..JOURNAL_BLOCK_BYTES);
-        if header.is_some_and(|block| segment::begins_in(block, self.origin)) {
-            return Some(0);
-        }
-        self.sign_from(JOURNAL_BLOCK_BYTES)
-    }
-
     /// The damage of this segment at `offset`.
     pub fn damage(&self, offset: u64, fault: Fault) -> Damage {
         Damage { file: self.name.into(), offset, fault }
@@ -188,6 +169,7 @@ impl<'a> Segment<'a> {
         self.bytes.iter().position(|byte| *byte != 0).map(|at| at as u64)
     }
 
+    /// The offset of the first block from `at` on in which a group of this journal begins.
     fn sign_from(&self, at: usize) -> Option<u64> {
         let mut blocks = self.rest(at).chunks_exact(JOURNAL_BLOCK_BYTES);
         let found = blocks.position(|block| group::begins_in(block, self.origin))?;

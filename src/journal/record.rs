@@ -26,7 +26,7 @@ use wallet::settings::Settings;
 use wallet::{Millis, Rules, Sequence};
 
 /// Bytes before the payload.
-const HEAD_BYTES: usize = 64;
+pub(super) const HEAD_BYTES: usize = 64;
 
 /// Records begin at multiples of it, which the payload's numbers need.
 pub(super) const ALIGNMENT: usize = 16;
@@ -34,7 +34,7 @@ pub(super) const ALIGNMENT: usize = 16;
 const PREVIOUS_AT: usize = 16;
 const SEQUENCE_AT: usize = 32;
 const NOW_AT: usize = 40;
-const PAYLOAD_BYTES_AT: usize = 48;
+pub(super) const PAYLOAD_BYTES_AT: usize = 48;
 const ZERO_AT: usize = 52;
 
 /// Where in the chain a record stands.

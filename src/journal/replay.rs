@@ -12,9 +12,6 @@ use limits::JOURNAL_BLOCK_BYTES;
 use wallet::outcome::Receipt;
 use wallet::{Millis, Rules, Sequence};
 
-/// Why a replay stopped: the journal is damaged, or the caller's own error.
-pub type ReplayError<E> = ReadError<E>;
-
 /// A segment to be read.
 pub struct SegmentSource<R> {
     /// Its number.
@@ -101,7 +98,7 @@ pub fn replay<R, E>(
     segments: impl IntoIterator<Item = SegmentSource<R>>,
     known: impl Into<Known>,
     mut each: impl FnMut(Position, Millis, Change<'_>, Receipt) -> Result<(), E>,
-) -> Result<Tail, ReplayError<E>>
+) -> Result<Tail, ReadError<E>>
 where
     R: FnOnce(Buffer) -> Result<Buffer, E>,
 {
@@ -168,7 +165,7 @@ impl Replay {
             }
         }
         if let Some(over) = &self.over {
-            return match segment.sign().or_else(|| segment.first_used()) {
+            return match segment.first_used() {
                 None => Ok(()),
                 Some(offset) => {
                     let later = segment.name.into();

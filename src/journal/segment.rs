@@ -114,8 +114,3 @@ pub(super) fn seal(block: &mut [u8; JOURNAL_BLOCK_BYTES]) {
     let checksum = bytes::checksum(&block[..CHECKSUM_AT]);
     bytes::put(block, CHECKSUM_AT, checksum.to_le_bytes());
 }
-
-/// Whether `block` is the header of a segment of this journal, whole or not.
-pub(super) fn begins_in(block: &[u8], origin: Origin) -> bool {
-    bytes::u64_at(block, 0) == MAGIC && bytes::u64_at(block, STREAM_AT) == origin.stream
-}

@@ -28,7 +28,6 @@ mod reader;
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 pub use self::reader::SnapshotReader;
 
@@ -60,12 +59,12 @@ const HASH_AT: usize = 48;
 const ZERO_AT: usize = 64;
 const CHECKSUM_AT: usize = HEADER_BYTES - bytes::CHECKSUM_BYTES;
 
-const FRAME_BYTES: usize = 64;
+pub(super) const FRAME_BYTES: usize = 64;
 const FRAME_PREVIOUS_AT: usize = 16;
 const FRAME_KIND_AT: usize = 32;
-const FRAME_PAYLOAD_AT: usize = 36;
-const FRAME_FIRST_AT: usize = 40;
-const FRAME_SECOND_AT: usize = 48;
+pub(super) const FRAME_PAYLOAD_AT: usize = 36;
+pub(super) const FRAME_FIRST_AT: usize = 40;
+pub(super) const FRAME_SECOND_AT: usize = 48;
 const FRAME_ZERO_AT: usize = 56;
 
 /// The kinds of frames.
@@ -190,15 +189,6 @@ pub enum WriteError<E> {
     ),
     /// The sink's own error.
     Sink(E),
-}
-
-impl<E: fmt::Display> fmt::Display for WriteError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AccountTooLarge(id) => write!(f, "account {id} is too large for a snapshot"),
-            Self::Sink(error) => error.fmt(f),
-        }
-    }
 }
 
 /// Writes a snapshot.

@@ -22,6 +22,7 @@ use wallet::settings::{DomainSettings, Settings};
 
 /// The payload of a record.
 #[derive(Archive)]
+#[cfg_attr(test, derive(rkyv::Serialize))]
 pub(crate) struct Stored<'a> {
     receipt: StoredReceipt,
     entry: Entry<'a>,
@@ -29,6 +30,7 @@ pub(crate) struct Stored<'a> {
 
 /// What is rare and large is boxed, so that a bet does not take its room.
 #[derive(Archive)]
+#[cfg_attr(test, derive(rkyv::Serialize))]
 enum Entry<'a> {
     Play {
         kind: u8,
@@ -129,6 +131,7 @@ enum Entry<'a> {
 
 /// Settings; a snapshot has them too.
 #[derive(Archive)]
+#[cfg_attr(test, derive(rkyv::Serialize))]
 pub(crate) struct StoredSettings<'a> {
     session_idle_ms: u64,
     retention_ms: u64,
@@ -136,6 +139,7 @@ pub(crate) struct StoredSettings<'a> {
 }
 
 #[derive(Archive)]
+#[cfg_attr(test, derive(rkyv::Serialize))]
 struct StoredDomain<'a> {
     #[rkyv(with = AsString)]
     name: &'a str,
@@ -283,3 +287,6 @@ impl ArchivedStoredSettings<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

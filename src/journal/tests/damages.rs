@@ -1,8 +1,12 @@
 use proptest::prelude::*;
+use std::convert::Infallible;
 
-use super::{BLOCK, ORIGIN, group, read_after, read_numbered, segment};
+use super::{BLOCK, ORIGIN, aligned, group, read_after, read_numbered, segment};
+use crate::record::Record;
 use crate::segment::seal;
-use crate::{Fault, Group, Journal, Origin, Place, Point, RecordHash, SegmentRange, Tail};
+use crate::{
+    Fault, Group, Journal, Origin, Place, Point, RecordHash, SegmentRange, SegmentSource, Tail, replay,
+};
 
 /// Three groups, of one block, of two and of one, in a segment with two blocks to spare.
 fn three() -> (Journal, Vec<u8>, [Point; 3]) {
@@ -57,6 +61,8 @@ fn a_segment_that_is_whole_ends_with_its_last_group() {
     assert_eq!(read.unwrap().1.now_ms, 1_020);
     // The segment that was made ready is not used.
     check_end(&read_after(Point::START, &[&bytes, &[0; 7 * BLOCK]]), points[2], (1, END_AT), false);
+    // One block is room for a group.
+    check_end(&read_after(Point::START, &[&bytes[..END_AT + BLOCK]]), points[2], (1, END_AT), false);
     // A full one: the next group goes into the next.
     let full = &bytes[..END_AT];
     check_end(&read_after(Point::START, &[full]), points[2], (2, 0), false);
@@ -64,6 +70,19 @@ fn a_segment_that_is_whole_ends_with_its_last_group() {
     // Nothing at all.
     check_end(&read_after(Point::START, &[]), Point::START, (1, 0), false);
     check_end(&read_after(Point::START, &[&[0; 7 * BLOCK]]), Point::START, (1, 0), false);
+}
+
+/// What is told of a record names the place where it stands.
+#[test]
+fn a_record_is_where_it_was_read() {
+    let (_, bytes, _) = three();
+    let source = SegmentSource { number: 1, name: String::new(), read: |_| Ok(aligned(&bytes)) };
+    let tail = replay::<_, Infallible>(ORIGIN, [source], Point::START, |position, _, _, _| {
+        let there = aligned(&bytes[position.offset as usize..]);
+        assert_eq!(Record::read(position.rules, &there).unwrap().link().sequence, position.sequence);
+        Ok(())
+    });
+    assert_eq!(tail.unwrap().last.sequence, 20);
 }
 
 #[test]
@@ -76,7 +95,10 @@ fn no_byte_is_changed_unseen() {
         match at / BLOCK {
             0 => drop(check_damage(read, 1, 0)),
             1 => drop(check_damage(read, 1, BLOCK)),
-            2 | 3 => drop(check_damage(read, 1, 2 * BLOCK)),
+            2 | 3 => {
+                let fault = check_damage(read, 1, 2 * BLOCK);
+                assert!(matches!(fault, Fault::NotTheLast { offset: 16_384, .. }), "{fault:?}");
+            }
             4 => check_end(&read, points[1], (1, LAST_AT), true),
             _ => check_end(&read, points[2], (1, END_AT), true),
         }
@@ -194,11 +216,33 @@ fn groups_out_of_place_are_damage() {
     assert!(matches!(&fault, Fault::Bytes(what) if what.contains("does not follow on")), "{fault:?}");
 }
 
+/// A group whose checksum fits, and that has more in it than was written.
+#[test]
+fn what_a_group_holds_beside_its_records_is_damage() {
+    let (_, bytes, _) = three();
+    let check = |at: usize, flip: u8, expect: &str| {
+        let mut changed = bytes.clone();
+        let group = &mut changed[BLOCK..2 * BLOCK];
+        group[at] ^= flip;
+        let checksum = crate::bytes::checksum(&group[crate::bytes::CHECKSUM_BYTES..]);
+        crate::bytes::put(group, 0, checksum.to_le_bytes());
+        let fault = check_damage(read_after(Point::START, &[&changed]), 1, BLOCK).to_string();
+        assert!(fault.contains(expect), "{fault}");
+    };
+    // What is not used of its head, and behind its records; and a record more or less than there are.
+    check(63, 1, "a group has more in it than this version knows");
+    check(BLOCK - 1, 1, "a group has more in it than this version knows");
+    check(48, 1, "a record's head is cut short");
+    check(48, 2, "bytes behind its records");
+}
+
 #[test]
 fn what_another_journal_left_on_the_disk_is_no_damage() {
     let (_, mut bytes, points) = three();
     let mut other = Journal::new(Origin { stream: 1, ..ORIGIN }, points[2]);
-    bytes[END_AT..][..BLOCK].copy_from_slice(&group(&mut other, 1).bytes);
+    for at in [END_AT, END_AT + BLOCK] {
+        bytes[at..][..BLOCK].copy_from_slice(&group(&mut other, 1).bytes);
+    }
     check_end(&read_after(Point::START, &[&bytes]), points[2], (1, END_AT), true);
 }
 
@@ -270,6 +314,11 @@ fn other_versions_and_other_journals_are_refused() {
     for at in [16, 24, 26] {
         assert!(matches!(changed(at, 77), Fault::Origin { expected: ORIGIN, .. }));
     }
+    assert!(
+        changed(24, 77)
+            .to_string()
+            .contains(", shard 77 of 2, and should to stream 5eedcafef00d0001, shard 1 of 2")
+    );
     assert!(matches!(changed(28, 3), Fault::Bytes(_)));
     assert!(matches!(changed(100, 1), Fault::Bytes(_)));
 }

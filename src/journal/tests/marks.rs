@@ -29,6 +29,9 @@ fn the_last_mark_holds() {
     assert_eq!(read(&written(&[SERVING])), Ok((SERVING, 1)));
     assert_eq!(read(&written(&[SERVING, STOPPED])), Ok((STOPPED, 2)));
     assert_eq!(read(&written(&[SERVING, STOPPED, SERVING])), Ok((SERVING, 3)));
+    let alone = Mark { start: Start { together: false, ..START }, ..SERVING };
+    assert_eq!(read(&written(&[alone])), Ok((alone, 1)));
+    assert_eq!([1, 2, 3, 4].map(slot_of), [1, 0, 1, 0], "a write never goes over the mark that holds");
 }
 
 #[test]
@@ -69,7 +72,10 @@ fn a_shard_of_an_earlier_start_is_left_behind() {
         let marks = starts.map(|start| (mark(start), 1));
         let found = check_together(&marks, |shard| shard.to_string()).err();
         let found = found.map(|damage| match damage.fault {
-            Fault::LeftBehind { together, .. } => (damage.file.parse().unwrap(), together),
+            Fault::LeftBehind { together, .. } => {
+                assert_eq!(damage.offset, BLOCK as u64 + 72, "where the second slot says its start");
+                (damage.file.parse().unwrap(), together)
+            }
             other => panic!("{other}"),
         });
         assert_eq!(found, expect, "{starts:?}");
@@ -91,6 +97,8 @@ fn a_mark_of_another_journal_is_refused() {
     let origin = Origin { stream: 1, ..ORIGIN };
     let other = written(&[SERVING, Mark { origin, ..SERVING }]);
     assert_eq!(read(&other), Err(Fault::Origin { found: origin, expected: ORIGIN }));
+    let damage = Mark::read("mark", &written(&[Mark { origin, ..SERVING }]), ORIGIN).unwrap_err();
+    assert_eq!(damage.offset, BLOCK as u64);
 }
 
 #[test]
@@ -150,13 +158,23 @@ fn a_journal_reaches_its_mark() {
         check(first, stopped, &whole, None);
         check(second, stopped, &whole, None);
         check(first, stopped, &without, None);
-        check(second, stopped, &torn, Some("its mark says that record 2 was durable"));
+        check(second, stopped, &torn, Some("(a group's checksum is wrong)"));
         check(second, stopped, &without, Some("ends here with record 1 (zeros follow)"));
         let forked = Point { hash: RecordHash::from_bits(7), ..first };
         check(forked, stopped, &whole, Some("record 1 is not the one that the mark names"));
     }
     check(first, None, &torn, None);
     check(first, Some(1), &torn, Some("the server was stopped in order"));
+}
+
+/// What ends too early is the last segment that is used, and not the one that was made ready behind it.
+#[test]
+fn a_journal_that_misses_its_mark_ends_where_its_groups_do() {
+    let ([_, second], [.., without]) = two();
+    let mark = Mark { origin: ORIGIN, last: second, segment: 1, stopped: None, start: START };
+    let known = Known { from: Point::START, next_segment: Some(1), mark: Some(mark) };
+    let damage = read_numbered(known, &[(1, &without), (2, &[0; 4 * BLOCK])]).unwrap_err().to_string();
+    assert!(damage.starts_with("segment 1, byte 8192: ") && damage.contains("(zeros follow)"), "{damage}");
 }
 
 #[test]
@@ -179,10 +197,12 @@ fn what_is_longer_than_one_write_is_not_torn() {
     long[end - 1] = 1;
     let (_, tail) = read_numbered(Point::START, &[(1, &long)]).unwrap();
     assert_eq!((tail.last, tail.torn.map(|torn| torn.offset)), (first, Some(2 * BLOCK as u64)));
-    long[end] = 1;
-    let damage = read_numbered(Point::START, &[(1, &long)]).unwrap_err();
-    assert_eq!(damage.offset, end as u64);
-    assert!(damage.to_string().contains("longer than one write"), "{damage}");
+    for behind in [end + 5, end] {
+        long[behind] = 1;
+        let damage = read_numbered(Point::START, &[(1, &long)]).unwrap_err();
+        assert_eq!(damage.offset, behind as u64);
+        assert!(damage.to_string().contains("longer than one write"), "{damage}");
+    }
 }
 
 #[test]

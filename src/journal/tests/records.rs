@@ -1,9 +1,9 @@
 use super::{ORIGIN, aligned, bet, operations, receipt, settings};
-use crate::record::{Link, Record};
+use crate::record::{HEAD_BYTES, Link, PAYLOAD_BYTES_AT, Record};
 use crate::{Change, Journal, Point, RecordHash, bytes};
 use wallet::Rules;
-use wallet::account::AccountRef;
-use wallet::operation::{self, Operation, Play};
+use wallet::account::{AccountRef, Gender, Profile};
+use wallet::operation::{self, Operation, Play, PlayKind, PutAccount};
 use wallet::settings::DomainSettings;
 
 const LINK: Link = Link { sequence: 42, now_ms: 1 << 41, previous: RecordHash::from_bits(7 << 100) };
@@ -13,7 +13,11 @@ fn check_read(written: &[u8], expect: &Change<'_>) {
     let buffer = aligned(written);
     let record = Record::read(Rules::V2, &buffer).unwrap();
     assert_eq!(record.change().as_ref(), Ok(expect));
-    assert_eq!(record.change().unwrap().slot(), expect.slot());
+    let slot = match expect {
+        Change::Operation(operation) => Some(operation.slot()),
+        Change::Configure(_) => None,
+    };
+    assert_eq!(record.change().unwrap().slot(), slot);
     assert_eq!(record.bytes(), written.len());
     let link = record.link();
     assert_eq!((link.sequence, link.now_ms, link.previous), (LINK.sequence, LINK.now_ms, LINK.previous));
@@ -21,7 +25,9 @@ fn check_read(written: &[u8], expect: &Change<'_>) {
 
 #[test]
 fn what_is_written_reads_back() {
-    for operation in operations() {
+    let profile = Box::new(Profile { gender: Some(Gender::Male), ..Profile::of(*b"DK") });
+    let account = AccountRef::new("default/admin");
+    for operation in operations().into_iter().chain([PutAccount { account, profile }.into()]) {
         let mut written = Vec::new();
         let hash = Record::write(&mut written, LINK, &operation, &receipt());
         check_read(&written, &Change::Operation(operation));
@@ -41,6 +47,20 @@ fn a_checked_session_is_read_where_it_was_not_checked() {
     let unchecked = Play { session_checked: false, ..play.clone() };
     Record::write(&mut written, LINK, &Operation::Play(unchecked), &receipt());
     check_read(&written, &Change::Operation(Operation::Play(play)));
+}
+
+#[test]
+fn a_rollback_without_its_bet_is_none() {
+    let Operation::Play(play) = bet("t") else { unreachable!() };
+    let mut written = Vec::new();
+    Record::write(
+        &mut written,
+        LINK,
+        &Operation::Play(Play { kind: PlayKind::Rollback, ..play }),
+        &receipt(),
+    );
+    let buffer = aligned(&written);
+    assert_eq!(Record::read(Rules::V2, &buffer).unwrap().change(), Err("a rollback names its bet"));
 }
 
 #[test]
@@ -93,6 +113,27 @@ fn no_byte_makes_a_reader_panic() {
             assert!(Record::read(Rules::V2, &aligned(&written[..at])).is_err(), "cut at {at}");
         }
     }
+}
+
+/// Zeros with this length of a payload in their head, and what is wrong with them.
+#[test]
+fn a_reader_says_what_is_no_record() {
+    let check = |bytes: usize, payload: usize, expect: &str| {
+        let mut buffer = aligned(&vec![0; bytes]);
+        if bytes >= HEAD_BYTES {
+            bytes::put(&mut buffer, PAYLOAD_BYTES_AT, (payload as u32).to_le_bytes());
+        }
+        let length = (bytes >= HEAD_BYTES).then_some((HEAD_BYTES + payload).next_multiple_of(16));
+        assert_eq!(Record::length(&buffer), length);
+        assert_eq!(Record::read(Rules::V2, &buffer).map(|_| ()), Err(expect.into()));
+    };
+    let most = limits::RECORD_BYTES_MAX;
+    check(HEAD_BYTES - 1, 0, "a record's head is cut short");
+    check(HEAD_BYTES, 0, "a record's checksum is wrong");
+    check(HEAD_BYTES, 1, "a record of 80 bytes, where 64 are left");
+    check(most, most - HEAD_BYTES, "a record's checksum is wrong");
+    let over = format!("a record of {} bytes, where {} are left", most + 16, most + 32);
+    check(most + 32, most - HEAD_BYTES + 1, &over);
 }
 
 /// The largest records that requests and a configuration allow have their room.

@@ -1,6 +1,9 @@
 use super::{ORIGIN, settings};
 use crate::reader::ReadError;
-use crate::snapshot::{Sink, SnapshotHeader, SnapshotReader, SnapshotWriter, Source, WriteError};
+use crate::snapshot::{
+    FRAME_BYTES, FRAME_FIRST_AT, FRAME_PAYLOAD_AT, FRAME_SECOND_AT, Sink, SnapshotHeader, SnapshotReader,
+    SnapshotWriter, Source, WriteError,
+};
 use crate::{Damage, Fault, Origin, Point, RecordHash};
 use wallet::account::Slot;
 use wallet::image::{AccountImage, RoundImage, SessionImage, SumImage, TransactionImage};
@@ -145,6 +148,38 @@ fn a_section_can_not_be_left_out() {
     assert!(read(&spliced).is_err());
 }
 
+/// A frame of the snapshot, with its first byte at `at`, in which `number` was put at `field`; its checksum fits.
+#[track_caller]
+fn check_frame(at: usize, length: usize, field: usize, number: u32, expect: &str) {
+    let mut bytes = written(HEADER, &sections());
+    let frame = &mut bytes[at..at + length];
+    crate::bytes::put(frame, field, number.to_le_bytes());
+    let checksum = crate::bytes::checksum(&frame[crate::bytes::CHECKSUM_BYTES..]);
+    crate::bytes::put(frame, 0, checksum.to_le_bytes());
+    let damage = read(&bytes).unwrap_err();
+    assert_eq!((damage.offset as usize, &*damage.fault.to_string()), (at, expect));
+}
+
+#[test]
+fn frames_say_what_is_in_them() {
+    let first = written(HEADER, &Vec::new()).len() - FRAME_BYTES;
+    let second = written(HEADER, &sections()[..1].to_vec()).len() - FRAME_BYTES;
+    let end = written(HEADER, &sections()).len() - FRAME_BYTES;
+    let counts = "a section has another number of accounts than it says";
+    check_frame(first, second - first, FRAME_SECOND_AT, 3, counts);
+    check_frame(end, FRAME_BYTES, FRAME_FIRST_AT, 3, "a frame is none that stands here");
+    check_frame(end, FRAME_BYTES, FRAME_SECOND_AT, 4, "a frame is none that stands here");
+    let most = limits::SNAPSHOT_SECTION_BYTES_MAX as u32;
+    check_frame(end, FRAME_BYTES, FRAME_PAYLOAD_AT, most, "it ends too early");
+    check_frame(end, FRAME_BYTES, FRAME_PAYLOAD_AT, most + 1, "a frame is larger than any");
+}
+
+#[test]
+fn version_0_1_0_does_not_say_which_segment_follows() {
+    assert_eq!(HEADER.known(None).next_segment, Some(9));
+    assert_eq!(SnapshotHeader { next_segment: 0, ..HEADER }.known(None).next_segment, None);
+}
+
 #[test]
 fn a_snapshot_of_another_journal_is_refused() {
     let origin = Origin { shard: 0, ..ORIGIN };
@@ -186,6 +221,16 @@ fn what_is_too_large_for_a_section_comes_in_several() {
     assert!(sections.len() > 1);
     assert!(sections.iter().all(|(of, _)| *of == slot));
     assert_eq!(sections.into_iter().flat_map(|(_, accounts)| accounts).collect::<Vec<_>>(), accounts);
+
+    // To the last byte.
+    let alone = |most: usize| {
+        let mut writer = SnapshotWriter::begin(Vec::new(), HEADER, &settings()).unwrap();
+        writer.section_bytes_max = most;
+        writer.slot(slot, &accounts[..1]).map(|()| writer.finish().unwrap())
+    };
+    let (most, bytes) = (1..).find_map(|most| Some((most, alone(most).ok()?))).unwrap();
+    let without = written(HEADER, &Vec::new()).len();
+    assert_eq!(bytes.len() - without, (FRAME_BYTES + most).next_multiple_of(16));
 
     let mut writer = SnapshotWriter::begin(Vec::new(), HEADER, &settings()).unwrap();
     writer.section_bytes_max = 100;

@@ -1,11 +1,15 @@
 use super::{BLOCK, ORIGIN, bet, group, read_after, receipt, segment, settings};
 use crate::{Journal, Point};
+use wallet::PlatformKey;
+use wallet::account::AccountRef;
+use wallet::operation::Alert;
 
 #[test]
 fn a_group_is_whole_blocks_of_what_was_appended() {
     let mut journal = Journal::new(ORIGIN, Point::START);
     assert!(journal.take_group().is_none());
     let first = group(&mut journal, 3);
+    assert_eq!(journal.taken_sequence(), 3);
     assert_eq!((first.first, first.last, first.previous), (1, 3, Point::START.hash));
     assert_eq!(first.bytes.len(), BLOCK);
     assert_eq!(journal.pending_bytes(), 0);
@@ -29,6 +33,40 @@ fn a_buffer_that_was_given_back_holds_nothing_of_what_it_held() {
     for (bets, expect) in [40, 1, 2, 25, 1].into_iter().zip(groups) {
         assert_eq!(group(&mut journal, bets).bytes, expect);
     }
+}
+
+#[test]
+fn a_buffer_that_was_given_back_is_filled_again() {
+    let mut journal = Journal::new(ORIGIN, Point::START);
+    let first = group(&mut journal, 1);
+    let buffer = first.bytes.as_ptr();
+    journal.give_back(first);
+    group(&mut journal, 1);
+    assert_eq!(group(&mut journal, 1).bytes.as_ptr(), buffer);
+}
+
+#[test]
+fn no_write_is_let_in_where_as_much_waits_as_may() {
+    let mut journal = Journal::new(ORIGIN, Point::START);
+    let append = |journal: &mut Journal, bytes: usize| {
+        let before = journal.pending_bytes();
+        let (platform, details) = (PlatformKey::new("L100").unwrap(), "x".repeat(bytes));
+        let account = AccountRef::new("default/admin");
+        journal.append(1, &Alert { platform, account, details: &details }.into(), &receipt());
+        journal.pending_bytes() - before
+    };
+    let around = append(&mut journal, 1_024) - 1_024;
+    while limits::JOURNAL_PENDING_BYTES_MAX - journal.pending_bytes() > 2 * (60_000 + around) {
+        append(&mut journal, 60_000);
+    }
+    for left in [1_024 + around, 0] {
+        let bytes = limits::JOURNAL_PENDING_BYTES_MAX - journal.pending_bytes() - left - around;
+        append(&mut journal, bytes);
+        assert_eq!(journal.has_room(), left > 0);
+    }
+    let first = journal.take_group().unwrap();
+    assert!(journal.has_room());
+    assert_eq!(journal.taken_sequence(), first.last, "others wait");
 }
 
 #[test]

@@ -167,3 +167,123 @@ impl From<Transaction> for TransactionImage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transaction(number: u32) -> Transaction {
+        Transaction {
+            id: "t".into(),
+            kind: 1,
+            flags: 2,
+            amount: 100,
+            balance_after: 900,
+            at_ms: 7,
+            number,
+            original: Some(0),
+        }
+    }
+
+    fn account(number: u32, of_rounds: &[u32], outside: &[u32]) -> Account {
+        let some = |numbers: &[u32]| numbers.iter().map(|number| transaction(*number)).collect();
+        let round = Round {
+            id: "r".into(),
+            state: 1,
+            orphan: true,
+            staked: 200,
+            returned: 100,
+            last_ms: 7,
+            transactions: some(of_rounds),
+        };
+        Account {
+            id: "gb/anna".into(),
+            country: *b"GB",
+            gender: Some(b'F'),
+            born: Some((1965, 5, 16)),
+            user_name: Some("anna".into()),
+            display_name: Some("Anna".into()),
+            city: Some("Leeds".into()),
+            frozen: true,
+            cash: 900,
+            version: 5,
+            serial: 2,
+            number,
+            sessions: Vec::new(),
+            limits: [Some(1), None, None, None, None, None, None],
+            session_minutes: Some(60),
+            sums: Some([(); 3].map(|()| Sum { from_day: 20_000, staked: 200, won: -100 })),
+            rounds: vec![round],
+            outside: some(outside),
+            alerts: vec![(7, "{}".into())],
+        }
+    }
+
+    fn image(number: u32, of_rounds: &[u32], outside: &[u32], forgotten: u64) -> AccountImage {
+        let known = |numbers: &[u32]| {
+            numbers
+                .iter()
+                .map(|number| TransactionImage {
+                    id: "t".into(),
+                    kind: 1,
+                    flags: 2,
+                    amount: 100,
+                    balance_after: 900,
+                    at_ms: 7,
+                    number: u64::from(*number),
+                    platform: PlatformKey::NONE.bytes(),
+                    game: None,
+                    original: Some(0),
+                })
+                .collect()
+        };
+        AccountImage {
+            id: "gb/anna".into(),
+            country: *b"GB",
+            gender: Some(b'F'),
+            born: Some((1965, 5, 16)),
+            user_name: Some("anna".into()),
+            display_name: Some("Anna".into()),
+            city: Some("Leeds".into()),
+            frozen: true,
+            cash: 900,
+            version: 5,
+            serial: 2,
+            number: u64::from(number),
+            forgotten,
+            sessions: Vec::new(),
+            limits: [Some(1), None, None, None, None, None, None],
+            session_minutes: Some(60),
+            sums: Some([SumImage { from_ms: 20_000 * 86_400_000, staked: 200, won: -100 }; 3]),
+            rounds: vec![RoundImage {
+                id: "r".into(),
+                platform: PlatformKey::NONE.bytes(),
+                state: 1,
+                orphan: true,
+                staked: 200,
+                returned: 100,
+                last_ms: 7,
+                transactions: known(of_rounds),
+                ..RoundImage::default()
+            }],
+            outside: known(outside),
+            alerts: vec![(7, "{}".into())],
+        }
+    }
+
+    /// Of an account that counts to `number`, whose transactions of these numbers are remembered.
+    #[track_caller]
+    fn check(number: u32, of_rounds: &[u32], outside: &[u32], forgotten: u64) {
+        let read = AccountImage::from(account(number, of_rounds, outside));
+        assert_eq!(read, image(number, of_rounds, outside, forgotten));
+    }
+
+    #[test]
+    fn what_was_forgotten_follows_from_the_numbers_that_are_left() {
+        check(5, &[3, 5], &[4], 2);
+        check(5, &[1, 5], &[4], 3);
+        check(5, &[1], &[], 5);
+        check(2, &[1], &[2], 0);
+        check(0, &[0], &[0], 0);
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use journal::reader::ReadError;
 use journal::{Buffer, Mark, SegmentSource, mark, replay};
 use limits::JOURNAL_BLOCK_BYTES;
 
@@ -43,7 +44,9 @@ fn raw(bytes: &[u8]) {
         assert!(change.slot().is_none_or(|slot| usize::from(slot.index()) < limits::SLOTS));
         Ok(())
     });
-    drop(read.map_err(|error| error.to_string()));
+    if let Err(ReadError::Damage(damage)) = read {
+        drop(damage.to_string());
+    }
 }
 
 /// Any bytes as a mark. One that is read says what was written, whichever of its halves was damaged.
