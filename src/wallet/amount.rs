@@ -238,6 +238,7 @@ mod tests {
             ("0.050000000000000000000", Some(5)),
             ("5e-2", Some(5)),
             ("5e-002", Some(5)),
+            ("0.00000000000000000005e20", Some(500)),
             ("0.1", Some(10)),
             ("10000000000000", Some(1_000_000_000_000_000)),
             ("10000000000000.01", None),
@@ -263,6 +264,17 @@ mod tests {
         ] {
             check_money(text, "GBP", expect);
         }
+        check_money(&format!("0.{}1e100000", "0".repeat(99_999)), "GBP", Some(100));
+        // What has more digits than any amount isn't looked at.
+        for (text, is_read) in [
+            ("123456789012345678", true),
+            ("1234567890123456789", false),
+            ("100000000000000001", true),
+            ("1000000000000000001", false),
+            ("10000000000000000000", true),
+        ] {
+            assert_eq!(Money::parse(text).is_some(), is_read, "{text}");
+        }
         check_money("1.234", "KWD", Some(1_234));
         check_money("1", "JPY", Some(1));
         check_money("1.0", "JPY", Some(1));
@@ -274,8 +286,8 @@ mod tests {
     #[test]
     fn a_value_has_one_form() {
         let parts = |text| Money::parse(text).map(Money::parts);
-        assert_eq!(parts("1.50"), parts("15e-1"));
-        assert_eq!(parts("0.0"), parts("0"));
+        assert_eq!((parts("1.50"), parts("15e-1")), (Some((15, -1)), Some((15, -1))));
+        assert_eq!((parts("0.0"), parts("0")), (Some((0, 0)), Some((0, 0))));
         assert_eq!(Money::from_parts(15, -1), Money::parse("1.5"));
         assert_eq!(Money::from_parts(150, -2), None);
         assert_eq!(Money::from_parts(0, 1), None);

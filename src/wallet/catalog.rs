@@ -27,11 +27,6 @@ impl Domain {
     pub fn new(name: String, currency: Currency, platforms: impl IntoIterator<Item = PlatformKey>) -> Self {
         Self { name, currency, platforms: platforms.into_iter().collect() }
     }
-
-    /// Whether `platform` is served.
-    pub fn serves(&self, platform: PlatformKey) -> bool {
-        self.platforms.contains(&platform)
-    }
 }
 
 /// The wallet's part of the configuration. Fixed while the process runs.
@@ -84,11 +79,6 @@ impl Catalog {
     /// Has every platform use this policy of session tokens.
     pub fn set_token_policy(&mut self, policy: TokenPolicy) {
         self.platforms.values_mut().for_each(|dialect| dialect.token_policy = policy);
-    }
-
-    /// The dialect of a platform; `None` where it is not in the configuration.
-    pub fn dialect(&self, platform: PlatformKey) -> Option<Dialect> {
-        self.platforms.get(&platform).copied()
     }
 
     /// The platforms and their dialects.

@@ -27,6 +27,7 @@ pub mod account;
 pub mod amount;
 mod because;
 mod books;
+mod bounds;
 pub mod catalog;
 pub mod currency;
 mod games;
@@ -355,7 +356,7 @@ impl Wallet {
 
     /// Whether one more round can be remembered. What is in the journal was remembered.
     fn has_room_for_a_round(&self) -> bool {
-        self.catalog.is_none() || self.rounds.len() < limits::ROUNDS_MAX
+        self.catalog.is_none() || self.rounds.len() < bounds::ROUNDS_MAX
     }
 
     /// Notes a change of the account, which is to be journaled.

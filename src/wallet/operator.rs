@@ -6,6 +6,7 @@ use compact_str::CompactString;
 use hashbrown::hash_table::Entry;
 
 use super::account::KeyHash;
+use super::bounds;
 use super::ledger::{Account, Activity};
 use super::lines::StatementPlace;
 use super::operation::{
@@ -45,7 +46,7 @@ impl Wallet {
             None if !self.is_configured(account.id()) => {
                 return Outcome::OperatorRefused(OperatorRefusal::NoDomain);
             }
-            None if self.accounts.len() >= limits::ACCOUNTS_MAX => {
+            None if self.accounts.len() >= bounds::ACCOUNTS_MAX => {
                 return Outcome::OperatorRefused(OperatorRefusal::ShardFull);
             }
             None => self.accounts.insert(account, domain, profile),

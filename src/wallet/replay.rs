@@ -7,6 +7,7 @@ use compact_str::CompactString;
 
 use super::account::{AccountHash, AccountRef, Date, Gender, KeyHash, Profile, Slot, Status};
 use super::amount::Amount;
+use super::bounds;
 use super::games::GameIndex;
 use super::image;
 use super::image::{AccountImage, RoundImage, SessionImage, TransactionImage};
@@ -211,7 +212,7 @@ impl Wallet {
         if self.accounts.find(&account).is_some() {
             return Err(BadImage("an account twice"));
         }
-        if self.accounts.len() >= limits::ACCOUNTS_MAX {
+        if self.accounts.len() >= bounds::ACCOUNTS_MAX {
             return Err(BadImage("more accounts than a shard may have"));
         }
         let index = self.accounts.insert(&account, domain, &profile(image)?);

@@ -3,6 +3,7 @@
 //! another wallet, and both must be the same.
 
 mod dialects;
+mod full;
 mod horizon;
 mod identity;
 mod outside;

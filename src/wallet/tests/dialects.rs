@@ -122,6 +122,7 @@ fn remember_refusals() {
             ("bet r a 1001 start", (-2, at(1_000))),
             ("bet r z 1 start account=default/nobody", (-3, None)),
             ("win r w 500", (0, at(1_500))),
+            ("win r a 0", (0, at(1_500))),
             ("bet r a 1001", (-2, at(1_500))),
             ("bet r b 1001", (0, at(499))),
             ("bet s a 400 start", (0, at(99))),
@@ -145,6 +146,25 @@ fn remember_refusals() {
     table.check("bet r again 98", (-2, at(96)));
     table.check("bet r n0 1", (0, at(95)));
     tell(Dialect::default(), &[("bet r a 1001 start", (-2, at(1_000))), ("bet r a 1 start", (0, at(999)))]);
+}
+
+/// A refusal is of a bet in its round, which a platform knows by its game or without.
+#[test]
+fn a_refusal_is_remembered_of_its_round() {
+    let mut table = Table::new();
+    let domain = Domain::new("default".into(), Currency::from_code("GBP").unwrap(), [platform(PLATFORM)]);
+    let mut catalog = Catalog::new(vec![domain], [GAME.to_owned(), "g2".to_owned()]);
+    catalog.set_dialect(platform(PLATFORM), Dialect { remember_refusals_ms: 1_000, ..Dialect::default() });
+    table.story.wallet.open(Arc::new(catalog));
+    for (asked, expect) in [
+        ("bet r a 1001 start", (-2, at(1_000))),
+        ("bet r a 1 start game=g2", (-2, at(1_000))),
+        ("bet s a 1001 start scoped", (-2, at(1_000))),
+        ("bet s a 1 start scoped", (-2, at(1_000))),
+        ("bet s a 1 start scoped game=g2", (0, at(999))),
+    ] {
+        table.check(asked, expect);
+    }
 }
 
 /// What is remembered of it is in memory alone: the account is stored as if it had not been asked.
@@ -251,9 +271,38 @@ fn a_full_round_refuses_bets_alone() {
         table.check(&format!("win r w{number} 0"), (0, at(1_500)));
     }
     table.check("win r late 1", (-7, at(1_500)));
+    table.check("void r late 0", (-7, at(1_500)));
     table.check("rollback r y 0 of=b8", (-7, at(1_500)));
     // A bet that can't come any more needs no cancellation.
     table.check("rollback r z 1 of=more", (-8, at(1_500)));
     table.check("bet r more 1", (-7, at(1_500)));
     table.check("end r", (0, at(1_500)));
+}
+
+/// A round without a bet has none that was rolled back.
+#[test]
+fn a_strict_platform_pays_every_win_of_a_round_without_bets() {
+    let strict = Dialect { strict_rounds: true, ..Dialect::default() };
+    tell(strict, &[("win r w 1", (0, at(1_001))), ("win r v 1", (0, at(1_002)))]);
+}
+
+/// Version 0.1.0 did not store of which game and platform a round is: it may be of any.
+#[test]
+fn a_round_of_version_0_1_0_is_found_by_its_game() {
+    let mut table = tell(Dialect::default(), &[("bet r a 1 start", (0, at(999)))]);
+    let story = &mut table.story;
+    let mut wallet = Wallet::to_replay();
+    wallet.configure(0, story.wallet.settings()).unwrap();
+    for mut image in images(&story.wallet, story.now_ms) {
+        for round in &mut image.rounds {
+            (round.game, round.platform) = (String::new(), PlatformKey::NONE.bytes());
+            round.transactions.iter_mut().for_each(|known| known.game = None);
+        }
+        wallet.restore(&image).unwrap();
+    }
+    wallet.open(story.wallet.catalog.clone().unwrap());
+    story.wallet = wallet;
+    table.check("end s scoped", (-14, at(999)));
+    table.check("end r scoped", (0, at(999)));
+    std::mem::forget(table);
 }

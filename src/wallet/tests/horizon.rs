@@ -248,7 +248,8 @@ fn limits_count_by_the_domains_own_day() {
     let before = calendar([midnight_ms - 24 * HOUR_MS, START_MS - 9 * HOUR_MS, 0], midnight_ms);
     let after = calendar([midnight_ms, START_MS - 9 * HOUR_MS, 0], midnight_ms + 24 * HOUR_MS);
     assert_eq!(story.wallet.calendars_until(), Millis::MAX);
-    story.wallet.configure(story.now_ms, &settings(story, before)).unwrap();
+    assert_eq!(story.wallet.configure(story.now_ms, &settings(story, before)), Ok(true));
+    assert_eq!(story.wallet.configure(story.now_ms, &settings(story, before)), Ok(false));
     assert_eq!(story.wallet.calendars_until(), midnight_ms);
     let money = |text| Money::parse(text);
     let limits = Restrictions {

@@ -2,6 +2,7 @@
 
 use super::rounds::play;
 use super::*;
+use crate::account::{Date, Gender};
 
 /// Two platforms that play for one domain, `L100` and `L101`, and an account that holds 100.00.
 fn two_platforms() -> Story {
@@ -272,4 +273,50 @@ fn a_round_that_is_nobodys_belongs_to_the_first_that_a_record_names() {
     );
     drop(before);
     std::mem::forget(story);
+}
+
+#[test]
+fn an_account_is_stored_with_all_that_is_known_of_its_player() {
+    let mut story = Story::new(TokenPolicy::SingleUse);
+    let profile = Profile {
+        gender: Some(Gender::Female),
+        born: Date::new(1965, 5, 16),
+        user_name: Some("user".into()),
+        display_name: Some("name".into()),
+        city: Some("Leeds".into()),
+        ..profile()
+    };
+    assert_eq!(profile.country_code(), "GB");
+    let put = operation::PutAccount { account: AccountRef::new(ADMIN), profile: Box::new(profile) };
+    story.check(&put.into(), &Outcome::AccountPut { created: false });
+    story.check(&status(ADMIN, Status::Frozen), &Outcome::StatusSet(Status::Frozen));
+    let mut image = images(&story.wallet, story.now_ms).remove(0);
+    assert_eq!(image.outside.len(), 1, "its opening");
+    (image.outside, image.sums, image.number) = (Vec::new(), None, 0);
+    let expect = AccountImage {
+        id: ADMIN.into(),
+        country: *b"GB",
+        gender: Some(b'F'),
+        born: Some((1965, 5, 16)),
+        user_name: Some("user".into()),
+        display_name: Some("name".into()),
+        city: Some("Leeds".into()),
+        frozen: true,
+        cash: 1_000,
+        version: 1,
+        ..AccountImage::default()
+    };
+    assert_eq!(image, expect);
+}
+
+/// A transaction that refers to one that is not there.
+#[test]
+fn an_image_that_can_not_be_is_refused() {
+    let mut table = super::rounds::Table::new();
+    table.check("bet r a 1 start", (0, Some(999)));
+    let mut image = images(&table.story.wallet, table.story.now_ms).remove(0);
+    image.rounds[0].transactions[0].original = Some(1);
+    let mut wallet = Wallet::to_replay();
+    wallet.configure(0, table.story.wallet.settings()).unwrap();
+    assert_eq!(wallet.restore(&image).unwrap_err().0, "a round whose transactions can't be so");
 }

@@ -3,7 +3,7 @@
 use super::settings::{CurrencyChanged, DomainSettings};
 use super::*;
 
-fn credit<'a>(account: &'a str, id: &'a str, minor: i64, currency: &str) -> Operation<&'a str> {
+pub(super) fn credit<'a>(account: &'a str, id: &'a str, minor: i64, currency: &str) -> Operation<&'a str> {
     Operation::Credit(operation::Credit {
         platform: platform(PLATFORM),
         account: AccountRef::new(account),
@@ -166,11 +166,11 @@ fn transactions_outside_of_rounds_are_bounded() {
     ask(START_MS, &put(ADMIN));
     ask(START_MS, &transfer(ADMIN, Direction::In, "0", "0.01"));
     let filled_ms = START_MS + 1;
-    for number in 1..limits::OUTSIDE_TRANSACTIONS_MAX {
+    for number in 1..bounds::OUTSIDE_TRANSACTIONS_MAX {
         let id = number.to_string();
         assert!(matches!(ask(filled_ms, &credit(ADMIN, &id, 1, "GBP")), Outcome::Done { .. }), "{number}");
     }
-    let count = limits::OUTSIDE_TRANSACTIONS_MAX as i64;
+    let count = bounds::OUTSIDE_TRANSACTIONS_MAX as i64;
     let full = [
         (credit(ADMIN, "further", 1, "GBP"), refused_at(ErrorCode::NotCompleted, count, count as u64)),
         (
@@ -198,4 +198,27 @@ fn transactions_outside_of_rounds_are_bounded() {
     check(later_ms, &full[0].0, &done("further", count + 1, count as u64 + 1));
     let another = credit(ADMIN, "another", 1, "GBP");
     check(later_ms, &another, &refused_at(ErrorCode::NotCompleted, count + 1, count as u64 + 1));
+}
+
+#[test]
+fn a_transfer_may_name_its_currency() {
+    let mut story = Story::new(TokenPolicy::SingleUse);
+    let named = |currency: Option<&str>| {
+        let Operation::Transfer(asked) = transfer(ADMIN, Direction::In, "named", "1") else { unreachable!() };
+        Operation::Transfer(operation::Transfer { currency: currency.and_then(Currency::from_code), ..asked })
+    };
+    story.check(&named(Some("JPY")), &Outcome::OperatorRefused(OperatorRefusal::WrongCurrency));
+    story.check(&named(Some("GBP")), &Outcome::Transferred(funds("GBP", 1_100, 2)));
+    story.check(&named(None), &Outcome::Transferred(funds("GBP", 1_100, 2)));
+}
+
+/// The configuration has the domain of `ADMIN` no more.
+#[test]
+fn a_domain_that_is_gone_keeps_its_accounts_and_takes_no_further_ones() {
+    let mut story = Story::new(TokenPolicy::SingleUse);
+    let domain = Domain::new("nippon".into(), Currency::from_code("JPY").unwrap(), [platform(STRANGER)]);
+    story.wallet.open(Arc::new(Catalog::new(vec![domain], [GAME.to_owned()])));
+    story.check(&put(ADMIN), &Outcome::AccountPut { created: false });
+    story.check(&put("default/new"), &Outcome::OperatorRefused(OperatorRefusal::NoDomain));
+    story.check(&put("nippon/new"), &Outcome::AccountPut { created: true });
 }

@@ -1,6 +1,8 @@
 //! What is told where nothing can be journaled.
 
+use super::outside::credit;
 use super::rounds::{Table, play};
+use super::*;
 
 /// What would be turned away where nothing can be journaled, and what is told as ever.
 #[test]
@@ -42,5 +44,15 @@ fn what_would_change_something_is_known_before() {
         let before = table.story.journal.len();
         table.story.outcome(&operation);
         assert_eq!(table.story.journal.len() > before, changes, "{asked}");
+    }
+    for changes in [true, false] {
+        for operation in [credit(ADMIN, "c", 1, "GBP"), transfer(ADMIN, Direction::Out, "w", "0.01")] {
+            assert_eq!(
+                table.story.wallet.would_change(table.story.now_ms, &operation),
+                changes,
+                "{operation:?}"
+            );
+            table.story.outcome(&operation);
+        }
     }
 }

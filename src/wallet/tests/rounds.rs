@@ -501,3 +501,49 @@ fn no_operation_takes_a_balance_past_what_it_can_be() {
     table.check("win r e 0", (0, Some(most)));
     table.check("void none v 1", (-14, Some(most)));
 }
+
+#[test]
+fn a_bet_that_was_taken_back_says_so() {
+    let mut table = Table::new();
+    table.check("bet r a 10 start", (0, Some(990)));
+    table.check("rollback r x 10 of=a", (0, Some(1_000)));
+    table.check("rollback r y 10 of=a", (0, Some(1_000)));
+    table.check("rollback r z 10 of=never", (-8, Some(1_000)));
+    for (asked, expect) in [
+        ("bet r a 10 start", "The bet was rolled back."),
+        ("bet r a 11 start", because::OTHER_CONTENTS),
+        ("bet r never 10", "The bet was rolled back before it came."),
+    ] {
+        let outcome = table.story.outcome(&play(asked).as_deref());
+        assert!(
+            matches!(outcome, Outcome::Refused { why: Why(why), .. } if why == expect),
+            "{asked}: {outcome:?}"
+        );
+    }
+    let image = images(&table.story.wallet, table.story.now_ms).remove(0);
+    let found = image.rounds[0]
+        .transactions
+        .iter()
+        .map(|known| (known.id.as_str(), known.is_cancelled(), known.moved_nothing(), known.rolled_back()));
+    let expect = [
+        ("a", false, false, true),
+        ("x", false, false, false),
+        ("y", false, true, false),
+        ("never", true, false, false),
+    ];
+    assert_eq!(found.collect::<Vec<_>>(), expect);
+}
+
+#[test]
+fn a_round_is_open_until_it_ends() {
+    let mut table = Table::new();
+    let is_open = |table: &Table, asked: &str| {
+        let account = AccountRef::new(ADMIN);
+        table.story.wallet.round_is_open(table.story.now_ms, &account, &play(asked).as_deref())
+    };
+    assert_eq!(is_open(&table, "end r"), None);
+    table.check("bet r a 1 start", (0, Some(999)));
+    assert_eq!((is_open(&table, "end r"), is_open(&table, "win r w 1")), (Some(true), Some(true)));
+    table.check("end r", (0, Some(999)));
+    assert_eq!(is_open(&table, "end r"), Some(false));
+}

@@ -116,7 +116,10 @@ fn the_sweep_forgets_sessions_that_expired_a_day_ago() {
     story.check(&open(YEN, "new"), &Outcome::OperatorRefused(OperatorRefusal::KeyTaken));
     story.later(IDLE_MS + limits::SESSION_REMEMBERED_MS);
     story.wallet.begin_sweep();
+    assert!(story.wallet.tidy(story.now_ms, 0), "there is more to do");
+    assert!(!story.wallet.has_free_keys());
     assert!(!story.wallet.tidy(story.now_ms, limits::TIDIED_PER_SWEEP));
+    assert!(story.wallet.has_free_keys());
     story.wallet.release_keys(0, |_| panic!("it was not asked for"));
     assert_eq!(story.wallet.session_keys(), 2, "keys that can't be given back stay");
     sweep(&mut story);
@@ -151,5 +154,30 @@ fn demo_sessions_never_idle_out() {
     let expect = images(&story.wallet, story.now_ms);
     expect.iter().for_each(|image| restored.restore(image).unwrap());
     assert_eq!(images(&restored, story.now_ms), expect);
+    std::mem::forget(story);
+}
+
+/// What a token stands for is told by a session's serial, which no later session of the account has.
+#[test]
+fn no_two_sessions_of_an_account_have_one_serial() {
+    let mut story = Story::new(TokenPolicy::SingleUse);
+    for (key, serial) in [("a", 0), ("b", 1), ("c", 2)] {
+        story.login(ADMIN, key);
+        let image = images(&story.wallet, story.now_ms).remove(0);
+        assert_eq!((image.sessions.last().unwrap().serial, image.serial), (serial, serial + 1));
+    }
+}
+
+#[test]
+fn sessions_whose_keys_are_anothers_are_lost() {
+    let mut story = Story::new(TokenPolicy::SingleUse);
+    for (account, key) in [(ADMIN, "a"), (ADMIN, "b"), (YEN, "c")] {
+        story.login(account, key);
+    }
+    let admin = AccountHash::of(ADMIN);
+    story.wallet.keep_sessions(story.now_ms, |key, account| key == KeyHash::of("a") && account == admin);
+    let images = images(&story.wallet, story.now_ms);
+    let left = images.iter().flat_map(|image| &image.sessions).map(|session| session.key.as_str());
+    assert_eq!(left.collect::<Vec<_>>(), ["b", "c"]);
     std::mem::forget(story);
 }

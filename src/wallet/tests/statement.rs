@@ -114,7 +114,7 @@ fn page(story: &mut Story, after: u64, limit: u16) -> Statement {
 /// A page ends where it would be too long, whatever its `limit`, and says that there is more.
 #[test]
 fn a_page_is_bounded_in_bytes() {
-    for (filler, at_most) in [("x", limits::STATEMENT_LINES_MAX), ("\u{1}", 100)] {
+    for (filler, at_most) in [("x", limits::STATEMENT_LINES_MAX), ("\"", 120), ("\u{1}", 100)] {
         let mut table = Table::new();
         let story = &mut table.story;
         let text = filler.repeat(44);

@@ -1,0 +1,14 @@
+//! The bounds that take millions of things to fill. In this crate's own tests they are lower, so that a test gets there in a
+//! moment: what happens at a bound does not depend on how high it is.
+
+#[cfg(not(test))]
+pub(super) use limits::{ACCOUNTS_MAX, OUTSIDE_TRANSACTIONS_MAX, ROUNDS_MAX, TOKENS_MAX};
+
+#[cfg(test)]
+pub(super) const ACCOUNTS_MAX: usize = 1_024;
+#[cfg(test)]
+pub(super) const OUTSIDE_TRANSACTIONS_MAX: usize = 1_000;
+#[cfg(test)]
+pub(super) const ROUNDS_MAX: usize = 16_384;
+#[cfg(test)]
+pub(super) const TOKENS_MAX: usize = 64 * 1_024;
