@@ -86,6 +86,8 @@ mod tests {
         for (at, call) in Call::ALL.into_iter().enumerate() {
             assert_eq!(call.index(), at);
             assert_eq!(Call::ALL.iter().filter(|other| other.label() == call.label()).count(), 1, "{call:?}");
+            let is_list = matches!(call.label(), "get_account" | "get_statement");
+            assert_eq!(call.has_long_answers(), is_list, "{call:?}");
         }
     }
 }

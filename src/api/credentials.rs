@@ -269,6 +269,9 @@ pub(super) mod tests {
         check_bearer(Some(b"Bearer demo\0"), false);
         check_bearer(Some(b"Bearer Demo"), false);
         check_bearer(Some(b"Basic demo"), false);
+        // Two words that differ in the same bits.
+        let [a, b] = [b'a', b'b'].map(|letter| [letter; 16]);
+        assert!(!Secret::new(&a).unwrap().is_bearer(Some(&[b"Bearer ", &b[..]].concat())));
         check_bearer(Some(&[b"Bearer ".as_slice(), &[b'd'; BYTES + 1]].concat()), false);
     }
 

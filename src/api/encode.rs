@@ -146,7 +146,7 @@ fn refuse_operator(refusal: OperatorRefusal, body: &mut Vec<u8>) -> Status {
 fn write_error_code(code: ErrorCode, body: &mut Vec<u8>) {
     body.extend_from_slice(b"{\"ErrorCode\":");
     let number = code.number();
-    if number < 0 {
+    if number.is_negative() {
         body.push(b'-');
     }
     write_number(u64::from(number.unsigned_abs()), body);

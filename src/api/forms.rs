@@ -52,13 +52,12 @@ fn after_fraction(text: &[u8]) -> Option<&[u8]> {
 /// Whether the minute that is this many after `date`'s midnight, in UTC, is a month's last: the one that a leap second can
 /// end (RFC 3339 §5.7, Appendix D).
 fn is_end_of_month(date: Date, utc_minutes: i32) -> bool {
-    let has = |days: u8| Date::new(date.year, date.month, date.day + days).is_some();
-    utc_minutes.rem_euclid(MINUTES_PER_DAY) == MINUTES_PER_DAY - 1
-        && match utc_minutes.div_euclid(MINUTES_PER_DAY) {
-            -1 => date.day == 1,
-            0 => !has(1),
-            _ => has(1) && !has(2),
-        }
+    const LAST_MINUTE: i32 = MINUTES_PER_DAY - 1;
+    match utc_minutes {
+        -1 => date.day == 1,
+        LAST_MINUTE => Date::new(date.year, date.month, date.day + 1).is_none(),
+        _ => false,
+    }
 }
 
 /// The date in `YYYY-MM-DD`, or in `YYYY-MM-DDT00:00:00` as `redeemtoken` writes it (protocol §3).

@@ -9,13 +9,8 @@ const UNITS_PER_ONE: u128 = 10_u128.pow(limits::JACKPOT_DECIMALS_MAX as u32);
 
 const UNITS_MAX: u128 = limits::AMOUNT_MINOR_MAX as u128 * UNITS_PER_ONE;
 
-/// Significant digits of the longest share that the protocol takes.
-const DIGITS_MAX: i64 = UNITS_MAX.ilog10() as i64 + 1;
-
-/// A power of ten that takes any body's digits out of a share's bounds.
-const FAR: i64 = 1_000_000;
-
-const _: () = assert!(FAR as usize > 2 * limits::BODY_BYTES_MAX);
+/// Significant digits of the longest share that the protocol takes; the largest, a power of ten, has one.
+const DIGITS_MAX: i64 = UNITS_MAX.ilog10() as i64;
 
 /// What a member says that is a jackpot's share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,10 +71,9 @@ fn units(number: &str) -> Option<u128> {
     if digits == 0 {
         return Some(0);
     }
-    // A power that is too long for an integer is as far as any.
-    let far = if power.starts_with('-') { -FAR } else { FAR };
-    let power = power.parse::<i64>().map_or(far, |power| power.clamp(-FAR, FAR));
-    let shift = power + zeros - fraction.len() as i64 + i64::from(limits::JACKPOT_DECIMALS_MAX);
+    // A power that is too long for an integer takes any digits out of a share's bounds.
+    let power = power.parse::<i64>().ok()?;
+    let shift = power.checked_add(zeros - fraction.len() as i64 + i64::from(limits::JACKPOT_DECIMALS_MAX))?;
     let scale = 10_u128.checked_pow(u32::try_from(shift).ok()?)?;
     digits.checked_mul(scale).filter(|units| *units <= UNITS_MAX)
 }
@@ -142,6 +136,8 @@ mod tests {
             "1e16",
             "1e100",
             "1e99999999999999999999",
+            "1e9223372036854775807",
+            "1.5e-9223372036854775808",
             "340282366920938463463374607431768211456",
             &nines,
             &format!("0.{nines}"),

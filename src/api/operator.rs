@@ -189,7 +189,7 @@ fn unescape(segment: &str) -> Result<Cow<'_, str>, &'static str> {
             }
             let (digits, after) = rest.split_first_chunk::<2>().ok_or(ESCAPE)?;
             let [high, low] = digits.map(|digit| char::from(digit).to_digit(16));
-            bytes.push((high.ok_or(ESCAPE)? << 4 | low.ok_or(ESCAPE)?) as u8);
+            bytes.push((high.ok_or(ESCAPE)? * 16 + low.ok_or(ESCAPE)?) as u8);
             rest = after;
         }
         Cow::Owned(String::from_utf8(bytes).map_err(|_| NOT_UTF8)?)
@@ -409,7 +409,7 @@ fn parameter(query: Option<&str>, name: &str, sentences: Sentences) -> Result<Op
 fn uuid(random: u128) -> String {
     const VERSION: u128 = 0xf << 76;
     const VARIANT: u128 = 0b11 << 62;
-    let bits = random & !VERSION & !VARIANT | 0x4 << 76 | 0b10 << 62;
+    let bits = (random & !VERSION & !VARIANT) + (0x4 << 76) + (0b10 << 62);
     let digits = format!("{bits:032x}");
     [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
 }

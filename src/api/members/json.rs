@@ -195,8 +195,21 @@ mod tests {
             check(text, DEPTH_MAX, true);
             (0..text.trim_end().len()).for_each(|end| check(&text[..end], DEPTH_MAX, false));
         }
-        for text in ["", "0 0", "[]]", "[}", "{]", "{\"a\"}", "{\"a\":}", "{,}", "[,]", "[1,]", "{\"a\":1,}"]
-        {
+        for text in [
+            "",
+            "0 0",
+            "[]]",
+            "[}",
+            "{]",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{,}",
+            "[,]",
+            "[1,]",
+            "{\"a\":1,}",
+            "1e",
+            "[1e-]",
+        ] {
             check(text, DEPTH_MAX, false);
         }
     }
