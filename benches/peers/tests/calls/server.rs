@@ -18,7 +18,7 @@ pub(crate) struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if self.process.died().is_none() {
+        if matches!(self.process.child.try_wait(), Ok(None)) {
             self.process.signal(Signal::TERM);
             self.process.ends_within(PATIENCE);
         }
