@@ -84,7 +84,6 @@ macro_rules! recorded {
                 free_bet_cost: money = ("FreeBetCost"; optional);
                 free_game_offer: text = ("FreeGameOfferCode" <= limits::ID_CHARS_MAX; optional);
                 free_bet_offer: text = ("FreeBetOfferCode" <= limits::ID_CHARS_MAX; optional);
-                channel: text = ("ChannelID" <= limits::ID_CHARS_MAX; optional in PlaceBet);
             }
         }
     };

@@ -48,7 +48,7 @@ const KEY: Kind = Text(limits::SESSION_KEY_CHARS_MAX);
 const ID: Kind = Text(limits::ID_CHARS_MAX);
 
 /// Name, kind, a good value, and the need of each of [`CALLS`].
-pub(super) const MEMBERS: [(&str, Kind, &str, [Need; 7]); 29] = [
+pub(super) const MEMBERS: [(&str, Kind, &str, [Need; 7]); 28] = [
     ("GatewaySessionToken", KEY, r#""k-1""#, [Must, Free, Free, Free, Free, Free, Must]),
     ("OperatorAccountID", ID, r#""default/admin""#, [Must; 7]),
     ("GameRoundID", ID, r#""r-1""#, [Must, Must, Must, Must, Must, NONE, NONE]),
@@ -69,7 +69,6 @@ pub(super) const MEMBERS: [(&str, Kind, &str, [Need; 7]); 29] = [
     ("FreeBetCost", Number, "2.5", [May, May, May, May, May, May, NONE]),
     ("FreeGameOfferCode", ID, r#""g\"""#, [May, May, May, May, May, May, NONE]),
     ("FreeBetOfferCode", ID, r#""b""#, [May, May, May, May, May, May, NONE]),
-    ("ChannelID", ID, r#""web""#, [May, NONE, NONE, NONE, NONE, NONE, NONE]),
     ("Source", Choice, r#""Gameflex""#, [NONE, NONE, NONE, NONE, NONE, NONE, Must]),
     ("AlertActionID", ID, r#""1""#, [NONE, NONE, NONE, NONE, NONE, NONE, Must]),
     ("OperatorAlertActionReference", ID, r#""2""#, [NONE, NONE, NONE, NONE, NONE, NONE, Must]),
