@@ -192,8 +192,6 @@ impl<'a, const CALL: usize> bodies::Play<'a, CALL> {
     fn decode(asked: Asked<'_, 'a>) -> Decode<'a> {
         let (body, mut given) = asked.read::<Self>()?;
         given.currency = Currency::from_code(&body.currency);
-        body.check_recorded(given.currency)?;
-        given.details = body.record();
         Ok(body.operation(given)?)
     }
 }
@@ -202,8 +200,6 @@ impl<'a, const CALL: usize> bodies::EndRound<'a, CALL> {
     fn decode(asked: Asked<'_, 'a>) -> Decode<'a> {
         let (body, mut given) = asked.read::<Self>()?;
         given.currency = Currency::from_code(&body.currency);
-        body.check_recorded(given.currency)?;
-        given.details = body.record();
         Ok(body.operation(given)?)
     }
 }
@@ -212,7 +208,6 @@ impl<'a, const CALL: usize> bodies::Credit<'a, CALL> {
     fn decode(asked: Asked<'_, 'a>) -> Decode<'a> {
         let (body, mut given) = asked.read::<Self>()?;
         given.currency = Currency::from_code(&body.currency);
-        body.check_recorded(given.currency)?;
         if body.kind == DEPOSIT_ELSEWHERE {
             return Err("AccountTransactionTypeID 811, a deposit made elsewhere, is not supported.".into());
         }
@@ -222,11 +217,10 @@ impl<'a, const CALL: usize> bodies::Credit<'a, CALL> {
 
 impl<'a, const CALL: usize> bodies::Alert<'a, CALL> {
     fn decode(asked: Asked<'_, 'a>) -> Decode<'a> {
-        let (body, mut given) = asked.read::<Self>()?;
+        let (body, given) = asked.read::<Self>()?;
         if !body.source.as_deref().is_some_and(|source| SOURCES.contains(&source)) {
             return Err("Source must be Gameflex or OperatorWallet.".into());
         }
-        given.details = body.record();
         Ok(body.operation(given)?)
     }
 }

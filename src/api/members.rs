@@ -1,7 +1,8 @@
 //! Reading a JSON object of known members, strictly and without an allocation.
 //!
-//! The parser is sonic-rs, driven through serde's visitors. [`object!`] makes one struct and one reader per
-//! call from a list of rows, so that a member's name, bound and need stand in one place. A string is borrowed
+//! The parser is sonic-rs, driven through serde's visitors. A struct and its reader
+//! are made of a list of rows, so that a member's name, bound and need stand in one place: the table of operations' for a
+//! platform's call (`decode/bodies`), and [`object!`]'s for an operator's. A string is borrowed
 //! from the request unless it was written with escapes.
 //!
 //! Where sonic-rs 0.5 is laxer or stricter than the protocol, this reader closes the gap:
@@ -97,7 +98,7 @@ impl Reading<'_> {
     }
 }
 
-/// A JSON object that a call takes; [`object!`] makes them.
+/// A JSON object that a call takes.
 pub(super) trait Object<'de>: Sized {
     /// Reads the members. On an error `reading` says what is wrong, where it is more than the syntax.
     fn collect<A: MapAccess<'de>>(map: A, reading: &mut Reading<'de>) -> Result<Self, A::Error>;

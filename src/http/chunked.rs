@@ -90,14 +90,14 @@ impl Chunked {
             if self.overhead > CHUNK_OVERHEAD_BYTES_MAX {
                 return Err(Status::ContentTooLarge);
             }
-            self.state = self.next_phase(byte)?;
+            self.state = self.next_state(byte)?;
         }
         debug_assert!(self.content.len() <= BODY_BYTES_MAX);
         Ok((self.state == ChunkedState::Done).then_some(self.at))
     }
 
     /// The state after `byte`, which is not data.
-    fn next_phase(&mut self, byte: u8) -> Result<ChunkedState, Status> {
+    fn next_state(&mut self, byte: u8) -> Result<ChunkedState, Status> {
         Ok(match (self.state, byte) {
             (ChunkedState::Size { digits }, byte) if byte.is_ascii_hexdigit() => {
                 self.size_digit(digits, byte)?

@@ -1,5 +1,5 @@
-//! The stored form of a change. The types are the journal's own, so that what is stored does not move when the
-//! wallet's types do; their values are checked when they are read.
+//! The stored form of a change. Which members it has, and in which order, is the table of operations'; how each is stored is said
+//! here, and its values are checked when they are read. A test holds the bytes: they must not change without a new format.
 
 pub(super) mod read;
 

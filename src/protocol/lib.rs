@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `wallet` | a struct for each operation, the enum of them, their slots, what changes something |
 //! | `journal` | the stored form of the journaled ones |
-//! | `api` | the calls with their names and paths, the readers of their bodies, how a body becomes an operation |
+//! | `api` | the calls with their names and paths; of the platforms' calls the readers of their bodies, and how a body becomes an operation |
 //! | `recovery`, `server` | an operation in words: about damage, and in `explain` |
 //!
 //! An operation is written so:
@@ -33,7 +33,7 @@
 //! - `by`: its calls, with their name in the metrics, whose they are, method and path. `with`: further members of the body: those
 //!   of each platform's request (`envelope`, protocol §1), and those that are only recorded ([`recorded!`], [`alert!`]).
 //! - Its members: `field: Type as kind = (JSON; need);`. The kind gives the stored form and the words; a member without JSON
-//!   comes from elsewhere. The order is that of the stored form: **a stored member that comes, goes or moves is a new format
+//!   comes from elsewhere: the path, or an operator's body, whose objects `api/operator.rs` has. The order is that of the stored form: **a stored member that comes, goes or moves is a new format
 //!   of the journal** (docs/contributing.md, A member of a call).
 //! - After them, where there are any: `without`, members that are not stored, with what a record has for them; `checks`, members of the body that are read and
 //!   bounded, and not kept.
@@ -324,7 +324,7 @@ macro_rules! table {
                     /// The account.
                     account: AccountRef<S> as account;
                     /// Its new status.
-                    status: Status as status = ("Status" <= "active".len(); required);
+                    status: Status as status;
                 })
             (journaled called
                 /// `POST …/{player}/deposits` and `…/withdrawals` (protocol §6).
@@ -339,9 +339,9 @@ macro_rules! table {
                     /// Into the account, or out of it.
                     direction: Direction as direction;
                     /// `TransactionID`.
-                    transaction: S as transaction = ("TransactionID" <= limits::ID_CHARS_MAX; required);
+                    transaction: S as transaction;
                     /// `Amount`.
-                    amount: Money as money = ("Amount"; required);
+                    amount: Money as money;
                 }
                 without {
                     /// `CurrencyCode`, where the operator says it. It was the account's, or nothing would have been journaled.

@@ -340,7 +340,7 @@ fn a_start_says_what_is_not_as_it_was() {
 }
 
 #[test]
-fn accounts_are_dealt_to_the_shards_that_own_them() {
+fn accounts_come_to_the_shards_that_own_them() {
     let check = |idle_ms, sessions| {
         let mut shard = Shard::new();
         shard.does(&put(ANNA));

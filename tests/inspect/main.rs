@@ -451,7 +451,7 @@ fn a_part_of_a_story() {
     check_contains(&nobody, "purser: there is no account default/x by 2020-01-01T00:00:00.000Z\n");
 }
 
-/// Dealt to another number of shards, the accounts are in snapshots, and no record is left.
+/// Re-sharded, the accounts are in snapshots, and no record is left.
 #[test]
 fn a_story_that_a_snapshot_remembers() {
     let (home, data) = lived();

@@ -261,24 +261,26 @@ macro_rules! body {
             }
         }
 
-        #[allow(dead_code, unused_variables, unused_mut)]
+        #[allow(unused_variables, unused_mut)]
         impl<'de, const CALL: usize> $Name<'de, CALL> {
             /// Checks the amounts that are only recorded against the request's currency. One that is not known leaves nothing to
             /// be checked, and the wallet refuses it.
-            pub(super) fn check_recorded(&self, currency: Option<Currency>) -> Result<(), Fault> {
+            fn check_recorded(&self, currency: Option<Currency>) -> Result<(), Fault> {
                 $(member!(check $recorded_kind $recorded_name self.$recorded, currency);)*
                 Ok(())
             }
 
             /// A JSON object of the members that are only recorded, in the protocol's order; none where there are none.
-            pub(super) fn record(&self) -> Option<Cow<'de, str>> {
+            fn record(&self) -> Option<Cow<'de, str>> {
                 let mut members = Members::default();
                 $(member!(record $recorded_kind members $recorded_name self.$recorded);)*
                 members.finish().map(Cow::Owned)
             }
 
             /// The operation, with what is not in the body.
-            pub(super) fn operation(self, given: Given<'de>) -> Result<Operation<Cow<'de, str>>, Fault> {
+            pub(super) fn operation(self, mut given: Given<'de>) -> Result<Operation<Cow<'de, str>>, Fault> {
+                self.check_recorded(given.currency)?;
+                given.details = self.record();
                 Ok(operation::$Name {
                     $($field: member!(of $kind self $field given),)*
                     $($($unstored: member!(of $unstored_kind self $unstored given),)*)?

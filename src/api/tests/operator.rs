@@ -3,6 +3,7 @@
 use compact_str::CompactString;
 
 use super::super::Probe;
+use super::super::call::Caller;
 use super::*;
 use wallet::account::{AccountRef, Date, Gender, Profile, Status as AccountStatus};
 
@@ -22,6 +23,28 @@ fn get(account: &'static str) -> Decoded<'static> {
         Call::GetAccount,
         Operation::GetAccount(operation::GetAccount { account: AccountRef::new(account) }),
     )
+}
+
+/// Each operator's call is found at its path, and a method that its path lacks is told of those that it has.
+#[test]
+fn each_call_is_at_its_path() {
+    for call in Call::ALL.into_iter().filter(|call| call.caller() == Caller::Operator) {
+        let (method, tail) = call.at();
+        let path = format!("{ACCOUNT}/{}", tail.replace("{key}", "k"));
+        let path = path.trim_end_matches('/');
+        let found = match operator(&request(method, path, Some(BEARER), "")) {
+            Decoded::Operation(found, ..) => found == call,
+            Decoded::Http { status, .. } => status == Status::BadRequest,
+            _ => false,
+        };
+        assert!(found, "{call:?}");
+        let refused = operator(&request(Method::Patch, path, Some(BEARER), ""));
+        let Decoded::Http { status: Status::MethodNotAllowed, allow: Some(allow), .. } = refused else {
+            panic!("{call:?}: {refused:?}");
+        };
+        let name = format!("{method:?}").to_uppercase();
+        assert!(allow.split(", ").any(|allowed| allowed == name), "{call:?}: {allow}");
+    }
 }
 
 // ── Probes, paths, token ─────────────────────────────────────────────────────────────────────────────────
