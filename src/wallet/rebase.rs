@@ -154,9 +154,14 @@ mod tests {
         image.rounds = vec![
             round(vec![known(BET, today, 1_000, 0), known(BET, ahead, 300, 0), known(WIN, ahead, 50, 0)]),
             round(vec![known(BET, yesterday, 70, 0), known(BET, today, 60, 2), known(VOID, today, 70, 0)]),
+            round(vec![known(WIN, yesterday, 30, 0)]),
         ];
         image.rebase(NOW, &Settings::default());
         let sums = image.sums.unwrap().map(|sum| (sum.staked, sum.won));
-        assert_eq!(sums, [(1_300, 50); 3]);
+        assert_eq!(sums, [(1_300, 50), (1_300, 80), (1_300, 80)]);
+        // Of as large a stake, what was won is as it was, also where its round was forgotten since.
+        image.sums = image.sums.map(|sums| sums.map(|sum| SumImage { won: 90, ..sum }));
+        image.rebase(NOW, &Settings::default());
+        assert_eq!(image.sums.unwrap().map(|sum| sum.won), [90; 3]);
     }
 }

@@ -75,3 +75,22 @@ pub struct CurrencyChanged {
     /// What the settings say.
     pub is: Currency,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calendars_go_to_their_domains() {
+        let domain = |name: &str| DomainSettings {
+            name: name.into(),
+            currency: Currency::from_code("GBP").expect("listed"),
+            calendar: None,
+        };
+        let mut settings = Settings { domains: vec![domain("a"), domain("b")], ..Settings::default() };
+        let calendar = Calendar { starts_ms: [3, 2, 1], until_ms: 4 };
+        settings.set_calendars([("b".into(), calendar), ("gone".into(), calendar)]);
+        let of = |name| settings.domain(name).map(|domain| domain.calendar);
+        assert_eq!((of("a"), of("b"), of("gone")), (Some(None), Some(Some(calendar)), None));
+    }
+}

@@ -163,7 +163,10 @@ mod tests {
         let mut sums = Sums::default();
         let before = Periods(Periods::at(day * DAY_MS).0.map(|ms| ms - ahead_hours * HOUR_MS));
         sums.stake(before, Amount::from_minor(5).unwrap());
-        assert_eq!(sums.in_periods(now).0.map(|sum| sum.staked), expect, "{now:?}");
+        let found = sums.in_periods(now);
+        assert_eq!(found.0.map(|sum| sum.staked), expect, "{now:?}");
+        let latest = before.0.iter().zip(now.0).all(|(before, now)| *before <= now);
+        assert!(latest || found.0.iter().zip(now.0).all(|(sum, now)| sum.from_ms <= now), "{found:?}");
     }
 
     #[test]
@@ -206,5 +209,8 @@ mod tests {
         // 2100 is no leap year: 2100-02-28 and 2100-03-01.
         check(47_540, [47_540, 47_534, 47_513]);
         check(47_541, [47_541, 47_541, 47_541]);
+        // 2000 and 2400 are: 2000-02-29 and 2400-02-29, the last day of four centuries.
+        check(11_016, [11_016, 11_015, 10_988]);
+        check(157_113, [157_113, 157_112, 157_085]);
     }
 }

@@ -164,6 +164,13 @@ impl Story {
         expect.iter().for_each(|image| restored.restore(image).unwrap());
         assert_eq!(images(&restored, self.now_ms), expect, "from a snapshot");
         assert!(restored.totals().eq(self.wallet.totals()), "the books are the same");
+        let stamp = Stamp { now_ms: self.now_ms, sequence: self.sequence };
+        let ask = operation::GetStatement { account: AccountRef::new(ADMIN), after: 0, limit: 1_000 };
+        let ask = Operation::GetStatement(ask);
+        let mut told = [&mut self.wallet, &mut restored]
+            .map(|wallet| wallet.apply(stamp, &ask, &mut Effect::default()).map(|text| format!("{text:?}")));
+        let [expect, found] = &mut told;
+        assert_eq!(found, expect, "the statement is the same");
     }
 }
 

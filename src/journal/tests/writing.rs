@@ -36,16 +36,6 @@ fn a_buffer_that_was_given_back_holds_nothing_of_what_it_held() {
 }
 
 #[test]
-fn a_buffer_that_was_given_back_is_filled_again() {
-    let mut journal = Journal::new(ORIGIN, Point::START);
-    let first = group(&mut journal, 1);
-    let buffer = first.bytes.as_ptr();
-    journal.give_back(first);
-    group(&mut journal, 1);
-    assert_eq!(group(&mut journal, 1).bytes.as_ptr(), buffer);
-}
-
-#[test]
 fn no_write_is_let_in_where_as_much_waits_as_may() {
     let mut journal = Journal::new(ORIGIN, Point::START);
     let append = |journal: &mut Journal, bytes: usize| {

@@ -132,6 +132,7 @@ fn remember_refusals() {
         ],
     );
     table.story.later(999);
+    table.story.wallet.forget_all(table.story.now_ms);
     table.check("bet r a 1", (-2, at(98)));
     table.story.later(1);
     table.check("bet r a 1", (0, at(97)));
@@ -279,6 +280,13 @@ fn a_full_round_refuses_bets_alone() {
     table.check("end r", (0, at(1_500)));
 }
 
+/// The only round there is, begun by a platform that knew rounds by their game.
+#[test]
+fn a_round_is_found_after_its_platform_knows_rounds_without_their_game() {
+    let begun = ("bet r a 1 start scoped", (0, at(999)));
+    tell(Dialect::default(), &[begun, ("end s", (-14, at(999))), ("end r", (0, at(999)))]);
+}
+
 /// A round without a bet has none that was rolled back.
 #[test]
 fn a_strict_platform_pays_every_win_of_a_round_without_bets() {
@@ -289,20 +297,22 @@ fn a_strict_platform_pays_every_win_of_a_round_without_bets() {
 /// Version 0.1.0 did not store of which game and platform a round is: it may be of any.
 #[test]
 fn a_round_of_version_0_1_0_is_found_by_its_game() {
-    let mut table = tell(Dialect::default(), &[("bet r a 1 start", (0, at(999)))]);
-    let story = &mut table.story;
-    let mut wallet = Wallet::to_replay();
-    wallet.configure(0, story.wallet.settings()).unwrap();
-    for mut image in images(&story.wallet, story.now_ms) {
-        for round in &mut image.rounds {
-            (round.game, round.platform) = (String::new(), PlatformKey::NONE.bytes());
-            round.transactions.iter_mut().for_each(|known| known.game = None);
+    for owner in [platform(PLATFORM), PlatformKey::NONE] {
+        let mut table = tell(Dialect::default(), &[("bet r a 1 start", (0, at(999)))]);
+        let story = &mut table.story;
+        let mut wallet = Wallet::to_replay();
+        wallet.configure(0, story.wallet.settings()).unwrap();
+        for mut image in images(&story.wallet, story.now_ms) {
+            for round in &mut image.rounds {
+                (round.game, round.platform) = (String::new(), owner.bytes());
+                round.transactions.iter_mut().for_each(|known| known.game = None);
+            }
+            wallet.restore(&image).unwrap();
         }
-        wallet.restore(&image).unwrap();
+        wallet.open(story.wallet.catalog.clone().unwrap());
+        story.wallet = wallet;
+        table.check("end s scoped", (-14, at(999)));
+        table.check("end r scoped", (0, at(999)));
+        std::mem::forget(table);
     }
-    wallet.open(story.wallet.catalog.clone().unwrap());
-    story.wallet = wallet;
-    table.check("end s scoped", (-14, at(999)));
-    table.check("end r scoped", (0, at(999)));
-    std::mem::forget(table);
 }

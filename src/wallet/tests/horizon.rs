@@ -300,3 +300,32 @@ fn keys_of_one_hash_are_released_one_by_one() {
         assert_eq!(story.wallet.session_keys(), left);
     }
 }
+
+/// What is outside of rounds counts in what a turn takes out of memory.
+#[test]
+fn payments_leave_memory_in_pieces() {
+    let mut story = Story::new(TokenPolicy::SingleUse);
+    for id in ["a", "b", "c", "d", "e"] {
+        story.outcome(&transfer(ADMIN, Direction::In, id, "1"));
+    }
+    story.later(RETENTION_MS);
+    story.wallet.begin_sweep();
+    assert!(story.wallet.tidy(story.now_ms, 4), "there is more");
+    assert!(!story.wallet.tidy(story.now_ms, 10));
+}
+
+/// Limits are all that these accounts have, and their stories are told again from images.
+#[test]
+fn an_account_that_has_but_limits_is_stored_with_them() {
+    let money = |text| Money::parse(text);
+    for limits in [
+        Restrictions { stake: money("1"), ..Restrictions::none() },
+        Restrictions { session_minutes: Some(60), ..Restrictions::none() },
+    ] {
+        let mut story = Story::new(TokenPolicy::SingleUse);
+        story.check(&put("default/new"), &Outcome::AccountPut { created: true });
+        let account = AccountRef::new("default/new");
+        let set = operation::SetLimits { account, limits: Box::new(limits) };
+        assert!(matches!(story.outcome(&set.into()), Outcome::LimitsSet { .. }));
+    }
+}

@@ -289,6 +289,14 @@ fn an_account_is_stored_with_all_that_is_known_of_its_player() {
     assert_eq!(profile.country_code(), "GB");
     let put = operation::PutAccount { account: AccountRef::new(ADMIN), profile: Box::new(profile) };
     story.check(&put.into(), &Outcome::AccountPut { created: false });
+    story.login(ADMIN, KEY);
+    let token = story.token(1);
+    let Outcome::Redeemed(told) = story.outcome(&redeem(PLATFORM, token)) else { panic!() };
+    let extras = told.extras.unwrap();
+    assert_eq!((extras.born, extras.gender), (Date::new(1965, 5, 16), Some(Gender::Female)));
+    let texts = [extras.user_name, extras.display_name, extras.city].map(Option::unwrap);
+    assert_eq!(texts, ["user", "name", "Leeds"]);
+    story.check(&close(ADMIN, KEY), &Outcome::SessionClosed);
     story.check(&status(ADMIN, Status::Frozen), &Outcome::StatusSet(Status::Frozen));
     let mut image = images(&story.wallet, story.now_ms).remove(0);
     assert_eq!(image.outside.len(), 1, "its opening");
@@ -304,6 +312,7 @@ fn an_account_is_stored_with_all_that_is_known_of_its_player() {
         frozen: true,
         cash: 1_000,
         version: 1,
+        serial: 1,
         ..AccountImage::default()
     };
     assert_eq!(image, expect);

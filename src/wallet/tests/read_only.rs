@@ -32,6 +32,7 @@ fn what_would_change_something_is_known_before() {
         ("rollback r z 10 of=a", false),
         ("rollback r z 100 of=a", true),
         ("rollback r q 1 of=other", true),
+        ("rollback r u 1 of=none", false),
         ("void r v 999", false),
         ("void r v 1", true),
         ("end r", true),

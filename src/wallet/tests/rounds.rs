@@ -547,3 +547,53 @@ fn a_round_is_open_until_it_ends() {
     table.check("end r", (0, Some(999)));
     assert_eq!(is_open(&table, "end r"), Some(false));
 }
+
+/// How an operation is told in words: its members in one order, whatever the order of its table.
+#[test]
+fn members_are_told_in_one_order() {
+    for (asked, expect) in [
+        ("bet r a 100 start", "PlayKind Account Round Transaction Amount Game Platform StartsRound"),
+        ("rollback r x 10 of=a", "PlayKind Account Round Transaction Amount Original Game Platform"),
+    ] {
+        let operation = play(asked);
+        let operation = operation.as_deref();
+        let names = operation.members().into_iter().map(|member| {
+            let told = format!("{member:?}");
+            told.split('(').next().unwrap().to_owned()
+        });
+        assert_eq!(names.collect::<Vec<_>>().join(" "), expect, "{asked}");
+    }
+    let kinds = [PlayKind::Bet, PlayKind::Win, PlayKind::Rollback, PlayKind::Void];
+    assert_eq!(kinds.map(PlayKind::name), ["placebet", "awardwinnings", "rollbackbet", "voidbet"]);
+}
+
+/// Winnings whose session nobody has checked yet may be asked about elsewhere; nothing else of a round is.
+#[test]
+fn only_winnings_go_on_to_another_slot() {
+    for (asked, checked, expect) in [
+        ("win r w 1 key=k", false, true),
+        ("win r w 1 key=k", true, false),
+        ("win r w 1 nokey", false, false),
+        ("bet r w 1 key=k", false, false),
+    ] {
+        let Operation::Play(asked_of) = play(asked) else { panic!() };
+        let operation = Operation::Play(Play { session_checked: checked, ..asked_of });
+        assert_eq!(operation.may_go_on(), expect, "{asked} {checked}");
+    }
+}
+
+/// A bet that version 0.1.0 took had a session, also where that is not remembered any more.
+#[test]
+fn a_bet_of_older_rules_had_its_session() {
+    let story = Story::new(TokenPolicy::SingleUse);
+    for (rules, expect) in [(Rules::V1, true), (Rules::V2, false)] {
+        let mut wallet = Wallet::to_replay();
+        wallet.configure(0, story.wallet.settings()).unwrap();
+        images(&story.wallet, story.now_ms).iter().for_each(|image| wallet.restore(image).unwrap());
+        let stamp = Stamp { now_ms: story.now_ms, sequence: story.sequence + 1 };
+        let cash = Amount::from_minor(999).unwrap();
+        let receipt = Receipt { code: 0, cash, version: 2, session_used_ms: 0 };
+        let replayed = wallet.replay(rules, stamp, &play("bet r a 1 start").as_deref(), &receipt);
+        assert_eq!(replayed.is_ok(), expect, "{rules:?}");
+    }
+}

@@ -181,3 +181,50 @@ fn sessions_whose_keys_are_anothers_are_lost() {
     assert_eq!(left.collect::<Vec<_>>(), ["b", "c"]);
     std::mem::forget(story);
 }
+
+/// A renewal is brought to the journal once it has waited, or ahead of a change of its account that depends on it.
+#[test]
+fn renewals_come_to_the_journal_in_time() {
+    let mut story = Story::new(TokenPolicy::SingleUse);
+    let renew = |story: &mut Story, entropy| {
+        story.later(1);
+        let token = story.token(entropy);
+        assert!(matches!(story.outcome(&redeem(PLATFORM, token)), Outcome::Redeemed(_)));
+        story.now_ms
+    };
+    story.login(ADMIN, KEY);
+    let since_ms = renew(&mut story, 1);
+    let due_ms = since_ms + limits::RENEWAL_JOURNALED_MS;
+    for (due_ms, most, expect) in [(due_ms - 1, 1, 0), (due_ms, 0, 0), (due_ms, 1, 1), (due_ms, 1, 0)] {
+        let mut found = Vec::new();
+        story.wallet.journal_renewals(due_ms, most, |operation, receipt| {
+            found.push((operation.map(|text| CompactString::from(*text)), receipt));
+        });
+        assert_eq!(found.len(), expect);
+        story.keep(found);
+    }
+    renew(&mut story, 2);
+    for expect in [1, 0] {
+        let mut found = Vec::new();
+        story.wallet.journal_account_renewals(&AccountRef::new(ADMIN), |operation, receipt| {
+            found.push((operation.map(|text| CompactString::from(*text)), receipt));
+        });
+        assert_eq!(found.len(), expect);
+        story.keep(found);
+    }
+}
+
+/// That a key is free may follow from a record that is not durable yet.
+#[test]
+fn who_gets_a_key_waits_for_what_has_freed_it() {
+    let mut story = Story::new(TokenPolicy::SingleUse);
+    story.login(ADMIN, KEY);
+    story.check(&close(ADMIN, KEY), &Outcome::SessionClosed);
+    let closed = story.sequence;
+    story.login(ADMIN, "another");
+    let stamp = Stamp { now_ms: story.now_ms, sequence: story.sequence + 1 };
+    let mut effect = Effect::default();
+    story.wallet.apply(stamp, &open(YEN, KEY), &mut effect);
+    assert_eq!(effect.seen, closed);
+    std::mem::forget(story);
+}
