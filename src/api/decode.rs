@@ -51,46 +51,23 @@ macro_rules! decoders {
         /// On an operator's call, whose path no platform has.
         pub(super) fn decode<'a>(call: Call, asked: Asked<'_, 'a>) -> Decode<'a> {
             match call {
-                $($(Call::$Call => decoder!($caller $Name $Call asked),)*)*
+                $($(Call::$Call => of_platform!($caller [bodies::$Name::<{ Call::$Call.index() }>::decode(asked)]),)*)*
+            }
+        }
+
+        /// The members of a platform's call besides the envelope.
+        #[cfg(test)]
+        pub(super) fn members_of(call: Call) -> &'static [(&'static str, usize, super::members::Need)] {
+            match call {
+                $($(Call::$Call => of_platform!($caller [bodies::$Name::<{ Call::$Call.index() }>::MEMBERS]),)*)*
             }
         }
     };
 }
 
-/// The members of a platform's call besides the envelope.
-#[cfg(test)]
-pub(super) fn members_of(call: Call) -> &'static [(&'static str, usize, super::members::Need)] {
-    macro_rules! members {
-        (Platform $Name:ident $Call:ident) => {
-            bodies::$Name::<{ Call::$Call.index() }>::MEMBERS
-        };
-        (Operator $Name:ident $Call:ident) => {
-            &[]
-        };
-    }
-    macro_rules! all {
-        ($(
-            ($stored:ident called
-                $(#[$doc:meta])*
-                $Name:ident<$($s:ident)?> $words:tt $class:ident at $slot:ident, $way:ident
-                by { $($Call:ident($label:literal, $caller:ident, $($path:tt)*))* }
-                $($rest:tt)*)
-        )*) => {
-            match call {
-                $($(Call::$Call => members!($caller $Name $Call),)*)*
-            }
-        };
-    }
-    protocol::calls! { all }
-}
-
-macro_rules! decoder {
-    (Platform $Name:ident $Call:ident $asked:ident) => {
-        bodies::$Name::<{ Call::$Call.index() }>::decode($asked)
-    };
-    (Operator $Name:ident $Call:ident $asked:ident) => {
-        unreachable!("a call of the operator's listener")
-    };
+macro_rules! of_platform {
+    (Platform [$($of:tt)*]) => { $($of)* };
+    (Operator [$($of:tt)*]) => { unreachable!("a call of the operator's listener") };
 }
 
 protocol::calls! { decoders }
@@ -101,14 +78,10 @@ trait Enveloped {
     fn timestamp(&self) -> &str;
 }
 
-/// What an operation has that is not read from its body as it stands.
-struct Given<'a> {
+/// What an operation has that is not in its body, or is not kept as it stands there.
+struct Given {
     platform: PlatformKey,
     scope: RoundScope,
-    /// The one of `CurrencyCode`; `None` where ISO 4217 has no such code.
-    currency: Option<Currency>,
-    /// The members that are only recorded.
-    details: Option<Cow<'a, str>>,
     entropy: u128,
     token: Option<TokenId>,
 }
@@ -131,7 +104,7 @@ const SOURCES: [&str; 2] = ["Gameflex", "OperatorWallet"];
 
 impl<'a> Asked<'_, 'a> {
     /// Reads a call's members, and checks the envelope: the form of the body first, then whose key it names.
-    fn read<T: Object<'a> + Enveloped>(&self) -> Result<(T, Given<'a>), Refusal> {
+    fn read<T: Object<'a> + Enveloped>(&self) -> Result<(T, Given), Refusal> {
         let members: T = read(self.body, Unknown::Ignored)?;
         if !forms::is_timestamp(members.timestamp()) {
             return Err(TIMESTAMP.into());
@@ -140,7 +113,7 @@ impl<'a> Asked<'_, 'a> {
             return Err(PLATFORM_KEY.into());
         }
         let (platform, scope) = (self.platform, self.dialect.round_scope);
-        Ok((members, Given { platform, scope, currency: None, details: None, entropy: 0, token: None }))
+        Ok((members, Given { platform, scope, entropy: 0, token: None }))
     }
 }
 
@@ -154,12 +127,19 @@ fn amount(member: &'static str, currency: Option<Currency>, money: Money) -> Res
     })
 }
 
-impl<'a, const CALL: usize> bodies::Balance<'a, CALL> {
-    fn decode(asked: Asked<'_, 'a>) -> Decode<'a> {
-        let (body, given) = asked.read::<Self>()?;
-        Ok(body.operation(given)?)
-    }
+/// Bodies that become their operation as they stand.
+macro_rules! as_they_stand {
+    ($($Name:ident)+) => {$(
+        impl<'a, const CALL: usize> bodies::$Name<'a, CALL> {
+            fn decode(asked: Asked<'_, 'a>) -> Decode<'a> {
+                let (body, given) = asked.read::<Self>()?;
+                Ok(body.operation(given)?)
+            }
+        }
+    )+};
 }
+
+as_they_stand! { Balance Play EndRound }
 
 impl<'a, const CALL: usize> bodies::CreateToken<'a, CALL> {
     fn decode(asked: Asked<'_, 'a>) -> Decode<'a> {
@@ -188,26 +168,9 @@ impl<'a, const CALL: usize> bodies::RedeemToken<'a, CALL> {
     }
 }
 
-impl<'a, const CALL: usize> bodies::Play<'a, CALL> {
-    fn decode(asked: Asked<'_, 'a>) -> Decode<'a> {
-        let (body, mut given) = asked.read::<Self>()?;
-        given.currency = Currency::from_code(&body.currency);
-        Ok(body.operation(given)?)
-    }
-}
-
-impl<'a, const CALL: usize> bodies::EndRound<'a, CALL> {
-    fn decode(asked: Asked<'_, 'a>) -> Decode<'a> {
-        let (body, mut given) = asked.read::<Self>()?;
-        given.currency = Currency::from_code(&body.currency);
-        Ok(body.operation(given)?)
-    }
-}
-
 impl<'a, const CALL: usize> bodies::Credit<'a, CALL> {
     fn decode(asked: Asked<'_, 'a>) -> Decode<'a> {
-        let (body, mut given) = asked.read::<Self>()?;
-        given.currency = Currency::from_code(&body.currency);
+        let (body, given) = asked.read::<Self>()?;
         if body.kind == DEPOSIT_ELSEWHERE {
             return Err("AccountTransactionTypeID 811, a deposit made elsewhere, is not supported.".into());
         }

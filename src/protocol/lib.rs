@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `wallet` | a struct for each operation, the enum of them, their slots, what changes something |
 //! | `journal` | the stored form of the journaled ones |
-//! | `api` | the calls with their names and paths; of the platforms' calls the readers of their bodies, and how a body becomes an operation |
+//! | `api` | the calls with their names and paths; of the platforms' calls also the readers of the bodies, and the operations of them |
 //! | `recovery`, `server` | an operation in words: about damage, and in `explain` |
 //!
 //! An operation is written so:
@@ -32,11 +32,12 @@
 //!   `ends`, `goes_on`, or `may_go_on`, which the operation itself knows.
 //! - `by`: its calls, with their name in the metrics, whose they are, method and path. `with`: further members of the body: those
 //!   of each platform's request (`envelope`, protocol §1), and those that are only recorded ([`recorded!`], [`alert!`]).
-//! - Its members: `field: Type as kind = (JSON; need);`. The kind gives the stored form and the words; a member without JSON
-//!   comes from elsewhere: the path, or an operator's body, whose objects `api/operator.rs` has. The order is that of the stored form: **a stored member that comes, goes or moves is a new format
-//!   of the journal** (docs/contributing.md, A member of a call).
-//! - After them, where there are any: `without`, members that are not stored, with what a record has for them; `checks`, members of the body that are read and
-//!   bounded, and not kept.
+//! - Its members: `field: Type as kind = (JSON; need);`. The kind gives the stored form and the words. A member without JSON
+//!   comes from elsewhere: the path, or an operator's body, whose objects `api/operator.rs` has. The order is that of the stored
+//!   form: **a stored member that comes, goes or moves is a new format of the journal** (docs/contributing.md, Add a member to a
+//!   call).
+//! - After them, where there are any: `without`, members that are not stored, with the value that a record has for them; `checks`,
+//!   members of the body that are read and bounded, and not kept.
 //!
 //! JSON is the member's name, further names after `|`, and the bound of a text in characters after `<=`. The need is `required`,
 //! `optional`, or `blank` (optional, and may be empty), and may be limited to calls: `required in PlaceBet, blank` is optional in

@@ -191,7 +191,7 @@ impl Core {
     }
 
     /// Applies `operation`, and the steps that follow from it as long as they are this shard's. The texts of the outcome are
-    /// those of `operation` and of the wallet ([`Wallet::told`]).
+    /// those of `operation` and of the wallet ([`Wallet::resolve`]).
     ///
     /// # Panics
     /// Where the operation is another shard's: it would be applied to the wrong accounts.
@@ -262,7 +262,7 @@ impl Core {
         }
         *after = effect.seen.max(*after);
         if let Callback(Some(observer)) = observer {
-            observer(now_ms, operation, wallet.told(outcome.clone(), operation));
+            observer(now_ms, operation, wallet.resolve(outcome.clone(), operation));
         }
         outcome
     }

@@ -119,7 +119,7 @@ impl<W: Copy> Shard<W> {
         let operation = operation.as_deref();
         match self.step(now_ms, &operation) {
             Step::Done(Done { outcome, after }) => {
-                let outcome = self.wallet().told(outcome, &operation).map(CompactString::from);
+                let outcome = self.wallet().resolve(outcome, &operation).map(CompactString::from);
                 Step::Done(Done { outcome, after })
             }
             Step::Elsewhere { to, next, after } => Step::Elsewhere { to, next, after },

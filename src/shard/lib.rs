@@ -41,7 +41,7 @@ use wallet::{Millis, Sequence, Wallet};
 #[derive(Debug)]
 #[must_use]
 pub enum Submitted {
-    /// It is done. The texts of the outcome are those of the operation and of the wallet ([`Wallet::told`]).
+    /// It is done. The texts of the outcome are those of the operation and of the wallet ([`Wallet::resolve`]).
     Done(Done),
     /// It is under way; [`Shard::next_reply`] will have the outcome.
     Pending,

@@ -83,7 +83,7 @@ impl Cluster {
         let submitted = self.shards[at].submit(self.now_ms, self.deadline_ms, waiter, &operation);
         let is_done = match submitted {
             Submitted::Done(Done { outcome, after }) => {
-                let outcome = self.shards[at].wallet().told(outcome, &operation).map(CompactString::from);
+                let outcome = self.shards[at].wallet().resolve(outcome, &operation).map(CompactString::from);
                 self.deliver(at, Reply { waiter, done: Done { outcome, after } });
                 true
             }

@@ -2,13 +2,9 @@
 //! moment: what happens at a bound does not depend on how high it is.
 
 #[cfg(not(test))]
-pub(super) use limits::{ACCOUNTS_MAX, OUTSIDE_TRANSACTIONS_MAX, ROUNDS_MAX, TOKENS_MAX};
+pub(super) use limits::{ACCOUNTS_MAX, ROUNDS_MAX};
 
 #[cfg(test)]
 pub(super) const ACCOUNTS_MAX: usize = 1_024;
 #[cfg(test)]
-pub(super) const OUTSIDE_TRANSACTIONS_MAX: usize = 1_000;
-#[cfg(test)]
 pub(super) const ROUNDS_MAX: usize = 16_384;
-#[cfg(test)]
-pub(super) const TOKENS_MAX: usize = 64 * 1_024;

@@ -322,7 +322,7 @@ impl Wallet {
 
     /// The outcome of `operation` with its strings, out of the wallet as the operation has left it: before the next one is
     /// applied.
-    pub fn told<'a>(&'a self, outcome: Outcome<Text>, operation: &'a Operation<&str>) -> Outcome<&'a str> {
+    pub fn resolve<'a>(&'a self, outcome: Outcome<Text>, operation: &'a Operation<&str>) -> Outcome<&'a str> {
         outcome.map(|text| self.text(text, operation))
     }
 

@@ -432,7 +432,7 @@ impl<S> Extras<S> {
     }
 }
 
-/// A string of an outcome, by where it stands; [`Wallet::told`](super::Wallet::told) has it. So an outcome borrows nothing. It
+/// A string of an outcome, by where it stands; [`Wallet::resolve`](super::Wallet::resolve) has it. So an outcome borrows nothing. It
 /// stands there until the wallet is changed again: resolve it before the next operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Text(pub(super) Place);

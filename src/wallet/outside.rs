@@ -2,7 +2,6 @@
 //! which move nothing (protocol §4, §6).
 
 use super::amount::Amount;
-use super::bounds;
 use super::ledger::AccountIndex;
 use super::lines::StatementPlace;
 use super::operation::{Alert, Credit, Transfer};
@@ -91,9 +90,9 @@ impl Wallet {
         }
         let activity = self.accounts.get(index).activity();
         let is_full = activity.is_some_and(|activity| {
-            activity.outside.len() >= bounds::OUTSIDE_TRANSACTIONS_MAX
+            activity.outside.len() >= limits::OUTSIDE_TRANSACTIONS_MAX
                 && activity.outside_remembered(now_ms, self.settings.retention_ms)
-                    >= bounds::OUTSIDE_TRANSACTIONS_MAX
+                    >= limits::OUTSIDE_TRANSACTIONS_MAX
         });
         if is_full { Recalled::Full } else { Recalled::New }
     }

@@ -98,7 +98,7 @@ impl Story {
         let stamp = Stamp { now_ms: self.now_ms, sequence: self.sequence + 1 };
         let mut effect = Effect::default();
         let outcome = self.wallet.apply(stamp, operation, &mut effect);
-        let outcome = self.wallet.told(outcome, operation).map(CompactString::from);
+        let outcome = self.wallet.resolve(outcome, operation).map(CompactString::from);
         if let Some(receipt) = effect.changed {
             assert_eq!(effect.seen, stamp.sequence, "an outcome shows its own change");
             self.keep(vec![(operation.map(|text| CompactString::from(*text)), receipt)]);

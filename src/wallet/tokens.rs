@@ -13,7 +13,6 @@ use slab::Slab;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Millis;
-use super::bounds;
 use super::ledger::AccountIndex;
 use super::platforms::PlatformIndex;
 use coverage::Branch;
@@ -97,7 +96,7 @@ impl Default for Tokens {
     fn default() -> Self {
         Self {
             links: Slab::new(),
-            share: bounds::TOKENS_MAX,
+            share: limits::TOKENS_MAX,
             by_random: HashTable::new(),
             platforms: Vec::new(),
             own: HashTable::new(),
@@ -130,7 +129,7 @@ impl Tokens {
 
     /// So many platforms share the tokens from now on.
     pub(super) fn share_among(&mut self, platforms: usize) {
-        self.share = bounds::TOKENS_MAX / platforms.max(1);
+        self.share = limits::TOKENS_MAX / platforms.max(1);
     }
 
     /// Takes the token in; another one makes way where there are too many. `false` where these bits were drawn before,

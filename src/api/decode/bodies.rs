@@ -68,18 +68,23 @@ macro_rules! member {
         $slot.optional($need, $sentences, $reading)?
     };
 
-    (of platform $body:ident $field:ident $given:ident) => { $given.platform };
-    (of scope $body:ident $field:ident $given:ident) => { $given.scope };
-    (of details $body:ident $field:ident $given:ident) => { $given.details };
-    (of alert_details $body:ident $field:ident $given:ident) => { $given.details.expect("an alert has members") };
-    (of entropy $body:ident $field:ident $given:ident) => { $given.entropy };
-    (of token $body:ident $field:ident $given:ident) => { $given.token.expect("it was parsed") };
-    (of play_kind $body:ident $field:ident $given:ident) => { const { play_kind(Call::ALL[CALL]) } };
-    (of session_checked $body:ident $field:ident $given:ident) => { false };
-    (of currency $body:ident $field:ident $given:ident) => { $given.currency };
-    (of account $body:ident $field:ident $given:ident) => { AccountRef::new($body.$field) };
-    (of amount $body:ident $field:ident $given:ident) => { amount("Amount", $given.currency, $body.$field)? };
-    (of $kind:ident $body:ident $field:ident $given:ident) => { $body.$field };
+    (of platform $body:ident $field:ident $given:ident $currency:ident $details:ident) => { $given.platform };
+    (of scope $body:ident $field:ident $given:ident $currency:ident $details:ident) => { $given.scope };
+    (of details $body:ident $field:ident $given:ident $currency:ident $details:ident) => { $details };
+    (of alert_details $body:ident $field:ident $given:ident $currency:ident $details:ident) => {
+        $details.expect("an alert has members")
+    };
+    (of entropy $body:ident $field:ident $given:ident $currency:ident $details:ident) => { $given.entropy };
+    (of token $body:ident $field:ident $given:ident $currency:ident $details:ident) => { $given.token.expect("it was parsed") };
+    (of play_kind $body:ident $field:ident $given:ident $currency:ident $details:ident) => { const { play_kind(Call::ALL[CALL]) } };
+    (of session_checked $body:ident $field:ident $given:ident $currency:ident $details:ident) => { false };
+    (of currency $body:ident $field:ident $given:ident $currency:ident $details:ident) => { $currency };
+    (of account $body:ident $field:ident $given:ident $currency:ident $details:ident) => { AccountRef::new($body.$field) };
+    (of amount $body:ident $field:ident $given:ident $currency:ident $details:ident) => { amount("Amount", $currency, $body.$field)? };
+    (of $kind:ident $body:ident $field:ident $given:ident $currency:ident $details:ident) => { $body.$field };
+
+    (currency currency $body:ident $field:ident $name:literal) => { Currency::from_code(&$body.$field) };
+    (currency $kind:ident $body:ident $field:ident $name:literal) => { None };
 
     (record text $members:ident $name:literal $of:expr) => { $members.string($name, $of.as_deref()) };
     (record jackpot $members:ident $name:literal $of:expr) => { $members.jackpot($name, $of) };
@@ -263,6 +268,11 @@ macro_rules! body {
 
         #[allow(unused_variables, unused_mut)]
         impl<'de, const CALL: usize> $Name<'de, CALL> {
+            /// The currency that it names; `None` where it names none, or one that ISO 4217 does not have.
+            fn currency_named(&self) -> Option<Currency> {
+                None$($(.or(member!(currency $kind self $field $name)))?)*
+            }
+
             /// Checks the amounts that are only recorded against the request's currency. One that is not known leaves nothing to
             /// be checked, and the wallet refuses it.
             fn check_recorded(&self, currency: Option<Currency>) -> Result<(), Fault> {
@@ -278,12 +288,13 @@ macro_rules! body {
             }
 
             /// The operation, with what is not in the body.
-            pub(super) fn operation(self, mut given: Given<'de>) -> Result<Operation<Cow<'de, str>>, Fault> {
-                self.check_recorded(given.currency)?;
-                given.details = self.record();
+            pub(super) fn operation(self, given: Given) -> Result<Operation<Cow<'de, str>>, Fault> {
+                let currency = self.currency_named();
+                self.check_recorded(currency)?;
+                let details = self.record();
                 Ok(operation::$Name {
-                    $($field: member!(of $kind self $field given),)*
-                    $($($unstored: member!(of $unstored_kind self $unstored given),)*)?
+                    $($field: member!(of $kind self $field given currency details),)*
+                    $($($unstored: member!(of $unstored_kind self $unstored given currency details),)*)?
                 }
                 .into())
             }

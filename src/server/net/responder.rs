@@ -263,7 +263,7 @@ impl Responder {
             // What is durable is known here before every connection was told.
             let after = if after <= shard.durable() { 0 } else { after };
             markers::request_applied(waiter.request, call.index(), after);
-            let outcome = shard.wallet().told(outcome, operation);
+            let outcome = shard.wallet().resolve(outcome, operation);
             self.write_at_once(waiter, expected, &outcome, after, replies);
             return Taken::Answered;
         }

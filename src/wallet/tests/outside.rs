@@ -161,16 +161,16 @@ fn transactions_outside_of_rounds_are_bounded() {
         sequence += 1;
         let stamp = Stamp { now_ms, sequence };
         let outcome = wallet.apply(stamp, operation, &mut Effect::default());
-        wallet.told(outcome, operation).map(CompactString::from)
+        wallet.resolve(outcome, operation).map(CompactString::from)
     };
     ask(START_MS, &put(ADMIN));
     ask(START_MS, &transfer(ADMIN, Direction::In, "0", "0.01"));
     let filled_ms = START_MS + 1;
-    for number in 1..bounds::OUTSIDE_TRANSACTIONS_MAX {
+    for number in 1..limits::OUTSIDE_TRANSACTIONS_MAX {
         let id = number.to_string();
         assert!(matches!(ask(filled_ms, &credit(ADMIN, &id, 1, "GBP")), Outcome::Done { .. }), "{number}");
     }
-    let count = bounds::OUTSIDE_TRANSACTIONS_MAX as i64;
+    let count = limits::OUTSIDE_TRANSACTIONS_MAX as i64;
     let full = [
         (credit(ADMIN, "further", 1, "GBP"), refused_at(ErrorCode::NotCompleted, count, count as u64)),
         (

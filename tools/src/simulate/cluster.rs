@@ -128,7 +128,7 @@ impl Cluster {
         let operation = operation.as_deref();
         let submitted = self.shards[at].submit(now_ms, deadline_ms, waiter, &operation);
         if let Submitted::Done(Done { outcome, after }) = submitted {
-            let answer = self.shards[at].wallet().told(outcome, &operation).map(CompactString::from);
+            let answer = self.shards[at].wallet().resolve(outcome, &operation).map(CompactString::from);
             self.told.push(ShardReply { shard: at, waiter, answer, after });
         }
     }

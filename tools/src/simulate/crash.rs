@@ -252,7 +252,7 @@ fn ask(cores: &mut [Core], now_ms: u64, operation: &Operation<&str>) -> Result<A
     let core = &mut cores[owner];
     match core.step(now_ms, operation) {
         Step::Done(Done { outcome, after }) if after <= core.durable() + 1 => {
-            Ok(core.wallet().told(outcome, operation).map(CompactString::from))
+            Ok(core.wallet().resolve(outcome, operation).map(CompactString::from))
         }
         step => Err(format!("What was recovered is not durable, or not answered: {step:?}.")),
     }
