@@ -4,7 +4,7 @@ use http::Method;
 
 /// Whose call it is, and so how a fault of the server is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Caller {
+pub(super) enum CallerKind {
     /// A game platform: HTTP 200 with an `ErrorCode`.
     Platform,
     /// The operator: an HTTP status.
@@ -41,9 +41,9 @@ macro_rules! calls {
             }
 
             /// Whose call it is.
-            pub(super) const fn caller(self) -> Caller {
+            pub(super) const fn caller(self) -> CallerKind {
                 match self {
-                    $($(Self::$Call => Caller::$caller,)*)*
+                    $($(Self::$Call => CallerKind::$caller,)*)*
                 }
             }
 
@@ -67,7 +67,7 @@ impl Call {
 
     /// The platforms' call at a path.
     pub(super) fn of_platform(path: &str) -> Option<Self> {
-        let mut calls = Self::ALL.into_iter().take_while(|call| call.caller() == Caller::Platform);
+        let mut calls = Self::ALL.into_iter().take_while(|call| call.caller() == CallerKind::Platform);
         calls.find(|call| call.at().1 == path)
     }
 

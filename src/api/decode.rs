@@ -3,7 +3,7 @@
 use alloc::borrow::Cow;
 use alloc::borrow::ToOwned as _;
 
-use super::members::{Fault, Object, Unknown, read};
+use super::members::{BodyFault, Object, Unknown, read};
 use super::{Call, forms};
 use wallet::amount::{Amount, Money};
 use wallet::currency::Currency;
@@ -17,10 +17,10 @@ type Decode<'a> = Result<Operation<Cow<'a, str>>, Refusal>;
 /// What the platform is told in place of an outcome.
 pub(super) struct Refusal {
     pub(super) code: ErrorCode,
-    pub(super) fault: Fault,
+    pub(super) fault: BodyFault,
 }
 
-impl<F: Into<Fault>> From<F> for Refusal {
+impl<F: Into<BodyFault>> From<F> for Refusal {
     /// A body that is not well formed.
     fn from(fault: F) -> Self {
         Self { code: ErrorCode::NotAuthentic, fault: fault.into() }
@@ -28,7 +28,7 @@ impl<F: Into<Fault>> From<F> for Refusal {
 }
 
 /// A request whose credentials are good.
-pub(super) struct Asked<'s, 'a> {
+pub(super) struct PlatformRequest<'s, 'a> {
     pub(super) platform: PlatformKey,
     pub(super) dialect: Dialect,
     pub(super) body: &'a [u8],
@@ -49,7 +49,7 @@ macro_rules! decoders {
         ///
         /// # Panics
         /// On an operator's call, whose path no platform has.
-        pub(super) fn decode<'a>(call: Call, asked: Asked<'_, 'a>) -> Decode<'a> {
+        pub(super) fn decode<'a>(call: Call, asked: PlatformRequest<'_, 'a>) -> Decode<'a> {
             match call {
                 $($(Call::$Call => of_platform!($caller [bodies::$Name::<{ Call::$Call.index() }>::decode(asked)]),)*)*
             }
@@ -93,7 +93,7 @@ const TIMESTAMP: &str = "Timestamp must be a date-time of RFC 3339, with Z or an
 const PLATFORM_KEY: &str = "PlatformKey is not the calling platform's.";
 const NO_TOKEN: Refusal = Refusal {
     code: ErrorCode::SessionNotFound,
-    fault: Fault::Sentence("SessionToken is not a known token."),
+    fault: BodyFault::Sentence("SessionToken is not a known token."),
 };
 
 /// `AccountTransactionTypeID` of a deposit that was made elsewhere, which this wallet does not take.
@@ -102,7 +102,7 @@ const DEPOSIT_ELSEWHERE: &str = "811";
 /// What `Source` of an alert may be.
 const SOURCES: [&str; 2] = ["Gameflex", "OperatorWallet"];
 
-impl<'a> Asked<'_, 'a> {
+impl<'a> PlatformRequest<'_, 'a> {
     /// Reads a call's members, and checks the envelope: the form of the body first, then whose key it names.
     fn read<T: Object<'a> + Enveloped>(&self) -> Result<(T, Given), Refusal> {
         let members: T = read(self.body, Unknown::Ignored)?;
@@ -119,11 +119,11 @@ impl<'a> Asked<'_, 'a> {
 
 /// The amount of `member` in the currency that the request names. One that ISO 4217 does not have is for the wallet to
 /// refuse (-9): nothing can be said of its minor units.
-fn amount(member: &'static str, currency: Option<Currency>, money: Money) -> Result<Amount, Fault> {
+fn amount(member: &'static str, currency: Option<Currency>, money: Money) -> Result<Amount, BodyFault> {
     let Some(currency) = currency else { return Ok(Amount::ZERO) };
     money.in_minor_units(currency).ok_or_else(|| match money.has_decimals_within(currency.minor_digits()) {
-        true => Fault::TooLarge(member, currency),
-        false => Fault::Decimals(member, currency),
+        true => BodyFault::TooLarge(member, currency),
+        false => BodyFault::Decimals(member, currency),
     })
 }
 
@@ -131,7 +131,7 @@ fn amount(member: &'static str, currency: Option<Currency>, money: Money) -> Res
 macro_rules! as_they_stand {
     ($($Name:ident)+) => {$(
         impl<'a, const CALL: usize> bodies::$Name<'a, CALL> {
-            fn decode(asked: Asked<'_, 'a>) -> Decode<'a> {
+            fn decode(asked: PlatformRequest<'_, 'a>) -> Decode<'a> {
                 let (body, given) = asked.read::<Self>()?;
                 Ok(body.operation(given)?)
             }
@@ -142,7 +142,7 @@ macro_rules! as_they_stand {
 as_they_stand! { Balance Play EndRound }
 
 impl<'a, const CALL: usize> bodies::CreateToken<'a, CALL> {
-    fn decode(asked: Asked<'_, 'a>) -> Decode<'a> {
+    fn decode(asked: PlatformRequest<'_, 'a>) -> Decode<'a> {
         let (body, mut given) = asked.read::<Self>()?;
         if asked.dialect.token_policy == TokenPolicy::SingleUse {
             given.entropy = (asked.entropy)();
@@ -153,7 +153,7 @@ impl<'a, const CALL: usize> bodies::CreateToken<'a, CALL> {
 
 impl<'a, const CALL: usize> bodies::RedeemToken<'a, CALL> {
     /// A text that is no token of the policy is an unknown token, not a malformed request (protocol §3).
-    fn decode(asked: Asked<'_, 'a>) -> Decode<'a> {
+    fn decode(asked: PlatformRequest<'_, 'a>) -> Decode<'a> {
         let (body, mut given) = asked.read::<Self>()?;
         match asked.dialect.token_policy {
             TokenPolicy::SingleUse => {
@@ -169,7 +169,7 @@ impl<'a, const CALL: usize> bodies::RedeemToken<'a, CALL> {
 }
 
 impl<'a, const CALL: usize> bodies::Credit<'a, CALL> {
-    fn decode(asked: Asked<'_, 'a>) -> Decode<'a> {
+    fn decode(asked: PlatformRequest<'_, 'a>) -> Decode<'a> {
         let (body, given) = asked.read::<Self>()?;
         if body.kind == DEPOSIT_ELSEWHERE {
             return Err("AccountTransactionTypeID 811, a deposit made elsewhere, is not supported.".into());
@@ -179,7 +179,7 @@ impl<'a, const CALL: usize> bodies::Credit<'a, CALL> {
 }
 
 impl<'a, const CALL: usize> bodies::Alert<'a, CALL> {
-    fn decode(asked: Asked<'_, 'a>) -> Decode<'a> {
+    fn decode(asked: PlatformRequest<'_, 'a>) -> Decode<'a> {
         let (body, given) = asked.read::<Self>()?;
         if !body.source.as_deref().is_some_and(|source| SOURCES.contains(&source)) {
             return Err("Source must be Gameflex or OperatorWallet.".into());

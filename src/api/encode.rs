@@ -6,12 +6,12 @@
 
 mod views;
 
-use super::call::{Call, Caller};
+use super::call::{Call, CallerKind};
 use super::forms::{write_date_of_birth, write_number};
 use super::text::{write_escaped, write_string};
 use alloc::vec::Vec;
 use http::Status;
-use wallet::account::{Date, Gender, Status as AccountStatus};
+use wallet::account::{AccountStatus, Date, Gender};
 use wallet::amount::{Amount, DECIMAL_BYTES_MAX};
 use wallet::currency::Currency;
 use wallet::outcome::{Balance, ErrorCode, Extras, OperatorRefusal, Outcome, Redeemed};
@@ -70,8 +70,8 @@ pub fn encode<S: AsRef<str>>(call: Call, outcome: &Outcome<S>, describe: bool, b
         Outcome::SessionClosed => body.extend_from_slice(b"{}"),
         Outcome::OperatorRefused(refusal) => return refuse_operator(*refusal, body),
         Outcome::Unavailable => match call.caller() {
-            Caller::Platform => encode_refusal(ErrorCode::Unknown, describe.then_some(UNAVAILABLE), body),
-            Caller::Operator => {
+            CallerKind::Platform => encode_refusal(ErrorCode::Unknown, describe.then_some(UNAVAILABLE), body),
+            CallerKind::Operator => {
                 encode_error(Status::Unavailable, Some(OPERATORS_UNAVAILABLE), body);
                 return Status::Unavailable;
             }

@@ -35,7 +35,7 @@ use core::fmt;
 
 pub use call::Call;
 pub use encode::{encode, encode_error, encode_refusal};
-pub use members::Fault;
+pub use members::BodyFault;
 
 use credentials::{Credentials, Secret};
 use http::{Method, Request, Status};
@@ -113,7 +113,7 @@ pub enum Decoded<'a> {
     Operation(Call, Operation<Cow<'a, str>>, Terms),
     /// Refused before it reached the wallet: HTTP 200 with this code and no `Balance` ([`encode_refusal`]); and what is
     /// wrong, where it may be told.
-    Refused(Call, ErrorCode, Option<Fault>),
+    Refused(Call, ErrorCode, Option<BodyFault>),
     /// An answer that speaks of HTTP, or of an operator's fault ([`encode_error`]).
     Http {
         /// The status.
@@ -178,7 +178,8 @@ impl Api {
         };
         let Caller { key: platform, dialect, manners, budget_ms } = self.callers[at];
         let describe = manners.describe_errors;
-        match decode::decode(call, decode::Asked { platform, dialect, body: request.body, entropy }) {
+        match decode::decode(call, decode::PlatformRequest { platform, dialect, body: request.body, entropy })
+        {
             Ok(operation) => {
                 let budget_ms = Some(request.timeout_ms.unwrap_or(budget_ms));
                 Decoded::Operation(call, operation, Terms { describe, budget_ms })
@@ -202,7 +203,7 @@ impl Api {
         if is_401 {
             return Decoded::status(Status::Unauthorized);
         }
-        let fault = Fault::Sentence(Status::Unauthorized.sentence());
+        let fault = BodyFault::Sentence(Status::Unauthorized.sentence());
         let description = all(|manners| manners.describe_errors).then_some(fault);
         Decoded::Refused(call, ErrorCode::NotAuthentic, description)
     }

@@ -37,10 +37,10 @@ use compact_str::CompactString;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use smallvec::SmallVec;
 
-pub use fault::Fault;
+pub use fault::BodyFault;
 pub(super) use json::is_number;
 pub(super) use rows::{bound, member, object};
-use visitors::{Flag, Name, Nested, Number, Text};
+use visitors::{Flag, Name, Nested, Number, TextSeed};
 
 use super::jackpot::Jackpot;
 use wallet::amount::Money;
@@ -108,15 +108,15 @@ pub(super) trait Object<'de>: Sized {
 ///
 /// # Errors
 /// What is wrong with it; one sentence, which names the member at fault where there is one.
-pub(super) fn read<'de, T: Object<'de>>(body: &'de [u8], unknown: Unknown) -> Result<T, Fault> {
+pub(super) fn read<'de, T: Object<'de>>(body: &'de [u8], unknown: Unknown) -> Result<T, BodyFault> {
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     let text = str::from_utf8(body).map_err(|_| NOT_AN_OBJECT)?;
     let mut reading = Reading { text, unknown, is_json: false, fault: NOT_AN_OBJECT, unknown_name: None };
     let mut json = sonic_rs::Deserializer::from_str(text);
     let object = json.deserialize_any(Whole { reading: &mut reading, object: PhantomData });
     let object = object.map_err(|_| match reading.unknown_name {
-        Some(name) => Fault::Unknown(name),
-        None => Fault::Sentence(reading.fault),
+        Some(name) => BodyFault::Unknown(name),
+        None => BodyFault::Sentence(reading.fault),
     })?;
     json.end().map_err(|_| NOT_AN_OBJECT)?;
     Ok(object)
@@ -272,7 +272,7 @@ pub(super) trait Value<'de>: Sized {
 impl<'de> Value<'de> for Cow<'de, str> {
     #[inline]
     fn read<A: MapAccess<'de>>(map: &mut A, _: &mut Reading<'de>) -> Result<Option<Self>, A::Error> {
-        map.next_value_seed(Text)
+        map.next_value_seed(TextSeed)
     }
 
     #[inline]

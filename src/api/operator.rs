@@ -11,12 +11,12 @@ use alloc::vec::Vec;
 
 use compact_str::CompactString;
 
-use super::call::Caller;
+use super::call::CallerKind;
 use super::credentials::Secret;
-use super::members::{Fault, Object, Unknown, fits, object};
+use super::members::{BodyFault, Object, Unknown, fits, object};
 use super::{Call, Decoded, PROBES, Terms, about_the_server, forms, members};
 use http::{Method, Request, Status};
-use wallet::account::{AccountRef, Gender, Profile, Status as AccountStatus};
+use wallet::account::{AccountRef, AccountStatus, Gender, Profile};
 use wallet::amount::Money;
 use wallet::currency::Currency;
 use wallet::operation::{self, Direction, Operation};
@@ -24,10 +24,10 @@ use wallet::restriction::{ByPeriod, Restrictions};
 
 const ACCOUNTS: &str = "/operator/v1/accounts/";
 
-type Decode<'a> = Result<Operation<Cow<'a, str>>, Fault>;
+type Decode<'a> = Result<Operation<Cow<'a, str>>, BodyFault>;
 
 /// A request whose token is good.
-struct Asked<'s, 'a> {
+struct OperatorRequest<'s, 'a> {
     path: Path<'a>,
     query: Option<&'a str>,
     body: &'a [u8],
@@ -66,7 +66,7 @@ pub(super) fn decode<'a>(
     if !token.is_bearer(request.authorization) {
         return Decoded::status(Status::Unauthorized);
     }
-    let asked = Asked { path, query: request.query, body: request.body, entropy };
+    let asked = OperatorRequest { path, query: request.query, body: request.body, entropy };
     let operation = match call {
         Call::GetAccount => get_account(asked),
         Call::PutAccount => put_account(asked),
@@ -129,7 +129,7 @@ impl<'a> Path<'a> {
                 (None, at) => at.unwrap_or("") == tail && at != Some("") && self.key.is_none(),
             }
         };
-        Call::ALL.into_iter().filter(|call| call.caller() == Caller::Operator).filter(is_here)
+        Call::ALL.into_iter().filter(|call| call.caller() == CallerKind::Operator).filter(is_here)
     }
 
     /// The methods at this path, for `Allow`; `None` where there is none.
@@ -255,15 +255,15 @@ object! {
 
 /// Reads a body. A member that the call does not know is refused: a slip of spelling must not take away what it would
 /// have set.
-fn read<'de, T: Object<'de>>(body: &'de [u8]) -> Result<T, Fault> {
+fn read<'de, T: Object<'de>>(body: &'de [u8]) -> Result<T, BodyFault> {
     members::read(body, Unknown::Refused)
 }
 
-fn get_account<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
+fn get_account<'a>(asked: OperatorRequest<'_, 'a>) -> Decode<'a> {
     Ok(Operation::GetAccount(operation::GetAccount { account: asked.path.account()? }))
 }
 
-fn put_account<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
+fn put_account<'a>(asked: OperatorRequest<'_, 'a>) -> Decode<'a> {
     let account = asked.path.account()?;
     let body: AccountBody<'_> = read(asked.body)?;
     let country: [u8; 2] = body.country.as_bytes().try_into().map_err(|_| COUNTRY)?;
@@ -294,7 +294,7 @@ const GENDER: &str = "Gender must be M or F.";
 const CURRENCY: &str = "CurrencyCode is not a currency of ISO 4217.";
 const STATUS: &str = "Status must be active or frozen.";
 
-fn set_status<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
+fn set_status<'a>(asked: OperatorRequest<'_, 'a>) -> Decode<'a> {
     let account = asked.path.account()?;
     let StatusBody { status, .. } = read(asked.body)?;
     let status = match &*status {
@@ -305,7 +305,7 @@ fn set_status<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     Ok(Operation::SetStatus(operation::SetStatus { account, status }))
 }
 
-fn open_session<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
+fn open_session<'a>(asked: OperatorRequest<'_, 'a>) -> Decode<'a> {
     let account = asked.path.account()?;
     let key = if asked.body.is_empty() { None } else { read::<SessionBody<'_>>(asked.body)?.key };
     let key = match key {
@@ -318,21 +318,21 @@ fn open_session<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     Ok(Operation::OpenSession(operation::OpenSession { account, key }))
 }
 
-fn close_session<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
+fn close_session<'a>(asked: OperatorRequest<'_, 'a>) -> Decode<'a> {
     Ok(Operation::CloseSession(operation::CloseSession {
         account: asked.path.account()?,
         key: asked.path.key()?,
     }))
 }
 
-fn transfer<'a>(asked: Asked<'_, 'a>, direction: Direction) -> Decode<'a> {
+fn transfer<'a>(asked: OperatorRequest<'_, 'a>, direction: Direction) -> Decode<'a> {
     let account = asked.path.account()?;
     let TransferBody { transaction, amount, currency, .. } = read(asked.body)?;
     let currency = currency.map(|code| Currency::from_code(&code).ok_or(CURRENCY)).transpose()?;
     Ok(Operation::Transfer(operation::Transfer { account, direction, transaction, amount, currency }))
 }
 
-fn set_limits<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
+fn set_limits<'a>(asked: OperatorRequest<'_, 'a>) -> Decode<'a> {
     let account = asked.path.account()?;
     let LimitsBody { stake, wager, loss, session_minutes, .. } = read(asked.body)?;
     let by_period = |periods: Option<PeriodsBody<'_>>| {
@@ -357,7 +357,7 @@ fn minutes(number: Money) -> Option<u32> {
 
 const SESSION_MINUTES: &str = "SessionMinutes must be a whole number of minutes, from one to a year's.";
 
-fn get_statement<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
+fn get_statement<'a>(asked: OperatorRequest<'_, 'a>) -> Decode<'a> {
     let account = asked.path.account()?;
     let after = parameter(asked.query, "after", AFTER)?;
     let limit = parameter(asked.query, "limit", LIMIT)?.unwrap_or(limits::STATEMENT_LINES as u64);
@@ -368,24 +368,28 @@ fn get_statement<'a>(asked: Asked<'_, 'a>) -> Decode<'a> {
     Ok(Operation::GetStatement(operation::GetStatement { account, after: after.unwrap_or(0), limit }))
 }
 
-const AFTER: Sentences = Sentences {
+const AFTER: ParameterSentences = ParameterSentences {
     wrong: "The query's after must be a whole number, from 0 to 18446744073709551615.",
     repeated: "The query has after twice.",
 };
-const LIMIT: Sentences = Sentences {
+const LIMIT: ParameterSentences = ParameterSentences {
     wrong: "The query's limit must be a whole number, from 1 to 1000.",
     repeated: "The query has limit twice.",
 };
 
 /// What is said of a parameter of a query.
-struct Sentences {
+struct ParameterSentences {
     wrong: &'static str,
     repeated: &'static str,
 }
 
 /// The number that `query` gives to `name`: `name=7`, parted from others by `&`. Others are not looked at, and
 /// neither is what can't be decoded to a name.
-fn parameter(query: Option<&str>, name: &str, sentences: Sentences) -> Result<Option<u64>, &'static str> {
+fn parameter(
+    query: Option<&str>,
+    name: &str,
+    sentences: ParameterSentences,
+) -> Result<Option<u64>, &'static str> {
     let mut found = None;
     for pair in query.unwrap_or_default().split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));

@@ -81,7 +81,7 @@ fn second_platform() -> PlatformKey {
 }
 
 fn taken(call: Call, operation: Operation<&'static str>) -> Decoded<'static> {
-    let budget_ms = (call.caller() == super::call::Caller::Platform).then_some(BUDGET_MS);
+    let budget_ms = (call.caller() == super::call::CallerKind::Platform).then_some(BUDGET_MS);
     let terms = Terms { describe: false, budget_ms };
     Decoded::Operation(call, operation.map(|text| Cow::Borrowed(*text)), terms)
 }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use rkyv::with::{AsString, Map};
 use rkyv::{Archive, Serialize};
 
-use wallet::account::{AccountRef, Gender, Profile, Slot, Status};
+use wallet::account::{AccountRef, AccountStatus, Gender, Profile, Slot};
 use wallet::amount::Money;
 use wallet::currency::Currency;
 use wallet::operation::{self, Direction, Operation, PlayKind};
@@ -57,22 +57,22 @@ pub(super) struct StoredReceipt {
 
 /// A text, as its bytes.
 #[derive(Archive, Serialize)]
-struct Text<'a>(#[rkyv(with = AsString)] &'a str);
+struct StoredText<'a>(#[rkyv(with = AsString)] &'a str);
 
 /// How a member of a kind is stored: its type, how it is written, and how it is read ([`read`]). What is rare and large is boxed,
 /// so that a bet does not take its room.
 macro_rules! form {
-    (type platform) => { Text<'a> };
-    (type account) => { Text<'a> };
-    (type round) => { Text<'a> };
-    (type transaction) => { Text<'a> };
-    (type credit_type) => { Text<'a> };
-    (type game) => { Text<'a> };
-    (type key) => { Text<'a> };
-    (type alert_details) => { Text<'a> };
-    (type optional_key) => { Option<Text<'a>> };
-    (type original) => { Option<Text<'a>> };
-    (type details) => { Option<Text<'a>> };
+    (type platform) => { StoredText<'a> };
+    (type account) => { StoredText<'a> };
+    (type round) => { StoredText<'a> };
+    (type transaction) => { StoredText<'a> };
+    (type credit_type) => { StoredText<'a> };
+    (type game) => { StoredText<'a> };
+    (type key) => { StoredText<'a> };
+    (type alert_details) => { StoredText<'a> };
+    (type optional_key) => { Option<StoredText<'a>> };
+    (type original) => { Option<StoredText<'a>> };
+    (type details) => { Option<StoredText<'a>> };
     (type play_kind) => { u8 };
     (type scope) => { bool };
     (type currency) => { Option<[u8; 3]> };
@@ -86,11 +86,11 @@ macro_rules! form {
     (type limits) => { Box<StoredLimits> };
     (type used_at) => { u64 };
 
-    (write platform $of:expr) => { Text(platform_text(&$of)) };
-    (write account $of:expr) => { Text($of.id()) };
-    (write optional_key $of:expr) => { $of.map(Text) };
-    (write original $of:expr) => { $of.map(Text) };
-    (write details $of:expr) => { $of.map(Text) };
+    (write platform $of:expr) => { StoredText(platform_text(&$of)) };
+    (write account $of:expr) => { StoredText($of.id()) };
+    (write optional_key $of:expr) => { $of.map(StoredText) };
+    (write original $of:expr) => { $of.map(StoredText) };
+    (write details $of:expr) => { $of.map(StoredText) };
     (write play_kind $of:expr) => {
         match $of {
             PlayKind::Bet => 0,
@@ -106,12 +106,12 @@ macro_rules! form {
     (write starts_round $of:expr) => { $of };
     (write ends_round $of:expr) => { $of };
     (write profile $of:expr) => { Box::new(StoredProfile::new(&$of)) };
-    (write status $of:expr) => { $of == Status::Frozen };
+    (write status $of:expr) => { $of == AccountStatus::Frozen };
     (write direction $of:expr) => { $of == Direction::In };
     (write money $of:expr) => { StoredMoney::new($of) };
     (write limits $of:expr) => { Box::new(StoredLimits::new(&$of)) };
     (write used_at $of:expr) => { $of };
-    (write $text:ident $of:expr) => { Text($of) };
+    (write $text:ident $of:expr) => { StoredText($of) };
 
     (read platform $of:expr) => { read::platform(&$of.0)? };
     (read account $of:expr) => { AccountRef::new($of.0.as_str()) };
@@ -125,7 +125,7 @@ macro_rules! form {
     (read starts_round $of:expr) => { *$of };
     (read ends_round $of:expr) => { *$of };
     (read profile $of:expr) => { Box::new($of.read()?) };
-    (read status $of:expr) => { if *$of { Status::Frozen } else { Status::Active } };
+    (read status $of:expr) => { if *$of { AccountStatus::Frozen } else { AccountStatus::Active } };
     (read direction $of:expr) => { if *$of { Direction::In } else { Direction::Out } };
     (read money $of:expr) => { $of.read()? };
     (read limits $of:expr) => { Box::new($of.read()?) };

@@ -35,7 +35,7 @@ mod writer;
 pub use damage::{Damage, Fault};
 pub use entry::Change;
 pub use group::Group;
-pub use mark::{Known, Mark};
+pub use mark::{Mark, ReplayStart};
 pub use replay::{Place, Position, SegmentRange, SegmentSource, Tail, TornTail, replay};
 pub use writer::Journal;
 

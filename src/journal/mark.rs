@@ -202,7 +202,7 @@ pub const fn slot_of(count: u64) -> usize {
 
 /// What is known of a journal before its segments are read.
 #[derive(Clone, Copy, Debug)]
-pub struct Known {
+pub struct ReplayStart {
     /// Where the records that are asked for begin: what a snapshot covers, or [`Point::START`].
     pub from: Point,
     /// The first segment that is not in the snapshot; `None` where that isn't known.
@@ -211,13 +211,13 @@ pub struct Known {
     pub mark: Option<Mark>,
 }
 
-impl From<Point> for Known {
+impl From<Point> for ReplayStart {
     fn from(from: Point) -> Self {
         Self { from, next_segment: None, mark: None }
     }
 }
 
-impl Known {
+impl ReplayStart {
     /// The first segment that is to be there and is not among these `numbers`, which are in order.
     ///
     /// Segments are made in order. So all from the one that the snapshot names up to the last file are to be there, also

@@ -39,7 +39,7 @@ const ZERO_AT: usize = 52;
 
 /// Where in the chain a record stands.
 #[derive(Clone, Copy, Debug)]
-pub struct Link {
+pub struct ChainLink {
     /// Its sequence.
     pub sequence: Sequence,
     /// Its time, milliseconds since 1970.
@@ -51,7 +51,7 @@ pub struct Link {
 /// A record as it was read: whole and unchanged, by its checksum.
 #[derive(Clone, Copy)]
 pub struct Record<'a> {
-    link: Link,
+    link: ChainLink,
     hash: RecordHash,
     bytes: usize,
     stored: Payload<'a>,
@@ -72,7 +72,7 @@ impl<'a> Record<'a> {
     /// bounds on requests don't allow.
     pub fn write(
         out: &mut Vec<u8>,
-        link: Link,
+        link: ChainLink,
         operation: &Operation<&str>,
         receipt: &Receipt,
     ) -> RecordHash {
@@ -85,7 +85,7 @@ impl<'a> Record<'a> {
     }
 
     /// Appends the record of settings, as [`Record::write`] does.
-    pub fn write_settings(out: &mut Vec<u8>, link: Link, settings: &Settings) -> RecordHash {
+    pub fn write_settings(out: &mut Vec<u8>, link: ChainLink, settings: &Settings) -> RecordHash {
         write(out, link, |payload| {
             rkyv::api::high::to_bytes_in::<_, Error>(&Stored::settings(settings), payload).map(drop)
         })
@@ -119,7 +119,7 @@ impl<'a> Record<'a> {
         };
         // What the check of the bytes says is of this program's types, and helps nobody.
         let stored = stored.map_err(|_| "a record's payload is not what this version stores")?;
-        let link = Link {
+        let link = ChainLink {
             sequence: bytes::u64_at(bytes, SEQUENCE_AT),
             now_ms: bytes::u64_at(bytes, NOW_AT),
             previous: RecordHash(bytes::u128_at(bytes, PREVIOUS_AT)),
@@ -134,7 +134,7 @@ impl<'a> Record<'a> {
     }
 
     /// Where in the chain it stands.
-    pub const fn link(&self) -> Link {
+    pub const fn link(&self) -> ChainLink {
         self.link
     }
 
@@ -178,7 +178,7 @@ const fn whole_length(payload_bytes: usize) -> usize {
 /// Appends a record whose payload `serialize` writes.
 fn write(
     out: &mut Vec<u8>,
-    link: Link,
+    link: ChainLink,
     serialize: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>,
 ) -> RecordHash {
     let start = out.len();

@@ -4,7 +4,7 @@ use super::entry::Change;
 use super::reader::{End, Opening, ReadError, Segment};
 use super::record::Record;
 use super::segment::SegmentHeader;
-use super::{Buffer, Damage, Fault, Known, Origin, Point};
+use super::{Buffer, Damage, Fault, Origin, Point, ReplayStart};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -96,7 +96,7 @@ pub struct Tail {
 pub fn replay<R, E>(
     origin: Origin,
     segments: impl IntoIterator<Item = SegmentSource<R>>,
-    known: impl Into<Known>,
+    known: impl Into<ReplayStart>,
     mut each: impl FnMut(Position, Millis, Change<'_>, Receipt) -> Result<(), E>,
 ) -> Result<Tail, ReadError<E>>
 where
@@ -121,7 +121,7 @@ struct Over {
 }
 
 struct Replay {
-    known: Known,
+    known: ReplayStart,
     /// `None` before the first record, or the first header.
     last: Option<Point>,
     now_ms: Millis,
@@ -137,7 +137,7 @@ struct Replay {
 }
 
 impl Replay {
-    const fn new(known: Known) -> Self {
+    const fn new(known: ReplayStart) -> Self {
         Self {
             known,
             last: None,
@@ -274,7 +274,7 @@ impl Replay {
     }
 
     fn finish(mut self, origin: Origin) -> Result<Tail, Damage> {
-        let Known { from, next_segment, .. } = self.known;
+        let ReplayStart { from, next_segment, .. } = self.known;
         let last = self.last.unwrap_or(from);
         self.check_mark(last, origin)?;
         let (number, file) = self.before.unwrap_or_default();

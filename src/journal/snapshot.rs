@@ -37,7 +37,7 @@ use rkyv::{Archive, Serialize};
 
 use super::entry::StoredSettings;
 use super::record::ALIGNMENT;
-use super::{Buffer, Fault, Known, Mark, Origin, Point, RecordHash, bytes, rules_of, versions_of};
+use super::{Buffer, Fault, Mark, Origin, Point, RecordHash, ReplayStart, bytes, rules_of, versions_of};
 use wallet::account::Slot;
 use wallet::image::AccountImage;
 use wallet::settings::Settings;
@@ -161,9 +161,9 @@ impl SnapshotHeader {
 
 impl SnapshotHeader {
     /// What is known of the journal that follows it, with what its `mark` says.
-    pub fn known(&self, mark: Option<Mark>) -> Known {
+    pub fn known(&self, mark: Option<Mark>) -> ReplayStart {
         let next_segment = (self.next_segment > 0).then_some(self.next_segment);
-        Known { from: self.covers, next_segment, mark }
+        ReplayStart { from: self.covers, next_segment, mark }
     }
 }
 

@@ -1,9 +1,9 @@
 use std::convert::Infallible;
 
 use super::reader::ReadError;
-use super::{Buffer, Damage, Group, Journal, Known, Origin, Point, SegmentSource, Tail, replay};
+use super::{Buffer, Damage, Group, Journal, Origin, Point, ReplayStart, SegmentSource, Tail, replay};
 use limits::JOURNAL_BLOCK_BYTES;
-use wallet::account::{AccountRef, Date, Gender, Profile, Status};
+use wallet::account::{AccountRef, AccountStatus, Date, Gender, Profile};
 use wallet::amount::{Amount, Money};
 use wallet::currency::Currency;
 use wallet::operation::{self, Direction, Operation, Play, PlayKind};
@@ -140,8 +140,8 @@ pub(super) fn operations() -> Vec<Operation<&'static str>> {
             account: account(),
             profile: Box::new(Profile::of(*b"DK")),
         }),
-        Operation::SetStatus(operation::SetStatus { account: account(), status: Status::Frozen }),
-        Operation::SetStatus(operation::SetStatus { account: account(), status: Status::Active }),
+        Operation::SetStatus(operation::SetStatus { account: account(), status: AccountStatus::Frozen }),
+        Operation::SetStatus(operation::SetStatus { account: account(), status: AccountStatus::Active }),
         Operation::Transfer(operation::Transfer {
             account: account(),
             direction: Direction::In,
@@ -207,7 +207,7 @@ pub(super) fn read_after(from: Point, segments: &[&[u8]]) -> Result<(Vec<u64>, T
 
 /// As [`read_after`], with the segments' numbers.
 pub(super) fn read_numbered(
-    from: impl Into<Known>,
+    from: impl Into<ReplayStart>,
     segments: &[(u32, &[u8])],
 ) -> Result<(Vec<u64>, Tail), Damage> {
     let sources = segments.iter().map(|(number, bytes)| SegmentSource {

@@ -14,7 +14,7 @@ use rkyv::with::{AsString, Map};
 
 use super::entry::read::{amount, currency, optional, optional_currency, original_of, play_kind};
 use super::entry::{Change, Invalid, StoredLimits, StoredMoney, StoredProfile, StoredReceipt};
-use wallet::account::{AccountRef, Status};
+use wallet::account::{AccountRef, AccountStatus};
 use wallet::operation::{self, Direction, Operation, Play};
 use wallet::outcome::Receipt;
 use wallet::platform::{PlatformKey, RoundScope};
@@ -197,7 +197,7 @@ impl ArchivedEntry<'_> {
             }),
             Self::SetStatus { account, frozen } => Operation::SetStatus(operation::SetStatus {
                 account: AccountRef::new(account),
-                status: if *frozen { Status::Frozen } else { Status::Active },
+                status: if *frozen { AccountStatus::Frozen } else { AccountStatus::Active },
             }),
             Self::Transfer { account, is_deposit, transaction, amount } => {
                 Operation::Transfer(operation::Transfer {

@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::group::{Filling, Group};
-use super::record::{Link, Record};
+use super::record::{ChainLink, Record};
 use super::{Origin, Point};
 use wallet::operation::Operation;
 use wallet::outcome::Receipt;
@@ -55,11 +55,11 @@ impl Journal {
     fn record(
         &mut self,
         now_ms: Millis,
-        write: impl FnOnce(&mut Vec<u8>, Link) -> super::RecordHash,
+        write: impl FnOnce(&mut Vec<u8>, ChainLink) -> super::RecordHash,
     ) -> Sequence {
         let sequence = self.next_sequence();
         let before = self.filling.record_bytes();
-        let hash = write(&mut self.filling.bytes, Link { sequence, now_ms, previous: self.last.hash });
+        let hash = write(&mut self.filling.bytes, ChainLink { sequence, now_ms, previous: self.last.hash });
         self.filling.added(now_ms);
         self.pending_bytes += self.filling.record_bytes() - before;
         self.last = Point { sequence, hash };

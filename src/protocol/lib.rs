@@ -325,7 +325,7 @@ macro_rules! table {
                     /// The account.
                     account: AccountRef<S> as account;
                     /// Its new status.
-                    status: Status as status;
+                    status: AccountStatus as status;
                 })
             (journaled called
                 /// `POST …/{player}/deposits` and `…/withdrawals` (protocol §6).

@@ -28,7 +28,7 @@ pub use reshard::{claim_keys, reshard};
 use journal::reader::ReadError;
 use journal::snapshot::{Sink, SnapshotHeader, SnapshotReader, SnapshotWriter, Source, WriteError};
 use journal::{
-    Buffer, Change, Damage, Fault, Known, Mark, Origin, Point, Position, SegmentSource, Tail, replay,
+    Buffer, Change, Damage, Fault, Mark, Origin, Point, Position, ReplayStart, SegmentSource, Tail, replay,
 };
 
 use wallet::image::AccountImage;
@@ -150,7 +150,7 @@ where
     R: FnOnce(Buffer) -> Result<Buffer, E>,
 {
     let mut wallet = Wallet::to_replay();
-    let (mut known, mut snapshot_ms) = (Known { mark, ..Point::START.into() }, 0);
+    let (mut known, mut snapshot_ms) = (ReplayStart { mark, ..Point::START.into() }, 0);
     if let Some((name, source)) = snapshot {
         let header = restore(&mut wallet, &name, source, origin)?;
         (known, snapshot_ms) = (header.known(mark), header.now_ms);

@@ -27,7 +27,7 @@ pub(super) fn of(operation: &Operation<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wallet::account::{AccountRef, Profile, Status};
+    use wallet::account::{AccountRef, AccountStatus, Profile};
     use wallet::amount::{Amount, Money};
     use wallet::operation::*;
     use wallet::restriction::Restrictions;
@@ -51,7 +51,10 @@ mod tests {
         );
         let profile = Box::new(Profile::of(*b"GB"));
         check(PutAccount { account: account(), profile }, r#"the profile of "default/anna""#);
-        check(SetStatus { account: account(), status: Status::Frozen }, r#"the status of "default/anna""#);
+        check(
+            SetStatus { account: account(), status: AccountStatus::Frozen },
+            r#"the status of "default/anna""#,
+        );
         let limits = Box::new(Restrictions::none());
         check(SetLimits { account: account(), limits }, r#"the limits of "default/anna""#);
         check(Alert { platform, account: account(), details: "{}" }, r#"an alert of "default/anna""#);

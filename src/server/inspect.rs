@@ -25,7 +25,7 @@ use progress::Progress;
 use crate::config::reason;
 use journal::mark::check_together;
 use journal::snapshot::{SnapshotReader, Source};
-use journal::{Buffer, Known, Mark, Origin, Point, SegmentSource};
+use journal::{Buffer, Mark, Origin, Point, ReplayStart, SegmentSource};
 use recovery::{Recovered, SnapshotSource};
 use storage::FileError;
 use storage::generations::missing_segment;
@@ -178,10 +178,10 @@ fn mark(shard: &OpenedShard, origin: Origin) -> Result<Option<Mark>, recovery::E
 }
 
 /// What is known of a shard's journal, where its segments are there.
-fn known(shard: &OpenedShard, origin: Origin) -> Result<Known, recovery::Error<FileError>> {
+fn known(shard: &OpenedShard, origin: Origin) -> Result<ReplayStart, recovery::Error<FileError>> {
     let mark = mark(shard, origin)?;
     let Some((name, source)) = snapshot(shard, None) else {
-        return Ok(Known { mark, ..Point::START.into() });
+        return Ok(ReplayStart { mark, ..Point::START.into() });
     };
     let known = SnapshotReader::header_of(&name, source, origin)?.known(mark);
     match known.missing(&shard.numbers()) {

@@ -15,7 +15,7 @@ use journal::{Journal, Origin, Point};
 use limits::{LANE_BURST, lane_requests_max};
 use metrics::{Memory, Names, Registry};
 use partition::Partition;
-use wallet::account::{AccountRef, KeyHash, Profile, Slot, Status};
+use wallet::account::{AccountRef, AccountStatus, KeyHash, Profile, Slot};
 use wallet::operation::{self, Operation};
 use wallet::outcome::{Balance, ErrorCode, OperatorRefusal, Redeemed, Why};
 use wallet::{Catalog, Currency, Domain, PlatformKey, TokenPolicy};

@@ -16,7 +16,7 @@ use std::rc::Rc;
 use compact_str::CompactString;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
-use wallet::account::{AccountRef, Status};
+use wallet::account::{AccountRef, AccountStatus};
 use wallet::operation::{self, Operation, PlayKind};
 use wallet::token::TokenId;
 use wallet::{Currency, PlatformKey};
@@ -320,7 +320,7 @@ impl Workload {
                 return;
             }
             Operation::SetStatus(operation::SetStatus { status, .. }) => {
-                guess.frozen = *status == Status::Frozen
+                guess.frozen = *status == AccountStatus::Frozen
             }
             Operation::SetLimits(operation::SetLimits { limits, .. }) => {
                 guess.limited = **limits != wallet::restriction::Restrictions::none();

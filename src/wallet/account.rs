@@ -93,7 +93,7 @@ impl<S: AsRef<str>> AccountRef<S> {
 
 /// Whether an account may play.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Status {
+pub enum AccountStatus {
     /// It may.
     #[default]
     Active,

@@ -4,7 +4,7 @@
 //! bet is asked whether its player may play and its game is offered: a round that was begun is settled, whatever
 //! happened since.
 
-use super::account::Status;
+use super::account::AccountStatus;
 use super::amount::Amount;
 use super::ledger::Account;
 use super::operation::{Play, PlayKind};
@@ -53,7 +53,7 @@ impl Wallet {
         if let Some(refusal) = self.judge_session(stamp.now_ms, play, at) {
             return refusal;
         }
-        let frozen = account.status() == Status::Frozen;
+        let frozen = account.status() == AccountStatus::Frozen;
         if frozen && play.kind == PlayKind::Bet {
             return Refuse(ErrorCode::AccountFrozen, because::FROZEN);
         }

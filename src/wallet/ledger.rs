@@ -8,7 +8,7 @@ use compact_str::CompactString;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
-use super::account::{AccountHash, AccountRef, Date, Gender, Profile, Status};
+use super::account::{AccountHash, AccountRef, AccountStatus, Date, Gender, Profile};
 use super::amount::Amount;
 use super::books::{Book, DomainId};
 use super::horizon::is_over;
@@ -45,9 +45,9 @@ pub(super) struct Account {
     hash: AccountHash,
     cash: Amount,
     version: u64,
-    profile: Known,
+    profile: AccountProfile,
     domain: DomainId,
-    status: Status,
+    status: AccountStatus,
     /// The next session's serial.
     serial: u32,
     /// Its last change.
@@ -176,7 +176,7 @@ impl Activity {
 
 /// A [`Profile`] as it is kept: most players have a country and nothing else.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct AccountProfile {
     country: [u8; 2],
     rest: Option<Box<Rest>>,
 }
@@ -190,7 +190,7 @@ struct Rest {
     city: Option<CompactString>,
 }
 
-impl Known {
+impl AccountProfile {
     fn new(profile: &Profile) -> Self {
         let Profile { country, gender, born, user_name, display_name, city } = profile.clone();
         let empty = gender.is_none()
@@ -266,19 +266,19 @@ impl Account {
         self.domain
     }
 
-    pub(super) const fn status(&self) -> Status {
+    pub(super) const fn status(&self) -> AccountStatus {
         self.status
     }
 
-    pub(super) const fn profile(&self) -> &Known {
+    pub(super) const fn profile(&self) -> &AccountProfile {
         &self.profile
     }
 
     pub(super) fn set_profile(&mut self, profile: &Profile) {
-        self.profile = Known::new(profile);
+        self.profile = AccountProfile::new(profile);
     }
 
-    pub(super) const fn set_status(&mut self, status: Status) {
+    pub(super) const fn set_status(&mut self, status: AccountStatus) {
         self.status = status;
     }
 
@@ -443,9 +443,9 @@ impl Accounts {
             hash,
             cash: Amount::ZERO,
             version: 0,
-            profile: Known::new(profile),
+            profile: AccountProfile::new(profile),
             domain,
-            status: Status::Active,
+            status: AccountStatus::Active,
             serial: 0,
             changed: 0,
             activity: None,

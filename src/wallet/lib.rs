@@ -73,7 +73,7 @@ use books::{Books, DomainId};
 use games::Games;
 use ledger::{Account, AccountIndex, Accounts};
 use operation::Operation;
-use outcome::{Balance, Effect, ErrorCode, Outcome, Place, Receipt, Text, Why};
+use outcome::{Balance, Effect, ErrorCode, Outcome, Receipt, Text, TextPlace, Why};
 use platforms::{PlatformIndex, Platforms};
 use rounds::Rounds;
 use session::{Idle, SessionHorizon};
@@ -329,11 +329,11 @@ impl Wallet {
     /// A string of the outcome of `operation`.
     fn text<'a>(&'a self, text: Text, operation: &'a Operation<&str>) -> &'a str {
         let known = match text.0 {
-            Place::Transaction => operation.transaction(),
-            Place::Key => operation.key(),
-            Place::AccountId(index) => Some(self.accounts.get(index).id()),
-            Place::SessionKey(index, at) => Some(&*self.accounts.get(index).sessions[at as usize].key),
-            Place::Profile(index, text) => self.accounts.get(index).profile().text(text),
+            TextPlace::Transaction => operation.transaction(),
+            TextPlace::Key => operation.key(),
+            TextPlace::AccountId(index) => Some(self.accounts.get(index).id()),
+            TextPlace::SessionKey(index, at) => Some(&*self.accounts.get(index).sessions[at as usize].key),
+            TextPlace::Profile(index, text) => self.accounts.get(index).profile().text(text),
         };
         known.expect("an outcome names what is there")
     }

@@ -7,7 +7,7 @@
 //! What follows from the table of operations ([`protocol`]) is here: a struct for each, and the enum of them. Requests and the
 //! steps that follow from them are one enum, since they are routed, sent over a lane and applied alike.
 
-use super::account::{AccountHash, AccountRef, KeyHash, Profile, Slot, Status};
+use super::account::{AccountHash, AccountRef, AccountStatus, KeyHash, Profile, Slot};
 use super::amount::{Amount, Money};
 use super::currency::Currency;
 use super::platform::{PlatformKey, RoundScope};
@@ -99,7 +99,7 @@ pub enum Member<'a> {
     /// The account's new profile.
     Profile(&'a Profile),
     /// The account's new status.
-    Status(Status),
+    Status(AccountStatus),
     /// The account's new limits.
     Limits(&'a Restrictions<Money>),
     /// The last use of a session, milliseconds since 1970.

@@ -14,8 +14,8 @@ use super::operation::{
     ReleaseKey, Released, SetLimits, SetStatus, StartSession, Transfer,
 };
 use super::outcome::{
-    AccountView, AlertView, Effect, LineKind, OperatorRefusal, Outcome, Place, RoundView, SessionView,
-    Statement, StatementLine, Text,
+    AccountView, AlertView, Effect, LineKind, OperatorRefusal, Outcome, RoundView, SessionView, Statement,
+    StatementLine, Text, TextPlace,
 };
 use super::outside::Recalled;
 use super::platforms::PlatformIndex;
@@ -324,7 +324,7 @@ impl Wallet {
         let (again, freed) = self.accounts.get_mut(index).log_in(horizon, key, Idle::Expires);
         self.free(account.hash(), freed);
         self.note(stamp, index, effect);
-        if again { unclaim(Released::Opened) } else { Outcome::SessionOpened { key: Text(Place::Key) } }
+        if again { unclaim(Released::Opened) } else { Outcome::SessionOpened { key: Text(TextPlace::Key) } }
     }
 
     pub(super) fn close_session(
@@ -370,7 +370,7 @@ impl Wallet {
             entry.remove();
         }
         match answer {
-            Released::Opened => Outcome::SessionOpened { key: Text(Place::Key) },
+            Released::Opened => Outcome::SessionOpened { key: Text(TextPlace::Key) },
             Released::Closed => Outcome::SessionClosed,
             Released::NoAccount => Outcome::OperatorRefused(OperatorRefusal::NoAccount),
             Released::Freed => Outcome::OperatorRefused(OperatorRefusal::TryAgain),

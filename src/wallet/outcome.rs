@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use compact_str::CompactString;
 
-use super::account::{Profile, Status};
+use super::account::{AccountStatus, Profile};
 use super::amount::Amount;
 use super::currency::Currency;
 use super::ledger::AccountIndex;
@@ -122,7 +122,7 @@ pub struct AccountView {
     /// The profile.
     pub profile: Profile,
     /// Whether it may play.
-    pub status: Status,
+    pub status: AccountStatus,
     /// Its funds.
     pub balance: Balance,
     /// Its limits.
@@ -323,7 +323,7 @@ pub enum Outcome<S> {
     /// Operator: the account.
     Account(Box<AccountView>),
     /// Operator: the status is set.
-    StatusSet(Status),
+    StatusSet(AccountStatus),
     /// Operator: the deposit or withdrawal is done, now or before; the funds.
     Transferred(Balance),
     /// Operator: these limits hold.
@@ -435,11 +435,11 @@ impl<S> Extras<S> {
 /// A string of an outcome, by where it stands; [`Wallet::resolve`](super::Wallet::resolve) has it. So an outcome borrows nothing. It
 /// stands there until the wallet is changed again: resolve it before the next operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Text(pub(super) Place);
+pub struct Text(pub(super) TextPlace);
 
 /// Where a string of an outcome stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum TextPlace {
     /// It is the id of the operation's own transaction.
     Transaction,
     /// It is the session key of the operation.

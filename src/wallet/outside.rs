@@ -5,7 +5,7 @@ use super::amount::Amount;
 use super::ledger::AccountIndex;
 use super::lines::StatementPlace;
 use super::operation::{Alert, Credit, Transfer};
-use super::outcome::{Effect, ErrorCode, Outcome, Place, Text, Why};
+use super::outcome::{Effect, ErrorCode, Outcome, Text, TextPlace, Why};
 use super::platforms::PlatformIndex;
 use super::rounds::{Kind, Transaction};
 use super::{Millis, Rules, Stamp, Wallet, because, refused};
@@ -51,7 +51,7 @@ impl Wallet {
         };
         let balance = self.balance_of(self.accounts.get(index));
         match refusal {
-            None => Outcome::Done { reference: Text(Place::Transaction), staked: None, balance },
+            None => Outcome::Done { reference: Text(TextPlace::Transaction), staked: None, balance },
             Some((code, why)) => Outcome::Refused { code, why: Why(why), balance: Some(balance) },
         }
     }

@@ -30,7 +30,7 @@ impl PlatformIndex {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Known {
+struct KnownPlatform {
     key: PlatformKey,
     /// Its place among the catalog's platforms, and its dialect; `None` where the catalog has none of this key.
     served: Option<(u8, Dialect)>,
@@ -38,11 +38,11 @@ struct Known {
 
 /// The platforms of a wallet. Nobody is the first of them.
 #[derive(Debug)]
-pub(super) struct Platforms(Vec<Known>);
+pub(super) struct Platforms(Vec<KnownPlatform>);
 
 impl Default for Platforms {
     fn default() -> Self {
-        Self(vec![Known { key: PlatformKey::NONE, served: None }])
+        Self(vec![KnownPlatform { key: PlatformKey::NONE, served: None }])
     }
 }
 
@@ -58,7 +58,7 @@ impl Platforms {
     pub(super) fn meet(&mut self, key: PlatformKey) -> Option<PlatformIndex> {
         self.find(key).or_else(|| {
             let at = u16::try_from(self.0.len()).ok()?;
-            self.0.push(Known { key, served: None });
+            self.0.push(KnownPlatform { key, served: None });
             Some(PlatformIndex(at))
         })
     }

@@ -10,7 +10,7 @@ use super::ladder::{NO_SESSION, Verdict};
 use super::ledger::{Account, AccountIndex};
 use super::lines::StatementPlace;
 use super::operation::{CheckHolder, EndRound, FindHolder, Operation, Play, PlayKind};
-use super::outcome::{Effect, ErrorCode, Outcome, Place, Receipt, Text, Why};
+use super::outcome::{Effect, ErrorCode, Outcome, Receipt, Text, TextPlace, Why};
 use super::platform::RoundScope;
 use super::platforms::PlatformIndex;
 use super::rounds::{Fate, Kind, NO_ORIGINAL, Round, RoundIndex, RoundKey, RoundState, Transaction};
@@ -83,7 +83,7 @@ impl Wallet {
             return Outcome::Refused { code, why: Why(why), balance: Some(balance) };
         }
         let staked = (play.kind == PlayKind::Bet).then_some(play.amount);
-        Outcome::Done { reference: Text(Place::Transaction), staked, balance }
+        Outcome::Done { reference: Text(TextPlace::Transaction), staked, balance }
     }
 
     /// Where a request about a round arrives; or the change that its refusal shows, and the refusal.

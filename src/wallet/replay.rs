@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use compact_str::CompactString;
 
-use super::account::{AccountHash, AccountRef, Date, Gender, KeyHash, Profile, Slot, Status};
+use super::account::{AccountHash, AccountRef, AccountStatus, Date, Gender, KeyHash, Profile, Slot};
 use super::amount::Amount;
 use super::bounds;
 use super::games::GameIndex;
@@ -177,7 +177,7 @@ impl Wallet {
             user_name: text(profile.user_name),
             display_name: text(profile.display_name),
             city: text(profile.city),
-            frozen: account.status() == Status::Frozen,
+            frozen: account.status() == AccountStatus::Frozen,
             cash: account.cash().minor(),
             version: account.version(),
             serial: account.serial(),
@@ -219,7 +219,7 @@ impl Wallet {
         let cash = Amount::from_minor(image.cash).ok_or(BadImage("cash below zero"))?;
         let account = self.accounts.get_mut(index);
         account.restore(self.books.get_mut(domain), cash, image.version, image.serial);
-        account.set_status(if image.frozen { Status::Frozen } else { Status::Active });
+        account.set_status(if image.frozen { AccountStatus::Frozen } else { AccountStatus::Active });
         account.sessions = image.sessions.iter().map(session).collect();
         if image.sums.is_none() {
             return Ok(());

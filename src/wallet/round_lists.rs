@@ -26,12 +26,12 @@ impl Links {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Ends {
+struct RoundListEnds {
     oldest: u32,
     newest: u32,
 }
 
-impl Default for Ends {
+impl Default for RoundListEnds {
     fn default() -> Self {
         Self { oldest: NONE, newest: NONE }
     }
@@ -40,9 +40,9 @@ impl Default for Ends {
 /// The rounds of an account.
 #[derive(Debug, Default)]
 pub(super) struct RoundLists {
-    open: Ends,
+    open: RoundListEnds,
     open_count: u32,
-    others: Ends,
+    others: RoundListEnds,
 }
 
 impl RoundLists {
@@ -51,7 +51,7 @@ impl RoundLists {
         self.open_count as usize
     }
 
-    const fn ends(&mut self, state: RoundState) -> &mut Ends {
+    const fn ends(&mut self, state: RoundState) -> &mut RoundListEnds {
         if matches!(state, RoundState::Open) { &mut self.open } else { &mut self.others }
     }
 }

@@ -1,9 +1,9 @@
 //! What platforms ask of sessions: `balance`, `createtoken`, `redeemtoken` (protocol §3).
 
-use super::account::{AccountRef, KeyHash, Status};
+use super::account::{AccountRef, AccountStatus, KeyHash};
 use super::ledger::{Account, AccountIndex};
 use super::operation::{self, Operation};
-use super::outcome::{Effect, ErrorCode, Outcome, Place, Receipt, Redeemed, Text, Why};
+use super::outcome::{Effect, ErrorCode, Outcome, Receipt, Redeemed, Text, TextPlace, Why};
 use super::session::{Idle, Session};
 use super::token::{TokenId, TokenPolicy};
 use super::tokens::Token;
@@ -45,7 +45,7 @@ impl Wallet {
         };
         let refused_with_balance =
             |code, why| Outcome::Refused { code, why: Why(why), balance: Some(self.balance_of(found)) };
-        if found.status() == Status::Frozen {
+        if found.status() == AccountStatus::Frozen {
             return refused_with_balance(ErrorCode::AccountFrozen, because::FROZEN);
         }
         if !self.offers(game) {
@@ -54,9 +54,10 @@ impl Wallet {
         let session = found.sessions[at].serial;
         let catalog = self.catalog.as_deref().expect("nobody asks while the journal is replayed");
         match self.platforms.dialect(platform).token_policy {
-            TokenPolicy::Wrapped => {
-                Outcome::WrappedToken { key: Text(Place::SessionKey(index, at as u32)), minted_ms: now_ms }
-            }
+            TokenPolicy::Wrapped => Outcome::WrappedToken {
+                key: Text(TextPlace::SessionKey(index, at as u32)),
+                minted_ms: now_ms,
+            },
             TokenPolicy::SingleUse => {
                 let expires_ms = now_ms.saturating_add(catalog.token_life_ms);
                 let slot = account.hash().slot();
@@ -156,7 +157,7 @@ impl Wallet {
         if !account.sessions[at].is_live(now_ms, idle_ms) {
             return Redeeming::Expired;
         }
-        if account.status() == Status::Frozen {
+        if account.status() == AccountStatus::Frozen {
             return Redeeming::Frozen;
         }
         let session = &mut account.sessions[at];
@@ -183,14 +184,14 @@ impl Wallet {
             Redeeming::Expired => refuse(ErrorCode::SessionNotFound, because::EXPIRED),
             Redeeming::Frozen => refuse(ErrorCode::AccountFrozen, because::FROZEN),
             Redeeming::Done => Outcome::Redeemed(Redeemed {
-                account: Text(Place::AccountId(index)),
-                key: Text(Place::SessionKey(index, at as u32)),
+                account: Text(TextPlace::AccountId(index)),
+                key: Text(TextPlace::SessionKey(index, at as u32)),
                 currency: self.books.get(account.domain()).currency(),
                 country: account.profile().country(),
                 extras: account
                     .profile()
                     .extras()
-                    .map(|extras| extras.map(|text| Text(Place::Profile(index, text)))),
+                    .map(|extras| extras.map(|text| Text(TextPlace::Profile(index, text)))),
             }),
         }
     }

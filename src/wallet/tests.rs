@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use super::account::Status;
+use super::account::AccountStatus;
 use super::amount::Money;
 use super::catalog::Domain;
 use super::image::AccountImage;
@@ -243,7 +243,7 @@ fn close<'a>(account: &'a str, key: &'a str) -> Operation<&'a str> {
     Operation::CloseSession(operation::CloseSession { account: AccountRef::new(account), key })
 }
 
-fn status(account: &str, status: Status) -> Operation<&str> {
+fn status(account: &str, status: AccountStatus) -> Operation<&str> {
     Operation::SetStatus(operation::SetStatus { account: AccountRef::new(account), status })
 }
 
@@ -279,7 +279,7 @@ fn balance_rows() {
     story.check(&balance(PLATFORM, YEN, None), &refusal(ErrorCode::AccountNotFound));
     story.check(&balance(STRANGER, YEN, None), &Outcome::Balance(funds("JPY", 1_000, 1)));
     story.check(&balance(STRANGER, ADMIN, None), &refusal(ErrorCode::AccountNotFound));
-    story.check(&status(ADMIN, Status::Frozen), &Outcome::StatusSet(Status::Frozen));
+    story.check(&status(ADMIN, AccountStatus::Frozen), &Outcome::StatusSet(AccountStatus::Frozen));
     story.check(&balance(PLATFORM, ADMIN, None), &Outcome::Balance(funds("GBP", 1_000, 1)));
 }
 
@@ -293,10 +293,10 @@ fn createtoken_rows() {
     story.check(&create(PLATFORM, "default/nobody", GAME, 2), &refusal(ErrorCode::AccountNotFound));
     story.check(&create(STRANGER, ADMIN, GAME, 2), &refusal(ErrorCode::AccountNotFound));
     story.check(&create(PLATFORM, ADMIN, "1", 2), &refusal_with(ErrorCode::GameNotFound));
-    story.check(&status(ADMIN, Status::Frozen), &Outcome::StatusSet(Status::Frozen));
+    story.check(&status(ADMIN, AccountStatus::Frozen), &Outcome::StatusSet(AccountStatus::Frozen));
     story.check(&create(PLATFORM, ADMIN, GAME, 2), &refusal_with(ErrorCode::AccountFrozen));
     story.check(&create(PLATFORM, ADMIN, "1", 2), &refusal_with(ErrorCode::AccountFrozen));
-    story.check(&status(ADMIN, Status::Active), &Outcome::StatusSet(Status::Active));
+    story.check(&status(ADMIN, AccountStatus::Active), &Outcome::StatusSet(AccountStatus::Active));
     story.check(&create(PLATFORM, ADMIN, GAME, 1), &refusal(ErrorCode::Unknown));
     story.later(IDLE_MS);
     story.check(&create(PLATFORM, ADMIN, GAME, 2), &refusal(ErrorCode::AccountNotFound));
@@ -311,9 +311,9 @@ fn a_single_use_token_redeems_once() {
     story.check(&redeem(PLATFORM, TokenId::new(token.slot(), 8)), &refusal(ErrorCode::SessionNotFound));
     story.check(&redeem(PLATFORM, elsewhere), &refusal(ErrorCode::SessionNotFound));
     story.check(&redeem(STRANGER, token), &refusal(ErrorCode::SessionNotFound));
-    story.check(&status(ADMIN, Status::Frozen), &Outcome::StatusSet(Status::Frozen));
+    story.check(&status(ADMIN, AccountStatus::Frozen), &Outcome::StatusSet(AccountStatus::Frozen));
     story.check(&redeem(PLATFORM, token), &refusal_with(ErrorCode::AccountFrozen));
-    story.check(&status(ADMIN, Status::Active), &Outcome::StatusSet(Status::Active));
+    story.check(&status(ADMIN, AccountStatus::Active), &Outcome::StatusSet(AccountStatus::Active));
     // Refusals have changed nothing.
     story.check(&redeem(PLATFORM, token), &redeemed(KEY));
     story.check(&redeem(PLATFORM, token), &refusal(ErrorCode::SessionNotFound));
@@ -394,7 +394,7 @@ fn accounts_of_the_operator() {
     let get = |account| Operation::GetAccount(operation::GetAccount { account: AccountRef::new(account) });
     let no_account = Outcome::OperatorRefused(OperatorRefusal::NoAccount);
     story.check(&get("default/anna"), &no_account);
-    story.check(&status("default/anna", Status::Frozen), &no_account);
+    story.check(&status("default/anna", AccountStatus::Frozen), &no_account);
     let no_domain = Outcome::OperatorRefused(OperatorRefusal::NoDomain);
     story.check(&put("nodomain/anna", &full), &no_domain);
     story.check(&put("anna", &full), &no_domain);
@@ -403,12 +403,12 @@ fn accounts_of_the_operator() {
     story.login("default/anna", "a");
     story.later(IDLE_MS);
     story.login("default/anna", "b");
-    story.check(&status("default/anna", Status::Frozen), &Outcome::StatusSet(Status::Frozen));
+    story.check(&status("default/anna", AccountStatus::Frozen), &Outcome::StatusSet(AccountStatus::Frozen));
     let session = SessionView { key: "b".into(), started_ms: story.now_ms, used_ms: story.now_ms };
     let view = AccountView {
         id: "default/anna".into(),
         profile: full,
-        status: Status::Frozen,
+        status: AccountStatus::Frozen,
         balance: funds("GBP", 0, 0),
         limits: Restrictions::none(),
         sessions: vec![session],

@@ -41,12 +41,12 @@ struct Neighbours {
 
 /// A list's ends.
 #[derive(Clone, Copy, Debug)]
-struct Ends {
+struct TokenListEnds {
     oldest: u32,
     newest: u32,
 }
 
-impl Ends {
+impl TokenListEnds {
     const EMPTY: Self = Self { oldest: NONE, newest: NONE };
 }
 
@@ -60,7 +60,7 @@ enum List {
 }
 
 #[derive(Debug)]
-struct Link {
+struct TokenLink {
     token: Token,
     lists: [Neighbours; 2],
 }
@@ -71,7 +71,7 @@ struct Own {
     account: AccountIndex,
     platform: PlatformIndex,
     count: u8,
-    ends: Ends,
+    ends: TokenListEnds,
 }
 
 const NONE: u32 = u32::MAX;
@@ -83,12 +83,12 @@ const EXPIRED_PER_MINT: usize = 2;
 
 #[derive(Debug)]
 pub(super) struct Tokens {
-    links: Slab<Link>,
+    links: Slab<TokenLink>,
     /// Tokens that a platform may have.
     share: usize,
     by_random: HashTable<u32>,
     /// By the platforms' numbers: how many tokens, and their list.
-    platforms: Vec<(usize, Ends)>,
+    platforms: Vec<(usize, TokenListEnds)>,
     own: HashTable<Own>,
 }
 
@@ -137,7 +137,7 @@ impl Tokens {
     pub(super) fn mint(&mut self, now_ms: Millis, token: Token) -> bool {
         let platform = usize::from(token.platform.number());
         if self.platforms.len() <= platform {
-            self.platforms.resize(platform + 1, (0, Ends::EMPTY));
+            self.platforms.resize(platform + 1, (0, TokenListEnds::EMPTY));
         }
         self.expire_of(platform, now_ms, &mut { EXPIRED_PER_MINT });
         if self.at(token.random).is_some() {
@@ -156,10 +156,11 @@ impl Tokens {
             self.remove(oldest);
         }
         let alone = Neighbours { older: NONE, newer: NONE };
-        let at = self.links.insert(Link { token, lists: [alone; 2] }) as u32;
+        let at = self.links.insert(TokenLink { token, lists: [alone; 2] }) as u32;
         let links = &self.links;
         self.by_random.insert_unique(bucket(token.random), at, |at| bucket(links[*at as usize].token.random));
-        let fresh = || Own { account: token.account, platform: token.platform, count: 0, ends: Ends::EMPTY };
+        let fresh =
+            || Own { account: token.account, platform: token.platform, count: 0, ends: TokenListEnds::EMPTY };
         let entry = self.own.entry(hash, |own| own.is_of(&token), |own| hash_of(own.account, own.platform));
         let own = entry.or_insert_with(fresh).into_mut();
         own.count += 1;
@@ -222,7 +223,7 @@ impl Tokens {
 }
 
 /// Puts an entry to the newest end of a list.
-fn append(links: &mut Slab<Link>, list: List, ends: &mut Ends, at: u32) {
+fn append(links: &mut Slab<TokenLink>, list: List, ends: &mut TokenListEnds, at: u32) {
     links[at as usize].lists[list as usize] = Neighbours { older: ends.newest, newer: NONE };
     match ends.newest {
         NONE => ends.oldest = at,
@@ -232,7 +233,7 @@ fn append(links: &mut Slab<Link>, list: List, ends: &mut Ends, at: u32) {
 }
 
 /// Takes an entry out of a list, wherever it stands.
-fn take_out(links: &mut Slab<Link>, list: List, ends: &mut Ends, at: u32) {
+fn take_out(links: &mut Slab<TokenLink>, list: List, ends: &mut TokenListEnds, at: u32) {
     let Neighbours { older, newer } = links[at as usize].lists[list as usize];
     match older {
         NONE => ends.oldest = newer,

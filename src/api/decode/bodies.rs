@@ -8,7 +8,7 @@ use serde::de::MapAccess;
 use super::{Given, TIMESTAMP_CHARS_MAX, amount};
 use crate::call::Call;
 use crate::jackpot::Jackpot;
-use crate::members::{Fault, MemberSlot, Need, Object, Others, Reading, Sentences, bound};
+use crate::members::{BodyFault, MemberSlot, Need, Object, Others, Reading, Sentences, bound};
 use crate::text::Members;
 use wallet::account::AccountRef;
 use wallet::amount::Money;
@@ -93,7 +93,7 @@ macro_rules! member {
     (check text $name:literal $of:expr, $currency:ident) => {};
     (check jackpot $name:literal $of:expr, $currency:ident) => {
         if !$of.is_none_or(Jackpot::fits) {
-            return Err(Fault::Sentence(concat!($name, " has more than ten decimals, or is too large.")));
+            return Err(BodyFault::Sentence(concat!($name, " has more than ten decimals, or is too large.")));
         }
     };
     (check money $name:literal $of:expr, $currency:ident) => {
@@ -275,7 +275,7 @@ macro_rules! body {
 
             /// Checks the amounts that are only recorded against the request's currency. One that is not known leaves nothing to
             /// be checked, and the wallet refuses it.
-            fn check_recorded(&self, currency: Option<Currency>) -> Result<(), Fault> {
+            fn check_recorded(&self, currency: Option<Currency>) -> Result<(), BodyFault> {
                 $(member!(check $recorded_kind $recorded_name self.$recorded, currency);)*
                 Ok(())
             }
@@ -288,7 +288,7 @@ macro_rules! body {
             }
 
             /// The operation, with what is not in the body.
-            pub(super) fn operation(self, given: Given) -> Result<Operation<Cow<'de, str>>, Fault> {
+            pub(super) fn operation(self, given: Given) -> Result<Operation<Cow<'de, str>>, BodyFault> {
                 let currency = self.currency_named();
                 self.check_recorded(currency)?;
                 let details = self.record();

@@ -10,7 +10,7 @@ use wallet::currency::Currency;
 
 /// What is wrong with a request. Its text is one sentence, which names the member and the rule and holds nothing secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum BodyFault {
     /// This.
     Sentence(&'static str),
     /// The call does not know a member of this name, which was cut where it was long.
@@ -32,7 +32,7 @@ pub(super) fn shortened(name: &str) -> CompactString {
     }
 }
 
-impl Fault {
+impl BodyFault {
     /// The sentence.
     pub fn sentence(&self) -> Cow<'static, str> {
         match self {
@@ -42,13 +42,13 @@ impl Fault {
     }
 }
 
-impl From<&'static str> for Fault {
+impl From<&'static str> for BodyFault {
     fn from(sentence: &'static str) -> Self {
         Self::Sentence(sentence)
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for BodyFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sentence(sentence) => f.write_str(sentence),

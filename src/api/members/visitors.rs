@@ -40,9 +40,9 @@ impl<'de> Visitor<'de> for Name {
 }
 
 /// A known member's value: a string, or null.
-pub(super) struct Text;
+pub(super) struct TextSeed;
 
-impl<'de> DeserializeSeed<'de> for Text {
+impl<'de> DeserializeSeed<'de> for TextSeed {
     type Value = Option<Cow<'de, str>>;
 
     #[inline]
@@ -51,7 +51,7 @@ impl<'de> DeserializeSeed<'de> for Text {
     }
 }
 
-impl<'de> Visitor<'de> for Text {
+impl<'de> Visitor<'de> for TextSeed {
     type Value = Option<Cow<'de, str>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,14 +108,14 @@ impl<'de> Visitor<'de> for Flag {
 fn raw_number() -> &'static str {
     let mut name = "";
     // It always fails, once it has been asked.
-    let _ = RawNumber::deserialize(Asked(&mut name));
+    let _ = RawNumber::deserialize(RawNumberName(&mut name));
     name
 }
 
 /// A deserializer that only hears by which name it is asked.
-struct Asked<'a>(&'a mut &'static str);
+struct RawNumberName<'a>(&'a mut &'static str);
 
-impl<'de> Deserializer<'de> for Asked<'_> {
+impl<'de> Deserializer<'de> for RawNumberName<'_> {
     type Error = serde::de::value::Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {

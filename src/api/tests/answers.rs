@@ -4,7 +4,7 @@ use sonic_rs::{JsonValueTrait as _, Value};
 
 use super::super::{encode, encode_error, encode_refusal};
 use super::*;
-use wallet::account::{Date, Gender, Slot, Status as AccountStatus};
+use wallet::account::{AccountStatus, Date, Gender, Slot};
 use wallet::amount::Amount;
 use wallet::currency::Currency;
 use wallet::outcome::{Balance, ErrorCode, Extras, OperatorRefusal, Outcome, Redeemed, Why};

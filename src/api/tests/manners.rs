@@ -40,7 +40,7 @@ fn check_wrong(platforms: &[Manners], authorization: Option<&[u8]>, expect: &str
     assert_eq!(told, expect, "{platforms:?} {authorization:?}");
 }
 
-fn told(code: ErrorCode, fault: Option<crate::Fault>) -> String {
+fn told(code: ErrorCode, fault: Option<crate::BodyFault>) -> String {
     let mut body = Vec::new();
     encode_refusal(code, fault.as_ref().map(|fault| fault.sentence()).as_deref(), &mut body);
     String::from_utf8(body).unwrap()

@@ -3,9 +3,9 @@
 use compact_str::CompactString;
 
 use super::super::Probe;
-use super::super::call::Caller;
+use super::super::call::CallerKind;
 use super::*;
-use wallet::account::{AccountRef, Date, Gender, Profile, Status as AccountStatus};
+use wallet::account::{AccountRef, AccountStatus, Date, Gender, Profile};
 
 const ACCOUNT: &str = "/operator/v1/accounts/default/admin";
 
@@ -28,7 +28,7 @@ fn get(account: &'static str) -> Decoded<'static> {
 /// Each operator's call is found at its path, and a method that its path lacks is told of those that it has.
 #[test]
 fn each_call_is_at_its_path() {
-    for call in Call::ALL.into_iter().filter(|call| call.caller() == Caller::Operator) {
+    for call in Call::ALL.into_iter().filter(|call| call.caller() == CallerKind::Operator) {
         let (method, tail) = call.at();
         let path = format!("{ACCOUNT}/{}", tail.replace("{key}", "k"));
         let path = path.trim_end_matches('/');

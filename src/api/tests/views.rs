@@ -4,7 +4,7 @@ use compact_str::CompactString;
 
 use super::answers::{balance, check};
 use super::*;
-use wallet::account::{Date, Gender, Profile, Status as AccountStatus};
+use wallet::account::{AccountStatus, Date, Gender, Profile};
 use wallet::amount::Amount;
 use wallet::currency::Currency;
 use wallet::operation::PlayKind;

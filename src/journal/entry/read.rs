@@ -5,7 +5,8 @@ use rkyv::string::ArchivedString;
 
 use super::{
     ArchivedEntry, ArchivedStored, ArchivedStoredCalendar, ArchivedStoredLimits, ArchivedStoredMoney,
-    ArchivedStoredProfile, ArchivedStoredReceipt, ArchivedStoredSettings, ArchivedText, Change, Invalid,
+    ArchivedStoredProfile, ArchivedStoredReceipt, ArchivedStoredSettings, ArchivedStoredText, Change,
+    Invalid,
 };
 use wallet::account::{Date, Gender, Profile};
 use wallet::amount::{Amount, Money};
@@ -157,7 +158,7 @@ pub(super) fn platform(key: &ArchivedString) -> Result<PlatformKey, Invalid> {
 }
 
 /// A text that may be absent.
-pub(super) fn text<'a>(text: &'a ArchivedOption<ArchivedText<'_>>) -> Option<&'a str> {
+pub(super) fn text<'a>(text: &'a ArchivedOption<ArchivedStoredText<'_>>) -> Option<&'a str> {
     text.as_ref().map(|text| text.0.as_str())
 }
 

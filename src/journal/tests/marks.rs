@@ -1,6 +1,6 @@
 use super::{BLOCK, ORIGIN, group, read_numbered, segment};
 use crate::mark::{MARK_BYTES, Start, check_together, has_lost_a_slot, slot_of};
-use crate::{Fault, Journal, Known, Mark, Origin, Point, RecordHash};
+use crate::{Fault, Journal, Mark, Origin, Point, RecordHash, ReplayStart};
 use limits::JOURNAL_WRITE_BYTES_MAX;
 
 const POINT: Point = Point { sequence: 99, hash: RecordHash::from_bits(u128::MAX / 3) };
@@ -105,7 +105,7 @@ fn a_mark_of_another_journal_is_refused() {
 fn segments_that_have_to_be_there() {
     #[track_caller]
     fn check(next_segment: u32, mark: Mark, numbers: &[u32], expect: Option<u32>) {
-        let known = Known { from: POINT, next_segment: Some(next_segment), mark: Some(mark) };
+        let known = ReplayStart { from: POINT, next_segment: Some(next_segment), mark: Some(mark) };
         assert_eq!(known.missing(numbers), expect, "{numbers:?}");
     }
     check(3, SERVING, &[3, 4, 5], None);
@@ -143,7 +143,7 @@ fn a_journal_reaches_its_mark() {
     let ([first, second], [whole, torn, without]) = two();
     let check = |last: Point, stopped: Option<u32>, bytes: &[u8], expect: Option<&str>| {
         let mark = Mark { origin: ORIGIN, last, segment: 1, stopped, start: START };
-        let known = Known { from: Point::START, next_segment: Some(1), mark: Some(mark) };
+        let known = ReplayStart { from: Point::START, next_segment: Some(1), mark: Some(mark) };
         let read = read_numbered(known, &[(1, bytes)]).map(|(_, tail)| tail.last.sequence);
         match (read, expect) {
             (Ok(_), None) => {}
@@ -172,17 +172,17 @@ fn a_journal_reaches_its_mark() {
 fn a_journal_that_misses_its_mark_ends_where_its_groups_do() {
     let ([_, second], [.., without]) = two();
     let mark = Mark { origin: ORIGIN, last: second, segment: 1, stopped: None, start: START };
-    let known = Known { from: Point::START, next_segment: Some(1), mark: Some(mark) };
+    let known = ReplayStart { from: Point::START, next_segment: Some(1), mark: Some(mark) };
     let damage = read_numbered(known, &[(1, &without), (2, &[0; 4 * BLOCK])]).unwrap_err().to_string();
     assert!(damage.starts_with("segment 1, byte 8192: ") && damage.contains("(zeros follow)"), "{damage}");
 }
 
 #[test]
 fn numbers_of_segments_are_not_used_again() {
-    let known = Known { from: POINT, next_segment: Some(5), mark: Some(SERVING) };
+    let known = ReplayStart { from: POINT, next_segment: Some(5), mark: Some(SERVING) };
     let (_, tail) = read_numbered(known, &[]).unwrap();
     assert_eq!((tail.last, tail.next.segment, tail.next.offset), (POINT, 5, 0));
-    let other = Known { from: Point { hash: RecordHash::START, ..POINT }, ..known };
+    let other = ReplayStart { from: Point { hash: RecordHash::START, ..POINT }, ..known };
     assert_eq!(read_numbered(other, &[]).unwrap_err().fault, Fault::Unmarked { at: 99 });
 }
 

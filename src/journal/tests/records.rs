@@ -1,12 +1,13 @@
 use super::{ORIGIN, aligned, bet, operations, receipt, settings};
-use crate::record::{HEAD_BYTES, Link, PAYLOAD_BYTES_AT, Record};
+use crate::record::{ChainLink, HEAD_BYTES, PAYLOAD_BYTES_AT, Record};
 use crate::{Change, Journal, Point, RecordHash, bytes};
 use wallet::Rules;
 use wallet::account::{AccountRef, Gender, Profile};
 use wallet::operation::{self, Operation, Play, PlayKind, PutAccount};
 use wallet::settings::DomainSettings;
 
-const LINK: Link = Link { sequence: 42, now_ms: 1 << 41, previous: RecordHash::from_bits(7 << 100) };
+const LINK: ChainLink =
+    ChainLink { sequence: 42, now_ms: 1 << 41, previous: RecordHash::from_bits(7 << 100) };
 
 #[track_caller]
 fn check_read(written: &[u8], expect: &Change<'_>) {
@@ -78,7 +79,7 @@ fn what_changes_nothing_is_not_written() {
 #[test]
 fn a_hash_is_over_all_that_came_before() {
     let hash_of = |previous, transaction: &str| {
-        Record::write(&mut Vec::new(), Link { previous, ..LINK }, &bet(transaction), &receipt())
+        Record::write(&mut Vec::new(), ChainLink { previous, ..LINK }, &bet(transaction), &receipt())
     };
     let first = hash_of(RecordHash::START, "a");
     assert_eq!(first, hash_of(RecordHash::START, "a"));

@@ -11,7 +11,7 @@ use super::{Error, known, open, origin, segments, snapshot, was_changed, words};
 use crate::config::ExplainOptions;
 use journal::reader::ReadError;
 use journal::snapshot::{SnapshotHeader, SnapshotReader};
-use journal::{Change, Known, Origin, Point, Position, SegmentSource, replay};
+use journal::{Change, Origin, Point, Position, ReplayStart, SegmentSource, replay};
 use partition::Partition;
 use recovery::again;
 use storage::FileError;
@@ -130,7 +130,12 @@ struct Story<'a, W> {
 
 impl<W: Write> Story<'_, W> {
     /// Tells of the account as the snapshot has it, and returns where the records go on.
-    fn begin(&mut self, shard: &OpenedShard, origin: Origin, progress: &Progress) -> Result<Known, Error> {
+    fn begin(
+        &mut self,
+        shard: &OpenedShard,
+        origin: Origin,
+        progress: &Progress,
+    ) -> Result<ReplayStart, Error> {
         let account = words::plain(self.account.id());
         let found = self.in_snapshot(shard, origin, progress)?;
         if self.args.transaction.is_none() {
@@ -220,7 +225,7 @@ impl<W: Write> Story<'_, W> {
         &mut self,
         shard: &OpenedShard,
         origin: Origin,
-        from: Known,
+        from: ReplayStart,
         progress: &Progress,
     ) -> Result<(), Error> {
         let segments = segments(shard, progress).map(|SegmentSource { number, name, read }| SegmentSource {

@@ -38,8 +38,8 @@ pub fn export(args: &ExportOptions, out: &mut impl Write) -> Result<(), Error> {
     let bytes = opened.shards.iter().map(OpenedShard::bytes).sum();
     let progress = Progress::of(bytes, !std::io::stdout().is_terminal());
     let mut lines = match args.format {
-        ExportFormat::Jsonl => Lines::Json(out),
-        ExportFormat::Csv => Lines::Csv(Box::new(csv::Writer::from_writer(out))),
+        ExportFormat::Jsonl => ExportWriter::Json(out),
+        ExportFormat::Csv => ExportWriter::Csv(Box::new(csv::Writer::from_writer(out))),
     };
     lines.begin()?;
     for (id, shard) in opened.shards.iter().enumerate() {
@@ -49,7 +49,7 @@ pub fn export(args: &ExportOptions, out: &mut impl Write) -> Result<(), Error> {
     lines.finish()
 }
 
-fn shard_lines(wallet: &Wallet, now_ms: Millis, lines: &mut Lines<impl Write>) -> Result<(), Error> {
+fn shard_lines(wallet: &Wallet, now_ms: Millis, lines: &mut ExportWriter<impl Write>) -> Result<(), Error> {
     for (_, places) in wallet.by_slot() {
         let mut accounts: Vec<AccountImage> = wallet.images(now_ms, &places).collect();
         accounts.sort_unstable_by(|a, b| a.id.cmp(&b.id));
@@ -110,12 +110,12 @@ fn account_lines<'a>(image: &'a AccountImage, currency: Currency) -> Vec<ExportL
 }
 
 /// The lines in one of the forms.
-enum Lines<'a, W: Write> {
+enum ExportWriter<'a, W: Write> {
     Json(&'a mut W),
     Csv(Box<csv::Writer<&'a mut W>>),
 }
 
-impl<W: Write> Lines<'_, W> {
+impl<W: Write> ExportWriter<'_, W> {
     fn begin(&mut self) -> Result<(), Error> {
         match self {
             Self::Json(_) => Ok(()),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use wallet::account::{Gender, Profile, Status};
+use wallet::account::{AccountStatus, Gender, Profile};
 use wallet::amount::Money;
 use wallet::image::AccountImage;
 use wallet::operation::{Direction, Member, Operation};
@@ -122,10 +122,10 @@ fn profile_words(profile: &Profile) -> String {
     text
 }
 
-const fn status_words(status: Status) -> &'static str {
+const fn status_words(status: AccountStatus) -> &'static str {
     match status {
-        Status::Active => "active",
-        Status::Frozen => "frozen",
+        AccountStatus::Active => "active",
+        AccountStatus::Frozen => "frozen",
     }
 }
 

@@ -12,7 +12,7 @@ use super::replies::{Expected, Form, Replies};
 use super::stages::{Stage, Stages};
 use super::undurable::{self, Undurable};
 use super::{Waiter, markers};
-use api::{Api, Call, Decoded, Fault, Probe, Terms};
+use api::{Api, BodyFault, Call, Decoded, Probe, Terms};
 use clock::Now;
 use http::{ContentType, DateHeader, Request, Response, Status};
 use metrics::{Memory, Registry, ShardMetrics};
@@ -349,14 +349,14 @@ impl Responder {
         &mut self,
         call: Call,
         code: ErrorCode,
-        fault: Option<&Fault>,
+        fault: Option<&BodyFault>,
         form: Form,
         replies: &mut Replies,
     ) {
         self.tally[call.index()] += 1;
         self.metrics.answered(call.index(), column_of_code(code));
         self.body.clear();
-        api::encode_refusal(code, fault.map(Fault::sentence).as_deref(), &mut self.body);
+        api::encode_refusal(code, fault.map(BodyFault::sentence).as_deref(), &mut self.body);
         let Form { persistence, omit_body } = form;
         let response = Response { persistence, omit_body, ..Response::json(Status::Ok, &self.body) };
         http::write_response(replies.next(0, &mut self.pool), &self.date, &response);

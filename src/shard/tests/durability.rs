@@ -15,7 +15,8 @@ fn nothing_leaves_a_shard_that_it_may_yet_lose() {
     cluster.check(0, &open(&id, &key), &opened(&key));
     cluster.disk = false;
 
-    let frozen = Operation::SetStatus(operation::SetStatus { account: account(&id), status: Status::Frozen });
+    let frozen =
+        Operation::SetStatus(operation::SetStatus { account: account(&id), status: AccountStatus::Frozen });
     let (far, _) = cluster.submit(0, &frozen);
     let (read, _) = cluster.submit(0, &balance(&id));
     let (untouched, _) = cluster.submit(0, &balance(&other));
@@ -38,7 +39,7 @@ fn nothing_leaves_a_shard_that_it_may_yet_lose() {
     assert!(cluster.shards[1].take_group().is_none());
     cluster.shards[1].on_durable(group);
     cluster.settle();
-    assert_eq!(cluster.replies.get(&(0, far)), Some(&Outcome::StatusSet(Status::Frozen)));
+    assert_eq!(cluster.replies.get(&(0, far)), Some(&Outcome::StatusSet(AccountStatus::Frozen)));
     assert_eq!(cluster.replies.get(&(0, read)), Some(&empty_balance()));
     assert_eq!(cluster.replies.get(&(1, logout)), Some(&Outcome::SessionClosed));
     assert_eq!(cluster.session_keys(), 0);
@@ -55,7 +56,7 @@ fn an_older_change_does_not_wait_for_a_newer_one() {
     }
     cluster.disk = false;
     let freeze = |id: &str| {
-        Operation::SetStatus(operation::SetStatus { account: account(id), status: Status::Frozen })
+        Operation::SetStatus(operation::SetStatus { account: account(id), status: AccountStatus::Frozen })
     };
     // The first change is under way to the disk when the second comes, and the first is read after that.
     let changed = cluster.submit(0, &freeze(&first)).0;

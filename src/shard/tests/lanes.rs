@@ -109,13 +109,15 @@ fn every_connection_has_its_first_request_under_way() {
 /// A request that its owner comes to too late is refused there, and has changed nothing.
 #[test]
 fn a_request_that_is_late_in_its_lane_is_refused() {
-    for (late_ms, status) in [(0, Status::Frozen), (1, Status::Active)] {
+    for (late_ms, status) in [(0, AccountStatus::Frozen), (1, AccountStatus::Active)] {
         let mut cluster = Cluster::new(2);
         let id = cluster.account(1, 0);
         cluster.check(1, &put(&id), &CREATED);
         cluster.deadline_ms = cluster.now_ms;
-        let freeze =
-            Operation::SetStatus(operation::SetStatus { account: account(&id), status: Status::Frozen });
+        let freeze = Operation::SetStatus(operation::SetStatus {
+            account: account(&id),
+            status: AccountStatus::Frozen,
+        });
         let (waiter, submitted) = cluster.submit(0, &freeze);
         assert!(!submitted);
         cluster.now_ms += late_ms;

@@ -34,7 +34,7 @@ proptest! {
             match event {
                 Event::Submit { at, kind, id, key } => {
                     let (id, key) = (&ids[id], &keys[key]);
-                    let frozen = Operation::SetStatus(operation::SetStatus { account: account(id), status: Status::Frozen });
+                    let frozen = Operation::SetStatus(operation::SetStatus { account: account(id), status: AccountStatus::Frozen });
                     let operations = [put(id), open(id, key), close(id, key), redeem(key), balance(id), frozen];
                     let _ = cluster.submit(at, &operations[kind]);
                 }

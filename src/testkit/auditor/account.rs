@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use compact_str::CompactString;
-use wallet::account::{Profile, Status};
+use wallet::account::{AccountStatus, Profile};
 use wallet::amount::{Amount, Money};
 use wallet::operation::{self, Operation, PlayKind};
 use wallet::outcome::{AlertView, Balance, ErrorCode, LineKind, OperatorRefusal, Outcome};
@@ -127,7 +127,7 @@ pub(super) struct Account {
     pub(super) id: String,
     pub(super) currency: Currency,
     pub(super) profile: Profile,
-    pub(super) status: Status,
+    pub(super) status: AccountStatus,
     pub(super) cash: i128,
     pub(super) version: u64,
     pub(super) limits: Restrictions<Amount>,
@@ -301,7 +301,7 @@ fn put(state: &mut Option<Account>, ask: &Ask<'_>, id: &str, profile: &Profile) 
         id: id.to_owned(),
         currency: brand.currency,
         profile: profile.clone(),
-        status: Status::Active,
+        status: AccountStatus::Active,
         cash: 0,
         version: 0,
         limits: Restrictions::none(),

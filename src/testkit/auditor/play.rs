@@ -1,7 +1,7 @@
 //! Game rounds (protocol §4), each call climbing its ladder in the order of protocol §1.
 
 use compact_str::CompactString;
-use wallet::account::Status;
+use wallet::account::AccountStatus;
 use wallet::operation::{Play, PlayKind};
 use wallet::outcome::{ErrorCode, Outcome};
 use wallet::{Currency, PlatformKey};
@@ -32,7 +32,7 @@ impl Account {
         }
         // Whatever happened to the player or the game since, a round that was begun is settled.
         let bet = play.kind == PlayKind::Bet;
-        if self.status == Status::Frozen && bet {
+        if self.status == AccountStatus::Frozen && bet {
             return self.refuse(ErrorCode::AccountFrozen);
         }
         if play.currency != Some(self.currency) {

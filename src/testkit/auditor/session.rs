@@ -1,6 +1,6 @@
 //! Sessions and their tokens (protocol §3, §6).
 
-use wallet::account::{AccountHash, Status};
+use wallet::account::{AccountHash, AccountStatus};
 use wallet::outcome::{ErrorCode, Extras, OperatorRefusal, Outcome, Redeemed};
 use wallet::token::TokenId;
 use wallet::{PlatformKey, TokenPolicy};
@@ -120,7 +120,7 @@ impl Account {
         let Some(newest) = newest else {
             return refused(ErrorCode::AccountNotFound);
         };
-        if self.status == Status::Frozen {
+        if self.status == AccountStatus::Frozen {
             return self.refuse(ErrorCode::AccountFrozen);
         }
         if !ask.rules.games.contains(game) {
@@ -186,7 +186,7 @@ impl Account {
         if !self.sessions[at].is_live(ask.now_ms, ask.rules) {
             return self.refuse(ErrorCode::SessionNotFound);
         }
-        if self.status == Status::Frozen {
+        if self.status == AccountStatus::Frozen {
             return self.refuse(ErrorCode::AccountFrozen);
         }
         self.sessions[at].renew(ask.now_ms);

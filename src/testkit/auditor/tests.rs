@@ -12,7 +12,7 @@ mod rounds;
 mod sessions;
 mod settlement;
 
-use wallet::account::{AccountRef, Profile, Status};
+use wallet::account::{AccountRef, AccountStatus, Profile};
 use wallet::amount::{Amount, Money};
 use wallet::operation::{self, Direction, Play};
 use wallet::outcome::Balance;
@@ -133,7 +133,7 @@ impl Story {
     }
 
     #[track_caller]
-    fn set_status(&mut self, status: Status) {
+    fn set_status(&mut self, status: AccountStatus) {
         self.check(
             Operation::SetStatus(operation::SetStatus { account: at(ANNA), status }),
             Outcome::StatusSet(status),

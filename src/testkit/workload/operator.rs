@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use compact_str::CompactString;
-use wallet::account::{AccountRef, Date, Gender, Profile, Status};
+use wallet::account::{AccountRef, AccountStatus, Date, Gender, Profile};
 use wallet::amount::{Amount, Money};
 use wallet::operation::{self, Direction, Operation};
 use wallet::restriction::{ByPeriod, Restrictions};
@@ -79,7 +79,7 @@ impl Workload {
 
     pub(super) fn set_status(&mut self, who: usize) -> Operation<CompactString> {
         let freeze = !self.guesses[who].frozen && self.chance.percent(40);
-        let status = if freeze { Status::Frozen } else { Status::Active };
+        let status = if freeze { AccountStatus::Frozen } else { AccountStatus::Active };
         Operation::SetStatus(operation::SetStatus { account: self.account(who), status })
     }
 

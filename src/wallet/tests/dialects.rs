@@ -237,7 +237,7 @@ fn settlement_is_never_refused() {
         Dialect::default(),
         &[("bet r a 100 start", (0, at(900))), ("bet r b 100", (0, at(800))), ("bet r c 100", (0, at(700)))],
     );
-    table.story.check(&status(ADMIN, Status::Frozen), &Outcome::StatusSet(Status::Frozen));
+    table.story.check(&status(ADMIN, AccountStatus::Frozen), &Outcome::StatusSet(AccountStatus::Frozen));
     for (asked, expect) in [
         ("bet r d 100 game=404", (-4, at(700))),
         ("rollback r x 100 of=a game=404", (0, at(800))),
@@ -248,7 +248,7 @@ fn settlement_is_never_refused() {
     ] {
         table.check(asked, expect);
     }
-    table.story.check(&status(ADMIN, Status::Active), &Outcome::StatusSet(Status::Active));
+    table.story.check(&status(ADMIN, AccountStatus::Active), &Outcome::StatusSet(AccountStatus::Active));
     table.check("bet r late 100", (-7, at(905)));
     table.check("bet r e 1 game=404", (-15, at(905)));
 }

@@ -297,7 +297,7 @@ fn an_account_is_stored_with_all_that_is_known_of_its_player() {
     let texts = [extras.user_name, extras.display_name, extras.city].map(Option::unwrap);
     assert_eq!(texts, ["user", "name", "Leeds"]);
     story.check(&close(ADMIN, KEY), &Outcome::SessionClosed);
-    story.check(&status(ADMIN, Status::Frozen), &Outcome::StatusSet(Status::Frozen));
+    story.check(&status(ADMIN, AccountStatus::Frozen), &Outcome::StatusSet(AccountStatus::Frozen));
     let mut image = images(&story.wallet, story.now_ms).remove(0);
     assert_eq!(image.outside.len(), 1, "its opening");
     (image.outside, image.sums, image.number) = (Vec::new(), None, 0);

@@ -35,7 +35,7 @@ fn credits() {
     story.check(&credit(YEN, "b", 1, "JPY"), &refusal(ErrorCode::AccountNotFound));
     story.check(&credit(ADMIN, "most", i64::MAX, "GBP"), &refused_at(ErrorCode::NotCompleted, 1_100, 2));
     // Taken even where the account is frozen.
-    story.check(&status(ADMIN, Status::Frozen), &Outcome::StatusSet(Status::Frozen));
+    story.check(&status(ADMIN, AccountStatus::Frozen), &Outcome::StatusSet(AccountStatus::Frozen));
     story.check(&credit(ADMIN, "c", 0, "GBP"), &done("c", 1_100, 2));
     story.check(&credit(ADMIN, "d", 1, "GBP"), &done("d", 1_101, 3));
     // Known for the retention, and whether a sweep has come by or not.
@@ -72,7 +72,7 @@ fn deposits_and_withdrawals() {
     let most = credit(ADMIN, "most", i64::MAX - 1, "GBP");
     story.check(&most, &done("most", i64::MAX, 6));
     story.check(&deposit("d", "0.01"), &refused(OperatorRefusal::TooMuch));
-    story.check(&status(ADMIN, Status::Frozen), &Outcome::StatusSet(Status::Frozen));
+    story.check(&status(ADMIN, AccountStatus::Frozen), &Outcome::StatusSet(AccountStatus::Frozen));
     story.check(&withdraw("d", "0.01"), &transferred(i64::MAX - 1, 7));
     let operation = Operation::GetStatement(operation::GetStatement {
         account: AccountRef::new(ADMIN),
@@ -107,7 +107,7 @@ fn alerts() {
         })
     };
     story.check(&alert("default/nobody", "{}"), &refusal(ErrorCode::AccountNotFound));
-    story.check(&status(ADMIN, Status::Frozen), &Outcome::StatusSet(Status::Frozen));
+    story.check(&status(ADMIN, AccountStatus::Frozen), &Outcome::StatusSet(AccountStatus::Frozen));
     for number in 0..=limits::ALERTS_SHOWN_MAX {
         let details = if number == 0 { r#"{"Type":"first"}"# } else { r#"{"Type":"later"}"# };
         story.check(&alert(ADMIN, details), &Outcome::Noted(funds("GBP", 1_000, 1)));

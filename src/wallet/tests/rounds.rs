@@ -49,7 +49,7 @@ impl Table {
     }
 
     fn freeze(&mut self) {
-        self.story.check(&status(ADMIN, Status::Frozen), &Outcome::StatusSet(Status::Frozen));
+        self.story.check(&status(ADMIN, AccountStatus::Frozen), &Outcome::StatusSet(AccountStatus::Frozen));
     }
 }
 

@@ -133,9 +133,9 @@ fn wrapped_tokens() {
     }
     story.check(&wrapped(PLATFORM, "other", START_MS), &none);
     story.check(&wrapped(STRANGER, KEY, START_MS), &none);
-    story.check(&status(ADMIN, Status::Frozen), &Outcome::StatusSet(Status::Frozen));
+    story.check(&status(ADMIN, AccountStatus::Frozen), &Outcome::StatusSet(AccountStatus::Frozen));
     story.check(&wrapped(PLATFORM, KEY, START_MS), &refusal_with(ErrorCode::AccountFrozen));
-    story.check(&status(ADMIN, Status::Active), &Outcome::StatusSet(Status::Active));
+    story.check(&status(ADMIN, AccountStatus::Active), &Outcome::StatusSet(AccountStatus::Active));
     story.later(IDLE_MS);
     let expired = story.now_ms;
     story.check(&wrapped(PLATFORM, KEY, expired), &refusal_with(ErrorCode::SessionNotFound));

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use api::{Api, Decoded, Manners, Platform, encode_error, encode_refusal};
 use http::Request;
-use journal::record::{Link, Record};
+use journal::record::{ChainLink, Record};
 use journal::{Change, RecordHash};
 use serde::de::IgnoredAny;
 use wallet::operation::{self, Operation, Play};
@@ -145,7 +145,7 @@ fn is_journaled(operation: &Operation<&str>) -> bool {
 /// Its record reads back as what it is: nothing that a door lets in is too large for one, or changed by it.
 fn check_record(operation: &Operation<&str>) {
     let mut written = Vec::new();
-    let link = Link { sequence: 7, now_ms: 1 << 41, previous: RecordHash::START };
+    let link = ChainLink { sequence: 7, now_ms: 1 << 41, previous: RecordHash::START };
     let hash = Record::write(&mut written, link, operation, &Receipt::default());
     let mut buffer = journal::Buffer::new();
     buffer.extend_from_slice(&written);

@@ -1,6 +1,6 @@
 //! Records: any payload behind a head whose checksum fits.
 
-use journal::record::{Link, Record};
+use journal::record::{ChainLink, Record};
 use journal::{Buffer, Change};
 use wallet::Rules;
 
@@ -28,7 +28,7 @@ pub fn run(data: &[u8]) {
     assert_eq!((record.bytes(), record.hash()), (buffer.len(), world::hash(hash)));
     let (change, receipt) = (record.change(), record.receipt());
     let (Ok(change), Ok(receipt), Rules::V2) = (change, receipt, rules) else { return };
-    let link = Link { sequence: 8, ..record.link() };
+    let link = ChainLink { sequence: 8, ..record.link() };
     let mut written = Vec::new();
     match &change {
         Change::Operation(operation) => Record::write(&mut written, link, operation, &receipt),

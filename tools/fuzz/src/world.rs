@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use journal::snapshot::{Sink, SnapshotHeader, Source};
 use journal::{Journal, Mark, Origin, Point, RecordHash, mark};
 use limits::JOURNAL_BLOCK_BYTES;
-use wallet::account::{AccountRef, Date, Gender, Profile, Status};
+use wallet::account::{AccountRef, AccountStatus, Date, Gender, Profile};
 use wallet::amount::{Amount, Money};
 use wallet::operation::{self, Direction, Operation, Play, PlayKind};
 use wallet::outcome::Effect;
@@ -217,8 +217,8 @@ fn operations() -> Vec<Operation<&'static str>> {
             account: account(),
             details: r#"{"Source":"Gameflex"}"#,
         }),
-        Operation::SetStatus(operation::SetStatus { account: account(), status: Status::Frozen }),
-        Operation::SetStatus(operation::SetStatus { account: account(), status: Status::Active }),
+        Operation::SetStatus(operation::SetStatus { account: account(), status: AccountStatus::Frozen }),
+        Operation::SetStatus(operation::SetStatus { account: account(), status: AccountStatus::Active }),
         Operation::CloseSession(operation::CloseSession { account: account(), key: "k" }),
         Operation::Transfer(operation::Transfer {
             account: account(),

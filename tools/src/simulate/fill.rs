@@ -6,7 +6,7 @@ use compact_str::CompactString;
 
 use testkit::auditor::bounds::{ROUND_BETS_MAX, ROUND_TRANSACTIONS_MAX};
 use wallet::RoundScope;
-use wallet::account::{AccountRef, Status};
+use wallet::account::{AccountRef, AccountStatus};
 use wallet::amount::{Amount, Money};
 use wallet::operation::{self, Direction, Operation, Play, PlayKind};
 use wallet::restriction::Restrictions;
@@ -53,7 +53,7 @@ impl Run {
             [
                 Operation::SetStatus(operation::SetStatus {
                     account: account.clone(),
-                    status: Status::Active,
+                    status: AccountStatus::Active,
                 }),
                 Operation::SetLimits(operation::SetLimits {
                     account: account.clone(),

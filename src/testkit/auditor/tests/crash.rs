@@ -129,7 +129,7 @@ fn an_effect_is_there_wholly_and_once() {
         shown(|view| view.open_rounds[0].staked = Amount::ZERO),
         shown(|view| view.sessions[0].used_ms += 1),
         shown(|view| view.sessions.clear()),
-        shown(|view| view.status = Status::Frozen),
+        shown(|view| view.status = AccountStatus::Frozen),
         Shown { view: refused_operator(OperatorRefusal::NoAccount), ..right.clone() },
         Shown { complete_from: 2, ..right.clone() },
         Shown { was: Times { retention_ms: 1, ..right.was }, ..right.clone() },
@@ -209,7 +209,7 @@ fn logins_logouts_and_what_the_operator_sets() {
     let mut crash = Crash::new();
     let steps: [Request; 5] = [
         open(ANNA, "second"),
-        Operation::SetStatus(operation::SetStatus { account: at(ANNA), status: Status::Frozen }),
+        Operation::SetStatus(operation::SetStatus { account: at(ANNA), status: AccountStatus::Frozen }),
         close(ANNA, KEY),
         transfer(ANNA, Direction::Out, "t", "5"),
         put(ANNA),

@@ -12,7 +12,7 @@ fn accounts() {
     story.check(put(ANNA), Outcome::AccountPut { created: false });
     for request in [
         get(BERT),
-        Operation::SetStatus(operation::SetStatus { account: at(BERT), status: Status::Active }),
+        Operation::SetStatus(operation::SetStatus { account: at(BERT), status: AccountStatus::Active }),
         Operation::SetLimits(operation::SetLimits {
             account: at(BERT),
             limits: Box::new(Restrictions::none()),
@@ -79,7 +79,7 @@ fn view(story: &Story) -> AccountView {
     AccountView {
         id: ANNA.into(),
         profile: Profile::of(*b"GB"),
-        status: Status::Active,
+        status: AccountStatus::Active,
         balance: story.balance(),
         limits: Restrictions::none(),
         sessions: vec![SessionView { key: KEY.into(), started_ms: START_MS, used_ms: START_MS }],

@@ -33,7 +33,7 @@ fn the_order_of_checks() {
     story.refused_blindly(Play { account: nobody(), ..bet("r", "c", 1) }, ErrorCode::SessionNotFound);
     story.refused_blindly(Play { account: nobody(), ..win("r", "c", 1) }, ErrorCode::AccountNotFound);
     story.refused_blindly(Play { account: at("nowhere/x"), ..bet("r", "c", 1) }, ErrorCode::AccountNotFound);
-    story.set_status(Status::Frozen);
+    story.set_status(AccountStatus::Frozen);
     // What is known comes before everything else.
     story.done(Play { session: Some("x".into()), game: "404".into(), ..bet("r", "b", 100) }, 0);
     story.refused(
@@ -47,7 +47,7 @@ fn the_order_of_checks() {
     story.refused(bad(bet("r", "c", 1)), ErrorCode::AccountFrozen);
     story.refused(bad(win("r", "c", 1)), ErrorCode::CurrencyMismatch);
     story.refused(bad(void("s", "c", 1)), ErrorCode::CurrencyMismatch);
-    story.set_status(Status::Active);
+    story.set_status(AccountStatus::Active);
     story.refused(bad(bet("s", "c", 1)), ErrorCode::CurrencyMismatch);
     story.refused(Play { game: "404".into(), ..bet("s", "c", 1) }, ErrorCode::GameNotFound);
     story.refused(bet("s", "c", OPENING * 2), ErrorCode::RoundNotFound);
@@ -181,7 +181,7 @@ fn sessions_of_wins() {
 #[test]
 fn credits_and_alerts() {
     let mut story = Story::new();
-    story.set_status(Status::Frozen);
+    story.set_status(AccountStatus::Frozen);
     let paid = |story: &Story, id: &str| Outcome::Done {
         reference: id.into(),
         staked: None,

@@ -60,10 +60,10 @@ fn tokens() {
     story.refused_blindly(redeem(1), ErrorCode::SessionNotFound);
     story.refused_blindly(redeem(2), ErrorCode::SessionNotFound);
     story.check(create(ANNA, GAMES[0], 2), Outcome::Token(token(2)));
-    story.set_status(Status::Frozen);
+    story.set_status(AccountStatus::Frozen);
     story.refused(create(ANNA, GAMES[0], 3), ErrorCode::AccountFrozen);
     story.refused(redeem(2), ErrorCode::AccountFrozen);
-    story.set_status(Status::Active);
+    story.set_status(AccountStatus::Active);
     story.later(bounds::TOKEN_LIFE_MS - 1);
     story.check(redeem(2), redeemed());
     // Another login by the same key is another session.

@@ -29,11 +29,11 @@ fn a_frozen_account_is_settled() {
     let mut story = Story::new();
     story.done(first_bet("r", "b", 100), -100);
     story.done(bet("r", "c", 50), -50);
-    story.set_status(Status::Frozen);
+    story.set_status(AccountStatus::Frozen);
     story.refused(bet("r", "d", 1), ErrorCode::AccountFrozen);
     all_of(&mut story, GAMES[0]);
     // The bet that comes late was cancelled, and is so when the player may play again.
-    story.set_status(Status::Active);
+    story.set_status(AccountStatus::Active);
     story.refused(bet("r", "late", 5), ErrorCode::NotCompleted);
 }
 
