@@ -308,7 +308,7 @@ fn encode(criterion: &mut Criterion) {
             bencher.iter(|| {
                 body.clear();
                 out.clear();
-                let status = api::encode(call, black_box(&outcome), false, &mut body);
+                let status = api::encode(call, black_box(&outcome), |text| text, false, &mut body);
                 http::write_response(&mut out, &date, &Response::json(status, &body));
                 out.len()
             });

@@ -197,7 +197,7 @@ impl PurePath {
             panic!("one shard goes on with nothing elsewhere");
         };
         body.clear();
-        let status = api::encode(call, &core.wallet().resolve(outcome, &operation), false, body);
+        let status = api::encode(call, &outcome, core.wallet().view(&operation), false, body);
         http::write_response(out, date, &Response::json(status, body));
         // What was changed is on a disk that takes no time.
         if let Some(group) = core.take_group() {

@@ -17,12 +17,18 @@ use wallet::currency::Currency;
 use wallet::outcome::{Balance, ErrorCode, Extras, OperatorRefusal, Outcome, Redeemed};
 use wallet::token::{TOKEN_CHARS, TokenId};
 
-/// Appends the body of the answer to `call` and says the answer's status. A platform's refusal says why where `describe` is
-/// set.
+/// Appends the body of the answer to `call` and says the answer's status. The outcome's strings are those that `text` has for
+/// them. A platform's refusal says why where `describe` is set.
 ///
 /// # Panics
 /// On [`Outcome::Next`] and [`Outcome::Silent`], which are the shards' own and answer nobody.
-pub fn encode<S: AsRef<str>>(call: Call, outcome: &Outcome<S>, describe: bool, body: &mut Vec<u8>) -> Status {
+pub fn encode<'a, S>(
+    call: Call,
+    outcome: &'a Outcome<S>,
+    text: impl Fn(&'a S) -> &'a str,
+    describe: bool,
+    body: &mut Vec<u8>,
+) -> Status {
     match outcome {
         Outcome::Balance(balance) | Outcome::Noted(balance) => {
             body.extend_from_slice(b"{\"ErrorCode\":0,\"Balance\":");
@@ -30,11 +36,9 @@ pub fn encode<S: AsRef<str>>(call: Call, outcome: &Outcome<S>, describe: bool, b
             body.push(b'}');
         }
         Outcome::Token(token) => write_token(*token, body),
-        Outcome::WrappedToken { key, minted_ms } => write_wrapped_token(key.as_ref(), *minted_ms, body),
-        Outcome::Redeemed(redeemed) => write_redeemed(redeemed, body),
-        Outcome::Done { reference, staked, balance } => {
-            write_done(reference.as_ref(), *staked, balance, body)
-        }
+        Outcome::WrappedToken { key, minted_ms } => write_wrapped_token(text(key), *minted_ms, body),
+        Outcome::Redeemed(redeemed) => write_redeemed(redeemed, text, body),
+        Outcome::Done { reference, staked, balance } => write_done(text(reference), *staked, balance, body),
         Outcome::Refused { code, why, balance } => {
             write_error_code(*code, body);
             write_description(describe.then_some(why.0), body);
@@ -56,7 +60,7 @@ pub fn encode<S: AsRef<str>>(call: Call, outcome: &Outcome<S>, describe: bool, b
         }
         Outcome::SessionOpened { key } => {
             body.extend_from_slice(b"{\"GatewaySessionToken\":");
-            write_string(key.as_ref(), body);
+            write_string(text(key), body);
             body.push(b'}');
             return Status::Created;
         }
@@ -216,19 +220,19 @@ fn write_wrapped_token(key: &str, minted_ms: u64, body: &mut Vec<u8>) {
     body.extend_from_slice(b"\"}}");
 }
 
-fn write_redeemed<S: AsRef<str>>(redeemed: &Redeemed<S>, body: &mut Vec<u8>) {
+fn write_redeemed<'a, S>(redeemed: &'a Redeemed<S>, text: impl Fn(&'a S) -> &'a str, body: &mut Vec<u8>) {
     body.extend_from_slice(b"{\"ErrorCode\":0,\"Result\":{\"OperatorAccountID\":");
-    write_string(redeemed.account.as_ref(), body);
+    write_string(text(&redeemed.account), body);
     body.extend_from_slice(b",\"CurrencyCode\":\"");
     body.extend_from_slice(redeemed.currency.code().as_bytes());
     body.extend_from_slice(b"\",\"CountryCode\":\"");
     body.extend_from_slice(&redeemed.country);
     body.extend_from_slice(b"\",\"GatewaySessionToken\":");
-    write_string(redeemed.key.as_ref(), body);
+    write_string(text(&redeemed.key), body);
     if let Some(Extras { user_name, display_name, city, born, gender }) = &redeemed.extras {
-        write_optional(b",\"OperatorUserName\":", user_name.as_ref().map(AsRef::as_ref), body);
-        write_optional(b",\"OperatorDisplayName\":", display_name.as_ref().map(AsRef::as_ref), body);
-        write_optional(b",\"City\":", city.as_ref().map(AsRef::as_ref), body);
+        write_optional(b",\"OperatorUserName\":", user_name.as_ref().map(&text), body);
+        write_optional(b",\"OperatorDisplayName\":", display_name.as_ref().map(&text), body);
+        write_optional(b",\"City\":", city.as_ref().map(&text), body);
         write_person(*born, *gender, body);
     }
     body.extend_from_slice(b"}}");

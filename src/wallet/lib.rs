@@ -326,6 +326,11 @@ impl Wallet {
         outcome.map(|text| self.text(text, operation))
     }
 
+    /// The strings of the outcome of `operation`, where it is to be looked at and not kept; as [`Wallet::resolve`] has them.
+    pub fn view<'a>(&'a self, operation: &'a Operation<&str>) -> impl Fn(&Text) -> &'a str {
+        |text| self.text(*text, operation)
+    }
+
     /// A string of the outcome of `operation`.
     fn text<'a>(&'a self, text: Text, operation: &'a Operation<&str>) -> &'a str {
         let known = match text.0 {

@@ -112,7 +112,13 @@ fn check_limits(code: &str, limits: Restrictions<Amount>, expect: &str) {
     // The account shows the same.
     let account = AccountView { limits, balance: balance(code, 0, 0), ..plain_account() };
     let mut body = Vec::new();
-    super::super::encode(Call::GetAccount, &Outcome::<&str>::Account(Box::new(account)), false, &mut body);
+    super::super::encode(
+        Call::GetAccount,
+        &Outcome::<&str>::Account(Box::new(account)),
+        |text| text,
+        false,
+        &mut body,
+    );
     let shown = format!("\"Limits\":{expect},\"Sessions\":");
     assert!(str::from_utf8(&body).unwrap().contains(&shown), "{expect}");
 }
@@ -185,6 +191,7 @@ fn a_line_takes_no_more_than_it_is_counted_with() {
         super::super::encode(
             Call::GetStatement,
             &Outcome::<&str>::Statement(Box::new(statement)),
+            |text| text,
             false,
             &mut body,
         );

@@ -186,7 +186,14 @@ impl Responder {
                 let operation = operation.as_deref();
                 if self.is_too_late(arrival.arrived_ns, budget_ms, operation.is_write(), shard) {
                     self.metrics.request_late();
-                    self.write_at_once(waiter, &expected, &Outcome::Unavailable, 0, replies);
+                    self.write_at_once(
+                        waiter,
+                        &expected,
+                        &Outcome::<&str>::Unavailable,
+                        |text| text,
+                        0,
+                        replies,
+                    );
                 } else if shard.has_room_for(&operation, replies.under_way()) {
                     return self.submit(waiter, budget_ms, &expected, &operation, replies, shard);
                 } else {
@@ -263,8 +270,8 @@ impl Responder {
             // What is durable is known here before every connection was told.
             let after = if after <= shard.durable() { 0 } else { after };
             markers::request_applied(waiter.request, call.index(), after);
-            let outcome = shard.wallet().resolve(outcome, operation);
-            self.write_at_once(waiter, expected, &outcome, after, replies);
+            let view = shard.wallet().view(operation);
+            self.write_at_once(waiter, expected, &outcome, view, after, replies);
             return Taken::Answered;
         }
         markers::request_sent_to_shard(waiter.request, call.index());
@@ -277,11 +284,12 @@ impl Responder {
 
     /// Writes the answer of a request in its turn; nobody may read it before the change of sequence `after` is durable,
     /// where that is not 0.
-    fn write_at_once(
+    fn write_at_once<'a, S>(
         &mut self,
         waiter: Waiter,
         expected: &Expected,
-        outcome: &Outcome<&str>,
+        outcome: &'a Outcome<S>,
+        text: impl Fn(&'a S) -> &'a str,
         after: Sequence,
         replies: &mut Replies,
     ) {
@@ -295,7 +303,7 @@ impl Responder {
             self.metrics.took(call.index(), now_us.saturating_sub(arrived_us), 1);
         }
         let out = replies.next(after, &mut self.pool);
-        write_outcome(&mut self.body, &self.date, &self.metrics, expected, outcome, out);
+        write_outcome(&mut self.body, &self.date, &self.metrics, expected, outcome, text, out);
         self.stages.lap(waiter.request, Stage::Encode);
         markers::reply_encoded(waiter.request, call.index(), self.body.len());
     }
@@ -320,7 +328,7 @@ impl Responder {
                 let applied_us = now.mono_us();
                 undurable.push(after, undurable::Answer { waiter, call, arrived_us, applied_us });
             }
-            write_outcome(body, date, metrics, expected, outcome, out);
+            write_outcome(body, date, metrics, expected, outcome, AsRef::as_ref, out);
             stages.lap(waiter.request, Stage::Encode);
             markers::reply_encoded(waiter.request, call.index(), body.len());
         });
@@ -406,16 +414,17 @@ impl Responder {
     }
 }
 
-fn write_outcome<S: AsRef<str>>(
+fn write_outcome<'a, S>(
     body: &mut Vec<u8>,
     date: &DateHeader,
     metrics: &ShardMetrics,
     expected: &Expected,
-    outcome: &Outcome<S>,
+    outcome: &'a Outcome<S>,
+    text: impl Fn(&'a S) -> &'a str,
     out: &mut Vec<u8>,
 ) {
     body.clear();
-    let status = api::encode(expected.call, outcome, expected.describe, body);
+    let status = api::encode(expected.call, outcome, text, expected.describe, body);
     let column = match platform_code(outcome) {
         Some(code) if status == Status::Ok => column_of_code(code),
         _ => column_of_status(status),
