@@ -1,4 +1,4 @@
-# Sourced by .ci/run and tools/measure.sh, which have a directory $scratch: one program at a time in the background.
+# .ci/run and tools/measure.sh source this file. It runs one program at a time in the background, and writes to their $scratch.
 server=
 
 # start COMMAND...: starts a program, and waits until it says where it listens. Sets $server to its process, $platform to its

@@ -636,7 +636,7 @@ const _: () = {
     assert!(DOMAINS_MAX <= u16::MAX as usize);
     assert!(ACCOUNTS_MAX <= u32::MAX as usize);
     assert!(SESSION_TOKEN_CHARS_MAX <= SESSION_TOKEN_REQUEST_CHARS_MAX);
-    assert!(SESSIONS_REMEMBERED_MAX > SESSIONS_PER_ACCOUNT_MAX, "an expired one is there to make way");
+    assert!(SESSIONS_REMEMBERED_MAX > SESSIONS_PER_ACCOUNT_MAX, "an expired one is there to be evicted");
     assert!(TOKEN_AHEAD_MS < TOKEN_LIFE_MS);
     assert!(ROUND_TRANSACTIONS_MAX <= u16::MAX as usize, "a round counts its bets in 16 bits");
     assert!(

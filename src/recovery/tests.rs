@@ -1,4 +1,4 @@
-//! Shards that have lived are recovered, folded and dealt, and must be what they were.
+//! Shards that have lived are recovered, folded and re-sharded, and must be what they were.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -335,8 +335,8 @@ fn a_start_says_what_is_not_as_it_was() {
     );
     let mut yen = settings();
     yen.domains[0].currency = Currency::from_code("JPY").unwrap();
-    let dealt = reshard(vec![shard.wallet], Partition::new(1), shard.now_ms, &yen, |_| ());
-    check(dealt.map(|_| unreachable!()), "a domain keeps its currency. Give it GBP again");
+    let resharded = reshard(vec![shard.wallet], Partition::new(1), shard.now_ms, &yen, |_| ());
+    check(resharded.map(|_| unreachable!()), "a domain keeps its currency. Give it GBP again");
 }
 
 #[test]
@@ -352,14 +352,14 @@ fn accounts_come_to_the_shards_that_own_them() {
         expect.get_mut(BERTA).unwrap().sessions.truncate(sessions);
         let (partition, settings) = (Partition::new(3), Settings { session_idle_ms: idle_ms, ..settings() });
         let now_ms = shard.now_ms;
-        let dealt =
+        let resharded =
             reshard::<()>(vec![shard.wallet], partition, now_ms, &settings, |account| account.serial += 1);
-        let dealt = dealt.unwrap();
-        for (index, wallet) in dealt.iter().enumerate() {
+        let resharded = resharded.unwrap();
+        for (index, wallet) in resharded.iter().enumerate() {
             assert_eq!(wallet.settings(), &settings);
             assert!(wallet.by_slot().iter().all(|(slot, _)| partition.owner(*slot).index() == index));
         }
-        let found: BTreeMap<_, _> = dealt.iter().flat_map(|wallet| images(wallet, now_ms)).collect();
+        let found: BTreeMap<_, _> = resharded.iter().flat_map(|wallet| images(wallet, now_ms)).collect();
         assert_eq!(found, expect);
     };
     // A session that was over stays so, however long sessions may be idle from now on.

@@ -248,7 +248,7 @@ impl Core {
     ) -> Outcome<Text> {
         let Self { wallet, journal, observer, .. } = self;
         if let Operation::StartSession(StartSession { account, .. }) = operation {
-            // Which session makes way for a new one depends on when each was last used.
+            // Which session is evicted for a new one depends on when each was last used.
             wallet.journal_account_renewals(account, |operation, receipt| {
                 journal.append(now_ms, &operation, &receipt);
             });

@@ -190,7 +190,7 @@ impl Client {
     ///
     /// # Errors
     /// What the socket says; `UnexpectedEof` where the connection ends before, `InvalidData` where it is no answer.
-    pub fn try_answer(&mut self, has_body: bool) -> io::Result<Answer> {
+    pub(crate) fn try_answer(&mut self, has_body: bool) -> io::Result<Answer> {
         let head_bytes = loop {
             let unread = &self.received[self.at..];
             match unread.windows(4).position(|window| window == b"\r\n\r\n") {

@@ -20,7 +20,7 @@ use crate::process::{PATIENCE, Process, run};
 /// The operator's token, where it is not the demo's.
 pub const TOKEN: &str = "operators-token";
 
-/// How the line begins that says, of a start that takes long, where it can be asked.
+/// The beginning of the line that a long start writes: it names the addresses that are answered meanwhile.
 const STARTS: &str = "purser: the data are being read; health checks are answered on http://";
 
 /// How the line begins that says where a server serves.
@@ -388,7 +388,7 @@ impl Server {
 
     /// The same, with one of these statuses.
     #[track_caller]
-    pub fn operate_either(&self, asked: &str, body: &str, statuses: [u16; 2]) -> String {
+    pub(crate) fn operate_either(&self, asked: &str, body: &str, statuses: [u16; 2]) -> String {
         let (method, path) = asked.split_once(' ').expect("a method and a path");
         let request = message::operator(method, &format!("/operator/v1/accounts/{path}"), self.token, body);
         let answer = self.operator().ask(&request);
@@ -454,11 +454,11 @@ fn is_stall(line: &str) -> bool {
 impl Drop for Server {
     fn drop(&mut self) {
         let Some(status) = self.died() else { return };
-        let sentence = format!("the server died: {status}: {}", self.last_words());
         if std::thread::panicking() {
-            eprintln!("{sentence}");
+            // Nothing is read: a second panic would end all tests.
+            eprintln!("the server died: {status}");
         } else {
-            panic!("{sentence}");
+            panic!("the server died: {status}: {}", self.last_words());
         }
     }
 }

@@ -10,7 +10,7 @@
 //! - [`world`]: domains, games, players and session keys. [`workload`]: the requests, drawn from a seed.
 //! - [`skipped`]: tests that this machine can't do.
 //!
-//! What tests use of it panics where something is not as it should be; what tools use returns a sentence.
+//! A harness for tests panics where something is not as it should be. What starts, waits and asks for tools returns a sentence.
 //!
 //! Nothing waits without a condition: for a line, for an answer, for the end of a process; and each wait has a bound.
 

@@ -19,8 +19,8 @@ use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, kill_process, pidfd_open, prlimit, waitpid,
 };
 
-/// Nothing that a test waits for takes that long, and no time of the configuration is as long by default; so it is what a
-/// hanging server is told by.
+/// How long a test waits before it takes a server for one that hangs. Nothing that a test waits for takes that long, and no time
+/// of the configuration is as long by default.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Time for a program that ends by itself. One that should have refused to start is taken for one that serves after it.
@@ -35,7 +35,7 @@ const LINES_KEPT: usize = 8;
 /// A process that is killed when it is dropped.
 #[derive(Debug)]
 pub struct Killed {
-    /// The process. Who waits for its end here takes it for one that has died.
+    /// The process. Wait for its end through [`Killed::wait`]: waiting here leaves it to [`Killed::died`] to report a death.
     pub child: Child,
     is_over: bool,
 }
@@ -86,8 +86,8 @@ impl Killed {
         self.child.wait().expect("it has ended")
     }
 
-    /// How it has ended, where nobody has waited for that.
-    pub fn died(&mut self) -> Option<ExitStatus> {
+    /// How it has ended, if it has and [`Killed::wait`] was not called.
+    pub(crate) fn died(&mut self) -> Option<ExitStatus> {
         if self.is_over { None } else { self.child.try_wait().ok().flatten() }
     }
 
@@ -188,10 +188,15 @@ impl Process {
     ///
     /// # Errors
     /// A sentence, where it can't be started.
-    pub fn spawn_with(mut command: Command, ours: UnixStream, theirs: UnixStream) -> Result<Self, String> {
+    pub(crate) fn spawn_with(
+        mut command: Command,
+        ours: UnixStream,
+        theirs: UnixStream,
+    ) -> Result<Self, String> {
         let program = command.get_program().to_owned();
         let name = Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::from(OwnedFd::from(theirs)));
+        ours.set_read_timeout(Some(PATIENCE)).map_err(|error| format!("no time-out: {error}"))?;
         let child = command.spawn().map_err(|error| format!("{}: {error}", Path::new(&program).display()))?;
         // The command goes here: it has a copy of the other end, which is to be closed when the process ends.
         let process = Killed::new(child);
@@ -234,6 +239,9 @@ impl Process {
     /// # Errors
     /// A sentence, where no thread can be started.
     pub fn drain(&mut self) -> Result<(), String> {
+        if matches!(self.stderr, Stderr::Drained { .. }) {
+            return Ok(());
+        }
         let kept = Arc::default();
         let (ends, ended) = mpsc::channel();
         let drained = Stderr::Drained { kept: Arc::clone(&kept), ended: Mutex::new(ended) };

@@ -427,7 +427,7 @@ impl Chance {
     }
 
     /// A place in a list, if anything is in it.
-    pub fn index_of<T>(&mut self, list: &VecDeque<T>) -> Option<usize> {
+    pub(crate) fn index_of<T>(&mut self, list: &VecDeque<T>) -> Option<usize> {
         if list.is_empty() { None } else { Some(self.index(list.len())) }
     }
 

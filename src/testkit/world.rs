@@ -186,7 +186,7 @@ pub fn platform(place: usize) -> PlatformKey {
 }
 
 /// Any of the world's platforms.
-pub fn any_platform(chance: &mut Chance) -> PlatformKey {
+pub(crate) fn any_platform(chance: &mut Chance) -> PlatformKey {
     platform(chance.index(PLATFORMS.len()))
 }
 

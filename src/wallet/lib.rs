@@ -151,7 +151,7 @@ pub struct Wallet {
     directory: HashTable<Holder>,
     /// The last change when a key was given back: who claims one since depends on it.
     released: Sequence,
-    /// Keys of sessions that made way or were forgotten; the sweep gives them back to the directory. Empty in a replay,
+    /// Keys of sessions that were evicted or forgotten; the sweep gives them back to the directory. Empty in a replay,
     /// which has no directory.
     keys_to_release: VecDeque<(Box<str>, AccountHash)>,
     /// Oldest first.

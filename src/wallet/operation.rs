@@ -61,7 +61,7 @@ pub enum Released {
     NoAccount,
     /// The key was another account's, whose session is over: it is free from now on.
     Freed,
-    /// Nobody waits: an expired session was swept, or made way.
+    /// Nobody waits: an expired session was swept, or a session was evicted.
     Swept,
 }
 
@@ -80,7 +80,9 @@ pub enum Member<'a> {
     Round(&'a str),
     /// The id of a transaction of a round, of a credit, or of a transfer.
     Transaction(&'a str),
-    /// An amount in minor units of the account's currency.
+    /// `CurrencyCode`, of the amount that follows.
+    Currency(Currency),
+    /// An amount in minor units.
     Amount(Amount),
     /// An amount whose currency is the account's.
     Money(Money),
@@ -116,11 +118,12 @@ impl Member<'_> {
             Self::Account(_) => 1,
             Self::Key(_) | Self::Round(_) => 2,
             Self::Transaction(_) => 3,
-            Self::Amount(_) | Self::Money(_) => 4,
-            Self::Original(_) | Self::CreditType(_) => 5,
-            Self::Game(_) => 6,
-            Self::Platform(_) => 7,
-            _ => 8,
+            Self::Currency(_) => 4,
+            Self::Amount(_) | Self::Money(_) => 5,
+            Self::Original(_) | Self::CreditType(_) => 6,
+            Self::Game(_) => 7,
+            Self::Platform(_) => 8,
+            _ => 9,
         }
     }
 }
@@ -218,6 +221,9 @@ macro_rules! member {
     };
     (tell amount $of:expr) => {
         Some(Member::Amount($of))
+    };
+    (tell currency $of:expr) => {
+        $of.map(Member::Currency)
     };
     (tell money $of:expr) => {
         Some(Member::Money($of))

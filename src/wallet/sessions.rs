@@ -161,7 +161,7 @@ impl Wallet {
             return Redeeming::Frozen;
         }
         let session = &mut account.sessions[at];
-        // One that never idles out is not renewed: which session makes way must be the same after a replay.
+        // One that never idles out is not renewed: which session is evicted must be the same after a replay.
         if session.idle == Idle::Expires {
             session.used_ms = now_ms;
             if !session.renewed {

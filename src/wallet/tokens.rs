@@ -132,7 +132,7 @@ impl Tokens {
         self.share = limits::TOKENS_MAX / platforms.max(1);
     }
 
-    /// Takes the token in; another one makes way where there are too many. `false` where these bits were drawn before,
+    /// Takes the token in; another one is evicted where there are too many. `false` where these bits were drawn before,
     /// which a sound generator does not do.
     pub(super) fn mint(&mut self, now_ms: Millis, token: Token) -> bool {
         let platform = usize::from(token.platform.number());

@@ -132,7 +132,7 @@ fn a_last_write_that_is_not_there_is_no_tear() {
 #[test]
 fn a_damaged_snapshot_is_not_passed_over() {
     let (home, _, _) = written();
-    // Dealing anew writes snapshots.
+    // Re-sharding writes snapshots.
     home.start(2).kill();
     let names = names(&home.data());
     for snapshot in names.iter().filter(|name| name.contains("/snapshot-")) {

@@ -220,7 +220,7 @@ fn a_start_takes_no_call() {
     assert_eq!(process.stop(), "");
 }
 
-/// Who is let in while the server starts, and asks nothing, makes way soon after: what it would ask is for the shards.
+/// Who is let in while the server starts, and asks nothing, is evicted soon after: what it would ask is for the shards.
 #[test]
 fn an_idle_connection_from_before_the_start_ends() {
     let mut served = Served::new(true);
@@ -281,7 +281,7 @@ fn health_checks_through_the_hand_over() {
     assert_eq!(process.stop(), "");
 }
 
-/// More connections that ask nothing than a start keeps: they make way, and those of one listener for none of the other's.
+/// More connections that ask nothing than a start keeps: they are evicted, and those of one listener for none of the other's.
 #[test]
 fn idle_connections_make_way() {
     let (_served, held, mut process) = held();

@@ -142,7 +142,7 @@ fn a_token_belongs_to_the_platform_that_asked_for_it() {
             check_redeem(client, "L100", ADMIN, &token, -3);
             check_redeem(client, "L200", &theirs, &token, -3);
         }
-        // The oldest of more than sixteen makes way, and nobody else's.
+        // The oldest of more than sixteen is evicted, and nobody else's.
         let token = create(client, "L200", &theirs, &ann.account);
         let mut tokens: Vec<String> = (0..17).map(|_| create(client, "L100", ADMIN, &ann.account)).collect();
         check_redeem(client, "L100", ADMIN, &tokens.remove(0), -3);

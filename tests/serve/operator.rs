@@ -175,7 +175,7 @@ fn sessions_of_an_account_are_bounded() {
             );
         }
         let platform = &mut server.client();
-        // The session that was used least recently makes way: first the demo's own, then the others as they came.
+        // The session that was used least recently is evicted: first the demo's own, then the others as they came.
         let gone: Vec<String> = std::iter::once("20fbd3b9-eef2-49cd-9976-50f0d34e7f7c".to_owned())
             .chain((1..5).map(|number| format!("key-{number}")))
             .collect();
@@ -190,7 +190,7 @@ fn sessions_of_an_account_are_bounded() {
         assert_eq!(view.matches("StartedAt").count(), limits::SESSIONS_PER_ACCOUNT_MAX, "{view}");
         let token = mint(platform, "default/admin");
         check_platform(platform, &redeem_token(&token), &redeemed("default/admin", "key-24"));
-        // The keys that made way are free: another account may have them.
+        // The keys of evicted sessions are free: another account may have them.
         for key in &gone {
             let token = format!(r#"{{"GatewaySessionToken":"{key}"}}"#);
             let body = format!(r#"{{"SessionKey":"{key}"}}"#);

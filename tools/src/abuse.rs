@@ -72,7 +72,7 @@ pub(crate) struct Arguments {
     /// Attacking connections, in place of the scenario's own number
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60_000))]
     attackers: Option<u32>,
-    /// What the others are compared with: themselves alone, or beside 32 well-behaved clients at full speed
+    /// What the others are compared with: themselves alone, or next to 32 well-behaved clients at full speed
     #[arg(long, value_enum, default_value_t = Baseline::Alone)]
     baseline: Baseline,
     /// The others' requests per second
@@ -90,7 +90,7 @@ pub(crate) struct Arguments {
     /// Where the servers' data are while they run [default: the system's temporary directory]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// The server's program [default: purser beside this one]
+    /// The server's program [default: purser next to this one]
     #[arg(long, value_name = "FILE")]
     purser: Option<PathBuf>,
 }

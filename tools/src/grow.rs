@@ -53,7 +53,7 @@ pub(crate) struct Arguments {
     /// Where the servers' data directories are made, and removed again [default: the system's temporary directory]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// The server's program [default: purser beside this one]
+    /// The server's program [default: purser next to this one]
     #[arg(long, value_name = "FILE")]
     purser: Option<PathBuf>,
 }

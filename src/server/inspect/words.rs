@@ -67,8 +67,8 @@ pub(super) fn details_of<'a>(operation: &'a Operation<&str>) -> Option<&'a str> 
     })
 }
 
-/// What was asked. `currency` is the account's.
-pub(super) fn request(operation: &Operation<&str>, currency: Currency) -> String {
+/// What was asked. `currency` is the account's; an operation may name its own.
+pub(super) fn request(operation: &Operation<&str>, mut currency: Currency) -> String {
     let mut text = operation.words().0.to_owned();
     for member in operation.members() {
         let _ = match member {
@@ -78,6 +78,10 @@ pub(super) fn request(operation: &Operation<&str>, currency: Currency) -> String
             Member::Key(key) => write!(text, " session {}", plain(key)),
             Member::Round(id) => write!(text, " round {}", plain(id)),
             Member::Transaction(id) => write!(text, " transaction {}", plain(id)),
+            Member::Currency(named) => {
+                currency = named;
+                Ok(())
+            }
             Member::Amount(amount) => write!(text, " {}", money(amount.minor().into(), currency)),
             Member::Money(amount) => write!(text, " {}", money_asked(amount, currency)),
             Member::Original(id) => write!(text, ", of bet {}", plain(id)),

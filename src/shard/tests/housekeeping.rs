@@ -3,7 +3,7 @@
 use super::*;
 use limits::{SESSIONS_PER_ACCOUNT_MAX, TIDIED_PER_SWEEP, TIDIED_PER_TURN};
 
-/// Keys of sessions that have made way come back to the directory in pieces, and the core does not park before.
+/// Keys of evicted sessions come back to the directory in pieces, and the core does not park before.
 #[test]
 fn a_shard_does_not_park_before_it_has_tidied_up() {
     let logins = SESSIONS_PER_ACCOUNT_MAX + TIDIED_PER_SWEEP + 2 * TIDIED_PER_TURN + 1;

@@ -552,8 +552,8 @@ fn a_round_is_open_until_it_ends() {
 #[test]
 fn members_are_told_in_one_order() {
     for (asked, expect) in [
-        ("bet r a 100 start", "PlayKind Account Round Transaction Amount Game Platform StartsRound"),
-        ("rollback r x 10 of=a", "PlayKind Account Round Transaction Amount Original Game Platform"),
+        ("bet r a 100 start", "PlayKind Account Round Transaction Currency Amount Game Platform StartsRound"),
+        ("rollback r x 10 of=a", "PlayKind Account Round Transaction Currency Amount Original Game Platform"),
     ] {
         let operation = play(asked);
         let operation = operation.as_deref();

@@ -97,7 +97,7 @@ fn expired_sessions_make_way() {
     let remembered = story.wallet.accounts.get(index).sessions.len();
     assert_eq!(remembered, limits::SESSIONS_REMEMBERED_MAX);
     sweep(&mut story);
-    assert_eq!(story.wallet.session_keys(), remembered, "keys that made way are given back");
+    assert_eq!(story.wallet.session_keys(), remembered, "keys of evicted sessions are given back");
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn demo_sessions_never_idle_out() {
     assert_eq!(
         used(&story),
         before,
-        "it is not renewed, so that a replay ends the same session where one makes way"
+        "it is not renewed, so that a replay ends the same session where one is evicted"
     );
     // Demo data comes with a snapshot, not by the journal.
     let mut restored = Wallet::to_replay();

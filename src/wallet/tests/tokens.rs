@@ -12,7 +12,7 @@ fn outstanding_tokens_are_bounded_and_expire() {
     story.login(ADMIN, KEY);
     let most = limits::TOKENS_PER_ACCOUNT_MAX as u128;
     let tokens: Vec<TokenId> = (0..=most).map(|entropy| story.token(entropy)).collect();
-    // The oldest made way for the last one, and nothing else did.
+    // The oldest was evicted for the last one, and nothing else did.
     story.check(&redeem(PLATFORM, tokens[0]), &refusal(ErrorCode::SessionNotFound));
     story.check(&redeem(PLATFORM, tokens[1]), &redeemed(KEY));
     assert_eq!(story.wallet.tokens(), limits::TOKENS_PER_ACCOUNT_MAX - 1);

@@ -19,7 +19,7 @@ use crate::wake;
 /// Time beyond a run's length until the generator must have ended.
 const GRACE: Duration = Duration::from_secs(60);
 
-/// Time between two looks at whether a signal has come, which may end the wait for the generator or not.
+/// Time between two checks whether a signal has come.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// What every run has in common.

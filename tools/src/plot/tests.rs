@@ -1,5 +1,7 @@
 //! Pictures as files.
 
+use resvg::tiny_skia::Pixmap;
+
 use super::drawing::{Drawing, Shape};
 use super::*;
 
@@ -56,6 +58,18 @@ fn both_files_are_written() {
     assert_eq!(size(&png), (1_800, (2.0 * drawing.height) as u32));
     let svg = fs::read_to_string(directory.path().join("all.svg")).expect("a picture");
     assert!(svg.contains("All &lt;kinds&gt;") && svg.ends_with("</svg>\n"), "{svg}");
+    // The letters are there, too, and not only room for them.
+    let title = drawing.shapes.iter().find_map(|shape| match shape {
+        Shape::Text { at, text, size, .. } if text == "All <kinds>" => Some((*at, *size)),
+        _ => None,
+    });
+    let ((x, y), size) = title.expect("the figure has a title");
+    let picture = Pixmap::decode_png(&png).expect("a picture");
+    let place = |at: f64| (2.0 * at) as u32;
+    let pixels = (place(y - size)..place(y))
+        .flat_map(|row| (place(x)..place(x + size)).map(move |column| (column, row)));
+    let is_dark = |(column, row)| picture.pixel(column, row).is_some_and(|pixel| pixel.red() < 128);
+    assert!(pixels.filter(|at| is_dark(*at)).count() > 20);
 }
 
 #[test]

@@ -177,7 +177,7 @@ impl Sampler {
             if stat.state == 'R' {
                 continue;
             }
-            // Of a thread `procfs` does not read it.
+            // `procfs` has no `wchan` of a thread.
             let waits_in = fs::read_to_string(format!("/proc/{}/task/{}/wchan", thread.pid, thread.tid));
             match proc::doing(stat.state, &waits_in.unwrap_or_default()) {
                 Doing::Runs => {}

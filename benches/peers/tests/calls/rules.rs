@@ -84,6 +84,7 @@ impl Table {
     fn ask_as(&mut self, call: &str, authorization: &str, body: &str) -> (u16, String) {
         let fields = format!("{authorization}Content-Type: application/json\r\n");
         let answer = self.client.ask(&post(&format!("/v1.0/{call}"), &fields, body));
+        assert_eq!(answer.description, None, "peers describe nothing");
         (answer.status, answer.body)
     }
 

@@ -5,10 +5,14 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use testkit::client::Client;
-use testkit::process::{PATIENCE, Process};
+use testkit::process::Process;
+
+/// Time for each line of a start, and for an end. A peer grants its database a minute for either.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A running peer. Ended when it is dropped, so that a database's files go with it.
 pub(crate) struct Server {
@@ -46,10 +50,12 @@ impl Server {
     fn start(program: &str) -> Result<Self, String> {
         let mut command = Command::new(program);
         command.args(["--listen", "127.0.0.1:0", "--demo-accounts", "20"]);
-        let mut process = Process::spawn(command)?;
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        // What does not come to serve is ended, too, and leaves nothing.
+        let mut server = Self { process: Process::spawn(command)?, address: nowhere };
         let address = |line: &str| line.split_once(" serves on http://")?.1.parse().ok();
-        let address = process.await_line(PATIENCE, address)?;
-        Ok(Self { process, address })
+        server.address = server.process.await_line(PATIENCE, address)?;
+        Ok(server)
     }
 
     pub(crate) fn connect(&self) -> Client {
