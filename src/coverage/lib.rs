@@ -48,6 +48,10 @@ branches! {
     KeyFreed;
     /// A session key was on its way from one account to another.
     KeyInFlight;
+    /// A table made a part more for what it holds.
+    TableSplit;
+    /// A table needed a part less.
+    TableMerged;
     /// A minted token ended the oldest of its account and platform.
     TokenEvicted;
     /// A platform asked for a token that was minted for another one.

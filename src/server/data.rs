@@ -332,9 +332,6 @@ fn put_demo(wallets: &mut [Wallet], partition: Partition, demo: Demo, now_ms: Mi
     let funds = Amount::from_minor(DEMO_FUNDS_MINOR).expect("not negative");
     let profile = Profile::of(*b"GB");
     let mut added = false;
-    for wallet in wallets.iter_mut().filter(|wallet| wallet.accounts() == 0) {
-        wallet.reserve((demo.accounts as usize + 1).div_ceil(partition.shards()));
-    }
     let mut put = |account: &str, key: &str| {
         let account = AccountRef::new(account);
         let owner: ShardId = partition.owner(account.hash().slot());

@@ -44,9 +44,9 @@ const DRAIN_ROUNDS: usize = 10_000;
 const LEAPS_MS: [(u32, u64); 3] = [(70, 10 * 60_000), (25, 26 * 3_600_000), (5, 9 * 24 * 3_600_000)];
 
 /// How far ahead a horizon is looked for.
-const MONTH_MS: u64 = 30 * 24 * 3_600_000;
+pub(super) const MONTH_MS: u64 = 30 * 24 * 3_600_000;
 
-/// Of so many seeds the players of one fill a round...
+/// Of so many seeds the players of one fill a round, and those of another one a table...
 const SEEDS_PER_FILLED: u64 = 40;
 
 /// ... at this step, so that not much comes after it: what is long is slow.
@@ -175,6 +175,9 @@ impl Run {
         }
         if self.counts.steps == FILLED_AT_STEP && self.seed.is_multiple_of(SEEDS_PER_FILLED) {
             return self.fill_round(self.seed.is_multiple_of(2 * SEEDS_PER_FILLED));
+        }
+        if self.counts.steps == FILLED_AT_STEP && self.seed % SEEDS_PER_FILLED == 1 {
+            return self.fill_table();
         }
         if self.crash_soon.is_some_and(|step| step <= self.counts.steps) {
             return self.crash();
@@ -330,7 +333,7 @@ impl Run {
         self.settle()
     }
 
-    fn sweep(&mut self) -> Result<(), String> {
+    pub(super) fn sweep(&mut self) -> Result<(), String> {
         let now_ms = self.now_ms;
         self.cluster.shards.iter_mut().for_each(|shard| shard.sweep(now_ms));
         self.swept_ms = now_ms;
