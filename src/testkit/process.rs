@@ -105,6 +105,12 @@ impl Killed {
         prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, limit).expect("the limit is set");
     }
 
+    /// The process may map no memory, and so start no thread, from now on.
+    pub fn limit_memory(&self) {
+        let limit = Rlimit { current: Some(0), maximum: None };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::As, limit).expect("the limit is set");
+    }
+
     /// Memory of the process that is in RAM, KiB.
     pub fn resident_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it is there");

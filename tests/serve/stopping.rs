@@ -100,6 +100,16 @@ fn an_idle_server_stops_at_once() {
     }
 }
 
+/// At a stop the system may have no thread left.
+#[test]
+fn a_stop_needs_no_further_thread() {
+    let mut server = demo().start(2);
+    server.limit_memory();
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0));
+    assert_eq!(server.last_words(), "");
+}
+
 /// A stopping server says that it is not ready, to who asked before it stopped.
 #[test]
 fn a_stopping_server_is_alive_and_not_ready() {

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::EXIT_IO;
 use super::say::say;
+use super::{EXIT_IO, Error, background};
 use crate::config::Storing;
 use crate::data::{ShardFiles, ShardMark, ShardStart};
 use crate::net::readiness::{ReadOnly, Readiness};
@@ -193,10 +193,12 @@ impl Housekeeper {
     }
 
     /// Goes on for as long as the process lives.
-    #[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
-    pub(super) fn start(mut self) {
-        folding::start(&self.shards, self.at_least, self.reserve_bytes);
-        std::thread::spawn(move || {
+    ///
+    /// # Errors
+    /// Where the system has no thread for it.
+    pub(super) fn start(mut self) -> Result<(), Error> {
+        folding::start(&self.shards, self.at_least, self.reserve_bytes)?;
+        background::start("housekeeper", move || {
             loop {
                 rest();
                 self.check_directory();
@@ -204,7 +206,7 @@ impl Housekeeper {
                 self.write_marks();
                 self.check_disk();
             }
-        });
+        })
     }
 }
 

@@ -10,21 +10,25 @@ use rustix::process::nice;
 use super::{ShardHandle, rest};
 use crate::data::{self, FoldBacklog};
 use crate::serve::say::say;
+use crate::serve::{Error, background};
 
 /// Starts them; they go on for as long as the process lives. The segments of a shard are folded once `at_least` wait, where
 /// more than `reserve_bytes` are free on the disk.
-#[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
-pub(super) fn start(shards: &[ShardHandle], at_least: u32, reserve_bytes: u64) {
+///
+/// # Errors
+/// Where the system has no thread for it.
+pub(super) fn start(shards: &[ShardHandle], at_least: u32, reserve_bytes: u64) -> Result<(), Error> {
     for shards in shards.chunks(limits::SHARDS_PER_FOLDING_THREAD) {
         let shards = shards.iter().map(|shard| Folding::new(shard.clone(), at_least, reserve_bytes));
         let mut shards: Vec<Folding> = shards.collect();
-        thread::spawn(move || {
+        background::start("folding", move || {
             loop {
                 rest();
                 shards.iter_mut().for_each(Folding::fold_if_due);
             }
-        });
+        })?;
     }
+    Ok(())
 }
 
 /// A shard whose segments are folded.
