@@ -1,7 +1,7 @@
 //! What is filled: a round to its bounds, a table of rounds until it has parts. That takes more requests than a run has steps, so
 //! they come all at once.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use compact_str::CompactString;
 
@@ -122,7 +122,7 @@ impl Run {
 
     fn ask_all(&mut self, requests: impl Iterator<Item = Operation<CompactString>>) -> Result<(), String> {
         for (number, request) in requests.enumerate() {
-            if let Some(request) = self.rules.asked(&Rc::new(request)) {
+            if let Some(request) = self.rules.asked(&Arc::new(request)) {
                 let at = self.cluster.owner(&request);
                 self.send_to(at, u64::MAX, &request);
             }

@@ -5,7 +5,7 @@
 //! another's, the two change places.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use compact_str::CompactString;
 use testkit::auditor::{Answer, Auditor, RequestId};
@@ -104,7 +104,7 @@ impl Flights {
         self.waiters += 1;
         self.flights.push(Flight {
             id: auditor.sent(now_ms, request),
-            request: Rc::clone(request),
+            request: Arc::clone(request),
             account: request.account_id().map(str::to_owned),
             stage: FlightStage::Sent,
             waiter: self.waiters,
@@ -265,7 +265,7 @@ impl Flights {
         let late = |flight: &&mut Flight| flight.sent_step < step && !flight.repeated;
         let flight = self.flights.iter_mut().find(late)?;
         flight.repeated = true;
-        Some(Rc::clone(&flight.request))
+        Some(Arc::clone(&flight.request))
     }
 
     /// Accounts that something is under way for.

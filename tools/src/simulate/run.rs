@@ -1,7 +1,7 @@
 //! One seed: who does what next, and when.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::sync::Arc;
 use testkit::auditor::bounds::SESSION_REMEMBERED_MS;
 use testkit::auditor::{Auditor, Rules, Times};
 use testkit::workload::{Chance, Request, Step, Workload};
@@ -294,7 +294,7 @@ impl Run {
         self.send_to(at, self.now_ms.saturating_add(patience_ms), request);
         // The answer may be lost on its way, and so its request comes again.
         if self.chance.percent(2) {
-            self.queue.push_back(Rc::clone(request));
+            self.queue.push_back(Arc::clone(request));
         }
     }
 
@@ -374,11 +374,11 @@ impl Run {
         }
         // Keys of sessions that are over by now, and were not swept yet.
         for _ in 0..self.chance.below(4) {
-            self.queue.push_back(Rc::new(self.workload.open_any()));
+            self.queue.push_back(Arc::new(self.workload.open_any()));
         }
         if horizon_ms.is_some() {
             for _ in 0..self.chance.below(6) {
-                self.queue.push_back(Rc::new(self.workload.ask_again(self.now_ms)));
+                self.queue.push_back(Arc::new(self.workload.ask_again(self.now_ms)));
             }
             // Before any time passes.
             for _ in 0..self.queue.len() {
