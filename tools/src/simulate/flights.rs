@@ -166,14 +166,14 @@ impl Flights {
     ///
     /// # Errors
     /// A sentence, where it is not what the machine has done.
-    pub(super) fn told(
+    pub(super) fn answered(
         &mut self,
         auditor: &mut Auditor,
         now_ms: u64,
-        told: ShardReply,
+        reply: ShardReply,
         durable: u64,
     ) -> Result<(), String> {
-        let ShardReply { shard, waiter, answer, after } = told;
+        let ShardReply { shard, waiter, answer, after } = reply;
         let own = self.flights.iter().position(|flight| flight.waiter == waiter && flight.after.is_none());
         let Some(own) = own else {
             return Err(format!("A waiter was told twice, or is not there: {answer:?}."));

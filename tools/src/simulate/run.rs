@@ -260,9 +260,9 @@ impl Run {
         for applied in self.cluster.take_applied() {
             self.flights.applied(&mut self.auditor, applied)?;
         }
-        for told in self.cluster.take_told() {
-            let durable = self.cluster.shards[told.shard].durable();
-            self.flights.told(&mut self.auditor, self.now_ms, told, durable)?;
+        for reply in self.cluster.take_replies() {
+            let durable = self.cluster.shards[reply.shard].durable();
+            self.flights.answered(&mut self.auditor, self.now_ms, reply, durable)?;
         }
         Ok(())
     }
