@@ -118,6 +118,8 @@ fn check_refused(home: &Home, shards: usize, what: &str, parts: &[&str]) {
     assert!(contents(&home.data()) == before, "{what}: what is there is left as it is");
     let text = home.verify(1);
     assert!(text.contains(parts[0]), "{what}: {:?} in {text}", parts[0]);
+    let sums = text.lines().filter(|line| line.starts_with("domain "));
+    assert!(sums.into_iter().all(|sum| sum.ends_with("in the shards that could be read")), "{what}: {text}");
 }
 
 /// What is there after a start, which has nothing to complain of.

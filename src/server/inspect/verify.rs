@@ -162,13 +162,15 @@ fn books(read: &[Read]) -> (String, bool) {
             (book.1, book.2) = (book.1 + held, book.2 + house);
         }
     }
+    let all_read = read.iter().all(Result::is_ok);
     let (mut text, mut even) = (String::new(), true);
     for (domain, (currency, held, house)) in domains {
         let is_even = held + house == 0;
         even &= is_even;
         let (held, house) = (words::money(held, currency), words::money(house, currency));
         let _ = write!(text, "domain {domain}: accounts hold {held}, the house account {house}: ");
-        text += if is_even { "even\n" } else { "NOT EVEN\n" };
+        text += if is_even { "even" } else { "NOT EVEN" };
+        text += if all_read { "\n" } else { ", in the shards that could be read\n" };
     }
     (text, even)
 }
