@@ -322,6 +322,11 @@ pub const ROUND_BETS_MAX: usize = 10_000;
 /// finds no bet is answered as ever and not remembered, since no bet can come any more.
 pub const ROUND_TRANSACTIONS_MAX: usize = 3 * ROUND_BETS_MAX;
 
+/// Open rounds of an account. They are remembered until they end, so nothing else bounds them; with a bet each, 10,000 are some
+/// 3 MB. Players have a few, and a platform that never ends its rounds is seen before that. Past it a bet that would leave one
+/// more open is -7; winnings that would are -1, since their platform repeats them until they succeed.
+pub const OPEN_ROUNDS_MAX: usize = 10_000;
+
 /// Refused bets of an account that stay refused for a while (`remember_refusals_ms`), 4 KB of them. A player places one a
 /// second, and few after funds or a limit are used up. Past it a bet that would be refused so is answered -1: nothing was
 /// changed, and it may be asked again.
