@@ -82,6 +82,8 @@ branches! {
     StrictWin;
     /// A request for another shard was refused there, since its time was over before anything had changed.
     LateInLane;
+    /// A request was refused since memory is short, and it would have taken more.
+    GrowthRefused;
     /// A sum of a period that began earlier by another time zone went on.
     SumsGoOn;
     /// `remember_refusals_ms`: a bet that was refused came again in time.
