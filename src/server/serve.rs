@@ -1,6 +1,7 @@
 //! The process: it binds the listeners, recovers the data, starts one pinned executor per shard, and waits for the
 //! signal to stop.
 
+mod budget;
 mod descriptors;
 mod housekeeper;
 mod listen;
@@ -21,6 +22,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use budget::{Budget, Levels};
 use descriptors::raise;
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use housekeeper::{Housekeeper, ShardHandle};
@@ -137,7 +139,9 @@ pub fn run(config: Config) -> Result<(), Error> {
     housekeeper.watch(troubles);
     housekeeper.check_disk();
     // The first look takes the allocator's locks for as long as it takes, while nobody is served yet.
-    memory::watch(Arc::clone(&shared.registry));
+    let levels = Levels::of(config.memory.bytes, shards);
+    memory::watch(Arc::clone(&shared.registry), levels);
+    Budget::watch(levels, Arc::clone(&shared.readiness), Arc::clone(&shared.registry));
     let stops = Stops::catch()?;
     starts.store(false, Ordering::Relaxed);
     startup.hand_over();

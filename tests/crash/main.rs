@@ -16,6 +16,7 @@ mod fill;
 mod generations;
 mod held;
 mod kills;
+mod memory;
 mod missing;
 mod operation;
 mod random;
