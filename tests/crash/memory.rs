@@ -65,6 +65,22 @@ fn is_short(client: &mut Client) -> bool {
     ready.status == 503 && ready.body.contains("memory")
 }
 
+/// Times that a server is asked whether memory is still short: for longer than until it next looks what its allocator keeps, and
+/// gives that back.
+const LOOKS: usize = 20_000;
+
+/// Begins rounds until memory is short, and stays so. Returns how many were acknowledged to each flooder: those of the numbers
+/// below that.
+#[track_caller]
+fn flood_for_good(process: &Server, from: &[usize]) -> Vec<usize> {
+    let mut begun = flood(process, from);
+    let mut client = process.client();
+    while !(0..LOOKS).all(|_| is_short(&mut client)) {
+        begun = flood(process, &begun);
+    }
+    begun
+}
+
 /// Begins rounds until memory is short. Returns how many were acknowledged to each flooder: those of the numbers below that.
 #[track_caller]
 fn flood(process: &Server, from: &[usize]) -> Vec<usize> {
@@ -193,7 +209,7 @@ fn check_acknowledged(process: &Server, begun: &[usize], gained: usize) {
 #[track_caller]
 fn check(home: &Home, shards: usize, budget_mib: u64) {
     let mut process = home.start(shards);
-    let begun = flood(&process, &[0; FLOODERS]);
+    let begun = flood_for_good(&process, &[0; FLOODERS]);
     assert!(process.next_line().starts_with("purser: memory is short: "), "it says so");
     check_refusals(&process, &begun);
     check_settlement(&process, &begun, "1");
@@ -205,7 +221,7 @@ fn check(home: &Home, shards: usize, budget_mib: u64) {
     check_acknowledged(&process, &begun, 6);
     check_settlement(&process, &begun, "2");
     // What a start needs no more may leave some room.
-    let begun = flood(&process, &begun);
+    let begun = flood_for_good(&process, &begun);
     check_refusals(&process, &begun);
     check_acknowledged(&process, &begun, 11);
     process.stop();

@@ -169,7 +169,7 @@ impl Account {
     }
 
     /// The round, where it is known by more than cancelled bets.
-    fn opened(&self, ask: &Ask<'_>, play: &Play<CompactString>) -> Option<&Round> {
+    pub(super) fn opened(&self, ask: &Ask<'_>, play: &Play<CompactString>) -> Option<&Round> {
         self.round_of(ask, play).filter(|round| round.state != RoundState::Unopened)
     }
 
