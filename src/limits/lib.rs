@@ -625,7 +625,7 @@ const MEMORY_RESERVE_MOST_PART: u64 = 4;
 const MEMORY_AGAIN_PART: u64 = 32;
 
 /// How much of a budget of so many bytes is used when nothing more is begun: the rest is what so many shards may still take
-/// ([`MEMORY_RESERVE_SHARD_BYTES`] and others).
+/// (`MEMORY_RESERVE_SHARD_BYTES` and those beside it).
 pub const fn memory_full_bytes(budget: u64, shards: usize) -> u64 {
     let folds = shards.div_ceil(SHARDS_PER_FOLDING_THREAD) as u64;
     let parts = shards as u64 * MEMORY_RESERVE_SHARD_BYTES + folds * MEMORY_RESERVE_FOLD_BYTES;
