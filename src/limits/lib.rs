@@ -612,10 +612,9 @@ const MEMORY_RESERVE_SHARD_BYTES: u64 = MEMORY_LOOK_MS * REQUESTS_PER_MS * GROWT
 /// [`SNAPSHOT_SEGMENTS`], 55 MiB.
 const MEMORY_RESERVE_FOLD_BYTES: u64 = 2 * SEGMENT_BYTES as u64;
 
-/// One part in so many of the budget is for tables: the largest of a shard, of its session keys, doubles in one step. It has 25
-/// bytes a key in places of which 7 of 8 are used at most, so that the next one takes some 60 bytes for each key that is there;
-/// an account with a session takes 500.
-const MEMORY_RESERVE_TABLES_PART: u64 = 8;
+/// One part in so many of the budget is for what grows with what is held: the accounts of a slot, which a fold holds twice, and
+/// what the allocator has between blocks and nobody can use. Tables grow a part at a time.
+const MEMORY_RESERVE_REST_PART: u64 = 32;
 
 /// The reserve is one part in so many of a budget at most. The kernel's quarter takes what a small one has no room for.
 const MEMORY_RESERVE_MOST_PART: u64 = 4;
@@ -629,7 +628,7 @@ const MEMORY_AGAIN_PART: u64 = 32;
 pub const fn memory_full_bytes(budget: u64, shards: usize) -> u64 {
     let folds = shards.div_ceil(SHARDS_PER_FOLDING_THREAD) as u64;
     let parts = shards as u64 * MEMORY_RESERVE_SHARD_BYTES + folds * MEMORY_RESERVE_FOLD_BYTES;
-    let reserve = budget / MEMORY_RESERVE_TABLES_PART + parts;
+    let reserve = budget / MEMORY_RESERVE_REST_PART + parts;
     let most = budget / MEMORY_RESERVE_MOST_PART;
     budget - if reserve < most { reserve } else { most }
 }
@@ -745,14 +744,9 @@ mod tests {
         for (budget_mib, shards, full_mib, again_mib) in [
             (32, 1, 24, 23),
             (225, 2, 169, 162),
-            (1_024, 1, 768, 736),
-            (16_384, 2, 16_384 - 2_048 - 128 - 103, 16_384 - 2_048 - 128 - 103 - 512),
-            (
-                1 << 20,
-                64,
-                (1 << 20) - (1 << 17) - 16 * 128 - 3_322,
-                (1 << 20) - (1 << 17) - 16 * 128 - 3_322 - (1 << 15),
-            ),
+            (1_024, 1, 813, 781),
+            (16_384, 2, 16_384 - 512 - 128 - 103, 16_384 - 512 - 128 - 103 - 512),
+            (1 << 20, 64, (1 << 20) - (1 << 15) - 16 * 128 - 3_322, (1 << 20) - (1 << 16) - 16 * 128 - 3_322),
         ] {
             let budget = budget_mib * MIB;
             let [full, again] = [memory_full_bytes(budget, shards), memory_again_bytes(budget, shards)]
