@@ -322,8 +322,17 @@ fn the_doctors_table() {
         let table = String::from_utf8(output.stdout).expect("UTF-8");
         let statuses = statuses(&table);
         let checks: Vec<&str> = statuses.iter().map(|(check, _)| check.as_str()).collect();
-        let expect =
-            ["kernel", "io_uring", "ring features", "memlock", "open files", "direct I/O", "cores", "clock"];
+        let expect = [
+            "kernel",
+            "io_uring",
+            "ring features",
+            "memlock",
+            "open files",
+            "direct I/O",
+            "cores",
+            "memory",
+            "clock",
+        ];
         assert_eq!(checks, expect, "{table}");
         assert!(statuses.iter().all(|(_, status)| ["ok", "warn", "lacking"].contains(&&**status)), "{table}");
         assert!(direct_io.contains(&&*statuses[5].1), "{table}");

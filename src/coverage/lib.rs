@@ -68,6 +68,8 @@ branches! {
     RoundOfOtherScope;
     /// A bet was refused since its round has as many as it may have.
     BetsFull;
+    /// A round was not opened since its account has as many open ones as it may have.
+    OpenRoundsFull in "wallet::tests::full::an_account_with_too_many_open_rounds_opens_no_other";
     /// A transaction was refused since its round has as many as it may have.
     RoundFull;
     /// A rollback that finds no bet was not remembered, since its round is full.
@@ -80,6 +82,8 @@ branches! {
     StrictWin;
     /// A request for another shard was refused there, since its time was over before anything had changed.
     LateInLane;
+    /// A request was refused since memory is short, and it would have taken more.
+    GrowthRefused;
     /// A sum of a period that began earlier by another time zone went on.
     SumsGoOn;
     /// `remember_refusals_ms`: a bet that was refused came again in time.

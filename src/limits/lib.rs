@@ -322,6 +322,11 @@ pub const ROUND_BETS_MAX: usize = 10_000;
 /// finds no bet is answered as ever and not remembered, since no bet can come any more.
 pub const ROUND_TRANSACTIONS_MAX: usize = 3 * ROUND_BETS_MAX;
 
+/// Open rounds of an account. They are remembered until they end, so nothing else bounds them; with a bet each, 10,000 are some
+/// 3 MB. Players have a few, and a platform that never ends its rounds is seen before that. Past it a bet that would leave one
+/// more open is -7; winnings that would are -1, since their platform repeats them until they succeed.
+pub const OPEN_ROUNDS_MAX: usize = 10_000;
+
 /// Refused bets of an account that stay refused for a while (`remember_refusals_ms`), 4 KB of them. A player places one a
 /// second, and few after funds or a limit are used up. Past it a bet that would be refused so is answered -1: nothing was
 /// changed, and it may be asked again.
@@ -570,6 +575,69 @@ pub const SEGMENT_POLL_MS: u64 = 10;
 /// What is added to the nice value of the thread that prepares segments: it gives way to the executors.
 pub const SEGMENT_NICE: i32 = 10;
 
+// ── Memory ───────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Default budget of memory, in hundredths of what the machine or the cgroup has (`budget_mib`). The rest is the kernel's, for
+/// sockets, rings and the cache that segments and snapshots go through, and what the process takes past its budget to settle
+/// what was begun.
+pub const MEMORY_BUDGET_PERCENT: u64 = 75;
+
+/// Lower bound of the budget, MiB: a server of one shard without accounts takes some 20. Less is a slip of units.
+pub const MEMORY_BUDGET_MIB_MIN: u64 = 32;
+
+/// Upper bound of the budget: an exbibyte.
+pub const MEMORY_BUDGET_MIB_MAX: u64 = 1 << 40;
+
+/// Time between two looks at the memory that is used, some 20 µs each.
+pub const MEMORY_LOOK_MS: u64 = 50;
+
+/// What a request that begins something takes at most, in the usual sizes: a round with a bet, or an account with its session,
+/// and their places in tables.
+const GROWTH_BYTES: u64 = 512;
+
+/// Requests of a shard in a millisecond, which no core has reached.
+const REQUESTS_PER_MS: u64 = 200;
+
+/// What a shard may still take once memory is found to be short: what has come between two looks, 5 MiB; what waits for the
+/// disk, 8 MiB, and the groups that are filled, 3 MiB; the buffers of the requests, 4 MiB; and what is in the lanes and in hand,
+/// 32 MiB.
+const MEMORY_RESERVE_SHARD_BYTES: u64 = MEMORY_LOOK_MS * REQUESTS_PER_MS * GROWTH_BYTES
+    + (JOURNAL_PENDING_BYTES_MAX
+        + JOURNAL_BUFFERS * JOURNAL_WRITE_BYTES_MAX
+        + RECEIVE_BUFFERS as usize * RECEIVE_BUFFER_BYTES
+        + 512 * LANES_REQUESTS_MAX
+        + 256 * REQUESTS_IN_HAND_MAX) as u64;
+
+/// What a thread that folds takes: a segment, and then 48 bytes for each of some 150,000 records of each of
+/// [`SNAPSHOT_SEGMENTS`], 55 MiB.
+const MEMORY_RESERVE_FOLD_BYTES: u64 = 2 * SEGMENT_BYTES as u64;
+
+/// One part in so many of the budget is for what grows with what is held: the accounts of a slot, which a fold holds twice, and
+/// what the allocator has between blocks and nobody can use. Tables grow a part at a time.
+const MEMORY_RESERVE_REST_PART: u64 = 32;
+
+/// The reserve is one part in so many of a budget at most. The kernel's quarter takes what a small one has no room for.
+const MEMORY_RESERVE_MOST_PART: u64 = 4;
+
+/// What is used must be so much of the budget less before anything is begun again: one part in so many. A fold or a burst that
+/// ends makes no more of a difference, and what leaves memory does so for good.
+const MEMORY_AGAIN_PART: u64 = 32;
+
+/// How much of a budget of so many bytes is used when nothing more is begun: the rest is what so many shards may still take
+/// (`MEMORY_RESERVE_SHARD_BYTES` and those beside it).
+pub const fn memory_full_bytes(budget: u64, shards: usize) -> u64 {
+    let folds = shards.div_ceil(SHARDS_PER_FOLDING_THREAD) as u64;
+    let parts = shards as u64 * MEMORY_RESERVE_SHARD_BYTES + folds * MEMORY_RESERVE_FOLD_BYTES;
+    let reserve = budget / MEMORY_RESERVE_REST_PART + parts;
+    let most = budget / MEMORY_RESERVE_MOST_PART;
+    budget - if reserve < most { reserve } else { most }
+}
+
+/// How much of it is used at most when something is begun again.
+pub const fn memory_again_bytes(budget: u64, shards: usize) -> u64 {
+    memory_full_bytes(budget, shards) - budget / MEMORY_AGAIN_PART
+}
+
 // ── Time ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 /// How fast the wallet's time is brought towards the system clock, parts per million: what the kernel's NTP allows a
@@ -658,11 +726,34 @@ const _: () = {
     );
     assert!(STAGE_SAMPLES == 1 << u8::BITS, "a sample's place is a u8, which goes round and round");
     assert!(SNAPSHOT_SECTION_BYTES_MAX < i32::MAX as usize);
+    assert!(MEMORY_BUDGET_PERCENT < 100 && MEMORY_BUDGET_MIB_MIN < MEMORY_BUDGET_MIB_MAX);
+    assert!(MEMORY_BUDGET_MIB_MAX.checked_mul(1024 * 1024).is_some(), "a budget has its bytes in 64 bits");
+    assert!(
+        memory_again_bytes(MEMORY_BUDGET_MIB_MIN, SHARDS_MAX) > MEMORY_BUDGET_MIB_MIN / 2,
+        "most of a budget is used"
+    );
 };
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reserve_is_a_part_of_its_budget() {
+        const MIB: u64 = 1024 * 1024;
+        for (budget_mib, shards, full_mib, again_mib) in [
+            (32, 1, 24, 23),
+            (225, 2, 169, 162),
+            (1_024, 1, 813, 781),
+            (16_384, 2, 16_384 - 512 - 128 - 103, 16_384 - 512 - 128 - 103 - 512),
+            (1 << 20, 64, (1 << 20) - (1 << 15) - 16 * 128 - 3_322, (1 << 20) - (1 << 16) - 16 * 128 - 3_322),
+        ] {
+            let budget = budget_mib * MIB;
+            let [full, again] = [memory_full_bytes(budget, shards), memory_again_bytes(budget, shards)]
+                .map(|bytes| bytes.div_ceil(MIB));
+            assert_eq!((full, again), (full_mib, again_mib), "{budget_mib} {shards}");
+        }
+    }
 
     #[test]
     fn shards_share_the_places_in_the_lanes() {

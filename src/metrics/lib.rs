@@ -9,6 +9,7 @@
 extern crate alloc;
 
 mod histogram;
+mod memory;
 
 use alloc::format;
 use alloc::string::String;
@@ -17,6 +18,8 @@ use core::fmt::Write as _;
 use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use histogram::{Histogram, Seconds};
+pub use memory::{Heap, Memory};
+use memory::{LastHeap, MemoryBudget, write_memory};
 
 /// A number that one core writes and any core reads.
 #[derive(Debug, Default)]
@@ -53,7 +56,7 @@ pub struct ShardMetrics {
     connections_refused: [Cell; ConnectionRefusal::ALL.len()],
     lanes_under_way: Cell,
     lanes_refused: Cell,
-    writes_refused: Cell,
+    writes_refused: [Cell; WriteRefusal::ALL.len()],
     requests_late: Cell,
     requests_gone: Cell,
     connections_evicted: Cell,
@@ -88,6 +91,20 @@ impl ConnectionRefusal {
         [(Self::Address, "address"), (Self::Full, "full"), (Self::Table, "table")];
 }
 
+/// Why nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteRefusal {
+    /// It could not be journaled.
+    Journal,
+    /// Memory is short, and it would have taken more.
+    Memory,
+}
+
+impl WriteRefusal {
+    /// Each with its name.
+    const ALL: [(Self, &'static str); 2] = [(Self::Journal, "journal"), (Self::Memory, "memory")];
+}
+
 /// What a shard's wallet holds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Holdings {
@@ -99,24 +116,6 @@ pub struct Holdings {
     pub tokens: u64,
     /// Game rounds that are remembered.
     pub rounds: u64,
-}
-
-/// Memory of the process, bytes, as far as the system says it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Memory {
-    /// What the allocator has given out, and what it keeps to be given out again.
-    pub heap: Option<Heap>,
-    /// What is in RAM.
-    pub resident: Option<u64>,
-}
-
-/// The allocator's bytes.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Heap {
-    /// Given out, with what the allocator adds to each block.
-    pub used: u64,
-    /// Kept to be given out again.
-    pub free: u64,
 }
 
 /// The names of calls, answers and stages, from who knows them.
@@ -145,7 +144,7 @@ impl ShardMetrics {
             connections_refused: core::array::from_fn(|_| Cell::default()),
             lanes_under_way: Cell::default(),
             lanes_refused: Cell::default(),
-            writes_refused: Cell::default(),
+            writes_refused: core::array::from_fn(|_| Cell::default()),
             requests_late: Cell::default(),
             requests_gone: Cell::default(),
             connections_evicted: Cell::default(),
@@ -223,9 +222,9 @@ impl ShardMetrics {
         self.rounds.set(holdings.rounds);
     }
 
-    /// A request was refused, since it could not be journaled.
-    pub fn write_refused(&self) {
-        self.writes_refused.add(1);
+    /// A request was refused before it had changed anything.
+    pub fn write_refused(&self, why: WriteRefusal) {
+        self.writes_refused[why as usize].add(1);
     }
 
     /// A request was refused, since it could not be answered in its time.
@@ -268,36 +267,38 @@ pub struct Registry {
     names: Names,
     shards: Vec<alloc::sync::Arc<ShardMetrics>>,
     heap: LastHeap,
+    budget: MemoryBudget,
     /// What the system clock was ahead of the wallet's time at the last look, nanoseconds.
     clock_offset_ns: AtomicI64,
-}
-
-/// The allocator's bytes as they were last looked at. Written by whoever looks.
-#[derive(Debug, Default)]
-struct LastHeap {
-    looks: Cell,
-    used: Cell,
-    free: Cell,
 }
 
 impl Registry {
     /// Metrics for this many shards.
     pub fn new(shards: usize, names: Names) -> Self {
         let shards = (0..shards).map(|_| alloc::sync::Arc::new(ShardMetrics::new(names))).collect();
-        Self { names, shards, heap: LastHeap::default(), clock_offset_ns: AtomicI64::new(0) }
+        let (heap, budget) = (LastHeap::default(), MemoryBudget::default());
+        Self { names, shards, heap, budget, clock_offset_ns: AtomicI64::new(0) }
     }
 
     /// The allocator's bytes at the last look; none before the first.
     pub fn heap(&self) -> Option<Heap> {
-        let LastHeap { looks, used, free } = &self.heap;
-        (looks.get() > 0).then(|| Heap { used: used.get(), free: free.get() })
+        self.heap.get()
     }
 
     /// A look at the allocator has found this; one thread looks.
     pub fn set_heap(&self, heap: Heap) {
-        self.heap.used.set(heap.used);
-        self.heap.free.set(heap.free);
-        self.heap.looks.add(1);
+        self.heap.set(heap);
+    }
+
+    /// The process may use so much memory, bytes, and a look has found that it uses so much; one thread looks.
+    pub fn set_memory(&self, budget: u64, used: u64) {
+        self.budget.used.set(used);
+        self.budget.bytes.set(budget);
+    }
+
+    /// What counts towards the budget of memory, as the last look found it, bytes; 0 before the first.
+    pub fn memory_used(&self) -> u64 {
+        self.budget.used.get()
     }
 
     /// Microseconds that all shards together have worked.
@@ -339,6 +340,19 @@ impl Registry {
                 line(out, format_args!("{name}{{shard=\"{index}\",why=\"{label}\"}} {times}"));
             }
         }
+        let name = "purser_writes_refused_total";
+        head(
+            out,
+            name,
+            "counter",
+            "Requests refused before they changed anything, by what there was too little of.",
+        );
+        for (index, shard) in self.shards.iter().enumerate() {
+            for (why, label) in WriteRefusal::ALL {
+                let times = shard.writes_refused[why as usize].get();
+                line(out, format_args!("{name}{{shard=\"{index}\",why=\"{label}\"}} {times}"));
+            }
+        }
         let name = "purser_core_seconds_total";
         head(out, name, "counter", "Time of the core, working and parked.");
         for (index, shard) in self.shards.iter().enumerate() {
@@ -355,6 +369,7 @@ impl Registry {
         let offset = self.clock_offset_ns.load(Ordering::Relaxed) as f64 / 1e9;
         line(out, format_args!("{name} {offset:.6}"));
         write_memory(out, memory);
+        self.budget.write(out);
     }
 
     /// What is one number for each shard.
@@ -412,7 +427,7 @@ impl Registry {
 type Getter = fn(&ShardMetrics) -> u64;
 
 /// What is one number for each shard: its name, its kind, what it says, and where it is.
-const PLAIN: [(&str, &str, &str, Getter); 17] = [
+const PLAIN: [(&str, &str, &str, Getter); 16] = [
     ("purser_connections", "gauge", "Open connections.", |shard| shard.connections_open.get()),
     ("purser_connections_accepted_total", "counter", "Connections accepted.", |shard| {
         shard.connections_accepted.get()
@@ -423,12 +438,6 @@ const PLAIN: [(&str, &str, &str, Getter); 17] = [
     ("purser_lane_refused_total", "counter", "Requests refused because their lane was full.", |shard| {
         shard.lanes_refused.get()
     }),
-    (
-        "purser_writes_refused_total",
-        "counter",
-        "Requests refused because they could not be journaled.",
-        |shard| shard.writes_refused.get(),
-    ),
     (
         "purser_requests_late_total",
         "counter",
@@ -467,22 +476,6 @@ const PLAIN: [(&str, &str, &str, Getter); 17] = [
     ("purser_session_keys", "gauge", "Session keys, live and remembered.", |shard| shard.session_keys.get()),
     ("purser_session_tokens", "gauge", "Single-use tokens outstanding.", |shard| shard.tokens.get()),
 ];
-
-/// What is the process's, and no shard's.
-fn write_memory(out: &mut String, memory: Memory) {
-    if let Some(Heap { used, free }) = memory.heap {
-        let name = "purser_heap_bytes";
-        head(out, name, "gauge", "Bytes that the allocator has given out, and keeps to be given out again.");
-        for (state, bytes) in [("used", used), ("free", free)] {
-            line(out, format_args!("{name}{{state=\"{state}\"}} {bytes}"));
-        }
-    }
-    if let Some(bytes) = memory.resident {
-        let name = "purser_resident_bytes";
-        head(out, name, "gauge", "Memory of the process that is in RAM.");
-        line(out, format_args!("{name} {bytes}"));
-    }
-}
 
 /// Microseconds, shown as seconds.
 const fn micros(us: u64) -> Seconds {

@@ -82,7 +82,12 @@ fn what_is_refused_is_counted_by_its_reason() {
     check(|shard| shard.connection_evicted(), "connections_evicted", "");
     check(|shard| shard.connections_turned_away(1), "connections_turned_away", "");
     check(|shard| shard.lane_refused(), "lane_refused", "");
-    check(|shard| shard.write_refused(), "writes_refused", "");
+    for (why, labels) in
+        [(WriteRefusal::Journal, ",why=\"journal\""), (WriteRefusal::Memory, ",why=\"memory\"")]
+    {
+        registry.shard(0).write_refused(why);
+        self::check(&registry, &format!("purser_writes_refused_total{{shard=\"0\"{labels}}} 1"));
+    }
     check(|shard| shard.request_late(), "requests_late", "");
     check(|shard| shard.request_gone(), "requests_gone", "");
     check(|shard| shard.stalled(), "stalls", "");
@@ -94,6 +99,11 @@ fn who_looks_after_the_process_reads_what_was_seen_last() {
     assert!(registry.heap().is_none(), "before the first look");
     registry.set_heap(Heap { used: 5_000, free: 300 });
     assert!(matches!(registry.heap(), Some(Heap { used: 5_000, free: 300 })));
+    assert_eq!(registry.memory_used(), 0, "before the first look");
+    registry.set_memory(9_000, 7_000);
+    assert_eq!(registry.memory_used(), 7_000);
+    check(&registry, "purser_memory_budget_bytes 9000");
+    check(&registry, "purser_memory_used_bytes 7000");
     registry.shard(0).busy(1_000);
     registry.shard(1).busy(500);
     assert_eq!(registry.busy_us(), 1_500);
@@ -105,7 +115,9 @@ fn what_never_occurred_and_nobody_tells_of_is_left_out() {
     let registry = Registry::new(1, NAMES);
     registry.shard(0).stage_took(1, 5);
     registry.write(Memory::default(), &mut text);
-    for absent in ["purser_heap_bytes", "purser_resident_bytes", "stage=\"frame\"", "call=\"balance\""] {
+    for absent in
+        ["purser_heap_bytes", "purser_resident_bytes", "purser_memory", "stage=\"frame\"", "call=\"balance\""]
+    {
         assert!(!text.contains(absent), "{absent} in\n{text}");
     }
     assert!(text.contains("stage=\"lane\""), "{text}");

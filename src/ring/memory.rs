@@ -31,6 +31,12 @@ pub const fn heap() -> Option<Heap> {
     None
 }
 
+/// What is in RAM and is the process's own, bytes: without the pages of files, which the kernel can read again.
+pub fn anonymous() -> Option<u64> {
+    let statm = Process::myself().and_then(|process| process.statm()).ok()?;
+    statm.resident.saturating_sub(statm.shared).checked_mul(procfs::page_size())
+}
+
 /// What is in RAM, bytes.
 pub fn resident() -> Option<u64> {
     let pages = Process::myself().and_then(|process| process.statm()).ok()?.resident;

@@ -19,6 +19,8 @@ pub use self::args::ExportFormat;
 use self::args::{Args, ServeArgs, Task};
 pub use self::data_dir::prepare_data_dir;
 use self::file::ConfigFile;
+pub(crate) use self::memory::MIB;
+pub use self::memory::MemoryFound;
 pub use self::quota::Quota;
 use crate::net::Timeouts;
 use crate::net::places::Policy as PlacesPolicy;
@@ -28,9 +30,11 @@ use clock::start::Confirmed;
 use wallet::{Catalog, Currency, Dialect, Domain, PlatformKey, TokenPolicy};
 
 mod args;
+mod cgroup;
 pub(crate) mod cores;
 mod data_dir;
 mod file;
+mod memory;
 mod papers;
 mod quota;
 
@@ -80,6 +84,8 @@ pub struct Config {
     pub drain_grace_ms: u64,
     /// How the journal is kept.
     pub storing: Storing,
+    /// What the process may use of memory.
+    pub memory: MemoryBudget,
     /// Made-up accounts to start with (protocol §7).
     pub demo: Option<Demo>,
     /// What the operator says of the time at this start.
@@ -96,7 +102,15 @@ impl Config {
                  of each period (cpu.max). Raise the quota to a core for each shard"
             )
         });
-        self.shared_cores().into_iter().chain(quota).collect()
+        let budget = Some(self.memory).filter(|memory| memory.bytes > memory.found.bytes()).map(|memory| {
+            let (mib, has_mib) = (memory.bytes / MIB, memory.found.bytes() / MIB);
+            let whose = if memory.found.cgroup.is_some() { "the cgroup" } else { "the machine" };
+            format!(
+                "the budget of memory is {mib} MiB, and {whose} has {has_mib}: the kernel may end the server before it refuses \
+                 anything. Lower budget_mib"
+            )
+        });
+        self.shared_cores().into_iter().chain(quota).chain(budget).collect()
     }
 
     fn shared_cores(&self) -> Option<String> {
@@ -109,6 +123,23 @@ impl Config {
                 cores::ranges(&cores)
             })
         })
+    }
+}
+
+/// What the process may use of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryBudget {
+    /// So many bytes.
+    pub bytes: u64,
+    /// What there is.
+    pub found: MemoryFound,
+}
+
+impl MemoryBudget {
+    /// What was asked for, MiB; or else the default's part of what there is.
+    fn of(asked_mib: Option<u64>, found: MemoryFound) -> Self {
+        let bytes = asked_mib.map_or(found.budget(), |mib| mib.saturating_mul(MIB));
+        Self { bytes, found }
     }
 }
 
@@ -144,6 +175,8 @@ pub struct DoctorOptions {
     pub cores: Vec<usize>,
     /// What the process's cgroups let it use of them.
     pub quota: Option<Quota>,
+    /// The memory that it can have.
+    pub memory: MemoryFound,
 }
 
 /// What `purser explain` is asked for.
@@ -248,6 +281,7 @@ where
                 data: data_dir(args.data.unwrap_or_else(|| DATA.into()))?,
                 cores: place(&args.placement, quota)?,
                 quota,
+                memory: MemoryFound::own(),
             }))
         }
         Task::Verify(args) => Ok(Command::Verify(data_of(args)?)),
@@ -334,6 +368,7 @@ fn serve(args: ServeArgs) -> Result<Config, Error> {
         places: file.places,
         drain_grace_ms: file.drain_grace_ms,
         storing: file.storing,
+        memory: MemoryBudget::of(args.memory_budget_mib.or(file.memory_budget), MemoryFound::own()),
         demo: args.demo.then(|| Demo { accounts: args.demo_accounts.unwrap_or(DEMO_ACCOUNTS) }),
         confirmed: match (args.after_pause, args.rebase_clock) {
             (true, _) => Confirmed::Pause,
@@ -405,6 +440,7 @@ fn demo_file() -> ConfigFile {
         places: PlacesPolicy::default(),
         drain_grace_ms: 0,
         storing: Storing::default(),
+        memory_budget: None,
     }
 }
 

@@ -82,6 +82,7 @@ pub fn examine(args: &DoctorOptions) -> Report {
             judge::open_files(probe::open_files(), shards),
             judge::direct_io(&args.data, &probe::direct_io(&args.data)),
             judge::cores(&args.cores, args.quota),
+            judge::memory(args.memory, shards),
             judge::clock(&probe::clock()),
         ],
     }

@@ -326,6 +326,7 @@ impl Driver {
         self.responder.date.refresh(self.responder.now.wall_ms / 1_000);
         // At once: what is let in after the disk is known to take no writes would wait for it.
         self.shard.set_read_only(self.readiness.is_read_only());
+        self.shard.set_short_of_memory(self.readiness.is_short_of_memory());
         let mut worked = false;
         for _ in 0..EVENTS_PER_TURN {
             let Some(event) = self.ring.next_event() else { break };

@@ -2,6 +2,7 @@
 //! signal to stop.
 
 mod background;
+mod budget;
 mod descriptors;
 mod housekeeper;
 mod listen;
@@ -22,6 +23,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use budget::{Budget, Levels};
 use descriptors::raise;
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use housekeeper::{Housekeeper, ShardHandle};
@@ -138,7 +140,9 @@ pub fn run(config: Config) -> Result<(), Error> {
     housekeeper.watch(troubles);
     housekeeper.check_disk();
     // The first look takes the allocator's locks for as long as it takes, while nobody is served yet.
-    memory::watch(Arc::clone(&shared.registry))?;
+    let levels = Levels::of(config.memory.bytes, shards);
+    memory::watch(Arc::clone(&shared.registry), levels)?;
+    Budget::watch(levels, Arc::clone(&shared.readiness), Arc::clone(&shared.registry))?;
     stalls::watch(shared.stalls.clone())?;
     housekeeper.start()?;
     let stops = Stops::catch(shared.clock.clone())?;

@@ -150,6 +150,11 @@ impl Core {
         self.wallet.would_change(now_ms, operation)
     }
 
+    /// Whether an operation would make the wallet hold more than it does.
+    pub fn would_grow(&self, now_ms: Millis, operation: &Operation<&str>) -> bool {
+        self.wallet.would_grow(now_ms, operation)
+    }
+
     /// Whether everything that was changed is on stable storage.
     pub const fn is_durable(&self) -> bool {
         self.durable == self.journal.last_sequence()

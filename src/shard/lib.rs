@@ -21,6 +21,7 @@ use std::io;
 use std::sync::Arc;
 
 use compact_str::CompactString;
+use coverage::{self, Branch};
 use slab::Slab;
 
 use self::core::{Core, Done, Step};
@@ -30,7 +31,7 @@ use partition::ShardId;
 use waiting::Waiting;
 
 use journal::Group;
-use metrics::ShardMetrics;
+use metrics::{ShardMetrics, WriteRefusal};
 use storage::FileError;
 use storage::segments::SegmentWrite;
 use wallet::operation::Operation;
@@ -99,6 +100,8 @@ pub struct Shard<W> {
     held_steps: usize,
     /// Nothing is let in that needs the journal.
     read_only: bool,
+    /// Nothing is let in that would make the wallet hold more.
+    short_of_memory: bool,
     /// More is over than the last sweep took out of memory: each turn takes some.
     is_behind: bool,
     /// It takes no connections any more, and serves the other shards until they have left too.
@@ -131,6 +134,7 @@ impl<W: Copy> Shard<W> {
             held: Waiting::default(),
             held_steps: 0,
             read_only: false,
+            short_of_memory: false,
             is_behind: false,
             left: false,
             flusher: None,
@@ -177,6 +181,12 @@ impl<W: Copy> Shard<W> {
     /// Whether nothing is let in that needs the journal.
     pub const fn is_read_only(&self) -> bool {
         self.read_only
+    }
+
+    /// Lets nothing in any more that would make the wallet hold more ([`Wallet::would_grow`]), or lets it in again. What was
+    /// begun is settled meanwhile, and what only tells is told.
+    pub const fn set_short_of_memory(&mut self, short: bool) {
+        self.short_of_memory = short;
     }
 
     /// The changes since the last group, to be made durable; `None` where there are none. One group is under way at a
@@ -236,13 +246,18 @@ impl<W: Copy> Shard<W> {
     }
 
     /// Applies `operation` here. Where nothing can be journaled, what would change something comes to
-    /// [`Outcome::Unavailable`].
+    /// [`Outcome::Unavailable`]; where memory is short, what would take more of it does.
     fn step(&mut self, now_ms: Millis, operation: &Operation<&str>) -> Step {
+        if self.short_of_memory && self.core.would_grow(now_ms, operation) {
+            coverage::hit(Branch::GrowthRefused);
+            self.metrics.write_refused(WriteRefusal::Memory);
+            return Step::Done(Done::unchanged(Outcome::Unavailable));
+        }
         if !operation.is_write() || !self.read_only && self.core.has_room() {
             return self.core.step(now_ms, operation);
         }
         Step::Done(if self.core.would_change(now_ms, operation) {
-            self.metrics.write_refused();
+            self.metrics.write_refused(WriteRefusal::Journal);
             Done::unchanged(Outcome::Unavailable)
         } else {
             self.core.step_unchanged(now_ms, operation)
@@ -293,7 +308,7 @@ impl<W: Copy> Shard<W> {
     }
 
     /// Applies `operation` here, or sends it to its owner for `waiter`. It comes to [`Outcome::Unavailable`] where the lane is
-    /// full, the journal can't be written, or its owner comes to it after `deadline_ms`: then nothing has changed.
+    /// full, the journal can't be written, memory is short, or its owner comes to it after `deadline_ms`: then nothing has changed.
     pub fn submit(
         &mut self,
         now_ms: Millis,

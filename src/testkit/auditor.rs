@@ -12,13 +12,14 @@
 //!   the operator is shown. `period`: the calendar.
 //! - `outside`: what moves funds outside of rounds.
 //! - `directory`, `keys`: who holds a session's key, and what is answered for it.
-//! - `recovery`: what a crash may leave.
+//! - `recovery`: what a crash may leave. `memory`: what is not to be refused for want of it.
 //! - `witness`: a front for clients over HTTP, who know times and crashes from outside. `wire`: what they send and read.
 
 mod account;
 pub mod bounds;
 mod directory;
 mod keys;
+mod memory;
 mod outside;
 mod period;
 mod play;

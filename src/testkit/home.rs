@@ -51,6 +51,8 @@ pub struct Home {
     file_kib: Option<u32>,
     /// Limit of open files.
     files: Option<u32>,
+    /// The directory of the cgroup that it is in.
+    cgroup: Option<PathBuf>,
     /// Variables of the environment.
     variables: Vec<(&'static str, OsString)>,
     /// Where the data are, if not in `dir`.
@@ -68,6 +70,7 @@ impl Home {
             token: TOKEN,
             file_kib: None,
             files: None,
+            cgroup: None,
             variables: Vec::new(),
             data: None,
         }
@@ -115,6 +118,11 @@ impl Home {
         self
     }
 
+    /// The server is in the cgroup with this directory, from now on.
+    pub fn join(&mut self, cgroup: &Path) {
+        self.cgroup = Some(cgroup.to_owned());
+    }
+
     /// The environment has this variable from now on.
     pub fn set(&mut self, name: &'static str, value: impl Into<OsString>) {
         self.variables.push((name, value.into()));
@@ -159,7 +167,9 @@ impl Home {
     fn command(&self, shards: usize) -> Command {
         let (files, kib) = (self.files, self.file_kib);
         let limits = files.map(|most| format!("ulimit -n {most} && ")).into_iter();
-        let limits = limits.chain(kib.map(|kib| format!("ulimit -Sf {kib} && "))).collect::<String>();
+        let limits = limits.chain(kib.map(|kib| format!("ulimit -Sf {kib} && ")));
+        let joined = self.cgroup.as_deref().map(|at| format!("echo $$ >{}/cgroup.procs && ", at.display()));
+        let limits = limits.chain(joined).collect::<String>();
         let mut command = if limits.is_empty() {
             Command::new(&self.program)
         } else {

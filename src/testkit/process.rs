@@ -34,7 +34,7 @@ const LINES_KEPT: usize = 8;
 /// A process that is killed when it is dropped.
 #[derive(Debug)]
 pub struct Killed {
-    /// The process. Wait for its end through [`Killed::wait`]: waiting here leaves it to [`Killed::died`] to report a death.
+    /// The process. Wait for its end through [`Killed::wait`]: waiting here has its death reported later.
     pub child: Child,
     is_over: bool,
 }

@@ -11,7 +11,7 @@ use super::operation::{Play, PlayKind};
 use super::outcome::ErrorCode;
 use super::play::{At, NO_ROUND};
 use super::rounds::{Fate, Kind, Round, RoundState};
-use super::{Millis, Rules, Stamp, Wallet, because};
+use super::{Millis, Rules, Stamp, Wallet, because, bounds};
 use coverage::Branch;
 
 /// What a call that has climbed its ladder does.
@@ -73,6 +73,10 @@ impl Wallet {
         if round.is_none() && play.kind != PlayKind::Void && !self.has_room_for_a_round() {
             return Verdict::Deny(ErrorCode::Unknown, "The server remembers as many rounds as it can.");
         }
+        // Its platform repeats winnings until they succeed, and so they are not lost.
+        if play.kind == PlayKind::Win && self.leaves_too_many_open(play, account, round) {
+            return Verdict::Deny(ErrorCode::Unknown, because::MANY_OPEN_ROUNDS);
+        }
         let strict = self.platforms.dialect(platform).strict_rounds;
         let holds = account.cash().checked_add(play.amount).is_some();
         match play.kind {
@@ -81,6 +85,17 @@ impl Wallet {
             PlayKind::Void => if_holds(holds, judge_void(play, round)),
             PlayKind::Rollback => if_holds(holds, judge_rollback(play, round, strict)),
         }
+    }
+
+    /// Whether the account would have more open rounds than it may. What is in the journal was within the bound of its time.
+    fn leaves_too_many_open(&self, play: &Play<&str>, account: &Account, round: Option<&Round>) -> bool {
+        let opens = !play.ends_round && round.is_none_or(|round| round.state == RoundState::Unopened);
+        let open = account.activity().map_or(0, |activity| activity.rounds.open_count());
+        let is_over = opens && self.catalog.is_some() && open >= bounds::OPEN_ROUNDS_MAX;
+        if is_over {
+            coverage::hit(Branch::OpenRoundsFull);
+        }
+        is_over
     }
 
     /// The rung of the session: of a bet it must be live and this account's, of winnings not another's.
@@ -129,6 +144,9 @@ impl Wallet {
                 return Refuse(ErrorCode::NotCompleted, "The round has ended, and StartRound is true.");
             }
             _ => {}
+        }
+        if self.leaves_too_many_open(play, account, round) {
+            return Refuse(ErrorCode::NotCompleted, because::MANY_OPEN_ROUNDS);
         }
         if round.is_some_and(Round::is_full) {
             return full();

@@ -32,6 +32,7 @@ mod bounds;
 pub mod catalog;
 pub mod currency;
 mod games;
+mod growth;
 mod horizon;
 pub mod image;
 mod ladder;

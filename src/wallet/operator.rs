@@ -55,7 +55,7 @@ impl Wallet {
     }
 
     /// Whether the domain of an account's id is in the configuration.
-    fn is_configured(&self, account_id: &str) -> bool {
+    pub(super) fn is_configured(&self, account_id: &str) -> bool {
         let name = account_id.split_once('/').map(|(name, _)| name);
         let is_known = |name| self.catalog.as_deref().is_none_or(|catalog| catalog.domain(name).is_some());
         name.is_some_and(is_known)

@@ -30,13 +30,13 @@ pub(super) struct At {
 }
 
 /// What a rollback that finds no bet comes to.
-struct Cancelling {
+pub(super) struct Cancelling {
     /// The place of the bet's id, where it is cancelled already.
     known: Option<usize>,
     /// It is answered 0.
     succeeds: bool,
     /// Something is to be remembered.
-    changes: bool,
+    pub(super) changes: bool,
     /// The round ends.
     ends: bool,
 }
@@ -87,7 +87,11 @@ impl Wallet {
     }
 
     /// Where a request about a round arrives; or the change that its refusal shows, and the refusal.
-    fn arrive(&self, now_ms: Millis, play: &Play<&str>) -> Result<At, (Sequence, ErrorCode, &'static str)> {
+    pub(super) fn arrive(
+        &self,
+        now_ms: Millis,
+        play: &Play<&str>,
+    ) -> Result<At, (Sequence, ErrorCode, &'static str)> {
         let Some(account) = self.accounts.find(&play.account) else {
             let domain = self.books.domain_of(play.account.id());
             let served = domain.is_some_and(|domain| self.serves(domain, play.platform).is_some());
@@ -312,7 +316,7 @@ impl Wallet {
     }
 
     /// What a rollback that finds no bet comes to.
-    fn cancelling(&self, play: &Play<&str>, at: At) -> Cancelling {
+    pub(super) fn cancelling(&self, play: &Play<&str>, at: At) -> Cancelling {
         let bet = play.original.expect("a rollback names its bet");
         let succeeds = self.unknown_rollback_succeeds(at.platform);
         let round = at.round.map(|round| self.rounds.get(round));

@@ -37,6 +37,19 @@ impl Wallet {
         Some(Verdict::Refuse(refusal.code, because::REFUSED_BEFORE))
     }
 
+    /// Whether a refusal would be remembered, and is not yet.
+    pub(super) fn refusal_would_grow(
+        &self,
+        now_ms: Millis,
+        play: &Play<&str>,
+        at: At,
+        code: ErrorCode,
+    ) -> bool {
+        self.platforms.dialect(at.platform).remember_refusals_ms > 0
+            && lasts(code)
+            && self.remembered_refusal(now_ms, play, at).is_none()
+    }
+
     /// Remembers a refusal that lasts, where the platform asks for that. `false` where the account has as many as are
     /// remembered: the bet must not be told that it is refused for good then, since a copy of it might be taken later.
     pub(super) fn remember_refusal(
@@ -47,15 +60,7 @@ impl Wallet {
         code: ErrorCode,
     ) -> bool {
         let remembered_ms = self.platforms.dialect(at.platform).remember_refusals_ms;
-        let lasts = matches!(
-            code,
-            ErrorCode::InsufficientFunds
-                | ErrorCode::StakeLimit
-                | ErrorCode::WagerLimit
-                | ErrorCode::LossLimit
-                | ErrorCode::SessionLengthLimit
-        );
-        if remembered_ms == 0 || !lasts {
+        if remembered_ms == 0 || !lasts(code) {
             return true;
         }
         let bet = bet_hash(play, at.platform);
@@ -73,6 +78,18 @@ impl Wallet {
         refusals.push_back(RefusedBet { bet, until_ms, code });
         true
     }
+}
+
+/// Whether a refusal stays where the platform asks for that.
+const fn lasts(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::InsufficientFunds
+            | ErrorCode::StakeLimit
+            | ErrorCode::WagerLimit
+            | ErrorCode::LossLimit
+            | ErrorCode::SessionLengthLimit
+    )
 }
 
 /// A hash of all that a bet is known by.

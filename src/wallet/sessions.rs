@@ -4,6 +4,7 @@ use super::account::{AccountRef, AccountStatus, KeyHash};
 use super::ledger::{Account, AccountIndex};
 use super::operation::{self, Operation};
 use super::outcome::{Effect, ErrorCode, Outcome, Receipt, Redeemed, Text, TextPlace, Why};
+use super::platforms::PlatformIndex;
 use super::session::{Idle, Session};
 use super::token::{TokenId, TokenPolicy};
 use super::tokens::Token;
@@ -32,26 +33,15 @@ impl Wallet {
     pub(super) fn create_token(
         &mut self,
         Stamp { now_ms, .. }: Stamp,
-        operation::CreateToken { platform, account, game, entropy }: &operation::CreateToken<&str>,
+        of: &operation::CreateToken<&str>,
         effect: &mut Effect,
     ) -> Outcome<Text> {
-        let idle_ms = self.settings.session_idle_ms;
-        let Some((index, found, platform)) = self.served(*platform, account) else {
-            return refused(ErrorCode::AccountNotFound, because::NO_ACCOUNT);
+        let (index, platform, at) = match self.judge_token(now_ms, of, effect) {
+            Ok(judged) => judged,
+            Err(refusal) => return refusal,
         };
-        effect.seen = found.changed;
-        let Some(at) = found.session_at(|session| session.is_live(now_ms, idle_ms)) else {
-            return refused(ErrorCode::AccountNotFound, "The account has no live session.");
-        };
-        let refused_with_balance =
-            |code, why| Outcome::Refused { code, why: Why(why), balance: Some(self.balance_of(found)) };
-        if found.status() == AccountStatus::Frozen {
-            return refused_with_balance(ErrorCode::AccountFrozen, because::FROZEN);
-        }
-        if !self.offers(game) {
-            return refused_with_balance(ErrorCode::GameNotFound, because::NO_GAME);
-        }
-        let session = found.sessions[at].serial;
+        let operation::CreateToken { account, entropy, .. } = of;
+        let session = self.accounts.get(index).sessions[at].serial;
         let catalog = self.catalog.as_deref().expect("nobody asks while the journal is replayed");
         match self.platforms.dialect(platform).token_policy {
             TokenPolicy::Wrapped => Outcome::WrappedToken {
@@ -69,6 +59,32 @@ impl Wallet {
                 }
             }
         }
+    }
+
+    /// The account and the platform that a token is made for, and the place of the session that it stands for; or the refusal.
+    pub(super) fn judge_token(
+        &self,
+        now_ms: Millis,
+        operation::CreateToken { platform, account, game, .. }: &operation::CreateToken<&str>,
+        effect: &mut Effect,
+    ) -> Result<(AccountIndex, PlatformIndex, usize), Outcome<Text>> {
+        let idle_ms = self.settings.session_idle_ms;
+        let Some((index, found, platform)) = self.served(*platform, account) else {
+            return Err(refused(ErrorCode::AccountNotFound, because::NO_ACCOUNT));
+        };
+        effect.seen = found.changed;
+        let Some(at) = found.session_at(|session| session.is_live(now_ms, idle_ms)) else {
+            return Err(refused(ErrorCode::AccountNotFound, "The account has no live session."));
+        };
+        let refused_with_balance =
+            |code, why| Err(Outcome::Refused { code, why: Why(why), balance: Some(self.balance_of(found)) });
+        if found.status() == AccountStatus::Frozen {
+            return refused_with_balance(ErrorCode::AccountFrozen, because::FROZEN);
+        }
+        if !self.offers(game) {
+            return refused_with_balance(ErrorCode::GameNotFound, because::NO_GAME);
+        }
+        Ok((index, platform, at))
     }
 
     pub(super) fn redeem_token(

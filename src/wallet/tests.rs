@@ -4,6 +4,7 @@
 
 mod dialects;
 mod full;
+mod growth;
 mod horizon;
 mod identity;
 mod outside;

@@ -14,6 +14,7 @@ mod fill;
 mod generations;
 mod held;
 mod kills;
+mod memory;
 mod missing;
 mod sessions;
 mod starting;

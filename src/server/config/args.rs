@@ -2,6 +2,7 @@
 //! in [`super`].
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -126,6 +127,11 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "POLICY", value_parser = policy_parser())]
     pub(super) session_token: Option<TokenPolicy>,
 
+    /// Memory that the process may use, MiB; near it nothing new is begun [default: three quarters of the machine's, or of the
+    /// cgroup's limit]
+    #[arg(long, value_name = "MIB", value_parser = value_parser!(u64).range(MEMORY_BUDGET_MIB))]
+    pub(super) memory_budget_mib: Option<u64>,
+
     /// Serve made-up accounts under well-known credentials, on loopback addresses alone
     #[arg(long)]
     pub(super) demo: bool,
@@ -164,6 +170,9 @@ pub(super) struct DoctorArgs {
     #[command(flatten)]
     pub(super) placement: PlacementArgs,
 }
+
+/// What a budget of memory may be, MiB.
+const MEMORY_BUDGET_MIB: RangeInclusive<u64> = limits::MEMORY_BUDGET_MIB_MIN..=limits::MEMORY_BUDGET_MIB_MAX;
 
 fn policy_parser() -> impl clap::builder::TypedValueParser<Value = TokenPolicy> {
     PossibleValuesParser::new(super::TOKEN_POLICIES.map(|(name, _)| name))

@@ -45,6 +45,8 @@ pub(super) struct ConfigFile {
     pub(super) places: PlacesPolicy,
     pub(super) drain_grace_ms: u64,
     pub(super) storing: Storing,
+    /// MiB.
+    pub(super) memory_budget: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +71,8 @@ struct RawFile {
     rounds: RawRounds,
     #[serde(default)]
     storage: RawStorage,
+    #[serde(default)]
+    memory: RawMemory,
 }
 
 #[derive(Deserialize)]
@@ -104,11 +108,17 @@ struct RawStorage {
     snapshot_segments: Option<Spanned<i64>>,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawMemory {
+    budget_mib: Option<Spanned<i64>>,
+}
+
 /// Keys that stand outside of the file's sections.
 const TOP_KEYS: [&str; 6] = ["listen", "operator_listen", "data", "operator_token", "session_token", "games"];
 
 /// Sections, and those that may stand there several times.
-const SECTIONS: [&str; 4] = ["timeouts", "connections", "rounds", "storage"];
+const SECTIONS: [&str; 5] = ["timeouts", "connections", "rounds", "storage", "memory"];
 const LISTED_SECTIONS: [&str; 2] = ["platform", "domain"];
 
 /// A string that no message repeats. serde's own complaint about a password without quotes would print it.
@@ -189,6 +199,7 @@ impl ConfigFile {
             places: connections::places(&source, &raw.connections)?,
             drain_grace_ms: drain_grace(&source, &raw.timeouts)?,
             storing: storing(&source, &raw.storage)?,
+            memory_budget: memory_budget(&source, &raw.memory)?,
         })
     }
 }
@@ -422,6 +433,12 @@ fn storing(source: &SourceText<'_>, raw: &RawStorage) -> Result<Storing, Error> 
     let default = u64::from(default.snapshot_segments);
     let snapshot_segments = number(source, "snapshot_segments", segments, bounds, "segments", default)?;
     Ok(Storing { reserve_mib, snapshot_segments: snapshot_segments as u32 })
+}
+
+fn memory_budget(source: &SourceText<'_>, raw: &RawMemory) -> Result<Option<u64>, Error> {
+    let bounds = (limits::MEMORY_BUDGET_MIB_MIN, limits::MEMORY_BUDGET_MIB_MAX);
+    let asked = raw.budget_mib.as_ref();
+    asked.map(|mib| number(source, "budget_mib", Some(mib), bounds, "mebibytes", 0)).transpose()
 }
 
 fn listener(

@@ -3,8 +3,9 @@
 //! may use.
 
 use std::fmt;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use super::cgroup::{self, Version};
 
 /// Time that a cgroup may use of all cores together, in each period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,116 +44,37 @@ impl fmt::Display for Quota {
 
 /// The quota of this process; `None` where it has none, or the system does not say.
 pub(super) fn own() -> Option<Quota> {
-    let cgroup = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let mountinfo = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    least(&cgroup, &mountinfo)
+    least(cgroup::own("cpu"))
 }
 
-/// The smallest quota of the cgroups that a process is in: its own and all above it, as far as they are mounted.
-///
-/// `cgroup` and `mountinfo` are the texts of the process's files below `/proc`.
-fn least(cgroup: &str, mountinfo: &str) -> Option<Quota> {
-    let mounts: Vec<Mount> = mountinfo.lines().filter_map(Mount::read).collect();
-    let quotas = cgroup.lines().filter_map(|line| {
-        // `0::/path` of version 2, `4:cpu,cpuacct:/path` of version 1.
-        let (_, rest) = line.split_once(':')?;
-        let (controllers, path) = rest.split_once(':')?;
-        let version = match controllers {
-            "" => Version::Two,
-            _ if controllers.split(',').any(|controller| controller == "cpu") => Version::One,
-            _ => return None,
-        };
-        let mount = mounts.iter().find(|mount| mount.version == version)?;
-        let directories = mount.directories(path);
-        directories.iter().filter_map(|directory| version.quota(directory)).min_by_key(|quota| quota.milli)
-    });
+/// The smallest quota of the cgroups that a process is in.
+fn least(cgroups: Vec<cgroup::Directory>) -> Option<Quota> {
+    let quotas = cgroups.iter().filter_map(|(version, directory)| read(*version, directory));
     quotas.min_by_key(|quota| quota.milli)
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Version {
-    One,
-    Two,
-}
-
-impl Version {
-    /// The quota of one cgroup; `None` where it has none.
-    fn quota(self, directory: &Path) -> Option<Quota> {
-        let read = |name: &str| fs::read_to_string(directory.join(name)).ok();
-        match self {
-            // A number, or -1 for none.
-            Self::One => {
-                let number = |name: &str| read(name)?.trim().parse().ok();
-                Quota::of(number("cpu.cfs_quota_us")?, number("cpu.cfs_period_us")?)
-            }
-            // Two numbers, or `max` in the first one's place for none.
-            Self::Two => {
-                let text = read("cpu.max")?;
-                let (quota, period) = text.trim().split_once(' ')?;
-                Quota::of(quota.parse().ok()?, period.parse().ok()?)
-            }
+/// The quota of one cgroup; `None` where it has none.
+fn read(version: Version, directory: &Path) -> Option<Quota> {
+    let read = |name: &str| std::fs::read_to_string(directory.join(name)).ok();
+    match version {
+        // A number, or -1 for none.
+        Version::One => {
+            let number = |name: &str| read(name)?.trim().parse().ok();
+            Quota::of(number("cpu.cfs_quota_us")?, number("cpu.cfs_period_us")?)
+        }
+        // Two numbers, or `max` in the first one's place for none.
+        Version::Two => {
+            let text = read("cpu.max")?;
+            let (quota, period) = text.trim().split_once(' ')?;
+            Quota::of(quota.parse().ok()?, period.parse().ok()?)
         }
     }
-}
-
-/// A tree of cgroups that is mounted.
-struct Mount {
-    version: Version,
-    /// The cgroup at the top of it.
-    root: PathBuf,
-    at: PathBuf,
-}
-
-impl Mount {
-    /// Reads a line of `mountinfo` (proc_pid_mountinfo(5)); `None` where it is of something else.
-    fn read(line: &str) -> Option<Self> {
-        let (mount, system) = line.split_once(" - ")?;
-        let mut fields = mount.split(' ').skip(3);
-        let (root, at) = (path(fields.next()?), path(fields.next()?));
-        let mut system = system.split(' ');
-        let version = match (system.next()?, system.nth(1)?) {
-            ("cgroup2", _) => Version::Two,
-            ("cgroup", options) if options.split(',').any(|option| option == "cpu") => Version::One,
-            _ => return None,
-        };
-        Some(Self { version, root, at })
-    }
-
-    /// The directories of the cgroup at `path` and of all above it. A container may see its own cgroup as the top of the
-    /// tree while its path is still the machine's, or one that is not below the top: then the top is its own.
-    fn directories(&self, path: &str) -> Vec<PathBuf> {
-        let below = Path::new(path).strip_prefix(&self.root).unwrap_or(Path::new(""));
-        let is_plain =
-            below.components().all(|component| matches!(component, std::path::Component::Normal(_)));
-        let below = if is_plain { below } else { Path::new("") };
-        below.ancestors().map(|above| self.at.join(above)).collect()
-    }
-}
-
-/// A path in which blanks and the like are written as `\` and three octal digits.
-fn path(text: &str) -> PathBuf {
-    let mut plain = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('\\') {
-        plain.push_str(before);
-        let code = after.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        match code {
-            Some(code) => {
-                plain.push(char::from(code));
-                rest = &after[3..];
-            }
-            None => {
-                plain.push('\\');
-                rest = after;
-            }
-        }
-    }
-    plain.push_str(rest);
-    plain.into()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// Cgroups with these files, in which `TOP` stands for where the tree is: the quota in thousandths of a core.
@@ -166,7 +88,7 @@ mod tests {
         }
         let mountinfo = mountinfo.replace("TOP", top.path().to_str().unwrap());
         assert_eq!(
-            least(cgroup, &mountinfo).map(|quota| quota.milli),
+            least(cgroup::directories("cpu", cgroup, &mountinfo)).map(|quota| quota.milli),
             expect,
             "{files:?} {cgroup} {mountinfo}"
         );
@@ -245,7 +167,6 @@ mod tests {
         let blank = &[("a b/cpu.max", "100000 100000\n")];
         check(blank, "0::/\n", "30 24 0:26 / TOP/a\\040b rw - cgroup2 cgroup2 rw\n", Some(1_000));
         check(blank, "0::/a b\n", TWO, Some(1_000));
-        assert_eq!(path("a\\134b\\0\\c\\"), Path::new("a\\b\\0\\c\\"));
     }
 
     #[test]

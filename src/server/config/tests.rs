@@ -275,6 +275,37 @@ fn what_costs_speed_is_noted() {
 }
 
 #[test]
+fn budgets_of_memory() {
+    let file = format!("{FILE}\n[memory]\nbudget_mib = 100\n");
+    let of = |arguments: &str, file: &str| served(purser_with(arguments, file)).memory;
+    let default = of("serve --config FILE", FILE);
+    assert_eq!(default.bytes, default.found.budget());
+    assert_eq!(of("serve --config FILE", &file).bytes, 100 * MIB);
+    assert_eq!(of("serve --config FILE --memory-budget-mib 200", &file).bytes, 200 * MIB);
+    assert_eq!(of("serve --config FILE --memory-budget-mib=1099511627776", FILE).bytes, 1 << 60);
+    for refused in ["31", "1099511627777", "-1", "1.5", "much"] {
+        let sentence = fault(purser(&format!("serve --demo --memory-budget-mib={refused}")));
+        assert!(sentence.contains("--memory-budget-mib"), "{sentence}");
+    }
+    let mut config = served(purser("serve --demo --cores 0"));
+    for (bytes, cgroup, expect) in [
+        (100, None, None),
+        (200, Some(200), None),
+        (201, None, Some("the budget of memory is 201 MiB, and the machine has 200: ")),
+        (100, Some(99), Some("the budget of memory is 100 MiB, and the cgroup has 99: ")),
+    ] {
+        let found = MemoryFound { machine: 200 * MIB, cgroup: cgroup.map(|mib: u64| mib * MIB) };
+        config.memory = MemoryBudget { bytes: bytes * MIB, found };
+        config.quota = None;
+        let notes = config.notes();
+        match expect {
+            None => assert_eq!(notes, [""; 0]),
+            Some(head) => assert!(matches!(&notes[..], [note] if note.starts_with(head)), "{notes:?}"),
+        }
+    }
+}
+
+#[test]
 fn texts_that_are_asked_for() {
     #[track_caller]
     fn check(arguments: &str, expect: &str) {

@@ -7,9 +7,9 @@ use rustix::io::Errno;
 
 use super::Finding;
 use super::probe::{ClockFound, DirectIo, Limit};
-use crate::config::Quota;
 use crate::config::cores::ranges;
 use crate::config::reason;
+use crate::config::{MIB, MemoryFound, Quota};
 use ring::trial::TrialFault;
 use storage::lacks_room;
 
@@ -221,6 +221,26 @@ pub(super) fn cores(cores: &[usize], quota: Option<Quota>) -> Finding {
     } else {
         Finding::ok(CHECK, found)
     }
+}
+
+/// A budget under which a server has room for less than some 200,000 rounds or accounts beside its shards, MiB.
+const BUDGET_MIB_SMALL: u64 = 192;
+
+/// The memory, and what of it the server uses unless `budget_mib` says otherwise.
+pub(super) fn memory(found: MemoryFound, shards: usize) -> Finding {
+    const CHECK: &str = "memory";
+    let budget = found.budget();
+    let full_mib = limits::memory_full_bytes(budget, shards) / MIB;
+    let (budget_mib, machine_mib) = (budget / MIB, found.machine / MIB);
+    let cgroup = found.cgroup.map(|limit| format!(", the cgroup {}", limit / MIB)).unwrap_or_default();
+    let found = format!(
+        "the machine has {machine_mib} MiB{cgroup}; a budget of {budget_mib}, at {full_mib} of which nothing new is begun"
+    );
+    if budget_mib < BUDGET_MIB_SMALL {
+        let remedy = "more memory (memory.max, the container's limit); it holds few accounts and rounds";
+        return Finding::warn(CHECK, found, remedy);
+    }
+    Finding::ok(CHECK, found)
 }
 
 /// A reading of the clock that is a system call takes longer than this, nanoseconds; one of the vDSO takes 25 to 60.

@@ -33,12 +33,16 @@ impl ReadOnly {
     }
 }
 
+const SHORT_OF_MEMORY: &str = "The server's memory is nearly full: open rounds are settled, balances are told, and nothing new is begun.";
+
 /// The state of the process. Written by `serve`, read by every core.
 #[derive(Debug, Default)]
 pub struct Readiness {
     state: AtomicU8,
     /// A [`ReadOnly`], or 0.
     read_only: AtomicU8,
+    /// Memory is nearly full.
+    is_short_of_memory: AtomicBool,
     /// The system clock is too far from the wallet's time.
     is_apart: AtomicBool,
 }
@@ -81,6 +85,16 @@ impl Readiness {
         self.read_only.load(Ordering::Relaxed) != 0
     }
 
+    /// Nothing is begun any more that takes memory; or it is again.
+    pub fn set_short_of_memory(&self, is_short: bool) {
+        self.is_short_of_memory.store(is_short, Ordering::Relaxed);
+    }
+
+    /// Whether nothing is begun that takes memory.
+    pub fn is_short_of_memory(&self) -> bool {
+        self.is_short_of_memory.load(Ordering::Relaxed)
+    }
+
     /// The system clock is too far from the wallet's time to be followed; or it no longer is.
     pub fn set_apart(&self, is_apart: bool) {
         self.is_apart.store(is_apart, Ordering::Relaxed);
@@ -96,7 +110,8 @@ impl Readiness {
         match self.state.load(Ordering::Relaxed) {
             SERVING => {
                 let why = self.read_only.load(Ordering::Relaxed);
-                ReadOnly::ALL.into_iter().find(|known| *known as u8 == why).map(ReadOnly::reason)
+                let read_only = ReadOnly::ALL.into_iter().find(|known| *known as u8 == why);
+                read_only.map(ReadOnly::reason).or(self.is_short_of_memory().then_some(SHORT_OF_MEMORY))
             }
             STARTING => Some("The server is starting."),
             _ => Some("The server is stopping."),
@@ -121,7 +136,11 @@ mod tests {
         check(starting, true, false);
         readiness.serve();
         check(None, false, false);
+        readiness.set_short_of_memory(true);
+        check(Some(SHORT_OF_MEMORY), false, false);
         readiness.set_read_only(Some(ReadOnly::Files));
+        check(Some(ReadOnly::Files.reason()), false, false);
+        readiness.set_short_of_memory(false);
         check(Some(ReadOnly::Files.reason()), false, false);
         readiness.leave();
         check(stopping, false, false);

@@ -1,11 +1,12 @@
 //! Looks at the allocator's books for the metrics, on a thread beside the shards: how long that takes grows with the heap. And
-//! gives back to the system what a burst has left, once the shards have little to do.
+//! gives back to the system what a burst has left, once the shards have little to do, or memory is short.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::nice;
 
+use super::budget::Levels;
 use super::{Error, background};
 use clock::Clock;
 use metrics::Registry;
@@ -15,10 +16,10 @@ use ring::memory;
 ///
 /// # Errors
 /// Where the system has no thread for it.
-pub(super) fn watch(registry: Arc<Registry>) -> Result<(), Error> {
+pub(super) fn watch(registry: Arc<Registry>, levels: Levels) -> Result<(), Error> {
     let Some(heap) = memory::heap() else { return Ok(()) };
     registry.set_heap(heap);
-    background::start("memory", move || {
+    background::start("heap", move || {
         // Nice values are each thread's own. That it can't be set only costs the shards some time.
         let _ = nice(limits::HOUSEKEEPER_NICE);
         let interval_us = limits::SWEEP_INTERVAL_MS * 1_000;
@@ -30,7 +31,8 @@ pub(super) fn watch(registry: Arc<Registry>) -> Result<(), Error> {
             let clock = Clock::start();
             if let Some(heap) = memory::heap() {
                 registry.set_heap(heap);
-                if surplus.is_due(heap.free, registry.busy_us(), rest_us) {
+                let is_near = levels.is_near(registry.memory_used());
+                if surplus.is_due(heap.free, registry.busy_us(), rest_us, is_near) {
                     memory::give_back();
                 }
             }
@@ -50,11 +52,11 @@ struct Surplus {
 
 impl Surplus {
     /// Whether it is to give something back: it keeps so much more than it has to, and in the last `rest_us` the shards have
-    /// done little, having worked for `busy_us` by now.
-    fn is_due(&mut self, free: u64, busy_us: u64, rest_us: u64) -> bool {
+    /// done little, having worked for `busy_us` by now. Near the budget of memory they are not waited for.
+    fn is_due(&mut self, free: u64, busy_us: u64, rest_us: u64, is_near: bool) -> bool {
         let worked_us = busy_us.saturating_sub(std::mem::replace(&mut self.busy_us, busy_us));
         let is_quiet = worked_us.saturating_mul(100) <= rest_us.saturating_mul(limits::QUIET_PERCENT);
-        let is_due = is_quiet && free >= self.kept.saturating_add(limits::HEAP_SURPLUS_BYTES);
+        let is_due = (is_quiet || is_near) && free >= self.kept.saturating_add(limits::HEAP_SURPLUS_BYTES);
         self.kept = if is_due { free } else { self.kept.min(free) };
         is_due
     }
@@ -85,7 +87,22 @@ mod tests {
             (9 + 2 * SURPLUS, 0, true),
         ] {
             busy_us += worked_us;
-            assert_eq!(surplus.is_due(free, busy_us, 1_000_000), expect, "{free}, {worked_us}");
+            assert_eq!(surplus.is_due(free, busy_us, 1_000_000, false), expect, "{free}, {worked_us}");
+        }
+    }
+
+    /// Before anything is refused for want of memory, what nobody has is given back, and once.
+    #[test]
+    fn near_the_budget_nobody_waits_for_quiet() {
+        let mut surplus = Surplus { kept: 5, busy_us: 0 };
+        for (free, busy_us, is_near, expect) in [
+            (5 + SURPLUS, 900_000, false, false),
+            (5 + SURPLUS - 1, 1_800_000, true, false),
+            (5 + SURPLUS, 2_700_000, true, true),
+            (5 + SURPLUS, 3_600_000, true, false),
+            (5 + 2 * SURPLUS, 4_500_000, true, true),
+        ] {
+            assert_eq!(surplus.is_due(free, busy_us, 1_000_000, is_near), expect, "{free}, {is_near}");
         }
     }
 }

@@ -258,3 +258,27 @@ fn a_shard_that_is_read_only_refuses_writes() {
     cluster.shards.iter_mut().for_each(|shard| shard.set_read_only(false));
     cluster.check(0, &put(&other), &CREATED);
 }
+
+/// Where memory is short, what would take more of it is refused before it has changed anything, wherever it arrives; sessions
+/// and accounts that are there go on.
+#[test]
+fn a_shard_that_is_short_of_memory_begins_nothing() {
+    let mut cluster = Cluster::new(2);
+    let [id, other, key] = [cluster.account(1, 0), cluster.account(1, 1), cluster.key(0, 0)];
+    cluster.check(0, &put(&id), &CREATED);
+    cluster.check(0, &open(&id, &key), &opened(&key));
+    cluster.shards.iter_mut().for_each(|shard| shard.set_short_of_memory(true));
+    for at in 0..2 {
+        for operation in [put(&other), open(&id, "another")] {
+            cluster.check(at, &operation, &Outcome::Unavailable);
+        }
+        cluster.check(at, &balance(&id), &empty_balance());
+        cluster.check(at, &put(&id), &Outcome::AccountPut { created: false });
+        cluster.check(at, &open(&id, &key), &opened(&key));
+    }
+    assert_eq!(cluster.session_keys(), 1);
+    cluster.check(1, &close(&id, &key), &Outcome::SessionClosed);
+    assert_eq!(cluster.session_keys(), 0);
+    cluster.shards.iter_mut().for_each(|shard| shard.set_short_of_memory(false));
+    cluster.check(0, &put(&other), &CREATED);
+}

@@ -28,6 +28,9 @@ pub const ROUND_BETS_MAX: usize = 10_000;
 /// Transactions of a round (protocol §4).
 pub const ROUND_TRANSACTIONS_MAX: usize = 30_000;
 
+/// Open rounds of an account (docs/protocol.md, Bounds).
+pub const OPEN_ROUNDS_MAX: usize = 10_000;
+
 /// Refused bets of an account that stay refused (docs/protocol.md, Dialects).
 pub const REFUSALS_MAX: usize = 100;
 

@@ -53,6 +53,8 @@ impl Account {
                 self.enter_unknown(ask, play);
                 self.done_play(play)
             }
+            // Nothing is told of the account, and the winnings come again.
+            Err(ErrorCode::Unknown) => refused(ErrorCode::Unknown),
             Err(code) => {
                 if !self.remember_refusal(ask, play, code) {
                     return refused(ErrorCode::Unknown);
@@ -165,7 +167,7 @@ impl Account {
     }
 
     /// The round, where it is known by more than cancelled bets.
-    fn opened(&self, ask: &Ask<'_>, play: &Play<CompactString>) -> Option<&Round> {
+    pub(super) fn opened(&self, ask: &Ask<'_>, play: &Play<CompactString>) -> Option<&Round> {
         self.round_of(ask, play).filter(|round| round.state != RoundState::Unopened)
     }
 
@@ -173,11 +175,24 @@ impl Account {
         self.round_of(ask, play).is_none_or(Round::has_room)
     }
 
+    /// Whether one more round would stay open than an account may have.
+    fn leaves_too_many_open(&self, ask: &Ask<'_>, play: &Play<CompactString>) -> bool {
+        let open = || self.rounds.values().filter(|round| round.state == RoundState::Open).count();
+        // To count them takes long where there are many, and fewer rounds need no counting.
+        !play.ends_round
+            && self.rounds.len() >= bounds::OPEN_ROUNDS_MAX
+            && self.opened(ask, play).is_none()
+            && open() >= bounds::OPEN_ROUNDS_MAX
+    }
+
     fn bet(&mut self, ask: &Ask<'_>, play: &Play<CompactString>) -> Result<Option<Deed>, ErrorCode> {
         match self.opened(ask, play).map(|round| round.state) {
             None if !play.starts_round => return Err(ErrorCode::RoundNotFound),
             Some(RoundState::Closed) if play.starts_round => return Err(ErrorCode::NotCompleted),
             _ => {}
+        }
+        if self.leaves_too_many_open(ask, play) {
+            return Err(ErrorCode::NotCompleted);
         }
         let takes = |round: &Round| round.has_room() && round.bets < bounds::ROUND_BETS_MAX;
         if !self.round_of(ask, play).is_none_or(takes) {
@@ -228,6 +243,9 @@ impl Account {
     }
 
     fn win(&mut self, ask: &Ask<'_>, play: &Play<CompactString>) -> Result<Option<Deed>, ErrorCode> {
+        if self.leaves_too_many_open(ask, play) {
+            return Err(ErrorCode::Unknown);
+        }
         let won = minor(play.amount);
         if !self.has_room(ask, play) || self.cash + won > CASH_MINOR_MAX {
             return Err(ErrorCode::NotCompleted);

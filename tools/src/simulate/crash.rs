@@ -73,7 +73,7 @@ impl Run {
         }
         self.cluster.crash(&mut self.chance);
         self.auditor.crashed(self.now_ms);
-        self.full_ms = None;
+        (self.full_ms, self.short_ms) = (None, None);
         for request in self.flights.crash() {
             if self.chance.percent(70) {
                 self.queue.push_back(request);

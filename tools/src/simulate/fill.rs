@@ -70,6 +70,7 @@ impl Run {
 
     /// A bet of 0.01 that the first player may play, with money for it and a session.
     fn filler(&mut self) -> Result<Option<Play<CompactString>>, String> {
+        self.relieve();
         self.drain()?;
         let player = self.workload.first_player();
         let (account, currency) = (AccountRef::new(CompactString::from(player.id.as_str())), player.currency);

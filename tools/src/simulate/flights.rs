@@ -37,6 +37,8 @@ struct Flight {
     sent_step: u64,
     /// Past it the machine may turn it away, where it has changed nothing.
     deadline_ms: u64,
+    /// It began nothing that is remembered when it went out: memory is no reason to turn it away.
+    begins_nothing: bool,
     /// Its shard's lanes were full when it came.
     has_no_way: bool,
     /// It was asked again already.
@@ -59,6 +61,8 @@ pub(super) struct Flights {
     flights: Vec<Flight>,
     /// The last step at which the disks were full.
     full_step: Option<u64>,
+    /// The last step at which a shard was short of memory.
+    short_step: Option<u64>,
     waiters: u64,
     pub(super) answers: Answers,
 }
@@ -70,6 +74,11 @@ impl Flights {
     /// The disks are full at this step.
     pub(super) const fn full(&mut self, step: u64) {
         self.full_step = Some(step);
+    }
+
+    /// A shard is short of memory at this step.
+    pub(super) const fn short(&mut self, step: u64) {
+        self.short_step = Some(step);
     }
 
     /// Whether nothing is under way.
@@ -102,7 +111,9 @@ impl Flights {
         request: &Request,
     ) -> u64 {
         self.waiters += 1;
+        let begins_nothing = auditor.begins_nothing(now_ms, request);
         self.flights.push(Flight {
+            begins_nothing,
             id: auditor.sent(now_ms, request),
             request: Arc::clone(request),
             account: request.account_id().map(str::to_owned),
@@ -203,7 +214,11 @@ impl Flights {
         if answer == Outcome::Unavailable {
             let is_full = self.full_step.is_some_and(|full| full >= flight.sent_step);
             let is_late = now_ms > flight.deadline_ms;
-            if !(flight.has_no_way || is_late || is_full && needs_the_disk(&flight.request)) {
+            let is_short = self.short_step.is_some_and(|short| short >= flight.sent_step);
+            // What began nothing then, and does not now, did not meanwhile.
+            let grows = || !(flight.begins_nothing && auditor.begins_nothing(now_ms, &flight.request));
+            let is_turned_away = is_full && needs_the_disk(&flight.request) || is_short && grows();
+            if !(flight.has_no_way || is_late || is_turned_away) {
                 return Err(format!("{:?}\n  was turned away without a reason.", flight.request));
             }
             auditor.answered(flight.id, now_ms, &answer)?;
@@ -222,6 +237,7 @@ impl Flights {
         std::mem::swap(&mut one.shard, &mut other.shard);
         std::mem::swap(&mut one.sent_step, &mut other.sent_step);
         std::mem::swap(&mut one.deadline_ms, &mut other.deadline_ms);
+        std::mem::swap(&mut one.begins_nothing, &mut other.begins_nothing);
         std::mem::swap(&mut one.has_no_way, &mut other.has_no_way);
         std::mem::swap(&mut one.repeated, &mut other.repeated);
     }

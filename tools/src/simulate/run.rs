@@ -25,6 +25,9 @@ const PATIENCE_MS_MAX: u64 = 200;
 /// Time that a disk stays full, at most.
 const FULL_MS: u64 = 5_000;
 
+/// Time that shards stay short of memory, at most.
+const SHORT_MS: u64 = 20_000;
+
 /// A wait that is longer comes in parts at first, so that what is in memory alone is brought to the disk in time.
 const PARTS_OF_WAIT: u64 = 12;
 
@@ -65,6 +68,8 @@ enum Act {
     Repeat,
     Fill,
     Free,
+    Starve,
+    Relieve,
     Leap,
     Crash,
     Pace,
@@ -106,6 +111,8 @@ pub(super) struct Run {
     pub(super) synced_ms: u64,
     /// Since when the disks are full.
     pub(super) full_ms: Option<u64>,
+    /// Since when shards are short of memory.
+    pub(super) short_ms: Option<u64>,
     /// How often shards are polled, and disks served, among a hundred steps or so.
     pace: (u32, u32),
     /// Shards at every start, where the caller says it.
@@ -145,6 +152,7 @@ impl Run {
             swept_ms: START_MS,
             synced_ms: START_MS,
             full_ms: None,
+            short_ms: None,
             pace: (25, 25),
             shards,
             crash_soon: None,
@@ -167,6 +175,9 @@ impl Run {
         self.counts.steps += 1;
         if self.full_ms.is_some() {
             self.flights.full(self.counts.steps);
+        }
+        if self.short_ms.is_some() {
+            self.flights.short(self.counts.steps);
         }
         if self.opening > 0 {
             self.opening -= 1;
@@ -194,6 +205,8 @@ impl Run {
             (60, Act::Repeat),
             (10, Act::Fill),
             (100, Act::Free),
+            (15, Act::Starve),
+            (50, Act::Relieve),
             (30, Act::Leap),
             (40, Act::Crash),
             (50, Act::Pace),
@@ -218,6 +231,8 @@ impl Run {
             Act::Fill if self.full_ms.is_none() => self.fill()?,
             Act::Free if self.full_ms.is_some() => self.free()?,
             Act::Fill | Act::Free => {}
+            Act::Starve => self.starve(),
+            Act::Relieve => self.relieve(),
             Act::Leap => self.leap()?,
             Act::Crash => self.crash()?,
             Act::Pace => {
@@ -357,6 +372,20 @@ impl Run {
         self.sync()
     }
 
+    /// Some shards are short of memory: they begin nothing more.
+    fn starve(&mut self) {
+        self.short_ms = self.short_ms.or(Some(self.now_ms));
+        self.flights.short(self.counts.steps);
+        for shard in &mut self.cluster.shards {
+            shard.set_short_of_memory(self.chance.percent(70));
+        }
+    }
+
+    pub(super) fn relieve(&mut self) {
+        self.short_ms = None;
+        self.cluster.shards.iter_mut().for_each(|shard| shard.set_short_of_memory(false));
+    }
+
     /// The clock leaps ahead. What is due by then is not done yet, and what was due before is.
     fn leap(&mut self) -> Result<(), String> {
         if self.full_ms.is_some() {
@@ -416,6 +445,9 @@ impl Run {
         let end_ms = self.now_ms + self.grained(ms);
         if self.full_ms.is_some_and(|since_ms| end_ms > since_ms + FULL_MS) {
             self.free()?;
+        }
+        if self.short_ms.is_some_and(|since_ms| end_ms > since_ms + SHORT_MS) {
+            self.relieve();
         }
         for _ in 0..PARTS_OF_WAIT {
             self.now_ms = end_ms.min(self.now_ms + SWEEP_MS);

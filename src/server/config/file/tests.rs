@@ -60,6 +60,9 @@ max = 9
 operator_max = 10
 per_address = 11
 exempt = ["192.0.2.0/24", "2001:db8::/32"]
+
+[memory]
+budget_mib = 256
 "#;
 
 fn read(text: &[u8]) -> Result<ConfigFile, Error> {
@@ -113,6 +116,7 @@ fn a_whole_file() {
     assert_eq!(file.catalog.session_idle_ms, 5);
     assert_eq!(file.catalog.retention_ms, 6);
     assert_eq!(file.storing, Storing { reserve_mib: 7, snapshot_segments: 8 });
+    assert_eq!(file.memory_budget, Some(256));
     let timeouts = Timeouts {
         request_ms: 1,
         keep_alive_ms: 2,
@@ -388,6 +392,11 @@ fn numbers_of_rounds_and_storage() {
         "snapshot_segments = 1025",
         ":48: snapshot_segments is 1025; it must be 1 to 1024 segments",
     );
+    check(
+        "budget_mib = 256",
+        "budget_mib = 31",
+        ":57: budget_mib is 31; it must be 32 to 1099511627776 mebibytes",
+    );
 }
 
 #[test]
@@ -473,6 +482,7 @@ fn a_section_is_no_list() {
         ("[timeouts]\nrequest_ms = 1\nkeep_alive_ms = 2", "timeouts = [1, 2]"),
         ("[rounds]\nretention_ms = 6", "rounds = [6]"),
         ("[storage]\nreserve_mib = 7\nsnapshot_segments = 8", "storage = [7, 8]"),
+        ("[memory]\nbudget_mib = 256", "memory = [256]"),
     ] {
         let name = list.split(' ').next().unwrap();
         let text = WHOLE.replacen(section, "", 1);

@@ -129,6 +129,23 @@ fn shards_and_cores() {
 }
 
 #[test]
+fn memories() {
+    let found = |machine_mib: u64, cgroup_mib: Option<u64>| MemoryFound {
+        machine: machine_mib * MIB,
+        cgroup: cgroup_mib.map(|mib| mib * MIB),
+    };
+    check(&memory(found(16_384, None), 1), Fine, "the machine has 16384 MiB; a budget of 12288", "");
+    check(
+        &memory(found(16_384, Some(300)), 2),
+        Fine,
+        "16384 MiB, the cgroup 300; a budget of 225, at 168 of which",
+        "",
+    );
+    check(&memory(found(16_384, Some(200)), 2), Warn, "the cgroup 200; a budget of 150", "memory.max");
+    check(&memory(found(64, None), 1), Warn, "the machine has 64 MiB; a budget of 48", "more memory");
+}
+
+#[test]
 fn clocks() {
     let now_ms = 1_795_608_000_000;
     let found =

@@ -81,3 +81,25 @@ fn a_full_round_refuses_bets_alone() {
     let noted = Outcome::Noted(story.balance());
     story.check(end("r"), noted);
 }
+
+#[test]
+fn an_account_has_so_many_open_rounds() {
+    let mut story = Story::new();
+    let whole = |play: Play<CompactString>| Play { ends_round: true, ..play };
+    story.done(whole(first_bet("closed", "b", 0)), 0);
+    for number in 0..bounds::OPEN_ROUNDS_MAX {
+        let done = Outcome::Done { reference: "b".into(), staked: Some(pence(0)), balance: story.balance() };
+        story.accept(Operation::Play(first_bet(&number.to_string(), "b", 0)), done);
+    }
+    story.refused(first_bet("more", "b", 1), ErrorCode::NotCompleted);
+    story.refused(bet("more", "b", 1), ErrorCode::RoundNotFound);
+    story.refused_blindly(win("more", "w", 1), ErrorCode::Unknown);
+    story.done(whole(first_bet("whole", "b", 1)), -1);
+    story.done(whole(win("won", "w", 1)), 1);
+    story.done(win("0", "w", 1), 1);
+    story.done(win("closed", "w", 1), 1);
+    let noted = Outcome::Noted(story.balance());
+    story.check(end("0"), noted);
+    story.done(first_bet("more", "b", 1), -1);
+    story.refused(first_bet("another", "b", 1), ErrorCode::NotCompleted);
+}
