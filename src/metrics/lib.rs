@@ -9,6 +9,7 @@
 extern crate alloc;
 
 mod histogram;
+mod plain;
 
 use alloc::format;
 use alloc::string::String;
@@ -17,6 +18,7 @@ use core::fmt::Write as _;
 use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use histogram::{Histogram, Seconds};
+use plain::PLAIN;
 
 /// A number that one core writes and any core reads.
 #[derive(Debug, Default)]
@@ -69,6 +71,8 @@ pub struct ShardMetrics {
     session_keys: Cell,
     tokens: Cell,
     rounds: Cell,
+    archive_failures: Cell,
+    archive_age_us: Cell,
 }
 
 /// Why a connection was not taken.
@@ -161,6 +165,8 @@ impl ShardMetrics {
             session_keys: Cell::default(),
             tokens: Cell::default(),
             rounds: Cell::default(),
+            archive_failures: Cell::default(),
+            archive_age_us: Cell::default(),
         }
     }
 
@@ -253,6 +259,16 @@ impl ShardMetrics {
         self.stalls.add(1);
     }
 
+    /// What was folded could not be archived. Counted by the thread that folds the shard, as is what follows.
+    pub fn archive_failed(&self) {
+        self.archive_failures.add(1);
+    }
+
+    /// What was folded has waited for this long to be archived.
+    pub fn set_archive_age(&self, us: u64) {
+        self.archive_age_us.set(us);
+    }
+
     /// A group of this many records and bytes took `us` to become durable.
     pub fn group_durable(&self, records: u64, bytes: u64, us: u64) {
         self.groups.add(1);
@@ -270,6 +286,14 @@ pub struct Registry {
     heap: LastHeap,
     /// What the system clock was ahead of the wallet's time at the last look, nanoseconds.
     clock_offset_ns: AtomicI64,
+    archive: ArchiveSize,
+}
+
+/// What is in the archive. Several threads write to it.
+#[derive(Debug, Default)]
+struct ArchiveSize {
+    files: AtomicU64,
+    bytes: AtomicU64,
 }
 
 /// The allocator's bytes as they were last looked at. Written by whoever looks.
@@ -284,7 +308,13 @@ impl Registry {
     /// Metrics for this many shards.
     pub fn new(shards: usize, names: Names) -> Self {
         let shards = (0..shards).map(|_| alloc::sync::Arc::new(ShardMetrics::new(names))).collect();
-        Self { names, shards, heap: LastHeap::default(), clock_offset_ns: AtomicI64::new(0) }
+        Self {
+            names,
+            shards,
+            heap: LastHeap::default(),
+            clock_offset_ns: AtomicI64::new(0),
+            archive: ArchiveSize::default(),
+        }
     }
 
     /// The allocator's bytes at the last look; none before the first.
@@ -308,6 +338,18 @@ impl Registry {
     /// A look at the system clock has found it this far ahead of the wallet's time; one thread looks.
     pub fn set_clock_offset(&self, ns: i64) {
         self.clock_offset_ns.store(ns, Ordering::Relaxed);
+    }
+
+    /// So much more is in the archive.
+    pub fn archived(&self, files: u64, bytes: u64) {
+        self.archive.files.fetch_add(files, Ordering::Relaxed);
+        self.archive.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// So much less is in the archive.
+    pub fn unarchived(&self, files: u64, bytes: u64) {
+        self.archive.files.fetch_sub(files, Ordering::Relaxed);
+        self.archive.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// The metrics that shard `index` writes.
@@ -354,7 +396,24 @@ impl Registry {
         head(out, name, "gauge", "What the system clock is ahead of the wallet's time.");
         let offset = self.clock_offset_ns.load(Ordering::Relaxed) as f64 / 1e9;
         line(out, format_args!("{name} {offset:.6}"));
+        self.write_archive(out);
         write_memory(out, memory);
+    }
+
+    fn write_archive(&self, out: &mut String) {
+        let name = "purser_archive_age_seconds";
+        head(out, name, "gauge", "How long folded segments have waited to be archived.");
+        for (index, shard) in self.shards.iter().enumerate() {
+            line(out, format_args!("{name}{{shard=\"{index}\"}} {}", micros(shard.archive_age_us.get())));
+        }
+        let ArchiveSize { files, bytes } = &self.archive;
+        for (name, help, value) in [
+            ("purser_archive_files", "Files in the archive.", files),
+            ("purser_archive_bytes", "Bytes of the files in the archive.", bytes),
+        ] {
+            head(out, name, "gauge", help);
+            line(out, format_args!("{name} {}", value.load(Ordering::Relaxed)));
+        }
     }
 
     /// What is one number for each shard.
@@ -407,66 +466,6 @@ impl Registry {
         line(out, format_args!("{name} {over:.4}"));
     }
 }
-
-/// How a number of a shard is read.
-type Getter = fn(&ShardMetrics) -> u64;
-
-/// What is one number for each shard: its name, its kind, what it says, and where it is.
-const PLAIN: [(&str, &str, &str, Getter); 17] = [
-    ("purser_connections", "gauge", "Open connections.", |shard| shard.connections_open.get()),
-    ("purser_connections_accepted_total", "counter", "Connections accepted.", |shard| {
-        shard.connections_accepted.get()
-    }),
-    ("purser_lane_requests", "gauge", "Requests under way at other shards.", |shard| {
-        shard.lanes_under_way.get()
-    }),
-    ("purser_lane_refused_total", "counter", "Requests refused because their lane was full.", |shard| {
-        shard.lanes_refused.get()
-    }),
-    (
-        "purser_writes_refused_total",
-        "counter",
-        "Requests refused because they could not be journaled.",
-        |shard| shard.writes_refused.get(),
-    ),
-    (
-        "purser_requests_late_total",
-        "counter",
-        "Requests refused because they could not be answered in their time.",
-        |shard| shard.requests_late.get(),
-    ),
-    (
-        "purser_requests_gone_total",
-        "counter",
-        "Connections whose waiting requests were dropped because their client had gone.",
-        |shard| shard.requests_gone.get(),
-    ),
-    ("purser_connections_evicted_total", "counter", "Idle connections evicted for others.", |shard| {
-        shard.connections_evicted.get()
-    }),
-    ("purser_connections_turned_away_total", "counter", "Connections not let in, by packet.", |shard| {
-        shard.connections_turned_away.get()
-    }),
-    ("purser_stalls_total", "counter", "Times that the core was held for longer than 25 ms.", |shard| {
-        shard.stalls.get()
-    }),
-    (
-        "purser_journal_groups_total",
-        "counter",
-        "Groups made durable, one write and one sync each.",
-        |shard| shard.groups.get(),
-    ),
-    ("purser_journal_records_total", "counter", "Records in those groups.", |shard| {
-        shard.group_records.get()
-    }),
-    ("purser_journal_bytes_total", "counter", "Bytes of those groups, with their padding.", |shard| {
-        shard.group_bytes.get()
-    }),
-    ("purser_rounds", "gauge", "Game rounds that are remembered.", |shard| shard.rounds.get()),
-    ("purser_accounts", "gauge", "Accounts.", |shard| shard.accounts.get()),
-    ("purser_session_keys", "gauge", "Session keys, live and remembered.", |shard| shard.session_keys.get()),
-    ("purser_session_tokens", "gauge", "Single-use tokens outstanding.", |shard| shard.tokens.get()),
-];
 
 /// What is the process's, and no shard's.
 fn write_memory(out: &mut String, memory: Memory) {

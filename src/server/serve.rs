@@ -62,6 +62,9 @@ const EXIT_START: u8 = 2;
 /// It could not go on: an error of input or output (`EX_IOERR` of sysexits.h).
 const EXIT_IO: u8 = 74;
 
+/// A day, milliseconds.
+const DAY_MS: u64 = 24 * 3_600 * 1_000;
+
 impl Error {
     fn start(sentence: String) -> Self {
         Self { sentence, exit_code: EXIT_START }
@@ -119,13 +122,13 @@ pub fn run(config: Config) -> Result<(), Error> {
     let read_progress = Arc::new(ReadProgress::default());
     let startup = begin_startup([&platform, &operator], open_files, &config, &shared, &read_progress)?;
     let opened = open_data(&config, partition, is_made, &shared.clock, read_progress);
-    let Data { directory, shards: data, notes, .. } = opened?;
+    let Data { directory, shards: data, notes, archiver, .. } = opened?;
     say_notes(notes);
     data.iter().for_each(|shard| shared.clock.begin_at(shard.now_ms));
     let config = Arc::new(config);
     let handles: Vec<ShardHandle> = data.iter().map(ShardHandle::of).collect();
-    let readiness = Arc::clone(&shared.readiness);
-    let mut housekeeper = Housekeeper::new(directory, handles.clone(), &config.storing, readiness);
+    let beside = (Arc::clone(&shared.readiness), Arc::clone(&shared.registry), shared.clock.clone());
+    let mut housekeeper = Housekeeper::new(directory, handles.clone(), &config.storing, archiver, beside);
     housekeeper.check_disk();
     leave_cores(&config.cores);
     let (clock, registry) = (shared.clock.clone(), Arc::clone(&shared.registry));
@@ -226,6 +229,12 @@ fn open_data(
         stream: u64::from_ne_bytes(stream),
         is_made,
         progress: read_progress,
+        archive: match config.storing.archive_days {
+            // The demo's accounts are made up, and come into snapshots without a record.
+            _ if config.demo.is_some() => None,
+            Some(0) => None,
+            days => Some((config.archive.clone(), days.map(|days| u64::from(days) * DAY_MS))),
+        },
     };
     let began_us = clock.mono_us();
     let data = data::open(&config.data, &parameters).map_err(|error| Error::start(error.to_string()))?;

@@ -8,6 +8,7 @@
 //! what is seen in the data directory; where exactly it falls then is up to the scheduler.
 
 mod account;
+mod archive;
 mod audit;
 mod damage;
 mod disk;

@@ -1,6 +1,7 @@
 //! What is checked and kept up beside the shards, once a second: the directory and what is served from it, the room on its disk,
 //! and the marks. The snapshots, which may take longer, have threads of their own.
 
+mod expiry;
 mod folding;
 
 use std::io;
@@ -11,8 +12,11 @@ use std::time::Duration;
 use super::EXIT_IO;
 use super::say::say;
 use crate::config::Storing;
-use crate::data::{ShardFiles, ShardMark, ShardStart};
+use crate::data::{Archiver, ShardFiles, ShardMark, ShardStart};
 use crate::net::readiness::{ReadOnly, Readiness};
+use clock::Clock;
+use folding::FoldingPolicy;
+use metrics::Registry;
 use shard::flush::JournalProgress;
 use storage::FileError;
 use storage::directory::DataDirectory;
@@ -79,7 +83,7 @@ pub(super) struct Housekeeper {
     reserve_bytes: u64,
     readiness: Arc<Readiness>,
     shards: Vec<ShardHandle>,
-    at_least: u32,
+    folding: FoldingPolicy,
     troubles: Vec<Trouble>,
     /// What keeps a mark from being written.
     mark_trouble: Option<String>,
@@ -95,12 +99,14 @@ pub(super) struct Housekeeper {
 type WatchedSegment = (u32, Watched);
 
 impl Housekeeper {
-    /// Segments of a shard are folded once there are `storing.snapshot_segments` so many before the one that is written.
+    /// Segments of a shard are folded once there are `storing.snapshot_segments` so many before the one that is written, and go
+    /// to the archive then.
     pub(super) fn new(
         directory: DataDirectory,
         shards: Vec<ShardHandle>,
         storing: &Storing,
-        readiness: Arc<Readiness>,
+        archiver: Option<Archiver>,
+        (readiness, registry, clock): (Arc<Readiness>, Arc<Registry>, Clock),
     ) -> Self {
         let reserve_mib = storing.reserve_mib;
         let reserve_bytes = reserve_mib.saturating_mul(1024 * 1024);
@@ -109,7 +115,13 @@ impl Housekeeper {
             reserve_bytes,
             readiness,
             shards,
-            at_least: storing.snapshot_segments,
+            folding: FoldingPolicy {
+                at_least: storing.snapshot_segments,
+                reserve_bytes,
+                archiver,
+                registry,
+                clock,
+            },
             troubles: Vec::new(),
             mark_trouble: None,
             said: None,
@@ -195,7 +207,10 @@ impl Housekeeper {
     /// Goes on for as long as the process lives.
     #[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
     pub(super) fn start(mut self) {
-        folding::start(&self.shards, self.at_least, self.reserve_bytes);
+        folding::start(&self.shards, &self.folding);
+        if let Some(archiver) = self.folding.archiver.clone() {
+            expiry::start(archiver, Arc::clone(&self.folding.registry), self.folding.clock.clone());
+        }
         std::thread::spawn(move || {
             loop {
                 rest();
