@@ -3,6 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use parquet::file::reader::FileReader as _;
+use parquet::file::serialized_reader::SerializedFileReader;
+use parquet::record::Field;
+
 use crate::{KEY, call, check, check_contains, demo, lived, masked, members, play};
 
 /// The lines of an export, whose checkpoint comes last.
@@ -41,6 +45,45 @@ fn exports() {
             "default/admin,5,deposit,,d-1,10.00,GBP,1000012.00,TIME,false,false,,,,,,0",
         ]
     );
+}
+
+/// The same as Parquet: amounts are whole numbers of minor units.
+#[test]
+fn an_export_as_parquet() {
+    let (home, data) = lived();
+    let output = home.look("export", &["--format", "parquet"]);
+    assert!(output.status.success());
+    let path = home.beside("export.parquet");
+    fs::write(&path, &output.stdout).expect("there is room");
+    let reader = SerializedFileReader::try_from(path.as_path()).expect("it is Parquet");
+    let rows: Vec<Vec<(String, Field)>> = reader
+        .get_row_iter(None)
+        .expect("it has rows")
+        .map(|row| row.expect("a row").into_columns())
+        .collect();
+    assert_eq!(rows.len(), export(&data, &[]).len());
+    let column = |name: &str| -> Vec<&Field> {
+        rows.iter()
+            .map(|row| &row.iter().find(|(of, _)| of == name).expect("the column is there").1)
+            .collect()
+    };
+    let longs = |name: &str| -> Vec<i64> {
+        let long =
+            |field: &Field| if let Field::Long(value) = field { *value } else { panic!("{name}: {field:?}") };
+        column(name).into_iter().map(long).collect()
+    };
+    assert_eq!(longs("number"), [1, 2, 3, 4, 5]);
+    assert_eq!(longs("amount_minor"), [150, 150, 150, 200, 1_000]);
+    assert_eq!(
+        longs("balance_after_minor"),
+        [99_999_850, 100_000_000, 100_000_000, 100_000_200, 100_001_200]
+    );
+    assert!(column("minor_digits").iter().all(|digits| **digits == Field::Int(2)));
+    assert!(column("at").iter().all(|at| matches!(at, Field::TimestampMillis(_))));
+    let words = |name: &str| column(name).iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(words("original"), ["null", "\"b-1\"", "\"b-1\"", "null", "null"]);
+    assert_eq!(words("rolled_back"), ["true", "false", "false", "false", "false"]);
+    assert_eq!(words("platform"), ["\"L100\"", "\"L100\"", "\"L100\"", "\"L100\"", "null"]);
 }
 
 /// What is new since an earlier export follows once, whether the checkpoint was kept in a file or is given as it is.

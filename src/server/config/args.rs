@@ -135,6 +135,8 @@ pub enum ExportFormat {
     Jsonl,
     /// CSV (RFC 4180) with a header
     Csv,
+    /// Parquet, amounts in minor units
+    Parquet,
 }
 
 #[derive(Debug, clap::Args)]

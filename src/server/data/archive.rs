@@ -475,4 +475,50 @@ mod tests {
             assert_eq!(is_worth_it(segments, snapshot_bytes), expect, "{segments}, {snapshot_bytes}");
         }
     }
+
+    /// What is in a shard's archive, after its file of each name was written with the time of its last record.
+    fn write(shard: &ArchivedShard, files: &[(ArchivedName, Millis)]) {
+        for (name, last_ms) in files {
+            let kind = if name.is_snapshot() { ArchivedKind::Snapshot } else { ArchivedKind::Segment };
+            let header = ArchivedHeader {
+                kind,
+                origin: journal::Origin { stream: 1, shard: 0, shards: 1 },
+                number: 1,
+                before: Point::START,
+                last: Point::START,
+                last_ms: *last_ms,
+                bytes: 0,
+            };
+            shard.create(*name, header).expect("there is room").publish().expect("there is room");
+        }
+    }
+
+    #[test]
+    fn what_is_too_old_goes_and_what_is_left_begins_with_a_snapshot() {
+        use ArchivedName::{Base, Segment, Snapshot};
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("archive");
+        let archiver = Archiver::new(path.clone(), 2, Some(100)).expect("nobody uses it");
+        archiver.archive.begin(1).expect("there is room");
+        let [first, second] = [1, 2].map(|generation| archiver.archive.shard(generation, 0));
+        write(&first, &[(Base(0), 10), (Segment(1), 20)]);
+        write(&second, &[(Base(9), 30), (Segment(10), 40), (Snapshot(19), 40), (Segment(20), 50)]);
+        let check =
+            |now_ms: Millis, files: u64, first_left: &[ArchivedName], second_left: &[ArchivedName]| {
+                assert_eq!(archiver.expire(now_ms).expect("it is there").files, files, "{now_ms}");
+                assert_eq!(first.files().expect("it can be read"), first_left, "{now_ms}");
+                assert_eq!(second.files().expect("it can be read"), second_left, "{now_ms}");
+            };
+        let (all_of_first, all_of_second) =
+            ([Base(0), Segment(1)], [Base(9), Segment(10), Snapshot(19), Segment(20)]);
+        check(50, 0, &all_of_first, &all_of_second);
+        check(115, 0, &all_of_first, &all_of_second);
+        check(121, 2, &[], &all_of_second);
+        assert_eq!(archiver.archive.first().expect("it is there"), Some(2));
+        check(140, 0, &[], &all_of_second);
+        check(141, 2, &[], &[Base(19), Segment(20)]);
+        check(1_000, 0, &[], &[Base(19), Segment(20)]);
+        let for_ever = Archiver { keep_ms: None, ..archiver.clone() };
+        assert_eq!(for_ever.expire(Millis::MAX).expect("it is there"), Archived::default());
+    }
 }

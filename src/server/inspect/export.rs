@@ -5,6 +5,7 @@
 //! it what a server would remember.
 
 mod checkpoint;
+mod parquet;
 mod writer;
 
 use std::cell::Cell;

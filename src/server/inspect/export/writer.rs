@@ -5,6 +5,7 @@ use std::io::Write;
 use sonic_rs::{JsonValueTrait as _, PointerNode, get as json_member};
 
 use super::super::{Error, words};
+use super::parquet::ParquetWriter;
 use crate::config::ExportFormat;
 use wallet::Currency;
 use wallet::outcome::StatementLine;
@@ -57,6 +58,7 @@ pub(super) fn offers(details: &str) -> [Option<String>; 2] {
 pub(super) enum ExportWriter<'a, W: Write + Send> {
     Json(&'a mut W),
     Csv(Box<csv::Writer<&'a mut W>>),
+    Parquet(Box<ParquetWriter<'a, W>>),
 }
 
 impl<'a, W: Write + Send> ExportWriter<'a, W> {
@@ -69,12 +71,14 @@ impl<'a, W: Write + Send> ExportWriter<'a, W> {
                 writer.write_record(COLUMNS).map_err(csv_error)?;
                 Self::Csv(Box::new(writer))
             }
+            ExportFormat::Parquet => Self::Parquet(Box::new(ParquetWriter::begin(out)?)),
         })
     }
 
     /// Writes a line.
     pub(super) fn write(&mut self, row: &Row<'_>) -> Result<(), Error> {
         match self {
+            Self::Parquet(writer) => writer.write(row),
             Self::Csv(writer) => writer.write_record(row.cells()).map_err(csv_error),
             Self::Json(out) => {
                 let members = COLUMNS.iter().zip(row.values());
@@ -90,6 +94,7 @@ impl<'a, W: Write + Send> ExportWriter<'a, W> {
         match self {
             Self::Json(out) => Ok(out.flush()?),
             Self::Csv(mut writer) => Ok(writer.flush()?),
+            Self::Parquet(writer) => writer.finish(),
         }
     }
 }
