@@ -56,11 +56,13 @@ impl Told {
     }
 }
 
-/// A home whose shards fold each segment, and remember a transaction for a millisecond.
-fn home() -> Home {
+/// Transactions are remembered for a millisecond.
+const SHORT: &str = "\n[rounds]\nretention_ms = 1\n";
+
+/// A home whose shards fold each segment, with these further sections of its file.
+fn home(sections: &str) -> Home {
     let mut home = Home::new(PURSER);
-    let sections = "\n[storage]\nsnapshot_segments = 1\n\n[rounds]\nretention_ms = 1\n";
-    home.configure(&[("default", "GBP")], sections);
+    home.configure(&[("default", "GBP")], &format!("\n[storage]\nsnapshot_segments = 1\n{sections}"));
     home
 }
 
@@ -114,8 +116,8 @@ fn verify(home: &Home, code: i32) -> String {
 }
 
 /// A directory in which one shard has served, then two, then three, with all that was told and the place of a checkpoint in it.
-fn lived() -> (Home, Told, String, usize) {
-    let (home, mut told) = (home(), Told::default());
+fn lived(sections: &str) -> (Home, Told, String, usize) {
+    let (home, mut told) = (home(sections), Told::default());
     begin(&home, &mut told);
     let process = seal(&home, &mut told);
     await_archived(&home, 1, 1);
@@ -136,7 +138,15 @@ fn lived() -> (Home, Told, String, usize) {
 
 #[test]
 fn history_is_whole_across_folds_and_other_numbers_of_shards() {
-    let (home, told, checkpoint, at) = lived();
+    // Whether the snapshots of later generations remember what was before or not.
+    for sections in ["", SHORT] {
+        check_whole(sections);
+    }
+}
+
+#[track_caller]
+fn check_whole(sections: &str) {
+    let (home, told, checkpoint, at) = lived(sections);
     told.check(&export(&home, &[]).0, 0);
     let (new, later) = export(&home, &["--since", &checkpoint]);
     told.check(&new, at);
@@ -160,7 +170,7 @@ fn history_is_whole_across_folds_and_other_numbers_of_shards() {
         assert!(!String::from_utf8(output.stdout).expect("UTF-8").contains("transaction d-1 "));
     }
     let (without, _) = export(&home, &["--no-archive"]);
-    assert!(without.len() < told.0.len(), "{without:#?}");
+    assert_eq!(without.len() < told.0.len(), sections == SHORT, "{without:#?}");
     for name in names(&archive(&home)) {
         let found = fs::metadata(&name).expect("it is there");
         let mode = if found.is_dir() { 0o700 } else { 0o600 };
@@ -171,7 +181,7 @@ fn history_is_whole_across_folds_and_other_numbers_of_shards() {
 /// A server that is killed on a file's way into the archive, or before what it was made of is removed, goes on where it was.
 #[test]
 fn kills_on_the_way_into_the_archive() {
-    let (home, mut told) = (home(), Told::default());
+    let (home, mut told) = (home(SHORT), Told::default());
     begin(&home, &mut told);
     let stages: [fn(&str) -> bool; 3] = [
         |name| name.contains("/archive/") && name.ends_with(".zst.new"),
@@ -202,7 +212,7 @@ fn kills_on_the_way_into_the_archive() {
 /// What can't be archived stays, which is said once, and counted; and it is archived when it can be.
 #[test]
 fn what_can_not_be_archived_stays() {
-    let (mut home, mut told) = (home(), Told::default());
+    let (mut home, mut told) = (home(SHORT), Told::default());
     begin(&home, &mut told);
     let elsewhere = home.beside("elsewhere");
     // Something is in the way that no server has made.
@@ -233,7 +243,7 @@ fn what_can_not_be_archived_stays() {
 /// Without an archive what was folded is gone.
 #[test]
 fn no_archive_is_kept_where_none_is_wanted() {
-    let (mut home, mut told) = (home(), Told::default());
+    let (mut home, mut told) = (home(SHORT), Told::default());
     begin(&home, &mut told);
     home.configure(&[("default", "GBP")], "\n[storage]\nsnapshot_segments = 1\narchive_days = 0\n");
     let process = seal(&home, &mut told);
@@ -270,7 +280,7 @@ fn check_damage(home: &Home, what: &str, damage: impl FnOnce(&Path), path: &Path
 
 #[test]
 fn what_is_damaged_or_missing_in_the_archive() {
-    let (mut home, told, _, _) = lived();
+    let (mut home, told, _, _) = lived(SHORT);
     let root = archive(&home);
     let remove = |path: &Path| fs::remove_file(path).expect("it is there");
     let first = root.join("generation-1/shard-0");
