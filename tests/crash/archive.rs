@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use testkit::home::{Home, Server};
 
 use crate::PURSER;
+use crate::disk::Mounted;
 use crate::files::{await_names, copy, flip, names};
 use crate::fill::{create_fillers, fill_segments};
 
@@ -188,6 +189,7 @@ fn kills_on_the_way_into_the_archive() {
         |name| name.contains("/archive/") && name.contains("/base-"),
         |name| name.contains("/archive/") && name.contains("/segment-") && name.ends_with(".zst"),
     ];
+    let (checkpoint, exported) = (export(&home, &[]).1, told.0.len());
     for (at, stage) in stages.into_iter().enumerate() {
         let before = names(&home.data());
         let process = seal(&home, &mut told);
@@ -206,7 +208,38 @@ fn kills_on_the_way_into_the_archive() {
     let left = names(&archive(&home));
     assert!(!left.iter().any(|name| name.ends_with(".new")), "{left:?}");
     told.check(&export(&home, &[]).0, 0);
+    // What an earlier export had read last was folded since.
+    told.check(&export(&home, &["--since", &checkpoint]).0, exported);
     verify(&home, 0);
+}
+
+/// On a full disk nothing is archived, and nothing is lost; once it has room again the rest follows.
+#[test]
+fn the_disk_of_the_archive_is_full() {
+    let Some(disk) = Mounted::new(16) else { return };
+    let (mut home, mut told) = (home(SHORT), Told::default());
+    begin(&home, &mut told);
+    let other = disk.fill();
+    let elsewhere = disk.path().join("archive");
+    let sections = format!("\n[storage]\nsnapshot_segments = 1\narchive = {elsewhere:?}\n");
+    home.configure(&[("default", "GBP")], &sections);
+    let mut process = seal(&home, &mut told);
+    let said = process.next_line();
+    assert!(said.contains("can't be archived, and stays") && said.contains("No space left"), "{said}");
+    assert!(home.data().join("gen-1/shard-0/segment-00000001.journal").exists());
+    process.kill();
+    // Neither is a generation left that can't be.
+    let sentence = home.refusal(2);
+    assert!(sentence.contains("No space left"), "{sentence}");
+    assert!(!home.data().join("gen-2").exists());
+    fs::remove_file(other).expect("it is there");
+    let process = home.start(1);
+    await_archived(&home, 1, 1);
+    assert_eq!(process.stop(), "");
+    assert_eq!(home.start(2).stop(), "");
+    let place = format!("--archive={}", elsewhere.display());
+    assert!(home.look("verify", &[&place]).status.success());
+    told.check(&export(&home, &[&place]).0, 0);
 }
 
 /// What can't be archived stays, which is said once, and counted; and it is archived when it can be.
