@@ -47,6 +47,7 @@ use shard::Shard;
 use shard::core::Core;
 use shard::flush::{Flusher, JournalProgress};
 use shard::mesh::Mesh;
+use storage::archive::Archive;
 use storage::segments::{Segments, Trouble};
 
 /// Why the server could not start, or had to end.
@@ -218,6 +219,7 @@ fn open_data(
 ) -> Result<Data, Error> {
     let mut stream = [0; 8];
     getrandom::fill(&mut stream).map_err(|error| Error::start(format!("no random bits: {error}")))?;
+    check_archive(config)?;
     let parameters = OpenParameters {
         partition,
         catalog: Arc::new(config.catalog.clone()),
@@ -243,6 +245,19 @@ fn open_data(
         say(&format!("{} records were applied again in {seconds:.2} s", data.replayed));
     }
     Ok(data)
+}
+
+/// Checks that an archive which is there is to be kept: without what is folded meanwhile it would not be whole ever after.
+fn check_archive(config: &Config) -> Result<(), Error> {
+    let archive = Archive::at(config.archive.clone());
+    let is_unwanted = config.storing.archive_days == Some(0) && config.demo.is_none();
+    if !is_unwanted || archive.first().map_err(|error| Error::start(error.to_string()))?.is_none() {
+        return Ok(());
+    }
+    Err(Error::start(format!(
+        "archive_days is 0, and there is an archive in {}, which would not be whole any more: move it away, or let it be kept",
+        config.archive.display()
+    )))
 }
 
 /// What one shard is given: its data, where it tells how far its journal has come, and its listeners.

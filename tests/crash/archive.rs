@@ -286,6 +286,13 @@ fn no_archive_is_kept_where_none_is_wanted() {
     assert!(!archive(&home).exists());
     let text = verify(&home, 1);
     assert!(text.contains("there is no archive in "), "{text}");
+    // One that is begun later is not left with a gap.
+    home.configure(&[("default", "GBP")], "\n[storage]\nsnapshot_segments = 1\n");
+    assert_eq!(home.start(1).stop(), "");
+    verify(&home, 0);
+    home.configure(&[("default", "GBP")], "\n[storage]\nsnapshot_segments = 1\narchive_days = 0\n");
+    let sentence = home.refusal(1);
+    assert!(sentence.contains("archive_days is 0, and there is an archive in "), "{sentence}");
 }
 
 /// After this damage `verify --archive` says so, with the file; what is served does not need it.
