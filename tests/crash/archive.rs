@@ -261,6 +261,8 @@ fn what_can_not_be_archived_stays() {
     );
     let segment = home.data().join("gen-1/shard-0/segment-00000001.journal");
     assert!(segment.exists());
+    let says = process.await_ready(200);
+    assert!(says.contains("What was folded can't be archived"), "{says}");
     let metric = |process: &Server, name: &str| process.operator().metrics().get(name).copied();
     let failures = metric(&process, r#"purser_archive_failures_total{shard="0"}"#);
     assert!(failures.is_some_and(|failures| failures >= 1.0), "{failures:?}");

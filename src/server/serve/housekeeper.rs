@@ -113,7 +113,7 @@ impl Housekeeper {
         Self {
             directory,
             reserve_bytes,
-            readiness,
+            readiness: Arc::clone(&readiness),
             shards,
             folding: FoldingPolicy {
                 at_least: storing.snapshot_segments,
@@ -121,6 +121,7 @@ impl Housekeeper {
                 archiver,
                 registry,
                 clock,
+                readiness,
             },
             troubles: Vec::new(),
             mark_trouble: None,

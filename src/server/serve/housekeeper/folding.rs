@@ -10,6 +10,7 @@ use rustix::process::nice;
 
 use super::{ShardHandle, rest};
 use crate::data::{self, Archiver, FoldBacklog};
+use crate::net::readiness::Readiness;
 use crate::serve::say::say;
 use clock::Clock;
 use metrics::Registry;
@@ -26,6 +27,7 @@ pub(super) struct FoldingPolicy {
     /// Where it is counted what goes there.
     pub(super) registry: Arc<Registry>,
     pub(super) clock: Clock,
+    pub(super) readiness: Arc<Readiness>,
 }
 
 /// Starts them; they go on for as long as the process lives.
@@ -115,6 +117,7 @@ impl Folding {
             if archived.is_err() {
                 self.policy.registry.shard(self.id).archive_failed();
             }
+            self.policy.readiness.set_unarchived(self.id, archived.is_err());
             self.archiving.note(archived);
         }
         let now_us = self.policy.clock.mono_us();
