@@ -33,7 +33,6 @@ pub(crate) fn wallet(accounts: usize) -> Wallet {
     let opening = Amount::from_minor(100_000_000).expect("not negative");
 
     let mut wallet = Wallet::new(Arc::new(Catalog::new(vec![domain], ["11588".into()])));
-    wallet.reserve(accounts);
     for number in 0..accounts {
         let (id, key) = (account_id(number), format!("demo-{number:06}"));
         let account = AccountRef::new(id.as_str());

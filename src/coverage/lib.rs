@@ -48,6 +48,10 @@ branches! {
     KeyFreed;
     /// A session key was on its way from one account to another.
     KeyInFlight;
+    /// A table made a part more for what it holds.
+    TableSplit;
+    /// A table needed a part less.
+    TableMerged;
     /// A minted token ended the oldest of its account and platform.
     TokenEvicted;
     /// A platform asked for a token that was minted for another one.
@@ -104,6 +108,8 @@ branches! {
     EndMissing;
     /// Something was torn at the end of a journal, though it was stopped as it should be.
     TornAfterStop;
+    /// A journal went on behind its end, at which it was stopped as it should be.
+    RecordsAfterStop in "tests/crash, a_copy_from_another_time_is_refused";
     /// A record of older rules was applied by its receipt.
     OldRules in "tests/clock, data_of_version_0_1_0_are_told_as_before_and_go_on";
 }

@@ -96,6 +96,13 @@ pub enum Fault {
     },
     /// The journal was left by a clean stop, and what stands at its end is no group.
     AfterStop(String),
+    /// The journal goes on behind the record after which it was stopped in order.
+    BehindStop {
+        /// Its last record.
+        last: Sequence,
+        /// The mark's record.
+        marked: Sequence,
+    },
     /// The journal is not the one that the mark was made of.
     Unmarked {
         /// The record that both have, and that is not the same.
@@ -157,6 +164,11 @@ impl fmt::Display for Fault {
             Self::AfterStop(what) => {
                 write!(f, "{what}, and the server was stopped in order: nothing can have been torn")
             }
+            Self::BehindStop { last, marked } => write!(
+                f,
+                "the journal goes on to record {last}, and its mark says that the server was stopped in order after record \
+                 {marked}: the mark, or what follows it, is a copy from another time"
+            ),
             Self::Unmarked { at } => write!(f, "record {at} is not the one that the mark names"),
             Self::Diverged { at } => write!(f, "record {at} is not the one that the snapshot was made after"),
             Self::CutShort => f.write_str("it ends too early"),

@@ -288,7 +288,7 @@ impl Replay {
         Ok(Tail { last, now_ms: self.now_ms, next, closed: self.closed, torn: self.torn })
     }
 
-    /// Checks that the journal reaches its mark, and that nothing is torn where there was a clean stop.
+    /// Checks that the journal reaches its mark, and that nothing is torn and nothing follows where there was a clean stop.
     fn check_mark(&mut self, last: Point, origin: Origin) -> Result<(), Damage> {
         let Some(mark) = self.known.mark else { return Ok(()) };
         let (file, offset, what) = match (self.over.take(), self.end.0.is_empty()) {
@@ -304,6 +304,9 @@ impl Replay {
         } else if mark.last.sequence > last.sequence {
             coverage::hit(coverage::Branch::EndMissing);
             Fault::Lost { last: last.sequence, marked: mark.last.sequence, what }
+        } else if mark.stopped.is_some() && mark.last.sequence < last.sequence {
+            coverage::hit(coverage::Branch::RecordsAfterStop);
+            Fault::BehindStop { last: last.sequence, marked: mark.last.sequence }
         } else if let (Some(torn), Some(_)) = (&self.torn, mark.stopped) {
             coverage::hit(coverage::Branch::TornAfterStop);
             Fault::AfterStop(torn.what.clone())

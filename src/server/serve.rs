@@ -1,6 +1,7 @@
 //! The process: it binds the listeners, recovers the data, starts one pinned executor per shard, and waits for the
 //! signal to stop.
 
+mod background;
 mod descriptors;
 mod housekeeper;
 mod listen;
@@ -133,7 +134,7 @@ pub fn run(config: Config) -> Result<(), Error> {
     housekeeper.check_disk();
     leave_cores(&config.cores);
     let (clock, registry) = (shared.clock.clone(), Arc::clone(&shared.registry));
-    Timekeeper::start(clock, registry, Arc::clone(&shared.readiness), config.catalog.retention_ms);
+    Timekeeper::start(clock, registry, Arc::clone(&shared.readiness), config.catalog.retention_ms)?;
     let listeners = platform.sockets.into_iter().zip(operator.sockets);
     let parts = data.into_iter().zip(&handles).zip(listeners);
     let parts = parts.map(|((data, handle), listeners)| (data, Arc::clone(&handle.progress), listeners));
@@ -141,8 +142,10 @@ pub fn run(config: Config) -> Result<(), Error> {
     housekeeper.watch(troubles);
     housekeeper.check_disk();
     // The first look takes the allocator's locks for as long as it takes, while nobody is served yet.
-    memory::watch(Arc::clone(&shared.registry));
-    let stops = Stops::catch()?;
+    memory::watch(Arc::clone(&shared.registry))?;
+    stalls::watch(shared.stalls.clone())?;
+    housekeeper.start()?;
+    let stops = Stops::catch(shared.clock.clone())?;
     starts.store(false, Ordering::Relaxed);
     startup.hand_over();
     shared.readiness.serve();
@@ -150,11 +153,9 @@ pub fn run(config: Config) -> Result<(), Error> {
         // A shard that has ended has said why.
         let _ = gate.send(());
     }
-    housekeeper.start();
-    stalls::watch(shared.stalls.clone());
     announce(addresses, shards);
 
-    stops.wait(shared.clock.clone());
+    stops.wait();
     leave(&shared.readiness, config.drain_grace_ms);
     stop(&shared, startup, executors)?;
     // Where one fails the next start reads as much as after a crash.

@@ -265,8 +265,7 @@ impl ShardDirectory {
     /// # Errors
     /// Where it can't be opened.
     pub fn open_snapshot(&self, sequence: u64) -> Result<File, FileError> {
-        let path = self.snapshot(sequence);
-        File::open(&path).map_err(FileError::of("open", &path))
+        file::open(&self.snapshot(sequence)).map(|(file, _)| file)
     }
 
     /// Creates a snapshot: it gets its name, durable, when it is [`SnapshotFile::publish`]ed.

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Advice, FallocateFlags};
+use rustix::fs::{Advice, FallocateFlags, OFlags};
 
 use journal::Buffer;
 
@@ -164,10 +164,22 @@ pub(super) fn length_of(path: &Path) -> Result<Option<u64>, FileError> {
     }
 }
 
-fn open(path: &Path) -> Result<(File, u64), FileError> {
-    let file = File::open(path).map_err(FileError::of("open", path))?;
-    let length = file.metadata().map_err(FileError::of("look at", path))?.len();
-    Ok((file, length))
+/// Opens a file of the data to be read; its length, too.
+///
+/// # Errors
+/// Where it can't be opened, or is something else than a file: a named pipe would be waited for without end.
+pub(super) fn open(path: &Path) -> Result<(File, u64), FileError> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(OFlags::NONBLOCK.bits() as i32);
+    let file = options.open(path).map_err(FileError::of("open", path))?;
+    let found = file.metadata().map_err(FileError::of("look at", path))?;
+    if !found.is_file() {
+        return Err(FileError::invalid(
+            path,
+            "it is no regular file: restore the whole data directory from a backup",
+        ));
+    }
+    Ok((file, found.len()))
 }
 
 fn read(mut file: File, path: &Path, length: u64, room: Buffer) -> Result<Buffer, FileError> {
@@ -186,7 +198,7 @@ pub struct OpenFile {
 
 impl OpenFile {
     pub(super) fn open(path: PathBuf) -> Result<Self, FileError> {
-        let file = File::open(&path).map_err(FileError::of("open", &path))?;
+        let (file, _) = open(&path)?;
         Ok(Self { file, path })
     }
 

@@ -1,12 +1,12 @@
 //! The manifest: which generation of the data holds, and what it was made for.
 
-use std::fmt::Write;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::file::{FileError, read_whole, write_whole};
+use super::generations::REMEDY;
 use journal::Buffer;
 
 /// Version of the manifest's form and of the layout of the directory.
@@ -14,6 +14,9 @@ const FORMAT_VERSION: u32 = 2;
 
 /// The version of 0.1.0, whose shards have no marks, and whose snapshots do not name the segment that follows.
 const FORMAT_VERSION_WITHOUT_MARKS: u32 = 1;
+
+/// The length of its last line: `checksum `, 128 bits in hexadecimal, and the line's end.
+const CHECKSUM_LINE_BYTES: usize = 9 + 32 + 1;
 
 /// The name of its file.
 pub(super) const NAME: &str = "manifest";
@@ -76,43 +79,55 @@ impl Manifest {
         let mut text = format!(
             "purser {format}\ngeneration {generation}\nstream {stream:016x}\nshards {shards}\ndemo {demo}\n"
         );
-        let checksum = xxh3_128(text.as_bytes());
-        writeln!(text, "checksum {checksum:032x}").expect("text is written to memory");
+        text += &checksum_line(&text);
         text
     }
 }
 
+/// The last line of a manifest, of what is before it.
+fn checksum_line(before: &str) -> String {
+    format!("checksum {:032x}\n", xxh3_128(before.as_bytes()))
+}
+
 /// Reads a manifest's text, every byte of it.
 fn parse(bytes: &[u8]) -> Result<Manifest, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8")?;
-    let format = text.strip_prefix("purser ").and_then(|rest| rest.lines().next());
-    let format = format.ok_or("it is no manifest")?;
-    let known = [FORMAT_VERSION_WITHOUT_MARKS, FORMAT_VERSION];
-    let Some(format) = known.into_iter().find(|known| known.to_string() == format) else {
+    let damaged = |what: &str| format!("it is not as it was written ({what}): {REMEDY}");
+    let text = std::str::from_utf8(bytes).map_err(|_| damaged("it is no text"))?;
+    // All versions end it in this way, so that damage is told from what a later one has written.
+    let (before, checksum) =
+        text.split_at_checked(text.len().saturating_sub(CHECKSUM_LINE_BYTES)).unwrap_or(("", text));
+    if checksum != checksum_line(before) {
+        return Err(damaged("its checksum does not hold"));
+    }
+    let format = before.strip_prefix("purser ").and_then(|rest| rest.lines().next());
+    let format =
+        format.and_then(|format| format.parse::<u32>().ok()).ok_or_else(|| damaged("it names no version"))?;
+    if ![FORMAT_VERSION_WITHOUT_MARKS, FORMAT_VERSION].contains(&format) {
         return Err(format!(
-            "it has format version {format}, and this program reads versions up to {FORMAT_VERSION}"
+            "it has format version {format}, and this program reads versions up to {FORMAT_VERSION}: a later version of \
+             purser wrote it, and that one reads it"
         ));
-    };
+    }
     let mut lines = text.lines();
     let mut member = |name: &str| {
         let line = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.ok_or(format!("it has no {name}"))
+        line.ok_or_else(|| damaged(&format!("it has no {name}")))
     };
-    let number = |text: &str| text.parse::<u64>().map_err(|_| "a number in it is none".to_owned());
+    let no_number = || damaged("a number in it is none");
+    let number = |text: &str| text.parse::<u64>().map_err(|_| no_number());
     let manifest = Manifest {
         format,
         generation: number(member("generation")?)?,
-        stream: u64::from_str_radix(member("stream")?, 16)
-            .map_err(|_| "a number in it is none".to_owned())?,
-        shards: u16::try_from(number(member("shards")?)?).map_err(|_| "a number in it is none".to_owned())?,
+        stream: u64::from_str_radix(member("stream")?, 16).map_err(|_| no_number())?,
+        shards: u16::try_from(number(member("shards")?)?).map_err(|_| no_number())?,
         demo: member("demo")? == "true",
     };
-    // What it says, written again, is what was written: that is the checksum too.
     if !(1..=limits::SHARDS_MAX).contains(&usize::from(manifest.shards)) {
-        return Err(format!("it says {} shards", manifest.shards));
+        return Err(damaged(&format!("it says {} shards", manifest.shards)));
     }
+    // What it says, written again, is what was written.
     if manifest.to_text() != text {
-        return Err("it is not as it was written: its checksum is another one".into());
+        return Err(damaged("it is not in the form that purser writes"));
     }
     Ok(manifest)
 }

@@ -217,8 +217,7 @@ impl OpenedSegment {
 
 impl OpenedFile {
     fn open(path: PathBuf) -> Result<Self, FileError> {
-        let file = File::open(&path).map_err(FileError::of("open", &path))?;
-        let bytes = file.metadata().map_err(FileError::of("look at", &path))?.len();
+        let (file, bytes) = file::open(&path)?;
         Ok(Self { path, bytes, file })
     }
 

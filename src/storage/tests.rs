@@ -240,9 +240,27 @@ fn a_manifest_is_read_as_it_was_written_or_not_at_all() {
         fs::write(&path, &written[..at]).unwrap();
         Manifest::read(data.path()).unwrap_err();
     }
-    fs::write(&path, "purser 3\nwhatever\n").unwrap();
-    let error = Manifest::read(data.path()).unwrap_err().to_string();
-    assert!(error.contains("version 3") && error.contains("up to 2"), "{error}");
+    let check = |before: &str, expect: &str| {
+        let checksum = xxhash_rust::xxh3::xxh3_128(before.as_bytes());
+        fs::write(&path, format!("{before}checksum {checksum:032x}\n")).unwrap();
+        let error = Manifest::read(data.path()).unwrap_err().to_string();
+        assert!(error.contains(expect) && !error.contains(char::is_control), "{error:?}");
+    };
+    check("purser 3\nwhatever\n", "a later version of purser wrote it");
+    let remedy = "restore the whole data directory from a backup";
+    for damaged in [
+        "",
+        "purser \x1b[2J\n",
+        "purser 2\ngeneration x\n",
+        "purser 2\ngeneration 1\nstream 7\nshards 99\ndemo true\n",
+    ] {
+        check(damaged, remedy);
+    }
+    for damaged in [&b""[..], b"purser \x1b[2J\n", b"\0\0\0\0", b"\xff\xfe", "purser 2\né".as_bytes()] {
+        fs::write(&path, damaged).unwrap();
+        let error = Manifest::read(data.path()).unwrap_err().to_string();
+        assert!(error.contains(remedy) && !error.contains(char::is_control), "{error:?}");
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@
 //! - `outside`: what moves funds outside of rounds.
 //! - `directory`, `keys`: who holds a session's key, and what is answered for it.
 //! - `recovery`: what a crash may leave.
+//! - `witness`: a front for clients over HTTP, who know times and crashes from outside. `wire`: what they send and read.
 
 mod account;
 pub mod bounds;
@@ -25,6 +26,8 @@ mod recovery;
 mod rules;
 mod session;
 mod view;
+pub mod wire;
+mod witness;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -43,6 +46,7 @@ use recovery::{Entry, Search};
 pub use recovery::{Shown, Trace, Traces};
 pub use rules::{Answer, Brand, Rules, Times};
 use rules::{is_refused, refused, refused_operator};
+pub use witness::Witness;
 
 /// Starts whose settings may be lost, one after the other.
 const STARTS_MAX: usize = 8;

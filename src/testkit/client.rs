@@ -26,6 +26,11 @@ pub struct Answer {
 }
 
 impl Answer {
+    #[cfg(test)]
+    pub(crate) fn new(status: u16, body: String) -> Self {
+        Self { status, reason: String::new(), fields: Vec::new(), body, description: None }
+    }
+
     /// The value of a field, of which there is one at most.
     #[track_caller]
     pub fn field(&self, name: &str) -> Option<&str> {

@@ -47,6 +47,23 @@ pub fn call(path: &str, members: &str) -> String {
     post(&format!("/v1.0/{path}"), ADMIN, &body("L100", members))
 }
 
+/// A call of the demo's platform about a round; `more` are its further members.
+pub fn play(name: &str, account: &str, round: &str, more: &str) -> String {
+    let round = format!(r#""GameRoundID":"{round}","GameID":"11588","CurrencyCode":"GBP""#);
+    call(&format!("gameround/{name}"), &format!(r#""OperatorAccountID":"{account}",{round}{more}"#))
+}
+
+/// The further members of one that moves funds.
+pub fn transaction(id: &str, amount: &str, starts: bool, ends: bool) -> String {
+    format!(r#","GameRoundTransactionID":"{id}","Amount":{amount},"StartRound":{starts},"EndRound":{ends}"#)
+}
+
+/// A bet of the demo's platform, whose id is "bet", in a round that begins with it.
+pub fn bet(account: &str, key: &str, round: &str, amount: &str, ends: bool) -> String {
+    let transaction = transaction("bet", amount, true, ends);
+    play("placebet", account, round, &format!(r#","GatewaySessionToken":"{key}"{transaction}"#))
+}
+
 /// `balance` of the demo's platform.
 pub fn balance(account: &str) -> String {
     call("balance", &format!(r#""OperatorAccountID":"{account}""#))
@@ -62,10 +79,14 @@ pub fn redeem_token(token: &str) -> String {
     call("session/redeemtoken", &format!(r#""SessionToken":"{token}","IPAddress":"192.0.2.1""#))
 }
 
+/// The time, milliseconds since 1970.
+pub fn now_ms() -> u64 {
+    Clock::start().now().wall_ms
+}
+
 /// A token of the wrapped policy, made `ahead_ms` from now.
 pub fn wrapped(key: &str, ahead_ms: i64) -> String {
-    let now_ms = Clock::start().now().wall_ms;
-    format!("{key}-{:x}", now_ms.saturating_add_signed(ahead_ms))
+    format!("{key}-{:x}", now_ms().saturating_add_signed(ahead_ms))
 }
 
 /// The same `POST`, its body in chunks of at most `chunk_bytes`.

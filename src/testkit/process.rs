@@ -1,7 +1,6 @@
 //! Any program as a process of its own, to whose standard error its starter listens.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::ops::{Deref, DerefMut};
 use std::os::fd::OwnedFd;
@@ -105,11 +104,16 @@ impl Killed {
         prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, limit).expect("the limit is set");
     }
 
+    /// The process may map no memory, and so start no thread, from now on.
+    pub fn limit_memory(&self) {
+        let limit = Rlimit { current: Some(0), maximum: None };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::As, limit).expect("the limit is set");
+    }
+
     /// Memory of the process that is in RAM, KiB.
     pub fn resident_kib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it is there");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
-        line.trim().trim_end_matches(" kB").parse().expect("a number")
+        let process = procfs::process::Process::new(self.id().cast_signed());
+        process.and_then(|process| process.status()).expect("it is there").vmrss.expect("its memory")
     }
 }
 

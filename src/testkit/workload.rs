@@ -11,7 +11,7 @@ mod play;
 mod session;
 
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use compact_str::CompactString;
 use rand_chacha::ChaCha8Rng;
@@ -26,7 +26,7 @@ use crate::world::{GAMES, Player, World, any_platform, currency};
 use play::Rounds;
 
 /// A request, as it is asked and asked again.
-pub type Request = Rc<Operation<CompactString>>;
+pub type Request = Arc<Operation<CompactString>>;
 
 /// What happens next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,8 +162,8 @@ impl Workload {
         let next = VecDeque::new();
         let mut workload =
             Self { chance, world, rules, guesses, next, drawn_keys: 0, first_there: 0, rest_percent };
-        // The last player comes later, where anybody is put.
-        for who in 0..workload.world.players.len().saturating_sub(1) {
+        // The last player comes later, where anybody is put, unless there is but one.
+        for who in 0..(workload.world.players.len() - 1).max(1) {
             let opening = workload.open_player(who);
             opening.into_iter().for_each(|operation| workload.then(operation));
         }
@@ -182,7 +182,7 @@ impl Workload {
 
     /// What comes before anything else is drawn.
     fn then(&mut self, operation: Operation<CompactString>) {
-        self.next.push_back(Step::Ask(Rc::new(operation)));
+        self.next.push_back(Step::Ask(Arc::new(operation)));
     }
 
     /// What happens next, at a time that does not go back.
@@ -215,7 +215,7 @@ impl Workload {
         }
         let operation = self.draw(who, now_ms, call);
         self.note(now_ms, &operation);
-        Step::Ask(Rc::new(operation))
+        Step::Ask(Arc::new(operation))
     }
 
     /// Mostly one of the players who are there for a while; the others rest.
@@ -247,7 +247,11 @@ impl Workload {
             Call::Alert => Operation::Alert(operation::Alert {
                 platform: self.platform(who),
                 account: self.account(who),
-                details: format!(r#"{{"AlertActionID":"{}"}}"#, self.chance.below(100)).into(),
+                details: format!(
+                    r#"{{"GatewaySessionToken":"any","Source":"Gameflex","AlertActionID":"{}","OperatorAlertActionReference":"1","OperatorAlertReference":"1","GamingRegulatorCode":"UKGC","Type":"RealityCheck","Method":"Popup","Data":"60"}}"#,
+                    self.chance.below(100)
+                )
+                .into(),
             }),
             Call::GetAccount => Operation::GetAccount(operation::GetAccount { account: self.account(who) }),
             Call::GetStatement => self.statement(who),

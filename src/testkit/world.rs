@@ -7,6 +7,7 @@ use wallet::account::AccountHash;
 use wallet::{Currency, Dialect, PlatformKey, RoundScope, TokenPolicy};
 
 use crate::auditor::{Brand, Rules, Times, Zone};
+use crate::home::TOKEN;
 use crate::workload::Chance;
 
 /// The platforms' keys.
@@ -99,6 +100,27 @@ impl World {
             token_life_ms: crate::auditor::bounds::TOKEN_LIFE_MS,
             times: Times { session_idle_ms: limits::SESSION_IDLE_MS, retention_ms: limits::RETENTION_MS },
         }
+    }
+
+    /// A configuration file that says what `rules` do, but for times and zones. A platform's user and password are its key.
+    pub fn configuration(rules: &Rules) -> String {
+        let games: Vec<_> = rules.games.iter().collect();
+        let mut text = format!("operator_token = {TOKEN:?}\ngames = {games:?}\n");
+        for (platform, dialect) in &rules.dialects {
+            let is_served = |(_, brand): &(_, &Brand)| brand.platforms.contains(platform);
+            let served: Vec<_> = rules.domains.iter().filter(is_served).map(|(name, _)| name).collect();
+            let scope = if dialect.round_scope == RoundScope::Game { "game" } else { "platform" };
+            let unknown = if dialect.unknown_rollback_succeeds { 0 } else { -8 };
+            let strict = dialect.strict_rounds;
+            text += &format!(
+                "\n[[platform]]\nkey = \"{platform}\"\nuser = \"{platform}\"\npassword = \"{platform}\"\ndomains = {served:?}\n\
+                 round_scope = {scope:?}\nunknown_rollback = {unknown}\nstrict_rounds = {strict}\n"
+            );
+        }
+        for (name, brand) in &rules.domains {
+            text += &format!("\n[[domain]]\nname = {name:?}\ncurrency = {:?}\n", brand.currency.code());
+        }
+        text
     }
 
     /// Any configuration of the world.

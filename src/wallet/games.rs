@@ -2,9 +2,10 @@
 //! transaction names is forgotten, so that they are never more than the transactions.
 
 use alloc::boxed::Box;
-use hashbrown::HashTable;
-use slab::Slab;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::arena::Arena;
+use super::table::Table;
 
 /// A game's number in its wallet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +26,8 @@ struct Game {
 /// The games of a wallet.
 #[derive(Debug, Default)]
 pub(super) struct Games {
-    by_place: Slab<Game>,
-    by_id: HashTable<u32>,
+    by_place: Arena<Game>,
+    by_id: Table<u32>,
 }
 
 fn hash(id: &str) -> u64 {
@@ -36,7 +37,7 @@ fn hash(id: &str) -> u64 {
 impl Games {
     /// The number of a game; `None` where nothing names it.
     pub(super) fn find(&self, id: &str) -> Option<GameIndex> {
-        self.by_id.find(hash(id), |at| *self.by_place[*at as usize].id == *id).map(|at| GameIndex(*at))
+        self.by_id.find(hash(id), |at| *self.by_place[*at].id == *id).map(|at| GameIndex(*at))
     }
 
     /// One more names this game. An empty id is no game.
@@ -48,16 +49,16 @@ impl Games {
             self.again(known);
             return known;
         }
-        let at = self.by_place.insert(Game { id: id.into(), named: 1 }) as u32;
+        let at = self.by_place.insert(Game { id: id.into(), named: 1 });
         let games = &self.by_place;
-        self.by_id.insert_unique(hash(id), at, |at| hash(&games[*at as usize].id));
+        self.by_id.insert_unique(hash(id), at, |at| hash(&games[*at].id));
         GameIndex(at)
     }
 
     /// One more names a game that is named already.
     pub(super) fn again(&mut self, game: GameIndex) {
         if game != GameIndex::NONE {
-            self.by_place[game.0 as usize].named += 1;
+            self.by_place[game.0].named += 1;
         }
     }
 
@@ -66,21 +67,21 @@ impl Games {
         if game == GameIndex::NONE {
             return;
         }
-        let known = &mut self.by_place[game.0 as usize];
+        let known = &mut self.by_place[game.0];
         known.named -= 1;
         if known.named > 0 {
             return;
         }
-        let Game { id, .. } = self.by_place.remove(game.0 as usize);
-        match self.by_id.find_entry(hash(&id), |at| *at == game.0) {
-            Ok(entry) => drop(entry.remove()),
-            Err(_) => unreachable!("a game is in its table"),
-        }
+        let hash_of = |games: &Arena<Game>, at: u32| hash(&games[at].id);
+        let games = &self.by_place;
+        let removed = self.by_id.remove(hash_of(games, game.0), |at| *at == game.0, |at| hash_of(games, *at));
+        removed.expect("a game is in its table");
+        self.by_place.remove(game.0);
     }
 
     /// The id; empty of none.
     pub(super) fn id(&self, game: GameIndex) -> &str {
-        if game == GameIndex::NONE { "" } else { &self.by_place[game.0 as usize].id }
+        if game == GameIndex::NONE { "" } else { &self.by_place[game.0].id }
     }
 }
 

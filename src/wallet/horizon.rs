@@ -86,12 +86,13 @@ impl Wallet {
 
     /// Whether a session key is to be given back to the directory.
     pub fn has_free_keys(&self) -> bool {
-        !self.keys_to_release.is_empty()
+        self.keys_to_release.front().is_some()
     }
 
     /// Gives at most `most` session keys back that are free now. `release` brings each to its slot.
     pub fn release_keys(&mut self, most: usize, mut release: impl FnMut(Operation<&str>)) {
-        for (key, account) in self.keys_to_release.drain(..most.min(self.keys_to_release.len())) {
+        for _ in 0..most {
+            let Some((key, account)) = self.keys_to_release.pop_front() else { return };
             release(Operation::ReleaseKey(operation::ReleaseKey {
                 key: &key,
                 holder: account,
@@ -132,7 +133,7 @@ impl Wallet {
     /// Has the keys of sessions that are gone given back to the directory.
     pub(super) fn free(&mut self, account: AccountHash, keys: impl IntoIterator<Item = Box<str>>) {
         if self.catalog.is_some() {
-            self.keys_to_release.extend(keys.into_iter().map(|key| (key, account)));
+            keys.into_iter().for_each(|key| self.keys_to_release.push_back((key, account)));
         }
     }
 
@@ -210,7 +211,7 @@ impl Wallet {
     fn forget_empty_round(&mut self, index: AccountIndex, at: RoundIndex) {
         let lists = &mut self.accounts.get_mut(index).activity_mut().rounds;
         self.rounds.unlist(lists, at);
-        let round = self.rounds.remove(&self.accounts, at);
+        let round = self.rounds.remove(at);
         self.games.give_back(round.game);
     }
 }

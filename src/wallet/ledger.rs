@@ -1,25 +1,27 @@
-//! The accounts of a shard, side by side in one vector and found through a table of their places.
+//! The accounts of a shard, side by side and found through a table of their places.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use compact_str::CompactString;
-use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 use super::account::{AccountHash, AccountRef, AccountStatus, Date, Gender, Profile};
 use super::amount::Amount;
+use super::arena::Arena;
 use super::books::{Book, DomainId};
 use super::horizon::is_over;
 use super::lines::Lines;
 use super::outcome::{ErrorCode, Extras, ProfileText, Receipt};
 use super::platforms::PlatformIndex;
+use super::queue::Queue;
 use super::restriction::Restrictions;
 use super::round_lists::RoundLists;
 use super::rounds::{Kind, Transaction};
 use super::session::{Idle, Session, SessionHorizon};
 use super::sums::Sums;
+use super::table::Table;
 use super::{Millis, Sequence};
 use coverage::Branch;
 
@@ -71,11 +73,11 @@ pub(super) struct Activity {
     /// Where each transaction is, in the order of their numbers.
     pub(super) statement: Lines,
     /// Transactions outside of rounds, oldest first.
-    pub(super) outside: VecDeque<Transaction>,
+    pub(super) outside: Queue<Transaction>,
     /// How many of those were forgotten: the first one's place.
     pub(super) outside_first: u32,
     /// Their places, by kind and id.
-    outside_by_id: HashTable<u32>,
+    outside_by_id: Table<u32>,
     /// Latest alerts, oldest first: when, and what.
     pub(super) alerts: VecDeque<(Millis, Box<str>)>,
     /// Bets that were refused and stay so for a while, oldest first (protocol §4, `remember_refusals_ms`). A restart
@@ -94,9 +96,9 @@ impl Default for Activity {
             sums: Sums::default(),
             rounds: RoundLists::default(),
             statement: Lines::default(),
-            outside: VecDeque::new(),
+            outside: Queue::default(),
             outside_first: 0,
-            outside_by_id: HashTable::new(),
+            outside_by_id: Table::default(),
             alerts: VecDeque::new(),
             refusals: VecDeque::new(),
             oldest_ms: Millis::MAX,
@@ -155,17 +157,21 @@ impl Activity {
         let hash = transaction.hash();
         self.outside.push_back(transaction);
         let (outside, first) = (&self.outside, self.outside_first);
-        self.outside_by_id
-            .insert_unique(hash, place, |place| outside[place.wrapping_sub(first) as usize].hash());
+        let at = |place: u32| {
+            outside.get(place.wrapping_sub(first) as usize).expect("what is found by its id is in memory")
+        };
+        self.outside_by_id.insert_unique(hash, place, |place| at(*place).hash());
         place
     }
 
     pub(super) fn forget_first_outside(&mut self) {
-        let first = self.outside.front().expect("there is one");
-        match self.outside_by_id.find_entry(first.hash(), |place| *place == self.outside_first) {
-            Ok(entry) => drop(entry.remove()),
-            Err(_) => unreachable!("what is remembered is found by its id"),
-        }
+        let hash = self.outside.front().expect("there is one").hash();
+        let (outside, first) = (&self.outside, self.outside_first);
+        let at = |place: u32| {
+            outside.get(place.wrapping_sub(first) as usize).expect("what is found by its id is in memory")
+        };
+        let removed = self.outside_by_id.remove(hash, |place| *place == first, |place| at(*place).hash());
+        removed.expect("what is remembered is found by its id");
         let first = self.outside.pop_front().expect("it was looked at");
         self.statement.remove(first.number);
         self.forgotten = self.forgotten.max(first.number);
@@ -393,19 +399,13 @@ impl Account {
 /// The accounts of a shard.
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
-    by_place: Vec<Account>,
-    by_hash: HashTable<u32>,
+    by_place: Arena<Account>,
+    by_hash: Table<u32>,
 }
 
 impl Accounts {
     pub(super) fn len(&self) -> usize {
         self.by_place.len()
-    }
-
-    pub(super) fn reserve(&mut self, more: usize) {
-        self.by_place.reserve_exact(more);
-        let accounts = &self.by_place;
-        self.by_hash.reserve(more, |at| accounts[*at as usize].hash.bits());
     }
 
     pub(super) fn find(&self, account: &AccountRef<&str>) -> Option<AccountIndex> {
@@ -415,18 +415,18 @@ impl Accounts {
     /// The account with this hash that `is` holds for.
     pub(super) fn find_hash(&self, hash: AccountHash, is: impl Fn(&Account) -> bool) -> Option<AccountIndex> {
         let found = |at: &u32| {
-            let account = &self.by_place[*at as usize];
+            let account = &self.by_place[*at];
             account.hash == hash && is(account)
         };
         self.by_hash.find(hash.bits(), found).map(|at| AccountIndex(*at))
     }
 
     pub(super) fn get(&self, index: AccountIndex) -> &Account {
-        &self.by_place[index.0 as usize]
+        &self.by_place[index.0]
     }
 
     pub(super) fn get_mut(&mut self, index: AccountIndex) -> &mut Account {
-        &mut self.by_place[index.0 as usize]
+        &mut self.by_place[index.0]
     }
 
     /// Takes in an account that is not there yet, and holds nothing.
@@ -436,9 +436,8 @@ impl Accounts {
         domain: DomainId,
         profile: &Profile,
     ) -> AccountIndex {
-        let at = AccountIndex::new(self.by_place.len());
         let hash = account.hash();
-        self.by_place.push(Account {
+        let at = self.by_place.insert(Account {
             id: account.id().into(),
             hash,
             cash: Amount::ZERO,
@@ -452,8 +451,8 @@ impl Accounts {
             sessions: Vec::new(),
         });
         let accounts = &self.by_place;
-        self.by_hash.insert_unique(hash.bits(), at.0, |at| accounts[*at as usize].hash.bits());
-        at
+        self.by_hash.insert_unique(hash.bits(), at, |at| accounts[*at].hash.bits());
+        AccountIndex::new(at as usize)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Account> {

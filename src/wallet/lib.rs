@@ -25,6 +25,7 @@ extern crate alloc;
 
 pub mod account;
 pub mod amount;
+mod arena;
 mod because;
 mod books;
 mod bounds;
@@ -43,6 +44,7 @@ mod outside;
 pub mod platform;
 mod platforms;
 mod play;
+mod queue;
 mod rebase;
 mod refusals;
 pub mod replay;
@@ -53,14 +55,12 @@ pub mod session;
 mod sessions;
 pub mod settings;
 mod sums;
+mod table;
 pub mod token;
 mod tokens;
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-
-use hashbrown::HashTable;
 
 use account::{AccountHash, AccountRef, KeyHash, Profile};
 use amount::Amount;
@@ -75,10 +75,12 @@ use ledger::{Account, AccountIndex, Accounts};
 use operation::Operation;
 use outcome::{Balance, Effect, ErrorCode, Outcome, Receipt, Text, TextPlace, Why};
 use platforms::{PlatformIndex, Platforms};
+use queue::Queue;
 use rounds::Rounds;
 use session::{Idle, SessionHorizon};
 use settings::{CurrencyChanged, Settings};
 use sums::Periods;
+use table::Table;
 use tokens::Tokens;
 
 use coverage::Branch;
@@ -148,14 +150,14 @@ pub struct Wallet {
     tokens: Tokens,
     /// Session keys of this shard's slots, by hash. The account is the one that knows the key itself, so that an
     /// entry is 24 bytes; two keys of one hash, one in 2^64, would be refused as one key.
-    directory: HashTable<Holder>,
+    directory: Table<Holder>,
     /// The last change when a key was given back: who claims one since depends on it.
     released: Sequence,
     /// Keys of sessions that were evicted or forgotten; the sweep gives them back to the directory. Empty in a replay,
     /// which has no directory.
-    keys_to_release: VecDeque<(Box<str>, AccountHash)>,
+    keys_to_release: Queue<(Box<str>, AccountHash)>,
     /// Oldest first.
-    renewals: VecDeque<Renewal>,
+    renewals: Queue<Renewal>,
     /// Day, week and month of the last operation, UTC's.
     periods: Periods,
     /// Where the sweep for what is over goes on.
@@ -186,10 +188,10 @@ impl Wallet {
             accounts: Accounts::default(),
             rounds: Rounds::default(),
             tokens: Tokens::default(),
-            directory: HashTable::new(),
+            directory: Table::default(),
             released: 0,
-            keys_to_release: VecDeque::new(),
-            renewals: VecDeque::new(),
+            keys_to_release: Queue::default(),
+            renewals: Queue::default(),
             periods: Periods::default(),
             swept_to: 0,
             sweep_left: 0,
@@ -249,12 +251,6 @@ impl Wallet {
         self.tokens.share_among(catalog.platforms().count());
         (self.rules, self.replayed) = (Rules::V2, None);
         self.catalog = Some(catalog);
-    }
-
-    /// Makes room for `accounts` more accounts with a session each, so that filling them in moves nothing.
-    pub fn reserve(&mut self, accounts: usize) {
-        self.accounts.reserve(accounts);
-        self.directory.reserve(accounts, |holder| holder.key.bits());
     }
 
     /// The number of accounts.
@@ -409,9 +405,14 @@ impl Wallet {
             holder.claims += u32::from(own);
             return own;
         }
-        self.directory
-            .insert_unique(key.bits(), Holder { key, account, claims: 1 }, |holder| holder.key.bits());
+        self.enter_key(key, account);
         true
+    }
+
+    /// Enters a key that is not in the directory yet.
+    fn enter_key(&mut self, key: KeyHash, account: AccountHash) {
+        let holder = Holder { key, account, claims: 1 };
+        self.directory.insert_unique(key.bits(), holder, |holder| holder.key.bits());
     }
 
     /// The account, where its domain is known and served to this platform; and the platform.

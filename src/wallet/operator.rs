@@ -3,7 +3,6 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use compact_str::CompactString;
-use hashbrown::hash_table::Entry;
 
 use super::account::{AccountRef, KeyHash};
 use super::bounds;
@@ -277,20 +276,16 @@ impl Wallet {
         let hash = KeyHash::of(key);
         // That a key is free may follow from a logout of this shard that a crash would undo.
         effect.seen = self.released;
-        let entry =
-            self.directory.entry(hash.bits(), |holder| holder.key == hash, |holder| holder.key.bits());
-        match entry {
-            Entry::Occupied(taken) if taken.get().account != account.hash() => {
+        match self.directory.find_mut(hash.bits(), |holder| holder.key == hash) {
+            Some(taken) if taken.account != account.hash() => {
                 // Whether that account's session is there, and is there for good, it alone knows.
-                let holder = taken.get().account;
+                let holder = taken.account;
                 let account = account.map(|id| CompactString::from(*id));
                 return next(CheckClaim { holder, account, key: (*key).into() });
             }
             // Each claim is a request under way, or a session; so they don't run out of 32 bits.
-            Entry::Occupied(mut held) => held.get_mut().claims += 1,
-            Entry::Vacant(free) => {
-                free.insert(Holder { key: hash, account: account.hash(), claims: 1 });
-            }
+            Some(held) => held.claims += 1,
+            None => self.enter_key(hash, account.hash()),
         }
         next(StartSession { account: account.map(|id| CompactString::from(*id)), key: (*key).into() })
     }
@@ -376,11 +371,11 @@ impl Wallet {
         }
         let hash = KeyHash::of(key);
         let held = |known: &Holder| known.key == hash && known.account == *holder;
-        let mut entry = self.directory.find_entry(hash.bits(), held).expect("what is released was claimed");
+        let known = self.directory.find_mut(hash.bits(), held).expect("what is released was claimed");
         self.released = stamp.sequence - 1;
-        entry.get_mut().claims -= 1;
-        if entry.get().claims == 0 {
-            entry.remove();
+        known.claims -= 1;
+        if known.claims == 0 {
+            self.directory.remove(hash.bits(), held, |holder| holder.key.bits());
         }
         match answer {
             Released::Opened => Outcome::SessionOpened { key: Text(TextPlace::Key) },

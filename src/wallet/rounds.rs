@@ -1,19 +1,17 @@
 //! The game rounds of a shard, each with its transactions.
 //!
-//! A round is found through a table of its account's slot; small tables grow one at a time, so that no request
-//! waits while millions of entries move. Its transactions lie side by side, oldest first, and are searched from
+//! Its transactions lie side by side, oldest first, and are searched from
 //! end to end: nearly every round has a few, and none has more than
 //! [`limits::ROUND_TRANSACTIONS_MAX`].
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use hashbrown::HashTable;
-use slab::Slab;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::Millis;
 use super::account::AccountHash;
 use super::amount::Amount;
+use super::arena::Arena;
 use super::games::GameIndex;
 use super::horizon;
 use super::ledger::{AccountIndex, Accounts};
@@ -21,6 +19,7 @@ use super::operation::{Direction, PlayKind};
 use super::platform::RoundScope;
 use super::platforms::PlatformIndex;
 use super::round_lists::Links;
+use super::table::Table;
 
 /// A round's place; it keeps it until it is forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,7 +215,7 @@ impl RoundKey<'_> {
             && *round.id == *self.id
     }
 
-    /// What tells a round from nearly all others of its slot. The game is left out: a platform has few games of one
+    /// What tells a round from nearly all others. The game is left out: a platform has few games of one
     /// round's id.
     fn tag(&self, account: AccountHash) -> u32 {
         let scope = u64::from(self.scope == RoundScope::Game);
@@ -325,22 +324,14 @@ impl Round {
 }
 
 /// The rounds of a shard.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Rounds {
-    by_place: Slab<Round>,
-    /// By the account's slot.
-    by_hash: Box<[HashTable<u32>]>,
+    by_place: Arena<Round>,
+    by_hash: Table<u32>,
     /// Rounds that are known by their game too.
     by_game: usize,
     /// Rounds that are nobody's.
     unclaimed: usize,
-}
-
-impl Default for Rounds {
-    fn default() -> Self {
-        let by_hash = (0..limits::SLOTS).map(|_| HashTable::new()).collect();
-        Self { by_place: Slab::new(), by_hash, by_game: 0, unclaimed: 0 }
-    }
 }
 
 /// A table takes its buckets from the lowest bits of a hash and its tags from the highest.
@@ -364,11 +355,11 @@ impl Rounds {
     }
 
     pub(super) fn get(&self, index: RoundIndex) -> &Round {
-        &self.by_place[index.0 as usize]
+        &self.by_place[index.0]
     }
 
     pub(super) fn get_mut(&mut self, index: RoundIndex) -> &mut Round {
-        &mut self.by_place[index.0 as usize]
+        &mut self.by_place[index.0]
     }
 
     pub(super) fn find(
@@ -380,56 +371,50 @@ impl Rounds {
         let hash_of = accounts.get(account).hash();
         let tag = key.tag(hash_of);
         let found = |at: &u32| {
-            let round = &self.by_place[*at as usize];
+            let round = &self.by_place[*at];
             round.tag == tag && round.account == account && key.is_of(round)
         };
-        let table = &self.by_hash[usize::from(hash_of.slot().index())];
-        table.find(hash(tag), found).map(|at| RoundIndex(*at))
+        self.by_hash.find(hash(tag), found).map(|at| RoundIndex(*at))
     }
 
     /// Takes in a round that is not there.
     pub(super) fn insert(&mut self, accounts: &Accounts, round: Round) -> RoundIndex {
-        let at = u32::try_from(self.by_place.insert(round)).expect("limits::ROUNDS_MAX is below");
-        assert!(at < u32::MAX, "the last number stands for none");
+        let at = self.by_place.insert(round);
         self.enter(accounts, RoundIndex(at));
         RoundIndex(at)
     }
 
     /// Gives a round that was nobody's to a platform.
     pub(super) fn claim(&mut self, accounts: &Accounts, index: RoundIndex, platform: PlatformIndex) {
-        self.leave(accounts, index);
-        self.by_place[index.0 as usize].platform = platform;
+        self.leave(index);
+        self.by_place[index.0].platform = platform;
         self.enter(accounts, index);
     }
 
     /// Forgets a round, and returns it. The caller takes it out of its account's lists, and gives its games back.
-    pub(super) fn remove(&mut self, accounts: &Accounts, index: RoundIndex) -> Round {
-        self.leave(accounts, index);
-        self.by_place.remove(index.0 as usize)
+    pub(super) fn remove(&mut self, index: RoundIndex) -> Round {
+        self.leave(index);
+        self.by_place.remove(index.0)
     }
 
-    /// Enters a round into its slot's table.
+    /// Enters a round into the table.
     fn enter(&mut self, accounts: &Accounts, RoundIndex(at): RoundIndex) {
-        let round = &mut self.by_place[at as usize];
+        let round = &mut self.by_place[at];
         let hash_of = accounts.get(round.account).hash();
         let tag = round.key().tag(hash_of);
         round.tag = tag;
         self.by_game += usize::from(round.scope == RoundScope::Game);
         self.unclaimed += usize::from(round.platform == PlatformIndex::NONE);
         let rounds = &self.by_place;
-        let table = &mut self.by_hash[usize::from(hash_of.slot().index())];
-        table.insert_unique(hash(tag), at, |at| hash(rounds[*at as usize].tag));
+        self.by_hash.insert_unique(hash(tag), at, |at| hash(rounds[*at].tag));
     }
 
-    fn leave(&mut self, accounts: &Accounts, RoundIndex(at): RoundIndex) {
-        let round = &self.by_place[at as usize];
+    fn leave(&mut self, RoundIndex(at): RoundIndex) {
+        let rounds = &self.by_place;
+        let round = &rounds[at];
         self.by_game -= usize::from(round.scope == RoundScope::Game);
         self.unclaimed -= usize::from(round.platform == PlatformIndex::NONE);
-        let hash_of = accounts.get(round.account).hash();
-        let table = &mut self.by_hash[usize::from(hash_of.slot().index())];
-        match table.find_entry(hash(round.tag), |other| *other == at) {
-            Ok(entry) => drop(entry.remove()),
-            Err(_) => unreachable!("a round is in its table"),
-        }
+        let removed = self.by_hash.remove(hash(round.tag), |other| *other == at, |at| hash(rounds[*at].tag));
+        removed.expect("a round is in its table");
     }
 }

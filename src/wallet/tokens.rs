@@ -8,13 +8,13 @@
 //! at which they are minted and redeemed.
 
 use alloc::vec::Vec;
-use hashbrown::HashTable;
-use slab::Slab;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Millis;
+use super::arena::Arena;
 use super::ledger::AccountIndex;
 use super::platforms::PlatformIndex;
+use super::table::Table;
 use coverage::Branch;
 
 /// A token that may be redeemed.
@@ -83,23 +83,23 @@ const EXPIRED_PER_MINT: usize = 2;
 
 #[derive(Debug)]
 pub(super) struct Tokens {
-    links: Slab<TokenLink>,
+    links: Arena<TokenLink>,
     /// Tokens that a platform may have.
     share: usize,
-    by_random: HashTable<u32>,
+    by_random: Table<u32>,
     /// By the platforms' numbers: how many tokens, and their list.
     platforms: Vec<(usize, TokenListEnds)>,
-    own: HashTable<Own>,
+    own: Table<Own>,
 }
 
 impl Default for Tokens {
     fn default() -> Self {
         Self {
-            links: Slab::new(),
+            links: Arena::default(),
             share: limits::TOKENS_MAX,
-            by_random: HashTable::new(),
+            by_random: Table::default(),
             platforms: Vec::new(),
-            own: HashTable::new(),
+            own: Table::default(),
         }
     }
 }
@@ -119,6 +119,16 @@ fn hash_of(account: AccountIndex, platform: PlatformIndex) -> u64 {
 impl Own {
     fn is_of(&self, token: &Token) -> bool {
         (self.account, self.platform) == (token.account, token.platform)
+    }
+
+    fn hash(&self) -> u64 {
+        hash_of(self.account, self.platform)
+    }
+
+    /// Takes a token in.
+    fn append(&mut self, links: &mut Arena<TokenLink>, at: u32) {
+        self.count += 1;
+        append(links, List::Own, &mut self.ends, at);
     }
 }
 
@@ -145,26 +155,29 @@ impl Tokens {
         }
         let (count, ends) = self.platforms[platform];
         if count >= self.share {
-            self.remove(self.links[ends.oldest as usize].token.random);
+            self.remove(self.links[ends.oldest].token.random);
         }
         let hash = hash_of(token.account, token.platform);
         if let Some(own) = self.own.find(hash, |own| own.is_of(&token))
             && usize::from(own.count) >= limits::TOKENS_PER_ACCOUNT_MAX
         {
             coverage::hit(Branch::TokenEvicted);
-            let oldest = self.links[own.ends.oldest as usize].token.random;
+            let oldest = self.links[own.ends.oldest].token.random;
             self.remove(oldest);
         }
         let alone = Neighbours { older: NONE, newer: NONE };
-        let at = self.links.insert(TokenLink { token, lists: [alone; 2] }) as u32;
+        let at = self.links.insert(TokenLink { token, lists: [alone; 2] });
         let links = &self.links;
-        self.by_random.insert_unique(bucket(token.random), at, |at| bucket(links[*at as usize].token.random));
-        let fresh =
-            || Own { account: token.account, platform: token.platform, count: 0, ends: TokenListEnds::EMPTY };
-        let entry = self.own.entry(hash, |own| own.is_of(&token), |own| hash_of(own.account, own.platform));
-        let own = entry.or_insert_with(fresh).into_mut();
-        own.count += 1;
-        append(&mut self.links, List::Own, &mut own.ends, at);
+        self.by_random.insert_unique(bucket(token.random), at, |at| bucket(links[*at].token.random));
+        match self.own.find_mut(hash, |own| own.is_of(&token)) {
+            Some(own) => own.append(&mut self.links, at),
+            None => {
+                let Token { account, platform, .. } = token;
+                let mut own = Own { account, platform, count: 0, ends: TokenListEnds::EMPTY };
+                own.append(&mut self.links, at);
+                self.own.insert_unique(hash, own, Own::hash);
+            }
+        }
         let (count, ends) = &mut self.platforms[platform];
         *count += 1;
         append(&mut self.links, List::Platform, ends, at);
@@ -173,30 +186,30 @@ impl Tokens {
 
     /// The token with these bits, where it is still valid.
     pub(super) fn get(&self, now_ms: Millis, random: u128) -> Option<Token> {
-        let token = self.links[self.at(random)? as usize].token;
+        let token = self.links[self.at(random)?].token;
         (now_ms < token.expires_ms).then_some(token)
     }
 
     /// Lets the token go.
     pub(super) fn remove(&mut self, random: u128) {
         let links = &self.links;
-        let entry = self
+        let random_of = |at: &u32| links[*at].token.random;
+        let at = self
             .by_random
-            .find_entry(bucket(random), |at| links[*at as usize].token.random == random)
+            .remove(bucket(random), |at| random_of(at) == random, |at| bucket(random_of(at)))
             .expect("a token that was found is there");
-        let (at, _) = entry.remove();
-        let token = self.links[at as usize].token;
+        let token = self.links[at].token;
         let (count, ends) = &mut self.platforms[usize::from(token.platform.number())];
         *count -= 1;
         take_out(&mut self.links, List::Platform, ends, at);
         let hash = hash_of(token.account, token.platform);
-        let mut own = self.own.find_entry(hash, |own| own.is_of(&token)).expect("a token is in its own list");
-        own.get_mut().count -= 1;
-        take_out(&mut self.links, List::Own, &mut own.get_mut().ends, at);
-        if own.get().count == 0 {
-            own.remove();
+        let own = self.own.find_mut(hash, |own| own.is_of(&token)).expect("a token is in its own list");
+        own.count -= 1;
+        take_out(&mut self.links, List::Own, &mut own.ends, at);
+        if own.count == 0 {
+            self.own.remove(hash, |own| own.is_of(&token), Own::hash);
         }
-        self.links.remove(at as usize);
+        self.links.remove(at);
         assert_eq!(self.links.len(), self.by_random.len(), "every token is in both");
     }
 
@@ -209,38 +222,39 @@ impl Tokens {
 
     fn expire_of(&mut self, platform: usize, now_ms: Millis, budget: &mut usize) {
         while *budget > 0
-            && let Some(oldest) = self.links.get(self.platforms[platform].1.oldest as usize)
-            && oldest.token.expires_ms <= now_ms
+            && let TokenListEnds { oldest, .. } = self.platforms[platform].1
+            && oldest != NONE
+            && self.links[oldest].token.expires_ms <= now_ms
         {
             *budget -= 1;
-            self.remove(oldest.token.random);
+            self.remove(self.links[oldest].token.random);
         }
     }
 
     fn at(&self, random: u128) -> Option<u32> {
-        self.by_random.find(bucket(random), |at| self.links[*at as usize].token.random == random).copied()
+        self.by_random.find(bucket(random), |at| self.links[*at].token.random == random).copied()
     }
 }
 
 /// Puts an entry to the newest end of a list.
-fn append(links: &mut Slab<TokenLink>, list: List, ends: &mut TokenListEnds, at: u32) {
-    links[at as usize].lists[list as usize] = Neighbours { older: ends.newest, newer: NONE };
+fn append(links: &mut Arena<TokenLink>, list: List, ends: &mut TokenListEnds, at: u32) {
+    links[at].lists[list as usize] = Neighbours { older: ends.newest, newer: NONE };
     match ends.newest {
         NONE => ends.oldest = at,
-        newest => links[newest as usize].lists[list as usize].newer = at,
+        newest => links[newest].lists[list as usize].newer = at,
     }
     ends.newest = at;
 }
 
 /// Takes an entry out of a list, wherever it stands.
-fn take_out(links: &mut Slab<TokenLink>, list: List, ends: &mut TokenListEnds, at: u32) {
-    let Neighbours { older, newer } = links[at as usize].lists[list as usize];
+fn take_out(links: &mut Arena<TokenLink>, list: List, ends: &mut TokenListEnds, at: u32) {
+    let Neighbours { older, newer } = links[at].lists[list as usize];
     match older {
         NONE => ends.oldest = newer,
-        older => links[older as usize].lists[list as usize].newer = newer,
+        older => links[older].lists[list as usize].newer = newer,
     }
     match newer {
         NONE => ends.newest = older,
-        newer => links[newer as usize].lists[list as usize].older = older,
+        newer => links[newer].lists[list as usize].older = older,
     }
 }

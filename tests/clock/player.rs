@@ -1,7 +1,7 @@
 //! A player with one account, who plays.
 
 use testkit::home::Server;
-use testkit::message::{call, create_token, redeem_token};
+use testkit::message::{bet, create_token, play, redeem_token};
 
 use crate::machine::times_in;
 
@@ -32,21 +32,13 @@ impl Player {
     /// A bet of a round that it begins and ends; the answer's code.
     #[track_caller]
     pub(crate) fn bet(self, process: &Server, round: &str, amount: &str) -> i32 {
-        let (account, key) = (self.0, self.key());
-        let members = format!(
-            r#""OperatorAccountID":"{account}","GameID":"11588","CurrencyCode":"GBP","GameRoundID":"{round}","GameRoundTransactionID":"bet","Amount":{amount},"GatewaySessionToken":"{key}","StartRound":true,"EndRound":true"#
-        );
-        code(&process.client().ask(&call("gameround/placebet", &members)).body)
+        code(&process.client().ask(&bet(self.0, &self.key(), round, amount, true)).body)
     }
 
     /// The end of a round; the answer's code.
     #[track_caller]
     pub(crate) fn end(self, process: &Server, round: &str) -> i32 {
-        let members = format!(
-            r#""OperatorAccountID":"{}","GameID":"11588","CurrencyCode":"GBP","GameRoundID":"{round}""#,
-            self.0
-        );
-        code(&process.client().ask(&call("gameround/end", &members)).body)
+        code(&process.client().ask(&play("end", self.0, round, "")).body)
     }
 
     /// A single-use token.

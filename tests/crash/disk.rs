@@ -10,14 +10,13 @@ use std::process::{Command, Stdio};
 use partition::Partition;
 use tempfile::TempDir;
 use testkit::home::{Home, Server};
-use testkit::message::{balance, call, create_token, get, redeem_token};
+use testkit::message::{balance, bet, call, create_token, get, play, redeem_token, transaction};
 use testkit::skipped::skip;
 use wallet::account::AccountRef;
 
 use crate::PURSER;
 use crate::files::{await_mark, await_names, contents, names, used_segments};
 use crate::fill::{create_fillers, fill_segments};
-use crate::operation::Operation;
 
 const ACCOUNTS: [&str; 4] = ["default/anna", "default/bert", "default/cleo", "default/dora"];
 
@@ -45,18 +44,29 @@ fn answer(code: i32, pounds: u32, version: u32) -> String {
 
 /// Every call of a platform that would change something, but for the redemption of a token.
 fn writes(account: &str) -> Vec<String> {
-    let key = format!("key of {account}");
-    let writes = [
-        Operation::Bet { round: 1, id: 1, minor: 100, key, starts: true, ends: false },
-        Operation::Win { round: 2, id: 2, minor: 100, ends: true },
-        Operation::Rollback { round: 3, id: 3, bet: 4, minor: 100 },
-        Operation::Credit { id: 6, minor: 100 },
-    ];
     let alert = format!(
         r#""GatewaySessionToken":"key of {account}","OperatorAccountID":"{account}","Source":"Gameflex","AlertActionID":"1","OperatorAlertActionReference":"2","OperatorAlertReference":"3","GamingRegulatorCode":"UKGC","Type":"RealityCheck","Method":"Popup","Data":"x""#
     );
     let alert = call("alertwalletcallbacknotification", &alert);
-    writes.iter().map(|write| write.request(account)).chain([alert]).collect()
+    let win = play("awardwinnings", account, "r2", &transaction("t", "1.00", false, true));
+    let original = r#","OriginalBetGameRoundTransactionID":"b""#;
+    let rollback = transaction("t", "1.00", false, false) + original;
+    let rollback = play("rollbackbet", account, "r3", &rollback);
+    vec![
+        bet(account, &format!("key of {account}"), "r1", "1.00", false),
+        win,
+        rollback,
+        credit(account, 6),
+        alert,
+    ]
+}
+
+/// A promotional payment of a pound.
+fn credit(account: &str, id: u32) -> String {
+    let members = format!(
+        r#""OperatorAccountID":"{account}","AccountTransactionID":"t{id}","AccountTransactionTypeID":"805","CurrencyCode":"GBP","Amount":1.00"#
+    );
+    call("accounttransaction/credit", &members)
 }
 
 /// Waits until the second segment of each shard is made ready.
@@ -88,13 +98,10 @@ fn check_read_only(process: &Server, account: &str) {
     process.operate(&format!("GET {account}"), "", 200);
     // What changes nothing is told as ever: what is refused for what it says, and a repeat.
     let key = format!("key of {account}");
-    let too_much = Operation::Bet { round: 1, id: 1, minor: 1_001, key, starts: true, ends: false };
-    let unknown =
-        Operation::Bet { round: 1, id: 1, minor: 100, key: "no key".into(), starts: true, ends: false };
-    process.check(&too_much.request(account), &answer(-2, 10, 1));
-    process.check(&unknown.request(account), r#"{"ErrorCode":-3}"#);
-    for not_there in [Operation::Void { round: 4, id: 5, minor: 100 }, Operation::End { round: 5 }] {
-        process.check(&not_there.request(account), &answer(-14, 10, 1));
+    process.check(&bet(account, &key, "r1", "10.01", false), &answer(-2, 10, 1));
+    process.check(&bet(account, "no key", "r1", "1.00", false), r#"{"ErrorCode":-3}"#);
+    for (name, members) in [("voidbet", transaction("t", "1.00", false, false)), ("end", String::new())] {
+        process.check(&play(name, account, "not there", &members), &answer(-14, 10, 1));
     }
     let deposits = format!("POST {account}/deposits");
     process.operate(&deposits, r#"{"TransactionID":"d","Amount":10.00}"#, 200);
@@ -162,7 +169,7 @@ fn a_write_that_fails_ends_the_process() {
             await_next(&home, shards);
             process.limit_files(Some(0));
             let mut client = process.client();
-            let pay = Operation::Credit { id: 1, minor: 100 }.request(account);
+            let pay = credit(account, 1);
             client.writer().write_all(pay.as_bytes()).expect("the server reads");
             assert!(client.read_answer(true).is_err(), "what is not durable was told");
             let code = process.wait().code();
@@ -216,7 +223,7 @@ fn changes_wait_for_the_next_segment() {
     let says = process.await_ready(503);
     assert!(says.contains("A file can't be written, and standard error says which"), "{says}");
     let mut client = process.client();
-    let pay = |id| Operation::Credit { id, minor: 100 }.request(ACCOUNTS[0]);
+    let pay = |id| credit(ACCOUNTS[0], id);
     for id in 1..=DEPOSITS {
         assert_eq!(client.ask(&pay(id)).body, r#"{"ErrorCode":-1}"#, "{id}");
     }
@@ -246,7 +253,7 @@ fn a_fold_that_fails_is_tried_again() {
     let process = home.start(1);
     let mut client = process.client();
     for id in 1..=40 {
-        let pay = Operation::Credit { id, minor: 100 }.request(ACCOUNTS[0]);
+        let pay = credit(ACCOUNTS[0], id);
         assert!(client.ask(&pay).body.starts_with(r#"{"ErrorCode":0,"#));
     }
     await_names(&home.data(), "the segment after the next", |names| {
@@ -372,7 +379,7 @@ fn check_until(home: &Home, shards: usize, reason: &str, then: impl FnOnce()) {
     then();
     process.await_ready(200);
     for account in ACCOUNTS {
-        let pay = Operation::Credit { id: 1, minor: 100 }.request(account);
+        let pay = credit(account, 1);
         await_taken(&process, &pay);
         process.check(&balance(account), &told(11, 2));
     }
@@ -449,7 +456,7 @@ fn what_was_made_ready_is_used_on_a_full_disk() {
         process.await_ready(200);
         assert_eq!(process.notes, "");
         for account in ACCOUNTS {
-            await_taken(&process, &Operation::Credit { id: 1, minor: 100 }.request(account));
+            await_taken(&process, &credit(account, 1));
         }
         assert_eq!(process.stop(), "");
         home.verify(0);

@@ -3,16 +3,15 @@
 use std::fs;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
-use partition::Partition;
 use testkit::home::{Home, Server};
 use testkit::process::PATIENCE;
-use wallet::account::AccountRef;
+use testkit::workload::Chance;
+use testkit::world::{World, platform};
+use wallet::{Dialect, RoundScope, TokenPolicy};
 
 use crate::PURSER;
-use crate::audit::audit;
 use crate::files::{await_names, names};
 use crate::fill::{create_fillers, fill_segments};
-use crate::random::Random;
 use crate::worker::Worker;
 
 /// Shards of one start after another: the same as before, and every change between one, two and three.
@@ -23,24 +22,6 @@ const ROUNDS: usize = 12;
 
 const WORKERS: usize = 4;
 const ACCOUNTS: usize = 3;
-
-/// Clients whose accounts lie at every shard, however many there are.
-fn workers() -> Vec<Worker> {
-    let account = |worker, number| format!("default/p-{worker}-{number}");
-    for shards in [2, 3] {
-        let partition = Partition::new(shards);
-        let owner =
-            |account: String| partition.owner(AccountRef::new(account.as_str()).hash().slot()).index();
-        let mut owners: Vec<usize> = (0..WORKERS * ACCOUNTS)
-            .map(|number| owner(account(number / ACCOUNTS, number % ACCOUNTS)))
-            .collect();
-        owners.sort_unstable();
-        owners.dedup();
-        assert_eq!(owners.len(), shards, "each shard has an account");
-    }
-    let worker = |worker| Worker::new(worker as u64, (0..ACCOUNTS).map(|number| account(worker, number)));
-    (0..WORKERS).map(worker).collect()
-}
 
 /// Lets the clients ask until `is_over` returns, and kills the server amid that.
 #[track_caller]
@@ -98,7 +79,7 @@ fn fill_after_a_crash(home: &Home, shards: usize) {
 
 /// Starts a server and kills it on its way up: while it recovers, or while it re-shards the accounts.
 #[track_caller]
-fn kill_a_start(home: &Home, shards: usize, stage: usize, random: &mut Random) {
+fn kill_a_start(home: &Home, shards: usize, stage: usize, random: &mut Chance) {
     let is_named =
         |name: &str, as_in: &str| name.rsplit('/').next().is_some_and(|name| name.starts_with(as_in));
     let mut before = names(&home.data());
@@ -129,12 +110,24 @@ fn kill_a_start(home: &Home, shards: usize, stage: usize, random: &mut Random) {
 
 #[test]
 fn what_was_told_is_so_after_any_kill() {
+    let mut rules = World::rules(TokenPolicy::SingleUse);
+    let other = Dialect {
+        round_scope: RoundScope::Game,
+        unknown_rollback_succeeds: true,
+        strict_rounds: true,
+        ..Dialect::default()
+    };
+    rules.dialects.insert(platform(1), other);
     let mut home = Home::new(PURSER);
-    home.configure(&[("default", "GBP")], "\n[storage]\nsnapshot_segments = 1\n");
-    let mut random = Random::new(1);
-    let mut workers = workers();
+    home.configure_by(World::configuration(&rules) + "\n[storage]\nsnapshot_segments = 1\n");
+    let mut random = Chance::new(1);
+    // However many shards there are, each has some of the accounts.
+    let players = World::new(1 + WORKERS * ACCOUNTS).players;
+    // The first player is one of many logins.
+    let workers = (0..).zip(players[1..].chunks(ACCOUNTS));
+    let mut workers: Vec<Worker> =
+        workers.map(|(seed, players)| Worker::new(seed, players, &rules)).collect();
     let process = home.start(SHARDS[0]);
-    workers.iter().for_each(|worker| worker.create(&process));
     create_fillers(&process);
     load(process, &mut workers, |tells| await_answers(tells, 500));
     let mut folds = 0;
@@ -149,7 +142,7 @@ fn what_was_told_is_so_after_any_kill() {
         kill_a_start(&home, shards, round, &mut random);
         let process = home.start(shards);
         let before = names(&home.data());
-        workers.iter_mut().for_each(|worker| audit(&process, worker, &mut random));
+        workers.iter_mut().for_each(|worker| worker.audit(&process));
         load(process, &mut workers, |tells| {
             await_answers(tells, 1 + random.below(600));
             if is_folded {
@@ -159,7 +152,7 @@ fn what_was_told_is_so_after_any_kill() {
     }
     for shards in [2, 3] {
         let process = home.start(shards);
-        workers.iter_mut().for_each(|worker| audit(&process, worker, &mut random));
+        workers.iter_mut().for_each(|worker| worker.audit(&process));
         assert_eq!(process.stop(), "");
     }
     home.verify(0);

@@ -1,15 +1,13 @@
 //! Crashes and restarts: the real program on real files, killed for real.
 //!
-//! What a client was told must be so after a restart, once, whatever the moment of the kill (protocol §5). So clients
-//! here keep what they were told and what they got no answer to, and ask for all of it again when the server is back.
+//! What a client was told must be so after a restart, once, whatever the moment of the kill (protocol §5). So the auditor
+//! judges every answer, and clients ask again for what they got no answer to, and for all there is, when the server is back.
 //! Beside that: what a start refuses, and what the server does where the disk is full, fails, or returns other bytes.
 //!
 //! Nothing sleeps and nothing measures time. The moment of a kill comes from what the clients were told so far, or from
 //! what is seen in the data directory; where exactly it falls then is up to the scheduler.
 
-mod account;
 mod archive;
-mod audit;
 mod damage;
 mod disk;
 mod files;
@@ -18,8 +16,6 @@ mod generations;
 mod held;
 mod kills;
 mod missing;
-mod operation;
-mod random;
 mod sessions;
 mod starting;
 mod startup;

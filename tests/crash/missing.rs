@@ -8,6 +8,7 @@ use journal::mark::Start;
 use journal::{Mark, Origin, Point};
 use limits::{JOURNAL_BLOCK_BYTES, SEGMENT_BYTES};
 use partition::Partition;
+use rustix::fs::Mode;
 use testkit::home::{Home, Server};
 use testkit::message::balance;
 use wallet::account::AccountRef;
@@ -239,6 +240,51 @@ fn a_shard_of_an_older_copy() {
             );
             // All of them together are what they were then.
             check_served(&older, DEPOSITS);
+        }
+    }
+}
+
+/// Files are put back from a copy of before the last start, and not all of them: as a restore leaves it that ends half-way.
+#[test]
+fn a_copy_from_another_time_is_refused() {
+    let served = Served::new(true);
+    let older = served.copy();
+    let process = served.home.start(SHARDS);
+    accounts().iter().for_each(|account| deposit(&process, account, DEPOSITS + 1));
+    assert_eq!(process.stop(), "");
+    let first = "gen-1/shard-0/segment-00000001.journal";
+    let marks = ["gen-1/shard-0/mark", "gen-1/shard-1/mark"];
+    for put_back in [&marks[..], &[marks[0], first, marks[1]]] {
+        let damage = |data: &Path| {
+            for name in put_back {
+                fs::copy(older.data().join(name), data.join(name)).expect("it is there");
+            }
+        };
+        served.check(
+            "a restore that was cut short",
+            damage,
+            &["the journal goes on to record", "another time"],
+        );
+    }
+}
+
+/// A pipe would be waited for without end.
+#[test]
+fn what_is_no_file_is_refused() {
+    let served = Served::new(true);
+    let names = [
+        "manifest",
+        "gen-1/shard-1/mark",
+        "gen-1/shard-1/segment-00000001.journal",
+        "gen-1/shard-1/snapshot-0000000000000000",
+    ];
+    for name in names {
+        let home = served.copy();
+        let path = home.data().join(name);
+        remove(&path);
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, Mode::RUSR | Mode::WUSR).expect("a pipe");
+        for sentence in [home.refusal(SHARDS), home.verify(1)] {
+            assert!(sentence.contains(&format!("{name}: it is no regular file: restore")), "{sentence}");
         }
     }
 }

@@ -1,9 +1,8 @@
 //! What a start refuses, and what may change between two starts.
 
 use testkit::home::{Home, Server};
-use testkit::message::{balance, call};
+use testkit::message::{self, balance, call};
 
-use crate::operation::Operation;
 use crate::{DEMO_ACCOUNTS, PURSER};
 
 /// A refusal is one sentence that says this.
@@ -57,8 +56,7 @@ fn play(process: &Server, account: &str) {
     process.operate(&format!("PUT {account}"), r#"{"CountryCode":"GB"}"#, 201);
     log_in(process, account);
     process.operate(&format!("POST {account}/deposits"), r#"{"TransactionID":"d","Amount":11.00}"#, 200);
-    let bet = bet(account, 1);
-    assert!(process.client().ask(&bet.request(account)).body.starts_with(r#"{"ErrorCode":0,"#));
+    assert!(process.client().ask(&bet(account, 1)).body.starts_with(r#"{"ErrorCode":0,"#));
 }
 
 #[track_caller]
@@ -67,22 +65,24 @@ fn log_in(process: &Server, account: &str) {
     process.operate(&format!("POST {account}/sessions"), &body, 201);
 }
 
-fn bet(account: &str, round: u32) -> Operation {
-    let key = format!("key of {account}");
-    Operation::Bet { round, id: round, minor: 100, key, starts: true, ends: true }
+fn bet(account: &str, round: u32) -> String {
+    message::bet(account, &format!("key of {account}"), &format!("r{round}"), "1.00", true)
+}
+
+fn end(account: &str, round: u32) -> String {
+    message::play("end", account, &format!("r{round}"), "")
 }
 
 /// A call is answered with this code.
 #[track_caller]
-fn check_code(process: &Server, account: &str, operation: &Operation, code: i32) {
-    let answer = process.client().ask(&operation.request(account)).body;
+fn check_code(process: &Server, call: &str, code: i32) {
+    let answer = process.client().ask(call).body;
     assert!(answer.starts_with(&format!("{{\"ErrorCode\":{code},")), "{code}: {answer}");
 }
 
 #[test]
 fn settings_change_between_starts() {
     let accounts = ["default/anna", "default/bert", "default/cleo", "default/dora"];
-    let end = Operation::End { round: 1 };
     let told = r#"{"ErrorCode":0,"Balance":{"CurrencyCode":"GBP","CashFunds":9.00,"BonusFunds":0.00,"FundsPriority":"Unknown","Version":3}}"#;
     for shards in [1, 2] {
         let mut home = Home::new(PURSER);
@@ -90,24 +90,24 @@ fn settings_change_between_starts() {
         let process = home.start(shards);
         for account in accounts {
             play(&process, account);
-            check_code(&process, account, &end, 0);
+            check_code(&process, &end(account, 1), 0);
         }
         process.kill();
         home.configure(&default, SHORT_IDLE);
         let process = home.start(shards);
         for account in accounts {
-            check_code(&process, account, &end, 0);
-            check_code(&process, account, &bet(account, 2), -3);
+            check_code(&process, &end(account, 1), 0);
+            check_code(&process, &bet(account, 2), -3);
         }
         process.kill();
         home.configure(&default, SHORT_RETENTION);
         let process = home.start(shards);
         for account in accounts {
-            check_code(&process, account, &end, -14);
+            check_code(&process, &end(account, 1), -14);
             // A session that was over stays over.
-            process.check(&bet(account, 3).request(account), r#"{"ErrorCode":-3}"#);
+            process.check(&bet(account, 3), r#"{"ErrorCode":-3}"#);
             log_in(&process, account);
-            check_code(&process, account, &bet(account, 3), 0);
+            check_code(&process, &bet(account, 3), 0);
             process.check(&balance(account), told);
         }
         process.kill();
@@ -116,8 +116,8 @@ fn settings_change_between_starts() {
         let process = home.start(shards);
         for account in accounts {
             process.check(&balance(account), told);
-            check_code(&process, account, &bet(account, 4), 0);
-            check_code(&process, account, &Operation::End { round: 4 }, 0);
+            check_code(&process, &bet(account, 4), 0);
+            check_code(&process, &end(account, 4), 0);
         }
         assert_eq!(process.stop(), "");
     }
@@ -140,13 +140,13 @@ fn domains_come_and_go() {
         process.operate("PUT tokyo/aki", r#"{"CountryCode":"JP"}"#, 201);
         process.operate("POST tokyo/aki/deposits", r#"{"TransactionID":"d","Amount":700}"#, 200);
         process.check(&balance("tokyo/aki"), yen);
-        check_code(&process, "default/anna", &bet("default/anna", 2), 0);
+        check_code(&process, &bet("default/anna", 2), 0);
         process.kill();
 
         home.configure(&only, "");
         let process = home.start(shards);
         process.check(&balance("tokyo/aki"), r#"{"ErrorCode":-5}"#);
-        check_code(&process, "default/anna", &bet("default/anna", 3), 0);
+        check_code(&process, &bet("default/anna", 3), 0);
         process.kill();
 
         // Nor was it forgotten while it was not served.
@@ -164,7 +164,7 @@ fn domains_come_and_go() {
         let pay = r#""OperatorAccountID":"tokyo/aki","AccountTransactionID":"c","AccountTransactionTypeID":"805","CurrencyCode":"JPY","Amount":1"#;
         let paid = process.client().ask(&call("accounttransaction/credit", pay)).body;
         assert!(paid.contains(r#""CashFunds":701,"#), "{paid}");
-        check_code(&process, "default/anna", &bet("default/anna", 4), 0);
+        check_code(&process, &bet("default/anna", 4), 0);
         assert_eq!(process.stop(), "");
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rustix::process::Signal;
 use testkit::client::{Client, End};
 use testkit::home::{Home, Server};
-use testkit::message::{DEMO_BALANCE, balance, call, get};
+use testkit::message::{self, DEMO_BALANCE, balance, get};
 
 use crate::{DEMO_ACCOUNTS, PURSER, demo, timed};
 
@@ -98,6 +98,16 @@ fn an_idle_server_stops_at_once() {
             assert_eq!(server.last_words(), "");
         }
     }
+}
+
+/// At a stop the system may have no thread left.
+#[test]
+fn a_stop_needs_no_further_thread() {
+    let mut server = demo().start(2);
+    server.limit_memory();
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0));
+    assert_eq!(server.last_words(), "");
 }
 
 /// A stopping server says that it is not ready, to who asked before it stopped.
@@ -229,11 +239,7 @@ fn no_request_is_dropped_by_a_stop() {
 
 /// A bet of a penny in a round of its own.
 fn bet(client: usize, number: usize) -> String {
-    let id = format!("{client}-{number}");
-    let members = format!(
-        r#""OperatorAccountID":"default/admin","GatewaySessionToken":"{DEMO_SESSION}","GameID":"11588","GameRoundID":"{id}","GameRoundTransactionID":"{id}","CurrencyCode":"GBP","Amount":0.01,"StartRound":true,"EndRound":true"#
-    );
-    call("gameround/placebet", &members)
+    message::bet("default/admin", DEMO_SESSION, &format!("{client}-{number}"), "0.01", true)
 }
 
 /// Who has connected, and was not accepted when the stop began, is served.

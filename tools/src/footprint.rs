@@ -1,10 +1,14 @@
-//! `tools footprint`: the memory that a remembered transaction takes, beyond the bytes of its ids.
+//! `tools footprint`: the memory that accounts and remembered transactions take, and the longest time that one of them took.
 //!
 //! A wallet is filled in this process, by the operations that a server would apply: no socket and no disk is between,
-//! so that what the process grows by is the wallet's alone.
+//! so that what the process grows by is the wallet's alone. Times are the thread's own on its processor, so that a machine that
+//! does other things counts less.
 
 use std::process::{self, ExitCode};
 use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::proc;
 use wallet::account::{AccountRef, KeyHash, Profile};
@@ -22,14 +26,45 @@ pub(crate) struct Arguments {
     /// Transactions of a round: a bet, and wins after it
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     per_round: u64,
-    /// Accounts that play
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    /// Accounts that play, each with a session
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=50_000_000))]
     accounts: u64,
 }
 
 const START_MS: u64 = 1_764_000_000_000;
 
-/// Fills a wallet and says what a transaction takes.
+/// The longest time that one of many things took, and which one.
+#[derive(Default)]
+struct Longest {
+    time: Duration,
+    number: u64,
+}
+
+impl Longest {
+    fn of<T>(&mut self, number: u64, does: impl FnOnce() -> T) -> T {
+        let since = processor_time();
+        let done = does();
+        let time = processor_time().saturating_sub(since);
+        if time > self.time {
+            *self = Self { time, number };
+        }
+        done
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "it is no time of day, and no outcome depends on it")]
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+}
+
+impl std::fmt::Display for Longest {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(to, "number {} took longest, {:.3} ms", self.number, self.time.as_secs_f64() * 1e3)
+    }
+}
+
+/// Fills a wallet and says what an account and a transaction take.
 ///
 /// # Errors
 /// A sentence, where the process's memory can't be told.
@@ -40,18 +75,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let domain = Domain::new("default".into(), currency.expect("ISO 4217 has it"), [platform]);
     let mut wallet = Wallet::new(Arc::new(Catalog::new(vec![domain], ["11588".into()])));
     let opening = Amount::from_minor(100_000_000).expect("not negative");
-    let players: Vec<(String, String)> = (0..accounts)
-        .map(|number| (format!("default/player-{number:06}"), format!("demo-{number:06}")))
-        .collect();
-    for (id, key) in &players {
-        let account = AccountRef::new(id.as_str());
-        wallet.put_demo_account(START_MS, &account, &Profile::of(*b"GB"), opening, key);
-        wallet.adopt_key(KeyHash::of(key), account.hash());
-    }
+    let id = |number: u64| format!("default/player-{number:08}");
+    let key = |number: u64| format!("demo-{number:08}");
     let before = proc::private_bytes(process::id())?;
-    let (mut ids_bytes, mut rounds) = (0, 0);
+    let (mut made, mut entered) = (Longest::default(), Longest::default());
+    for number in 0..accounts {
+        let (id, key) = (id(number), key(number));
+        let account = AccountRef::new(id.as_str());
+        let profile = Profile::of(*b"GB");
+        made.of(number, || wallet.put_demo_account(START_MS, &account, &profile, opening, &key));
+        entered.of(number, || wallet.adopt_key(KeyHash::of(&key), account.hash()));
+    }
+    let with_accounts = proc::private_bytes(process::id())?;
+    super::say(&format!(
+        "{accounts} accounts with a session each: {} bytes each; of the accounts {made}; of the session keys {entered}\n",
+        with_accounts.saturating_sub(before) / accounts
+    ));
+    let (mut ids_bytes, mut rounds, mut applied) = (0, 0, Longest::default());
     for number in 0..transactions {
-        let (account, session) = &players[(number / per_round % accounts) as usize];
+        let player = number / per_round % accounts;
+        let (account, session) = (id(player), key(player));
         let first = number % per_round == 0;
         let round = format!("19ab5f62c00-{:012}", number / per_round);
         let transaction = format!("{round}-{}", number % per_round);
@@ -78,15 +121,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
             details: None,
         });
         let stamp = Stamp { now_ms: START_MS, sequence: number + 1 };
-        let outcome = wallet.apply(stamp, &operation, &mut Effect::default());
+        let outcome = applied.of(number, || wallet.apply(stamp, &operation, &mut Effect::default()));
         assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");
     }
-    let grown = proc::private_bytes(process::id())?.saturating_sub(before);
+    let grown = proc::private_bytes(process::id())?.saturating_sub(with_accounts);
     let each = |bytes: u64| bytes / transactions;
     let ids_bytes = ids_bytes as u64;
     super::say(&format!(
         "{transactions} transactions in {rounds} rounds of {accounts} accounts: {} bytes each, {} of them the ids' own, \
-         {} beyond\n",
+         {} beyond; {applied}\n",
         each(grown),
         each(ids_bytes),
         each(grown.saturating_sub(ids_bytes))

@@ -56,10 +56,10 @@ const JUDGED_FROM: Duration = Duration::from_secs(600);
 const FINDINGS_MAX: usize = 20;
 
 /// How long players look at their accounts after the last start.
-const LAST_LOOK: Duration = Duration::from_secs(2);
+const LAST_CHECK: Duration = Duration::from_secs(2);
 
 /// Time between two looks at whether something is to be done.
-const LOOK: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Arguments of `tools soak`.
 #[derive(Debug, clap::Args)]
@@ -185,7 +185,7 @@ struct Span {
     /// The server is killed at its end.
     is_killed: bool,
     /// It ends early, once nobody waits any more to look at an account.
-    until_looked: bool,
+    until_checked: bool,
 }
 
 impl<'a> Soak<'a> {
@@ -202,7 +202,8 @@ impl<'a> Soak<'a> {
         let mut capacity = None;
         if arguments.rate.is_none() {
             let length = (total / 20).clamp(Duration::from_secs(1), Duration::from_secs(10));
-            let span = Span { rate: None, length, is_attacked: false, is_killed: false, until_looked: false };
+            let span =
+                Span { rate: None, length, is_attacked: false, is_killed: false, until_checked: false };
             let began_ns = self.clock.now_ns();
             (server, players) = self.span(span, server, players)?;
             let elapsed = (self.clock.now_ns() - began_ns) as f64 / 1e9;
@@ -220,16 +221,16 @@ impl<'a> Soak<'a> {
             }
             let length = left.min(arguments.kill_every);
             let span =
-                Span { rate: Some(rate), length, is_attacked: true, is_killed: true, until_looked: false };
+                Span { rate: Some(rate), length, is_attacked: true, is_killed: true, until_checked: false };
             (server, players) = self.span(span, server, players)?;
         }
         // After the last kill everybody looks once more.
         let span = Span {
             rate: None,
-            length: LAST_LOOK * 10,
+            length: LAST_CHECK * 10,
             is_attacked: false,
             is_killed: false,
-            until_looked: true,
+            until_checked: true,
         };
         let (server, players) = self.span(span, server, players)?;
         server.stop()?;
@@ -246,8 +247,8 @@ impl<'a> Soak<'a> {
     ) -> Result<(Server, Vec<Audited<'a>>), String> {
         let (clock, has_cores) = (self.clock, self.site.has_cores);
         let (is_over, is_cut, signals) = (AtomicBool::new(false), AtomicBool::new(false), Signals::default());
-        let unseen = players.iter().filter(|player| !player.has_looked()).count() as u64;
-        let all_seen = self.counts.looked_at.load(Ordering::Relaxed) + unseen;
+        let unchecked = players.iter().filter(|player| !player.has_checked()).count() as u64;
+        let all_checked = self.counts.checked.load(Ordering::Relaxed) + unchecked;
         let target = Target {
             platform: server.platform(),
             operator: server.operator(),
@@ -265,7 +266,7 @@ impl<'a> Soak<'a> {
         let first = self.lives << 50;
         let (plans, tally, counts, record) = (&self.plans[..], &self.tally, self.counts, &mut self.record);
         let killed_ns = AtomicU64::new(0);
-        let (mut players, looks, server) = thread::scope(|scope| {
+        let (mut players, samples, server) = thread::scope(|scope| {
             let play = || {
                 if has_cores {
                     machine::pin(CLIENT_CORE)?;
@@ -290,9 +291,9 @@ impl<'a> Soak<'a> {
                 }
             }
             let mut server = Some(server);
-            let looks = self::watch(clock, span, server.as_ref(), &self.interrupted, || {
+            let samples = self::watch(clock, span, server.as_ref(), &self.interrupted, || {
                 players.is_finished()
-                    || span.until_looked && counts.looked_at.load(Ordering::Relaxed) >= all_seen
+                    || span.until_checked && counts.checked.load(Ordering::Relaxed) >= all_checked
             });
             if span.is_killed {
                 killed_ns.store(clock.now_ns(), Ordering::Relaxed);
@@ -303,14 +304,14 @@ impl<'a> Soak<'a> {
             is_over.store(true, Ordering::Relaxed);
             signals.is_over.store(true, Ordering::Relaxed);
             let played = players.join().expect("players without a fault")?;
-            Ok::<_, String>((played, looks?, server))
+            Ok::<_, String>((played, samples?, server))
         })?;
         self.record.flush();
-        self.record.add_looks(&looks);
+        self.record.add_samples(&samples);
         if let Some(server) = server {
             return Ok((server, players));
         }
-        let most = looks.iter().fold(ServerHoldings::default(), |most, (_, look)| most.most(*look));
+        let most = samples.iter().fold(ServerHoldings::default(), |most, (_, held)| most.most(*held));
         self.peaks.push(Peak { held: most });
         let server = self.site.start()?;
         self.restarts_ns.push(clock.now_ns() - killed_ns.load(Ordering::Relaxed));
@@ -327,9 +328,9 @@ impl<'a> Soak<'a> {
             findings.truncate(FINDINGS_MAX);
             findings.push(format!("and {more} more of this kind"));
         }
-        let unseen = players.iter().filter(|player| !player.has_looked()).count();
-        if unseen > 0 {
-            findings.push(format!("{unseen} accounts could not be looked at after the last start"));
+        let unchecked = players.iter().filter(|player| !player.has_checked()).count();
+        if unchecked > 0 {
+            findings.push(format!("{unchecked} accounts could not be looked at after the last start"));
         }
         for (count, what) in [
             (&self.counts.lost, "acknowledged changes are lost"),
@@ -384,20 +385,20 @@ fn watch(
     is_done: impl Fn() -> bool,
 ) -> Result<Vec<(u64, ServerHoldings)>, String> {
     let until_ns = clock.now_ns() + span.length.as_nanos() as u64;
-    let mut looks: Vec<(u64, ServerHoldings)> = Vec::new();
+    let mut samples: Vec<(u64, ServerHoldings)> = Vec::new();
     while clock.now_ns() < until_ns && !is_done() {
         if interrupted.load(Ordering::Relaxed) {
             return Err("interrupted".to_owned());
         }
         let second = clock.now_ns() / 1_000_000_000;
         if let Some(server) = server
-            && looks.last().is_none_or(|(last, _)| *last != second)
+            && samples.last().is_none_or(|(last, _)| *last != second)
         {
-            looks.push((second, ServerHoldings::at(server.pid())));
+            samples.push((second, ServerHoldings::at(server.pid())));
         }
-        thread::sleep(LOOK);
+        thread::sleep(POLL_INTERVAL);
     }
-    Ok(looks)
+    Ok(samples)
 }
 
 /// Has the data judged by `purser verify`: chains, images, and whether the books are even.

@@ -155,7 +155,8 @@ fn a_journal_reaches_its_mark() {
         }
     };
     for stopped in [None, Some(1)] {
-        check(first, stopped, &whole, None);
+        let behind = stopped.map(|_| "goes on to record 2");
+        check(first, stopped, &whole, behind);
         check(second, stopped, &whole, None);
         check(first, stopped, &without, None);
         check(second, stopped, &torn, Some("(a group's checksum is wrong)"));

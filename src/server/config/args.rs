@@ -124,7 +124,7 @@ pub(super) struct VerifyArgs {
 
 fn time(text: &str) -> Result<jiff::Timestamp, String> {
     text.parse().map_err(|_| {
-        "it is not a date-time of RFC 3339, with Z or an offset, such as 2026-11-24T16:00:00Z".into()
+        "it is not a date-time of RFC 3339 up to the year 9999, with Z or an offset, such as 2026-11-24T16:00:00Z".into()
     })
 }
 

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::EXIT_IO;
 use super::say::say;
+use super::{EXIT_IO, Error, background};
 use crate::config::Storing;
 use crate::data::{Archiver, ShardFiles, ShardMark, ShardStart};
 use crate::net::readiness::{ReadOnly, Readiness};
@@ -206,13 +206,15 @@ impl Housekeeper {
     }
 
     /// Goes on for as long as the process lives.
-    #[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
-    pub(super) fn start(mut self) {
-        folding::start(&self.shards, &self.folding);
+    ///
+    /// # Errors
+    /// Where the system has no thread for it.
+    pub(super) fn start(mut self) -> Result<(), Error> {
+        folding::start(&self.shards, &self.folding)?;
         if let Some(archiver) = self.folding.archiver.clone() {
-            expiry::start(archiver, Arc::clone(&self.folding.registry), self.folding.clock.clone());
+            expiry::start(archiver, Arc::clone(&self.folding.registry), self.folding.clock.clone())?;
         }
-        std::thread::spawn(move || {
+        background::start("housekeeper", move || {
             loop {
                 rest();
                 self.check_directory();
@@ -220,7 +222,7 @@ impl Housekeeper {
                 self.write_marks();
                 self.check_disk();
             }
-        });
+        })
     }
 }
 

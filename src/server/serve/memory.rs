@@ -6,16 +6,19 @@ use std::time::Duration;
 
 use rustix::process::nice;
 
+use super::{Error, background};
 use clock::Clock;
 use metrics::Registry;
 use ring::memory;
 
 /// Looks once, and goes on for as long as the process lives. Does nothing where the allocator keeps no books.
-#[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
-pub(super) fn watch(registry: Arc<Registry>) {
-    let Some(heap) = memory::heap() else { return };
+///
+/// # Errors
+/// Where the system has no thread for it.
+pub(super) fn watch(registry: Arc<Registry>) -> Result<(), Error> {
+    let Some(heap) = memory::heap() else { return Ok(()) };
     registry.set_heap(heap);
-    std::thread::spawn(move || {
+    background::start("memory", move || {
         // Nice values are each thread's own. That it can't be set only costs the shards some time.
         let _ = nice(limits::HOUSEKEEPER_NICE);
         let interval_us = limits::SWEEP_INTERVAL_MS * 1_000;
@@ -33,7 +36,7 @@ pub(super) fn watch(registry: Arc<Registry>) {
             }
             rest_us = interval_us.max(clock.mono_us().saturating_mul(limits::HEAP_LOOK_REST));
         }
-    });
+    })
 }
 
 /// What the allocator keeps beyond what is of use.

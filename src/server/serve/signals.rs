@@ -5,15 +5,15 @@
 //! server that holds money.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, mpsc};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 use super::say::say;
-use super::{EXIT_IO, Error};
+use super::{EXIT_IO, Error, background};
 use crate::config;
 use clock::Clock;
 
@@ -33,17 +33,15 @@ const UNUSED: [(i32, &str); 3] = [(SIGHUP, "SIGHUP"), (SIGUSR1, "SIGUSR1"), (SIG
 ///
 /// # Errors
 /// Where the system lets none be caught.
-#[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
 pub(super) fn outlive_unused() -> Result<(), Error> {
     let mut signals = Signals::new(UNUSED.map(|(signal, _)| signal)).map_err(|error| unhandled(&error))?;
     // A file at the bound that the process has for one: the write fails as well, and that has a sentence.
     flag::register(SIGXFSZ, Arc::default()).map_err(|error| unhandled(&error))?;
-    std::thread::spawn(move || {
+    background::start("signals", move || {
         for signal in signals.forever() {
             say(&words(signal));
         }
-    });
-    Ok(())
+    })
 }
 
 fn words(signal: i32) -> String {
@@ -71,30 +69,36 @@ pub(super) fn end_while_starting() -> Result<Arc<AtomicBool>, Error> {
 }
 
 /// The signals that stop a server which serves.
-pub(super) struct Stops(Signals);
+pub(super) struct Stops(mpsc::Receiver<()>);
 
 impl Stops {
-    /// Takes them from the kernel: from now on none ends the process by itself.
+    /// Takes them from the kernel: from now on none ends the process by itself. A while after the first one another one ends the
+    /// process at once: a stop may take too long for who asked for it. Before that it is the same one: who signals a process
+    /// and its group, as `timeout` does, signals twice. The thread that waits for them is there from the start, since at a stop
+    /// the system may have none left.
     ///
     /// # Errors
-    /// Where the system lets none be caught.
-    pub(super) fn catch() -> Result<Self, Error> {
-        Signals::new(STOPS).map(Self).map_err(|error| unhandled(&error))
-    }
-
-    /// Waits for the first one. A while later another one ends the process at once: a stop may take too long for who asked for
-    /// it. Before that it is the same one: who signals a process and its group, as `timeout` does, signals twice.
-    #[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
-    pub(super) fn wait(self, clock: Clock) {
-        let Self(mut signals) = self;
-        signals.forever().next();
-        let again_ms = clock.now().mono_ms() + limits::STOP_AGAIN_AFTER_MS;
-        std::thread::spawn(move || {
+    /// Where the system lets none be caught, or has no thread.
+    pub(super) fn catch(clock: Clock) -> Result<Self, Error> {
+        let mut signals = Signals::new(STOPS).map_err(|error| unhandled(&error))?;
+        let (stops, stopped) = mpsc::channel();
+        background::start("stops", move || {
+            signals.forever().next();
+            let again_ms = clock.now().mono_ms() + limits::STOP_AGAIN_AFTER_MS;
+            // Who waits is there until the process ends.
+            let _ = stops.send(());
             if signals.forever().any(|_| clock.now().mono_ms() >= again_ms) {
                 say("told to stop once more: it ends at once");
                 std::process::exit(i32::from(EXIT_IO));
             }
-        });
+        })?;
+        Ok(Self(stopped))
+    }
+
+    /// Waits for the first one.
+    pub(super) fn wait(&self) {
+        // The thread that sends does not end before.
+        let _ = self.0.recv();
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::say::say;
+use super::{Error, background};
 use crate::net::readiness::Readiness;
 use clock::Clock;
 use clock::follow::{Adjustment, Follower};
@@ -23,17 +24,24 @@ pub(super) struct Timekeeper {
 
 impl Timekeeper {
     /// Looks once, before anything is served, and from then on once a second for as long as the process lives.
-    #[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
-    pub(super) fn start(clock: Clock, registry: Arc<Registry>, readiness: Arc<Readiness>, retention_ms: u64) {
+    ///
+    /// # Errors
+    /// Where the system has no thread for it.
+    pub(super) fn start(
+        clock: Clock,
+        registry: Arc<Registry>,
+        readiness: Arc<Readiness>,
+        retention_ms: u64,
+    ) -> Result<(), Error> {
         let ahead_ms_max = ahead_ms_max(retention_ms);
         let mut keeper = Self { follower: Follower::new(clock), registry, readiness, ahead_ms_max };
         keeper.adjust();
-        std::thread::spawn(move || {
+        background::start("timekeeper", move || {
             loop {
                 std::thread::sleep(Duration::from_millis(limits::SWEEP_INTERVAL_MS));
                 keeper.adjust();
             }
-        });
+        })
     }
 
     fn adjust(&mut self) {

@@ -49,7 +49,7 @@ pub struct RoundKey {
 }
 
 /// A transaction that was done. Money is in minor units, here and below.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Transaction {
     pub(super) kind: Kind,
     /// Nobody where the operator asked.
@@ -77,7 +77,7 @@ pub(super) enum RoundState {
     Closed,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Round {
     pub(super) state: RoundState,
     pub(super) orphan: bool,
@@ -103,7 +103,7 @@ pub(super) struct Round {
 }
 
 /// A bet that was refused, and stays so for a while.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) round: RoundKey,
     pub(super) bet: CompactString,
@@ -122,7 +122,7 @@ pub struct Sum {
     pub won: i128,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Account {
     pub(super) id: String,
     pub(super) currency: Currency,
@@ -439,6 +439,22 @@ impl Account {
         let of_rounds = rounds.map(|round| round.last_ms);
         let outside = self.outside.values().map(|number| self.transactions[number].at_ms);
         self.forget_at_ms = of_rounds.chain(outside).min().unwrap_or(now_ms) + times.retention_ms;
+    }
+
+    /// Whether it is judged alike at any time between two: nothing of it expires, and no period turns.
+    pub(super) fn is_steady(&self, rules: &Rules, from_ms: u64, until_ms: u64) -> bool {
+        let session = |session: &Session| {
+            let over_ms = session.used_ms() + rules.times.session_idle_ms;
+            let minutes = self.limits.session_minutes.unwrap_or(0);
+            let too_long_ms = session.started_ms + u64::from(minutes) * bounds::MINUTE_MS;
+            [over_ms, over_ms + bounds::SESSION_REMEMBERED_MS, too_long_ms]
+        };
+        let tokens = self.tokens.values().map(|token| token.expires_ms);
+        let refusals = self.refusals.iter().map(|refusal| refusal.until_ms);
+        let ends_ms = self.sessions.iter().flat_map(session).chain(tokens).chain(refusals);
+        let zone = rules.zone(&self.id);
+        !ends_ms.chain([self.forget_at_ms]).any(|end_ms| (from_ms..=until_ms).contains(&end_ms))
+            && zone.starts_ms(from_ms) == zone.starts_ms(until_ms)
     }
 
     /// A restart: what is past its time by what held before is forgotten for good, and other times hold now.

@@ -1,6 +1,9 @@
 //! The bounds that the protocol and docs/protocol.md state, as they are stated: were they the server's own constants, a
 //! wrong one would be wrong on both sides.
 
+/// A minute of a session's length, milliseconds.
+pub const MINUTE_MS: u64 = 60_000;
+
 /// Live sessions of an account; a further login ends the one that was used least recently (protocol §3).
 pub const SESSIONS_MAX: usize = 16;
 

@@ -10,8 +10,6 @@ use super::account::{Account, Ask, Foreign, Kind, Refusal, Round, RoundKey, Roun
 use super::bounds;
 use super::rules::{Answer, CASH_MINOR_MAX, is_refused, minor, refused};
 
-const MINUTE_MS: u64 = 60_000;
-
 /// What a transaction does beside being remembered.
 struct Deed {
     /// Change of the funds.
@@ -221,7 +219,8 @@ impl Account {
         let key = play.session.as_ref().expect("a bet has a session");
         let session = self.sessions.iter().find(|session| session.key == key.as_str());
         let started_ms = session.expect("its session was looked at").started_ms;
-        let too_long = |minutes: u32| ask.now_ms.saturating_sub(started_ms) >= u64::from(minutes) * MINUTE_MS;
+        let too_long =
+            |minutes: u32| ask.now_ms.saturating_sub(started_ms) >= u64::from(minutes) * bounds::MINUTE_MS;
         if limits.session_minutes.is_some_and(too_long) {
             return Err(ErrorCode::SessionLengthLimit);
         }

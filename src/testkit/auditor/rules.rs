@@ -1,7 +1,7 @@
 //! What the configuration says that answers depend on, and the small words that all the rules use.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use compact_str::CompactString;
 use wallet::amount::{Amount, Money};
@@ -91,7 +91,7 @@ impl Rules {
     }
 
     /// The request as its platform makes it under these rules; `None` where it does not make such a one any more.
-    pub fn asked(&self, request: &Rc<Operation<CompactString>>) -> Option<Rc<Operation<CompactString>>> {
+    pub fn asked(&self, request: &Arc<Operation<CompactString>>) -> Option<Arc<Operation<CompactString>>> {
         let (scope, wanted) = match &**request {
             Operation::Play(Play { platform, scope, .. })
             | Operation::EndRound(operation::EndRound { platform, scope, .. }) => {
@@ -99,16 +99,16 @@ impl Rules {
             }
             Operation::RedeemToken(operation::RedeemToken { platform, .. }) => {
                 let single_use = self.dialect(*platform).token_policy == TokenPolicy::SingleUse;
-                return single_use.then(|| Rc::clone(request));
+                return single_use.then(|| Arc::clone(request));
             }
             Operation::RedeemWrapped(operation::RedeemWrapped { platform, .. }) => {
                 let wrapped = self.dialect(*platform).token_policy == TokenPolicy::Wrapped;
-                return wrapped.then(|| Rc::clone(request));
+                return wrapped.then(|| Arc::clone(request));
             }
-            _ => return Some(Rc::clone(request)),
+            _ => return Some(Arc::clone(request)),
         };
         if scope == wanted {
-            return Some(Rc::clone(request));
+            return Some(Arc::clone(request));
         }
         let mut asked = Operation::clone(request);
         if let Operation::Play(Play { scope, .. }) | Operation::EndRound(operation::EndRound { scope, .. }) =
@@ -116,7 +116,7 @@ impl Rules {
         {
             *scope = wanted;
         }
-        Some(Rc::new(asked))
+        Some(Arc::new(asked))
     }
 
     /// Where the days of the account's domain begin.

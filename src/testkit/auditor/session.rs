@@ -1,6 +1,7 @@
 //! Sessions and their tokens (protocol §3, §6).
 
-use wallet::account::{AccountHash, AccountStatus};
+use compact_str::CompactString;
+use wallet::account::{AccountHash, AccountStatus, Profile};
 use wallet::outcome::{ErrorCode, Extras, OperatorRefusal, Outcome, Redeemed};
 use wallet::token::TokenId;
 use wallet::{PlatformKey, TokenPolicy};
@@ -13,7 +14,7 @@ use super::rules::{Answer, Rules, refused, refused_operator};
 const RENEWAL_STORED_MS: u64 = 60_000;
 
 /// A session, live or expired.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Session {
     pub(super) key: String,
     /// Its place among the account's logins.
@@ -24,7 +25,7 @@ pub(super) struct Session {
 }
 
 /// A single-use token that was minted and not redeemed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Token {
     /// The login that it stands for.
     pub(super) login: u64,
@@ -190,21 +191,25 @@ impl Account {
             return self.refuse(ErrorCode::AccountFrozen);
         }
         self.sessions[at].renew(ask.now_ms);
-        let profile = &self.profile;
-        let extras = Extras {
-            user_name: profile.user_name.clone(),
-            display_name: profile.display_name.clone(),
-            city: profile.city.clone(),
-            born: profile.born,
-            gender: profile.gender,
-        };
+        let extras = extras(&self.profile);
         let none = Extras { user_name: None, display_name: None, city: None, born: None, gender: None };
         Outcome::Redeemed(Redeemed {
             account: self.id.as_str().into(),
             key: self.sessions[at].key.as_str().into(),
             currency: self.currency,
-            country: profile.country,
+            country: self.profile.country,
             extras: (extras != none).then_some(extras),
         })
+    }
+}
+
+/// What a profile has beside its country.
+pub(super) fn extras(profile: &Profile) -> Extras<CompactString> {
+    Extras {
+        user_name: profile.user_name.clone(),
+        display_name: profile.display_name.clone(),
+        city: profile.city.clone(),
+        born: profile.born,
+        gender: profile.gender,
     }
 }

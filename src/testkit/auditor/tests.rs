@@ -11,6 +11,7 @@ mod restrictions;
 mod rounds;
 mod sessions;
 mod settlement;
+mod witness;
 
 use wallet::account::{AccountRef, AccountStatus, Profile};
 use wallet::amount::{Amount, Money};

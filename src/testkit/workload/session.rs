@@ -53,7 +53,7 @@ impl Workload {
         let account = AccountRef::new(self.world.players[who].id.as_str().into());
         Operation::OpenSession(operation::OpenSession {
             account,
-            key: format!("drawn-{}", self.drawn_keys).into(),
+            key: format!("{}-drawn-{}", self.world.players[who].keys[0], self.drawn_keys).into(),
         })
     }
 

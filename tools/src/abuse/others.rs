@@ -33,7 +33,7 @@ impl PacedPlayer for Other {
         self.asked += 1;
     }
 
-    fn told(&mut self, answer: &StreamedAnswer<'_>) -> Verdict {
+    fn answered(&mut self, answer: &StreamedAnswer<'_>) -> Verdict {
         if answer.is_refusal() {
             Verdict::Refused
         } else if answer.status == 200 && answer.code() == Some(0) {

@@ -24,7 +24,7 @@ const RETRY_NS: u64 = 50_000_000;
 const LAST_ANSWERS_NS: u64 = 15_000_000_000;
 
 /// How long a wait lasts where nothing happens: to see whether the run is over.
-const LOOK: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What an answer was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(crate) trait PacedPlayer {
     fn ask(&mut self, out: &mut Vec<u8>);
 
     /// Judges the answer to it.
-    fn told(&mut self, answer: &StreamedAnswer<'_>) -> Verdict;
+    fn answered(&mut self, answer: &StreamedAnswer<'_>) -> Verdict;
 
     /// No answer will come to it.
     fn broken(&mut self);
@@ -124,7 +124,7 @@ pub(crate) fn drive<P: PacedPlayer, R: FnMut(Exchange)>(
     record: R,
 ) -> io::Result<Vec<P>> {
     let poll = Poll::new()?;
-    let period = pace.rate.map_or(LOOK, |rate| Duration::from_secs_f64(1.0 / rate).max(BEAT_MIN));
+    let period = pace.rate.map_or(POLL_INTERVAL, |rate| Duration::from_secs_f64(1.0 / rate).max(BEAT_MIN));
     let beat = Beat::start(&poll, usize::MAX, period)?;
     let lines = players.iter().map(|_| PacedConnection::default()).collect();
     let mut driver = PacedDriver {
@@ -143,7 +143,7 @@ pub(crate) fn drive<P: PacedPlayer, R: FnMut(Exchange)>(
     }
     let mut events = Vec::new();
     while driver.goes_on() {
-        driver.poll.wait(LOOK, &mut events)?;
+        driver.poll.wait(POLL_INTERVAL, &mut events)?;
         for event in events.drain(..) {
             if event.number == usize::MAX {
                 beat.heard();
@@ -276,7 +276,7 @@ impl<P: PacedPlayer, R: FnMut(Exchange)> PacedDriver<'_, P, R> {
         let (verdict, closes) = match line.answers.next() {
             Ok(None) => return,
             Ok(Some(_)) if line.due_ns.is_none() => (Verdict::Wrong("an answer to nothing".to_owned()), true),
-            Ok(Some(answer)) => (self.players[number].told(&answer), answer.closes),
+            Ok(Some(answer)) => (self.players[number].answered(&answer), answer.closes),
             Err(sentence) => (Verdict::Wrong(sentence), true),
         };
         let was_busy = self.end(number, End::Told(verdict));
@@ -337,7 +337,7 @@ mod tests {
     /// Sends `ping`, and knows what it was told.
     #[derive(Debug, Default)]
     struct Pinging {
-        told: Vec<u16>,
+        statuses: Vec<u16>,
         broken: u32,
     }
 
@@ -346,8 +346,8 @@ mod tests {
             out.extend_from_slice(b"ping");
         }
 
-        fn told(&mut self, answer: &StreamedAnswer<'_>) -> Verdict {
-            self.told.push(answer.status);
+        fn answered(&mut self, answer: &StreamedAnswer<'_>) -> Verdict {
+            self.statuses.push(answer.status);
             if answer.is_refusal() { Verdict::Refused } else { Verdict::Good }
         }
 
@@ -358,7 +358,7 @@ mod tests {
 
     /// Plays against a server that answers so on its first connections, one after another, and hangs up after each.
     #[track_caller]
-    fn check(answers: &'static [&'static str], expect: &[End], told: &[u16], broken: u32) {
+    fn check(answers: &'static [&'static str], expect: &[End], statuses: &[u16], broken: u32) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let to = listener.local_addr().expect("an address");
         let server = move || {
@@ -381,7 +381,7 @@ mod tests {
         let players = drive(pace, vec![Pinging::default()], record).expect("a run");
         server.join().expect("a server");
         assert_eq!(ends, expect);
-        assert_eq!((players[0].told.as_slice(), players[0].broken), (told, broken));
+        assert_eq!((players[0].statuses.as_slice(), players[0].broken), (statuses, broken));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::load::Clock;
 use crate::{facts, metrics};
 
 /// Time between two looks at the server's memory.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Time for attackers to connect, and for what they wait for to happen.
 const SETTLE: Duration = Duration::from_secs(60);
@@ -116,7 +116,7 @@ impl Bench<'_> {
                 return Ok(false);
             }
             *held = held.most(ServerHoldings::at(pid));
-            thread::sleep(LOOK);
+            thread::sleep(POLL_INTERVAL);
         }
         Ok(true)
     }
@@ -167,11 +167,11 @@ impl AttackedServer<'_> {
         let polite = Plan { depth: 1, ..Plan::flood(32, Call::Balance(ATTACKERS)) };
         let plans: &[Plan] = if self.bench.arguments.baseline == Baseline::Busy { &[polite] } else { &[] };
         let (signals, tally) = (Signals::default(), AttackTally::default());
-        let mut looked = ServerHoldings::default();
+        let mut held = ServerHoldings::default();
         thread::scope(|scope| {
             self.spawn(scope, plans, &signals, &tally)?;
             // The first requests pay for what is cold.
-            let mut watch = |longest| self.bench.watch(self.server.pid(), &mut looked, longest, || false);
+            let mut watch = |longest| self.bench.watch(self.server.pid(), &mut held, longest, || false);
             let watched = watch(duration / 5).and_then(|_| {
                 let began_ns = clock.now_ns();
                 watch(duration).map(|_| began_ns..clock.now_ns())
@@ -248,7 +248,7 @@ impl AttackedServer<'_> {
                 if !is_over {
                     return Err(format!("{} idle connections did not end", read(&tally.open)));
                 }
-                bench.watch(pid, &mut held, LOOK * 10, || false)?;
+                bench.watch(pid, &mut held, POLL_INTERVAL * 10, || false)?;
                 self.round.held = held;
                 return Ok(began_ns..clock.now_ns());
             }

@@ -61,14 +61,14 @@ mod tests {
 
     #[test]
     fn this_process() {
-        let look = ServerHoldings::at(std::process::id());
-        assert!(look.resident_bytes > 0 && look.files > 2, "{look:?}");
+        let held = ServerHoldings::at(std::process::id());
+        assert!(held.resident_bytes > 0 && held.files > 2, "{held:?}");
     }
 
     #[test]
     fn the_most_of_each() {
-        let look =
+        let held =
             |resident_bytes, files, socket_bytes| ServerHoldings { resident_bytes, files, socket_bytes };
-        assert_eq!(look(1, 5, 3).most(look(4, 2, 3)), look(4, 5, 3));
+        assert_eq!(held(1, 5, 3).most(held(4, 2, 3)), held(4, 5, 3));
     }
 }

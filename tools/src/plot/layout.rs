@@ -149,14 +149,14 @@ impl Plot {
         let mut lines = 0;
         let mut entries = Vec::new();
         for series in &panel.series {
-            let look = LineStyle::of(series, lines);
+            let style = LineStyle::of(series, lines);
             if series.style == Style::Area {
-                self.draw_layer(drawing, &stacks.next().unwrap_or_default(), look.colour);
+                self.draw_layer(drawing, &stacks.next().unwrap_or_default(), style.colour);
             } else {
-                self.draw_line(drawing, series, &look);
+                self.draw_line(drawing, series, &style);
                 lines += 1;
             }
-            entries.push((series, look));
+            entries.push((series, style));
         }
         let corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)];
         drawing.line(corners.into(), FRAME, 1.0, &[]);
@@ -164,8 +164,8 @@ impl Plot {
         let areas = entries.iter().filter(|(series, _)| series.style == Style::Area).rev();
         let others = entries.iter().filter(|(series, _)| series.style != Style::Area);
         let shown = others.chain(areas).filter(|(series, _)| !series.label.is_empty());
-        for (number, (series, look)) in shown.enumerate() {
-            self.draw_entry(drawing, series, look, top + (number as f64 + 0.5) * ENTRY);
+        for (number, (series, style)) in shown.enumerate() {
+            self.draw_entry(drawing, series, style, top + (number as f64 + 0.5) * ENTRY);
         }
         debug_assert!(!figure.panels.is_empty(), "a plot is of a panel");
     }
@@ -198,36 +198,36 @@ impl Plot {
         drawing.line(upper, WHITE, 0.8, &[]);
     }
 
-    fn draw_line(&self, drawing: &mut Drawing, series: &Series, look: &LineStyle) {
+    fn draw_line(&self, drawing: &mut Drawing, series: &Series, style: &LineStyle) {
         for ((x, _), (least, most)) in series.points.iter().zip(&series.ranges) {
             let (Some(low), Some(high)) = (self.place(*x, *least), self.place(*x, *most)) else { continue };
-            drawing.line(vec![low, high], look.colour, 1.0, &[]);
+            drawing.line(vec![low, high], style.colour, 1.0, &[]);
             for end in [low, high] {
-                drawing.line(vec![(end.0 - 3.0, end.1), (end.0 + 3.0, end.1)], look.colour, 1.0, &[]);
+                drawing.line(vec![(end.0 - 3.0, end.1), (end.0 + 3.0, end.1)], style.colour, 1.0, &[]);
             }
         }
         let places: Vec<Option<Point>> = series.points.iter().map(|(x, y)| self.place(*x, *y)).collect();
         for run in places.split(Option::is_none) {
-            drawing.line(run.iter().copied().flatten().collect(), look.colour, LINE_WIDTH, look.dashes);
+            drawing.line(run.iter().copied().flatten().collect(), style.colour, LINE_WIDTH, style.dashes);
         }
         if series.style == Style::Marked {
-            places.into_iter().flatten().for_each(|place| look.draw_mark(drawing, place));
+            places.into_iter().flatten().for_each(|place| style.draw_mark(drawing, place));
         }
     }
 
     /// A line of the legend, its middle at `y`.
-    fn draw_entry(&self, drawing: &mut Drawing, series: &Series, look: &LineStyle, y: f64) {
+    fn draw_entry(&self, drawing: &mut Drawing, series: &Series, style: &LineStyle, y: f64) {
         let start = self.right + GAP;
         let end = start + SWATCH;
         if series.style == Style::Area {
             let (top, bottom) = (y - 5.0, y + 5.0);
             let corners = vec![(start, top), (end, top), (end, bottom), (start, bottom)];
-            drawing.area(corners, look.colour);
+            drawing.area(corners, style.colour);
         } else {
-            drawing.line(vec![(start, y), (end, y)], look.colour, LINE_WIDTH, look.dashes);
+            drawing.line(vec![(start, y), (end, y)], style.colour, LINE_WIDTH, style.dashes);
         }
         if series.style == Style::Marked {
-            look.draw_mark(drawing, (f64::midpoint(start, end), y));
+            style.draw_mark(drawing, (f64::midpoint(start, end), y));
         }
         drawing.text((end + 6.0, y + 4.0), &series.label, TEXT_SIZE, Anchor::Start, TEXT, false);
     }

@@ -108,7 +108,7 @@ struct Counters {
     system: u64,
     /// On a core and in the queue, by thread.
     threads: HashMap<i32, (u64, u64)>,
-    told: ServerMetrics,
+    metrics: ServerMetrics,
 }
 
 /// What was seen of the threads that did not run, and of how many there were, since the last sample.
@@ -197,7 +197,7 @@ impl Sampler {
         let threads = threads.collect();
         self.done.asked += 1;
         // A look that gets no answer leaves a gap.
-        let told = child::http_get(self.operator, "/metrics")
+        let metrics = child::http_get(self.operator, "/metrics")
             .map(|text| ServerMetrics::read(&text))
             .unwrap_or_default();
         Counters {
@@ -206,7 +206,7 @@ impl Sampler {
             user: stat.as_ref().map_or(0, |stat| stat.utime),
             system: stat.map_or(0, |stat| stat.stime),
             threads,
-            told,
+            metrics,
         }
     }
 
@@ -214,9 +214,9 @@ impl Sampler {
         let seconds = (now.at_ns - self.last.at_ns).max(1) as f64 / 1e9;
         let cores = |now: u64, before: u64| now.saturating_sub(before) as f64 / TICKS_PER_SECOND / seconds;
         let (groups, records, journal_seconds) = (
-            more(now.told.groups, self.last.told.groups),
-            more(now.told.records, self.last.told.records),
-            more(now.told.journal_seconds, self.last.told.journal_seconds),
+            more(now.metrics.groups, self.last.metrics.groups),
+            more(now.metrics.records, self.last.metrics.records),
+            more(now.metrics.journal_seconds, self.last.metrics.journal_seconds),
         );
         let kib = self.process.as_ref().and_then(|process| process.status().ok()?.vmrss);
         let of_group = |sum: Option<f64>| Some(sum? / groups.filter(|groups| *groups > 0.0)?);
@@ -227,8 +227,8 @@ impl Sampler {
             server_system: cores(now.system, self.last.system),
             resident_bytes: kib.map(|kib| kib * 1_024),
             threads: threads(&self.looks, &self.last.threads, &now.threads, seconds),
-            heap_used_bytes: now.told.heap_used_bytes,
-            heap_free_bytes: now.told.heap_free_bytes,
+            heap_used_bytes: now.metrics.heap_used_bytes,
+            heap_free_bytes: now.metrics.heap_free_bytes,
             groups_per_second: groups.map(|groups| groups / seconds),
             records_per_group: of_group(records),
             sync_seconds: of_group(journal_seconds),

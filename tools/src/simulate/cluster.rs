@@ -81,7 +81,7 @@ pub(super) struct Cluster {
     /// None between a crash and the next start.
     pub(super) shards: Vec<Shard<u64>>,
     applied: Rc<RefCell<Vec<Applied>>>,
-    told: Vec<ShardReply>,
+    replies: Vec<ShardReply>,
     torn: u64,
 }
 
@@ -96,7 +96,7 @@ impl Cluster {
             disks: (0..shards).map(disk).collect(),
             shards: Vec::new(),
             applied: Rc::default(),
-            told: Vec::new(),
+            replies: Vec::new(),
             torn: 0,
         }
     }
@@ -107,8 +107,8 @@ impl Cluster {
     }
 
     /// What waiters were told since this was called.
-    pub(super) fn take_told(&mut self) -> Vec<ShardReply> {
-        std::mem::take(&mut self.told)
+    pub(super) fn take_replies(&mut self) -> Vec<ShardReply> {
+        std::mem::take(&mut self.replies)
     }
 
     /// Torn writes that recoveries have found since this was called.
@@ -129,7 +129,7 @@ impl Cluster {
         let submitted = self.shards[at].submit(now_ms, deadline_ms, waiter, &operation);
         if let Submitted::Done(Done { outcome, after }) = submitted {
             let answer = self.shards[at].wallet().resolve(outcome, &operation).map(CompactString::from);
-            self.told.push(ShardReply { shard: at, waiter, answer, after });
+            self.replies.push(ShardReply { shard: at, waiter, answer, after });
         }
     }
 
@@ -137,7 +137,7 @@ impl Cluster {
     pub(super) fn poll(&mut self, at: usize, now_ms: u64) -> bool {
         let worked = self.shards[at].poll(now_ms);
         while let Some(Reply { waiter, done }) = self.shards[at].next_reply() {
-            self.told.push(ShardReply { shard: at, waiter, answer: done.outcome, after: done.after });
+            self.replies.push(ShardReply { shard: at, waiter, answer: done.outcome, after: done.after });
         }
         self.shards[at].flush();
         worked
@@ -182,7 +182,7 @@ impl Cluster {
     pub(super) fn crash(&mut self, chance: &mut Chance) {
         self.shards.clear();
         self.take_applied();
-        self.take_told();
+        self.take_replies();
         for disk in &mut self.disks {
             disk.crash(chance);
         }

@@ -5,7 +5,7 @@
 //! another's, the two change places.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use compact_str::CompactString;
 use testkit::auditor::{Answer, Auditor, RequestId};
@@ -104,7 +104,7 @@ impl Flights {
         self.waiters += 1;
         self.flights.push(Flight {
             id: auditor.sent(now_ms, request),
-            request: Rc::clone(request),
+            request: Arc::clone(request),
             account: request.account_id().map(str::to_owned),
             stage: FlightStage::Sent,
             waiter: self.waiters,
@@ -166,14 +166,14 @@ impl Flights {
     ///
     /// # Errors
     /// A sentence, where it is not what the machine has done.
-    pub(super) fn told(
+    pub(super) fn answered(
         &mut self,
         auditor: &mut Auditor,
         now_ms: u64,
-        told: ShardReply,
+        reply: ShardReply,
         durable: u64,
     ) -> Result<(), String> {
-        let ShardReply { shard, waiter, answer, after } = told;
+        let ShardReply { shard, waiter, answer, after } = reply;
         let own = self.flights.iter().position(|flight| flight.waiter == waiter && flight.after.is_none());
         let Some(own) = own else {
             return Err(format!("A waiter was told twice, or is not there: {answer:?}."));
@@ -265,7 +265,7 @@ impl Flights {
         let late = |flight: &&mut Flight| flight.sent_step < step && !flight.repeated;
         let flight = self.flights.iter_mut().find(late)?;
         flight.repeated = true;
-        Some(Rc::clone(&flight.request))
+        Some(Arc::clone(&flight.request))
     }
 
     /// Accounts that something is under way for.

@@ -1,7 +1,7 @@
 //! One seed: who does what next, and when.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::sync::Arc;
 use testkit::auditor::bounds::SESSION_REMEMBERED_MS;
 use testkit::auditor::{Auditor, Rules, Times};
 use testkit::workload::{Chance, Request, Step, Workload};
@@ -44,9 +44,9 @@ const DRAIN_ROUNDS: usize = 10_000;
 const LEAPS_MS: [(u32, u64); 3] = [(70, 10 * 60_000), (25, 26 * 3_600_000), (5, 9 * 24 * 3_600_000)];
 
 /// How far ahead a horizon is looked for.
-const MONTH_MS: u64 = 30 * 24 * 3_600_000;
+pub(super) const MONTH_MS: u64 = 30 * 24 * 3_600_000;
 
-/// Of so many seeds the players of one fill a round...
+/// Of so many seeds the players of one fill a round, and those of another one a table...
 const SEEDS_PER_FILLED: u64 = 40;
 
 /// ... at this step, so that not much comes after it: what is long is slow.
@@ -176,6 +176,9 @@ impl Run {
         if self.counts.steps == FILLED_AT_STEP && self.seed.is_multiple_of(SEEDS_PER_FILLED) {
             return self.fill_round(self.seed.is_multiple_of(2 * SEEDS_PER_FILLED));
         }
+        if self.counts.steps == FILLED_AT_STEP && self.seed % SEEDS_PER_FILLED == 1 {
+            return self.fill_table();
+        }
         if self.crash_soon.is_some_and(|step| step <= self.counts.steps) {
             return self.crash();
         }
@@ -257,9 +260,9 @@ impl Run {
         for applied in self.cluster.take_applied() {
             self.flights.applied(&mut self.auditor, applied)?;
         }
-        for told in self.cluster.take_told() {
-            let durable = self.cluster.shards[told.shard].durable();
-            self.flights.told(&mut self.auditor, self.now_ms, told, durable)?;
+        for reply in self.cluster.take_replies() {
+            let durable = self.cluster.shards[reply.shard].durable();
+            self.flights.answered(&mut self.auditor, self.now_ms, reply, durable)?;
         }
         Ok(())
     }
@@ -291,7 +294,7 @@ impl Run {
         self.send_to(at, self.now_ms.saturating_add(patience_ms), request);
         // The answer may be lost on its way, and so its request comes again.
         if self.chance.percent(2) {
-            self.queue.push_back(Rc::clone(request));
+            self.queue.push_back(Arc::clone(request));
         }
     }
 
@@ -330,7 +333,7 @@ impl Run {
         self.settle()
     }
 
-    fn sweep(&mut self) -> Result<(), String> {
+    pub(super) fn sweep(&mut self) -> Result<(), String> {
         let now_ms = self.now_ms;
         self.cluster.shards.iter_mut().for_each(|shard| shard.sweep(now_ms));
         self.swept_ms = now_ms;
@@ -371,11 +374,11 @@ impl Run {
         }
         // Keys of sessions that are over by now, and were not swept yet.
         for _ in 0..self.chance.below(4) {
-            self.queue.push_back(Rc::new(self.workload.open_any()));
+            self.queue.push_back(Arc::new(self.workload.open_any()));
         }
         if horizon_ms.is_some() {
             for _ in 0..self.chance.below(6) {
-                self.queue.push_back(Rc::new(self.workload.ask_again(self.now_ms)));
+                self.queue.push_back(Arc::new(self.workload.ask_again(self.now_ms)));
             }
             // Before any time passes.
             for _ in 0..self.queue.len() {

@@ -62,7 +62,7 @@ impl SoakPage<'_> {
             ("changes of balance acknowledged", read(&counts.acknowledged)),
             ("kills and starts", self.kills.to_string()),
             ("longest time from a kill to serving", longest),
-            ("accounts checked after a start", read(&counts.looked_at)),
+            ("accounts checked after a start", read(&counts.checked)),
             ("requests without an answer, repeated", read(&counts.in_doubt)),
             ("of those already done", read(&counts.were_done)),
             ("acknowledged requests repeated after a start", read(&counts.repeated)),
@@ -117,7 +117,7 @@ fn figure(seconds: &[SoakSecond]) -> Figure {
         Series::new(label, Style::Line, hue, points)
     };
     let held = |of: fn(&crate::abuse::watch::ServerHoldings) -> u64| {
-        move |second: &SoakSecond| second.held.as_ref().map_or(f64::NAN, |look| of(look) as f64)
+        move |second: &SoakSecond| second.held.as_ref().map_or(f64::NAN, |held| of(held) as f64)
     };
     let panel = |title: &str, y: Axis, series: Vec<Series>| Panel {
         title: title.to_owned(),
@@ -140,14 +140,14 @@ fn figure(seconds: &[SoakSecond]) -> Figure {
             "Memory: the server's, and that of all sockets",
             Axis::linear("bytes", Unit::Bytes),
             vec![
-                line("resident", Hue::of(0), &held(|look| look.resident_bytes)),
-                line("sockets", Hue::of(2), &held(|look| look.socket_bytes)),
+                line("resident", Hue::of(0), &held(|held| held.resident_bytes)),
+                line("sockets", Hue::of(2), &held(|held| held.socket_bytes)),
             ],
         ),
         panel(
             "The server's open files",
             Axis::linear("files", Unit::Number),
-            vec![line("files", Hue::of(0), &held(|look| look.files))],
+            vec![line("files", Hue::of(0), &held(|held| held.files))],
         ),
     ];
     let x = Axis::linear("time since the start of the run, min:s", Unit::Elapsed);

@@ -49,7 +49,7 @@ pub(super) struct AuditCounts {
     /// Acknowledged requests that were repeated.
     pub(super) repeated: AtomicU64,
     /// Accounts that were looked at after a restart.
-    pub(super) looked_at: AtomicU64,
+    pub(super) checked: AtomicU64,
     /// Changes that were acknowledged and are not there any more.
     pub(super) lost: AtomicU64,
     /// Changes that are there more than once.
@@ -117,7 +117,7 @@ impl<'a> Audited<'a> {
     }
 
     /// Whether it has looked at its account since the last restart.
-    pub(super) fn has_looked(&self) -> bool {
+    pub(super) fn has_checked(&self) -> bool {
         !self.queue.contains(&SoakRequest::Balance) && self.under_way != Some(SoakRequest::Balance)
     }
 
@@ -202,7 +202,7 @@ impl<'a> Audited<'a> {
     }
 
     fn check_balance(&mut self, told: Funds) -> Verdict {
-        add(&self.counts.looked_at, 1);
+        add(&self.counts.checked, 1);
         let in_doubt = self.in_doubt.clone();
         let after = in_doubt.as_ref().map_or(self.funds, |operation| self.funds.moved(operation.moves()));
         if after != self.funds && told == after {
@@ -275,7 +275,7 @@ impl PacedPlayer for Audited<'_> {
         self.under_way = Some(ask);
     }
 
-    fn told(&mut self, answer: &StreamedAnswer<'_>) -> Verdict {
+    fn answered(&mut self, answer: &StreamedAnswer<'_>) -> Verdict {
         let ask = self.under_way.take().expect("something was asked");
         if answer.is_refusal() {
             // Nothing has changed, or it can't be known: it is asked again.
@@ -368,7 +368,7 @@ mod tests {
             return None;
         }
         let body = wallet.answer();
-        Some(player.told(&StreamedAnswer { status: 200, closes: false, body: body.as_bytes() }))
+        Some(player.answered(&StreamedAnswer { status: 200, closes: false, body: body.as_bytes() }))
     }
 
     fn read(count: &AtomicU64) -> u64 {
@@ -385,10 +385,10 @@ mod tests {
             assert!(verdict.is_none_or(|verdict| verdict == Verdict::Good), "{:?}", player.findings());
             if number % 50 == 49 {
                 player.restarted();
-                assert!(!player.has_looked());
+                assert!(!player.has_checked());
             }
         }
-        while !player.has_looked() {
+        while !player.has_checked() {
             step(&mut player, &mut wallet, true, true);
         }
         assert_eq!(player.findings(), [] as [String; 0]);
@@ -407,7 +407,7 @@ mod tests {
         }
         harm(&mut wallet);
         player.restarted();
-        while !player.has_looked() {
+        while !player.has_checked() {
             step(&mut player, &mut wallet, true, true);
         }
         assert_eq!((read(&counts.lost), read(&counts.twice)), expect, "{:?}", player.findings());
@@ -428,7 +428,7 @@ mod tests {
         let (mut first, mut second) = (Vec::new(), Vec::new());
         player.ask(&mut first);
         let refused = StreamedAnswer { status: 200, closes: false, body: b"{\"ErrorCode\":-1}" };
-        assert_eq!(player.told(&refused), Verdict::Refused);
+        assert_eq!(player.answered(&refused), Verdict::Refused);
         player.ask(&mut second);
         assert_eq!(first, second);
     }

@@ -75,13 +75,13 @@ impl SoakRecord {
     }
 
     /// Adds what the server held, each with the second of it. One in which it lived and answered nothing is a second, too.
-    pub(super) fn add_looks(&mut self, looks: &[(u64, ServerHoldings)]) {
-        for (at, look) in looks {
+    pub(super) fn add_samples(&mut self, samples: &[(u64, ServerHoldings)]) {
+        for (at, held) in samples {
             let place = self.seconds.partition_point(|second| second.at < *at);
             if self.seconds.get(place).is_none_or(|second| second.at != *at) {
                 self.seconds.insert(place, SoakSecond { at: *at, ..SoakSecond::default() });
             }
-            self.seconds[place].held = Some(*look);
+            self.seconds[place].held = Some(*held);
         }
     }
 }
@@ -135,8 +135,8 @@ mod tests {
             record.take(&Exchange { due_ns, ended_ns, end }, Some(2_500_000_000));
         }
         record.flush();
-        let look = ServerHoldings { files: 5, ..ServerHoldings::default() };
-        record.add_looks(&[(2, look), (9, look)]);
+        let held = ServerHoldings { files: 5, ..ServerHoldings::default() };
+        record.add_samples(&[(2, held), (9, held)]);
         record.take(&Exchange { due_ns: 9_000_000_000, ended_ns: 9_000_000_005, end: good() }, None);
         record.flush();
         let second = |at, answered, p99_ns, refused, held| SoakSecond { at, answered, p99_ns, refused, held };
@@ -144,9 +144,9 @@ mod tests {
             record.seconds,
             [
                 second(1, 2, 7, 1, None),
-                second(2, 1, 9, 0, Some(look)),
+                second(2, 1, 9, 0, Some(held)),
                 second(3, 1, 1, 0, None),
-                second(9, 1, 5, 0, Some(look))
+                second(9, 1, 5, 0, Some(held))
             ]
         );
         assert_eq!((record.answered, record.refused, record.broken, record.wrong), (5, 1, 1, 1));

@@ -7,13 +7,16 @@ use rustix::process::nice;
 use super::rest;
 use crate::data::Archiver;
 use crate::serve::say::say;
+use crate::serve::{Error, background};
 use clock::Clock;
 use metrics::Registry;
 
 /// Starts it; it goes on for as long as the process lives.
-#[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
-pub(super) fn start(archiver: Archiver, registry: Arc<Registry>, clock: Clock) {
-    std::thread::spawn(move || {
+///
+/// # Errors
+/// Where the system has no thread for it.
+pub(super) fn start(archiver: Archiver, registry: Arc<Registry>, clock: Clock) -> Result<(), Error> {
+    background::start("archive", move || {
         let _ = nice(limits::HOUSEKEEPER_NICE);
         // What is archived from now on is counted where it is.
         if let Ok(size) = archiver.size() {
@@ -34,5 +37,5 @@ pub(super) fn start(archiver: Archiver, registry: Arc<Registry>, clock: Clock) {
             said = failed;
             (0..limits::ARCHIVE_EXPIRY_SWEEPS).for_each(|_| rest());
         }
-    });
+    })
 }

@@ -12,6 +12,7 @@ use super::{ShardHandle, rest};
 use crate::data::{self, Archiver, FoldBacklog};
 use crate::net::readiness::Readiness;
 use crate::serve::say::say;
+use crate::serve::{Error, background};
 use clock::Clock;
 use metrics::Registry;
 
@@ -31,8 +32,10 @@ pub(super) struct FoldingPolicy {
 }
 
 /// Starts them; they go on for as long as the process lives.
-#[expect(clippy::disallowed_methods, reason = "the server alone starts threads")]
-pub(super) fn start(shards: &[ShardHandle], policy: &FoldingPolicy) {
+///
+/// # Errors
+/// Where the system has no thread for it.
+pub(super) fn start(shards: &[ShardHandle], policy: &FoldingPolicy) -> Result<(), Error> {
     for (group, shards) in shards.chunks(limits::SHARDS_PER_FOLDING_THREAD).enumerate() {
         let first = group * limits::SHARDS_PER_FOLDING_THREAD;
         let shards = shards.iter().enumerate().map(|(at, shard)| Folding {
@@ -44,13 +47,14 @@ pub(super) fn start(shards: &[ShardHandle], policy: &FoldingPolicy) {
             waiting_since_us: None,
         });
         let mut shards: Vec<Folding> = shards.collect();
-        thread::spawn(move || {
+        background::start("folding", move || {
             loop {
                 rest();
                 shards.iter_mut().for_each(Folding::work);
             }
-        });
+        })?;
     }
+    Ok(())
 }
 
 /// Something that is tried again after it has failed, with rests that grow.

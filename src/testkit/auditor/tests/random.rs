@@ -4,18 +4,9 @@ use super::crash::show;
 use super::*;
 use crate::workload::{Chance, Step, Workload};
 
-/// Crashes, losses and waits of a run; a number that is easy to say and to repeat.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
-
 struct Run {
-    dice: Dice,
+    /// Of crashes, losses and waits.
+    chance: Chance,
     judge: Auditor,
     /// Requests on their way to the machine.
     lanes: Vec<(RequestId, Request)>,
@@ -29,7 +20,8 @@ impl Run {
     fn new(seed: u64, rules: Rules) -> Self {
         let machine = Auditor::new(rules);
         Self {
-            dice: Dice(seed),
+            // Not what the workload of this seed draws.
+            chance: Chance::new(!seed),
             judge: machine.clone(),
             lanes: Vec::new(),
             memory: Vec::new(),
@@ -42,8 +34,8 @@ impl Run {
     fn ask(&mut self, request: Request, lanes: u64) {
         let id = self.judge.sent(self.now_ms, &request);
         self.lanes.push((id, request));
-        while self.lanes.len() as u64 > self.dice.below(lanes + 1) {
-            let at = self.dice.below(self.lanes.len() as u64) as usize;
+        while self.lanes.len() as u64 > self.chance.below(lanes + 1) {
+            let at = self.chance.index(self.lanes.len());
             let (id, request) = self.lanes.remove(at);
             self.apply(id, &request);
         }
@@ -54,7 +46,7 @@ impl Run {
         let answer = self.machine.answer(self.now_ms, request);
         assert_eq!(self.judge.answered(id, self.now_ms, &answer), Ok(()));
         self.memory.push((before, id));
-        if self.dice.below(4) == 0 {
+        if self.chance.below(4) == 0 {
             self.sync();
         }
     }
@@ -68,13 +60,13 @@ impl Run {
     /// The machine loses what came after some point that nobody was told of.
     fn crash(&mut self) {
         self.lanes.clear();
-        let kept = self.dice.below(self.memory.len() as u64 + 1) as usize;
+        let kept = self.chance.index(self.memory.len() + 1);
         if let Some((left, _)) = self.memory.drain(..).nth(kept) {
             self.machine = left;
         }
         self.lose_memory();
         self.judge.crashed(self.now_ms);
-        self.now_ms += self.dice.below(10_000);
+        self.now_ms += self.chance.below(10_000);
         for account in self.judge.probes() {
             let shown = show(&mut self.machine, &account, self.now_ms);
             assert_eq!(self.judge.recovered(self.now_ms, &account, &shown), Ok(()));
@@ -111,7 +103,7 @@ fn check(seed: u64, lanes: u64) {
                 }
             }
         }
-        if run.dice.below(60) == 0 {
+        if run.chance.below(60) == 0 {
             run.crash();
         }
     }

@@ -136,8 +136,8 @@ impl Disk {
             let mut rest = file.groups.iter().filter(|group| group.last > covered);
             rest.next().is_some_and(|first| self.is_told(number, first))
         };
-        let told = self.segments.iter().filter(|(number, file)| is_told(**number, file));
-        let numbers: Vec<u32> = told.map(|(number, _)| *number).collect();
+        let missed = self.segments.iter().filter(|(number, file)| is_told(**number, file));
+        let numbers: Vec<u32> = missed.map(|(number, _)| *number).collect();
         if numbers.is_empty() || chance.percent(30) {
             // Without records after it, only a mark tells that there was a snapshot.
             let marked = self.mark.is_some_and(|mark| mark.last.sequence > 0);
@@ -173,16 +173,16 @@ impl Disk {
     fn cut(&mut self, chance: &mut Chance, kind: HarmKind) -> Option<Harm> {
         let groups =
             self.segments.iter().flat_map(|(number, file)| file.groups.iter().map(|at| (*number, at)));
-        let told: Vec<(u32, Range<usize>)> = groups
+        let missed: Vec<(u32, Range<usize>)> = groups
             .filter(|(number, group)| self.is_told(*number, group))
             .map(|(number, group)| (number, group.at.clone()))
             .collect();
-        if told.is_empty() {
+        if missed.is_empty() {
             return None;
         }
         // Mostly the last: nothing of the journal comes after it.
-        let at = if chance.percent(60) { told.len() - 1 } else { chance.index(told.len()) };
-        let (number, group) = &told[at];
+        let at = if chance.percent(60) { missed.len() - 1 } else { chance.index(missed.len()) };
+        let (number, group) = &missed[at];
         let from = group.start + chance.index(group.len());
         let file = self.segments.get_mut(number).expect("it was chosen");
         let before = Buffer::clone(&file.bytes);
