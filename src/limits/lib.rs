@@ -553,6 +553,39 @@ pub const MARK_BYTES_MAX: usize = 2 * JOURNAL_BLOCK_BYTES;
 /// one reading only where it stops or starts.
 pub const MARK_TRIES: usize = 4;
 
+/// What of a segment or a snapshot is compressed at a time, and in memory while an archive is read. It holds the core for half a
+/// millisecond, for which a shard that wakes up on it may have to wait.
+pub const ARCHIVE_CHUNK_BYTES: usize = 128 * KIB;
+
+/// The level of zstd in the archive. A segment of 18,000 bets and winnings with random ids, in groups of a few records, is 4.8 times
+/// smaller at each of the levels 1 to 6, and in chunks of a mebibyte as well (`zstd -b1 -i1 -B128K`, 2026-11-26): the least work.
+pub const ARCHIVE_LEVEL: i32 = 1;
+
+/// Size of the file that says where a generation of the archive ends: a line of 64 bytes at most for each shard and each platform.
+pub const ARCHIVE_END_BYTES_MAX: usize = (SHARDS_MAX + PLATFORMS_MAX + 4) * 64;
+
+/// Segments that a shard has archived, at least, until a further snapshot is: what a reading that does not begin with the first
+/// record goes through before it comes to its own. 4 GiB are some ten million bets.
+pub const ARCHIVE_SNAPSHOT_SEGMENTS: u64 = 64;
+
+/// Bytes of segments for each byte of such a snapshot: so snapshots are a fifth of an archive at most.
+pub const ARCHIVE_SNAPSHOT_SHARE: u64 = 4;
+
+/// Snapshots that an archive has, at least, in the time for which it is kept: what is too old can go only where another one begins.
+pub const ARCHIVE_STEPS: u64 = 8;
+
+/// Lines of a row group of Parquet, which are in memory: some 300 bytes each, so 20 MiB.
+pub const EXPORT_GROUP_ROWS: usize = 65_536;
+
+/// Size of an export's checkpoint: for each shard a sequence and a hash.
+pub const CHECKPOINT_BYTES_MAX: u64 = (SHARDS_MAX as u64 + 2) * 80;
+
+/// Upper bound of `archive_days`: a hundred years.
+pub const ARCHIVE_DAYS_MAX: u64 = 36_525;
+
+/// Sweeps between two looks for what of the archive is older than it is to be: an hour.
+pub const ARCHIVE_EXPIRY_SWEEPS: u64 = 3_600;
+
 /// Rest before a port in use is tried again, and before a start accepts again for which there were no descriptors.
 pub const LISTEN_RETRY_MS: u64 = 50;
 

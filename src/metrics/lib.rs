@@ -10,6 +10,7 @@ extern crate alloc;
 
 mod histogram;
 mod memory;
+mod plain;
 
 use alloc::format;
 use alloc::string::String;
@@ -20,6 +21,7 @@ use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use histogram::{Histogram, Seconds};
 pub use memory::{Heap, Memory};
 use memory::{LastHeap, MemoryBudget, write_memory};
+use plain::PLAIN;
 
 /// A number that one core writes and any core reads.
 #[derive(Debug, Default)]
@@ -72,6 +74,8 @@ pub struct ShardMetrics {
     session_keys: Cell,
     tokens: Cell,
     rounds: Cell,
+    archive_failures: Cell,
+    archive_age_us: Cell,
 }
 
 /// Why a connection was not taken.
@@ -160,6 +164,8 @@ impl ShardMetrics {
             session_keys: Cell::default(),
             tokens: Cell::default(),
             rounds: Cell::default(),
+            archive_failures: Cell::default(),
+            archive_age_us: Cell::default(),
         }
     }
 
@@ -252,6 +258,16 @@ impl ShardMetrics {
         self.stalls.add(1);
     }
 
+    /// What was folded could not be archived. Counted by the thread that folds the shard, as is what follows.
+    pub fn archive_failed(&self) {
+        self.archive_failures.add(1);
+    }
+
+    /// What was folded has waited for this long to be archived.
+    pub fn set_archive_age(&self, us: u64) {
+        self.archive_age_us.set(us);
+    }
+
     /// A group of this many records and bytes took `us` to become durable.
     pub fn group_durable(&self, records: u64, bytes: u64, us: u64) {
         self.groups.add(1);
@@ -270,14 +286,22 @@ pub struct Registry {
     budget: MemoryBudget,
     /// What the system clock was ahead of the wallet's time at the last look, nanoseconds.
     clock_offset_ns: AtomicI64,
+    archive: ArchiveSize,
+}
+
+/// What is in the archive. Several threads write to it.
+#[derive(Debug, Default)]
+struct ArchiveSize {
+    files: AtomicU64,
+    bytes: AtomicU64,
 }
 
 impl Registry {
     /// Metrics for this many shards.
     pub fn new(shards: usize, names: Names) -> Self {
         let shards = (0..shards).map(|_| alloc::sync::Arc::new(ShardMetrics::new(names))).collect();
-        let (heap, budget) = (LastHeap::default(), MemoryBudget::default());
-        Self { names, shards, heap, budget, clock_offset_ns: AtomicI64::new(0) }
+        let (heap, budget, archive) = (LastHeap::default(), MemoryBudget::default(), ArchiveSize::default());
+        Self { names, shards, heap, budget, clock_offset_ns: AtomicI64::new(0), archive }
     }
 
     /// The allocator's bytes at the last look; none before the first.
@@ -309,6 +333,18 @@ impl Registry {
     /// A look at the system clock has found it this far ahead of the wallet's time; one thread looks.
     pub fn set_clock_offset(&self, ns: i64) {
         self.clock_offset_ns.store(ns, Ordering::Relaxed);
+    }
+
+    /// So much more is in the archive.
+    pub fn archived(&self, files: u64, bytes: u64) {
+        self.archive.files.fetch_add(files, Ordering::Relaxed);
+        self.archive.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// So much less is in the archive.
+    pub fn unarchived(&self, files: u64, bytes: u64) {
+        self.archive.files.fetch_sub(files, Ordering::Relaxed);
+        self.archive.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// The metrics that shard `index` writes.
@@ -368,8 +404,25 @@ impl Registry {
         head(out, name, "gauge", "What the system clock is ahead of the wallet's time.");
         let offset = self.clock_offset_ns.load(Ordering::Relaxed) as f64 / 1e9;
         line(out, format_args!("{name} {offset:.6}"));
+        self.write_archive(out);
         write_memory(out, memory);
         self.budget.write(out);
+    }
+
+    fn write_archive(&self, out: &mut String) {
+        let name = "purser_archive_age_seconds";
+        head(out, name, "gauge", "How long folded segments have waited to be archived.");
+        for (index, shard) in self.shards.iter().enumerate() {
+            line(out, format_args!("{name}{{shard=\"{index}\"}} {}", micros(shard.archive_age_us.get())));
+        }
+        let ArchiveSize { files, bytes } = &self.archive;
+        for (name, help, value) in [
+            ("purser_archive_files", "Files in the archive.", files),
+            ("purser_archive_bytes", "Bytes of the files in the archive.", bytes),
+        ] {
+            head(out, name, "gauge", help);
+            line(out, format_args!("{name} {}", value.load(Ordering::Relaxed)));
+        }
     }
 
     /// What is one number for each shard.
@@ -422,60 +475,6 @@ impl Registry {
         line(out, format_args!("{name} {over:.4}"));
     }
 }
-
-/// How a number of a shard is read.
-type Getter = fn(&ShardMetrics) -> u64;
-
-/// What is one number for each shard: its name, its kind, what it says, and where it is.
-const PLAIN: [(&str, &str, &str, Getter); 16] = [
-    ("purser_connections", "gauge", "Open connections.", |shard| shard.connections_open.get()),
-    ("purser_connections_accepted_total", "counter", "Connections accepted.", |shard| {
-        shard.connections_accepted.get()
-    }),
-    ("purser_lane_requests", "gauge", "Requests under way at other shards.", |shard| {
-        shard.lanes_under_way.get()
-    }),
-    ("purser_lane_refused_total", "counter", "Requests refused because their lane was full.", |shard| {
-        shard.lanes_refused.get()
-    }),
-    (
-        "purser_requests_late_total",
-        "counter",
-        "Requests refused because they could not be answered in their time.",
-        |shard| shard.requests_late.get(),
-    ),
-    (
-        "purser_requests_gone_total",
-        "counter",
-        "Connections whose waiting requests were dropped because their client had gone.",
-        |shard| shard.requests_gone.get(),
-    ),
-    ("purser_connections_evicted_total", "counter", "Idle connections evicted for others.", |shard| {
-        shard.connections_evicted.get()
-    }),
-    ("purser_connections_turned_away_total", "counter", "Connections not let in, by packet.", |shard| {
-        shard.connections_turned_away.get()
-    }),
-    ("purser_stalls_total", "counter", "Times that the core was held for longer than 25 ms.", |shard| {
-        shard.stalls.get()
-    }),
-    (
-        "purser_journal_groups_total",
-        "counter",
-        "Groups made durable, one write and one sync each.",
-        |shard| shard.groups.get(),
-    ),
-    ("purser_journal_records_total", "counter", "Records in those groups.", |shard| {
-        shard.group_records.get()
-    }),
-    ("purser_journal_bytes_total", "counter", "Bytes of those groups, with their padding.", |shard| {
-        shard.group_bytes.get()
-    }),
-    ("purser_rounds", "gauge", "Game rounds that are remembered.", |shard| shard.rounds.get()),
-    ("purser_accounts", "gauge", "Accounts.", |shard| shard.accounts.get()),
-    ("purser_session_keys", "gauge", "Session keys, live and remembered.", |shard| shard.session_keys.get()),
-    ("purser_session_tokens", "gauge", "Single-use tokens outstanding.", |shard| shard.tokens.get()),
-];
 
 /// Microseconds, shown as seconds.
 const fn micros(us: u64) -> Seconds {

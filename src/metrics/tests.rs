@@ -34,6 +34,15 @@ fn what_was_counted_is_shown() {
     shard.answered(1, 2);
     shard.set_lanes(7);
     shard.parked(2_500_000);
+    shard.archive_failed();
+    shard.set_archive_age(1_500_000);
+    registry.archived(3, 700);
+    registry.archived(1, 50);
+    registry.unarchived(2, 300);
+    check(&registry, "purser_archive_failures_total{shard=\"1\"} 1");
+    check(&registry, "purser_archive_age_seconds{shard=\"1\"} 1.500000");
+    check(&registry, "purser_archive_files 2");
+    check(&registry, "purser_archive_bytes 450");
     check(&registry, "# HELP purser_lane_requests Requests under way at other shards.");
     check(&registry, "# TYPE purser_lane_requests gauge");
     check(&registry, "purser_lane_requests{shard=\"1\"} 7");

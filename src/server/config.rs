@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use clap::Parser as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use self::archive::{archive_dir, archive_of, checkpoint};
 pub use self::args::ExportFormat;
 use self::args::{Args, ServeArgs, Task};
 pub use self::data_dir::prepare_data_dir;
@@ -29,6 +30,7 @@ use calendar::Zones;
 use clock::start::Confirmed;
 use wallet::{Catalog, Currency, Dialect, Domain, PlatformKey, TokenPolicy};
 
+mod archive;
 mod args;
 mod cgroup;
 pub(crate) mod cores;
@@ -86,6 +88,8 @@ pub struct Config {
     pub storing: Storing,
     /// What the process may use of memory.
     pub memory: MemoryBudget,
+    /// The archive of what was folded.
+    pub archive: PathBuf,
     /// Made-up accounts to start with (protocol §7).
     pub demo: Option<Demo>,
     /// What the operator says of the time at this start.
@@ -150,11 +154,17 @@ pub struct Storing {
     pub reserve_mib: u64,
     /// Sealed segments of a shard that are folded into a snapshot.
     pub snapshot_segments: u32,
+    /// Days for which what was folded is kept in the archive; `None` for ever, 0 for not at all.
+    pub archive_days: Option<u32>,
 }
 
 impl Default for Storing {
     fn default() -> Self {
-        Self { reserve_mib: limits::RESERVE_MIB, snapshot_segments: limits::SNAPSHOT_SEGMENTS }
+        Self {
+            reserve_mib: limits::RESERVE_MIB,
+            snapshot_segments: limits::SNAPSHOT_SEGMENTS,
+            archive_days: None,
+        }
     }
 }
 
@@ -190,6 +200,17 @@ pub struct ExplainOptions {
     pub until_ms: Option<u64>,
     /// No other transaction is told of.
     pub transaction: Option<String>,
+    /// The archive; `None` where it is left out.
+    pub archive: Option<PathBuf>,
+}
+
+/// What `purser verify` is asked for.
+#[derive(Clone, Debug)]
+pub struct VerifyOptions {
+    /// The data directory.
+    pub data: PathBuf,
+    /// The archive, where it is checked too.
+    pub archive: Option<PathBuf>,
 }
 
 /// What `purser export` is asked for.
@@ -199,6 +220,12 @@ pub struct ExportOptions {
     pub data: PathBuf,
     /// The form of a line.
     pub format: ExportFormat,
+    /// The archive; `None` where it is left out.
+    pub archive: Option<PathBuf>,
+    /// The checkpoint after which it begins.
+    pub since: Option<String>,
+    /// Where the checkpoint goes; `None` for standard error.
+    pub checkpoint: Option<PathBuf>,
 }
 
 /// What the command line asks for.
@@ -207,8 +234,8 @@ pub enum Command {
     Serve(Box<Config>),
     /// Look at the machine.
     Doctor(DoctorOptions),
-    /// Check this data directory.
-    Verify(PathBuf),
+    /// Check a data directory.
+    Verify(VerifyOptions),
     /// Tell of an account.
     Explain(ExplainOptions),
     /// Write all transactions.
@@ -284,16 +311,25 @@ where
                 memory: MemoryFound::own(),
             }))
         }
-        Task::Verify(args) => Ok(Command::Verify(data_of(args)?)),
+        Task::Verify(args) => {
+            let data = data_of(args.data)?;
+            let archive = args.archive.map(|path| archive_dir(path, &data)).transpose()?;
+            Ok(Command::Verify(VerifyOptions { data, archive }))
+        }
         Task::Explain(args) => Ok(Command::Explain(ExplainOptions {
+            archive: archive_of(args.archive, args.data.data.as_ref())?,
             data: data_of(args.data)?,
             account: args.account,
             until_ms: args.at.map(|at| u64::try_from(at.as_millisecond()).unwrap_or(0)),
             transaction: args.transaction,
         })),
-        Task::Export(args) => {
-            Ok(Command::Export(ExportOptions { data: data_of(args.data)?, format: args.format }))
-        }
+        Task::Export(args) => Ok(Command::Export(ExportOptions {
+            archive: archive_of(args.archive, args.data.data.as_ref())?,
+            data: data_of(args.data)?,
+            format: args.format,
+            since: args.since.map(checkpoint).transpose()?,
+            checkpoint: args.checkpoint,
+        })),
         Task::Completions(args) => Ok(Command::Print(papers::completions(args.shell))),
         Task::Man(args) => papers::man(args.command.as_deref()).map(Command::Print),
     }
@@ -354,10 +390,12 @@ fn serve(args: ServeArgs) -> Result<Config, Error> {
         catalog.set_dialect(platform.key, platform.dialect);
     }
     let quota = quota::own();
+    let data = data_dir(args.data.or(file.data).unwrap_or_else(|| DATA.into()))?;
     let config = Config {
         listen: args.listen.or(file.listen).unwrap_or(LISTEN),
         operator_listen: args.operator_listen.or(file.operator_listen).unwrap_or(OPERATOR_LISTEN),
-        data: data_dir(args.data.or(file.data).unwrap_or_else(|| DATA.into()))?,
+        archive: archive_dir(args.archive.or(file.archive), &data)?,
+        data,
         cores: place(&args.placement, quota)?,
         quota,
         catalog,
@@ -441,6 +479,7 @@ fn demo_file() -> ConfigFile {
         drain_grace_ms: 0,
         storing: Storing::default(),
         memory_budget: None,
+        archive: None,
     }
 }
 

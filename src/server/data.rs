@@ -5,15 +5,18 @@
 //! for what it has found has changed nothing; later it may have taken rights of others, and removed generations that do not
 //! hold. One that is killed has left what the next one can go on from.
 
+mod archive;
 mod files;
 mod generation;
 mod marks;
 mod progress;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use archive::{Archived, Archiver, covered, retire};
+use archive::{ShardEnd, archive_generation};
 pub use files::ShardFiles;
 use files::SnapshotSink;
 use generation::{Generation, Reason};
@@ -68,6 +71,8 @@ pub struct Data {
     pub notes: Vec<String>,
     /// Records that were applied again.
     pub replayed: u64,
+    /// Where what is folded goes; `None` where it is removed.
+    pub archiver: Option<Archiver>,
 }
 
 /// Why a data directory can't be opened.
@@ -149,6 +154,8 @@ pub struct OpenParameters {
     pub is_made: bool,
     /// Where it is told how much was read.
     pub progress: Arc<ReadProgress>,
+    /// The archive, and for how long what is in it is kept, milliseconds; `None` where there is to be none.
+    pub archive: Option<(PathBuf, Option<u64>)>,
 }
 
 impl OpenParameters {
@@ -179,6 +186,12 @@ pub fn open(path: &Path, parameters: &OpenParameters) -> Result<Data, Error> {
     };
     // It is a data directory, or a new one.
     directory.make_lock_file()?;
+    let archive_of = |found: Manifest| {
+        let archive = parameters.archive.clone();
+        archive.map(|(path, keep_ms)| Archiver::new(path, found.generation, keep_ms)).transpose()
+    };
+    let mut archiver = found.map(archive_of).transpose()?.flatten();
+    let mut ended = None;
     let opened = match found {
         None => {
             let was = if parameters.is_made { "was not there" } else { "was empty" };
@@ -201,12 +214,21 @@ pub fn open(path: &Path, parameters: &OpenParameters) -> Result<Data, Error> {
                 Generation::unchanged(&directory, found, recovered)?
             } else {
                 notes.extend(reasons.iter().map(ToString::to_string));
+                let end = |(shard, _): &RecoveredShard| (shard.tail.last, shard.tail.next);
+                ended = Some((found, recovered.iter().map(end).collect::<Vec<ShardEnd>>()));
                 Generation::rewritten(&directory, found, recovered, parameters, rebases.then_some(begin_ms))?
             }
         }
     };
     let (generation, served) = (opened.manifest.generation, opened.manifest.shards);
-    let shards = opened.finish(&directory, parameters).inspect_err(|_| {
+    let archived = match (&archiver, ended) {
+        (Some(archiver), Some((found, ends))) => {
+            archive_generation(archiver, &directory, found, &ends, &parameters.platforms)
+        }
+        _ => Ok(()),
+    };
+    let finished = archived.and_then(|()| opened.finish(&directory, parameters));
+    let shards = finished.inspect_err(|_| {
         // On a full disk it would keep the room that others need. Where it can't be removed the next start does it.
         if Manifest::read(path)
             .is_ok_and(|manifest| manifest.is_some_and(|held| held.generation < generation))
@@ -219,7 +241,11 @@ pub fn open(path: &Path, parameters: &OpenParameters) -> Result<Data, Error> {
     let earlier = generations::not_superseded(path, generation)?;
     let earlier = earlier.into_iter().filter(|earlier| !left.contains(earlier));
     notes.extend(earlier.map(|earlier| generations::left(path, earlier, generation)));
-    Ok(Data { directory, shards, notes, replayed })
+    archiver = match archiver {
+        Some(archiver) => Some(archiver.of_generation(generation)),
+        None => archive_of(Manifest { generation, ..Manifest::new(generation, 0, served, false) })?,
+    };
+    Ok(Data { directory, shards, notes, replayed, archiver })
 }
 
 /// What is in the directory; `None` where nothing is, or only what has nothing to do with data.
@@ -358,8 +384,8 @@ pub struct FoldBacklog {
     pub snapshot_bytes: u64,
 }
 
-/// What of a shard waits to be folded: the segments before number `current`, which has begun. Removes what a fold that was cut
-/// short has left: segments that its snapshot covers, and earlier snapshots.
+/// What of a shard waits to be folded: the segments before number `current`, which has begun, but for those that its snapshot
+/// covers, which wait to be archived.
 ///
 /// # Errors
 /// What the files say.
@@ -371,17 +397,12 @@ pub fn fold_backlog(files: &ShardFiles, current: u32) -> Result<FoldBacklog, Err
     };
     let snapshot_bytes = source.bytes()?;
     let header = SnapshotReader::header_of(&name, source, files.origin).map_err(recovery::Error::from)?;
-    let (covered, waiting) = recovery::covered(Some(&header), &sealed);
-    if !covered.is_empty() || files.directory.snapshots()?.len() > 1 {
-        // The name of the snapshot is durable with that, whoever gave it.
-        files.directory.remove_snapshots_before(header.covers.sequence)?;
-        files.directory.remove_segments(covered)?;
-    }
+    let (_, waiting) = recovery::covered(Some(&header), &sealed);
     Ok(FoldBacklog { segments: waiting.to_vec(), snapshot_bytes })
 }
 
 /// Folds these segments of a shard, the first ones of those that wait, into its snapshot. One of them at a time is in memory
-/// meanwhile. `rest` is called after each record and each slot.
+/// meanwhile. They and the snapshot before are left, to be [`retire`]d. `rest` is called after each record and each slot.
 ///
 /// # Errors
 /// What the files say. Until the new snapshot is whole, nothing has changed then.
@@ -392,12 +413,9 @@ pub fn fold(files: &ShardFiles, sealed: &[u32], rest: impl FnMut()) -> Result<()
     let create =
         |header: &SnapshotHeader| files.directory.create_snapshot(header.covers.sequence).map(SnapshotSink);
     let folded = recovery::fold(files.origin, files.snapshot()?, &segments, until, create, rest);
-    let (header, sink) = folded.map_err(|error| match error {
+    let (_, sink) = folded.map_err(|error| match error {
         FoldError::Recovery(error) => Error::from(error),
         FoldError::Snapshot(error) => Error::from(error),
     })?;
-    sink.0.publish()?;
-    files.directory.remove_snapshots_before(header.covers.sequence)?;
-    files.directory.remove_segments(sealed)?;
-    Ok(())
+    Ok(sink.0.publish()?)
 }

@@ -3,9 +3,11 @@
 //! Nothing is taken hold of, so that a server may serve from the directory meanwhile. What it writes after the files
 //! were opened need not be in what is told.
 
+mod archived;
 mod audit;
 mod explain;
 mod export;
+mod history;
 mod progress;
 #[cfg(test)]
 mod tests;
@@ -37,6 +39,8 @@ use storage::reader::{self, Opened, OpenedFile, OpenedSegment, OpenedShard};
 pub enum Error {
     /// There are no data where they were looked for.
     NoData(String),
+    /// What was asked for can't be understood.
+    Usage(String),
     /// Damage, or something that is not there.
     Failed(String),
     /// Whoever reads the output has gone, and wants no more of it.
@@ -49,7 +53,7 @@ impl Error {
         match self {
             Self::ReaderGone => 0,
             Self::Failed(_) => 1,
-            Self::NoData(_) => 2,
+            Self::NoData(_) | Self::Usage(_) => 2,
         }
     }
 }
@@ -57,7 +61,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoData(sentence) | Self::Failed(sentence) => f.write_str(sentence),
+            Self::NoData(sentence) | Self::Usage(sentence) | Self::Failed(sentence) => f.write_str(sentence),
             Self::ReaderGone => f.write_str("the output is not read"),
         }
     }

@@ -7,10 +7,12 @@
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 #![forbid(unsafe_code)]
 
-use std::io::{self, BufWriter, StdoutLock, Write as _};
+use std::fs::File;
+use std::io::{self, BufWriter, Stdout, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
-use purser::config::{self, Command, Config, Error};
+use purser::config::{self, Command, Config, Error, ExportOptions};
 use purser::{doctor, inspect, serve};
 
 /// Exit code of a start that the caller got wrong.
@@ -24,9 +26,9 @@ fn main() -> ExitCode {
             say(&report.to_string());
             report.exit_code().into()
         }
-        Ok(Command::Verify(data)) => tell(|out| inspect::verify(&data, out)),
+        Ok(Command::Verify(args)) => tell(|out| inspect::verify(&args, out)),
         Ok(Command::Explain(args)) => tell(|out| inspect::explain(&args, out).map(|()| true)),
-        Ok(Command::Export(args)) => tell(|out| inspect::export(&args, out).map(|()| true)),
+        Ok(Command::Export(args)) => export(&args),
         Ok(Command::Print(text)) => {
             say(&text);
             ExitCode::SUCCESS
@@ -57,8 +59,8 @@ fn run(config: Config) -> ExitCode {
 }
 
 /// Looks into a data directory; `false` where it is damaged.
-fn tell(look: impl FnOnce(&mut BufWriter<StdoutLock<'_>>) -> Result<bool, inspect::Error>) -> ExitCode {
-    match look(&mut BufWriter::new(io::stdout().lock())) {
+fn tell(look: impl FnOnce(&mut BufWriter<Stdout>) -> Result<bool, inspect::Error>) -> ExitCode {
+    match look(&mut BufWriter::new(io::stdout())) {
         Ok(true) | Err(inspect::Error::ReaderGone) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -66,6 +68,40 @@ fn tell(look: impl FnOnce(&mut BufWriter<StdoutLock<'_>>) -> Result<bool, inspec
             error.exit_code().into()
         }
     }
+}
+
+/// Exports, and keeps the checkpoint once all of the output was written.
+fn export(args: &ExportOptions) -> ExitCode {
+    let mut checkpoint = None;
+    let code = tell(|out| {
+        checkpoint = Some(inspect::export(args, out)?);
+        Ok(true)
+    });
+    match (checkpoint, &args.checkpoint) {
+        (None, _) => code,
+        (Some(checkpoint), None) => {
+            complain(&format!("checkpoint: {checkpoint}"));
+            code
+        }
+        (Some(checkpoint), Some(path)) => match keep(&checkpoint, path) {
+            Ok(()) => code,
+            Err(error) => {
+                complain(&format!("the checkpoint can't be written to {}: {error}", path.display()));
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+/// Writes a small file whole and durable: what has its name is the old contents or the new.
+fn keep(text: &str, path: &Path) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let temporary = path.with_file_name(name);
+    let mut file = File::create(&temporary)?;
+    writeln!(file, "{text}")?;
+    file.sync_all()?;
+    std::fs::rename(&temporary, path)
 }
 
 /// Writes to standard output; a reader that has gone wants no more of it.

@@ -50,6 +50,7 @@ use shard::Shard;
 use shard::core::Core;
 use shard::flush::{Flusher, JournalProgress};
 use shard::mesh::Mesh;
+use storage::archive::Archive;
 use storage::segments::{Segments, Trouble};
 
 /// Why the server could not start, or had to end.
@@ -64,6 +65,9 @@ const EXIT_START: u8 = 2;
 
 /// It could not go on: an error of input or output (`EX_IOERR` of sysexits.h).
 const EXIT_IO: u8 = 74;
+
+/// A day, milliseconds.
+const DAY_MS: u64 = 24 * 3_600 * 1_000;
 
 impl Error {
     fn start(sentence: String) -> Self {
@@ -122,13 +126,13 @@ pub fn run(config: Config) -> Result<(), Error> {
     let read_progress = Arc::new(ReadProgress::default());
     let startup = begin_startup([&platform, &operator], open_files, &config, &shared, &read_progress)?;
     let opened = open_data(&config, partition, is_made, &shared.clock, read_progress);
-    let Data { directory, shards: data, notes, .. } = opened?;
+    let Data { directory, shards: data, notes, archiver, .. } = opened?;
     say_notes(notes);
     data.iter().for_each(|shard| shared.clock.begin_at(shard.now_ms));
     let config = Arc::new(config);
     let handles: Vec<ShardHandle> = data.iter().map(ShardHandle::of).collect();
-    let readiness = Arc::clone(&shared.readiness);
-    let mut housekeeper = Housekeeper::new(directory, handles.clone(), &config.storing, readiness);
+    let beside = (Arc::clone(&shared.readiness), Arc::clone(&shared.registry), shared.clock.clone());
+    let mut housekeeper = Housekeeper::new(directory, handles.clone(), &config.storing, archiver, beside);
     housekeeper.check_disk();
     leave_cores(&config.cores);
     let (clock, registry) = (shared.clock.clone(), Arc::clone(&shared.registry));
@@ -220,6 +224,7 @@ fn open_data(
 ) -> Result<Data, Error> {
     let mut stream = [0; 8];
     getrandom::fill(&mut stream).map_err(|error| Error::start(format!("no random bits: {error}")))?;
+    check_archive(config)?;
     let parameters = OpenParameters {
         partition,
         catalog: Arc::new(config.catalog.clone()),
@@ -231,6 +236,12 @@ fn open_data(
         stream: u64::from_ne_bytes(stream),
         is_made,
         progress: read_progress,
+        archive: match config.storing.archive_days {
+            // The demo's accounts are made up, and come into snapshots without a record.
+            _ if config.demo.is_some() => None,
+            Some(0) => None,
+            days => Some((config.archive.clone(), days.map(|days| u64::from(days) * DAY_MS))),
+        },
     };
     let began_us = clock.mono_us();
     let data = data::open(&config.data, &parameters).map_err(|error| Error::start(error.to_string()))?;
@@ -239,6 +250,19 @@ fn open_data(
         say(&format!("{} records were applied again in {seconds:.2} s", data.replayed));
     }
     Ok(data)
+}
+
+/// Checks that an archive which is there is to be kept: without what is folded meanwhile it would not be whole ever after.
+fn check_archive(config: &Config) -> Result<(), Error> {
+    let archive = Archive::at(config.archive.clone());
+    let is_unwanted = config.storing.archive_days == Some(0) && config.demo.is_none();
+    if !is_unwanted || archive.first().map_err(|error| Error::start(error.to_string()))?.is_none() {
+        return Ok(());
+    }
+    Err(Error::start(format!(
+        "archive_days is 0, and there is an archive in {}, which would not be whole any more: move it away, or let it be kept",
+        config.archive.display()
+    )))
 }
 
 /// What one shard is given: its data, where it tells how far its journal has come, and its listeners.

@@ -157,7 +157,7 @@ impl DataDirectory {
 }
 
 /// `false` where another process has locked it.
-fn flock(file: &File, path: &Path) -> Result<bool, FileError> {
+pub(super) fn flock(file: &File, path: &Path) -> Result<bool, FileError> {
     match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(true),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),

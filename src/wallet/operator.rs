@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use compact_str::CompactString;
 
-use super::account::KeyHash;
+use super::account::{AccountRef, KeyHash};
 use super::bounds;
 use super::ledger::{Account, Activity};
 use super::lines::StatementPlace;
@@ -219,6 +219,19 @@ impl Wallet {
             }
         }
         Outcome::Statement(Box::new(page))
+    }
+
+    /// The number of an account's last transaction; 0 where it has had none.
+    pub fn last_number(&self, account: &AccountRef<&str>) -> u64 {
+        let found = self.accounts.find(account).map(|index| self.accounts.get(index));
+        found.and_then(Account::activity).map_or(0, |activity| activity.number)
+    }
+
+    /// The transactions of an account after number `after` that are in memory, in their order.
+    pub fn lines_after(&self, account: &AccountRef<&str>, after: u64) -> Vec<StatementLine> {
+        let found = self.accounts.find(account).map(|index| self.accounts.get(index));
+        let Some(activity) = found.and_then(Account::activity) else { return Vec::new() };
+        activity.statement.after(after).map(|place| self.line(activity, place)).collect()
     }
 
     /// A line of the statement.

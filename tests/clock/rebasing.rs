@@ -81,6 +81,12 @@ fn a_journal_that_ran_ahead_is_brought_back() {
         check_all_hold(&process, "90.00");
         assert_eq!(process.stop(), "");
         machine.home.verify(0);
+        // What was written by the clock that was ahead is kept as it was.
+        let output = machine.home.look("verify", &["--archive"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        let exported = machine.home.look("export", &[]).stdout;
+        let lines = String::from_utf8(exported).expect("UTF-8");
+        assert_eq!(lines.lines().count(), 4 * LIMITED.len(), "{lines}");
     }
 }
 

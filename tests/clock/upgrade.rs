@@ -122,6 +122,8 @@ fn data_of_version_0_1_0_are_told_as_before_and_go_on() {
         assert!(whose.contains_key("null") && whose.contains_key("L100"), "{whose:?}");
         assert_eq!(process.stop(), "");
         machine.home.verify(0);
+        let output = machine.home.look("verify", &["--archive"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         check_as_before(&exported(&machine.home));
     }
 }

@@ -281,13 +281,13 @@ fn a_fold_that_fails_is_tried_again() {
 }
 
 /// A small file system of its own, which is unmounted when the test is done with it.
-struct Mounted {
+pub(crate) struct Mounted {
     dir: TempDir,
 }
 
 impl Mounted {
     /// `None` where none may be mounted here.
-    fn new(mib: u32) -> Option<Self> {
+    pub(crate) fn new(mib: u32) -> Option<Self> {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let (image, at) = (dir.path().join("image"), dir.path().join("disk"));
         fs::create_dir(&at).expect("it is not there");
@@ -305,7 +305,7 @@ impl Mounted {
         Some(Self { dir })
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.dir.path().join("disk")
     }
 
@@ -317,7 +317,7 @@ impl Mounted {
 
     /// Fills the disk to its last byte.
     #[track_caller]
-    fn fill(&self) -> PathBuf {
+    pub(crate) fn fill(&self) -> PathBuf {
         let path = self.path().join("other");
         let mut file = fs::File::create(&path).expect("a file of nothing takes no room");
         for bytes in [1 << 20, 1 << 12, 1] {

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use journal::{Group, Journal, Place};
+use journal::{Group, Journal, Mark, Place};
 use limits::{JOURNAL_BLOCK_BYTES, SEGMENT_BYTES};
 use partition::Partition;
 use purser::data::{ReadProgress, ShardFiles};
@@ -72,6 +72,10 @@ pub(crate) fn fill_segments(data: &Path) {
             writer.write(&group);
             journal.give_back(group);
         }
+        // A clean stop's mark names the very end.
+        let mark = Mark { last: journal.last(), segment: writer.number, ..mark };
+        let slots = [mark.to_block(2), mark.to_block(1)].concat();
+        std::fs::write(files.directory.mark(), slots).expect("there is room");
     }
 }
 

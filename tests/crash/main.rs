@@ -7,6 +7,7 @@
 //! Nothing sleeps and nothing measures time. The moment of a kill comes from what the clients were told so far, or from
 //! what is seen in the data directory; where exactly it falls then is up to the scheduler.
 
+mod archive;
 mod damage;
 mod disk;
 mod files;

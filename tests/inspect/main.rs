@@ -1,5 +1,7 @@
 //! `verify`, `explain` and `export` from outside: the real program, on directories that a real server has written.
 
+mod exports;
+
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -475,34 +477,6 @@ fn a_story_that_a_snapshot_remembers() {
                  was taken back before; 1000000.00 GBP after it, number 3"
             ),
         ],
-    );
-}
-
-#[test]
-fn exports() {
-    let (_home, data) = lived();
-    let json: Vec<String> = check("export", &data, &[], 0).lines().map(masked).collect();
-    assert_eq!(
-        json,
-        [
-            r#"{"account":"default/admin","number":1,"type":"placebet","round":"r-1","transaction":"b-1","amount":1.50,"currency":"GBP","balance_after":999998.50,"at":"TIME","rolled_back":true,"moved_nothing":false,"platform":"L100","game":"11588","original":null}"#,
-            r#"{"account":"default/admin","number":2,"type":"rollbackbet","round":"r-1","transaction":"k-1","amount":1.50,"currency":"GBP","balance_after":1000000.00,"at":"TIME","rolled_back":false,"moved_nothing":false,"platform":"L100","game":"11588","original":"b-1"}"#,
-            r#"{"account":"default/admin","number":3,"type":"rollbackbet","round":"r-1","transaction":"k-2","amount":1.50,"currency":"GBP","balance_after":1000000.00,"at":"TIME","rolled_back":false,"moved_nothing":true,"platform":"L100","game":"11588","original":"b-1"}"#,
-            r#"{"account":"default/admin","number":4,"type":"awardwinnings","round":"r-2","transaction":"w-1","amount":2.00,"currency":"GBP","balance_after":1000002.00,"at":"TIME","rolled_back":false,"moved_nothing":false,"platform":"L100","game":"11588","original":null}"#,
-            r#"{"account":"default/admin","number":5,"type":"deposit","round":null,"transaction":"d-1","amount":10.00,"currency":"GBP","balance_after":1000012.00,"at":"TIME","rolled_back":false,"moved_nothing":false,"platform":null,"game":null,"original":null}"#,
-        ]
-    );
-    let csv: Vec<String> = check("export", &data, &["--format", "csv"], 0).lines().map(masked).collect();
-    assert_eq!(
-        csv,
-        [
-            "account,number,type,round,transaction,amount,currency,balance_after,at,rolled_back,moved_nothing,platform,game,original",
-            "default/admin,1,placebet,r-1,b-1,1.50,GBP,999998.50,TIME,true,false,L100,11588,",
-            "default/admin,2,rollbackbet,r-1,k-1,1.50,GBP,1000000.00,TIME,false,false,L100,11588,b-1",
-            "default/admin,3,rollbackbet,r-1,k-2,1.50,GBP,1000000.00,TIME,false,true,L100,11588,b-1",
-            "default/admin,4,awardwinnings,r-2,w-1,2.00,GBP,1000002.00,TIME,false,false,L100,11588,",
-            "default/admin,5,deposit,,d-1,10.00,GBP,1000012.00,TIME,false,false,,,",
-        ]
     );
 }
 

@@ -27,10 +27,10 @@ pub(super) enum Task {
     /// Show what this machine offers the server and what it lacks, each with a remedy
     Doctor(DoctorArgs),
     /// Check a data directory: checksums, hash chain, every record applied again, balances against double entry
-    Verify(DataArgs),
+    Verify(VerifyArgs),
     /// Tell how an account's balance came to be, step by step
     Explain(ExplainArgs),
-    /// Write the transactions that a data directory remembers, as JSON Lines or CSV
+    /// Write the transactions that a data directory and its archive have, from the first one on
     Export(ExportArgs),
     /// Print completions of these commands for a shell
     Completions(CompletionsArgs),
@@ -64,6 +64,9 @@ pub(super) struct ExplainArgs {
     #[command(flatten)]
     pub(super) data: DataArgs,
 
+    #[command(flatten)]
+    pub(super) archive: ArchiveArgs,
+
     /// The account, domain/player
     #[arg(long, value_name = "ACCOUNT")]
     pub(super) account: String,
@@ -82,9 +85,42 @@ pub(super) struct ExportArgs {
     #[command(flatten)]
     pub(super) data: DataArgs,
 
+    #[command(flatten)]
+    pub(super) archive: ArchiveArgs,
+
     /// The form of a line
     #[arg(long, value_enum, default_value_t = ExportFormat::Jsonl)]
     pub(super) format: ExportFormat,
+
+    /// Only what is new since an earlier export: its checkpoint, or a file with it
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub(super) since: Option<String>,
+
+    /// Write the checkpoint of this export to a file, in place of standard error
+    #[arg(long, value_name = "FILE")]
+    pub(super) checkpoint: Option<PathBuf>,
+}
+
+/// Where the archive is that is read too.
+#[derive(Debug, clap::Args)]
+pub(super) struct ArchiveArgs {
+    /// Archive to read [default: archive, below the data directory]
+    #[arg(long, value_name = "DIR")]
+    pub(super) archive: Option<PathBuf>,
+
+    /// Leave the archive out
+    #[arg(long, conflicts_with = "archive")]
+    pub(super) no_archive: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct VerifyArgs {
+    #[command(flatten)]
+    pub(super) data: DataArgs,
+
+    /// Check the archive too [default DIR: archive, below the data directory]
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true)]
+    pub(super) archive: Option<Option<PathBuf>>,
 }
 
 fn time(text: &str) -> Result<jiff::Timestamp, String> {
@@ -100,6 +136,8 @@ pub enum ExportFormat {
     Jsonl,
     /// CSV (RFC 4180) with a header
     Csv,
+    /// Parquet, amounts in minor units
+    Parquet,
 }
 
 #[derive(Debug, clap::Args)]
@@ -115,6 +153,10 @@ pub(super) struct ServeArgs {
     /// Data directory; created where it is missing [default: ./purser-data]
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
+
+    /// Archive of what was folded; created when it is needed [default: archive, below the data directory]
+    #[arg(long, value_name = "DIR")]
+    pub(super) archive: Option<PathBuf>,
 
     /// Configuration file (TOML): platforms, domains, games, timeouts
     #[arg(long, value_name = "FILE")]

@@ -47,6 +47,7 @@ pub(super) struct ConfigFile {
     pub(super) storing: Storing,
     /// MiB.
     pub(super) memory_budget: Option<u64>,
+    pub(super) archive: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -106,6 +107,8 @@ struct RawRounds {
 struct RawStorage {
     reserve_mib: Option<Spanned<i64>>,
     snapshot_segments: Option<Spanned<i64>>,
+    archive: Option<Spanned<String>>,
+    archive_days: Option<Spanned<i64>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -188,7 +191,7 @@ impl ConfigFile {
         Ok(Self {
             listen: listener(&source, "listen", raw.listen.as_ref())?,
             operator_listen: listener(&source, "operator_listen", raw.operator_listen.as_ref())?,
-            data: data(&source, raw.data.as_ref())?,
+            data: directory(&source, "data", raw.data.as_ref())?,
             operator_token: operator_token(&source, raw.operator_token.as_ref())?,
             session_token: session_token(&source, raw.session_token.as_ref())?,
             platforms,
@@ -200,6 +203,7 @@ impl ConfigFile {
             drain_grace_ms: drain_grace(&source, &raw.timeouts)?,
             storing: storing(&source, &raw.storage)?,
             memory_budget: memory_budget(&source, &raw.memory)?,
+            archive: directory(&source, "archive", raw.storage.archive.as_ref())?,
         })
     }
 }
@@ -432,7 +436,14 @@ fn storing(source: &SourceText<'_>, raw: &RawStorage) -> Result<Storing, Error> 
     let segments = raw.snapshot_segments.as_ref();
     let default = u64::from(default.snapshot_segments);
     let snapshot_segments = number(source, "snapshot_segments", segments, bounds, "segments", default)?;
-    Ok(Storing { reserve_mib, snapshot_segments: snapshot_segments as u32 })
+    let bounds = (0, limits::ARCHIVE_DAYS_MAX);
+    let days = raw.archive_days.as_ref();
+    let archive_days = number(source, "archive_days", days, bounds, "days", 0)?;
+    Ok(Storing {
+        reserve_mib,
+        snapshot_segments: snapshot_segments as u32,
+        archive_days: days.map(|_| archive_days as u32),
+    })
 }
 
 fn memory_budget(source: &SourceText<'_>, raw: &RawMemory) -> Result<Option<u64>, Error> {
@@ -450,10 +461,14 @@ fn listener(
         .transpose()
 }
 
-fn data(source: &SourceText<'_>, raw: Option<&Spanned<String>>) -> Result<Option<PathBuf>, Error> {
+fn directory(
+    source: &SourceText<'_>,
+    key: &str,
+    raw: Option<&Spanned<String>>,
+) -> Result<Option<PathBuf>, Error> {
     match raw {
         Some(path) if path.get_ref().is_empty() => {
-            Err(source.fault(path.span(), "data is empty; it names a directory"))
+            Err(source.fault(path.span(), format!("{key} is empty; it names a directory")))
         }
         path => Ok(path.map(|path| path.get_ref().into())),
     }

@@ -39,9 +39,14 @@ impl ShardFiles {
     /// What the file system says.
     pub fn snapshot(&self) -> Result<Option<SnapshotSource<SnapshotFileSource>>, FileError> {
         let Some(sequence) = self.directory.snapshots()?.pop() else { return Ok(None) };
+        self.snapshot_of(sequence).map(Some)
+    }
+
+    /// The snapshot that covers the records up to `sequence`, opened.
+    pub(super) fn snapshot_of(&self, sequence: u64) -> Result<SnapshotSource<SnapshotFileSource>, FileError> {
         let file = self.directory.open_snapshot(sequence)?;
         let name = self.directory.snapshot(sequence).display().to_string();
-        Ok(Some((name.clone(), SnapshotFileSource { file, name })))
+        Ok((name.clone(), SnapshotFileSource { file, name }))
     }
 
     /// What the shard's mark says, and its count.

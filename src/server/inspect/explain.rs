@@ -6,16 +6,18 @@
 use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
 
+use super::history::{self, GenerationHistory, ShardHistory};
 use super::progress::Progress;
-use super::{Error, known, open, origin, segments, snapshot, was_changed, words};
+use super::{Error, open, was_changed, words};
 use crate::config::ExplainOptions;
 use journal::reader::ReadError;
 use journal::snapshot::{SnapshotHeader, SnapshotReader};
-use journal::{Change, Origin, Point, Position, ReplayStart, SegmentSource, replay};
+use journal::{Change, Point, Position};
 use partition::Partition;
 use recovery::again;
 use storage::FileError;
-use storage::reader::{Opened, OpenedShard};
+use storage::archive::Archive;
+use storage::reader::Opened;
 use wallet::account::AccountRef;
 use wallet::image::{AccountImage, TransactionImage};
 use wallet::operation::{Operation, PlayKind};
@@ -35,40 +37,51 @@ pub fn explain(args: &ExplainOptions, out: &mut impl Write) -> Result<(), Error>
 ///
 /// As in `recover`, what a server writes that has begun to is no damage: the files are opened once more then.
 pub(super) fn tell(args: &ExplainOptions, opened: &Opened, out: &mut impl Write) -> Result<(), Error> {
-    let account = AccountRef::new(args.account.as_str());
-    let owner = Partition::new(opened.manifest.shards.into()).owner(account.hash().slot()).index();
-    let (shard, origin) = (&opened.shards[owner], origin(opened.manifest, owner));
     let mut out = Once { out, written: 0, skip: 0 };
-    let told = tell_once(args, shard, origin, &mut out);
+    let told = tell_once(args, opened, &mut out);
     let Err(Error::Failed(sentence)) = told else { return told };
-    if !was_changed(shard) {
+    if !opened.shards.iter().any(was_changed) {
         return Err(Error::Failed(sentence));
     }
-    let again = shard.reopen()?;
-    let path = |shard: &OpenedShard| shard.snapshot.as_ref().map(|file| file.path.clone());
-    if out.written > 0 && path(&again) != path(shard) {
+    let again = open(&args.data)?;
+    if out.written > 0 && begins_with(args, &again)? != begins_with(args, opened)? {
         // It would begin otherwise than it did.
         return Err(Error::Failed(format!(
             "{sentence}; a server has written a new snapshot meanwhile: ask once more"
         )));
     }
     out.skip = out.written;
-    tell_once(args, &again, origin, &mut out)
+    tell_once(args, &again, &mut out)
 }
 
-fn tell_once(
-    args: &ExplainOptions,
-    shard: &OpenedShard,
-    origin: Origin,
-    out: &mut impl Write,
-) -> Result<(), Error> {
+/// The shard of a generation that has the account.
+fn owner<'h, 'a>(args: &ExplainOptions, generation: &'h GenerationHistory<'a>) -> &'h ShardHistory<'a> {
+    let slot = AccountRef::new(args.account.as_str()).hash().slot();
+    &generation.shards[Partition::new(generation.shards.len()).owner(slot).index()]
+}
+
+/// The file that a story begins with.
+fn begins_with(args: &ExplainOptions, opened: &Opened) -> Result<Option<String>, Error> {
+    let generations = history::all(opened, args.archive.clone().map(Archive::at).as_ref())?;
+    let Some(first) = generations.first() else { return Ok(None) };
+    let shard = owner(args, first);
+    Ok(shard.source(shard.base(None)?)?.map(|(name, _)| name))
+}
+
+fn tell_once(args: &ExplainOptions, opened: &Opened, out: &mut impl Write) -> Result<(), Error> {
+    let generations = history::all(opened, args.archive.clone().map(Archive::at).as_ref())?;
     let account = AccountRef::new(args.account.as_str());
-    let progress = Progress::of(shard.bytes(), !std::io::stdout().is_terminal());
+    let shards: Vec<&ShardHistory<'_>> =
+        generations.iter().map(|generation| owner(args, generation)).collect();
+    let bytes = shards.iter().map(|shard| shard.bytes()).sum();
+    let progress = Progress::of(bytes, !std::io::stdout().is_terminal());
     let wallet = Wallet::to_replay();
     let mut story = Story { args, account, out, wallet, now_ms: 0, balance: None, is_told: false };
-    let from = story.begin(shard, origin, &progress)?;
-    if story.is_within(story.now_ms) {
-        story.records(shard, origin, from, &progress)?;
+    for (at, shard) in shards.into_iter().enumerate() {
+        let Some(from) = story.begin(shard, at == 0)? else { break };
+        if !story.records(shard, from, &progress)? {
+            break;
+        }
     }
     drop(progress);
     story.end()?;
@@ -129,35 +142,35 @@ struct Story<'a, W> {
 }
 
 impl<W: Write> Story<'_, W> {
-    /// Tells of the account as the snapshot has it, and returns where the records go on.
-    fn begin(
-        &mut self,
-        shard: &OpenedShard,
-        origin: Origin,
-        progress: &Progress,
-    ) -> Result<ReplayStart, Error> {
+    /// Tells of the account as the snapshot has it that a shard of a generation begins with, and returns where the records go on;
+    /// `None` where that is after the time that was asked for.
+    fn begin(&mut self, shard: &ShardHistory<'_>, is_first: bool) -> Result<Option<Point>, Error> {
         let account = words::plain(self.account.id());
-        let found = self.in_snapshot(shard, origin, progress)?;
-        if self.args.transaction.is_none() {
-            writeln!(self.out, "{account} in {}", shard.directory.path().display())?;
-        }
-        let Some((header, image)) = found else {
+        self.wallet = Wallet::to_replay();
+        let found = self.in_snapshot(shard)?;
+        let Some((name, header, image)) = found else {
             if self.args.transaction.is_none() {
-                writeln!(self.out, "no snapshot")?;
+                writeln!(self.out, "{account} in {}\nno snapshot", path_of(shard))?;
             }
-            return Ok(Point::START.into());
+            return Ok(Some(Point::START));
         };
+        let until_ms = self.args.until_ms.filter(|until_ms| *until_ms < header.now_ms);
+        if until_ms.is_some() && !is_first {
+            return Ok(None);
+        }
         self.now_ms = header.now_ms;
-        let path = shard.snapshot.as_ref().map(|file| file.path.as_path());
-        let (file, time) = (name_of(path), words::time(header.now_ms));
+        let (file, time) = (name_of(Some(Path::new(&name))), words::time(header.now_ms));
+        if self.args.transaction.is_none() {
+            writeln!(self.out, "{account} in {}", path_of(shard))?;
+        }
         match (&self.args.transaction, &image) {
-            (Some(id), Some(image)) => self.remembered(&file, image, id)?,
-            (Some(_), None) => {}
+            (Some(id), Some(image)) if is_first => self.remembered(&file, image, id)?,
+            (Some(_), _) => {}
             (None, None) => writeln!(self.out, "{time}  {file}: not there yet")?,
             (None, Some(_)) => {
                 let state = self.state().unwrap_or_default();
                 writeln!(self.out, "{time}  {file}: {state}")?;
-                if let Some(until_ms) = self.args.until_ms.filter(|until_ms| *until_ms < header.now_ms) {
+                if let Some(until_ms) = until_ms {
                     let until = words::time(until_ms);
                     return Err(Error::Failed(format!(
                         "what {account} was at {until} is not known: the records up to {time} are folded into the snapshot"
@@ -165,19 +178,17 @@ impl<W: Write> Story<'_, W> {
                 }
             }
         }
-        Ok(known(shard, origin)?)
+        Ok(Some(header.covers))
     }
 
     /// Puts the account into the wallet as the snapshot has it.
     fn in_snapshot(
         &mut self,
-        shard: &OpenedShard,
-        origin: Origin,
-        progress: &Progress,
-    ) -> Result<Option<(SnapshotHeader, Option<AccountImage>)>, Error> {
+        shard: &ShardHistory<'_>,
+    ) -> Result<Option<(String, SnapshotHeader, Option<AccountImage>)>, Error> {
         let damaged = |error: ReadError<FileError>| recovery::Error::from(error);
-        let Some((name, source)) = snapshot(shard, Some(progress)) else { return Ok(None) };
-        let mut reader = SnapshotReader::open(&name, source, origin).map_err(damaged)?;
+        let Some((name, source)) = shard.source(shard.base(None)?)? else { return Ok(None) };
+        let mut reader = SnapshotReader::open(&name, source, shard.origin).map_err(damaged)?;
         self.wallet
             .configure(reader.header().now_ms, reader.settings())
             .map_err(recovery::Error::<FileError>::from)?;
@@ -188,13 +199,13 @@ impl<W: Write> Story<'_, W> {
                 let account = image.id.clone();
                 restored.map_err(|fault| recovery::Error::<FileError>::Image { account, fault })?;
                 self.balance = Some((image.cash, image.version));
-                return Ok(Some((reader.header(), Some(image))));
+                return Ok(Some((name, reader.header(), Some(image))));
             }
             if slot > ours {
                 break;
             }
         }
-        Ok(Some((reader.header(), None)))
+        Ok(Some((name, reader.header(), None)))
     }
 
     /// Tells of what the snapshot remembers of a transaction.
@@ -220,20 +231,13 @@ impl<W: Write> Story<'_, W> {
         Ok(())
     }
 
-    /// Tells of each record of the account.
-    fn records(
-        &mut self,
-        shard: &OpenedShard,
-        origin: Origin,
-        from: ReplayStart,
-        progress: &Progress,
-    ) -> Result<(), Error> {
-        let segments = segments(shard, progress).map(|SegmentSource { number, name, read }| SegmentSource {
-            number,
-            name,
-            read: |room| read(room).map_err(Halt::from),
-        });
-        let told = replay(origin, segments, from, |position, now_ms, change, receipt| {
+    /// Tells of each record of the account; `false` where the next one is after the time that was asked for.
+    fn records(&mut self, shard: &ShardHistory<'_>, from: Point, progress: &Progress) -> Result<bool, Error> {
+        let read = |bytes| progress.add(bytes);
+        if !self.is_within(self.now_ms) {
+            return Ok(false);
+        }
+        let told = shard.replay(from, shard.mark()?, &read, |position, now_ms, change, receipt| {
             if !self.is_within(now_ms) {
                 return Err(Halt::Enough);
             }
@@ -242,10 +246,11 @@ impl<W: Write> Story<'_, W> {
                 Change::Configure(_) => true,
                 Change::Operation(operation) => operation.account_id() == Some(self.account.id()),
             };
-            if of_account { self.record(shard, position, now_ms, &change, &receipt) } else { Ok(()) }
+            if of_account { self.record(position, now_ms, &change, &receipt) } else { Ok(()) }
         });
         match told {
-            Ok(_) | Err(ReadError::Caller(Halt::Enough)) => Ok(()),
+            Ok(tail) => shard.check_end(&tail).map(|()| true),
+            Err(ReadError::Caller(Halt::Enough)) => Ok(false),
             Err(ReadError::Caller(Halt::Failed(error))) => Err(error),
             Err(ReadError::Damage(damage)) => Err(Error::Failed(damage.to_string())),
         }
@@ -254,7 +259,6 @@ impl<W: Write> Story<'_, W> {
     /// Applies a record again and tells of it.
     fn record(
         &mut self,
-        shard: &OpenedShard,
         position: Position,
         now_ms: Millis,
         change: &Change<'_>,
@@ -277,8 +281,8 @@ impl<W: Write> Story<'_, W> {
             return Ok(());
         }
         let currency = self.currency();
-        let file = name_of(Some(&shard.directory.segment(position.segment)));
-        let place = format!("{file} byte {} record {}", position.offset, position.sequence);
+        let Position { segment, offset, sequence, .. } = position;
+        let place = format!("segment-{segment:08}.journal byte {offset} record {sequence}");
         let (time, request) = (words::time(now_ms), words::request(operation, currency));
         let decision = decision(operation, receipt, before, was_open, is_open);
         let balance = balance(before, receipt, currency);
@@ -330,6 +334,12 @@ impl<W: Write> Story<'_, W> {
         let found = self.wallet.settings().domain(domain);
         found.expect("an account that is there has a domain").currency
     }
+}
+
+/// Where the files of a shard are.
+fn path_of(shard: &ShardHistory<'_>) -> String {
+    let path = shard.live.map_or_else(|| shard.archived.path(), |live| live.directory.path());
+    path.display().to_string()
 }
 
 /// The name of a file without its directory.

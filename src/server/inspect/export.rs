@@ -1,199 +1,329 @@
-//! `purser export`: every transaction that is remembered, one line each.
+//! `purser export`: every transaction that is remembered or archived, one line each, from the first record on.
+//!
+//! The records are read twice. The first time finds where everything ends and which bets are taken back later; the second
+//! applies them, so that each transaction has its number, and writes a line for each. One shard is in memory at a time, and of
+//! it what a server would remember.
 
+mod checkpoint;
+mod parquet;
+mod writer;
+
+use std::cell::Cell;
+use std::collections::HashSet;
 use std::io::{IsTerminal as _, Write};
 
+use xxhash_rust::xxh3::Xxh3;
+
+use self::checkpoint::Checkpoint;
+use self::writer::{ExportWriter, Row};
+use super::history::{self, GenerationHistory, ShardHistory};
 use super::progress::Progress;
-use super::{Error, open, origin, recover, words};
-use crate::config::{ExportFormat, ExportOptions};
-use storage::reader::OpenedShard;
-use wallet::image::{AccountImage, RoundImage, TransactionImage};
-use wallet::outcome::LineKind;
-use wallet::{Currency, Millis, PlatformKey, Wallet};
+use super::{Error, open, was_changed};
+use crate::config::ExportOptions;
+use journal::reader::ReadError;
+use journal::{Change, Point, Tail};
+use recovery::again;
+use storage::FileError;
+use storage::archive::Archive;
+use storage::reader::Opened;
+use wallet::account::AccountRef;
+use wallet::image::AccountImage;
+use wallet::operation::{Operation, PlayKind};
+use wallet::outcome::{LineKind, StatementLine};
+use wallet::platform::RoundScope;
+use wallet::{Millis, PlatformKey, Wallet};
 
-/// The columns of CSV, and the members of a line of JSON.
-const COLUMNS: [&str; 14] = [
-    "account",
-    "number",
-    "type",
-    "round",
-    "transaction",
-    "amount",
-    "currency",
-    "balance_after",
-    "at",
-    "rolled_back",
-    "moved_nothing",
-    "platform",
-    "game",
-    "original",
-];
-
-/// Writes all transactions to `out`: shard by shard, slot by slot, by account and number. One shard is in memory at a
-/// time.
+/// Writes transactions to `out`: generation by generation, shard by shard, in the order in which they were applied; those that
+/// only the first snapshot remembers come first, by slot, account and number. Returns the checkpoint that a further export goes on from.
 ///
 /// # Errors
-/// Where there are no data, or they are damaged; and where nobody reads the output.
-pub fn export(args: &ExportOptions, out: &mut impl Write) -> Result<(), Error> {
-    let opened = open(&args.data)?;
-    let bytes = opened.shards.iter().map(OpenedShard::bytes).sum();
-    let progress = Progress::of(bytes, !std::io::stdout().is_terminal());
-    let mut lines = match args.format {
-        ExportFormat::Jsonl => ExportWriter::Json(out),
-        ExportFormat::Csv => ExportWriter::Csv(Box::new(csv::Writer::from_writer(out))),
+/// Where there are no data, or they are damaged; where what follows a checkpoint is not all there; and where nobody reads the
+/// output.
+pub fn export(args: &ExportOptions, out: &mut (impl Write + Send)) -> Result<String, Error> {
+    let since = args.since.as_deref().map(Checkpoint::parse).transpose()?;
+    let archive = args.archive.clone().map(Archive::at);
+    let mut opened = open(&args.data)?;
+    let mut scanned = Export::scan(&opened, archive.as_ref(), since.as_ref()).map(|export| export.ends());
+    if scanned.is_err() && opened.shards.iter().any(was_changed) {
+        // A server has begun to write after the mark of a clean stop was read, which is no damage.
+        opened = open(&args.data)?;
+        scanned = Export::scan(&opened, archive.as_ref(), since.as_ref()).map(|export| export.ends());
+    }
+    let ends = scanned?;
+    let generations = history::all(&opened, archive.as_ref())?;
+    let mut writer = ExportWriter::begin(args.format, out)?;
+    let export = Export { generations, since: since.as_ref(), ends };
+    let checkpoint = export.write(&mut writer)?;
+    writer.finish()?;
+    Ok(checkpoint.to_string())
+}
+
+/// What the first reading has found.
+struct Ends {
+    /// The last record of each shard of each generation; `None` of what a checkpoint covers.
+    last: Vec<Vec<Option<Point>>>,
+    /// Bets that were taken back, by a hash of what they are known by. A rollback takes 16 bytes here; what an id named before it was
+    /// forgotten and used again is not told apart.
+    taken_back: HashSet<u128>,
+}
+
+struct Export<'a> {
+    generations: Vec<GenerationHistory<'a>>,
+    since: Option<&'a Checkpoint>,
+    ends: Ends,
+}
+
+/// Why no further record is read.
+enum Halt {
+    /// The next one was written after the first reading.
+    Enough,
+    Failed(Error),
+}
+
+impl<E: Into<Error>> From<E> for Halt {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+fn failed(error: ReadError<Halt>) -> Result<(), Error> {
+    match error {
+        ReadError::Caller(Halt::Enough) => Ok(()),
+        ReadError::Caller(Halt::Failed(error)) => Err(error),
+        ReadError::Damage(damage) => Err(recovery::Error::<FileError>::Damage(damage).into()),
+    }
+}
+
+impl<'a> Export<'a> {
+    fn scan(
+        opened: &'a Opened,
+        archive: Option<&Archive>,
+        since: Option<&'a Checkpoint>,
+    ) -> Result<Self, Error> {
+        let generations = history::all(opened, archive)?;
+        if let Some(since) = since {
+            since.check(&generations)?;
+        }
+        let ends = Ends { last: Vec::new(), taken_back: HashSet::new() };
+        let mut export = Self { generations, since, ends };
+        let bytes = export.generations.iter().flat_map(|of| &of.shards).map(ShardHistory::bytes).sum();
+        let progress = Progress::of(bytes, !std::io::stdout().is_terminal());
+        for generation in &export.generations {
+            let mut last = Vec::new();
+            for (id, shard) in generation.shards.iter().enumerate() {
+                let end = if export.is_covered(generation) {
+                    None
+                } else {
+                    let after = export.after(generation, id);
+                    let found = &mut export.ends.taken_back;
+                    Some(scan_shard(generation, shard, after, &progress, found)?.last)
+                };
+                last.push(end);
+            }
+            export.ends.last.push(last);
+        }
+        Ok(export)
+    }
+
+    fn ends(self) -> Ends {
+        self.ends
+    }
+
+    /// Whether an earlier export has written all of a generation.
+    fn is_covered(&self, generation: &GenerationHistory<'_>) -> bool {
+        self.since.is_some_and(|since| generation.number < since.generation)
+    }
+
+    /// The last record of a shard that an earlier export has read.
+    fn after(&self, generation: &GenerationHistory<'_>, shard: usize) -> Option<Point> {
+        let since = self.since.filter(|since| since.generation == generation.number)?;
+        since.last.get(shard).copied()
+    }
+
+    fn write(&self, writer: &mut ExportWriter<'_, impl Write + Send>) -> Result<Checkpoint, Error> {
+        let bytes = self.generations.iter().flat_map(|of| &of.shards).map(ShardHistory::bytes).sum();
+        let progress = Progress::of(bytes, !std::io::stdout().is_terminal());
+        let mut checkpoint = Checkpoint { generation: 0, stream: 0, last: Vec::new() };
+        for (at, (generation, ends)) in self.generations.iter().zip(&self.ends.last).enumerate() {
+            (checkpoint.generation, checkpoint.stream) = (generation.number, generation.stream);
+            checkpoint.last.clear();
+            for (id, (shard, end)) in generation.shards.iter().zip(ends).enumerate() {
+                let Some(end) = end else { continue };
+                let part = Part {
+                    shard,
+                    platforms: &generation.platforms,
+                    is_first: at == 0 && self.since.is_none(),
+                    after: self.after(generation, id),
+                    end: *end,
+                    taken_back: &self.ends.taken_back,
+                };
+                part.write(&progress, writer)?;
+                checkpoint.last.push(*end);
+            }
+        }
+        Ok(checkpoint)
+    }
+}
+
+/// Reads a shard to its end, and finds the bets that were taken back.
+fn scan_shard(
+    generation: &GenerationHistory<'_>,
+    shard: &ShardHistory<'_>,
+    after: Option<Point>,
+    progress: &Progress,
+    taken_back: &mut HashSet<u128>,
+) -> Result<Tail, Error> {
+    let from = match after {
+        // A record that is another one than the checkpoint's is told of.
+        Some(point) => point,
+        None => shard.covers(shard.base(None)?)?,
     };
-    lines.begin()?;
-    for (id, shard) in opened.shards.iter().enumerate() {
-        let recovered = recover(shard, origin(opened.manifest, id), &progress)?;
-        shard_lines(&recovered.wallet, recovered.now_ms, &mut lines)?;
-    }
-    lines.finish()
-}
-
-fn shard_lines(wallet: &Wallet, now_ms: Millis, lines: &mut ExportWriter<impl Write>) -> Result<(), Error> {
-    for (_, places) in wallet.by_slot() {
-        let mut accounts: Vec<AccountImage> = wallet.images(now_ms, &places).collect();
-        accounts.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        for account in &accounts {
-            let domain = account.id.split_once('/').map_or("", |(domain, _)| domain);
-            let known = wallet.settings().domain(domain).expect("an account has a domain");
-            for line in account_lines(account, known.currency) {
-                lines.write(&line)?;
+    let read = |bytes| progress.add(bytes);
+    let tail = shard.replay::<Halt>(from, shard.mark()?, &read, |_, _, change, receipt| {
+        if let Change::Operation(Operation::Play(play)) = &change
+            && let (PlayKind::Rollback, 0, Some(original)) = (play.kind, receipt.code, play.original)
+        {
+            let platform = platform_name(play.platform, &generation.platforms);
+            let game = (play.scope == RoundScope::Game).then_some(play.game);
+            // A round of version 0.1.0 may have no platform.
+            for platform in [platform.as_str(), ""] {
+                taken_back.insert(key_of(play.account.id(), platform, game, play.round, original));
             }
         }
-    }
-    Ok(())
-}
-
-/// A transaction on its way out.
-struct ExportLine<'a> {
-    account: &'a str,
-    kind: LineKind,
-    /// `None` outside of rounds.
-    round: Option<&'a RoundImage>,
-    known: &'a TransactionImage,
-    currency: Currency,
-}
-
-impl ExportLine<'_> {
-    /// The platform that asked for it; empty where the operator did, and where that is not known.
-    fn platform(&self) -> String {
-        let bytes = self.round.map_or(self.known.platform, |round| round.platform);
-        PlatformKey::from_bytes(bytes).unwrap_or(PlatformKey::NONE).to_string()
-    }
-
-    /// Empty outside of rounds, and where it is not known.
-    fn game(&self) -> &str {
-        self.round.map_or("", |round| round.game_of(self.known))
-    }
-
-    /// The id of the bet that a rollback takes back.
-    fn original(&self) -> Option<&str> {
-        let bet = self.round?.transactions.get(self.known.original? as usize)?;
-        Some(&bet.id)
-    }
-}
-
-/// The transactions of an account, by number.
-fn account_lines<'a>(image: &'a AccountImage, currency: Currency) -> Vec<ExportLine<'a>> {
-    let line = |round: Option<&'a RoundImage>, known: &'a TransactionImage| {
-        let kind = known.line_kind()?;
-        Some(ExportLine { account: &image.id, kind, round, known, currency })
+        Ok(())
+    });
+    let tail = match tail {
+        Ok(tail) => tail,
+        Err(error) => {
+            failed(error)?;
+            unreachable!("the first reading goes to the end")
+        }
     };
-    let of_rounds = image
-        .rounds
-        .iter()
-        .flat_map(|round| round.transactions.iter().filter_map(move |known| line(Some(round), known)));
-    let outside = image.outside.iter().filter_map(|known| line(None, known));
-    let mut lines: Vec<ExportLine<'a>> = of_rounds.chain(outside).collect();
-    lines.sort_unstable_by_key(|line| line.known.number);
-    lines
+    shard.check_end(&tail)?;
+    Ok(tail)
 }
 
-/// The lines in one of the forms.
-enum ExportWriter<'a, W: Write> {
-    Json(&'a mut W),
-    Csv(Box<csv::Writer<&'a mut W>>),
-}
-
-impl<W: Write> ExportWriter<'_, W> {
-    fn begin(&mut self) -> Result<(), Error> {
-        match self {
-            Self::Json(_) => Ok(()),
-            Self::Csv(writer) => writer.write_record(COLUMNS).map_err(csv_error),
-        }
+/// What a bet is known by.
+fn key_of(account: &str, platform: &str, game: Option<&str>, round: &str, transaction: &str) -> u128 {
+    let mut hash = Xxh3::new();
+    for text in [account, platform, game.unwrap_or_default(), round, transaction] {
+        hash.update(&(text.len() as u64).to_le_bytes());
+        hash.update(text.as_bytes());
     }
+    hash.digest128()
+}
 
-    fn write(&mut self, line: &ExportLine<'_>) -> Result<(), Error> {
-        let ExportLine { account, kind, round, known, currency } = line;
-        let round = round.map(|round| round.id.as_str());
-        let (platform, game) = (line.platform(), line.game());
-        let (number, at) = (known.number.to_string(), words::time(known.at_ms));
-        let amount = words::decimal(known.amount.into(), *currency);
-        let balance_after = words::decimal(known.balance_after.into(), *currency);
-        let truth = |holds: bool| if holds { "true" } else { "false" };
-        let (rolled_back, moved_nothing) = (truth(known.rolled_back()), truth(known.moved_nothing()));
-        match self {
-            Self::Csv(writer) => {
-                let cells = [
-                    *account,
-                    &number,
-                    words::type_of(*kind),
-                    round.unwrap_or_default(),
-                    &known.id,
-                    &amount,
-                    currency.code(),
-                    &balance_after,
-                    &at,
-                    rolled_back,
-                    moved_nothing,
-                    &platform,
-                    game,
-                    line.original().unwrap_or_default(),
-                ];
-                writer.write_record(cells).map_err(csv_error)
+/// A platform's key; of a place in the configuration of version 0.1.0 the key that stood there, where that is known.
+fn platform_name(platform: PlatformKey, names: &[String]) -> String {
+    let named = platform.place().and_then(|place| names.get(usize::from(place)).cloned());
+    named.unwrap_or_else(|| platform.to_string())
+}
+
+/// A shard of a generation, of which lines are written.
+struct Part<'a> {
+    shard: &'a ShardHistory<'a>,
+    platforms: &'a [String],
+    /// Nothing is known of what was before it: what its snapshot remembers is written too.
+    is_first: bool,
+    after: Option<Point>,
+    end: Point,
+    taken_back: &'a HashSet<u128>,
+}
+
+impl Part<'_> {
+    fn write(
+        &self,
+        progress: &Progress,
+        writer: &mut ExportWriter<'_, impl Write + Send>,
+    ) -> Result<(), Error> {
+        if self.after.is_some_and(|after| after.sequence >= self.end.sequence) {
+            return Ok(());
+        }
+        let base = self.shard.base(self.after.map(|after| after.sequence))?;
+        let recovered = self.shard.recovered(base)?;
+        let (mut wallet, from) = (recovered.wallet, recovered.tail.last);
+        if self.is_first {
+            self.remembered(&wallet, recovered.now_ms, writer)?;
+        }
+        let after = self.after.map_or(0, |after| after.sequence);
+        let (read, segment) = (|bytes| progress.add(bytes), Cell::new(0));
+        let written = self.shard.replay::<Halt>(from, None, &read, |position, now_ms, change, receipt| {
+            if position.sequence > self.end.sequence {
+                return Err(Halt::Enough);
             }
-            Self::Json(out) => {
-                let nullable = |text: Option<&str>| text.map_or_else(|| "null".into(), quoted);
-                let named = |text| Some(text).filter(|text: &&str| !text.is_empty());
-                let cells = [
-                    quoted(account),
-                    number,
-                    quoted(words::type_of(*kind)),
-                    nullable(round),
-                    quoted(&known.id),
-                    amount,
-                    quoted(currency.code()),
-                    balance_after,
-                    quoted(&at),
-                    rolled_back.into(),
-                    moved_nothing.into(),
-                    nullable(named(&platform)),
-                    nullable(named(game)),
-                    nullable(line.original()),
-                ];
-                let members: Vec<String> =
-                    COLUMNS.iter().zip(cells).map(|(name, cell)| format!("\"{name}\":{cell}")).collect();
-                Ok(writeln!(out, "{{{}}}", members.join(","))?)
+            if segment.replace(position.segment) != position.segment {
+                // What is over leaves memory, so that what is in it is what a server would remember.
+                wallet.forget_all(now_ms);
+            }
+            let account = match &change {
+                Change::Operation(operation) => operation.account_id().map(AccountRef::new),
+                Change::Configure(_) => None,
+            };
+            let before = account.as_ref().map_or(0, |account| wallet.last_number(account));
+            again::<FileError>(&mut wallet, position, now_ms, &change, &receipt)?;
+            if let (Some(account), Change::Operation(operation)) = (&account, &change)
+                && position.sequence > after
+            {
+                for line in wallet.lines_after(account, before) {
+                    self.line(&wallet, account.id(), &line, Some((operation, receipt.code)), writer)?;
+                }
+            }
+            Ok(())
+        });
+        written.map(drop).or_else(failed)
+    }
+
+    /// Writes what the snapshot remembers.
+    fn remembered(
+        &self,
+        wallet: &Wallet,
+        now_ms: Millis,
+        writer: &mut ExportWriter<'_, impl Write + Send>,
+    ) -> Result<(), Error> {
+        for (_, places) in wallet.by_slot() {
+            let mut accounts: Vec<String> =
+                wallet.images(now_ms, &places).map(|AccountImage { id, .. }| id).collect();
+            accounts.sort_unstable();
+            for id in &accounts {
+                for line in wallet.lines_after(&AccountRef::new(id.as_str()), 0) {
+                    self.line(wallet, id, &line, None, writer)?;
+                }
             }
         }
+        Ok(())
     }
 
-    fn finish(self) -> Result<(), Error> {
-        match self {
-            Self::Json(out) => Ok(out.flush()?),
-            Self::Csv(mut writer) => Ok(writer.flush()?),
-        }
+    /// Writes a line: what the wallet has of a transaction, and what its record has, where it is known.
+    fn line(
+        &self,
+        wallet: &Wallet,
+        account: &str,
+        line: &StatementLine,
+        record: Option<(&Operation<&str>, i8)>,
+        writer: &mut ExportWriter<'_, impl Write + Send>,
+    ) -> Result<(), Error> {
+        let domain = account.split_once('/').map_or("", |(domain, _)| domain);
+        let known = wallet.settings().domain(domain).expect("an account has a domain");
+        let platform = platform_name(line.platform, self.platforms);
+        let is_bet = line.kind == LineKind::Play(PlayKind::Bet);
+        let rolled_back = line.rolled_back || (is_bet && self.is_taken_back(account, &platform, line));
+        let details = record.and_then(|(operation, _)| super::words::details_of(operation));
+        writer.write(&Row {
+            account,
+            line,
+            currency: known.currency,
+            platform: &platform,
+            rolled_back,
+            offers: details.map_or([None, None], writer::offers),
+            decision: record.map(|(_, code)| code),
+        })
     }
-}
 
-/// The text as a JSON string.
-fn quoted(text: &str) -> String {
-    sonic_rs::to_string(text).expect("text is JSON")
-}
-
-fn csv_error(error: csv::Error) -> Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error.into(),
-        other => Error::Failed(format!("can't write CSV: {other:?}")),
+    fn is_taken_back(&self, account: &str, platform: &str, line: &StatementLine) -> bool {
+        let round = line.round.as_deref().unwrap_or_default();
+        // Whether its round is known by its game too is not told here.
+        [None, line.game.as_deref()]
+            .into_iter()
+            .any(|game| self.taken_back.contains(&key_of(account, platform, game, round, &line.transaction)))
     }
 }

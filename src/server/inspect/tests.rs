@@ -206,6 +206,7 @@ fn what_a_server_writes_meanwhile_is_no_damage() {
         stream: 7,
         is_made: false,
         progress: Arc::default(),
+        archive: None,
     };
     let data = data::open(dir.path(), &opening).unwrap();
     let segment = data.shards[0].files.directory.segment(1);
@@ -217,6 +218,7 @@ fn what_a_server_writes_meanwhile_is_no_damage() {
         account: "default/admin".into(),
         until_ms: None,
         transaction: None,
+        archive: None,
     };
     let tell = || {
         let mut out = Vec::new();

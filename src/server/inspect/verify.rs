@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
-use std::path::Path;
 
+use super::archived;
 use super::audit::{Audit, Held, shared};
 use super::progress::Progress;
 use super::{Error, open, origin, recover, words};
+use crate::config::VerifyOptions;
 use journal::mark::has_lost_a_slot;
 use journal::{Origin, Place};
 use recovery::Recovered;
 use storage::FileError;
+use storage::archive::Archive;
 use storage::generations::left;
 use storage::reader::OpenedShard;
 use wallet::{Currency, Millis};
@@ -33,13 +35,13 @@ struct Found {
 
 type Read = Result<Found, recovery::Error<FileError>>;
 
-/// Verifies the data directory at `data`, and writes a line for each shard, what the books say, and a verdict to
-/// `out`. `false` where something is damaged.
+/// Verifies a data directory, and its archive where that is asked for, and writes a line for each shard, what the books say, and
+/// a verdict to `out`. `false` where something is damaged.
 ///
 /// # Errors
 /// Where there are no data, or the files can't be opened.
-pub fn verify(data: &Path, out: &mut impl Write) -> Result<bool, Error> {
-    let opened = open(data)?;
+pub fn verify(args: &VerifyOptions, out: &mut impl Write) -> Result<bool, Error> {
+    let opened = open(&args.data)?;
     let progress = Progress::of(opened.shards.iter().map(OpenedShard::bytes).sum(), true);
     let mut read: Vec<Read> = std::thread::scope(|scope| {
         let progress = &progress;
@@ -83,9 +85,16 @@ pub fn verify(data: &Path, out: &mut impl Write) -> Result<bool, Error> {
         }
     }
     for earlier in &opened.left {
-        let _ = writeln!(text, "{}", left(data, *earlier, opened.manifest.generation));
+        let _ = writeln!(text, "{}", left(&args.data, *earlier, opened.manifest.generation));
     }
+    let archive =
+        args.archive.clone().map(|path| archived::verify(&opened, &Archive::at(path))).transpose()?;
+    let is_archive_whole = archive.is_none_or(|(lines, is_whole)| {
+        text += &lines;
+        is_whole
+    });
     let verdict = match (damaged, read.len()) {
+        (0, _) if !is_archive_whole => "DAMAGED: the archive; what is served does not need it".into(),
         (0, _) if !even => "DAMAGED: the books are not even".into(),
         (0, 1) => "ok: 1 shard, and nothing is damaged".into(),
         (0, shards) => format!("ok: {shards} shards, and nothing is damaged"),
@@ -94,7 +103,7 @@ pub fn verify(data: &Path, out: &mut impl Write) -> Result<bool, Error> {
     let written = writeln!(out, "{text}{verdict}").and_then(|()| out.flush());
     match written.map_err(Error::from) {
         // The exit code tells the verdict too.
-        Ok(()) | Err(Error::ReaderGone) => Ok(damaged == 0 && even),
+        Ok(()) | Err(Error::ReaderGone) => Ok(damaged == 0 && even && is_archive_whole),
         Err(error) => Err(error),
     }
 }

@@ -1,6 +1,6 @@
 //! Whether the process serves, as all its cores and `/readyz` see it.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 const STARTING: u8 = 0;
 const SERVING: u8 = 1;
@@ -45,7 +45,11 @@ pub struct Readiness {
     is_short_of_memory: AtomicBool,
     /// The system clock is too far from the wallet's time.
     is_apart: AtomicBool,
+    /// A bit for each shard of which something that was folded can't be archived.
+    unarchived: AtomicU64,
 }
+
+const _: () = assert!(limits::SHARDS_MAX <= u64::BITS as usize, "a shard has a bit");
 
 impl Readiness {
     /// Every core serves.
@@ -105,6 +109,21 @@ impl Readiness {
         self.is_apart.load(Ordering::Relaxed)
     }
 
+    /// What was folded of a shard can't be archived; or it no longer is so.
+    pub fn set_unarchived(&self, shard: usize, is_so: bool) {
+        let bit = 1 << shard;
+        if is_so {
+            self.unarchived.fetch_or(bit, Ordering::Relaxed);
+        } else {
+            self.unarchived.fetch_and(!bit, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it is so of any.
+    pub fn is_unarchived(&self) -> bool {
+        self.unarchived.load(Ordering::Relaxed) != 0
+    }
+
     /// Why it is not ready; `None` where it is.
     pub fn reason(&self) -> Option<&'static str> {
         match self.state.load(Ordering::Relaxed) {
@@ -122,6 +141,17 @@ impl Readiness {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_can_not_be_archived_is_known_until_no_shard_has_any() {
+        let readiness = Readiness::default();
+        for (shard, is_so, expect) in
+            [(0, false, false), (0, true, true), (63, true, true), (0, false, true), (63, false, false)]
+        {
+            readiness.set_unarchived(shard, is_so);
+            assert_eq!(readiness.is_unarchived(), expect, "{shard}, {is_so}");
+        }
+    }
 
     #[test]
     fn states_follow_one_another() {

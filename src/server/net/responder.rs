@@ -79,6 +79,9 @@ impl HttpAnswer<'_> {
 /// What `/readyz` answers while the system clock is not followed: the server serves, and by its own time.
 const READY_BUT_APART: &str = r#"{"Status":"ok","Reason":"The system clock is too far from the wallet's time, and is not followed: see purser_clock_offset_seconds."}"#;
 
+/// What it answers while what was folded can't be archived.
+const READY_BUT_UNARCHIVED: &str = r#"{"Status":"ok","Reason":"What was folded can't be archived, and standard error says why: see purser_archive_age_seconds."}"#;
+
 /// A request as its connection knows it.
 #[derive(Clone, Copy)]
 pub(super) struct Arrival {
@@ -391,6 +394,9 @@ impl Responder {
                 return self.refuse(answer, form, replies);
             }
             (Probe::Readyz, None) if self.readiness.is_apart() => (ContentType::Json, READY_BUT_APART),
+            (Probe::Readyz, None) if self.readiness.is_unarchived() => {
+                (ContentType::Json, READY_BUT_UNARCHIVED)
+            }
             (Probe::Healthz | Probe::Readyz, _) => (ContentType::Json, r#"{"Status":"ok"}"#),
             (Probe::Metrics, _) => {
                 let memory = Memory { heap: self.registry.heap(), resident: memory::resident() };

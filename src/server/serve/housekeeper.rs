@@ -1,6 +1,7 @@
 //! What is checked and kept up beside the shards, once a second: the directory and what is served from it, the room on its disk,
 //! and the marks. The snapshots, which may take longer, have threads of their own.
 
+mod expiry;
 mod folding;
 
 use std::io;
@@ -11,8 +12,11 @@ use std::time::Duration;
 use super::say::say;
 use super::{EXIT_IO, Error, background};
 use crate::config::Storing;
-use crate::data::{ShardFiles, ShardMark, ShardStart};
+use crate::data::{Archiver, ShardFiles, ShardMark, ShardStart};
 use crate::net::readiness::{ReadOnly, Readiness};
+use clock::Clock;
+use folding::FoldingPolicy;
+use metrics::Registry;
 use shard::flush::JournalProgress;
 use storage::FileError;
 use storage::directory::DataDirectory;
@@ -79,7 +83,7 @@ pub(super) struct Housekeeper {
     reserve_bytes: u64,
     readiness: Arc<Readiness>,
     shards: Vec<ShardHandle>,
-    at_least: u32,
+    folding: FoldingPolicy,
     troubles: Vec<Trouble>,
     /// What keeps a mark from being written.
     mark_trouble: Option<String>,
@@ -95,21 +99,30 @@ pub(super) struct Housekeeper {
 type WatchedSegment = (u32, Watched);
 
 impl Housekeeper {
-    /// Segments of a shard are folded once there are `storing.snapshot_segments` so many before the one that is written.
+    /// Segments of a shard are folded once there are `storing.snapshot_segments` so many before the one that is written, and go
+    /// to the archive then.
     pub(super) fn new(
         directory: DataDirectory,
         shards: Vec<ShardHandle>,
         storing: &Storing,
-        readiness: Arc<Readiness>,
+        archiver: Option<Archiver>,
+        (readiness, registry, clock): (Arc<Readiness>, Arc<Registry>, Clock),
     ) -> Self {
         let reserve_mib = storing.reserve_mib;
         let reserve_bytes = reserve_mib.saturating_mul(1024 * 1024);
         Self {
             directory,
             reserve_bytes,
-            readiness,
+            readiness: Arc::clone(&readiness),
             shards,
-            at_least: storing.snapshot_segments,
+            folding: FoldingPolicy {
+                at_least: storing.snapshot_segments,
+                reserve_bytes,
+                archiver,
+                registry,
+                clock,
+                readiness,
+            },
             troubles: Vec::new(),
             mark_trouble: None,
             said: None,
@@ -197,7 +210,10 @@ impl Housekeeper {
     /// # Errors
     /// Where the system has no thread for it.
     pub(super) fn start(mut self) -> Result<(), Error> {
-        folding::start(&self.shards, self.at_least, self.reserve_bytes)?;
+        folding::start(&self.shards, &self.folding)?;
+        if let Some(archiver) = self.folding.archiver.clone() {
+            expiry::start(archiver, Arc::clone(&self.folding.registry), self.folding.clock.clone())?;
+        }
         background::start("housekeeper", move || {
             loop {
                 rest();

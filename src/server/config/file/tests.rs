@@ -115,7 +115,7 @@ fn a_whole_file() {
     assert!(file.catalog.has_game("11588") && file.catalog.has_game("11589"));
     assert_eq!(file.catalog.session_idle_ms, 5);
     assert_eq!(file.catalog.retention_ms, 6);
-    assert_eq!(file.storing, Storing { reserve_mib: 7, snapshot_segments: 8 });
+    assert_eq!(file.storing, Storing { reserve_mib: 7, snapshot_segments: 8, archive_days: None });
     assert_eq!(file.memory_budget, Some(256));
     let timeouts = Timeouts {
         request_ms: 1,
@@ -474,6 +474,26 @@ fn one_more_than_there_may_be() {
     check(&whole(limits::GAMES_MAX + 1, 1, 1), "f.toml:1: more than 65536 games");
     check(&whole(1, limits::PLATFORMS_MAX + 1, 1), "f.toml:323: more than 64 platforms");
     check(&whole(1, 1, limits::DOMAINS_MAX + 1), "f.toml:3080: more than 1024 domains");
+}
+
+/// The archive is below the data directory and for ever, unless the file says otherwise.
+#[test]
+fn where_the_archive_is_and_for_how_long() {
+    let storage = "[storage]\n";
+    for (line, path, days) in [
+        ("", None, None),
+        ("archive = \"/srv/archive\"\n", Some("/srv/archive"), None),
+        ("archive_days = 0\n", None, Some(0)),
+        ("archive_days = 36525\n", None, Some(36_525)),
+    ] {
+        let text = WHOLE.replacen(storage, &format!("{storage}{line}"), 1);
+        let file =
+            ConfigFile::check("purser.toml".as_ref(), text.as_bytes()).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!((file.archive, file.storing.archive_days), (path.map(Into::into), days), "{line}");
+    }
+    check("[storage]\n", "[storage]\narchive = \"\"\n", ":47: archive is empty; it names a directory");
+    let sentence = ":47: archive_days is 36526; it must be 0 to 36525 days";
+    check("[storage]\n", "[storage]\narchive_days = 36526\n", sentence);
 }
 
 #[test]

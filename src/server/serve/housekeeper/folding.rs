@@ -2,41 +2,66 @@
 //! grows for as long as the shards are busy: a start would have to replay all of it. Each has a few shards, one after the other,
 //! so that few folds need memory and room on the disk at a time.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::nice;
 
 use super::{ShardHandle, rest};
-use crate::data::{self, FoldBacklog};
+use crate::data::{self, Archiver, FoldBacklog};
+use crate::net::readiness::Readiness;
 use crate::serve::say::say;
 use crate::serve::{Error, background};
+use clock::Clock;
+use metrics::Registry;
 
-/// Starts them; they go on for as long as the process lives. The segments of a shard are folded once `at_least` wait, where
-/// more than `reserve_bytes` are free on the disk.
+/// What all shards are folded by.
+#[derive(Clone)]
+pub(super) struct FoldingPolicy {
+    /// The segments of a shard are folded once so many wait.
+    pub(super) at_least: u32,
+    /// Only where more is free on the disk.
+    pub(super) reserve_bytes: u64,
+    /// Where they go then; `None` where they are removed.
+    pub(super) archiver: Option<Archiver>,
+    /// Where it is counted what goes there.
+    pub(super) registry: Arc<Registry>,
+    pub(super) clock: Clock,
+    pub(super) readiness: Arc<Readiness>,
+}
+
+/// Starts them; they go on for as long as the process lives.
 ///
 /// # Errors
 /// Where the system has no thread for it.
-pub(super) fn start(shards: &[ShardHandle], at_least: u32, reserve_bytes: u64) -> Result<(), Error> {
-    for shards in shards.chunks(limits::SHARDS_PER_FOLDING_THREAD) {
-        let shards = shards.iter().map(|shard| Folding::new(shard.clone(), at_least, reserve_bytes));
+pub(super) fn start(shards: &[ShardHandle], policy: &FoldingPolicy) -> Result<(), Error> {
+    for (group, shards) in shards.chunks(limits::SHARDS_PER_FOLDING_THREAD).enumerate() {
+        let first = group * limits::SHARDS_PER_FOLDING_THREAD;
+        let shards = shards.iter().enumerate().map(|(at, shard)| Folding {
+            id: first + at,
+            shard: shard.clone(),
+            policy: policy.clone(),
+            folding: Retry::new("no snapshot could be made"),
+            archiving: Retry::new("what was folded can't be archived, and stays until it can"),
+            waiting_since_us: None,
+        });
         let mut shards: Vec<Folding> = shards.collect();
         background::start("folding", move || {
             loop {
                 rest();
-                shards.iter_mut().for_each(Folding::fold_if_due);
+                shards.iter_mut().for_each(Folding::work);
             }
         })?;
     }
     Ok(())
 }
 
-/// A shard whose segments are folded.
-struct Folding {
-    shard: ShardHandle,
-    at_least: usize,
-    reserve_bytes: u64,
-    /// What keeps it from being folded, which was complained of.
+/// Something that is tried again after it has failed, with rests that grow.
+struct Retry {
+    /// What it is that fails.
+    what: &'static str,
+    /// What keeps it from being done, which was complained of.
     failed: Option<String>,
     /// How long the next try after a failure is put off.
     rest_ms: u64,
@@ -44,19 +69,20 @@ struct Folding {
     left_ms: u64,
 }
 
-impl Folding {
-    fn new(shard: ShardHandle, at_least: u32, reserve_bytes: u64) -> Self {
-        let at_least = at_least as usize;
-        Self { shard, at_least, reserve_bytes, failed: None, rest_ms: limits::FOLD_RETRY_MS, left_ms: 0 }
+impl Retry {
+    const fn new(what: &'static str) -> Self {
+        Self { what, failed: None, rest_ms: limits::FOLD_RETRY_MS, left_ms: 0 }
     }
 
-    /// Folds it where enough waits, once in [`limits::SWEEP_INTERVAL_MS`].
-    fn fold_if_due(&mut self) {
+    /// Whether it is to be tried, once in [`limits::SWEEP_INTERVAL_MS`].
+    const fn is_due(&mut self) -> bool {
         self.left_ms = self.left_ms.saturating_sub(limits::SWEEP_INTERVAL_MS);
-        if self.left_ms > 0 {
-            return;
-        }
-        let Err(error) = self.fold() else {
+        self.left_ms == 0
+    }
+
+    /// It was tried.
+    fn note(&mut self, tried: Result<(), String>) {
+        let Err(error) = tried else {
             (self.failed, self.rest_ms) = (None, limits::FOLD_RETRY_MS);
             return;
         };
@@ -64,32 +90,88 @@ impl Folding {
         self.rest_ms = (self.rest_ms * 2).min(limits::FOLD_RETRY_MS_MAX);
         if self.failed.as_ref() != Some(&error) {
             // The journal has everything; it only grows.
-            say(&format!("no snapshot could be made: {error}"));
+            say(&format!("{}: {error}", self.what));
         }
         self.failed = Some(error);
     }
+}
 
-    fn fold(&self) -> Result<(), String> {
+/// A shard whose segments are folded, and archived then.
+struct Folding {
+    id: usize,
+    shard: ShardHandle,
+    policy: FoldingPolicy,
+    folding: Retry,
+    archiving: Retry,
+    /// Since when something that was folded waits to be archived, microseconds of the clock.
+    waiting_since_us: Option<u64>,
+}
+
+impl Folding {
+    fn work(&mut self) {
         let next = self.shard.progress.get().next;
         // One that has not begun does not say where the one before it ends.
         let current = if next.offset == 0 { next.segment.saturating_sub(1) } else { next.segment };
+        if self.folding.is_due() {
+            let folded = self.fold(current);
+            self.folding.note(folded);
+        }
+        if self.archiving.is_due() {
+            let archived = self.archive(current);
+            if archived.is_err() {
+                self.policy.registry.shard(self.id).archive_failed();
+            }
+            self.policy.readiness.set_unarchived(self.id, archived.is_err());
+            self.archiving.note(archived);
+        }
+        let now_us = self.policy.clock.mono_us();
+        let waiting_us = self.waiting_since_us.map_or(0, |since_us| now_us.saturating_sub(since_us));
+        self.policy.registry.shard(self.id).set_archive_age(waiting_us);
+    }
+
+    /// Folds it where enough waits.
+    fn fold(&self, current: u32) -> Result<(), String> {
         let files = &self.shard.files;
         let backlog = data::fold_backlog(files, current).map_err(|error| error.to_string())?;
         let space = files.directory.space().map_err(|error| error.to_string())?;
-        let free_bytes = space.free_bytes.saturating_sub(self.reserve_bytes);
-        let Some(fold) = Fold::of(&backlog, self.at_least, free_bytes)? else { return Ok(()) };
-        let work = || {
-            // That it can't be set only costs the shards some time.
-            let _ = nice(fold.nice);
-            let segments = &backlog.segments[..fold.segments];
-            data::fold(files, segments, resting()).map_err(|error| error.to_string())
-        };
-        // Nice values are each thread's own, and a thread that is not root's may not lower its own again.
-        thread::scope(|scope| match thread::Builder::new().spawn_scoped(scope, work) {
-            Ok(fold) => fold.join().expect("a fold does not panic"),
-            Err(error) => Err(format!("no thread can be started: {error}")),
-        })
+        let free_bytes = space.free_bytes.saturating_sub(self.policy.reserve_bytes);
+        let at_least = self.policy.at_least as usize;
+        let Some(fold) = Fold::of(&backlog, at_least, free_bytes)? else { return Ok(()) };
+        let segments = &backlog.segments[..fold.segments];
+        give_way(fold.nice, || data::fold(files, segments, resting()).map_err(|error| error.to_string()))
     }
+
+    /// Archives what was folded.
+    fn archive(&mut self, current: u32) -> Result<(), String> {
+        let files = &self.shard.files;
+        let Some(covered) = data::covered(files, current).map_err(|error| error.to_string())? else {
+            self.waiting_since_us = None;
+            return Ok(());
+        };
+        self.waiting_since_us.get_or_insert(self.policy.clock.mono_us());
+        let behind = (covered.len() / limits::SNAPSHOT_SEGMENTS as usize).clamp(1, limits::FOLD_NICE.len());
+        let archiver = self.policy.archiver.as_ref();
+        let archived = give_way(limits::FOLD_NICE[behind - 1], || {
+            data::retire(files, archiver, current, &mut resting()).map_err(|error| error.to_string())
+        })?;
+        self.policy.registry.archived(archived.files, archived.bytes);
+        self.waiting_since_us = None;
+        Ok(())
+    }
+}
+
+/// Does this on a thread that gives way to the shards so far.
+fn give_way<T: Send>(level: i32, work: impl FnOnce() -> Result<T, String> + Send) -> Result<T, String> {
+    let work = || {
+        // That it can't be set only costs the shards some time.
+        let _ = nice(level);
+        work()
+    };
+    // Nice values are each thread's own, and a thread that is not root's may not lower its own again.
+    thread::scope(|scope| match thread::Builder::new().spawn_scoped(scope, work) {
+        Ok(worker) => worker.join().expect("a fold does not panic"),
+        Err(error) => Err(format!("no thread can be started: {error}")),
+    })
 }
 
 /// Rests after every so many pieces of a fold, for as short as the system can.

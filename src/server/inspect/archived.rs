@@ -1,0 +1,98 @@
+//! `purser verify --archive`: every file of the archive, and the chain of records through it into what is served.
+
+use std::fmt::Write as _;
+
+use super::Error;
+use super::history::{self, Base, GenerationHistory, ShardHistory};
+use super::progress::Progress;
+use super::words;
+use journal::Point;
+use journal::reader::ReadError;
+use journal::snapshot::SnapshotReader;
+use storage::FileError;
+use storage::archive::{Archive, ArchivedName};
+use storage::reader::Opened;
+
+/// Checks the archive of what was opened. Returns a line for each shard of each generation, and whether all is whole.
+///
+/// # Errors
+/// Where there is no archive.
+pub(super) fn verify(opened: &Opened, archive: &Archive) -> Result<(String, bool), Error> {
+    if archive.first()?.is_none() {
+        return Err(Error::Failed(format!(
+            "there is no archive in {}: nothing was archived yet, or it is lost or elsewhere (--archive=DIR)",
+            archive.path().display()
+        )));
+    }
+    let generations = match history::all(opened, Some(archive)) {
+        Ok(generations) => generations,
+        Err(error @ Error::Failed(_)) => return Ok((format!("archive: DAMAGED: {error}\n"), false)),
+        Err(error) => return Err(error),
+    };
+    let bytes = generations.iter().flat_map(|of| &of.shards).map(ShardHistory::bytes).sum();
+    let progress = Progress::of(bytes, true);
+    let (mut text, mut is_whole) = (String::new(), true);
+    for generation in &generations {
+        for shard in &generation.shards {
+            let verdict = match examine(shard, &progress) {
+                Ok((from, to)) => format!(
+                    "records {} to {}, {} files: ok",
+                    from.sequence + 1,
+                    to.sequence,
+                    shard.names().len()
+                ),
+                Err(error) => {
+                    is_whole = false;
+                    format!("DAMAGED: {}", words::plain(&error.to_string()))
+                }
+            };
+            let GenerationHistory { number, .. } = generation;
+            let _ = writeln!(text, "archive, generation {number}, shard {}: {verdict}", shard.origin.shard);
+        }
+    }
+    Ok((text, is_whole))
+}
+
+/// Reads all of a shard. Returns the point where it begins, and the one where it ends.
+fn examine(shard: &ShardHistory<'_>, progress: &Progress) -> Result<(Point, Point), Error> {
+    let base = shard.base(None)?;
+    let from = shard.covers(base)?;
+    for (at, name) in shard.names().iter().enumerate().filter(|(_, name)| name.is_snapshot()) {
+        snapshot(shard, *name)?;
+        follows(shard, *name, shard.names().get(at + 1))?;
+    }
+    let read = |bytes| progress.add(bytes);
+    let tail = shard.replay::<FileError>(from, shard.mark()?, &read, |_, _, _, _| Ok(()));
+    let tail = tail.map_err(|error| match error {
+        ReadError::Damage(damage) => Error::from(recovery::Error::<FileError>::Damage(damage)),
+        ReadError::Caller(error) => error.into(),
+    })?;
+    shard.check_end(&tail)?;
+    Ok((from, tail.last))
+}
+
+/// Reads a snapshot to its end.
+fn snapshot(shard: &ShardHistory<'_>, name: ArchivedName) -> Result<(), Error> {
+    let (name, bytes) = shard.source(Base::Archived(name))?.expect("it was named");
+    let damaged = |error: ReadError<FileError>| Error::from(recovery::Error::from(error));
+    let mut reader = SnapshotReader::open(&name, bytes, shard.origin).map_err(damaged)?;
+    while reader.section().map_err(damaged)?.is_some() {}
+    Ok(())
+}
+
+/// A segment that begins where a snapshot ends goes on after the same record.
+fn follows(shard: &ShardHistory<'_>, name: ArchivedName, next: Option<&ArchivedName>) -> Result<(), Error> {
+    let Some(next) = next.filter(|next| !next.is_snapshot() && next.follows() == name.follows()) else {
+        return Ok(());
+    };
+    let (before, after) =
+        (shard.archived.open(name)?.header().last, shard.archived.open(*next)?.header().before);
+    if before == after {
+        return Ok(());
+    }
+    let path = shard.archived.file(*next);
+    Err(Error::Failed(format!(
+        "{}, byte 0: its first record does not follow on the snapshot {name}: restore it from a copy of the archive",
+        path.display()
+    )))
+}

@@ -1,0 +1,321 @@
+//! The history of the data: generation by generation, and of each shard a snapshot and the segments that follow it, out of the
+//! archive and of what is served. One segment at a time is in memory.
+
+use std::path::PathBuf;
+
+use super::{Error, SnapshotBytes, known, origin};
+use journal::reader::ReadError;
+use journal::snapshot::{SnapshotReader, Source};
+use journal::{Buffer, Change, Mark, Origin, Point, Position, ReplayStart, SegmentSource, Tail, replay};
+use recovery::{Recovered, SnapshotSource};
+use storage::FileError;
+use storage::archive::{Archive, ArchivedFile, ArchivedName, ArchivedShard, REMEDY};
+use storage::reader::{Opened, OpenedFile, OpenedSegment, OpenedShard};
+use wallet::Millis;
+use wallet::outcome::Receipt;
+
+/// A generation, and its shards in order.
+pub(super) struct GenerationHistory<'a> {
+    /// Its number.
+    pub(super) number: u64,
+    /// The random number of its journals.
+    pub(super) stream: u64,
+    pub(super) shards: Vec<ShardHistory<'a>>,
+    /// The platforms by their places in the configuration, where records name them so.
+    pub(super) platforms: Vec<String>,
+}
+
+/// A shard of a generation.
+pub(super) struct ShardHistory<'a> {
+    pub(super) origin: Origin,
+    /// What is archived of it.
+    pub(super) archived: ArchivedShard,
+    names: Vec<ArchivedName>,
+    /// What is served of it; `None` of a generation that another one has followed.
+    pub(super) live: Option<&'a OpenedShard>,
+    /// Its last record, where that is known.
+    end: Option<Point>,
+}
+
+/// All generations, the first one first and the one that is served last. Without an archive it is that alone.
+///
+/// # Errors
+/// What of the archive is missing or damaged.
+pub(super) fn all<'a>(
+    opened: &'a Opened,
+    archive: Option<&Archive>,
+) -> Result<Vec<GenerationHistory<'a>>, Error> {
+    let manifest = opened.manifest;
+    let nothing = Archive::at(PathBuf::new());
+    let first = archive.map(Archive::first).transpose()?.flatten();
+    if let (Some(archive), Some(first)) = (archive, first)
+        && first > manifest.generation
+    {
+        return Err(Error::Failed(format!(
+            "the archive {} begins with generation {first}, and generation {} is served: it is of another history. Name the right \
+             one, or leave it out",
+            archive.path().display(),
+            manifest.generation
+        )));
+    }
+    let archive = archive.filter(|_| first.is_some());
+    let mut generations = Vec::new();
+    for number in first.unwrap_or(manifest.generation)..manifest.generation {
+        generations.extend(archive.map(|archive| ended(archive, number)).transpose()?);
+    }
+    let shards = opened.shards.iter().enumerate().map(|(id, live)| {
+        let shard = archive.unwrap_or(&nothing).shard(manifest.generation, id as u16);
+        let names = if archive.is_some() { shard.files()? } else { Vec::new() };
+        let shard = ShardHistory {
+            origin: origin(manifest, id),
+            archived: shard,
+            names,
+            live: Some(live),
+            end: None,
+        };
+        shard.check_base()?;
+        Ok(shard)
+    });
+    let shards = shards.collect::<Result<Vec<_>, Error>>()?;
+    let (number, stream) = (manifest.generation, manifest.stream);
+    generations.push(GenerationHistory { number, stream, shards, platforms: Vec::new() });
+    Ok(generations)
+}
+
+/// A generation that another one has followed.
+fn ended(archive: &Archive, number: u64) -> Result<GenerationHistory<'static>, Error> {
+    let Some(end) = archive.end(number)? else {
+        let path = archive.end_path(number);
+        return Err(Error::Failed(format!("{}: it is missing: {REMEDY}", path.display())));
+    };
+    let count = end.last.len() as u16;
+    let shards = (0..count).zip(&end.last).map(|(id, last)| {
+        let archived = archive.shard(number, id);
+        let names = archived.files()?;
+        let origin = Origin { stream: end.stream, shard: id, shards: count };
+        let shard = ShardHistory { origin, archived, names, live: None, end: Some(*last) };
+        shard.check_base()?;
+        Ok(shard)
+    });
+    let shards = shards.collect::<Result<Vec<_>, Error>>()?;
+    Ok(GenerationHistory { number, stream: end.stream, shards, platforms: end.platforms })
+}
+
+/// A snapshot that a reading begins with.
+#[derive(Clone, Copy)]
+pub(super) enum Base<'a> {
+    Archived(ArchivedName),
+    Live(&'a OpenedFile),
+    /// There is none, as before the first one.
+    Nothing,
+}
+
+/// The bytes of a snapshot, wherever it is.
+pub(super) enum BaseBytes<'a> {
+    Archived(Box<ArchivedFile>),
+    Live(SnapshotBytes<'a>),
+}
+
+impl Source for BaseBytes<'_> {
+    type Error = FileError;
+
+    fn read(&mut self, room: &mut [u8]) -> Result<usize, FileError> {
+        match self {
+            Self::Archived(file) => file.read(room),
+            Self::Live(bytes) => bytes.read(room),
+        }
+    }
+}
+
+/// A segment, wherever it is.
+enum Place<'a> {
+    Archived(ArchivedName),
+    Live(&'a OpenedSegment),
+}
+
+/// Reads the bytes of a segment.
+type BytesOf<'s, E> = Box<dyn FnOnce(Buffer) -> Result<Buffer, E> + 's>;
+
+type Failure = recovery::Error<FileError>;
+
+impl<'a> ShardHistory<'a> {
+    /// What is archived begins with a snapshot.
+    fn check_base(&self) -> Result<(), Error> {
+        let is_base = |name: &ArchivedName| matches!(name, ArchivedName::Base(_));
+        let needs_one = self.live.is_none() || !self.names.is_empty();
+        if needs_one && !self.names.iter().any(is_base) {
+            let path = self.archived.path().display();
+            return Err(Error::Failed(format!(
+                "{path}: the snapshot base-….zst is missing, with which it begins: {REMEDY}"
+            )));
+        }
+        Ok(())
+    }
+
+    /// The files that are archived, from the last base on.
+    pub(super) fn names(&self) -> &[ArchivedName] {
+        let base = self.names.iter().rposition(|name| matches!(name, ArchivedName::Base(_)));
+        &self.names[base.unwrap_or(0)..]
+    }
+
+    /// The last snapshot that covers no record after `sequence`; the first one where `sequence` is not given.
+    ///
+    /// # Errors
+    /// What is damaged; where there is none.
+    pub(super) fn base(&self, sequence: Option<u64>) -> Result<Base<'a>, Error> {
+        let live = self.live.and_then(|shard| shard.snapshot.as_ref());
+        let archived = self.names();
+        let Some(sequence) = sequence else {
+            return Ok(match (archived.first(), live) {
+                (Some(first), _) => Base::Archived(*first),
+                (None, Some(live)) => Base::Live(live),
+                (None, None) => Base::Nothing,
+            });
+        };
+        if let Some(file) = live {
+            let (name, bytes) = self.source(Base::Live(file))?.expect("it is there");
+            let header = SnapshotReader::header_of(&name, bytes, self.origin).map_err(Failure::from)?;
+            if header.covers.sequence <= sequence {
+                return Ok(Base::Live(file));
+            }
+        }
+        let is_before = |name: &&ArchivedName| name.is_snapshot() && name.follows() <= sequence;
+        match archived.iter().rfind(is_before) {
+            Some(name) => Ok(Base::Archived(*name)),
+            None if live.is_none() && archived.is_empty() => Ok(Base::Nothing),
+            None => Err(Error::Failed(format!(
+                "what follows record {sequence} of shard {} is not all there any more: what is remembered begins after it",
+                self.origin.shard
+            ))),
+        }
+    }
+
+    /// The name of a base, as it is told, and its bytes.
+    ///
+    /// # Errors
+    /// Where it can't be opened, or is damaged.
+    pub(super) fn source(&self, base: Base<'a>) -> Result<Option<SnapshotSource<BaseBytes<'a>>>, Error> {
+        Ok(match base {
+            Base::Nothing => None,
+            Base::Archived(name) => {
+                let file = self.archived.open(name)?;
+                Some((file.path().display().to_string(), BaseBytes::Archived(Box::new(file))))
+            }
+            Base::Live(file) => {
+                let bytes = SnapshotBytes { file, at: 0, progress: None };
+                Some((file.path.display().to_string(), BaseBytes::Live(bytes)))
+            }
+        })
+    }
+
+    /// The last record that a base covers.
+    ///
+    /// # Errors
+    /// Where it is damaged.
+    pub(super) fn covers(&self, base: Base<'a>) -> Result<Point, Error> {
+        let Some((name, bytes)) = self.source(base)? else { return Ok(Point::START) };
+        let header = SnapshotReader::header_of(&name, bytes, self.origin).map_err(Failure::from)?;
+        Ok(header.covers)
+    }
+
+    /// The state that a base has.
+    ///
+    /// # Errors
+    /// What is damaged.
+    pub(super) fn recovered(&self, base: Base<'a>) -> Result<Recovered, Error> {
+        let segments: [SegmentSource<BytesOf<'_, FileError>>; 0] = [];
+        Ok(recovery::recover(self.origin, self.source(base)?, segments, None)?)
+    }
+
+    /// Gives each record after `from` to `each`. A segment is read when it is its turn; `read` is told of its bytes.
+    ///
+    /// # Errors
+    /// What is missing or damaged, and what `each` returns.
+    pub(super) fn replay<E: From<FileError>>(
+        &self,
+        from: Point,
+        mark: Option<Mark>,
+        read: &dyn Fn(u64),
+        each: impl FnMut(Position, Millis, Change<'_>, Receipt) -> Result<(), E>,
+    ) -> Result<Tail, ReadError<E>> {
+        let known = ReplayStart { from, next_segment: None, mark };
+        replay(self.origin, self.segments(from, read), known, each)
+    }
+
+    /// What is known of the end of what is served.
+    ///
+    /// # Errors
+    /// What is missing, or damaged.
+    pub(super) fn mark(&self) -> Result<Option<Mark>, Failure> {
+        self.live.map_or(Ok(None), |live| Ok(known(live, self.origin)?.mark))
+    }
+
+    /// Checks that a reading has come to the end.
+    ///
+    /// # Errors
+    /// Where it has not.
+    pub(super) fn check_end(&self, tail: &Tail) -> Result<(), Error> {
+        let failed = |what: String| {
+            Err(Error::Failed(format!("{}: {what}: {REMEDY}", self.archived.path().display())))
+        };
+        match self.end {
+            Some(end) if tail.last != end => failed(format!(
+                "it ends with record {}, and the generation ended with record {}: a file is missing or another one's",
+                tail.last.sequence, end.sequence
+            )),
+            Some(_) if tail.torn.is_some() => failed("what is at its end is no group".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    fn segments<'s, E: From<FileError> + 's>(
+        &'s self,
+        from: Point,
+        read: &'s dyn Fn(u64),
+    ) -> impl Iterator<Item = SegmentSource<BytesOf<'s, E>>> + 's {
+        let archived: Vec<ArchivedName> =
+            self.names().iter().filter(|name| !name.is_snapshot()).copied().collect();
+        // The last one that begins no later than what follows has it in it.
+        let first = archived.partition_point(|name| name.follows() <= from.sequence).saturating_sub(1);
+        let archived = archived.into_iter().skip(first).map(Place::Archived);
+        let live = self.live.map_or(&[][..], |shard| &shard.segments[..]);
+        let first_live = live.first().map_or(u32::MAX, |segment| segment.number);
+        let mut before = 0;
+        archived.chain(live.iter().map(Place::Live)).filter_map(move |place| {
+            let name = match &place {
+                Place::Archived(name) => self.archived.file(*name).display().to_string(),
+                Place::Live(segment) => segment.file.path.display().to_string(),
+            };
+            let opened = match &place {
+                Place::Archived(name) => self.archived.open(*name).map(Some),
+                Place::Live(_) => Ok(None),
+            };
+            before = match (&opened, &place) {
+                (Ok(Some(file)), _) => file.header().number,
+                (_, Place::Live(segment)) => segment.number,
+                // It is told of when it is read.
+                _ => before + 1,
+            };
+            // It was archived while the files were opened, or a start was killed before it was served from another generation.
+            if matches!(place, Place::Archived(_)) && before >= first_live {
+                return None;
+            }
+            let bytes = move |room| {
+                let bytes = match (place, opened?) {
+                    (Place::Live(segment), _) => segment.read(room)?,
+                    (Place::Archived(_), Some(file)) => file.read_segment(room)?,
+                    (Place::Archived(_), None) => unreachable!("it was opened"),
+                };
+                read(bytes.len() as u64);
+                Ok(bytes)
+            };
+            Some(SegmentSource { number: before, name, read: Box::new(bytes) as Box<_> })
+        })
+    }
+
+    /// Bytes that a reading from `from` on goes through, about.
+    pub(super) fn bytes(&self) -> u64 {
+        let archived = self.names().iter().filter(|name| !name.is_snapshot()).count();
+        archived as u64 * limits::SEGMENT_BYTES as u64 + self.live.map_or(0, OpenedShard::bytes)
+    }
+}
