@@ -171,7 +171,7 @@ pub(super) enum RoundState {
 #[derive(Debug)]
 pub(super) struct Round {
     pub(super) id: Box<str>,
-    /// Made of all that a round is known by when it is taken in, so that a table that grows reads none of it.
+    /// Made of all that a round is known by when it is taken in.
     tag: u32,
     pub(super) account: AccountIndex,
     /// Whose it is; nobody's of a round of version 0.1.0 that no platform has named since.
@@ -323,20 +323,29 @@ impl Round {
     }
 }
 
+/// A round in the table. With its tag, a table that grows reads no round: each is a wait for memory.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    tag: u32,
+    at: u32,
+}
+
+impl Entry {
+    /// A table takes its buckets from the lowest bits of a hash and its tags from the highest.
+    const fn hash(&self) -> u64 {
+        (self.tag as u64).wrapping_mul(MIX)
+    }
+}
+
 /// The rounds of a shard.
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
     by_place: Arena<Round>,
-    by_hash: Table<u32>,
+    by_hash: Table<Entry>,
     /// Rounds that are known by their game too.
     by_game: usize,
     /// Rounds that are nobody's.
     unclaimed: usize,
-}
-
-/// A table takes its buckets from the lowest bits of a hash and its tags from the highest.
-const fn hash(tag: u32) -> u64 {
-    (tag as u64).wrapping_mul(MIX)
 }
 
 impl Rounds {
@@ -370,11 +379,13 @@ impl Rounds {
     ) -> Option<RoundIndex> {
         let hash_of = accounts.get(account).hash();
         let tag = key.tag(hash_of);
-        let found = |at: &u32| {
-            let round = &self.by_place[*at];
-            round.tag == tag && round.account == account && key.is_of(round)
+        let found = |entry: &Entry| {
+            entry.tag == tag && {
+                let round = &self.by_place[entry.at];
+                round.account == account && key.is_of(round)
+            }
         };
-        self.by_hash.find(hash(tag), found).map(|at| RoundIndex(*at))
+        self.by_hash.find(Entry { tag, at: 0 }.hash(), found).map(|entry| RoundIndex(entry.at))
     }
 
     /// Takes in a round that is not there.
@@ -405,16 +416,16 @@ impl Rounds {
         round.tag = tag;
         self.by_game += usize::from(round.scope == RoundScope::Game);
         self.unclaimed += usize::from(round.platform == PlatformIndex::NONE);
-        let rounds = &self.by_place;
-        self.by_hash.insert_unique(hash(tag), at, |at| hash(rounds[*at].tag));
+        let entry = Entry { tag, at };
+        self.by_hash.insert_unique(entry.hash(), entry, Entry::hash);
     }
 
     fn leave(&mut self, RoundIndex(at): RoundIndex) {
-        let rounds = &self.by_place;
-        let round = &rounds[at];
+        let round = &self.by_place[at];
         self.by_game -= usize::from(round.scope == RoundScope::Game);
         self.unclaimed -= usize::from(round.platform == PlatformIndex::NONE);
-        let removed = self.by_hash.remove(hash(round.tag), |other| *other == at, |at| hash(rounds[*at].tag));
+        let entry = Entry { tag: round.tag, at };
+        let removed = self.by_hash.remove(entry.hash(), |other| other.at == at, Entry::hash);
         removed.expect("a round is in its table");
     }
 }
