@@ -642,8 +642,8 @@ const MEMORY_RESERVE_SHARD_BYTES: u64 = MEMORY_LOOK_MS * REQUESTS_PER_MS * GROWT
         + 256 * REQUESTS_IN_HAND_MAX) as u64;
 
 /// What a thread that folds takes: a segment, and then 48 bytes for each of some 150,000 records of each of
-/// [`SNAPSHOT_SEGMENTS`], 55 MiB.
-const MEMORY_RESERVE_FOLD_BYTES: u64 = 2 * SEGMENT_BYTES as u64;
+/// [`SNAPSHOT_SEGMENTS`], 55 MiB. A fold of more segments takes more, of what is left for settling.
+pub const MEMORY_RESERVE_FOLD_BYTES: u64 = 2 * SEGMENT_BYTES as u64;
 
 /// One part in so many of the budget is for what grows with what is held: the accounts of a slot, which a fold holds twice, and
 /// what the allocator has between blocks and nobody can use. Tables grow a part at a time.
@@ -652,9 +652,13 @@ const MEMORY_RESERVE_REST_PART: u64 = 32;
 /// The reserve is one part in so many of a budget at most. The kernel's quarter takes what a small one has no room for.
 const MEMORY_RESERVE_MOST_PART: u64 = 4;
 
-/// What is used must be so much of the budget less before anything is begun again: one part in so many. A fold or a burst that
-/// ends makes no more of a difference, and what leaves memory does so for good.
+/// What is used must be so much of the budget less before anything is begun again: one part in so many. What a fold has of its
+/// reserve does not count.
 const MEMORY_AGAIN_PART: u64 = 32;
+
+/// Near the budget the allocator gives back what it keeps beyond what it has kept all the time, if that is so much of the budget:
+/// half of what must be free before anything is begun again.
+pub const MEMORY_SURPLUS_PART: u64 = 2 * MEMORY_AGAIN_PART;
 
 /// How much of a budget of so many bytes is used when nothing more is begun: the rest is what so many shards may still take
 /// (`MEMORY_RESERVE_SHARD_BYTES` and those beside it).

@@ -287,6 +287,7 @@ pub struct Registry {
     /// What the system clock was ahead of the wallet's time at the last look, nanoseconds.
     clock_offset_ns: AtomicI64,
     archive: ArchiveSize,
+    folds: AtomicU64,
 }
 
 /// What is in the archive. Several threads write to it.
@@ -301,7 +302,15 @@ impl Registry {
     pub fn new(shards: usize, names: Names) -> Self {
         let shards = (0..shards).map(|_| alloc::sync::Arc::new(ShardMetrics::new(names))).collect();
         let (heap, budget, archive) = (LastHeap::default(), MemoryBudget::default(), ArchiveSize::default());
-        Self { names, shards, heap, budget, clock_offset_ns: AtomicI64::new(0), archive }
+        Self {
+            names,
+            shards,
+            heap,
+            budget,
+            clock_offset_ns: AtomicI64::new(0),
+            archive,
+            folds: AtomicU64::new(0),
+        }
     }
 
     /// The allocator's bytes at the last look; none before the first.
@@ -318,6 +327,20 @@ impl Registry {
     pub fn set_memory(&self, budget: u64, used: u64) {
         self.budget.used.set(used);
         self.budget.bytes.set(budget);
+    }
+
+    /// A fold begins, or has ended. Several threads say so.
+    pub fn fold(&self, begins: bool) {
+        if begins {
+            self.folds.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.folds.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Folds that run now: what they take of memory is in what the process uses.
+    pub fn folds(&self) -> u64 {
+        self.folds.load(Ordering::Relaxed)
     }
 
     /// What counts towards the budget of memory, as the last look found it, bytes; 0 before the first.

@@ -265,7 +265,8 @@ impl ShardDirectory {
     /// # Errors
     /// Where it can't be opened.
     pub fn open_snapshot(&self, sequence: u64) -> Result<File, FileError> {
-        file::open(&self.snapshot(sequence)).map(|(file, _)| file)
+        let path = self.snapshot(sequence);
+        File::open(&path).map_err(FileError::of("open", &path))
     }
 
     /// Creates a snapshot: it gets its name, durable, when it is [`SnapshotFile::publish`]ed.

@@ -60,13 +60,18 @@ impl<T> Arena<T> {
     pub(super) fn remove(&mut self, number: u32) -> T {
         let (at, place) = split(number);
         let chunk = &mut self.chunks[at];
-        if chunk.len() == CHUNK {
+        let value = chunk.remove(place);
+        let (was_full, is_empty) = (chunk.len() == CHUNK - 1, chunk.is_empty());
+        let next = self.with_room.last().map(|at| *at as usize);
+        if was_full {
             self.with_room.push(at as u32);
         }
-        let value = chunk.remove(place);
-        // The one that the next value goes to keeps its memory: values may come and go one by one.
-        if chunk.is_empty() && self.with_room.last() != Some(&(at as u32)) {
-            *chunk = Slab::new();
+        // The one that the next value goes to keeps its memory, since values may come and go one by one; another takes its place.
+        let gives_back = if was_full { next } else { (is_empty && next != Some(at)).then_some(at) };
+        if let Some(at) = gives_back
+            && self.chunks[at].is_empty()
+        {
+            self.chunks[at] = Slab::new();
         }
         self.len -= 1;
         value
@@ -128,6 +133,12 @@ mod tests {
         *known.get_mut(&61).unwrap() += 1_000;
         let room: usize = arena.chunks.iter().map(Slab::capacity).sum();
         assert!(room < 90, "empty chunks have given their memory back: {room}");
+        // All of them go in the order in which they came.
+        let mut full = Arena::default();
+        (0..100).for_each(|value| drop(full.insert(value)));
+        (0..100).for_each(|number| drop(full.remove(number)));
+        let room: usize = full.chunks.iter().map(Slab::capacity).sum();
+        assert!(full.len() == 0 && room <= CHUNK, "one chunk keeps its memory: {room}");
         // What comes now has the numbers of those that went.
         for value in 200..200 + 100 - known.len() as u64 {
             let number = arena.insert(value);

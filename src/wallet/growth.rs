@@ -15,7 +15,7 @@ impl Wallet {
     /// Whether an operation would begin something that is remembered: an account, a session, a token, a round, a payment, a
     /// further bet. `true` where that is not known before it is applied. A repeat of what was done, what settles a round that
     /// was begun, what protects a player, and what is refused for what it says would not; nor would the further steps of a
-    /// request, which was let in.
+    /// login, which was let in.
     pub fn would_grow(&self, now_ms: Millis, operation: &Operation<&str>) -> bool {
         match operation {
             Operation::Play(play) => self.play_would_grow(now_ms, play),

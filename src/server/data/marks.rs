@@ -91,6 +91,8 @@ impl ShardMark {
     /// Where the mark can't be written: the shard must not write.
     pub fn begin(&self, last: Point, segment: u32) -> Result<(), FileError> {
         let mut state = self.lock();
+        // Both slots, so that none says any more that the journal ends here.
+        state.write(last, segment, None)?;
         state.write(last, segment, None)?;
         if state.phase == MarkPhase::Found {
             state.phase = MarkPhase::Serving;

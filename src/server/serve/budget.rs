@@ -37,6 +37,12 @@ impl Levels {
         used >= self.again
     }
 
+    /// What the allocator may keep beyond what it has kept all the time, where so many bytes are used.
+    pub(super) fn surplus(self, used: u64) -> u64 {
+        let near = self.budget / limits::MEMORY_SURPLUS_PART;
+        if self.is_near(used) { near.min(limits::HEAP_SURPLUS_BYTES) } else { limits::HEAP_SURPLUS_BYTES }
+    }
+
     fn news(self, used: u64, is_short: bool) -> String {
         let [used, budget, full, again] = [used, self.budget, self.full, self.again].map(|bytes| bytes / MIB);
         if is_short {
@@ -82,7 +88,9 @@ impl Budget {
     fn look(&mut self) {
         let Some(used) = memory::anonymous() else { return };
         self.registry.set_memory(self.levels.budget, used);
-        let is_short = self.levels.is_short(used, self.is_short);
+        // What folds take comes out of the reserve that was kept for them.
+        let folds = self.registry.folds().saturating_mul(limits::MEMORY_RESERVE_FOLD_BYTES);
+        let is_short = self.levels.is_short(used.saturating_sub(folds), self.is_short);
         self.readiness.set_short_of_memory(is_short);
         if is_short != std::mem::replace(&mut self.is_short, is_short) {
             say(&self.levels.news(used, is_short));

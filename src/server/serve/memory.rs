@@ -31,8 +31,9 @@ pub(super) fn watch(registry: Arc<Registry>, levels: Levels) -> Result<(), Error
             let clock = Clock::start();
             if let Some(heap) = memory::heap() {
                 registry.set_heap(heap);
-                let is_near = levels.is_near(registry.memory_used());
-                if surplus.is_due(heap.free, registry.busy_us(), rest_us, is_near) {
+                let used = registry.memory_used();
+                let (is_near, most) = (levels.is_near(used), levels.surplus(used));
+                if surplus.is_due((heap.free, most), registry.busy_us(), rest_us, is_near) {
                     memory::give_back();
                 }
             }
@@ -51,12 +52,12 @@ struct Surplus {
 }
 
 impl Surplus {
-    /// Whether it is to give something back: it keeps so much more than it has to, and in the last `rest_us` the shards have
+    /// Whether it is to give something back: it keeps `most` more than it has to, and in the last `rest_us` the shards have
     /// done little, having worked for `busy_us` by now. Near the budget of memory they are not waited for.
-    fn is_due(&mut self, free: u64, busy_us: u64, rest_us: u64, is_near: bool) -> bool {
+    fn is_due(&mut self, (free, most): (u64, u64), busy_us: u64, rest_us: u64, is_near: bool) -> bool {
         let worked_us = busy_us.saturating_sub(std::mem::replace(&mut self.busy_us, busy_us));
         let is_quiet = worked_us.saturating_mul(100) <= rest_us.saturating_mul(limits::QUIET_PERCENT);
-        let is_due = (is_quiet || is_near) && free >= self.kept.saturating_add(limits::HEAP_SURPLUS_BYTES);
+        let is_due = (is_quiet || is_near) && free >= self.kept.saturating_add(most);
         self.kept = if is_due { free } else { self.kept.min(free) };
         is_due
     }
@@ -87,7 +88,11 @@ mod tests {
             (9 + 2 * SURPLUS, 0, true),
         ] {
             busy_us += worked_us;
-            assert_eq!(surplus.is_due(free, busy_us, 1_000_000, false), expect, "{free}, {worked_us}");
+            assert_eq!(
+                surplus.is_due((free, SURPLUS), busy_us, 1_000_000, false),
+                expect,
+                "{free}, {worked_us}"
+            );
         }
     }
 
@@ -102,7 +107,11 @@ mod tests {
             (5 + SURPLUS, 3_600_000, true, false),
             (5 + 2 * SURPLUS, 4_500_000, true, true),
         ] {
-            assert_eq!(surplus.is_due(free, busy_us, 1_000_000, is_near), expect, "{free}, {is_near}");
+            assert_eq!(
+                surplus.is_due((free, SURPLUS), busy_us, 1_000_000, is_near),
+                expect,
+                "{free}, {is_near}"
+            );
         }
     }
 }

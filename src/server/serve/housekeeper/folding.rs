@@ -138,7 +138,12 @@ impl Folding {
         let at_least = self.policy.at_least as usize;
         let Some(fold) = Fold::of(&backlog, at_least, free_bytes)? else { return Ok(()) };
         let segments = &backlog.segments[..fold.segments];
-        give_way(fold.nice, || data::fold(files, segments, resting()).map_err(|error| error.to_string()))
+        let registry = &self.policy.registry;
+        registry.fold(true);
+        let folded =
+            give_way(fold.nice, || data::fold(files, segments, resting()).map_err(|error| error.to_string()));
+        registry.fold(false);
+        folded
     }
 
     /// Archives what was folded.
