@@ -104,16 +104,21 @@ impl Killed {
         prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, limit).expect("the limit is set");
     }
 
-    /// The process may map no memory, and so start no thread, from now on.
+    /// The process may map half a mebibyte more, and so start no thread, which has a stack of two, from now on.
     pub fn limit_memory(&self) {
-        let limit = Rlimit { current: Some(0), maximum: None };
+        let mapped_kib = self.status().vmsize.expect("its memory");
+        let limit = Rlimit { current: Some((mapped_kib + 512) * 1024), maximum: None };
         prlimit(Some(Pid::from_child(&self.child)), Resource::As, limit).expect("the limit is set");
     }
 
     /// Memory of the process that is in RAM, KiB.
     pub fn resident_kib(&self) -> u64 {
+        self.status().vmrss.expect("its memory")
+    }
+
+    fn status(&self) -> procfs::process::Status {
         let process = procfs::process::Process::new(self.id().cast_signed());
-        process.and_then(|process| process.status()).expect("it is there").vmrss.expect("its memory")
+        process.and_then(|process| process.status()).expect("it is there")
     }
 }
 
