@@ -135,8 +135,12 @@ mod tests {
         assert!(room < 90, "empty chunks have given their memory back: {room}");
         // All of them go in the order in which they came.
         let mut full = Arena::default();
-        (0..100).for_each(|value| drop(full.insert(value)));
-        (0..100).for_each(|number| drop(full.remove(number)));
+        for value in 0..100 {
+            full.insert(value);
+        }
+        for number in 0..100 {
+            assert_eq!(full.remove(number), number);
+        }
         let room: usize = full.chunks.iter().map(Slab::capacity).sum();
         assert!(full.len() == 0 && room <= CHUNK, "one chunk keeps its memory: {room}");
         // What comes now has the numbers of those that went.
