@@ -185,7 +185,7 @@ impl Client {
     /// Sends a request and reads its answer.
     ///
     /// # Errors
-    /// As [`Client::try_answer`].
+    /// What the socket says; `UnexpectedEof` where the connection ends before, `InvalidData` where it is no answer.
     pub fn try_ask(&mut self, request: &[u8]) -> io::Result<Answer> {
         self.stream.write_all(request)?;
         self.try_answer(true)
