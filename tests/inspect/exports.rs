@@ -93,7 +93,8 @@ fn what_is_new_is_exported() {
     let data = home.data();
     let server = home.start(2);
     play(&server, 2);
-    let kept = home.beside("checkpoint").display().to_string();
+    // A path may have a space.
+    let kept = home.beside("last checkpoint").display().to_string();
     let first = check("export", &data, &["--checkpoint", &kept], 0);
     assert_eq!(first.lines().count(), 32, "{first}");
     let nothing = check("export", &data, &["--since", &kept], 0);
@@ -118,7 +119,8 @@ fn what_is_new_is_exported() {
     }
     server.stop();
     for (since, code, sentence) in [
-        ("no checkpoint", 2, "purser: --since: it is no checkpoint"),
+        ("no checkpoint", 2, "purser: the checkpoint no checkpoint can't be read: "),
+        ("purser-export-9 x", 2, "purser: --since: it is no checkpoint"),
         (
             &*given.replace("generation 1", "generation 2"),
             1,

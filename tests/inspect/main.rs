@@ -1,5 +1,6 @@
 //! `verify`, `explain` and `export` from outside: the real program, on directories that a real server has written.
 
+mod archived;
 mod exports;
 
 use std::fs::{self, OpenOptions};

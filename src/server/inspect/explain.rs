@@ -37,21 +37,28 @@ pub fn explain(args: &ExplainOptions, out: &mut impl Write) -> Result<(), Error>
 ///
 /// As in `recover`, what a server writes that has begun to is no damage: the files are opened once more then.
 pub(super) fn tell(args: &ExplainOptions, opened: &Opened, out: &mut impl Write) -> Result<(), Error> {
+    let archive = args.archive.clone().map(Archive::at);
     let mut out = Once { out, written: 0, skip: 0 };
-    let told = tell_once(args, opened, &mut out);
-    let Err(Error::Failed(sentence)) = told else { return told };
-    if !opened.shards.iter().any(was_changed) {
-        return Err(Error::Failed(sentence));
-    }
-    let again = open(&args.data)?;
-    if out.written > 0 && begins_with(args, &again)? != begins_with(args, opened)? {
+    let (sentence, first) = match history::all(opened, archive.as_ref()) {
+        Ok(generations) => match tell_once(args, &generations, &mut out) {
+            Err(Error::Failed(sentence)) if history::has_moved(opened, &generations) => {
+                (sentence, begins_with(args, &generations).unwrap_or(None))
+            }
+            told => return told,
+        },
+        Err(Error::Failed(sentence)) if opened.shards.iter().any(was_changed) => (sentence, None),
+        Err(error) => return Err(error),
+    };
+    let opened = open(&args.data)?;
+    let generations = history::all(&opened, archive.as_ref())?;
+    if out.written > 0 && begins_with(args, &generations)? != first {
         // It would begin otherwise than it did.
         return Err(Error::Failed(format!(
             "{sentence}; a server has written a new snapshot meanwhile: ask once more"
         )));
     }
     out.skip = out.written;
-    tell_once(args, &again, &mut out)
+    tell_once(args, &generations, &mut out)
 }
 
 /// The shard of a generation that has the account.
@@ -61,15 +68,20 @@ fn owner<'h, 'a>(args: &ExplainOptions, generation: &'h GenerationHistory<'a>) -
 }
 
 /// The file that a story begins with.
-fn begins_with(args: &ExplainOptions, opened: &Opened) -> Result<Option<String>, Error> {
-    let generations = history::all(opened, args.archive.clone().map(Archive::at).as_ref())?;
+fn begins_with(
+    args: &ExplainOptions,
+    generations: &[GenerationHistory<'_>],
+) -> Result<Option<String>, Error> {
     let Some(first) = generations.first() else { return Ok(None) };
     let shard = owner(args, first);
     Ok(shard.source(shard.base(None)?)?.map(|(name, _)| name))
 }
 
-fn tell_once(args: &ExplainOptions, opened: &Opened, out: &mut impl Write) -> Result<(), Error> {
-    let generations = history::all(opened, args.archive.clone().map(Archive::at).as_ref())?;
+fn tell_once(
+    args: &ExplainOptions,
+    generations: &[GenerationHistory<'_>],
+    out: &mut impl Write,
+) -> Result<(), Error> {
     let account = AccountRef::new(args.account.as_str());
     let shards: Vec<&ShardHistory<'_>> =
         generations.iter().map(|generation| owner(args, generation)).collect();
