@@ -100,3 +100,27 @@ fn an_export_ends_where_it_said() {
     check_contains(&words, "ended with record ");
     assert!(!words.contains("checkpoint: "), "{words}");
 }
+
+/// What an account was at a time stays so, whatever follows.
+#[test]
+fn the_end_of_a_story_at_a_time() {
+    let home = home(SHORT);
+    let server = home.start(1);
+    server.put_account("default/anna");
+    deposit(&server, 0..3);
+    server.stop();
+    let account = ["--account", "default/anna"];
+    let last_but =
+        |text: &str, lines: usize| text.lines().rev().nth(lines).expect("there is a line").to_owned();
+    let all = check("explain", &home.data(), &account, 0);
+    let at = last_but(&all, 1).split_once(' ').expect("a time").0.to_owned();
+    let arguments = [&account[..], &["--at", &at]].concat();
+    let before = check("explain", &home.data(), &arguments, 0);
+    check_contains(&last_but(&before, 0), "3.00 GBP");
+    let server = home.start(2);
+    deposit(&server, 3..5);
+    server.stop();
+    let after = check("explain", &home.data(), &arguments, 0);
+    assert_eq!(last_but(&after, 0), last_but(&before, 0), "{after}");
+    assert!(!after.contains(&id(3)), "{after}");
+}
