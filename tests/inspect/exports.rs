@@ -1,13 +1,14 @@
 //! What an export writes, and what is new since.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
+use std::process::Command;
 
 use parquet::file::reader::FileReader as _;
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::record::Field;
 
-use crate::{KEY, call, check, check_contains, demo, lived, masked, members, play};
+use crate::{KEY, PURSER, call, check, check_contains, demo, lived, masked, members, play};
 
 /// The lines of an export, whose checkpoint comes last.
 #[track_caller]
@@ -132,4 +133,31 @@ fn what_is_new_is_exported() {
     }
     let missing = home.beside("missing").display().to_string();
     check_contains(&check("export", &data, &["--since", &missing], 2), "the checkpoint ");
+}
+
+/// Lines are durable before the checkpoint that leaves them out from then on, and the checkpoint's name is when the export ends.
+#[test]
+fn a_checkpoint_comes_after_its_lines() {
+    let (home, data) = lived();
+    let library = home.beside("syncs.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/inspect/syncs.c");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(&library).arg(source);
+    assert!(compiler.status().is_ok_and(|status| status.success()), "{compiler:?}");
+    let directory = fs::canonicalize(home.beside("")).expect("it is there");
+    let [lines, kept, log] = ["lines", "kept", "log"].map(|name| directory.join(name));
+    let mut purser = Command::new(PURSER);
+    purser.args(["export", "--data"]).arg(&data).arg("--checkpoint").arg(&kept);
+    purser.env("LD_PRELOAD", &library).env("PURSER_TEST_SYNCS", &log);
+    let output = purser.stdout(File::create(&lines).expect("there is room")).status().expect("it runs");
+    assert!(output.success());
+    let new = directory.join("kept.new");
+    let expect = format!(
+        "sync {}\nsync {}\nrename {}\nsync {}\n",
+        lines.display(),
+        new.display(),
+        kept.display(),
+        directory.display()
+    );
+    assert_eq!(fs::read_to_string(&log).expect("it is there"), expect);
 }
