@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use testkit::home::{Home, Server};
@@ -123,4 +123,26 @@ fn the_end_of_a_story_at_a_time() {
     let after = check("explain", &home.data(), &arguments, 0);
     assert_eq!(last_but(&after, 0), last_but(&before, 0), "{after}");
     assert!(!after.contains(&id(3)), "{after}");
+}
+
+/// Nothing is written where a file is damaged, which is found before the first line.
+#[test]
+fn an_export_of_what_is_damaged_writes_nothing() {
+    let home = lived("");
+    let second = home.data().join("archive/generation-2");
+    for shard in 0..2 {
+        let mut files = fs::read_dir(second.join(format!("shard-{shard}"))).expect("it is there");
+        let is_base = |path: &PathBuf| path.to_string_lossy().contains("/base-");
+        let base = files.find_map(|file| file.ok().map(|file| file.path()).filter(is_base));
+        let base = base.expect("each shard has one");
+        let kept = fs::read(&base).expect("it is there");
+        let mut damaged = kept.clone();
+        *damaged.last_mut().expect("it is not empty") ^= 1;
+        fs::write(&base, damaged).expect("there is room");
+        let text = check("export", &home.data(), &[], 1);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        check_contains(&text, &base.display().to_string());
+        fs::write(&base, kept).expect("there is room");
+    }
+    check("export", &home.data(), &[], 0);
 }

@@ -84,7 +84,7 @@ fn examine(shard: &ShardHistory<'_>, progress: &Progress) -> Result<(Point, Poin
     let base = shard.base(None)?;
     let from = shard.covers(base)?;
     for (at, name) in shard.names().iter().enumerate().filter(|(_, name)| name.is_snapshot()) {
-        snapshot(shard, *name)?;
+        check_snapshot(shard, Base::Archived(*name))?;
         follows(shard, *name, shard.names().get(at + 1))?;
     }
     let read = |bytes| progress.add(bytes);
@@ -98,8 +98,8 @@ fn examine(shard: &ShardHistory<'_>, progress: &Progress) -> Result<(Point, Poin
 }
 
 /// Reads a snapshot to its end.
-fn snapshot(shard: &ShardHistory<'_>, name: ArchivedName) -> Result<(), Error> {
-    let (name, bytes) = shard.source(Base::Archived(name))?.expect("it was named");
+pub(super) fn check_snapshot(shard: &ShardHistory<'_>, base: Base<'_>) -> Result<(), Error> {
+    let Some((name, bytes)) = shard.source(base)? else { return Ok(()) };
     let damaged = |error: ReadError<FileError>| Error::from(recovery::Error::from(error));
     let mut reader = SnapshotReader::open(&name, bytes, shard.origin).map_err(damaged)?;
     while reader.section().map_err(damaged)?.is_some() {}

@@ -16,6 +16,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use self::checkpoint::Checkpoint;
 use self::writer::{ExportWriter, Row};
+use super::archived::check_snapshot;
 use super::history::{self, GenerationHistory, ShardHistory};
 use super::progress::Progress;
 use super::{Error, open, was_changed};
@@ -216,7 +217,21 @@ fn scan_shard(
         }
     };
     shard.check_end(&tail)?;
+    if after.is_none_or(|after| after.sequence < tail.last.sequence) {
+        scan_base(shard, after, &read)?;
+    }
     Ok(tail)
+}
+
+/// Reads what the second reading begins with: a snapshot, and the records from there to the checkpoint.
+fn scan_base(shard: &ShardHistory<'_>, after: Option<Point>, read: &dyn Fn(u64)) -> Result<(), Error> {
+    let base = shard.base(after.map(|after| after.sequence))?;
+    check_snapshot(shard, base)?;
+    let Some(after) = after else { return Ok(()) };
+    let read = shard.replay::<Halt>(shard.covers(base)?, None, read, |position, _, _, _| {
+        if position.sequence > after.sequence { Err(Halt::Enough) } else { Ok(()) }
+    });
+    read.map(drop).or_else(failed)
 }
 
 /// What a bet is known by.
