@@ -537,6 +537,10 @@ pub const FILE_STEP_BYTES: usize = 1024 * KIB;
 /// an opening under a millisecond.
 pub const READER_OPEN_TRIES: usize = 8;
 
+/// Share of the files that a command may open, one in so many, that it opens of an archive at once. What is served has 64 MiB in a
+/// file too, and few of them.
+pub const ARCHIVE_OPEN_SHARE: usize = 2;
+
 /// Faults of a shard that `verify` writes out; it says how many there are.
 pub const FAULTS_SHOWN_MAX: usize = 20;
 

@@ -9,6 +9,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Stdout, Write as _};
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -70,13 +71,20 @@ fn tell(look: impl FnOnce(&mut BufWriter<Stdout>) -> Result<bool, inspect::Error
     }
 }
 
-/// Exports, and keeps the checkpoint once all of the output was written.
+/// Exports, and keeps the checkpoint once all of the output was written, and is durable where it is a file: an export since a
+/// checkpoint does not write again what a crash has taken.
 fn export(args: &ExportOptions) -> ExitCode {
     let mut checkpoint = None;
     let code = tell(|out| {
         checkpoint = Some(inspect::export(args, out)?);
         Ok(true)
     });
+    if checkpoint.is_some()
+        && let Err(error) = sync_output()
+    {
+        complain(&format!("can't make the output durable, so that there is no checkpoint: {error}"));
+        return ExitCode::FAILURE;
+    }
     match (checkpoint, &args.checkpoint) {
         (None, _) => code,
         (Some(checkpoint), None) => {
@@ -93,6 +101,12 @@ fn export(args: &ExportOptions) -> ExitCode {
     }
 }
 
+/// Makes standard output durable where it is a file. What went elsewhere is the reader's.
+fn sync_output() -> io::Result<()> {
+    let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    if output.metadata()?.is_file() { output.sync_all() } else { Ok(()) }
+}
+
 /// Writes a small file whole and durable: what has its name is the old contents or the new.
 fn keep(text: &str, path: &Path) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -101,7 +115,9 @@ fn keep(text: &str, path: &Path) -> io::Result<()> {
     let mut file = File::create(&temporary)?;
     writeln!(file, "{text}")?;
     file.sync_all()?;
-    std::fs::rename(&temporary, path)
+    std::fs::rename(&temporary, path)?;
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    File::open(directory.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
 /// Writes to standard output; a reader that has gone wants no more of it.

@@ -16,9 +16,11 @@ mod notes;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use file::{ArchiveWriter, ArchivedFile, ArchivedHeader, ArchivedKind};
 pub use notes::GenerationEnd;
@@ -39,11 +41,13 @@ pub struct Archive {
 #[derive(Clone, Debug)]
 pub struct ArchivedShard {
     path: PathBuf,
+    /// Files that are open to be read.
+    kept: HashMap<ArchivedName, Arc<File>>,
 }
 
 /// A file of a shard's archive, by its name. They are in the order of what is in them, a snapshot before the segment that
 /// follows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ArchivedName {
     /// The snapshot that all begins with; it covers the records up to this one.
     Base(u64),
@@ -168,7 +172,8 @@ impl Archive {
 
     /// The archive of a shard.
     pub fn shard(&self, generation: u64, shard: u16) -> ArchivedShard {
-        ArchivedShard { path: self.generation(generation).join(format!("shard-{shard}")) }
+        let path = self.generation(generation).join(format!("shard-{shard}"));
+        ArchivedShard { path, kept: HashMap::new() }
     }
 
     /// The shards of a generation that have a directory, in order.
@@ -298,7 +303,25 @@ impl ArchivedShard {
     /// # Errors
     /// Where it is not there, or its header is damaged.
     pub fn open(&self, name: ArchivedName) -> Result<ArchivedFile, FileError> {
-        ArchivedFile::open(self.file(name))
+        let path = self.file(name);
+        let file = match self.kept.get(&name) {
+            Some(file) => Arc::clone(file),
+            None => ArchivedFile::open(&path)?,
+        };
+        ArchivedFile::of(path, file)
+    }
+
+    /// Opens the first `most` of these files: [`ArchivedShard::open`] reads them from now on, though they are renamed or removed
+    /// meanwhile. Returns how many they are.
+    ///
+    /// # Errors
+    /// Where one is not there, or can't be opened.
+    pub fn keep(&mut self, names: &[ArchivedName], most: usize) -> Result<usize, FileError> {
+        for name in names.iter().take(most) {
+            let file = ArchivedFile::open(&self.file(*name))?;
+            self.kept.insert(*name, file);
+        }
+        Ok(names.len().min(most))
     }
 
     /// From now on the shard's archive begins with this snapshot: durable. What was before is to be removed.

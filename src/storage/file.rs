@@ -169,15 +169,20 @@ pub(super) fn length_of(path: &Path) -> Result<Option<u64>, FileError> {
 /// # Errors
 /// Where it can't be opened, or is something else than a file: a named pipe would be waited for without end.
 pub(super) fn open(path: &Path) -> Result<(File, u64), FileError> {
+    open_regular(path, "restore the whole data directory from a backup")
+}
+
+/// The same for a file about which something else is to be done, where it is none.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn open_regular(path: &Path, remedy: &str) -> Result<(File, u64), FileError> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(OFlags::NONBLOCK.bits() as i32);
     let file = options.open(path).map_err(FileError::of("open", path))?;
     let found = file.metadata().map_err(FileError::of("look at", path))?;
     if !found.is_file() {
-        return Err(FileError::invalid(
-            path,
-            "it is no regular file: restore the whole data directory from a backup",
-        ));
+        return Err(FileError::invalid(path, format!("it is no regular file: {remedy}")));
     }
     Ok((file, found.len()))
 }

@@ -84,9 +84,26 @@ fn a_journal_that_ran_ahead_is_brought_back() {
         // What was written by the clock that was ahead is kept as it was.
         let output = machine.home.look("verify", &["--archive"]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        check_story(&machine);
         let exported = machine.home.look("export", &[]).stdout;
         let lines = String::from_utf8(exported).expect("UTF-8");
         assert_eq!(lines.lines().count(), 4 * LIMITED.len(), "{lines}");
+    }
+}
+
+/// What came after the clock was brought back is in what is told up to now, and what came before that too.
+#[track_caller]
+fn check_story(machine: &Machine) {
+    let now = jiff::Timestamp::from_millisecond(machine.right_ms()).expect("a time").to_string();
+    for (player, _) in LIMITED {
+        let output = machine.home.look("explain", &["--account", player.0, "--at", &now]);
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).expect("UTF-8");
+        let rounds = ["before", "ahead", "within"].map(|round| format!("round {round} "));
+        assert!(rounds.iter().all(|round| text.contains(round)), "{text}");
+        assert!(
+            text.lines().last().is_some_and(|line| line.contains(" at the end: active, 90.00 GBP")),
+            "{text}"
+        );
     }
 }
 

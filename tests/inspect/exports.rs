@@ -1,13 +1,14 @@
 //! What an export writes, and what is new since.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
+use std::process::Command;
 
 use parquet::file::reader::FileReader as _;
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::record::Field;
 
-use crate::{KEY, call, check, check_contains, demo, lived, masked, members, play};
+use crate::{KEY, PURSER, call, check, check_contains, demo, lived, masked, members, play};
 
 /// The lines of an export, whose checkpoint comes last.
 #[track_caller]
@@ -93,7 +94,8 @@ fn what_is_new_is_exported() {
     let data = home.data();
     let server = home.start(2);
     play(&server, 2);
-    let kept = home.beside("checkpoint").display().to_string();
+    // A path may have a space.
+    let kept = home.beside("last checkpoint").display().to_string();
     let first = check("export", &data, &["--checkpoint", &kept], 0);
     assert_eq!(first.lines().count(), 32, "{first}");
     let nothing = check("export", &data, &["--since", &kept], 0);
@@ -118,7 +120,8 @@ fn what_is_new_is_exported() {
     }
     server.stop();
     for (since, code, sentence) in [
-        ("no checkpoint", 2, "purser: --since: it is no checkpoint"),
+        ("no checkpoint", 2, "purser: the checkpoint no checkpoint can't be read: "),
+        ("purser-export-9 x", 2, "purser: --since: it is no checkpoint"),
         (
             &*given.replace("generation 1", "generation 2"),
             1,
@@ -130,4 +133,31 @@ fn what_is_new_is_exported() {
     }
     let missing = home.beside("missing").display().to_string();
     check_contains(&check("export", &data, &["--since", &missing], 2), "the checkpoint ");
+}
+
+/// Lines are durable before the checkpoint that leaves them out from then on, and the checkpoint's name is when the export ends.
+#[test]
+fn a_checkpoint_comes_after_its_lines() {
+    let (home, data) = lived();
+    let library = home.beside("syncs.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/inspect/syncs.c");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(&library).arg(source);
+    assert!(compiler.status().is_ok_and(|status| status.success()), "{compiler:?}");
+    let directory = fs::canonicalize(home.beside("")).expect("it is there");
+    let [lines, kept, log] = ["lines", "kept", "log"].map(|name| directory.join(name));
+    let mut purser = Command::new(PURSER);
+    purser.args(["export", "--data"]).arg(&data).arg("--checkpoint").arg(&kept);
+    purser.env("LD_PRELOAD", &library).env("PURSER_TEST_SYNCS", &log);
+    let output = purser.stdout(File::create(&lines).expect("there is room")).status().expect("it runs");
+    assert!(output.success());
+    let new = directory.join("kept.new");
+    let expect = format!(
+        "sync {}\nsync {}\nrename {}\nsync {}\n",
+        lines.display(),
+        new.display(),
+        kept.display(),
+        directory.display()
+    );
+    assert_eq!(fs::read_to_string(&log).expect("it is there"), expect);
 }

@@ -1,5 +1,6 @@
 //! `verify`, `explain` and `export` from outside: the real program, on directories that a real server has written.
 
+mod archived;
 mod exports;
 
 use std::fs::{self, OpenOptions};
@@ -14,7 +15,6 @@ use xxhash_rust::xxh3::xxh3_128;
 const PURSER: &str = env!("CARGO_BIN_EXE_purser");
 
 const BLOCK: usize = limits::JOURNAL_BLOCK_BYTES;
-
 const KEY: &str = "20fbd3b9-eef2-49cd-9976-50f0d34e7f7c";
 
 /// Members of a call of a round.

@@ -9,6 +9,9 @@ use super::{DATA, Error, reason};
 /// The archive unless told otherwise, below the data directory.
 const ARCHIVE: &str = "archive";
 
+/// What every checkpoint begins with, whatever its version.
+const CHECKPOINT: &str = "purser-export-";
+
 /// The archive of a data directory: below it, unless told otherwise.
 pub(super) fn archive_dir(path: Option<PathBuf>, data: &Path) -> Result<PathBuf, Error> {
     match path {
@@ -23,9 +26,9 @@ pub(super) fn archive_of(args: ArchiveArgs, data: Option<&PathBuf>) -> Result<Op
     if args.no_archive { Ok(None) } else { archive_dir(args.archive, data).map(Some) }
 }
 
-/// A checkpoint as it was given, or out of the file that was named.
+/// A checkpoint as it was given, or out of the file that was named. The path of a file may have spaces too.
 pub(super) fn checkpoint(given: String) -> Result<String, Error> {
-    if given.contains(char::is_whitespace) {
+    if given.trim_start().starts_with(CHECKPOINT) {
         return Ok(given);
     }
     let unreadable =

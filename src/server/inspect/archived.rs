@@ -1,11 +1,12 @@
 //! `purser verify --archive`: every file of the archive, and the chain of records through it into what is served.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
-use super::Error;
 use super::history::{self, Base, GenerationHistory, ShardHistory};
 use super::progress::Progress;
 use super::words;
+use super::{Error, open, was_changed};
 use journal::Point;
 use journal::reader::ReadError;
 use journal::snapshot::SnapshotReader;
@@ -13,11 +14,29 @@ use storage::FileError;
 use storage::archive::{Archive, ArchivedName};
 use storage::reader::Opened;
 
-/// Checks the archive of what was opened. Returns a line for each shard of each generation, and whether all is whole.
+/// Checks the archive of what was opened at `data`. Returns a line for each shard of each generation, and whether all is whole.
+///
+/// As in `recover`, what a server writes and removes meanwhile is no damage: the files are opened once more then.
 ///
 /// # Errors
-/// Where there is no archive.
-pub(super) fn verify(opened: &Opened, archive: &Archive) -> Result<(String, bool), Error> {
+/// Where there is no archive; where the data can't be opened.
+pub(super) fn verify(data: &Path, opened: &Opened, archive: &Archive) -> Result<(String, bool), Error> {
+    let found = verify_once(opened, archive)?;
+    if found.is_whole || !found.has_moved {
+        return Ok((found.text, found.is_whole));
+    }
+    let again = verify_once(&open(data)?, archive)?;
+    Ok((again.text, again.is_whole))
+}
+
+struct Found {
+    text: String,
+    is_whole: bool,
+    /// A server has written since the files were opened.
+    has_moved: bool,
+}
+
+fn verify_once(opened: &Opened, archive: &Archive) -> Result<Found, Error> {
     if archive.first()?.is_none() {
         return Err(Error::Failed(format!(
             "there is no archive in {}: nothing was archived yet, or it is lost or elsewhere (--archive=DIR)",
@@ -26,7 +45,13 @@ pub(super) fn verify(opened: &Opened, archive: &Archive) -> Result<(String, bool
     }
     let generations = match history::all(opened, Some(archive)) {
         Ok(generations) => generations,
-        Err(error @ Error::Failed(_)) => return Ok((format!("archive: DAMAGED: {error}\n"), false)),
+        Err(error @ Error::Failed(_)) => {
+            return Ok(Found {
+                text: format!("archive: DAMAGED: {error}\n"),
+                is_whole: false,
+                has_moved: opened.shards.iter().any(was_changed),
+            });
+        }
         Err(error) => return Err(error),
     };
     let bytes = generations.iter().flat_map(|of| &of.shards).map(ShardHistory::bytes).sum();
@@ -50,7 +75,8 @@ pub(super) fn verify(opened: &Opened, archive: &Archive) -> Result<(String, bool
             let _ = writeln!(text, "archive, generation {number}, shard {}: {verdict}", shard.origin.shard);
         }
     }
-    Ok((text, is_whole))
+    let has_moved = !is_whole && history::has_moved(opened, &generations);
+    Ok(Found { text, is_whole, has_moved })
 }
 
 /// Reads all of a shard. Returns the point where it begins, and the one where it ends.
@@ -58,7 +84,7 @@ fn examine(shard: &ShardHistory<'_>, progress: &Progress) -> Result<(Point, Poin
     let base = shard.base(None)?;
     let from = shard.covers(base)?;
     for (at, name) in shard.names().iter().enumerate().filter(|(_, name)| name.is_snapshot()) {
-        snapshot(shard, *name)?;
+        check_snapshot(shard, Base::Archived(*name))?;
         follows(shard, *name, shard.names().get(at + 1))?;
     }
     let read = |bytes| progress.add(bytes);
@@ -72,8 +98,8 @@ fn examine(shard: &ShardHistory<'_>, progress: &Progress) -> Result<(Point, Poin
 }
 
 /// Reads a snapshot to its end.
-fn snapshot(shard: &ShardHistory<'_>, name: ArchivedName) -> Result<(), Error> {
-    let (name, bytes) = shard.source(Base::Archived(name))?.expect("it was named");
+pub(super) fn check_snapshot(shard: &ShardHistory<'_>, base: Base<'_>) -> Result<(), Error> {
+    let Some((name, bytes)) = shard.source(base)? else { return Ok(()) };
     let damaged = |error: ReadError<FileError>| Error::from(recovery::Error::from(error));
     let mut reader = SnapshotReader::open(&name, bytes, shard.origin).map_err(damaged)?;
     while reader.section().map_err(damaged)?.is_some() {}

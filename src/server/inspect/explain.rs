@@ -37,21 +37,28 @@ pub fn explain(args: &ExplainOptions, out: &mut impl Write) -> Result<(), Error>
 ///
 /// As in `recover`, what a server writes that has begun to is no damage: the files are opened once more then.
 pub(super) fn tell(args: &ExplainOptions, opened: &Opened, out: &mut impl Write) -> Result<(), Error> {
+    let archive = args.archive.clone().map(Archive::at);
     let mut out = Once { out, written: 0, skip: 0 };
-    let told = tell_once(args, opened, &mut out);
-    let Err(Error::Failed(sentence)) = told else { return told };
-    if !opened.shards.iter().any(was_changed) {
-        return Err(Error::Failed(sentence));
-    }
-    let again = open(&args.data)?;
-    if out.written > 0 && begins_with(args, &again)? != begins_with(args, opened)? {
+    let (sentence, first) = match history::all(opened, archive.as_ref()) {
+        Ok(generations) => match tell_once(args, &generations, &mut out) {
+            Err(Error::Failed(sentence)) if history::has_moved(opened, &generations) => {
+                (sentence, begins_with(args, &generations).unwrap_or(None))
+            }
+            told => return told,
+        },
+        Err(Error::Failed(sentence)) if opened.shards.iter().any(was_changed) => (sentence, None),
+        Err(error) => return Err(error),
+    };
+    let opened = open(&args.data)?;
+    let generations = history::all(&opened, archive.as_ref())?;
+    if out.written > 0 && begins_with(args, &generations)? != first {
         // It would begin otherwise than it did.
         return Err(Error::Failed(format!(
             "{sentence}; a server has written a new snapshot meanwhile: ask once more"
         )));
     }
     out.skip = out.written;
-    tell_once(args, &again, &mut out)
+    tell_once(args, &generations, &mut out)
 }
 
 /// The shard of a generation that has the account.
@@ -61,31 +68,53 @@ fn owner<'h, 'a>(args: &ExplainOptions, generation: &'h GenerationHistory<'a>) -
 }
 
 /// The file that a story begins with.
-fn begins_with(args: &ExplainOptions, opened: &Opened) -> Result<Option<String>, Error> {
-    let generations = history::all(opened, args.archive.clone().map(Archive::at).as_ref())?;
+fn begins_with(
+    args: &ExplainOptions,
+    generations: &[GenerationHistory<'_>],
+) -> Result<Option<String>, Error> {
     let Some(first) = generations.first() else { return Ok(None) };
     let shard = owner(args, first);
     Ok(shard.source(shard.base(None)?)?.map(|(name, _)| name))
 }
 
-fn tell_once(args: &ExplainOptions, opened: &Opened, out: &mut impl Write) -> Result<(), Error> {
-    let generations = history::all(opened, args.archive.clone().map(Archive::at).as_ref())?;
+fn tell_once(
+    args: &ExplainOptions,
+    generations: &[GenerationHistory<'_>],
+    out: &mut impl Write,
+) -> Result<(), Error> {
     let account = AccountRef::new(args.account.as_str());
     let shards: Vec<&ShardHistory<'_>> =
         generations.iter().map(|generation| owner(args, generation)).collect();
     let bytes = shards.iter().map(|shard| shard.bytes()).sum();
     let progress = Progress::of(bytes, !std::io::stdout().is_terminal());
     let wallet = Wallet::to_replay();
-    let mut story = Story { args, account, out, wallet, now_ms: 0, balance: None, is_told: false };
-    for (at, shard) in shards.into_iter().enumerate() {
-        let Some(from) = story.begin(shard, at == 0)? else { break };
-        if !story.records(shard, from, &progress)? {
-            break;
-        }
+    let last = last_begun(args, &shards)?;
+    let mut story =
+        Story { args, account, out, wallet, now_ms: 0, until_ms: None, balance: None, is_told: false };
+    for (at, shard) in shards.into_iter().enumerate().take(last + 1) {
+        story.until_ms = args.until_ms.filter(|_| at == last);
+        let from = story.begin(shard, at == 0)?;
+        story.records(shard, from, &progress)?;
     }
     drop(progress);
     story.end()?;
     Ok(out.flush()?)
+}
+
+/// The last generation that had begun by the time that was asked for; the first one where none had. All of those before it came
+/// before that time, though a clock that was ahead said otherwise.
+fn last_begun(args: &ExplainOptions, shards: &[&ShardHistory<'_>]) -> Result<usize, Error> {
+    for (at, shard) in shards.iter().enumerate().skip(1).rev() {
+        let (Some(until_ms), Some((name, source))) = (args.until_ms, shard.source(shard.base(None)?)?) else {
+            return Ok(at);
+        };
+        let header = SnapshotReader::header_of(&name, source, shard.origin)
+            .map_err(recovery::Error::<FileError>::from)?;
+        if header.now_ms <= until_ms {
+            return Ok(at);
+        }
+    }
+    Ok(0)
 }
 
 /// An output that leaves out what it has written, where the same is told again from the beginning.
@@ -135,6 +164,8 @@ struct Story<'a, W> {
     wallet: Wallet,
     /// The time that was come to.
     now_ms: Millis,
+    /// Nothing after this is told of the generation.
+    until_ms: Option<Millis>,
     /// Cash and version that were come to, where the account is there.
     balance: Option<(i64, u64)>,
     /// Something was told.
@@ -142,9 +173,8 @@ struct Story<'a, W> {
 }
 
 impl<W: Write> Story<'_, W> {
-    /// Tells of the account as the snapshot has it that a shard of a generation begins with, and returns where the records go on;
-    /// `None` where that is after the time that was asked for.
-    fn begin(&mut self, shard: &ShardHistory<'_>, is_first: bool) -> Result<Option<Point>, Error> {
+    /// Tells of the account as the snapshot has it that a shard of a generation begins with, and returns where the records go on.
+    fn begin(&mut self, shard: &ShardHistory<'_>, is_first: bool) -> Result<Point, Error> {
         let account = words::plain(self.account.id());
         self.wallet = Wallet::to_replay();
         let found = self.in_snapshot(shard)?;
@@ -152,12 +182,9 @@ impl<W: Write> Story<'_, W> {
             if self.args.transaction.is_none() {
                 writeln!(self.out, "{account} in {}\nno snapshot", path_of(shard))?;
             }
-            return Ok(Some(Point::START));
+            return Ok(Point::START);
         };
-        let until_ms = self.args.until_ms.filter(|until_ms| *until_ms < header.now_ms);
-        if until_ms.is_some() && !is_first {
-            return Ok(None);
-        }
+        let until_ms = self.until_ms.filter(|until_ms| *until_ms < header.now_ms);
         self.now_ms = header.now_ms;
         let (file, time) = (name_of(Some(Path::new(&name))), words::time(header.now_ms));
         if self.args.transaction.is_none() {
@@ -178,7 +205,7 @@ impl<W: Write> Story<'_, W> {
                 }
             }
         }
-        Ok(Some(header.covers))
+        Ok(header.covers)
     }
 
     /// Puts the account into the wallet as the snapshot has it.
@@ -231,11 +258,11 @@ impl<W: Write> Story<'_, W> {
         Ok(())
     }
 
-    /// Tells of each record of the account; `false` where the next one is after the time that was asked for.
-    fn records(&mut self, shard: &ShardHistory<'_>, from: Point, progress: &Progress) -> Result<bool, Error> {
+    /// Tells of each record of the account, up to the time that was asked for.
+    fn records(&mut self, shard: &ShardHistory<'_>, from: Point, progress: &Progress) -> Result<(), Error> {
         let read = |bytes| progress.add(bytes);
         if !self.is_within(self.now_ms) {
-            return Ok(false);
+            return Ok(());
         }
         let told = shard.replay(from, shard.mark()?, &read, |position, now_ms, change, receipt| {
             if !self.is_within(now_ms) {
@@ -249,8 +276,8 @@ impl<W: Write> Story<'_, W> {
             if of_account { self.record(position, now_ms, &change, &receipt) } else { Ok(()) }
         });
         match told {
-            Ok(tail) => shard.check_end(&tail).map(|()| true),
-            Err(ReadError::Caller(Halt::Enough)) => Ok(false),
+            Ok(tail) => shard.check_end(&tail),
+            Err(ReadError::Caller(Halt::Enough)) => Ok(()),
             Err(ReadError::Caller(Halt::Failed(error))) => Err(error),
             Err(ReadError::Damage(damage)) => Err(Error::Failed(damage.to_string())),
         }
@@ -315,7 +342,7 @@ impl<W: Write> Story<'_, W> {
     }
 
     fn is_within(&self, now_ms: Millis) -> bool {
-        self.args.until_ms.is_none_or(|until_ms| now_ms <= until_ms)
+        self.until_ms.is_none_or(|until_ms| now_ms <= until_ms)
     }
 
     fn image(&self) -> Option<AccountImage> {

@@ -1,8 +1,8 @@
 //! `purser export`: every transaction that is remembered or archived, one line each, from the first record on.
 //!
-//! The records are read twice. The first time finds where everything ends and which bets are taken back later; the second
-//! applies them, so that each transaction has its number, and writes a line for each. One shard is in memory at a time, and of
-//! it what a server would remember.
+//! The records are read twice, out of the same open files. The first time finds damage, where everything ends, and which bets
+//! are taken back later; the second applies them, so that each transaction has its number, and writes a line for each. One shard
+//! is in memory at a time, and of it what a server would remember.
 
 mod checkpoint;
 mod parquet;
@@ -16,6 +16,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use self::checkpoint::Checkpoint;
 use self::writer::{ExportWriter, Row};
+use super::archived::check_snapshot;
 use super::history::{self, GenerationHistory, ShardHistory};
 use super::progress::Progress;
 use super::{Error, open, was_changed};
@@ -42,17 +43,18 @@ use wallet::{Millis, PlatformKey, Wallet};
 pub fn export(args: &ExportOptions, out: &mut (impl Write + Send)) -> Result<String, Error> {
     let since = args.since.as_deref().map(Checkpoint::parse).transpose()?;
     let archive = args.archive.clone().map(Archive::at);
-    let mut opened = open(&args.data)?;
-    let mut scanned = Export::scan(&opened, archive.as_ref(), since.as_ref()).map(|export| export.ends());
-    if scanned.is_err() && opened.shards.iter().any(was_changed) {
-        // A server has begun to write after the mark of a clean stop was read, which is no damage.
-        opened = open(&args.data)?;
-        scanned = Export::scan(&opened, archive.as_ref(), since.as_ref()).map(|export| export.ends());
-    }
-    let ends = scanned?;
-    let generations = history::all(&opened, archive.as_ref())?;
+    let opened = open(&args.data)?;
+    let again;
+    let export = match Export::scan(&opened, archive.as_ref(), since.as_ref()) {
+        Ok(export) => export,
+        Err(failure) if failure.has_moved => {
+            // A server has begun to write after the mark of a clean stop was read, or has let go of what is old: that is no damage.
+            again = open(&args.data)?;
+            Export::scan(&again, archive.as_ref(), since.as_ref()).map_err(|failure| failure.error)?
+        }
+        Err(failure) => return Err(failure.error),
+    };
     let mut writer = ExportWriter::begin(args.format, out)?;
-    let export = Export { generations, since: since.as_ref(), ends };
     let checkpoint = export.write(&mut writer)?;
     writer.finish()?;
     Ok(checkpoint.to_string())
@@ -65,6 +67,13 @@ struct Ends {
     /// Bets that were taken back, by a hash of what they are known by. A rollback takes 16 bytes here; what an id named before it was
     /// forgotten and used again is not told apart.
     taken_back: HashSet<u128>,
+}
+
+/// Why the first reading has come to nothing.
+struct Failure {
+    error: Error,
+    /// A server has written since the files were opened.
+    has_moved: bool,
 }
 
 struct Export<'a> {
@@ -99,34 +108,42 @@ impl<'a> Export<'a> {
         opened: &'a Opened,
         archive: Option<&Archive>,
         since: Option<&'a Checkpoint>,
-    ) -> Result<Self, Error> {
-        let generations = history::all(opened, archive)?;
-        if let Some(since) = since {
-            since.check(&generations)?;
-        }
+    ) -> Result<Self, Failure> {
+        let generations = history::all(opened, archive)
+            .map_err(|error| Failure { error, has_moved: opened.shards.iter().any(was_changed) })?;
         let ends = Ends { last: Vec::new(), taken_back: HashSet::new() };
         let mut export = Self { generations, since, ends };
-        let bytes = export.generations.iter().flat_map(|of| &of.shards).map(ShardHistory::bytes).sum();
-        let progress = Progress::of(bytes, !std::io::stdout().is_terminal());
-        for generation in &export.generations {
-            let mut last = Vec::new();
-            for (id, shard) in generation.shards.iter().enumerate() {
-                let end = if export.is_covered(generation) {
-                    None
-                } else {
-                    let after = export.after(generation, id);
-                    let found = &mut export.ends.taken_back;
-                    Some(scan_shard(generation, shard, after, &progress, found)?.last)
-                };
-                last.push(end);
+        match export.find_ends() {
+            Ok(ends) => export.ends = ends,
+            Err(error) => {
+                let has_moved = history::has_moved(opened, &export.generations);
+                return Err(Failure { error, has_moved });
             }
-            export.ends.last.push(last);
         }
         Ok(export)
     }
 
-    fn ends(self) -> Ends {
-        self.ends
+    fn find_ends(&self) -> Result<Ends, Error> {
+        if let Some(since) = self.since {
+            since.check(&self.generations)?;
+        }
+        let bytes = self.generations.iter().flat_map(|of| &of.shards).map(ShardHistory::bytes).sum();
+        let progress = Progress::of(bytes, !std::io::stdout().is_terminal());
+        let mut ends = Ends { last: Vec::new(), taken_back: HashSet::new() };
+        for generation in &self.generations {
+            let mut last = Vec::new();
+            for (id, shard) in generation.shards.iter().enumerate() {
+                let end = if self.is_covered(generation) {
+                    None
+                } else {
+                    let after = self.after(generation, id);
+                    Some(scan_shard(generation, shard, after, &progress, &mut ends.taken_back)?.last)
+                };
+                last.push(end);
+            }
+            ends.last.push(last);
+        }
+        Ok(ends)
     }
 
     /// Whether an earlier export has written all of a generation.
@@ -200,7 +217,21 @@ fn scan_shard(
         }
     };
     shard.check_end(&tail)?;
+    if after.is_none_or(|after| after.sequence < tail.last.sequence) {
+        scan_base(shard, after, &read)?;
+    }
     Ok(tail)
+}
+
+/// Reads what the second reading begins with: a snapshot, and the records from there to the checkpoint.
+fn scan_base(shard: &ShardHistory<'_>, after: Option<Point>, read: &dyn Fn(u64)) -> Result<(), Error> {
+    let base = shard.base(after.map(|after| after.sequence))?;
+    check_snapshot(shard, base)?;
+    let Some(after) = after else { return Ok(()) };
+    let read = shard.replay::<Halt>(shard.covers(base)?, None, read, |position, _, _, _| {
+        if position.sequence > after.sequence { Err(Halt::Enough) } else { Ok(()) }
+    });
+    read.map(drop).or_else(failed)
 }
 
 /// What a bet is known by.
@@ -247,10 +278,12 @@ impl Part<'_> {
         }
         let after = self.after.map_or(0, |after| after.sequence);
         let (read, segment) = (|bytes| progress.add(bytes), Cell::new(0));
+        let mut reached = from.sequence;
         let written = self.shard.replay::<Halt>(from, None, &read, |position, now_ms, change, receipt| {
             if position.sequence > self.end.sequence {
                 return Err(Halt::Enough);
             }
+            reached = position.sequence;
             if segment.replace(position.segment) != position.segment {
                 // What is over leaves memory, so that what is in it is what a server would remember.
                 wallet.forget_all(now_ms);
@@ -270,7 +303,16 @@ impl Part<'_> {
             }
             Ok(())
         });
-        written.map(drop).or_else(failed)
+        let ends_otherwise = written.as_ref().is_ok_and(|tail| tail.last != self.end);
+        written.map(drop).or_else(failed)?;
+        if ends_otherwise || reached != self.end.sequence {
+            return Err(Error::Failed(format!(
+                "shard {} ended with record {} when it was read first, and now with record {reached}: what was written is not all. \
+                 Export once more",
+                self.shard.origin.shard, self.end.sequence
+            )));
+        }
+        Ok(())
     }
 
     /// Writes what the snapshot remembers.

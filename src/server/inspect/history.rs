@@ -1,9 +1,14 @@
 //! The history of the data: generation by generation, and of each shard a snapshot and the segments that follow it, out of the
 //! archive and of what is served. One segment at a time is in memory.
+//!
+//! A server lets go of what is old meanwhile, and gives an archived snapshot another name. So archived files are opened when they
+//! are listed, since an open file outlives its name.
 
 use std::path::PathBuf;
 
-use super::{Error, SnapshotBytes, known, origin};
+use rustix::process::{Resource, getrlimit};
+
+use super::{Error, SnapshotBytes, known, origin, was_changed};
 use journal::reader::ReadError;
 use journal::snapshot::{SnapshotReader, Source};
 use journal::{Buffer, Change, Mark, Origin, Point, Position, ReplayStart, SegmentSource, Tail, replay};
@@ -45,6 +50,32 @@ pub(super) fn all<'a>(
     opened: &'a Opened,
     archive: Option<&Archive>,
 ) -> Result<Vec<GenerationHistory<'a>>, Error> {
+    let mut tries = 1;
+    loop {
+        match listed(opened, archive) {
+            // A server may remove or rename what was listed before it is opened.
+            Err(Error::Failed(_)) if archive.is_some() && tries < limits::READER_OPEN_TRIES => tries += 1,
+            found => return found,
+        }
+    }
+}
+
+/// Whether a server has changed what was opened, or the archive, since these were listed.
+pub(super) fn has_moved(opened: &Opened, generations: &[GenerationHistory<'_>]) -> bool {
+    let is_another = |shard: &ShardHistory<'_>| {
+        !shard.names.is_empty() && shard.archived.files().is_ok_and(|names| names != shard.names)
+    };
+    opened.shards.iter().any(was_changed) || generations.iter().flat_map(|of| &of.shards).any(is_another)
+}
+
+/// Lists the files of a shard, and opens them, as long as there is room for so many.
+fn opened_names(shard: &mut ArchivedShard, room: &mut usize) -> Result<Vec<ArchivedName>, Error> {
+    let names = shard.files()?;
+    *room -= shard.keep(&names, *room)?;
+    Ok(names)
+}
+
+fn listed<'a>(opened: &'a Opened, archive: Option<&Archive>) -> Result<Vec<GenerationHistory<'a>>, Error> {
     let manifest = opened.manifest;
     let nothing = Archive::at(PathBuf::new());
     let first = archive.map(Archive::first).transpose()?.flatten();
@@ -59,13 +90,17 @@ pub(super) fn all<'a>(
         )));
     }
     let archive = archive.filter(|_| first.is_some());
+    // The rest is for what is served, and for output. Files that have no room are opened when it is their turn: the newest, which
+    // are let go of last.
+    let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let mut room = usize::try_from(most).unwrap_or(usize::MAX) / limits::ARCHIVE_OPEN_SHARE;
     let mut generations = Vec::new();
     for number in first.unwrap_or(manifest.generation)..manifest.generation {
-        generations.extend(archive.map(|archive| ended(archive, number)).transpose()?);
+        generations.extend(archive.map(|archive| ended(archive, number, &mut room)).transpose()?);
     }
     let shards = opened.shards.iter().enumerate().map(|(id, live)| {
-        let shard = archive.unwrap_or(&nothing).shard(manifest.generation, id as u16);
-        let names = if archive.is_some() { shard.files()? } else { Vec::new() };
+        let mut shard = archive.unwrap_or(&nothing).shard(manifest.generation, id as u16);
+        let names = if archive.is_some() { opened_names(&mut shard, &mut room)? } else { Vec::new() };
         let shard = ShardHistory {
             origin: origin(manifest, id),
             archived: shard,
@@ -83,15 +118,15 @@ pub(super) fn all<'a>(
 }
 
 /// A generation that another one has followed.
-fn ended(archive: &Archive, number: u64) -> Result<GenerationHistory<'static>, Error> {
+fn ended(archive: &Archive, number: u64, room: &mut usize) -> Result<GenerationHistory<'static>, Error> {
     let Some(end) = archive.end(number)? else {
         let path = archive.end_path(number);
         return Err(Error::Failed(format!("{}: it is missing: {REMEDY}", path.display())));
     };
     let count = end.last.len() as u16;
     let shards = (0..count).zip(&end.last).map(|(id, last)| {
-        let archived = archive.shard(number, id);
-        let names = archived.files()?;
+        let mut archived = archive.shard(number, id);
+        let names = opened_names(&mut archived, room)?;
         let origin = Origin { stream: end.stream, shard: id, shards: count };
         let shard = ShardHistory { origin, archived, names, live: None, end: Some(*last) };
         shard.check_base()?;

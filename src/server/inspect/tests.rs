@@ -5,12 +5,13 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use super::audit::{Audit, Held, shared};
-use super::{explain, words};
+use super::{archived, explain, words};
 use crate::config::{Demo, ExplainOptions};
 use crate::data::{self, OpenParameters};
 use calendar::Zones;
 use clock::start::Confirmed;
 use partition::Partition;
+use storage::archive::Archive;
 use storage::reader;
 use wallet::image::{AccountImage, RoundImage, SessionImage, TransactionImage};
 use wallet::settings::Settings;
@@ -224,9 +225,14 @@ fn what_a_server_writes_meanwhile_is_no_damage() {
         let mut out = Vec::new();
         explain::tell(&args, &opened, &mut out).map(|()| String::from_utf8(out).unwrap())
     };
+    let archive = Archive::at(dir.path().join("archive"));
+    archive.begin(1).unwrap();
+    let verify = || archived::verify(dir.path(), &opened, &archive).unwrap();
+    assert!(!verify().1, "{}", verify().0);
     let damage = tell().unwrap_err().to_string();
     assert!(damage.contains("the server was stopped in order"), "{damage}");
     data.shards[0].mark.begin(data.shards[0].last, 0).unwrap();
+    assert!(verify().1, "{}", verify().0);
     let told = tell().unwrap();
     assert_eq!(told.lines().count(), 3, "{told}");
     assert!(told.lines().last().unwrap().contains("at the end: active, 1000000.00 GBP"), "{told}");

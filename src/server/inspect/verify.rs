@@ -87,8 +87,11 @@ pub fn verify(args: &VerifyOptions, out: &mut impl Write) -> Result<bool, Error>
     for earlier in &opened.left {
         let _ = writeln!(text, "{}", left(&args.data, *earlier, opened.manifest.generation));
     }
-    let archive =
-        args.archive.clone().map(|path| archived::verify(&opened, &Archive::at(path))).transpose()?;
+    let archive = args
+        .archive
+        .clone()
+        .map(|path| archived::verify(&args.data, &opened, &Archive::at(path)))
+        .transpose()?;
     let is_archive_whole = archive.is_none_or(|(lines, is_whole)| {
         text += &lines;
         is_whole

@@ -25,8 +25,10 @@
 //! | 40–43, 44–47 | bytes of the chunk, and of its frame |
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 use zstd::bulk::{Compressor, Decompressor};
@@ -263,7 +265,8 @@ impl Drop for ArchiveWriter {
 pub struct ArchivedFile {
     path: PathBuf,
     header: ArchivedHeader,
-    file: File,
+    /// Others may read it too.
+    file: Arc<File>,
     decompressor: Decompressor<'static>,
     previous: u128,
     /// Where the next chunk begins in the file.
@@ -277,13 +280,21 @@ pub struct ArchivedFile {
 }
 
 impl ArchivedFile {
-    pub(super) fn open(path: PathBuf) -> Result<Self, FileError> {
-        let mut file = File::open(&path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => FileError::invalid(&path, format!("it is missing: {REMEDY}")),
-            _ => FileError::of("open", &path)(error),
-        })?;
+    /// Opens what [`ArchivedFile::of`] reads.
+    pub(super) fn open(path: &Path) -> Result<Arc<File>, FileError> {
+        match file::open_regular(path, REMEDY) {
+            Ok((file, _)) => Ok(Arc::new(file)),
+            Err(error) if error.error.kind() == ErrorKind::NotFound => {
+                Err(FileError::invalid(path, format!("it is missing: {REMEDY}")))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads an opened file from its beginning on.
+    pub(super) fn of(path: PathBuf, file: Arc<File>) -> Result<Self, FileError> {
         let mut bytes = [0; HEADER_BYTES];
-        read_exactly(&mut file, &path, &mut bytes, 0)?;
+        read_exactly(&file, &path, &mut bytes, 0, 0)?;
         let header = ArchivedHeader::read(&bytes).map_err(|what| damage(&path, 0, &what))?;
         let decompressor = Decompressor::new().map_err(FileError::of("decompress", &path))?;
         Ok(Self {
@@ -317,14 +328,14 @@ impl ArchivedFile {
     pub fn chunk(&mut self) -> Result<Option<&[u8]>, FileError> {
         if self.left == 0 {
             let mut more = [0];
-            return match self.file.read(&mut more).map_err(FileError::of("read", &self.path))? {
+            return match self.file.read_at(&mut more, self.at).map_err(FileError::of("read", &self.path))? {
                 0 => Ok(None),
                 _ => Err(damage(&self.path, self.at, "it goes on behind its end")),
             };
         }
         let (path, at) = (&self.path, self.at);
         let mut head = [0; CHUNK_HEAD_BYTES];
-        read_exactly(&mut self.file, path, &mut head, at)?;
+        read_exactly(&self.file, path, &mut head, at, at)?;
         let (chunk_bytes, frame_bytes) = (u32_at(&head, 40) as usize, u32_at(&head, 44) as usize);
         let is_possible = (1..=limits::ARCHIVE_CHUNK_BYTES).contains(&chunk_bytes)
             && chunk_bytes as u64 <= self.left
@@ -333,7 +344,7 @@ impl ArchivedFile {
             return Err(damage(path, at, "a chunk's lengths can't be so"));
         }
         self.frame.resize(frame_bytes, 0);
-        read_exactly(&mut self.file, path, &mut self.frame, at)?;
+        read_exactly(&self.file, path, &mut self.frame, at + CHUNK_HEAD_BYTES as u64, at)?;
         if chunk_head(u128_at(&head, 24), chunk_bytes, &self.frame) != head {
             return Err(damage(path, at, "a chunk's checksum is wrong"));
         }
@@ -387,9 +398,10 @@ impl ArchivedFile {
     }
 }
 
-fn read_exactly(file: &mut File, path: &Path, room: &mut [u8], at: u64) -> Result<(), FileError> {
-    file.read_exact(room).map_err(|error| match error.kind() {
-        ErrorKind::UnexpectedEof => damage(path, at, "it ends too early"),
+/// Fills the room from `offset` on, which is of what begins at `part`.
+fn read_exactly(file: &File, path: &Path, room: &mut [u8], offset: u64, part: u64) -> Result<(), FileError> {
+    file.read_exact_at(room, offset).map_err(|error| match error.kind() {
+        ErrorKind::UnexpectedEof => damage(path, part, "it ends too early"),
         _ => FileError::of("read", path)(error),
     })
 }

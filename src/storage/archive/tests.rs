@@ -90,6 +90,28 @@ fn any_change_is_damage() {
     fs::remove_file(&path).expect("it is there");
     let sentence = shard.open(name).err().expect("it is not there").to_string();
     assert!(sentence.contains("it is missing: restore it"), "{sentence}");
+    // Nobody writes into this: whoever opens it waits without end, unless told not to.
+    rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).expect("there is room");
+    let sentence = shard.open(name).err().expect("it is no file").to_string();
+    assert!(sentence.contains("it is no regular file: restore it from a copy of the archive"), "{sentence}");
+}
+
+/// What was opened is read though it has gone meanwhile, as often as it is asked for.
+#[test]
+fn what_is_kept_outlives_its_name() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let bytes = limits::ARCHIVE_CHUNK_BYTES + 5;
+    let (mut shard, name) = archived(dir.path(), bytes);
+    assert_eq!(shard.keep(&[name], 0).expect("none is opened"), 0);
+    let others = shard.clone();
+    assert_eq!(shard.keep(&[name], 9).expect("it is there"), 1);
+    shard.remove(name).expect("it is there");
+    let files = [0; 2].map(|_| shard.open(name).expect("it is open"));
+    for file in files {
+        let read = file.read_segment(Buffer::new()).expect("it is whole");
+        assert!(read[..bytes] == contents(bytes)[..]);
+    }
+    assert!(others.open(name).is_err());
 }
 
 #[test]
