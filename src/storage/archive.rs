@@ -19,6 +19,7 @@ mod tests;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 pub use file::{ArchiveWriter, ArchivedFile, ArchivedHeader, ArchivedKind};
@@ -110,6 +111,20 @@ impl Archive {
     /// Where it can't be made.
     pub fn make(&self) -> Result<(), FileError> {
         make_all(&self.path)
+    }
+
+    /// Whether it is on the file system of this directory, or will be.
+    ///
+    /// # Errors
+    /// Where that can't be told.
+    pub fn is_on_disk_of(&self, directory: &Path) -> Result<bool, FileError> {
+        let ours = directory.metadata().map_err(FileError::of("look at", directory))?;
+        let mut path = &*self.path;
+        while !path.exists() && path != files::parent(path) {
+            path = files::parent(path);
+        }
+        let found = path.metadata().map_err(FileError::of("look at", path))?;
+        Ok(found.dev() == ours.dev())
     }
 
     /// Takes hold of it, for as long as what is returned is kept: two servers must not write to one. It is a file that is locked,
@@ -311,17 +326,12 @@ pub fn known(
     }
 }
 
-/// The last record that the oldest snapshot of a shard covers, of the data directory at `data`.
+/// The last record that the oldest snapshot of a shard covers, of the data directory at `data`; 0 where it has none.
 ///
 /// # Errors
-/// Where it can't be read, or has none.
+/// Where it can't be read.
 pub fn oldest_snapshot(data: &Path, generation: u64, shard: u16) -> Result<u64, FileError> {
-    let shard = ShardDirectory::of(data, generation, shard);
-    shard
-        .snapshots()?
-        .first()
-        .copied()
-        .ok_or_else(|| FileError::invalid(shard.path(), "no snapshot is in it"))
+    Ok(ShardDirectory::of(data, generation, shard).snapshots()?.first().copied().unwrap_or(0))
 }
 
 /// Removes a directory where nothing is in it.

@@ -275,6 +275,47 @@ fn what_can_not_be_archived_stays() {
     told.check(&export(&home, &[&place]).0, 0);
 }
 
+/// What is archived leaves the reserve of a disk that it shares with the data, and waits for another process to let go of the archive.
+#[test]
+fn what_can_be_archived_later() {
+    let (mut home, mut told) = (home(SHORT), Told::default());
+    begin(&home, &mut told);
+    let elsewhere = home.beside("elsewhere");
+    fs::create_dir(&elsewhere).expect("it is not there");
+    let held = fs::File::create(elsewhere.join("lock")).expect("there is room");
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).expect("nobody holds it");
+    let configure = |home: &mut Home, reserve_mib: u64| {
+        let sections = format!(
+            "\n[storage]\nsnapshot_segments = 1\narchive = {elsewhere:?}\nreserve_mib = {reserve_mib}\n"
+        );
+        home.configure(&[("default", "GBP")], &sections);
+    };
+    configure(&mut home, 1);
+    let mut process = seal(&home, &mut told);
+    let said = process.next_line();
+    assert!(
+        said.contains("can't be archived, and stays") && said.contains("another process uses it"),
+        "{said}"
+    );
+    process.kill();
+    drop(held);
+    configure(&mut home, limits::RESERVE_MIB_MAX);
+    let mut process = home.start(1);
+    let mut said = process.next_line();
+    if said.contains("nothing is changed any more") {
+        said = process.next_line();
+    }
+    let parts = ["can't be archived, and stays", "MiB free that the snapshot may take", "beyond the reserve"];
+    assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+    assert!(!names(&elsewhere).iter().any(|name| name.ends_with(".zst")));
+    process.kill();
+    configure(&mut home, 1);
+    let process = home.start(1);
+    await_archived(&home, 1, 1);
+    assert_eq!(process.stop(), "");
+    told.check(&export(&home, &[&format!("--archive={}", elsewhere.display())]).0, 0);
+}
+
 /// Without an archive what was folded is gone.
 #[test]
 fn no_archive_is_kept_where_none_is_wanted() {

@@ -30,6 +30,8 @@ pub struct Archiver {
     served: Manifest,
     /// How long it is kept, milliseconds; `None` for ever.
     keep_ms: Option<u64>,
+    /// What a snapshot that goes there leaves free on the disk of the data, bytes, where it is on that.
+    reserve_bytes: u64,
     /// Nobody else writes to it; not before something is. Who begins it has this.
     held: Arc<Mutex<Option<File>>>,
 }
@@ -64,12 +66,26 @@ pub(super) type ShardEnd = (Point, Place);
 impl Archiver {
     /// The archive at `path` of the data directory at `data`, for what is served of it; what is in it is kept for `keep_ms`.
     pub fn new(path: PathBuf, data: PathBuf, served: Manifest, keep_ms: Option<u64>) -> Self {
-        Self { archive: Archive::at(path), data, served, keep_ms, held: Arc::default() }
+        Self { archive: Archive::at(path), data, served, keep_ms, reserve_bytes: 0, held: Arc::default() }
     }
 
     /// The same for a later generation.
     pub(super) fn of_generation(self, served: Manifest) -> Self {
         Self { served, ..self }
+    }
+
+    /// The same, with so many bytes left free on the disk of the data.
+    #[must_use]
+    pub fn with_reserve(self, reserve_bytes: u64) -> Self {
+        Self { reserve_bytes, ..self }
+    }
+
+    /// The bytes that a snapshot may take on the disk of the data, beyond the reserve. Segments make room, and need none.
+    fn room(&self, files: &ShardFiles) -> Result<u64, Error> {
+        if self.reserve_bytes == 0 || !self.archive.is_on_disk_of(&self.data)? {
+            return Ok(u64::MAX);
+        }
+        Ok(files.directory.space()?.free_bytes.saturating_sub(self.reserve_bytes))
     }
 
     /// Whether it can be used; where there is none yet it can.
@@ -150,6 +166,12 @@ impl Archiver {
                 error: std::io::Error::other(what),
             }
             .into());
+        }
+        if header.bytes > self.room(files)? {
+            return Err(Error::Snapshot(format!(
+                "the disk has less than the {} MiB free that the snapshot may take with which the archive begins, beyond the reserve",
+                header.bytes.div_ceil(1024 * 1024)
+            )));
         }
         archive_snapshot(files, &shard, ArchivedName::Base(oldest), archived, rest)?;
         Ok(shard)
@@ -258,7 +280,9 @@ pub fn retire(
     };
     let shard = archiver.shard(files, archived, rest)?;
     for covers in older {
-        if is_due(&shard, *covers, files, archiver.keep_ms)? {
+        // A reading can do without it.
+        let bytes = files.directory.snapshot(*covers).metadata().map_or(0, |found| found.len());
+        if is_due(&shard, *covers, files, archiver.keep_ms)? && bytes <= archiver.room(files)? {
             archive_snapshot(files, &shard, ArchivedName::Snapshot(*covers), archived, rest)?;
         }
     }
