@@ -128,7 +128,10 @@ impl Archiver {
         if self.known()?.is_none() {
             self.archive.make()?;
             self.hold(&mut held)?;
-            self.archive.write_manifest(ArchiveManifest { stream, first: generation })?;
+            // Another process may have begun it before it let go of it.
+            if self.known()?.is_none() {
+                self.archive.write_manifest(ArchiveManifest { stream, first: generation })?;
+            }
         }
         self.hold(&mut held)?;
         if let Some(begun) = ArchiveBegun::read(&self.data)? {
@@ -200,11 +203,15 @@ impl Archiver {
         let first = self.archive.first()?.unwrap_or(0);
         for generation in self.archive.generations()? {
             let is_ended = generation < self.served.generation;
-            let mut is_over = is_ended;
             // What comes before the first one was to be removed when a kill came.
-            for shard in self.archive.shards(generation)?.into_iter().filter(|_| generation >= first) {
-                let shard = self.archive.shard(generation, shard);
-                is_over &= expire_shard(&shard, is_ended, before_ms, &mut removed)?;
+            let mut is_over =
+                is_ended && (generation < first || self.has_begun_before(generation + 1, before_ms)?);
+            if !is_over {
+                is_over = is_ended;
+                for shard in self.archive.shards(generation)? {
+                    let shard = self.archive.shard(generation, shard);
+                    is_over &= expire_shard(&shard, is_ended, before_ms, &mut removed)?;
+                }
             }
             if !is_over {
                 break;
@@ -219,6 +226,16 @@ impl Archiver {
             self.archive.remove_generation(generation)?;
         }
         Ok(removed)
+    }
+
+    /// Whether a generation began before this time, as far as its archive tells: so all of the one before it is older, even where the
+    /// clock was ahead then and was set back.
+    fn has_begun_before(&self, generation: u64, before_ms: Millis) -> Result<bool, Error> {
+        let shard = self.archive.shard(generation, 0);
+        match shard.files()?.first() {
+            Some(base @ ArchivedName::Base(_)) => Ok(shard.open(*base)?.header().last_ms < before_ms),
+            _ => Ok(false),
+        }
     }
 }
 
@@ -454,6 +471,12 @@ mod tests {
         write(&second, &[(Snapshot(29), 60)]);
         check(1_000, 2, &[], &[Base(29)]);
         check(2_000, 0, &[], &[Base(29)]);
+        // A generation that was written while the clock was years ahead does not keep what followed it.
+        write(&first, &[(Base(0), 1_000_000), (Segment(1), 1_000_000)]);
+        archiver.archive.write_manifest(manifest).expect("there is room");
+        assert_eq!(archiver.expire(159).expect("it is there").files, 0);
+        assert_eq!(archiver.expire(161).expect("it is there").files, 2);
+        assert_eq!(first.files().expect("it can be read"), []);
         let for_ever = Archiver { keep_ms: None, ..archiver.clone() };
         assert_eq!(for_ever.expire(Millis::MAX).expect("it is there"), Archived::default());
     }
