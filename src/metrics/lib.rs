@@ -366,8 +366,11 @@ impl Registry {
 
     /// So much less is in the archive.
     pub fn unarchived(&self, files: u64, bytes: u64) {
-        self.archive.files.fetch_sub(files, Ordering::Relaxed);
-        self.archive.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        for (held, less) in [(&self.archive.files, files), (&self.archive.bytes, bytes)] {
+            // Whoever counts what is there may have come after it was removed.
+            let fewer = |held: u64| Some(held.saturating_sub(less));
+            let _ = held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
+        }
     }
 
     /// The metrics that shard `index` writes.

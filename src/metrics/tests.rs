@@ -43,6 +43,9 @@ fn what_was_counted_is_shown() {
     check(&registry, "purser_archive_age_seconds{shard=\"1\"} 1.500000");
     check(&registry, "purser_archive_files 2");
     check(&registry, "purser_archive_bytes 450");
+    registry.unarchived(3, 449);
+    check(&registry, "purser_archive_files 0");
+    check(&registry, "purser_archive_bytes 1");
     check(&registry, "# HELP purser_lane_requests Requests under way at other shards.");
     check(&registry, "# TYPE purser_lane_requests gauge");
     check(&registry, "purser_lane_requests{shard=\"1\"} 7");

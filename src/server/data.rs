@@ -188,9 +188,9 @@ pub fn open(path: &Path, parameters: &OpenParameters) -> Result<Data, Error> {
     directory.make_lock_file()?;
     let archive_of = |found: Manifest| {
         let archive = parameters.archive.clone();
-        archive.map(|(path, keep_ms)| Archiver::new(path, found.generation, keep_ms)).transpose()
+        archive.map(|(archive, keep_ms)| Archiver::new(archive, path.to_owned(), found, keep_ms))
     };
-    let mut archiver = found.map(archive_of).transpose()?.flatten();
+    let archiver = found.and_then(archive_of);
     let mut ended = None;
     let opened = match found {
         None => {
@@ -220,7 +220,8 @@ pub fn open(path: &Path, parameters: &OpenParameters) -> Result<Data, Error> {
             }
         }
     };
-    let (generation, served) = (opened.manifest.generation, opened.manifest.shards);
+    let manifest = opened.manifest;
+    let (generation, served) = (manifest.generation, manifest.shards);
     let archived = match (&archiver, ended) {
         (Some(archiver), Some((found, ends))) => {
             archive_generation(archiver, &directory, found, &ends, &parameters.platforms)
@@ -241,9 +242,9 @@ pub fn open(path: &Path, parameters: &OpenParameters) -> Result<Data, Error> {
     let earlier = generations::not_superseded(path, generation)?;
     let earlier = earlier.into_iter().filter(|earlier| !left.contains(earlier));
     notes.extend(earlier.map(|earlier| generations::left(path, earlier, generation)));
-    archiver = match archiver {
-        Some(archiver) => Some(archiver.of_generation(generation)),
-        None => archive_of(Manifest { generation, ..Manifest::new(generation, 0, served, false) })?,
+    let archiver = match archiver {
+        Some(archiver) => Some(archiver.of_generation(manifest)),
+        None => archive_of(manifest),
     };
     Ok(Data { directory, shards, notes, replayed, archiver })
 }

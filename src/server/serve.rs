@@ -50,7 +50,8 @@ use shard::Shard;
 use shard::core::Core;
 use shard::flush::{Flusher, JournalProgress};
 use shard::mesh::Mesh;
-use storage::archive::Archive;
+use storage::FileError;
+use storage::archive::{Archive, ArchiveBegun};
 use storage::segments::{Segments, Trouble};
 
 /// Why the server could not start, or had to end.
@@ -252,16 +253,20 @@ fn open_data(
     Ok(data)
 }
 
-/// Checks that an archive which is there is to be kept: without what is folded meanwhile it would not be whole ever after.
+/// Checks that an archive which is there, or is known to the data, is to be kept: without what is folded meanwhile it would not be
+/// whole ever after.
 fn check_archive(config: &Config) -> Result<(), Error> {
-    let archive = Archive::at(config.archive.clone());
     let is_unwanted = config.storing.archive_days == Some(0) && config.demo.is_none();
-    if !is_unwanted || archive.first().map_err(|error| Error::start(error.to_string()))?.is_none() {
+    let archive = Archive::at(config.archive.clone());
+    let is_there = || Ok(archive.first()?.is_some() || ArchiveBegun::read(&config.data)?.is_some());
+    if !is_unwanted || !is_there().map_err(|error: FileError| Error::start(error.to_string()))? {
         return Ok(());
     }
     Err(Error::start(format!(
-        "archive_days is 0, and there is an archive in {}, which would not be whole any more: move it away, or let it be kept",
-        config.archive.display()
+        "archive_days is 0, and there is an archive in {}, which would not be whole any more: move it away, and the file {} too, or \
+         let it be kept",
+        config.archive.display(),
+        ArchiveBegun::path(&config.data).display()
     )))
 }
 

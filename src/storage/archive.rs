@@ -1,7 +1,8 @@
 //! The archive: what was folded, kept for as long as somebody may ask for it.
 //!
 //! ```text
-//! archive/manifest                                        the first generation that is in it
+//! archive/manifest                                        whose it is, and the first generation that is in it
+//! archive/lock                                            held while a server writes to it
 //! archive/generation-3/end                                where each shard ended, once another generation has followed
 //! archive/generation-3/shard-0/base-00000000000a83f1.zst  the snapshot that the first segment follows
 //! archive/generation-3/shard-0/segment-00000000000a83f2.zst
@@ -17,16 +18,19 @@ mod notes;
 mod tests;
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use file::{ArchiveWriter, ArchivedFile, ArchivedHeader, ArchivedKind};
-pub use notes::GenerationEnd;
+pub use notes::{ArchiveBegun, ArchiveManifest, GenerationEnd};
 
 use super::file::{self as files, FileError};
+use crate::directory::ShardDirectory;
 use crate::hold::flock;
+use crate::manifest::Manifest;
 
 /// What is to be done about an archived file that is damaged or missing.
 pub const REMEDY: &str = "restore it from a copy of the archive; what is served does not need it";
@@ -105,29 +109,38 @@ impl Archive {
         &self.path
     }
 
-    /// Makes it where it is not there, durable, for what is of this generation and later; `true` where it did.
+    /// Makes its directory where it is not there, durable.
     ///
     /// # Errors
-    /// Where it can't be made, or is damaged.
-    pub fn begin(&self, generation: u64) -> Result<bool, FileError> {
-        if self.first()?.is_some() {
-            return Ok(false);
-        }
-        if let Some(above) = self.path.parent().filter(|above| !above.as_os_str().is_empty()) {
-            fs::create_dir_all(above).map_err(FileError::of("create", above))?;
-        }
-        files::make_directory(&self.path)?;
-        self.set_first(generation)?;
-        Ok(true)
+    /// Where it can't be made.
+    pub fn make(&self) -> Result<(), FileError> {
+        make_all(&self.path)
     }
 
-    /// Takes hold of it, for as long as what is returned is kept: two servers must not write to one.
+    /// Whether it is on the file system of this directory, or will be.
+    ///
+    /// # Errors
+    /// Where that can't be told.
+    pub fn is_on_disk_of(&self, directory: &Path) -> Result<bool, FileError> {
+        let ours = directory.metadata().map_err(FileError::of("look at", directory))?;
+        let mut path = &*self.path;
+        while !path.exists() && path != files::parent(path) {
+            path = files::parent(path);
+        }
+        let found = path.metadata().map_err(FileError::of("look at", path))?;
+        Ok(found.dev() == ours.dev())
+    }
+
+    /// Takes hold of it, for as long as what is returned is kept: two servers must not write to one. It is a file that is locked,
+    /// since a network's file systems lock nothing else, and no directory.
     ///
     /// # Errors
     /// Where another process holds it.
     pub fn hold(&self) -> Result<File, FileError> {
-        let held = File::open(&self.path).map_err(FileError::of("open", &self.path))?;
-        if flock(&held, &self.path)? {
+        let path = self.path.join("lock");
+        let held = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+        let held = held.map_err(FileError::of("open", &path))?;
+        if flock(&held, &path)? {
             return Ok(held);
         }
         Err(FileError::invalid(
@@ -136,20 +149,42 @@ impl Archive {
         ))
     }
 
+    /// What it says of itself; `None` where there is no archive.
+    ///
+    /// # Errors
+    /// Where it can't be read, or is damaged.
+    pub fn manifest(&self) -> Result<Option<ArchiveManifest>, FileError> {
+        ArchiveManifest::read(&self.path.join("manifest"))
+    }
+
+    /// Says what it is, durable.
+    ///
+    /// # Errors
+    /// Where that can't be written.
+    pub fn write_manifest(&self, manifest: ArchiveManifest) -> Result<(), FileError> {
+        manifest.write(&self.path.join("manifest"))
+    }
+
     /// The first generation that is in it; `None` where there is no archive.
     ///
     /// # Errors
     /// Where it is damaged.
     pub fn first(&self) -> Result<Option<u64>, FileError> {
-        notes::read_first(&self.path.join("manifest"))
+        Ok(self.manifest()?.map(|manifest| manifest.first))
     }
 
     /// Says, durable, that nothing of generations before this one is in it any more.
     ///
     /// # Errors
-    /// Where that can't be written.
+    /// Where that can't be written, or there is no archive.
     pub fn set_first(&self, generation: u64) -> Result<(), FileError> {
-        notes::write_first(&self.path.join("manifest"), generation)
+        let path = self.path.join("manifest");
+        let found =
+            self.manifest()?.ok_or_else(|| FileError::invalid(&path, format!("it is missing: {REMEDY}")))?;
+        if generation > found.first {
+            self.write_manifest(ArchiveManifest { first: generation, ..found })?;
+        }
+        Ok(())
     }
 
     /// The generations of which something is in it, in order.
@@ -252,6 +287,58 @@ impl Archive {
     }
 }
 
+/// Makes a directory and those that it is in, each with its name durable.
+fn make_all(path: &Path) -> Result<(), FileError> {
+    let above = files::parent(path);
+    if !above.exists() {
+        make_all(above)?;
+    }
+    files::make_directory(path)
+}
+
+/// What the archive of the data directory at `data`, which serves this, says of itself; `None` where there is none, and none was
+/// begun.
+///
+/// # Errors
+/// Where it is missing, damaged, or another directory's.
+pub fn known(
+    data: &Path,
+    served: &Manifest,
+    archive: &Archive,
+) -> Result<Option<ArchiveManifest>, FileError> {
+    let failed = |what: String| {
+        Err(FileError { action: "use", path: archive.path.clone(), error: std::io::Error::other(what) })
+    };
+    let note = ArchiveBegun::path(data);
+    match (ArchiveBegun::read(data)?, archive.manifest()?) {
+        (None, None) => Ok(None),
+        (Some(begun), Some(found)) if begun.stream == found.stream => Ok(Some(found)),
+        // A kill came between the two, and nothing is in it yet.
+        (None, Some(found)) if (found.stream, found.first) == (served.stream, served.generation) => {
+            Ok(Some(found))
+        }
+        (Some(_), None) => failed(format!(
+            "the archive is missing, and there is one, says {}: it is lost, not mounted, or elsewhere. Name the right path, or \
+             {REMEDY}; to begin another one, remove that file",
+            note.display()
+        )),
+        (_, Some(_)) => failed(format!(
+            "it is the archive of other data than those in {}: each data directory has an archive of its own. Name the right one; to \
+             begin another one, remove {} where it is there",
+            data.display(),
+            note.display()
+        )),
+    }
+}
+
+/// The last record that the oldest snapshot of a shard covers, of the data directory at `data`; 0 where it has none.
+///
+/// # Errors
+/// Where it can't be read.
+pub fn oldest_snapshot(data: &Path, generation: u64, shard: u16) -> Result<u64, FileError> {
+    Ok(ShardDirectory::of(data, generation, shard).snapshots()?.first().copied().unwrap_or(0))
+}
+
 /// Removes a directory where nothing is in it.
 fn remove_directory(path: &Path) -> Result<(), FileError> {
     match fs::remove_dir(path) {
@@ -290,9 +377,9 @@ impl ArchivedShard {
     /// # Errors
     /// Where it can't be made.
     pub fn create(&self, name: ArchivedName, header: ArchivedHeader) -> Result<ArchiveWriter, FileError> {
-        if !self.path.exists() {
-            let generation = files::parent(&self.path);
-            files::make_directory(generation)?;
+        // They are synced although they may be there: whoever made them may have been killed before.
+        if self.files()?.is_empty() {
+            files::make_directory(files::parent(&self.path))?;
             files::make_directory(&self.path)?;
         }
         ArchiveWriter::create(self.file(name), header)

@@ -22,6 +22,8 @@ use journal::{Buffer, Place};
 /// A data directory, opened to be read.
 #[derive(Debug)]
 pub struct Opened {
+    /// Where it is.
+    pub path: PathBuf,
     /// What it holds.
     pub manifest: Manifest,
     /// Its shards, in order.
@@ -39,6 +41,8 @@ pub struct OpenedShard {
     pub mark: Option<Buffer>,
     /// The newest snapshot, where there is one.
     pub snapshot: Option<OpenedFile>,
+    /// The oldest snapshot, where that is another one: what was folded since waits to be archived.
+    pub oldest: Option<OpenedFile>,
     /// The segments, in the order of their numbers.
     pub segments: Vec<OpenedSegment>,
 }
@@ -104,14 +108,17 @@ fn open_all(path: &Path, manifest: &Manifest) -> Result<Opened, FileError> {
         let directory = ShardDirectory::of(path, manifest.generation, shard);
         OpenedShard::open(directory, manifest.has_marks())
     });
-    Ok(Opened { manifest: *manifest, shards: shards.collect::<Result<_, _>>()?, left })
+    Ok(Opened { path: path.to_owned(), manifest: *manifest, shards: shards.collect::<Result<_, _>>()?, left })
 }
 
 impl OpenedShard {
     fn open(directory: ShardDirectory, has_mark: bool) -> Result<Self, FileError> {
         // It comes first: what it says is durable is in the files that are opened after it.
         let mark = if has_mark { Some(directory.read_mark()?) } else { None };
-        let newest = directory.snapshots()?.pop();
+        let mut snapshots = directory.snapshots()?;
+        let newest = snapshots.pop();
+        let oldest = snapshots.first().map(|sequence| OpenedFile::open(directory.snapshot(*sequence)));
+        let oldest = oldest.transpose()?;
         let snapshot = newest.map(|sequence| OpenedFile::open(directory.snapshot(sequence))).transpose()?;
         let numbers = directory.segments()?;
         let open = |number: u32| {
@@ -133,7 +140,7 @@ impl OpenedShard {
             }
             segment.stage = SegmentStage::Unused;
         }
-        Ok(Self { directory, mark, snapshot, segments })
+        Ok(Self { directory, mark, snapshot, oldest, segments })
     }
 
     /// Opens the shard's files once more: a server has changed what was read of them.

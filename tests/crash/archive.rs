@@ -275,6 +275,47 @@ fn what_can_not_be_archived_stays() {
     told.check(&export(&home, &[&place]).0, 0);
 }
 
+/// What is archived leaves the reserve of a disk that it shares with the data, and waits for another process to let go of the archive.
+#[test]
+fn what_can_be_archived_later() {
+    let (mut home, mut told) = (home(SHORT), Told::default());
+    begin(&home, &mut told);
+    let elsewhere = home.beside("elsewhere");
+    fs::create_dir(&elsewhere).expect("it is not there");
+    let held = fs::File::create(elsewhere.join("lock")).expect("there is room");
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).expect("nobody holds it");
+    let configure = |home: &mut Home, reserve_mib: u64| {
+        let sections = format!(
+            "\n[storage]\nsnapshot_segments = 1\narchive = {elsewhere:?}\nreserve_mib = {reserve_mib}\n"
+        );
+        home.configure(&[("default", "GBP")], &sections);
+    };
+    configure(&mut home, 1);
+    let mut process = seal(&home, &mut told);
+    let said = process.next_line();
+    assert!(
+        said.contains("can't be archived, and stays") && said.contains("another process uses it"),
+        "{said}"
+    );
+    process.kill();
+    drop(held);
+    configure(&mut home, limits::RESERVE_MIB_MAX);
+    let mut process = home.start(1);
+    let mut said = process.next_line();
+    if said.contains("nothing is changed any more") {
+        said = process.next_line();
+    }
+    let parts = ["can't be archived, and stays", "MiB free that the snapshot may take", "beyond the reserve"];
+    assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+    assert!(!names(&elsewhere).iter().any(|name| name.ends_with(".zst")));
+    process.kill();
+    configure(&mut home, 1);
+    let process = home.start(1);
+    await_archived(&home, 1, 1);
+    assert_eq!(process.stop(), "");
+    told.check(&export(&home, &[&format!("--archive={}", elsewhere.display())]).0, 0);
+}
+
 /// Without an archive what was folded is gone.
 #[test]
 fn no_archive_is_kept_where_none_is_wanted() {
@@ -371,6 +412,86 @@ fn what_is_damaged_or_missing_in_the_archive() {
     // A server does not need it. All of this may have taken a while.
     home.argue("--after-pause", true);
     fs::remove_dir_all(&root).expect("it is there");
-    assert_eq!(home.start(3).stop(), "");
+    // It may have said so by then.
+    home.start(3).stop();
     home.verify(0);
+    verify(&home, 1);
+}
+
+/// With this of its archive gone or changed a server serves, says so, and lets what it folds wait; nothing is begun in its place, no
+/// command takes what is left for the whole, and the accounts are not re-sharded.
+#[track_caller]
+fn check_lost(home: &Home, what: &str, path: &Path, lose: impl FnOnce(&Path)) {
+    let kept = home.beside("kept");
+    fs::rename(path, &kept).expect("it is there");
+    lose(path);
+    let before = names(&archive(home));
+    let mut process = home.start(1);
+    let said = process.next_line();
+    assert!(said.contains("what was folded can't be archived, and stays until it can: "), "{what}: {said}");
+    let says = process.await_ready(200);
+    assert!(says.contains("What was folded can't be archived"), "{what}: {says}");
+    process.kill();
+    for (command, arguments) in
+        [("verify", &["--archive"][..]), ("export", &[]), ("explain", &["--account", ACCOUNTS[0]])]
+    {
+        let output = home.look(command, arguments);
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{what}: {command}: {text}");
+    }
+    let sentence = home.refusal(2);
+    assert!(sentence.contains("archive"), "{what}: {sentence}");
+    assert!(!home.data().join("gen-2").exists(), "{what}");
+    let is_lock = |name: &String| name.ends_with("/lock");
+    let after: Vec<String> = names(&archive(home)).into_iter().filter(|name| !is_lock(name)).collect();
+    assert_eq!(after, before.into_iter().filter(|name| !is_lock(name)).collect::<Vec<_>>(), "{what}");
+    let _ = fs::remove_dir_all(path).or_else(|_| fs::remove_file(path));
+    fs::rename(&kept, path).expect("there is room");
+}
+
+#[test]
+fn a_lost_archive_is_told_of_and_not_begun_anew() {
+    let (home, mut told) = (home(SHORT), Told::default());
+    begin(&home, &mut told);
+    let process = seal(&home, &mut told);
+    await_archived(&home, 1, 1);
+    process.kill();
+    let (other, mut others) = (self::home(SHORT), Told::default());
+    begin(&other, &mut others);
+    let process = seal(&other, &mut others);
+    await_archived(&other, 1, 1);
+    process.kill();
+    // What waits from now on can't be archived before its archive is there.
+    let (root, away) = (archive(&home), home.beside("away"));
+    fs::rename(&root, &away).expect("it is there");
+    let mut process = seal(&home, &mut told);
+    assert!(process.next_line().contains("the archive is missing, and there is one, says "));
+    process.kill();
+    fs::rename(&away, &root).expect("it is there");
+    let shard = root.join("generation-1/shard-0");
+    let last = names(&shard).pop().expect("it is there");
+    check_lost(&home, "all", &root, |_| ());
+    check_lost(&home, "nothing mounted", &root, |path| fs::create_dir(path).expect("it is gone"));
+    check_lost(&home, "another one's", &root, |path| copy(&archive(&other), path));
+    check_lost(&home, "a generation", &root.join("generation-1"), |_| ());
+    check_lost(&home, "a shard", &shard, |_| ());
+    check_lost(&home, "the base", &shard.join("base-0000000000000000.zst"), |_| ());
+    check_lost(&home, "the last file", Path::new(&last), |_| ());
+    let manifest = root.join("manifest");
+    check_lost(&home, "the manifest", &manifest, |_| ());
+    let kept = home.beside("kept");
+    check_lost(&home, "a flipped bit", &manifest, |path| {
+        fs::copy(&kept, path).expect("there is room");
+        flip(path, 20);
+    });
+    let process = home.start(1);
+    await_archived(&home, 1, 2);
+    assert_eq!(process.stop(), "");
+    verify(&home, 0);
+    told.check(&export(&home, &[]).0, 0);
+    // Whoever wants another one says so.
+    fs::remove_dir_all(&root).expect("it is there");
+    fs::remove_file(home.data().join("archived")).expect("it is there");
+    assert_eq!(home.start(2).stop(), "");
+    verify(&home, 0);
 }

@@ -88,6 +88,7 @@ fn a_later_generation_of_a_backup_is_copied_over_data() {
     fs::rename(home.data().join("gen-3"), home.beside("backup")).expect("it is there");
     // It has what the generations of the backup were, which is another history.
     fs::rename(home.data().join("archive"), home.beside("archive of the backup")).expect("it is there");
+    fs::remove_file(home.data().join("archived")).expect("it is there");
     fs::write(home.data().join("manifest"), fresh).expect("it is there");
     check_served(&home, DEPOSITS + 1);
 }

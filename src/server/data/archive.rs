@@ -1,18 +1,20 @@
 //! What was folded, and generations that others have followed, on their way into the archive. Each file is there, durable,
 //! before what it was made of is removed; what a kill cuts short is begun anew, and a file that is there already is kept.
 
-use std::io::Read as _;
+mod files;
+
+use std::fs::File;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Error, ShardFiles};
-use journal::reader::{End, ReadError, Segment};
-use journal::segment::SegmentHeader;
+use files::{archive_segment, archive_snapshot, of_another_history, snapshot_header};
 use journal::snapshot::SnapshotReader;
-use journal::{Buffer, Damage, Fault, Place, Point};
+use journal::{Place, Point};
 use storage::FileError;
 use storage::archive::{
-    Archive, ArchiveWriter, ArchivedHeader, ArchivedKind, ArchivedName, ArchivedShard, GenerationEnd,
+    Archive, ArchiveBegun, ArchiveManifest, ArchivedName, ArchivedShard, GenerationEnd, REMEDY, known,
+    oldest_snapshot,
 };
 use storage::directory::DataDirectory;
 use storage::manifest::Manifest;
@@ -22,12 +24,16 @@ use wallet::{Millis, PlatformKey};
 #[derive(Clone, Debug)]
 pub struct Archiver {
     archive: Archive,
-    /// The generation that is served.
-    generation: u64,
+    /// The data directory whose it is.
+    data: PathBuf,
+    /// What is served.
+    served: Manifest,
     /// How long it is kept, milliseconds; `None` for ever.
     keep_ms: Option<u64>,
-    /// Nobody else writes to it; not before something is.
-    held: Arc<OnceLock<std::fs::File>>,
+    /// What a snapshot that goes there leaves free on the disk of the data, bytes, where it is on that.
+    reserve_bytes: u64,
+    /// Nobody else writes to it; not before something is. Who begins it has this.
+    held: Arc<Mutex<Option<File>>>,
 }
 
 /// What went into an archive, or out of it.
@@ -40,9 +46,17 @@ pub struct Archived {
 }
 
 impl Archived {
-    fn add(&mut self, bytes: Option<u64>) {
-        self.files += u64::from(bytes.is_some());
-        self.bytes += bytes.unwrap_or(0);
+    const fn add(&mut self, bytes: u64) {
+        self.files += 1;
+        self.bytes += bytes;
+    }
+
+    /// A file was written, in the place of one of so many bytes where that is given.
+    const fn wrote(&mut self, bytes: u64, replaced: Option<u64>) {
+        match replaced {
+            Some(old) => self.bytes += bytes.saturating_sub(old),
+            None => self.add(bytes),
+        }
     }
 }
 
@@ -50,49 +64,120 @@ impl Archived {
 pub(super) type ShardEnd = (Point, Place);
 
 impl Archiver {
-    /// The archive at `path`, for what is served of this generation; what is in it is kept for `keep_ms`.
-    ///
-    /// # Errors
-    /// Where another process uses it.
-    pub fn new(path: PathBuf, generation: u64, keep_ms: Option<u64>) -> Result<Self, FileError> {
-        let archiver = Self { archive: Archive::at(path), generation, keep_ms, held: Arc::default() };
-        if archiver.archive.first()?.is_some() {
-            archiver.hold()?;
-        }
-        Ok(archiver)
+    /// The archive at `path` of the data directory at `data`, for what is served of it; what is in it is kept for `keep_ms`.
+    pub fn new(path: PathBuf, data: PathBuf, served: Manifest, keep_ms: Option<u64>) -> Self {
+        Self { archive: Archive::at(path), data, served, keep_ms, reserve_bytes: 0, held: Arc::default() }
     }
 
     /// The same for a later generation.
-    pub(super) fn of_generation(self, generation: u64) -> Self {
-        Self { generation, ..self }
+    pub(super) fn of_generation(self, served: Manifest) -> Self {
+        Self { served, ..self }
     }
 
-    fn hold(&self) -> Result<(), FileError> {
-        if self.held.get().is_none() {
-            // Another thread may have come before; both hold the same then.
-            if let Ok(held) = self.archive.hold() {
-                let _ = self.held.set(held);
-            } else if self.held.get().is_none() {
-                let _ = self.held.set(self.archive.hold()?);
-            }
+    /// The same, with so many bytes left free on the disk of the data.
+    #[must_use]
+    pub fn with_reserve(self, reserve_bytes: u64) -> Self {
+        Self { reserve_bytes, ..self }
+    }
+
+    /// The bytes that a snapshot may take on the disk of the data, beyond the reserve. Segments make room, and need none.
+    fn room(&self, files: &ShardFiles) -> Result<u64, Error> {
+        if self.reserve_bytes == 0 || !self.archive.is_on_disk_of(&self.data)? {
+            return Ok(u64::MAX);
+        }
+        Ok(files.directory.space()?.free_bytes.saturating_sub(self.reserve_bytes))
+    }
+
+    /// Whether it can be used; where there is none yet it can.
+    ///
+    /// # Errors
+    /// Where it is missing, damaged, another one's, or another process uses it.
+    pub fn check(&self) -> Result<(), FileError> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.known()?.is_some() {
+            self.hold(&mut held)?;
         }
         Ok(())
     }
 
-    /// Makes it ready to be written to.
-    fn begin(&self) -> Result<(), FileError> {
-        self.archive.begin(self.generation)?;
-        self.hold()?;
-        match self.archive.first()? {
-            Some(first) if first > self.generation => Err(of_another_history(
-                &self.archive.path().join("manifest"),
-                &format!(
-                    "it begins with generation {first}, and generation {} is to go there",
-                    self.generation
-                ),
-            )),
-            _ => Ok(()),
+    fn hold(&self, held: &mut Option<File>) -> Result<(), FileError> {
+        if held.is_none() {
+            *held = Some(self.archive.hold()?);
         }
+        Ok(())
+    }
+
+    /// What it says of itself, if that is what the data say of it.
+    fn known(&self) -> Result<Option<ArchiveManifest>, FileError> {
+        let found = known(&self.data, &self.served, &self.archive)?;
+        if let Some(found) = found.filter(|found| found.first > self.served.generation) {
+            let (first, generation) = (found.first, self.served.generation);
+            return Err(of_another_history(
+                self.archive.path(),
+                &format!("it begins with generation {first}, and generation {generation} is to go there"),
+            ));
+        }
+        Ok(found)
+    }
+
+    /// Makes it ready to be written to. Returns what the data say of it.
+    fn begin(&self) -> Result<ArchiveBegun, FileError> {
+        // One thread begins it, and the others wait for that.
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let Manifest { generation, stream, shards, .. } = self.served;
+        if self.known()?.is_none() {
+            self.archive.make()?;
+            self.hold(&mut held)?;
+            // Another process may have begun it before it let go of it.
+            if self.known()?.is_none() {
+                self.archive.write_manifest(ArchiveManifest { stream, first: generation })?;
+            }
+        }
+        self.hold(&mut held)?;
+        if let Some(begun) = ArchiveBegun::read(&self.data)? {
+            return Ok(begun);
+        }
+        let covers = (0..shards).map(|shard| oldest_snapshot(&self.data, generation, shard));
+        let begun = ArchiveBegun { stream, generation, covers: covers.collect::<Result<_, _>>()? };
+        begun.write(&self.data)?;
+        Ok(begun)
+    }
+
+    /// The archive of a shard, ready to be written to, and with the snapshot with which it begins.
+    fn shard(
+        &self,
+        files: &ShardFiles,
+        archived: &mut Archived,
+        rest: &mut impl FnMut(),
+    ) -> Result<ArchivedShard, Error> {
+        let begun = self.begin()?;
+        let shard = self.archive.shard(self.served.generation, files.origin.shard);
+        shard.remove_unfinished()?;
+        let names = shard.files()?;
+        if names.iter().any(|name| matches!(name, ArchivedName::Base(_))) {
+            return Ok(shard);
+        }
+        let Some(oldest) = files.directory.snapshots()?.first().copied() else { return Ok(shard) };
+        let header = snapshot_header(files, oldest)?;
+        if !names.is_empty()
+            || begun.has_archived(files.origin, self.served.generation, oldest, header.number)
+        {
+            let what = format!("the snapshot base-….zst is missing, with which it begins: {REMEDY}");
+            return Err(FileError {
+                action: "use",
+                path: shard.path().to_owned(),
+                error: std::io::Error::other(what),
+            }
+            .into());
+        }
+        if header.bytes > self.room(files)? {
+            return Err(Error::Snapshot(format!(
+                "the disk has less than the {} MiB free that the snapshot may take with which the archive begins, beyond the reserve",
+                header.bytes.div_ceil(1024 * 1024)
+            )));
+        }
+        archive_snapshot(files, &shard, ArchivedName::Base(oldest), archived, rest)?;
+        Ok(shard)
     }
 
     /// Files and bytes that are in it.
@@ -113,12 +198,20 @@ impl Archiver {
         let Some(before_ms) = self.keep_ms.and_then(|keep_ms| now_ms.checked_sub(keep_ms)) else {
             return Ok(removed);
         };
+        // Nothing is removed from what is not these data's.
+        self.check()?;
+        let first = self.archive.first()?.unwrap_or(0);
         for generation in self.archive.generations()? {
-            let is_ended = generation < self.generation;
-            let mut is_over = is_ended;
-            for shard in self.archive.shards(generation)? {
-                let shard = self.archive.shard(generation, shard);
-                is_over &= expire_shard(&shard, before_ms, &mut removed)?;
+            let is_ended = generation < self.served.generation;
+            // What comes before the first one was to be removed when a kill came.
+            let mut is_over =
+                is_ended && (generation < first || self.has_begun_before(generation + 1, before_ms)?);
+            if !is_over {
+                is_over = is_ended;
+                for shard in self.archive.shards(generation)? {
+                    let shard = self.archive.shard(generation, shard);
+                    is_over &= expire_shard(&shard, is_ended, before_ms, &mut removed)?;
+                }
             }
             if !is_over {
                 break;
@@ -126,7 +219,7 @@ impl Archiver {
             for shard in self.archive.shards(generation)? {
                 let shard = self.archive.shard(generation, shard);
                 for name in shard.files()? {
-                    removed.add(Some(length(&shard, name)));
+                    removed.add(length(&shard, name));
                 }
             }
             self.archive.set_first(generation + 1)?;
@@ -134,14 +227,30 @@ impl Archiver {
         }
         Ok(removed)
     }
+
+    /// Whether a generation began before this time, as far as its archive tells: so all of the one before it is older, even where the
+    /// clock was ahead then and was set back.
+    fn has_begun_before(&self, generation: u64, before_ms: Millis) -> Result<bool, Error> {
+        let shard = self.archive.shard(generation, 0);
+        match shard.files()?.first() {
+            Some(base @ ArchivedName::Base(_)) => Ok(shard.open(*base)?.header().last_ms < before_ms),
+            _ => Ok(false),
+        }
+    }
 }
 
 fn length(shard: &ArchivedShard, name: ArchivedName) -> u64 {
     shard.file(name).metadata().map_or(0, |found| found.len())
 }
 
-/// Removes what of a shard comes before the last snapshot whose records are all too old. Returns whether all of it is.
-fn expire_shard(shard: &ArchivedShard, before_ms: Millis, removed: &mut Archived) -> Result<bool, Error> {
+/// Removes what of a shard comes before the last snapshot whose records are all too old. Returns whether all of it is; of a
+/// generation that is ended all goes at once then.
+fn expire_shard(
+    shard: &ArchivedShard,
+    is_ended: bool,
+    before_ms: Millis,
+    removed: &mut Archived,
+) -> Result<bool, Error> {
     let names = shard.files()?;
     let mut base = None;
     let mut is_over = true;
@@ -154,12 +263,12 @@ fn expire_shard(shard: &ArchivedShard, before_ms: Millis, removed: &mut Archived
             base = Some((at, *name));
         }
     }
-    if let (Some((at, name)), false) = (base, is_over) {
+    if let (Some((at, name)), false) = (base, is_over && is_ended) {
         if let ArchivedName::Snapshot(covers) = name {
             shard.rebase(covers)?;
         }
         for old in &names[..at] {
-            removed.add(Some(length(shard, *old)));
+            removed.add(length(shard, *old));
             shard.remove(*old)?;
         }
     }
@@ -167,7 +276,8 @@ fn expire_shard(shard: &ArchivedShard, before_ms: Millis, removed: &mut Archived
 }
 
 /// Archives what of a shard its snapshot covers, and removes it: of the segments before number `current`, and of the snapshots.
-/// Without an archive it is removed. `rest` is called after each record that is checked, and each chunk.
+/// Without an archive it is removed. `archived` is told of each file, and `rest` is called after each record that is checked, and
+/// each chunk.
 ///
 /// # Errors
 /// What the files say; what is not archived is still there.
@@ -175,37 +285,31 @@ pub fn retire(
     files: &ShardFiles,
     archiver: Option<&Archiver>,
     current: u32,
+    archived: &mut Archived,
     rest: &mut impl FnMut(),
-) -> Result<Archived, Error> {
-    let mut archived = Archived::default();
-    let Some(covered) = covered(files, current)? else { return Ok(archived) };
+) -> Result<(), Error> {
+    let Some(covered) = covered(files, current)? else { return Ok(()) };
     let snapshots = files.directory.snapshots()?;
     let (newest, older) = snapshots.split_last().expect("one of them covers the segments");
-    if let Some(archiver) = archiver {
-        archiver.begin()?;
-        let shard = archiver.archive.shard(archiver.generation, files.origin.shard);
-        shard.remove_unfinished()?;
-        let names = shard.files()?;
-        if !names.iter().any(|name| matches!(name, ArchivedName::Base(_))) {
-            let name = ArchivedName::Base(*older.first().unwrap_or(newest));
-            archived.add(archive_snapshot(files, &shard, name, rest)?);
-        }
-        for covers in older {
-            if is_due(&shard, *covers, files, archiver.keep_ms)? {
-                archived.add(archive_snapshot(files, &shard, ArchivedName::Snapshot(*covers), rest)?);
-            }
-        }
-        // The name of the newest is durable with that, whoever gave it.
+    let Some(archiver) = archiver else {
         files.directory.remove_snapshots_before(*newest)?;
-        for number in covered {
-            archived.add(archive_segment(files, &shard, number, None, rest)?);
-            files.directory.remove_segments(&[number])?;
+        return Ok(files.directory.remove_segments(&covered)?);
+    };
+    let shard = archiver.shard(files, archived, rest)?;
+    for covers in older {
+        // A reading can do without it.
+        let bytes = files.directory.snapshot(*covers).metadata().map_or(0, |found| found.len());
+        if is_due(&shard, *covers, files, archiver.keep_ms)? && bytes <= archiver.room(files)? {
+            archive_snapshot(files, &shard, ArchivedName::Snapshot(*covers), archived, rest)?;
         }
-    } else {
-        files.directory.remove_snapshots_before(*newest)?;
-        files.directory.remove_segments(&covered)?;
     }
-    Ok(archived)
+    // The name of the newest is durable with that, whoever gave it.
+    files.directory.remove_snapshots_before(*newest)?;
+    for number in covered {
+        archive_segment(files, &shard, number, None, archived, rest)?;
+        files.directory.remove_segments(&[number])?;
+    }
+    Ok(())
 }
 
 /// The segments that the snapshot covers; `None` where there is nothing to be archived or removed.
@@ -243,7 +347,12 @@ fn is_due(
     // What is older than it may be can't go before another snapshot is there to begin with.
     let Some(keep_ms) = keep_ms else { return Ok(false) };
     let header = snapshot_header(files, covers)?;
-    Ok(header.last_ms >= shard.open(*last)?.header().last_ms.saturating_add(keep_ms / limits::ARCHIVE_STEPS))
+    let last_ms = match shard.open(*last) {
+        // Another one to begin with is wanted all the more.
+        Err(error) if error.error.kind() == std::io::ErrorKind::InvalidData => return Ok(true),
+        last => last?.header().last_ms,
+    };
+    Ok(header.last_ms >= last_ms.saturating_add(keep_ms / limits::ARCHIVE_STEPS))
 }
 
 /// Whether a snapshot of so many bytes is kept after so many segments.
@@ -264,203 +373,38 @@ pub(super) fn archive_generation(
     ends: &[ShardEnd],
     platforms: &[PlatformKey],
 ) -> Result<(), Error> {
-    archiver.begin()?;
-    let archive_one = |(shard, end): (u16, &ShardEnd)| {
-        archive_shard(archiver, &ShardFiles::of(directory, found, shard), *end)
-    };
-    let archived: Vec<Result<(), Error>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..).zip(ends).map(|shard| scope.spawn(move || archive_one(shard))).collect();
-        threads.into_iter().map(|thread| thread.join().expect("archiving does not panic")).collect()
-    });
-    archived.into_iter().collect::<Result<(), _>>()?;
+    // One after the other: all wallets are in memory, and each shard needs a segment's bytes beside them.
+    for (shard, end) in (0..).zip(ends) {
+        archive_shard(archiver, &ShardFiles::of(directory, found, shard), *end)?;
+    }
     let platforms = if found.has_marks() { &[] } else { platforms };
     let end = GenerationEnd {
         stream: found.stream,
         last: ends.iter().map(|(last, _)| *last).collect(),
         platforms: platforms.iter().map(ToString::to_string).collect(),
     };
-    Ok(archiver.archive.write_end(archiver.generation, &end)?)
+    Ok(archiver.archive.write_end(archiver.served.generation, &end)?)
 }
 
 fn archive_shard(archiver: &Archiver, files: &ShardFiles, (_, next): ShardEnd) -> Result<(), Error> {
-    let rest = &mut || ();
-    let shard = archiver.archive.shard(archiver.generation, files.origin.shard);
-    shard.remove_unfinished()?;
-    if !shard.files()?.iter().any(|name| matches!(name, ArchivedName::Base(_)))
-        && let Some(oldest) = files.directory.snapshots()?.first()
-    {
-        archive_snapshot(files, &shard, ArchivedName::Base(*oldest), rest)?;
-    }
+    let (archived, rest) = (&mut Archived::default(), &mut || ());
+    let shard = archiver.shard(files, archived, rest)?;
     for number in files.directory.segments()? {
         let place = Place { segment: number, offset: 0 };
         if number < next.segment {
-            archive_segment(files, &shard, number, None, rest)?;
+            archive_segment(files, &shard, number, None, archived, rest)?;
         } else if number == next.segment && next != place {
             // What was torn behind it was nobody's.
-            archive_segment(files, &shard, number, Some(next.offset), rest)?;
+            archive_segment(files, &shard, number, Some(next.offset), archived, rest)?;
         }
     }
     Ok(())
 }
 
-/// Archives a snapshot. Returns the bytes of the file; `None` where it was there.
-fn archive_snapshot(
-    files: &ShardFiles,
-    shard: &ArchivedShard,
-    name: ArchivedName,
-    rest: &mut impl FnMut(),
-) -> Result<Option<u64>, Error> {
-    let covers = name.follows();
-    let header = snapshot_header(files, covers)?;
-    if let Some(false) = is_there(shard, name, &header, |_| Ok(false))? {
-        return Ok(None);
-    }
-    let mut file = files.directory.open_snapshot(covers)?;
-    let mut writer = shard.create(name, header)?;
-    let mut chunk = vec![0; limits::ARCHIVE_CHUNK_BYTES];
-    let mut left = header.bytes;
-    while left > 0 {
-        let room = &mut chunk[..(limits::ARCHIVE_CHUNK_BYTES as u64).min(left) as usize];
-        let read = file.read_exact(room);
-        read.map_err(|error| FileError { action: "read", path: files.directory.snapshot(covers), error })?;
-        writer.write(room)?;
-        left -= room.len() as u64;
-        rest();
-    }
-    Ok(Some(writer.publish()?))
-}
-
-fn snapshot_header(files: &ShardFiles, covers: u64) -> Result<ArchivedHeader, Error> {
-    let (name, source) = files.snapshot_of(covers)?;
-    let bytes = source.bytes()?;
-    let header = SnapshotReader::header_of(&name, source, files.origin).map_err(recovery::Error::from)?;
-    Ok(ArchivedHeader {
-        kind: ArchivedKind::Snapshot,
-        origin: header.origin,
-        number: header.next_segment,
-        before: header.covers,
-        last: header.covers,
-        last_ms: header.now_ms,
-        bytes,
-    })
-}
-
-/// Archives a segment, up to byte `end` where that is given, after it was checked. Returns the bytes of the file; `None` where it
-/// was there.
-fn archive_segment(
-    files: &ShardFiles,
-    shard: &ArchivedShard,
-    number: u32,
-    end: Option<u64>,
-    rest: &mut impl FnMut(),
-) -> Result<Option<u64>, Error> {
-    let mut bytes = files.directory.read_segment(number, limits::SEGMENT_BYTES as u64, Buffer::new())?;
-    if let Some(end) = end {
-        bytes[end as usize..].fill(0);
-    }
-    let path = files.directory.segment(number).display().to_string();
-    let header = segment_header(files, number, &path, &bytes, rest)?;
-    let name = ArchivedName::Segment(header.before.sequence + 1);
-    if let Some(false) = is_there(shard, name, &header, |old| has_prefix(&bytes, old))? {
-        return Ok(None);
-    }
-    let mut writer: ArchiveWriter = shard.create(name, header)?;
-    for chunk in bytes[..header.bytes as usize].chunks(limits::ARCHIVE_CHUNK_BYTES) {
-        writer.write(chunk)?;
-        rest();
-    }
-    Ok(Some(writer.publish()?))
-}
-
-/// Whether a file is to be written: `None` where there is none, `true` where it is to be replaced. A start that was killed on its
-/// way to another generation may have archived the segment that was written, which was written on since: `is_older` tells.
-fn is_there(
-    shard: &ArchivedShard,
-    name: ArchivedName,
-    header: &ArchivedHeader,
-    is_older: impl FnOnce(storage::archive::ArchivedFile) -> Result<bool, FileError>,
-) -> Result<Option<bool>, Error> {
-    if !shard.file(name).exists() {
-        return Ok(None);
-    }
-    let old = match shard.open(name) {
-        // It is damaged, and what it was made of is here.
-        Err(error) if error.error.kind() == std::io::ErrorKind::InvalidData => return Ok(Some(true)),
-        old => old?,
-    };
-    let found = old.header();
-    if found == *header {
-        return Ok(Some(false));
-    }
-    if found.origin == header.origin && found.before == header.before && is_older(old)? {
-        return Ok(Some(true));
-    }
-    Err(of_another_history(&shard.file(name), "it is there, and is not what is to be archived").into())
-}
-
-fn of_another_history(path: &std::path::Path, what: &str) -> FileError {
-    let what = format!(
-        "{what}: the archive is of another history of the data, as after a backup was restored without it. Move the archive \
-         away; another one is begun"
-    );
-    FileError {
-        action: "use",
-        path: path.to_owned(),
-        error: std::io::Error::new(std::io::ErrorKind::AlreadyExists, what),
-    }
-}
-
-/// Whether these bytes go on where `old` ends.
-fn has_prefix(bytes: &[u8], mut old: storage::archive::ArchivedFile) -> Result<bool, FileError> {
-    let mut at = 0;
-    while let Some(chunk) = old.chunk()? {
-        if bytes.get(at..at + chunk.len()) != Some(chunk) {
-            return Ok(false);
-        }
-        at += chunk.len();
-    }
-    Ok(true)
-}
-
-/// Checks a segment, and says what its file in the archive does.
-fn segment_header(
-    files: &ShardFiles,
-    number: u32,
-    path: &str,
-    bytes: &[u8],
-    rest: &mut impl FnMut(),
-) -> Result<ArchivedHeader, Error> {
-    let segment = Segment { name: path, bytes, origin: files.origin };
-    let damaged = |damage: Damage| Error::from(recovery::Error::<FileError>::Damage(damage));
-    let header = SegmentHeader::read(&bytes[..limits::JOURNAL_BLOCK_BYTES]);
-    let header = header.map_err(|fault| damaged(segment.damage(0, fault)))?;
-    let mut last_ms = 0;
-    let read = segment.read(header.rules, header.before, |_, record| {
-        last_ms = record.link().now_ms;
-        rest();
-        Ok::<_, FileError>(())
-    });
-    let (last, end, how) = read.map_err(|error| match error {
-        ReadError::Damage(damage) => damaged(damage),
-        ReadError::Caller(error) => error.into(),
-    })?;
-    if let End::Torn(what) = how {
-        return Err(damaged(segment.damage(end, Fault::Bytes(what))));
-    }
-    Ok(ArchivedHeader {
-        kind: ArchivedKind::Segment,
-        origin: files.origin,
-        number,
-        before: header.before,
-        last,
-        last_ms,
-        bytes: end,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use storage::archive::{ArchivedHeader, ArchivedKind};
 
     #[test]
     fn snapshots_are_a_small_part_of_an_archive() {
@@ -498,8 +442,13 @@ mod tests {
         use ArchivedName::{Base, Segment, Snapshot};
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = dir.path().join("archive");
-        let archiver = Archiver::new(path.clone(), 2, Some(100)).expect("nobody uses it");
-        archiver.archive.begin(1).expect("there is room");
+        let served = Manifest::new(2, 1, 1, false);
+        let archiver = Archiver::new(path.clone(), dir.path().to_owned(), served, Some(100));
+        archiver.archive.make().expect("there is room");
+        let manifest = ArchiveManifest { stream: 1, first: 1 };
+        archiver.archive.write_manifest(manifest).expect("there is room");
+        let begun = ArchiveBegun { stream: 1, generation: 1, covers: vec![0] };
+        begun.write(dir.path()).expect("there is room");
         let [first, second] = [1, 2].map(|generation| archiver.archive.shard(generation, 0));
         write(&first, &[(Base(0), 10), (Segment(1), 20)]);
         write(&second, &[(Base(9), 30), (Segment(10), 40), (Snapshot(19), 40), (Segment(20), 50)]);
@@ -518,6 +467,16 @@ mod tests {
         check(140, 0, &[], &all_of_second);
         check(141, 2, &[], &[Base(19), Segment(20)]);
         check(1_000, 0, &[], &[Base(19), Segment(20)]);
+        // What is served is old too, and begins with a snapshot all the same.
+        write(&second, &[(Snapshot(29), 60)]);
+        check(1_000, 2, &[], &[Base(29)]);
+        check(2_000, 0, &[], &[Base(29)]);
+        // A generation that was written while the clock was years ahead does not keep what followed it.
+        write(&first, &[(Base(0), 1_000_000), (Segment(1), 1_000_000)]);
+        archiver.archive.write_manifest(manifest).expect("there is room");
+        assert_eq!(archiver.expire(159).expect("it is there").files, 0);
+        assert_eq!(archiver.expire(161).expect("it is there").files, 2);
+        assert_eq!(first.files().expect("it can be read"), []);
         let for_ever = Archiver { keep_ms: None, ..archiver.clone() };
         assert_eq!(for_ever.expire(Millis::MAX).expect("it is there"), Archived::default());
     }

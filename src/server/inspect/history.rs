@@ -8,13 +8,13 @@ use std::path::PathBuf;
 
 use rustix::process::{Resource, getrlimit};
 
-use super::{Error, SnapshotBytes, known, origin, was_changed};
+use super::{Error, SnapshotBytes, origin, was_changed};
 use journal::reader::ReadError;
 use journal::snapshot::{SnapshotReader, Source};
 use journal::{Buffer, Change, Mark, Origin, Point, Position, ReplayStart, SegmentSource, Tail, replay};
 use recovery::{Recovered, SnapshotSource};
 use storage::FileError;
-use storage::archive::{Archive, ArchivedFile, ArchivedName, ArchivedShard, REMEDY};
+use storage::archive::{Archive, ArchiveBegun, ArchivedFile, ArchivedName, ArchivedShard, REMEDY, known};
 use storage::reader::{Opened, OpenedFile, OpenedSegment, OpenedShard};
 use wallet::Millis;
 use wallet::outcome::Receipt;
@@ -78,7 +78,10 @@ fn opened_names(shard: &mut ArchivedShard, room: &mut usize) -> Result<Vec<Archi
 fn listed<'a>(opened: &'a Opened, archive: Option<&Archive>) -> Result<Vec<GenerationHistory<'a>>, Error> {
     let manifest = opened.manifest;
     let nothing = Archive::at(PathBuf::new());
-    let first = archive.map(Archive::first).transpose()?.flatten();
+    let data = &opened.path;
+    let found = archive.map(|archive| known(data, &manifest, archive)).transpose()?.flatten();
+    let begun = archive.map(|_| ArchiveBegun::read(data)).transpose()?.flatten();
+    let first = found.map(|found| found.first);
     if let (Some(archive), Some(first)) = (archive, first)
         && first > manifest.generation
     {
@@ -90,13 +93,15 @@ fn listed<'a>(opened: &'a Opened, archive: Option<&Archive>) -> Result<Vec<Gener
         )));
     }
     let archive = archive.filter(|_| first.is_some());
+    let is_later = |generation| first.is_some_and(|first| generation > first);
     // The rest is for what is served, and for output. Files that have no room are opened when it is their turn: the newest, which
     // are let go of last.
     let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let mut room = usize::try_from(most).unwrap_or(usize::MAX) / limits::ARCHIVE_OPEN_SHARE;
     let mut generations = Vec::new();
     for number in first.unwrap_or(manifest.generation)..manifest.generation {
-        generations.extend(archive.map(|archive| ended(archive, number, &mut room)).transpose()?);
+        generations
+            .extend(archive.map(|archive| ended(archive, number, is_later(number), &mut room)).transpose()?);
     }
     let shards = opened.shards.iter().enumerate().map(|(id, live)| {
         let mut shard = archive.unwrap_or(&nothing).shard(manifest.generation, id as u16);
@@ -108,7 +113,8 @@ fn listed<'a>(opened: &'a Opened, archive: Option<&Archive>) -> Result<Vec<Gener
             live: Some(live),
             end: None,
         };
-        shard.check_base()?;
+        shard.check_base(is_later(manifest.generation))?;
+        shard.check_lost(begun.as_ref(), manifest.generation)?;
         Ok(shard)
     });
     let shards = shards.collect::<Result<Vec<_>, Error>>()?;
@@ -117,8 +123,13 @@ fn listed<'a>(opened: &'a Opened, archive: Option<&Archive>) -> Result<Vec<Gener
     Ok(generations)
 }
 
-/// A generation that another one has followed.
-fn ended(archive: &Archive, number: u64, room: &mut usize) -> Result<GenerationHistory<'static>, Error> {
+/// A generation that another one has followed; where it `is_later` than the first one all of it is there.
+fn ended(
+    archive: &Archive,
+    number: u64,
+    is_later: bool,
+    room: &mut usize,
+) -> Result<GenerationHistory<'static>, Error> {
     let Some(end) = archive.end(number)? else {
         let path = archive.end_path(number);
         return Err(Error::Failed(format!("{}: it is missing: {REMEDY}", path.display())));
@@ -129,7 +140,7 @@ fn ended(archive: &Archive, number: u64, room: &mut usize) -> Result<GenerationH
         let names = opened_names(&mut archived, room)?;
         let origin = Origin { stream: end.stream, shard: id, shards: count };
         let shard = ShardHistory { origin, archived, names, live: None, end: Some(*last) };
-        shard.check_base()?;
+        shard.check_base(is_later)?;
         Ok(shard)
     });
     let shards = shards.collect::<Result<Vec<_>, Error>>()?;
@@ -174,17 +185,49 @@ type BytesOf<'s, E> = Box<dyn FnOnce(Buffer) -> Result<Buffer, E> + 's>;
 type Failure = recovery::Error<FileError>;
 
 impl<'a> ShardHistory<'a> {
-    /// What is archived begins with a snapshot.
-    fn check_base(&self) -> Result<(), Error> {
-        let is_base = |name: &ArchivedName| matches!(name, ArchivedName::Base(_));
+    /// What is archived begins with a snapshot; of a generation that `is_later` than the first one, with its first.
+    fn check_base(&self, is_later: bool) -> Result<(), Error> {
         let needs_one = self.live.is_none() || !self.names.is_empty();
-        if needs_one && !self.names.iter().any(is_base) {
+        let base = self.names.iter().rfind(|name| matches!(name, ArchivedName::Base(_)));
+        if let Some(base) = base {
+            // Only of the first generation something may be gone that was too old.
+            if is_later && self.archived.open(*base)?.header().number > 1 {
+                let path = self.archived.file(*base);
+                return Err(Error::Failed(format!(
+                    "{}: it is not the first snapshot of its generation, and what is before it is missing: {REMEDY}",
+                    path.display()
+                )));
+            }
+        } else if needs_one {
             let path = self.archived.path().display();
             return Err(Error::Failed(format!(
                 "{path}: the snapshot base-….zst is missing, with which it begins: {REMEDY}"
             )));
         }
         Ok(())
+    }
+
+    /// What is served begins with its first record where nothing of it is archived, or with the first one since there is an archive.
+    fn check_lost(&self, begun: Option<&ArchiveBegun>, generation: u64) -> Result<(), Error> {
+        let (Some(begun), Some(oldest), true) = (begun, self.oldest(), self.names.is_empty()) else {
+            return Ok(());
+        };
+        let (name, bytes) = self.source(Base::Live(oldest))?.expect("it is there");
+        let header = SnapshotReader::header_of(&name, bytes, self.origin).map_err(Failure::from)?;
+        if !begun.has_archived(self.origin, generation, header.covers.sequence, header.next_segment) {
+            return Ok(());
+        }
+        Err(Error::Failed(format!(
+            "{}: it is missing, and what is served begins after record {}: {REMEDY}",
+            self.archived.path().display(),
+            header.covers.sequence
+        )))
+    }
+
+    /// The oldest snapshot of what is served.
+    fn oldest(&self) -> Option<&'a OpenedFile> {
+        let live = self.live?;
+        live.oldest.as_ref().or(live.snapshot.as_ref())
     }
 
     /// The files that are archived, from the last base on.
@@ -201,13 +244,15 @@ impl<'a> ShardHistory<'a> {
         let live = self.live.and_then(|shard| shard.snapshot.as_ref());
         let archived = self.names();
         let Some(sequence) = sequence else {
-            return Ok(match (archived.first(), live) {
+            return Ok(match (archived.first(), self.oldest()) {
                 (Some(first), _) => Base::Archived(*first),
                 (None, Some(live)) => Base::Live(live),
                 (None, None) => Base::Nothing,
             });
         };
-        if let Some(file) = live {
+        // What was folded may not be archived yet.
+        let oldest = self.oldest().filter(|_| archived.is_empty());
+        for file in live.into_iter().chain(oldest) {
             let (name, bytes) = self.source(Base::Live(file))?.expect("it is there");
             let header = SnapshotReader::header_of(&name, bytes, self.origin).map_err(Failure::from)?;
             if header.covers.sequence <= sequence {
@@ -282,7 +327,7 @@ impl<'a> ShardHistory<'a> {
     /// # Errors
     /// What is missing, or damaged.
     pub(super) fn mark(&self) -> Result<Option<Mark>, Failure> {
-        self.live.map_or(Ok(None), |live| Ok(known(live, self.origin)?.mark))
+        self.live.map_or(Ok(None), |live| Ok(super::known(live, self.origin)?.mark))
     }
 
     /// Checks that a reading has come to the end.

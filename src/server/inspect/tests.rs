@@ -11,7 +11,7 @@ use crate::data::{self, OpenParameters};
 use calendar::Zones;
 use clock::start::Confirmed;
 use partition::Partition;
-use storage::archive::Archive;
+use storage::archive::{Archive, ArchiveManifest};
 use storage::reader;
 use wallet::image::{AccountImage, RoundImage, SessionImage, TransactionImage};
 use wallet::settings::Settings;
@@ -226,7 +226,8 @@ fn what_a_server_writes_meanwhile_is_no_damage() {
         explain::tell(&args, &opened, &mut out).map(|()| String::from_utf8(out).unwrap())
     };
     let archive = Archive::at(dir.path().join("archive"));
-    archive.begin(1).unwrap();
+    archive.make().unwrap();
+    archive.write_manifest(ArchiveManifest { stream: opened.manifest.stream, first: 1 }).unwrap();
     let verify = || archived::verify(dir.path(), &opened, &archive).unwrap();
     assert!(!verify().1, "{}", verify().0);
     let damage = tell().unwrap_err().to_string();

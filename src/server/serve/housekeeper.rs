@@ -118,7 +118,7 @@ impl Housekeeper {
             folding: FoldingPolicy {
                 at_least: storing.snapshot_segments,
                 reserve_bytes,
-                archiver,
+                archiver: archiver.map(|archiver| archiver.with_reserve(reserve_bytes)),
                 registry,
                 clock,
                 readiness,

@@ -30,7 +30,7 @@ fn contents(bytes: usize) -> Vec<u8> {
 
 fn archived(dir: &Path, bytes: usize) -> (ArchivedShard, ArchivedName) {
     let archive = Archive::at(dir.join("archive"));
-    archive.begin(1).expect("there is room");
+    archive.make().expect("there is room");
     let (shard, name) = (archive.shard(1, 1), ArchivedName::Segment(5));
     let mut writer = shard.create(name, header(bytes as u64)).expect("there is room");
     for chunk in contents(bytes).chunks(limits::ARCHIVE_CHUNK_BYTES) {
@@ -150,8 +150,16 @@ fn an_end_is_read_back_and_its_change_is_damage() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let archive = Archive::at(dir.path().join("archive"));
     assert_eq!(archive.first().expect("nothing is there"), None);
-    assert!(archive.begin(4).expect("there is room") && !archive.begin(5).expect("it is there"));
-    assert_eq!(archive.first().expect("it is there"), Some(4));
+    archive.make().expect("there is room");
+    assert!(archive.set_first(4).expect_err("it is not begun").to_string().contains("it is missing"));
+    for (said, expect) in [(3, 3), (4, 4), (2, 4)] {
+        if archive.first().expect("it can be read").is_none() {
+            archive.write_manifest(ArchiveManifest { stream: 0xfe, first: said }).expect("there is room");
+        }
+        archive.set_first(said).expect("there is room");
+        let expect = ArchiveManifest { stream: 0xfe, first: expect };
+        assert_eq!(archive.manifest().expect("it is there"), Some(expect), "it goes on, and never back");
+    }
     let end =
         GenerationEnd { stream: 0xfe, last: vec![point(8), Point::START], platforms: vec!["L100".into()] };
     assert_eq!(archive.end(4).expect("it is not there"), None);
@@ -170,4 +178,23 @@ fn an_end_is_read_back_and_its_change_is_damage() {
     let held = archive.hold().expect("nobody holds it");
     assert!(archive.hold().expect_err("it is held").to_string().contains("another process uses it"));
     drop(held);
+}
+
+#[test]
+fn what_the_data_know_of_their_archive_is_read_back_and_its_change_is_damage() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    assert_eq!(ArchiveBegun::read(dir.path()).expect("nothing is there"), None);
+    let begun = ArchiveBegun { stream: 0xfe, generation: 3, covers: vec![0, 77] };
+    begun.write(dir.path()).expect("there is room");
+    assert_eq!(ArchiveBegun::read(dir.path()).expect("it is there"), Some(begun));
+    let path = ArchiveBegun::path(dir.path());
+    let whole = fs::read(&path).expect("it is there");
+    for at in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        fs::write(&path, bytes).expect("there is room");
+        assert!(ArchiveBegun::read(dir.path()).is_err(), "byte {at}");
+    }
+    ArchiveBegun::remove(dir.path()).expect("it is there");
+    assert_eq!(ArchiveBegun::read(dir.path()).expect("it is gone"), None);
 }

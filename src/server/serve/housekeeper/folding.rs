@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::process::nice;
 
 use super::{ShardHandle, rest};
-use crate::data::{self, Archiver, FoldBacklog};
+use crate::data::{self, Archived, Archiver, FoldBacklog};
 use crate::net::readiness::Readiness;
 use crate::serve::say::say;
 use crate::serve::{Error, background};
@@ -44,6 +44,7 @@ pub(super) fn start(shards: &[ShardHandle], policy: &FoldingPolicy) -> Result<()
             policy: policy.clone(),
             folding: Retry::new("no snapshot could be made"),
             archiving: Retry::new("what was folded can't be archived, and stays until it can"),
+            is_archive_known: false,
             waiting_since_us: None,
         });
         let mut shards: Vec<Folding> = shards.collect();
@@ -103,6 +104,8 @@ struct Folding {
     policy: FoldingPolicy,
     folding: Retry,
     archiving: Retry,
+    /// The archive can be used, as it was found at the last look.
+    is_archive_known: bool,
     /// Since when something that was folded waits to be archived, microseconds of the clock.
     waiting_since_us: Option<u64>,
 }
@@ -149,17 +152,27 @@ impl Folding {
     /// Archives what was folded.
     fn archive(&mut self, current: u32) -> Result<(), String> {
         let files = &self.shard.files;
+        let archiver = self.policy.archiver.as_ref();
         let Some(covered) = data::covered(files, current).map_err(|error| error.to_string())? else {
             self.waiting_since_us = None;
+            // One that can't be used is told of before anything waits for it.
+            if !self.is_archive_known {
+                archiver.map_or(Ok(()), Archiver::check).map_err(|error| error.to_string())?;
+                self.is_archive_known = true;
+            }
             return Ok(());
         };
+        self.is_archive_known = false;
         self.waiting_since_us.get_or_insert(self.policy.clock.mono_us());
         let behind = (covered.len() / limits::SNAPSHOT_SEGMENTS as usize).clamp(1, limits::FOLD_NICE.len());
-        let archiver = self.policy.archiver.as_ref();
-        let archived = give_way(limits::FOLD_NICE[behind - 1], || {
-            data::retire(files, archiver, current, &mut resting()).map_err(|error| error.to_string())
-        })?;
+        let mut archived = Archived::default();
+        let retired = give_way(limits::FOLD_NICE[behind - 1], || {
+            let retired = data::retire(files, archiver, current, &mut archived, &mut resting());
+            retired.map_err(|error| error.to_string())
+        });
+        // What was archived before it failed is there.
         self.policy.registry.archived(archived.files, archived.bytes);
+        retired?;
         self.waiting_since_us = None;
         Ok(())
     }
