@@ -24,6 +24,7 @@ pub use marks::ShardMark;
 pub use progress::ReadProgress;
 
 use crate::config::Demo;
+use crate::parallel;
 use calendar::Zones;
 use clock::start::{self, Confirmed, Decision, StartTimes};
 use journal::mark::check_together;
@@ -331,16 +332,7 @@ fn recover_all(
         let mark = if manifest.has_marks() { Some(files.mark()?) } else { None };
         Ok((files.recover(mark.map(|(mark, _)| mark), progress)?, mark))
     };
-    let recovered: Vec<Result<RecoveredShard, Error>> = std::thread::scope(|scope| {
-        let start = |files| std::thread::Builder::new().spawn_scoped(scope, move || recover(files));
-        let threads: Vec<_> = files.iter().map(|files| (files, start(files))).collect();
-        let joined = threads.into_iter().map(|(files, thread)| match thread {
-            Ok(thread) => thread.join().expect("a recovery does not panic"),
-            // One after the other takes longer, and comes to the same.
-            Err(_) => recover(files),
-        });
-        joined.collect()
-    });
+    let recovered = parallel::each(&files, |_, files| recover(files));
     let recovered = recovered.into_iter().collect::<Result<Vec<_>, _>>()?;
     let marks: Vec<(Mark, u64)> = recovered.iter().filter_map(|(_, mark)| *mark).collect();
     check_together(&marks, |shard| files[shard].directory.mark().display().to_string())

@@ -14,4 +14,5 @@ pub mod data;
 pub mod doctor;
 pub mod inspect;
 pub mod net;
+mod parallel;
 pub mod serve;

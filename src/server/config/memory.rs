@@ -40,12 +40,8 @@ impl MemoryFound {
     }
 
     /// The budget of a server that is not told another, bytes.
-    pub(crate) const fn budget(self) -> u64 {
-        let bytes = match self.cgroup {
-            Some(limit) => limit,
-            None => self.machine,
-        };
-        (bytes as u128 * limits::MEMORY_BUDGET_PERCENT as u128 / 100) as u64
+    pub(crate) fn budget(self) -> u64 {
+        (self.bytes() as u128 * limits::MEMORY_BUDGET_PERCENT as u128 / 100) as u64
     }
 }
 

@@ -6,7 +6,7 @@
 use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
 
-use super::history::{self, GenerationHistory, ShardHistory};
+use super::history::{self, GenerationHistory, Halt, ShardHistory};
 use super::progress::Progress;
 use super::{Error, open, was_changed, words};
 use crate::config::ExplainOptions;
@@ -139,20 +139,6 @@ impl<W: Write> Write for Once<'_, W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
-    }
-}
-
-/// Why no further record is told of.
-enum Halt {
-    /// The next one is after the time that was asked for.
-    Enough,
-    /// What comes next can't be told.
-    Failed(Error),
-}
-
-impl<E: Into<Error>> From<E> for Halt {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
     }
 }
 

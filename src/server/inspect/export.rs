@@ -17,7 +17,7 @@ use xxhash_rust::xxh3::Xxh3;
 use self::checkpoint::Checkpoint;
 use self::writer::{ExportWriter, Row};
 use super::archived::check_snapshot;
-use super::history::{self, GenerationHistory, ShardHistory};
+use super::history::{self, GenerationHistory, Halt, ShardHistory};
 use super::progress::Progress;
 use super::{Error, open, was_changed};
 use crate::config::ExportOptions;
@@ -80,19 +80,6 @@ struct Export<'a> {
     generations: Vec<GenerationHistory<'a>>,
     since: Option<&'a Checkpoint>,
     ends: Ends,
-}
-
-/// Why no further record is read.
-enum Halt {
-    /// The next one was written after the first reading.
-    Enough,
-    Failed(Error),
-}
-
-impl<E: Into<Error>> From<E> for Halt {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
 }
 
 fn failed(error: ReadError<Halt>) -> Result<(), Error> {

@@ -19,6 +19,20 @@ use storage::reader::{Opened, OpenedFile, OpenedSegment, OpenedShard};
 use wallet::Millis;
 use wallet::outcome::Receipt;
 
+/// Why no further record is read.
+pub(super) enum Halt {
+    /// The next one is behind what was asked for: its time, or the end that a reading before this one has found.
+    Enough,
+    /// What comes next can't be told.
+    Failed(Error),
+}
+
+impl<E: Into<Error>> From<E> for Halt {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 /// A generation, and its shards in order.
 pub(super) struct GenerationHistory<'a> {
     /// Its number.

@@ -9,6 +9,7 @@ use super::audit::{Audit, Held, shared};
 use super::progress::Progress;
 use super::{Error, open, origin, recover, words};
 use crate::config::VerifyOptions;
+use crate::parallel;
 use journal::mark::has_lost_a_slot;
 use journal::{Origin, Place};
 use recovery::Recovered;
@@ -43,23 +44,8 @@ type Read = Result<Found, recovery::Error<FileError>>;
 pub fn verify(args: &VerifyOptions, out: &mut impl Write) -> Result<bool, Error> {
     let opened = open(&args.data)?;
     let progress = Progress::of(opened.shards.iter().map(OpenedShard::bytes).sum(), true);
-    let mut read: Vec<Read> = std::thread::scope(|scope| {
-        let progress = &progress;
-        let threads: Vec<_> = (0..)
-            .zip(&opened.shards)
-            .map(|(id, shard)| (origin(opened.manifest, id), shard))
-            .map(|(origin, shard)| {
-                let examine = move || examine(shard, origin, progress);
-                (examine, std::thread::Builder::new().spawn_scoped(scope, examine))
-            })
-            .collect();
-        let joined = threads.into_iter().map(|(examine, thread)| match thread {
-            Ok(thread) => thread.join().expect("a recovery does not panic"),
-            // One after the other takes longer, and comes to the same.
-            Err(_) => examine(),
-        });
-        joined.collect()
-    });
+    let mut read: Vec<Read> =
+        parallel::each(&opened.shards, |id, shard| examine(shard, origin(opened.manifest, id), &progress));
     drop(progress);
     for (shard, sentence) in shared_keys(&opened.shards, &read) {
         if let Ok(found) = &mut read[shard] {
