@@ -612,6 +612,58 @@ pub const SEGMENT_POLL_MS: u64 = 10;
 /// What is added to the nice value of the thread that prepares segments: it gives way to the executors.
 pub const SEGMENT_NICE: i32 = 10;
 
+// ── The history ──────────────────────────────────────────────────────────────────────────────────────────
+
+/// What of a history's rows is compressed at a time, before it is: what a lookup reads and decompresses to find one of some 50
+/// rows. A row alone may be larger.
+pub const HISTORY_BLOCK_BYTES: usize = 16 * KIB;
+
+/// One row: a round with [`ROUND_TRANSACTIONS_MAX`] transactions. Each has some 100 bytes beside its id and its game, of
+/// [`ID_CHARS_MAX`] characters of up to four bytes each; the account and the round have no more than a KiB.
+pub const HISTORY_ROW_BYTES_MAX: usize = ROUND_TRANSACTIONS_MAX * (128 + 2 * 4 * ID_CHARS_MAX) + KIB;
+
+/// A block as it may be read: the largest row, with what keeps the places in it aligned.
+pub const HISTORY_BLOCK_BYTES_MAX: usize =
+    HISTORY_BLOCK_BYTES + HISTORY_ROW_BYTES_MAX + HISTORY_ROW_BYTES_MAX / 8;
+
+/// Rows of a block: their number has 16 bits, and none takes less than 64 bytes.
+pub const HISTORY_BLOCK_ROWS_MAX: usize = HISTORY_BLOCK_BYTES / 64;
+
+/// Blocks for which a page has the first keys, 44 bytes each: 2.75 KiB, which a lookup reads. Of a page 56 bytes are in memory, so
+/// a seventh of a bit for each of its rows.
+pub const HISTORY_PAGE_BLOCKS: usize = 64;
+
+/// The level of zstd in a history: the least work. The ids are random, and make most of it.
+pub const HISTORY_LEVEL: i32 = 1;
+
+/// Keys from which on a run of slots has a filter for itself: such a filter takes 1.19 times its fingerprints, and less only where it
+/// is much larger. A shard that owns some of a file's slots loads two runs at most that are not its own altogether.
+pub const HISTORY_RUN_KEYS_MIN: usize = 64 * 1024;
+
+/// Keys of a run at most: a slot that has more has several. Each takes some 40 bytes while the filter is built
+/// ([`HISTORY_FILTER_BUILD_BYTES`]).
+pub const HISTORY_RUN_KEYS_MAX: usize = 4 * HISTORY_RUN_KEYS_MIN;
+
+/// What building a filter takes: a key has 8 bytes, and 9 for the order in which keys are taken apart; its places in the filter have
+/// 1.19 times 17. 10 MiB.
+pub const HISTORY_FILTER_BUILD_BYTES: usize = 40 * HISTORY_RUN_KEYS_MAX;
+
+/// Rows whose filters may have fingerprints of 16 bits in any history: they take 2.4 MiB.
+pub const HISTORY_SIXTEEN_ROWS: u64 = 1024 * 1024;
+
+/// Of a larger history one row in so many may. A fingerprint of 8 bits takes a key that is not there for one that may be in one of
+/// 256 cases, and one of 16 bits in one of 65,536: so the many small files, which wait for being merged, cost no lookups.
+pub const HISTORY_SIXTEEN_PART: u64 = 5;
+
+/// Memory for each row of a history that is larger, in hundredths of a bit: filters of 1.19 times their fingerprints, and pages.
+const HISTORY_ROW_CENTIBITS: u64 = 119 * (8 * (HISTORY_SIXTEEN_PART - 1) + 16) / HISTORY_SIXTEEN_PART + 20;
+
+/// Files of a shard's history: those of [`SHARDS_MAX`] shards that have become one's, 64 of each.
+pub const HISTORY_FILES_MAX: usize = 64 * SHARDS_MAX;
+
+/// Size of the list of a history's files: a line of 300 bytes at most each, and four more.
+pub const HISTORY_LIST_BYTES_MAX: usize = (HISTORY_FILES_MAX + 1) * 300;
+
 // ── Memory ───────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Default budget of memory, in hundredths of what the machine or the cgroup has (`budget_mib`). The rest is the kernel's, for
@@ -767,6 +819,10 @@ const _: () = {
     );
     assert!(STAGE_SAMPLES == 1 << u8::BITS, "a sample's place is a u8, which goes round and round");
     assert!(SNAPSHOT_SECTION_BYTES_MAX < i32::MAX as usize);
+    assert!(HISTORY_ROW_CENTIBITS <= 1_200, "12 bits of memory for each remembered round");
+    assert!(HISTORY_BLOCK_BYTES_MAX < i32::MAX as usize / 4 && HISTORY_BLOCK_ROWS_MAX <= u16::MAX as usize);
+    assert!(HISTORY_PAGE_BLOCKS <= u16::MAX as usize);
+    assert!(HISTORY_FILTER_BUILD_BYTES <= 10 * 1024 * KIB, "a thread that folds has room for it");
     assert!(MEMORY_BUDGET_PERCENT < 100 && MEMORY_BUDGET_MIB_MIN < MEMORY_BUDGET_MIB_MAX);
     assert!(MEMORY_BUDGET_MIB_MAX.checked_mul(1024 * 1024).is_some(), "a budget has its bytes in 64 bits");
     assert!(

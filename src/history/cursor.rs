@@ -1,0 +1,258 @@
+//! Reads the rows of a file in order, a block at a time.
+
+use std::borrow::BorrowMut;
+use std::collections::VecDeque;
+use std::iter::FusedIterator;
+
+use rkyv::rancor::Error;
+use rkyv::vec::ArchivedVec;
+use zstd::bulk::Decompressor;
+
+use super::bytes::{Fields, checksum};
+use super::file::{HistoryFile, ReadAt};
+use super::format::{BLOCK_BYTES, BlockEntry, Counts};
+use super::row::{ArchivedRow, Placed, Row, SortKey};
+use journal::Buffer;
+use journal::reader::ReadError;
+
+/// Memory that reading takes: a page, a block, and what decompressing needs. Kept from one reading to the next.
+#[derive(Default)]
+pub struct Room {
+    /// Made when it is needed first.
+    decompressor: Option<Decompressor<'static>>,
+    page: Vec<BlockEntry>,
+    frame: Vec<u8>,
+    raw: Buffer,
+}
+
+/// Rows of a file from a place on, up to another one.
+pub(super) struct Cursor<'a, B, R> {
+    file: &'a HistoryFile<B>,
+    room: R,
+    from: SortKey,
+    until: SortKey,
+    /// The next page, and the next block of the one that is loaded with the place where it begins.
+    page: usize,
+    block: usize,
+    block_at: u64,
+    /// Rows of the block that was read.
+    rows: VecDeque<Placed>,
+    /// The last row of all blocks before it.
+    last: Option<Placed>,
+    /// Rows of the pages before, and whether the next one is to be loaded.
+    counts: Counts,
+    /// Blocks that were read.
+    pub(super) blocks: u64,
+}
+
+impl<'a, B: ReadAt, R: BorrowMut<Room>> Cursor<'a, B, R> {
+    /// Rows from `from` to `until`, both included.
+    pub(super) fn new(file: &'a HistoryFile<B>, mut room: R, from: SortKey, until: SortKey) -> Self {
+        room.borrow_mut().page.clear();
+        Self {
+            file,
+            room,
+            from,
+            until,
+            page: file.pages_from(from).start,
+            block: 0,
+            block_at: 0,
+            rows: VecDeque::new(),
+            last: None,
+            counts: Counts::default(),
+            blocks: 0,
+        }
+    }
+
+    /// All rows of the slots that the file was opened for.
+    pub(super) fn of_slots(file: &'a HistoryFile<B>, room: R) -> Self {
+        let slots = file.slots();
+        Self::new(file, room, SortKey::first_of(*slots.start()), SortKey::last_of(*slots.end()))
+    }
+
+    /// The next row; `None` at the end.
+    ///
+    /// # Errors
+    /// Where the file is damaged, or can't be read.
+    pub(super) fn next(&mut self) -> Result<Option<Placed>, ReadError<B::Error>> {
+        loop {
+            if let Some(mut placed) = self.rows.pop_front() {
+                if self.rows.is_empty() {
+                    self.last = Some(placed.clone());
+                }
+                self.counts.add(placed.at, &placed.row);
+                if let Some(clamp_ms) = self.file.clamp_ms() {
+                    placed.row.clamp(clamp_ms);
+                }
+                return Ok(Some(placed));
+            }
+            if self.block == self.room.borrow_mut().page.len() && !self.next_page()? {
+                return Ok(None);
+            }
+            let entry = self.room.borrow_mut().page[self.block];
+            if entry.first > self.until {
+                return Ok(None);
+            }
+            self.read_block(&entry)?;
+            self.block += 1;
+            self.block_at += u64::from(entry.frame);
+        }
+    }
+
+    /// Loads the next page; not where there is none, or all of it is behind what is asked for.
+    fn next_page(&mut self) -> Result<bool, ReadError<B::Error>> {
+        let file = self.file;
+        let Some(entry) = file.pages.get(self.page).filter(|page| page.first <= self.until) else {
+            return Ok(false);
+        };
+        let room = self.room.borrow_mut();
+        let place = entry.place();
+        room.frame.clear();
+        room.frame.resize(usize::from(entry.blocks) * BLOCK_BYTES, 0);
+        file.bytes.read_at(place.start, &mut room.frame).map_err(ReadError::Caller)?;
+        if checksum(&room.frame) != entry.checksum {
+            return Err(file.damage(place.start, "a page is not as it was written").into());
+        }
+        room.page.clear();
+        let blocks = room.frame.as_chunks::<BLOCK_BYTES>().0.iter();
+        room.page.extend(blocks.map(|block| BlockEntry::take(&mut Fields(block))));
+        let behind = file.pages.get(self.page + 1).map(|page| page.first);
+        let is_possible = room.page[0].first == entry.first
+            && room.page.iter().map(|block| u32::from(block.rows)).sum::<u32>() == entry.rows
+            && room.page.iter().map(|block| u64::from(block.frame)).sum::<u64>() == entry.at - entry.start
+            && room.page.is_sorted_by_key(|block| block.first)
+            && behind.is_none_or(|behind| room.page.iter().all(|block| block.first <= behind));
+        if !is_possible {
+            room.page.clear();
+            return Err(file.damage(place.start, "a page is none that this version writes").into());
+        }
+        // What is asked for may stand at the end of the block before the first that begins behind it.
+        let skipped = room.page.partition_point(|block| block.first < self.from).saturating_sub(1);
+        let bytes: u64 = room.page[..skipped].iter().map(|block| u64::from(block.frame)).sum();
+        (self.block, self.block_at) = (skipped, entry.start + bytes);
+        self.page += 1;
+        Ok(true)
+    }
+
+    /// Reads a block, and keeps its rows that are asked for.
+    fn read_block(&mut self, entry: &BlockEntry) -> Result<(), ReadError<B::Error>> {
+        let (file, at) = (self.file, self.block_at);
+        let room = self.room.borrow_mut();
+        let raw_bytes = entry.raw as usize;
+        let frame_bytes = entry.frame as usize;
+        let is_possible = raw_bytes <= limits::HISTORY_BLOCK_BYTES_MAX
+            && frame_bytes <= zstd::zstd_safe::compress_bound(limits::HISTORY_BLOCK_BYTES_MAX);
+        if !is_possible {
+            return Err(file.damage(at, "a block's lengths can't be so").into());
+        }
+        room.frame.clear();
+        room.frame.resize(frame_bytes, 0);
+        file.bytes.read_at(at, &mut room.frame).map_err(ReadError::Caller)?;
+        if checksum(&room.frame) != entry.checksum {
+            return Err(file.damage(at, "a block is not as it was written").into());
+        }
+        self.blocks += 1;
+        let rows = room.rows(raw_bytes).ok_or_else(|| file.damage(at, "a block can't be decompressed"))?;
+        let what = keep(rows, entry, self.from..=self.until, &mut self.rows).err();
+        let what = what.or_else(|| self.fault());
+        what.map_or(Ok(()), |what| {
+            self.rows.clear();
+            Err(self.file.damage(at, what).into())
+        })
+    }
+
+    /// What is wrong with the rows that were read last.
+    fn fault(&self) -> Option<&'static str> {
+        let before = self.last.iter().chain(&self.rows);
+        let mut pairs = before.zip(self.rows.iter().skip(usize::from(self.last.is_none())));
+        if pairs.any(|(before, row)| before.cmp_row(row).is_ge()) {
+            return Some("rows are not in order");
+        }
+        let is_known = self.rows.iter().all(|row| self.file.is_known(row.at));
+        (!is_known).then_some("a row is one that its filter does not know")
+    }
+}
+
+impl Room {
+    /// Decompresses the frame to so many bytes, and finds the rows in them.
+    fn rows(&mut self, raw_bytes: usize) -> Option<&ArchivedVec<ArchivedRow>> {
+        if self.decompressor.is_none() {
+            self.decompressor = Decompressor::new().ok();
+        }
+        self.raw.clear();
+        self.raw.resize(raw_bytes, 0);
+        let decompressor = self.decompressor.as_mut()?;
+        let read = decompressor.decompress_to_buffer(&self.frame, &mut self.raw[..]).ok()?;
+        if read != raw_bytes {
+            return None;
+        }
+        rkyv::access::<ArchivedVec<ArchivedRow>, Error>(&self.raw).ok()
+    }
+}
+
+/// Keeps the rows of a block that are asked for.
+fn keep(
+    rows: &ArchivedVec<ArchivedRow>,
+    entry: &BlockEntry,
+    wanted: std::ops::RangeInclusive<SortKey>,
+    into: &mut VecDeque<Placed>,
+) -> Result<(), &'static str> {
+    if rows.len() != usize::from(entry.rows) || rows.is_empty() {
+        return Err("a block has another number of rows than its page says");
+    }
+    for (number, row) in rows.iter().enumerate() {
+        let at = row.sort_key();
+        if number == 0 && at != entry.first {
+            return Err("a block begins with another row than its page says");
+        }
+        if at > *wanted.end() {
+            break;
+        }
+        if at >= *wanted.start() {
+            let row: Row =
+                rkyv::deserialize::<Row, Error>(row).map_err(|_| "a row is none that this version writes")?;
+            into.push_back(Placed { at, row });
+        }
+    }
+    Ok(())
+}
+
+/// All rows of a file in order, as [`HistoryFile::rows`] gives them. It ends with the first error.
+pub struct Rows<'a, B> {
+    cursor: Cursor<'a, B, Room>,
+    has_ended: bool,
+}
+
+impl<'a, B: ReadAt> Rows<'a, B> {
+    pub(super) fn new(file: &'a HistoryFile<B>, room: Room) -> Self {
+        Self { cursor: Cursor::of_slots(file, room), has_ended: false }
+    }
+
+    fn next_row(&mut self) -> Result<Option<Row>, ReadError<B::Error>> {
+        if let Some(placed) = self.cursor.next()? {
+            return Ok(Some(placed.row));
+        }
+        let file = self.cursor.file;
+        let is_all = file.is_whole && *file.slots() == super::all_slots();
+        if is_all && self.cursor.counts != *file.counts() {
+            let footer = file.summary().bytes - super::format::FOOTER_BYTES as u64;
+            return Err(file.damage(footer, "it has other rows than its footer counts").into());
+        }
+        Ok(None)
+    }
+}
+
+impl<B: ReadAt> Iterator for Rows<'_, B> {
+    type Item = Result<Row, ReadError<B::Error>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.has_ended {
+            return None;
+        }
+        let next = self.next_row();
+        self.has_ended = !matches!(next, Ok(Some(_)));
+        next.transpose()
+    }
+}
+
+impl<B: ReadAt> FusedIterator for Rows<'_, B> {}

@@ -1,0 +1,107 @@
+//! All files of a shard together.
+
+use super::cursor::{Cursor, Room};
+use super::file::{HistoryFile, ReadAt};
+use super::merge::Newest;
+use super::row::SortKey;
+use journal::reader::ReadError;
+use wallet::account::{AccountHash, AccountRef};
+use wallet::image::RoundImage;
+
+/// The files of a shard. It never changes; whoever has others has another history.
+#[derive(Debug)]
+pub struct History<B> {
+    files: Vec<HistoryFile<B>>,
+    has_by_game: bool,
+}
+
+impl<B: ReadAt> History<B> {
+    /// Of files in the order in which they were written: of rows of a round with one version, the last file's holds.
+    pub fn new(files: Vec<HistoryFile<B>>) -> Self {
+        let has_by_game = files.iter().any(|file| file.counts().by_game > 0);
+        Self { files, has_by_game }
+    }
+
+    /// Its files.
+    pub fn files(&self) -> &[HistoryFile<B>] {
+        &self.files
+    }
+
+    /// Whether there may be rounds of an account with this [`key_of`](super::key_of): asked for each round that is new, so
+    /// it looks at memory alone. It never says *no* where there is one.
+    pub fn may_have(&self, account: AccountHash, key: u64) -> bool {
+        let at = SortKey::new(account, key);
+        self.files.iter().any(|file| file.is_known(at))
+    }
+
+    /// Whether any round is known by its game too.
+    pub const fn has_by_game(&self) -> bool {
+        self.has_by_game
+    }
+
+    /// The rounds of an account with this [`key_of`](super::key_of) that `is_wanted`: of each the newest version, with its
+    /// times clamped. Keys of other ids may be the same: `is_wanted` compares platform, id and what else it is to be.
+    ///
+    /// # Errors
+    /// Where a file is damaged, or can't be read.
+    pub fn find<S: AsRef<str>>(
+        &self,
+        room: &mut Room,
+        account: &AccountRef<S>,
+        key: u64,
+        is_wanted: impl Fn(&RoundImage) -> bool,
+    ) -> Result<Vec<RoundImage>, ReadError<B::Error>> {
+        let at = SortKey::new(account.hash(), key);
+        let mut found = Vec::new();
+        for file in self.files.iter().filter(|file| file.is_known(at)) {
+            let mut cursor = Cursor::new(file, &mut *room, at, at);
+            while let Some(placed) = cursor.next()? {
+                if placed.row.account == account.id() {
+                    found.push(placed);
+                }
+            }
+        }
+        // It is stable: of what is equal, the last file's is last.
+        found.sort_by(|one, other| one.cmp_row(other));
+        let is_older = |pair: &[super::row::Placed]| pair[0].cmp_round(&pair[1]).is_eq();
+        let older: Vec<bool> = found.windows(2).map(is_older).chain([false]).collect();
+        let rounds = found.into_iter().zip(older).filter(|(_, is_older)| !is_older);
+        Ok(rounds.map(|(placed, _)| placed.row.round).filter(is_wanted).collect())
+    }
+
+    /// Shows all rounds of an account, the newest version of each, with its times clamped, in the order of their keys. One
+    /// block of each file is in memory.
+    ///
+    /// # Errors
+    /// Where a file is damaged, or can't be read.
+    pub fn rounds_of<S: AsRef<str>>(
+        &self,
+        account: &AccountRef<S>,
+        mut show: impl FnMut(RoundImage),
+    ) -> Result<(), ReadError<B::Error>> {
+        let (from, until) = (SortKey::new(account.hash(), 0), SortKey::new(account.hash(), u64::MAX));
+        let cursors = self.files.iter().map(|file| Cursor::new(file, Room::default(), from, until));
+        let mut newest = Newest::of(cursors.collect())?;
+        while let Some(placed) = newest.next()? {
+            if placed.row.account == account.id() {
+                show(placed.row.round);
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows of its files, of all slots and versions.
+    pub fn rows(&self) -> u64 {
+        self.files.iter().map(|file| file.counts().rows).sum()
+    }
+
+    /// Bytes of its files.
+    pub fn bytes_on_disk(&self) -> u64 {
+        self.files.iter().map(|file| file.summary().bytes).sum()
+    }
+
+    /// Bytes of memory that it takes.
+    pub fn memory_bytes(&self) -> u64 {
+        self.files.iter().map(HistoryFile::memory_bytes).sum()
+    }
+}

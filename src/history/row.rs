@@ -1,0 +1,144 @@
+//! A round of an account as a history keeps it, and where it stands among others.
+
+use std::cmp::Ordering;
+
+use rkyv::{Archive, Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use wallet::account::{AccountHash, Slot};
+use wallet::image::{RoundImage, TransactionImage};
+use wallet::{Millis, PlatformKey};
+
+/// The key of an account's rounds with this id of this platform, whatever their scope and game.
+pub fn key_of(account: AccountHash, platform: &[u8; PlatformKey::BYTES], round_id: &str) -> u64 {
+    xxh3_64_with_seed(round_id.as_bytes(), xxh3_64_with_seed(platform, account.bits()))
+}
+
+/// Where the rounds with one [`key_of`] stand in a file: by slot, the account's hash, and the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SortKey {
+    pub(super) slot: u16,
+    pub(super) account: u64,
+    pub(super) key: u64,
+}
+
+impl SortKey {
+    /// Before all others.
+    pub(super) const FIRST: Self = Self { slot: 0, account: 0, key: 0 };
+
+    /// Of an account's rounds with this [`key_of`].
+    pub fn new(account: AccountHash, key: u64) -> Self {
+        Self { slot: account.slot().index(), account: account.bits(), key }
+    }
+
+    /// Not behind any of the slot.
+    pub(super) const fn first_of(slot: Slot) -> Self {
+        Self { slot: slot.index(), ..Self::FIRST }
+    }
+
+    /// Not before any of the slot.
+    pub(super) const fn last_of(slot: Slot) -> Self {
+        Self { slot: slot.index(), account: u64::MAX, key: u64::MAX }
+    }
+}
+
+/// Which of several rows of a round holds: the largest. Whatever changes a round makes it larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// The round's last transaction, milliseconds since 1970.
+    pub last_ms: Millis,
+    /// How many it has.
+    pub transactions: usize,
+    /// It takes no more.
+    pub closed: bool,
+}
+
+/// [`RoundImage::state`] of a round that is closed.
+const CLOSED: u8 = 2;
+
+impl Version {
+    /// The version that an image of a round is.
+    pub const fn of(round: &RoundImage) -> Self {
+        Self { last_ms: round.last_ms, transactions: round.transactions.len(), closed: round.state == CLOSED }
+    }
+}
+
+/// A round, and whose it is.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// `domain/player`.
+    pub account: String,
+    /// The round.
+    pub round: RoundImage,
+}
+
+impl Row {
+    /// Where it stands in a file.
+    pub fn sort_key(&self) -> SortKey {
+        let account = AccountHash::of(&self.account);
+        SortKey::new(account, key_of(account, &self.round.platform, &self.round.id))
+    }
+
+    /// Makes no time in it later than `clamp_ms`.
+    pub fn clamp(&mut self, clamp_ms: Millis) {
+        self.round.last_ms = self.round.last_ms.min(clamp_ms);
+        for transaction in &mut self.round.transactions {
+            transaction.at_ms = transaction.at_ms.min(clamp_ms);
+        }
+    }
+
+    /// What is the same of all rows of a round, in the order in which rounds stand that have one [`SortKey`].
+    fn identity(&self) -> impl Ord + '_ {
+        let RoundImage { id, platform, by_game, game, .. } = &self.round;
+        (platform, *by_game, &self.account, id, game)
+    }
+
+    /// The order of rows that have one [`SortKey`].
+    pub(super) fn cmp_at_one_key(&self, other: &Self) -> Ordering {
+        let by_version = || Version::of(&self.round).cmp(&Version::of(&other.round));
+        self.identity().cmp(&other.identity()).then_with(by_version)
+    }
+
+    /// About how many bytes it takes, stored: as many at least, but for what keeps places aligned.
+    pub(super) fn stored_bytes(&self) -> usize {
+        let round = &self.round;
+        let of = |known: &TransactionImage| {
+            size_of::<rkyv::Archived<TransactionImage>>()
+                + known.id.len()
+                + known.game.as_ref().map_or(0, String::len)
+        };
+        let transactions: usize = round.transactions.iter().map(of).sum();
+        size_of::<ArchivedRow>() + self.account.len() + round.id.len() + round.game.len() + transactions
+    }
+}
+
+impl ArchivedRow {
+    /// [`Row::sort_key`].
+    pub(super) fn sort_key(&self) -> SortKey {
+        let account = AccountHash::of(&self.account);
+        SortKey::new(account, key_of(account, &self.round.platform, &self.round.id))
+    }
+}
+
+/// A row with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Placed {
+    pub(super) at: SortKey,
+    pub(super) row: Row,
+}
+
+impl Placed {
+    pub(super) fn new(row: Row) -> Self {
+        Self { at: row.sort_key(), row }
+    }
+
+    /// The order of rounds; rows of one round are equal.
+    pub(super) fn cmp_round(&self, other: &Self) -> Ordering {
+        self.at.cmp(&other.at).then_with(|| self.row.identity().cmp(&other.row.identity()))
+    }
+
+    /// The order in a file.
+    pub(super) fn cmp_row(&self, other: &Self) -> Ordering {
+        self.at.cmp(&other.at).then_with(|| self.row.cmp_at_one_key(&other.row))
+    }
+}

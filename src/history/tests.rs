@@ -1,0 +1,136 @@
+mod bounds;
+mod damages;
+mod files;
+mod filters;
+mod lists;
+mod merges;
+
+use std::convert::Infallible;
+use std::ops::RangeInclusive;
+
+use crate::row::Placed;
+use crate::writer::Bounds;
+use crate::{Fingerprint, Header, HistoryFile, ReadAt, Row, Summary, Writer, all_slots};
+use journal::reader::ReadError;
+use journal::snapshot::Sink;
+use journal::{Damage, Origin};
+use wallet::PlatformKey;
+use wallet::account::Slot;
+use wallet::image::{RoundImage, TransactionImage};
+
+const ORIGIN: Origin = Origin { stream: 0x5eed_0000_0000_0001, shard: 1, shards: 3 };
+
+const HEADER: Header = Header { origin: ORIGIN, number: 7, fingerprint: Fingerprint::Sixteen };
+
+/// Parts so small that a file of a few rows has several of each.
+const SMALL: Bounds = Bounds { block_bytes: 1_000, page_blocks: 3, run_keys_min: 12, run_keys_max: 20 };
+
+/// A file in memory.
+#[derive(Clone, Debug)]
+struct Bytes(Vec<u8>);
+
+impl Sink for Bytes {
+    type Error = Infallible;
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+impl ReadAt for Bytes {
+    type Error = Infallible;
+
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    /// Panics where more is asked for than there is.
+    fn read_at(&self, offset: u64, room: &mut [u8]) -> Result<(), Infallible> {
+        room.copy_from_slice(&self.0[offset as usize..][..room.len()]);
+        Ok(())
+    }
+}
+
+fn platform() -> [u8; PlatformKey::BYTES] {
+    PlatformKey::new("L100").unwrap().bytes()
+}
+
+fn transaction(id: &str, at_ms: u64) -> TransactionImage {
+    TransactionImage { id: id.into(), amount: 100, at_ms, number: 1, ..TransactionImage::default() }
+}
+
+/// A closed round with so many transactions, the last one at `last_ms`.
+fn round(id: &str, last_ms: u64, transactions: usize) -> RoundImage {
+    RoundImage {
+        id: id.into(),
+        platform: platform(),
+        game: "11588".into(),
+        state: 2,
+        staked: 100,
+        last_ms,
+        transactions: (0..transactions).map(|at| transaction(&format!("{id}-{at}"), last_ms)).collect(),
+        ..RoundImage::default()
+    }
+}
+
+fn row(account: &str, round: RoundImage) -> Row {
+    Row { account: account.into(), round }
+}
+
+/// Rows of so many accounts, each with so many rounds, in order.
+fn rows(accounts: usize, rounds: usize) -> Vec<Row> {
+    let of = |account: usize| {
+        (0..rounds).map(move |at| {
+            let last_ms = 1_000 + (account * rounds + at) as u64;
+            row(&format!("default/player-{account}"), round(&format!("round-{account}-{at}"), last_ms, 2))
+        })
+    };
+    sorted((0..accounts).flat_map(of).collect())
+}
+
+fn sorted(rows: Vec<Row>) -> Vec<Row> {
+    let mut placed: Vec<Placed> = rows.into_iter().map(Placed::new).collect();
+    placed.sort_by(Placed::cmp_row);
+    placed.into_iter().map(|placed| placed.row).collect()
+}
+
+fn write_with(bounds: Bounds, header: Header, rows: &[Row]) -> (Summary, Bytes) {
+    let mut writer = Writer::within(bounds, Bytes(Vec::new()), header).unwrap();
+    for row in rows {
+        writer.push(row.clone()).unwrap();
+    }
+    writer.finish().unwrap()
+}
+
+fn write(rows: &[Row]) -> (Summary, Bytes) {
+    write_with(SMALL, HEADER, rows)
+}
+
+fn damage(error: ReadError<Infallible>) -> Damage {
+    match error {
+        ReadError::Damage(damage) => damage,
+        ReadError::Caller(never) => match never {},
+    }
+}
+
+fn open_for(bytes: &Bytes, slots: RangeInclusive<Slot>) -> Result<HistoryFile<Bytes>, Damage> {
+    HistoryFile::open("h-7", bytes.clone(), slots).map_err(damage)
+}
+
+fn open(bytes: &Bytes) -> Result<HistoryFile<Bytes>, Damage> {
+    open_for(bytes, all_slots())
+}
+
+/// All rows, or what is wrong first.
+fn read(file: &HistoryFile<Bytes>) -> Result<Vec<Row>, Damage> {
+    file.rows().collect::<Result<_, _>>().map_err(damage)
+}
+
+fn opened(rows: &[Row]) -> HistoryFile<Bytes> {
+    open(&write(rows).1).unwrap()
+}
+
+fn slot_of(account: &str) -> Slot {
+    wallet::account::AccountHash::of(account).slot()
+}

@@ -1,0 +1,121 @@
+//! The list of a history's files.
+
+use super::{HEADER, ORIGIN, rows, write};
+use crate::{Counts, FileEntry, FileList, Fingerprint, Header, Summary};
+use journal::{Fault, Origin};
+
+fn file(number: u64, rows: u64, fingerprint: Fingerprint) -> FileEntry {
+    let header = Header { number, fingerprint, ..HEADER };
+    let counts = Counts { rows, by_game: 3, oldest_ms: 5, newest_ms: 9, first_slot: 1, last_slot: 4_095 };
+    let summary = Summary { header, bytes: 1 << 40, checksum: u128::MAX / 7, counts };
+    FileEntry { summary, clamp_ms: number.is_multiple_of(2).then_some(number) }
+}
+
+fn list() -> FileList {
+    let files = (1..4).map(|number| file(number, 10, Fingerprint::Eight)).collect();
+    FileList { covers: 12, cut_ms: 1_764_000_000_000, files }
+}
+
+#[test]
+fn a_list_is_read_as_it_was_written() {
+    let real = FileEntry { summary: write(&rows(3, 2)).0, clamp_ms: Some(u64::MAX) };
+    let of_real = FileList { covers: u64::MAX, cut_ms: u64::MAX, files: vec![real] };
+    for list in [FileList::default(), list(), of_real] {
+        assert_eq!(FileList::from_bytes("history", &list.to_bytes()), Ok(list));
+    }
+}
+
+#[test]
+fn the_longest_list_is_read() {
+    let all = u64::MAX;
+    let counts = Counts {
+        rows: all,
+        by_game: all,
+        oldest_ms: all,
+        newest_ms: all,
+        first_slot: u16::MAX,
+        last_slot: u16::MAX,
+    };
+    let origin = Origin { stream: all, shard: u16::MAX, shards: u16::MAX };
+    let header = Header { origin, number: all, fingerprint: Fingerprint::Sixteen };
+    let entry = FileEntry {
+        summary: Summary { header, bytes: all, checksum: u128::MAX, counts },
+        clamp_ms: Some(all),
+    };
+    let files = vec![entry; limits::HISTORY_FILES_MAX];
+    let list = FileList { covers: all, cut_ms: all, files };
+    assert_eq!(FileList::from_bytes("history", &list.to_bytes()), Ok(list));
+}
+
+#[test]
+fn no_byte_of_a_list_is_changed_unseen() {
+    let bytes = list().to_bytes();
+    for at in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1 << (at % 8);
+        assert!(FileList::from_bytes("history", &flipped).is_err(), "byte {at}");
+        assert!(FileList::from_bytes("history", &bytes[..at]).is_err(), "cut at {at}");
+    }
+    assert!(FileList::from_bytes("history", &[&bytes[..], b"\n"].concat()).is_err());
+}
+
+#[track_caller]
+fn check(text: &str, expect: (u64, &str)) {
+    let sum = crate::bytes::checksum(text.as_bytes());
+    let damage = FileList::from_bytes("history", format!("{text}checksum {sum:032x}\n").as_bytes());
+    let damage = damage.unwrap_err();
+    assert_eq!((damage.offset, damage.fault.to_string().as_str()), expect);
+}
+
+#[test]
+fn what_is_wrong_has_its_place() {
+    let no_line = "a line is none that this version writes";
+    check("", (0, "it names no version"));
+    check("purser-history x\n", (0, "it names no version"));
+    check(
+        "purser-history 2\nwhat follows\n",
+        (0, "it has format version 2, and this program reads version 1"),
+    );
+    check("purser-history 1\ncovers 1\n", (0, "it does not say what it covers"));
+    check("purser-history 1\ncovers 1\ncut_ms 2\nfile\n", (35, no_line));
+    check("purser-history 1\ncovers 1\ncut_ms 2\nmore 1\n", (35, no_line));
+    check("purser-history 1\ncovers 01\ncut_ms 2\n", (0, "it is not in the form that purser writes"));
+    let text = String::from_utf8(list().to_bytes()).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let too_many = format!("{}\n{}\n{}\n{} 1\n", lines[0], lines[1], lines[2], lines[3]);
+    check(&too_many, (too_many.find("file").unwrap() as u64, no_line));
+    let long = vec![b' '; limits::HISTORY_LIST_BYTES_MAX + 1];
+    let damage = FileList::from_bytes("history", &long).unwrap_err();
+    assert_eq!(damage.fault, Fault::Bytes("it is longer than any list of files".into()));
+}
+
+#[test]
+fn long_fingerprints_are_for_few_rows() {
+    const M: u64 = 1024 * 1024;
+    #[track_caller]
+    fn check(eight: u64, sixteen: u64, rows: u64, expect: Fingerprint) {
+        let files = vec![file(1, eight, Fingerprint::Eight), file(2, sixteen, Fingerprint::Sixteen)];
+        let list = FileList { files, ..FileList::default() };
+        assert_eq!(list.fingerprint_for(rows, |_| false), expect);
+    }
+    check(0, 0, M, Fingerprint::Sixteen);
+    check(0, 0, M + 1, Fingerprint::Eight);
+    check(0, M, 1, Fingerprint::Eight);
+    check(8 * M, M, M, Fingerprint::Sixteen);
+    check(8 * M, M, M + M / 2, Fingerprint::Eight);
+    check(u64::MAX, u64::MAX, 1, Fingerprint::Eight);
+    // The small files become a large one.
+    let files = vec![file(1, 10 * M, Fingerprint::Eight), file(2, M, Fingerprint::Sixteen)];
+    let list = FileList { files, ..FileList::default() };
+    let all = |_: &FileEntry| true;
+    assert_eq!(list.fingerprint_for(11 * M, all), Fingerprint::Eight);
+    let small = |file: &FileEntry| file.summary.header.number == 2;
+    assert_eq!(list.fingerprint_for(M, small), Fingerprint::Sixteen);
+}
+
+#[test]
+fn numbers_are_counted_for_each_origin() {
+    let list = list();
+    assert_eq!(list.next_number(ORIGIN), 4);
+    assert_eq!(list.next_number(Origin { shard: 2, ..ORIGIN }), 1);
+}
