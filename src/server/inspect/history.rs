@@ -238,10 +238,18 @@ impl<'a> ShardHistory<'a> {
         )))
     }
 
-    /// The oldest snapshot of what is served.
+    /// The oldest snapshot of what is served from which a reading can go on.
     fn oldest(&self) -> Option<&'a OpenedFile> {
         let live = self.live?;
-        live.oldest.as_ref().or(live.snapshot.as_ref())
+        live.older.iter().find(|file| self.is_followed(file)).or(live.snapshot.as_ref())
+    }
+
+    /// Whether what follows a snapshot is still there, and not in the archive alone. One that is damaged is told of when it is read.
+    fn is_followed(&self, file: &'a OpenedFile) -> bool {
+        let bytes = SnapshotBytes { file, at: 0, progress: None };
+        let header = SnapshotReader::header_of(&file.path.display().to_string(), bytes, self.origin);
+        let first = self.live.and_then(|live| live.segments.first()).map_or(0, |segment| segment.number);
+        header.map_or(true, |header| header.next_segment >= first)
     }
 
     /// The files that are archived, from the last base on.
