@@ -6,9 +6,10 @@
 
 use std::path::PathBuf;
 
-use rustix::process::{Resource, getrlimit};
+use rustix::process::Resource;
 
 use super::{Error, SnapshotBytes, origin, was_changed};
+use crate::rlimit::raise;
 use journal::reader::ReadError;
 use journal::snapshot::{SnapshotReader, Source};
 use journal::{Buffer, Change, Mark, Origin, Point, Position, ReplayStart, SegmentSource, Tail, replay};
@@ -110,8 +111,7 @@ fn listed<'a>(opened: &'a Opened, archive: Option<&Archive>) -> Result<Vec<Gener
     let is_later = |generation| first.is_some_and(|first| generation > first);
     // The rest is for what is served, and for output. Files that have no room are opened when it is their turn: the newest, which
     // are let go of last.
-    let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let mut room = usize::try_from(most).unwrap_or(usize::MAX) / limits::ARCHIVE_OPEN_SHARE;
+    let mut room = raise(Resource::Nofile) / limits::ARCHIVE_OPEN_SHARE;
     let mut generations = Vec::new();
     for number in first.unwrap_or(manifest.generation)..manifest.generation {
         generations
