@@ -225,7 +225,7 @@ pub fn open(path: &Path, parameters: &OpenParameters) -> Result<Data, Error> {
     let (generation, served) = (manifest.generation, manifest.shards);
     let archived = match (&archiver, ended) {
         (Some(archiver), Some((found, ends))) => {
-            archive_generation(archiver, &directory, found, &ends, &parameters.platforms)
+            archive_generation(archiver, &directory, found, &ends, &parameters.platforms, &mut notes)
         }
         _ => Ok(()),
     };

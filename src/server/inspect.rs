@@ -24,7 +24,10 @@ pub use verify::verify;
 
 use progress::Progress;
 
+use rustix::process::Resource;
+
 use crate::config::reason;
+use crate::rlimit::raise;
 use journal::mark::check_together;
 use journal::snapshot::{SnapshotReader, Source};
 use journal::{Buffer, Mark, Origin, Point, ReplayStart, SegmentSource};
@@ -102,6 +105,8 @@ fn open(path: &Path) -> Result<Opened, Error> {
         }
         Err(error) => return Err(Error::Failed(format!("can't look into {shown}: {}", reason(&error)))),
     }
+    // All files of a shard are opened at once, and segments that can't be archived may have been waiting for weeks.
+    raise(Resource::Nofile);
     if let Some(opened) = reader::open(path)? {
         check_marks(&opened)?;
         return Ok(opened);

@@ -15,4 +15,5 @@ pub mod doctor;
 pub mod inspect;
 pub mod net;
 mod parallel;
+mod rlimit;
 pub mod serve;

@@ -76,7 +76,15 @@ fn tell(look: impl FnOnce(&mut BufWriter<Stdout>) -> Result<bool, inspect::Error
 fn export(args: &ExportOptions) -> ExitCode {
     let mut checkpoint = None;
     let code = tell(|out| {
-        checkpoint = Some(inspect::export(args, out)?);
+        let exported = inspect::export(args, out);
+        if let (Err(inspect::Error::ReaderGone), Some(path)) = (&exported, &args.checkpoint) {
+            // Whoever goes on from the checkpoint takes success for a new one.
+            let path = path.display();
+            let sentence =
+                format!("the output was not read to its end, and so no checkpoint is written to {path}");
+            return Err(inspect::Error::Failed(sentence));
+        }
+        checkpoint = Some(exported?);
         Ok(true)
     });
     if checkpoint.is_some()

@@ -24,7 +24,6 @@ use std::thread;
 use std::time::Duration;
 
 use budget::{Budget, Levels};
-use descriptors::raise;
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use housekeeper::{Housekeeper, ShardHandle};
 use listen::{BoundListener, bind};
@@ -41,6 +40,7 @@ use crate::data::{self, Data, OpenParameters, ReadProgress, ShardStart};
 use crate::net::readiness::{ReadOnly, Readiness};
 use crate::net::stalls::StallLog;
 use crate::net::{self, Driver, DriverParts};
+use crate::rlimit::raise;
 use api::Api;
 use clock::Clock;
 use metrics::Registry;

@@ -28,7 +28,6 @@ pub use file::{ArchiveWriter, ArchivedFile, ArchivedHeader, ArchivedKind};
 pub use notes::{ArchiveBegun, ArchiveManifest, GenerationEnd};
 
 use super::file::{self as files, FileError};
-use crate::directory::ShardDirectory;
 use crate::hold::flock;
 use crate::manifest::Manifest;
 
@@ -211,12 +210,15 @@ impl Archive {
         ArchivedShard { path, kept: HashMap::new() }
     }
 
-    /// The shards of a generation that have a directory, in order.
+    /// The shards of a generation that have a directory, in order; none where it is not there.
     ///
     /// # Errors
     /// Where it can't be read.
     pub fn shards(&self, generation: u64) -> Result<Vec<u16>, FileError> {
-        let names = files::names(&self.generation(generation))?;
+        let names = match files::names(&self.generation(generation)) {
+            Err(error) if error.error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            names => names?,
+        };
         let mut shards: Vec<u16> =
             names.iter().filter_map(|name| name.strip_prefix("shard-")?.parse().ok()).collect();
         shards.sort_unstable();
@@ -331,14 +333,6 @@ pub fn known(
     }
 }
 
-/// The last record that the oldest snapshot of a shard covers, of the data directory at `data`; 0 where it has none.
-///
-/// # Errors
-/// Where it can't be read.
-pub fn oldest_snapshot(data: &Path, generation: u64, shard: u16) -> Result<u64, FileError> {
-    Ok(ShardDirectory::of(data, generation, shard).snapshots()?.first().copied().unwrap_or(0))
-}
-
 /// Removes a directory where nothing is in it.
 fn remove_directory(path: &Path) -> Result<(), FileError> {
     match fs::remove_dir(path) {
@@ -417,6 +411,14 @@ impl ArchivedShard {
     /// Where it can't be renamed.
     pub fn rebase(&self, snapshot: u64) -> Result<(), FileError> {
         files::publish(&self.file(ArchivedName::Snapshot(snapshot)), &self.file(ArchivedName::Base(snapshot)))
+    }
+
+    /// Takes a damaged file out of the way, durable, and keeps it under another name. Returns that.
+    ///
+    /// # Errors
+    /// Where it can't be renamed.
+    pub fn set_aside(&self, name: ArchivedName) -> Result<PathBuf, FileError> {
+        files::set_aside(&self.file(name), "damaged")
     }
 
     /// Removes a file, for good.

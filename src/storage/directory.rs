@@ -12,7 +12,7 @@
 //! All of this blocks, and is called before serving starts, or from a thread beside the executors.
 
 use std::fs::{self, File, Permissions};
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -86,14 +86,7 @@ impl DataDirectory {
     /// # Errors
     /// Where that can't be synced.
     pub fn sync_name(&self) -> Result<(), FileError> {
-        let path = fs::canonicalize(&self.path).map_err(FileError::of("find", &self.path))?;
-        match file::sync_directory(file::parent(&path)) {
-            // Who may not read that directory can make all of its file system durable.
-            Err(error) if error.error.kind() == ErrorKind::PermissionDenied => {
-                rustix::fs::syncfs(&self.held).map_err(FileError::of_errno("sync", &self.path))
-            }
-            synced => synced,
-        }
+        file::sync_name(&self.path)
     }
 
     /// Makes the names in the directory durable; not where its file system takes no writes.
@@ -164,7 +157,7 @@ pub struct ShardDirectory {
 
 impl ShardDirectory {
     /// The directory of a shard of the data directory at `data`, which need not be there.
-    pub(super) fn of(data: &Path, generation: u64, shard: u16) -> Self {
+    pub fn of(data: &Path, generation: u64, shard: u16) -> Self {
         Self { path: data.join(format!("gen-{generation}")).join(format!("shard-{shard}")) }
     }
 
@@ -258,6 +251,23 @@ impl ShardDirectory {
             file::sync_directory(&self.path)?;
         }
         Ok(())
+    }
+
+    /// Makes a segment durable, and the names in the directory: who wrote it may have been killed before it was.
+    ///
+    /// # Errors
+    /// Where it can't be synced.
+    pub fn sync_segment(&self, number: u32) -> Result<(), FileError> {
+        file::sync(&self.segment(number))?;
+        file::sync_directory(&self.path)
+    }
+
+    /// Gives a segment a name that no server looks for, and keeps it. Returns that.
+    ///
+    /// # Errors
+    /// Where it can't be renamed.
+    pub fn set_segment_aside(&self, number: u32) -> Result<PathBuf, FileError> {
+        file::set_aside(&self.segment(number), "unarchived")
     }
 
     /// Opens a snapshot to be read.

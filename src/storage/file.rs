@@ -75,6 +75,12 @@ impl std::error::Error for FileError {
     }
 }
 
+/// Makes what is in a file durable, whoever wrote it.
+pub(super) fn sync(path: &Path) -> Result<(), FileError> {
+    let file = File::open(path).map_err(FileError::of("open", path))?;
+    file.sync_data().map_err(FileError::of("sync", path))
+}
+
 /// Makes the names in a directory durable.
 pub(super) fn sync_directory(path: &Path) -> Result<(), FileError> {
     let directory = File::open(path).map_err(FileError::of("open", path))?;
@@ -87,7 +93,20 @@ pub(super) fn make_directory(path: &Path) -> Result<(), FileError> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         made => made.map_err(FileError::of("create", path))?,
     }
-    sync_directory(parent(path))
+    sync_name(path)
+}
+
+/// Makes the name of a directory durable, in the directory that it is in.
+pub(super) fn sync_name(path: &Path) -> Result<(), FileError> {
+    let found = fs::canonicalize(path).map_err(FileError::of("find", path))?;
+    match sync_directory(parent(&found)) {
+        // Who may not read that directory can make all of its file system durable.
+        Err(error) if error.error.kind() == ErrorKind::PermissionDenied => {
+            let directory = File::open(path).map_err(FileError::of("open", path))?;
+            rustix::fs::syncfs(&directory).map_err(FileError::of_errno("sync", path))
+        }
+        synced => synced,
+    }
 }
 
 /// The directory that a file is in.
@@ -112,6 +131,21 @@ pub(super) const TEMPORARY: &str = ".new";
 pub(super) fn publish(from: &Path, to: &Path) -> Result<(), FileError> {
     fs::rename(from, to).map_err(FileError::of("rename", from))?;
     sync_directory(parent(to))
+}
+
+/// Gives a file, which is to be kept and no longer used, another name, which ends like this and is nobody's: durable.
+pub(super) fn set_aside(path: &Path, ending: &str) -> Result<PathBuf, FileError> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(format!(".{ending}"));
+    let mut number = 1;
+    while Path::new(&aside).exists() {
+        number += 1;
+        aside = path.as_os_str().to_owned();
+        aside.push(format!(".{ending}-{number}"));
+    }
+    let aside = PathBuf::from(aside);
+    publish(path, &aside)?;
+    Ok(aside)
 }
 
 /// Writes a small file whole: what has its name is the old contents or the new.

@@ -41,8 +41,8 @@ pub struct OpenedShard {
     pub mark: Option<Buffer>,
     /// The newest snapshot, where there is one.
     pub snapshot: Option<OpenedFile>,
-    /// The oldest snapshot, where that is another one: what was folded since waits to be archived.
-    pub oldest: Option<OpenedFile>,
+    /// The snapshots before it, in order: what was folded since they were made waits to be archived.
+    pub older: Vec<OpenedFile>,
     /// The segments, in the order of their numbers.
     pub segments: Vec<OpenedSegment>,
 }
@@ -117,8 +117,8 @@ impl OpenedShard {
         let mark = if has_mark { Some(directory.read_mark()?) } else { None };
         let mut snapshots = directory.snapshots()?;
         let newest = snapshots.pop();
-        let oldest = snapshots.first().map(|sequence| OpenedFile::open(directory.snapshot(*sequence)));
-        let oldest = oldest.transpose()?;
+        let older = snapshots.into_iter().map(|sequence| OpenedFile::open(directory.snapshot(sequence)));
+        let older = older.collect::<Result<Vec<_>, FileError>>()?;
         let snapshot = newest.map(|sequence| OpenedFile::open(directory.snapshot(sequence))).transpose()?;
         let numbers = directory.segments()?;
         let open = |number: u32| {
@@ -140,7 +140,7 @@ impl OpenedShard {
             }
             segment.stage = SegmentStage::Unused;
         }
-        Ok(Self { directory, mark, snapshot, oldest, segments })
+        Ok(Self { directory, mark, snapshot, older, segments })
     }
 
     /// Opens the shard's files once more: a server has changed what was read of them.

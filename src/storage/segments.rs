@@ -201,9 +201,9 @@ fn make_ready(
         if offset == 0
             && let Some(before) = before
         {
-            sync(&directory.segment(before))?;
+            file::sync(&directory.segment(before))?;
         }
-        sync(&path)?;
+        file::sync(&path)?;
         file::sync_directory(directory.path())?;
         begin()
     })
@@ -216,9 +216,4 @@ fn open(path: &Path) -> Result<(File, u64), FileError> {
     let file = options.open(path).map_err(FileError::of("open", path))?;
     let length = file.metadata().map_err(FileError::of("look at", path))?.len();
     Ok((file, length / limits::JOURNAL_BLOCK_BYTES as u64 * limits::JOURNAL_BLOCK_BYTES as u64))
-}
-
-fn sync(path: &Path) -> Result<(), FileError> {
-    let file = File::open(path).map_err(FileError::of("open", path))?;
-    file.sync_data().map_err(FileError::of("sync", path))
 }

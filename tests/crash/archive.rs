@@ -1,6 +1,8 @@
 //! The archive: what was folded and re-sharded is there from the first record on, whatever is killed or forgotten meanwhile; and
 //! what is damaged or missing there is told of.
 
+mod waiting;
+
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};

@@ -2,12 +2,13 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use testkit::home::{Home, Server};
 
+use crate::exports::sync_writer;
 use crate::{BLOCK, PURSER, check, check_contains};
 
 /// More lines than a pipe and the program's own buffer have room for.
@@ -145,4 +146,48 @@ fn an_export_of_what_is_damaged_writes_nothing() {
         fs::write(&base, kept).expect("there is room");
     }
     check("export", &home.data(), &[], 0);
+}
+
+/// A command may open as many files as it is let, and not as few as a shell begins with.
+#[test]
+fn a_command_raises_its_limit_of_open_files() {
+    let home = home("");
+    home.start(6).stop();
+    for (limit, code) in [("ulimit -Sn 16", 0), ("ulimit -n 16", 1)] {
+        let mut shell = Command::new("bash");
+        shell
+            .args(["-c", &format!("{limit} && exec \"$0\" verify --data \"$1\"")])
+            .arg(PURSER)
+            .arg(home.data());
+        let output = shell.output().expect("it runs");
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(code), "{limit}: {text}");
+    }
+}
+
+/// What a killed server has written and not synced is durable before it is archived: another journal may follow the one that a
+/// power failure leaves.
+#[test]
+fn what_is_archived_of_the_last_segment_is_durable() {
+    let home = home("");
+    let server = home.start(1);
+    server.put_account("default/anna");
+    deposit(&server, 0..3);
+    server.kill();
+    let (library, program, log) = (sync_writer(&home), home.beside("preloaded"), home.beside("log"));
+    let script = format!(
+        "#!/bin/sh\nLD_PRELOAD={} PURSER_TEST_SYNCS={} exec {PURSER} \"$@\"\n",
+        library.display(),
+        log.display()
+    );
+    fs::write(&program, script).expect("there is room");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).expect("it is there");
+    let mut preloaded = Home::new(&program);
+    preloaded.configure(&[("default", "GBP")], "").serve_from(home.data());
+    preloaded.start(2).stop();
+    let log = fs::read_to_string(&log).expect("it is there");
+    let at = |what: &str| log.lines().position(|line| line.ends_with(what));
+    let synced = at("gen-1/shard-0/segment-00000001.journal").expect("it is synced");
+    let archived = at("generation-1/shard-0/segment-0000000000000001.zst").expect("it is archived");
+    assert!(synced < archived, "{log}");
 }

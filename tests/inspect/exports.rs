@@ -1,12 +1,13 @@
 //! What an export writes, and what is new since.
 
 use std::fs::{self, File};
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use parquet::file::reader::FileReader as _;
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::record::Field;
+use testkit::home::Home;
 
 use crate::{KEY, PURSER, call, check, check_contains, demo, lived, masked, members, play};
 
@@ -135,15 +136,22 @@ fn what_is_new_is_exported() {
     check_contains(&check("export", &data, &["--since", &missing], 2), "the checkpoint ");
 }
 
-/// Lines are durable before the checkpoint that leaves them out from then on, and the checkpoint's name is when the export ends.
-#[test]
-fn a_checkpoint_comes_after_its_lines() {
-    let (home, data) = lived();
+/// A library that writes down what a process syncs and renames, where it is preloaded.
+#[track_caller]
+pub(crate) fn sync_writer(home: &Home) -> PathBuf {
     let library = home.beside("syncs.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/inspect/syncs.c");
     let mut compiler = Command::new("cc");
     compiler.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(&library).arg(source);
     assert!(compiler.status().is_ok_and(|status| status.success()), "{compiler:?}");
+    library
+}
+
+/// Lines are durable before the checkpoint that leaves them out from then on, and the checkpoint's name is when the export ends.
+#[test]
+fn a_checkpoint_comes_after_its_lines() {
+    let (home, data) = lived();
+    let library = sync_writer(&home);
     let directory = fs::canonicalize(home.beside("")).expect("it is there");
     let [lines, kept, log] = ["lines", "kept", "log"].map(|name| directory.join(name));
     let mut purser = Command::new(PURSER);
@@ -160,4 +168,24 @@ fn a_checkpoint_comes_after_its_lines() {
         directory.display()
     );
     assert_eq!(fs::read_to_string(&log).expect("it is there"), expect);
+}
+
+/// Whoever no longer reads wants no more lines; but an export that is to write a checkpoint, and has not, has failed.
+#[test]
+fn a_checkpoint_that_is_not_written_is_told_of() {
+    let (home, data) = lived();
+    let kept = home.beside("kept").display().to_string();
+    fs::write(&kept, "as it was").expect("there is room");
+    for (arguments, code) in [(&[][..], 0), (&["--checkpoint", &kept], 1)] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut purser = Command::new(PURSER);
+        purser.args(["export", "--data"]).arg(&data).args(arguments).stdout(writer);
+        let output = purser.stderr(Stdio::piped()).spawn().and_then(|purser| purser.wait_with_output());
+        let output = output.expect("it runs");
+        let words = String::from_utf8(output.stderr).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(code), "{words}");
+        assert_eq!(words.contains("no checkpoint is written to"), code == 1, "{words}");
+    }
+    assert_eq!(fs::read_to_string(&kept).expect("it is there"), "as it was");
 }

@@ -17,14 +17,22 @@ static void note(const char *what, const char *path) {
     }
 }
 
-int fsync(int fd) {
-    int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+static int sync_by(const char *name, int fd) {
+    int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
     char link[64], path[PATH_MAX + 1];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(link, path, PATH_MAX);
     path[length < 0 ? 0 : length] = 0;
     note("sync", path);
     return real(fd);
+}
+
+int fsync(int fd) {
+    return sync_by("fsync", fd);
+}
+
+int fdatasync(int fd) {
+    return sync_by("fdatasync", fd);
 }
 
 int rename(const char *from, const char *to) {

@@ -1,6 +1,11 @@
-//! What was folded, and generations that others have followed, on their way into the archive. Each file is there, durable,
-//! before what it was made of is removed; what a kill cuts short is begun anew, and a file that is there already is kept.
+//! What was folded, and generations that others have followed, on their way into the archive. Each file is there, durable and read
+//! back, before what it was made of is removed; what a kill cuts short is begun anew, and a file that is there already is kept.
+//!
+//! Segments go first, in their order, and the snapshots after them: so what is left always begins with a snapshot that its first
+//! segment follows, and an archive that is begun anew can have all that is left. A snapshot is archived after the segments that it
+//! covers, and so an archive that begins with one later has nothing to wait for before it.
 
+mod expiry;
 mod files;
 
 use std::fs::File;
@@ -10,15 +15,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{Error, ShardFiles};
 use files::{archive_segment, archive_snapshot, of_another_history, snapshot_header};
 use journal::snapshot::SnapshotReader;
-use journal::{Place, Point};
+use journal::{Origin, Place, Point};
 use storage::FileError;
 use storage::archive::{
     Archive, ArchiveBegun, ArchiveManifest, ArchivedName, ArchivedShard, GenerationEnd, REMEDY, known,
-    oldest_snapshot,
 };
-use storage::directory::DataDirectory;
+use storage::directory::{DataDirectory, ShardDirectory};
 use storage::manifest::Manifest;
-use wallet::{Millis, PlatformKey};
+use wallet::PlatformKey;
 
 /// Where what was folded goes. Its clones are the same.
 #[derive(Clone, Debug)]
@@ -37,12 +41,14 @@ pub struct Archiver {
 }
 
 /// What went into an archive, or out of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Archived {
     /// Files.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// What the operator should know of it: sentences.
+    pub notes: Vec<String>,
 }
 
 impl Archived {
@@ -121,7 +127,7 @@ impl Archiver {
     }
 
     /// Makes it ready to be written to. Returns what the data say of it.
-    fn begin(&self) -> Result<ArchiveBegun, FileError> {
+    fn begin(&self) -> Result<ArchiveBegun, Error> {
         // One thread begins it, and the others wait for that.
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let Manifest { generation, stream, shards, .. } = self.served;
@@ -137,7 +143,11 @@ impl Archiver {
         if let Some(begun) = ArchiveBegun::read(&self.data)? {
             return Ok(begun);
         }
-        let covers = (0..shards).map(|shard| oldest_snapshot(&self.data, generation, shard));
+        let covers = (0..shards).map(|shard| {
+            let directory = ShardDirectory::of(&self.data, generation, shard);
+            let files = ShardFiles { directory, origin: Origin { stream, shard, shards } };
+            Ok::<_, Error>(files.beginning()?.unwrap_or(0))
+        });
         let begun = ArchiveBegun { stream, generation, covers: covers.collect::<Result<_, _>>()? };
         begun.write(&self.data)?;
         Ok(begun)
@@ -157,7 +167,7 @@ impl Archiver {
         if names.iter().any(|name| matches!(name, ArchivedName::Base(_))) {
             return Ok(shard);
         }
-        let Some(oldest) = files.directory.snapshots()?.first().copied() else { return Ok(shard) };
+        let Some(oldest) = files.beginning()? else { return Ok(shard) };
         let header = snapshot_header(files, oldest)?;
         if !names.is_empty()
             || begun.has_archived(files.origin, self.served.generation, oldest, header.number)
@@ -186,93 +196,26 @@ impl Archiver {
     /// Where it can't be read.
     pub fn size(&self) -> Result<Archived, FileError> {
         let (bytes, files) = self.archive.size()?;
-        Ok(Archived { files, bytes })
+        Ok(Archived { files, bytes, notes: Vec::new() })
     }
 
-    /// Removes what is older than it is to be kept at `now_ms`: whole files, and so that what is left begins with a snapshot.
-    ///
-    /// # Errors
-    /// What the files say.
-    pub fn expire(&self, now_ms: Millis) -> Result<Archived, Error> {
-        let mut removed = Archived::default();
-        let Some(before_ms) = self.keep_ms.and_then(|keep_ms| now_ms.checked_sub(keep_ms)) else {
-            return Ok(removed);
+    /// Whether what is archived of a shard does not begin any more as it did: what was before was too old, and archived once.
+    fn has_expired(&self, files: &ShardFiles, shard: &ArchivedShard) -> Result<bool, Error> {
+        let (Some(begun), Some(base)) = (ArchiveBegun::read(&self.data)?, base_of(shard)?) else {
+            return Ok(false);
         };
-        // Nothing is removed from what is not these data's.
-        self.check()?;
-        let first = self.archive.first()?.unwrap_or(0);
-        for generation in self.archive.generations()? {
-            let is_ended = generation < self.served.generation;
-            // What comes before the first one was to be removed when a kill came.
-            let mut is_over =
-                is_ended && (generation < first || self.has_begun_before(generation + 1, before_ms)?);
-            if !is_over {
-                is_over = is_ended;
-                for shard in self.archive.shards(generation)? {
-                    let shard = self.archive.shard(generation, shard);
-                    is_over &= expire_shard(&shard, is_ended, before_ms, &mut removed)?;
-                }
-            }
-            if !is_over {
-                break;
-            }
-            for shard in self.archive.shards(generation)? {
-                let shard = self.archive.shard(generation, shard);
-                for name in shard.files()? {
-                    removed.add(length(&shard, name));
-                }
-            }
-            self.archive.set_first(generation + 1)?;
-            self.archive.remove_generation(generation)?;
-        }
-        Ok(removed)
+        let number = shard.open(base)?.header().number;
+        Ok(begun.has_archived(files.origin, self.served.generation, base.follows(), number))
     }
+}
 
-    /// Whether a generation began before this time, as far as its archive tells: so all of the one before it is older, even where the
-    /// clock was ahead then and was set back.
-    fn has_begun_before(&self, generation: u64, before_ms: Millis) -> Result<bool, Error> {
-        let shard = self.archive.shard(generation, 0);
-        match shard.files()?.first() {
-            Some(base @ ArchivedName::Base(_)) => Ok(shard.open(*base)?.header().last_ms < before_ms),
-            _ => Ok(false),
-        }
-    }
+/// The snapshot with which a shard's archive begins.
+fn base_of(shard: &ArchivedShard) -> Result<Option<ArchivedName>, FileError> {
+    Ok(shard.files()?.into_iter().rfind(|name| matches!(name, ArchivedName::Base(_))))
 }
 
 fn length(shard: &ArchivedShard, name: ArchivedName) -> u64 {
     shard.file(name).metadata().map_or(0, |found| found.len())
-}
-
-/// Removes what of a shard comes before the last snapshot whose records are all too old. Returns whether all of it is; of a
-/// generation that is ended all goes at once then.
-fn expire_shard(
-    shard: &ArchivedShard,
-    is_ended: bool,
-    before_ms: Millis,
-    removed: &mut Archived,
-) -> Result<bool, Error> {
-    let names = shard.files()?;
-    let mut base = None;
-    let mut is_over = true;
-    for (at, name) in names.iter().enumerate() {
-        if shard.open(*name)?.header().last_ms >= before_ms {
-            is_over = false;
-            break;
-        }
-        if name.is_snapshot() {
-            base = Some((at, *name));
-        }
-    }
-    if let (Some((at, name)), false) = (base, is_over && is_ended) {
-        if let ArchivedName::Snapshot(covers) = name {
-            shard.rebase(covers)?;
-        }
-        for old in &names[..at] {
-            removed.add(length(shard, *old));
-            shard.remove(*old)?;
-        }
-    }
-    Ok(is_over)
 }
 
 /// Archives what of a shard its snapshot covers, and removes it: of the segments before number `current`, and of the snapshots.
@@ -292,23 +235,68 @@ pub fn retire(
     let snapshots = files.directory.snapshots()?;
     let (newest, older) = snapshots.split_last().expect("one of them covers the segments");
     let Some(archiver) = archiver else {
-        files.directory.remove_snapshots_before(*newest)?;
-        return Ok(files.directory.remove_segments(&covered)?);
+        files.directory.remove_segments(&covered)?;
+        return Ok(files.directory.remove_snapshots_before(*newest)?);
     };
     let shard = archiver.shard(files, archived, rest)?;
-    for covers in older {
-        // A reading can do without it.
-        let bytes = files.directory.snapshot(*covers).metadata().map_or(0, |found| found.len());
-        if is_due(&shard, *covers, files, archiver.keep_ms)? && bytes <= archiver.room(files)? {
-            archive_snapshot(files, &shard, ArchivedName::Snapshot(*covers), archived, rest)?;
+    let mut older = older.iter().copied().peekable();
+    for number in covered {
+        let before = files.before(number)?.sequence;
+        while let Some(covers) = older.next_if(|covers| *covers <= before) {
+            archive_older(archiver, files, &shard, covers, archived, rest)?;
+        }
+        if archive_segment(files, &shard, number, None, archived, rest)? {
+            files.directory.remove_segments(&[number])?;
+        } else {
+            leave_out(archiver, files, &shard, number, archived)?;
         }
     }
-    // The name of the newest is durable with that, whoever gave it.
-    files.directory.remove_snapshots_before(*newest)?;
-    for number in covered {
-        archive_segment(files, &shard, number, None, archived, rest)?;
-        files.directory.remove_segments(&[number])?;
+    for covers in older {
+        archive_older(archiver, files, &shard, covers, archived, rest)?;
     }
+    // The name of the newest is durable with that, whoever gave it.
+    Ok(files.directory.remove_snapshots_before(*newest)?)
+}
+
+/// Archives a snapshot before the newest one, where it is wanted there or is damaged there, after the segments that it covers.
+fn archive_older(
+    archiver: &Archiver,
+    files: &ShardFiles,
+    shard: &ArchivedShard,
+    covers: u64,
+    archived: &mut Archived,
+    rest: &mut impl FnMut(),
+) -> Result<(), Error> {
+    let names = shard.files()?;
+    let there = [ArchivedName::Base(covers), ArchivedName::Snapshot(covers)];
+    if let Some(name) = there.into_iter().find(|name| names.contains(name)) {
+        return archive_snapshot(files, shard, name, archived, rest);
+    }
+    // A reading can do without it.
+    let bytes = files.directory.snapshot(covers).metadata().map_or(0, |found| found.len());
+    if is_due(shard, covers, files, archiver.keep_ms)? && bytes <= archiver.room(files)? {
+        archive_snapshot(files, shard, ArchivedName::Snapshot(covers), archived, rest)?;
+    }
+    Ok(())
+}
+
+/// What becomes of a segment after which the archive begins. It was archived, and was too old there since; or it never was, as it was
+/// left by a kill while there was no archive, or the archive was begun anew amid all this: then it is kept aside.
+fn leave_out(
+    archiver: &Archiver,
+    files: &ShardFiles,
+    shard: &ArchivedShard,
+    number: u32,
+    archived: &mut Archived,
+) -> Result<(), Error> {
+    if archiver.has_expired(files, shard)? {
+        return Ok(files.directory.remove_segments(&[number])?);
+    }
+    let aside = files.directory.set_segment_aside(number)?;
+    archived.notes.push(format!(
+        "the archive begins after a folded segment, and can't have it: it is kept as {}. Remove it where nothing in it is missed",
+        aside.display()
+    ));
     Ok(())
 }
 
@@ -372,10 +360,14 @@ pub(super) fn archive_generation(
     found: Manifest,
     ends: &[ShardEnd],
     platforms: &[PlatformKey],
+    notes: &mut Vec<String>,
 ) -> Result<(), Error> {
     // One after the other: all wallets are in memory, and each shard needs a segment's bytes beside them.
     for (shard, end) in (0..).zip(ends) {
-        archive_shard(archiver, &ShardFiles::of(directory, found, shard), *end)?;
+        let mut archived = Archived::default();
+        let done = archive_shard(archiver, &ShardFiles::of(directory, found, shard), *end, &mut archived);
+        notes.append(&mut archived.notes);
+        done?;
     }
     let platforms = if found.has_marks() { &[] } else { platforms };
     let end = GenerationEnd {
@@ -386,16 +378,26 @@ pub(super) fn archive_generation(
     Ok(archiver.archive.write_end(archiver.served.generation, &end)?)
 }
 
-fn archive_shard(archiver: &Archiver, files: &ShardFiles, (_, next): ShardEnd) -> Result<(), Error> {
-    let (archived, rest) = (&mut Archived::default(), &mut || ());
+fn archive_shard(
+    archiver: &Archiver,
+    files: &ShardFiles,
+    (_, next): ShardEnd,
+    archived: &mut Archived,
+) -> Result<(), Error> {
+    let rest = &mut || ();
     let shard = archiver.shard(files, archived, rest)?;
-    for number in files.directory.segments()? {
-        let place = Place { segment: number, offset: 0 };
-        if number < next.segment {
-            archive_segment(files, &shard, number, None, archived, rest)?;
-        } else if number == next.segment && next != place {
-            // What was torn behind it was nobody's.
-            archive_segment(files, &shard, number, Some(next.offset), archived, rest)?;
+    let mut numbers = files.directory.segments()?;
+    numbers.retain(|number| *number < next.segment || (*number == next.segment && next.offset > 0));
+    // A server that was killed may have written to the last one and not made that durable: what is archived must not be more than
+    // what is in the journal after the power fails.
+    if let Some(last) = numbers.last() {
+        files.directory.sync_segment(*last)?;
+    }
+    for number in numbers {
+        // What was torn behind it was nobody's.
+        let end = (number == next.segment).then_some(next.offset);
+        if !archive_segment(files, &shard, number, end, archived, rest)? {
+            leave_out(archiver, files, &shard, number, archived)?;
         }
     }
     Ok(())
@@ -404,7 +406,6 @@ fn archive_shard(archiver: &Archiver, files: &ShardFiles, (_, next): ShardEnd) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use storage::archive::{ArchivedHeader, ArchivedKind};
 
     #[test]
     fn snapshots_are_a_small_part_of_an_archive() {
@@ -418,66 +419,5 @@ mod tests {
         ] {
             assert_eq!(is_worth_it(segments, snapshot_bytes), expect, "{segments}, {snapshot_bytes}");
         }
-    }
-
-    /// What is in a shard's archive, after its file of each name was written with the time of its last record.
-    fn write(shard: &ArchivedShard, files: &[(ArchivedName, Millis)]) {
-        for (name, last_ms) in files {
-            let kind = if name.is_snapshot() { ArchivedKind::Snapshot } else { ArchivedKind::Segment };
-            let header = ArchivedHeader {
-                kind,
-                origin: journal::Origin { stream: 1, shard: 0, shards: 1 },
-                number: 1,
-                before: Point::START,
-                last: Point::START,
-                last_ms: *last_ms,
-                bytes: 0,
-            };
-            shard.create(*name, header).expect("there is room").publish().expect("there is room");
-        }
-    }
-
-    #[test]
-    fn what_is_too_old_goes_and_what_is_left_begins_with_a_snapshot() {
-        use ArchivedName::{Base, Segment, Snapshot};
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let path = dir.path().join("archive");
-        let served = Manifest::new(2, 1, 1, false);
-        let archiver = Archiver::new(path.clone(), dir.path().to_owned(), served, Some(100));
-        archiver.archive.make().expect("there is room");
-        let manifest = ArchiveManifest { stream: 1, first: 1 };
-        archiver.archive.write_manifest(manifest).expect("there is room");
-        let begun = ArchiveBegun { stream: 1, generation: 1, covers: vec![0] };
-        begun.write(dir.path()).expect("there is room");
-        let [first, second] = [1, 2].map(|generation| archiver.archive.shard(generation, 0));
-        write(&first, &[(Base(0), 10), (Segment(1), 20)]);
-        write(&second, &[(Base(9), 30), (Segment(10), 40), (Snapshot(19), 40), (Segment(20), 50)]);
-        let check =
-            |now_ms: Millis, files: u64, first_left: &[ArchivedName], second_left: &[ArchivedName]| {
-                assert_eq!(archiver.expire(now_ms).expect("it is there").files, files, "{now_ms}");
-                assert_eq!(first.files().expect("it can be read"), first_left, "{now_ms}");
-                assert_eq!(second.files().expect("it can be read"), second_left, "{now_ms}");
-            };
-        let (all_of_first, all_of_second) =
-            ([Base(0), Segment(1)], [Base(9), Segment(10), Snapshot(19), Segment(20)]);
-        check(50, 0, &all_of_first, &all_of_second);
-        check(115, 0, &all_of_first, &all_of_second);
-        check(121, 2, &[], &all_of_second);
-        assert_eq!(archiver.archive.first().expect("it is there"), Some(2));
-        check(140, 0, &[], &all_of_second);
-        check(141, 2, &[], &[Base(19), Segment(20)]);
-        check(1_000, 0, &[], &[Base(19), Segment(20)]);
-        // What is served is old too, and begins with a snapshot all the same.
-        write(&second, &[(Snapshot(29), 60)]);
-        check(1_000, 2, &[], &[Base(29)]);
-        check(2_000, 0, &[], &[Base(29)]);
-        // A generation that was written while the clock was years ahead does not keep what followed it.
-        write(&first, &[(Base(0), 1_000_000), (Segment(1), 1_000_000)]);
-        archiver.archive.write_manifest(manifest).expect("there is room");
-        assert_eq!(archiver.expire(159).expect("it is there").files, 0);
-        assert_eq!(archiver.expire(161).expect("it is there").files, 2);
-        assert_eq!(first.files().expect("it can be read"), []);
-        let for_ever = Archiver { keep_ms: None, ..archiver.clone() };
-        assert_eq!(for_ever.expire(Millis::MAX).expect("it is there"), Archived::default());
     }
 }

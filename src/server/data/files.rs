@@ -49,6 +49,25 @@ impl ShardFiles {
         Ok((name.clone(), SnapshotFileSource { file, name }))
     }
 
+    /// What the oldest snapshot covers whose next segment is still there, so that a reading can begin with it; the newest one's where
+    /// none before it is so. `None` where there is no snapshot.
+    ///
+    /// # Errors
+    /// What the files say.
+    pub(super) fn beginning(&self) -> Result<Option<u64>, recovery::Error<FileError>> {
+        let mut snapshots = self.directory.snapshots().map_err(recovery::Error::Caller)?;
+        let Some(newest) = snapshots.pop() else { return Ok(None) };
+        let first = self.directory.segments().map_err(recovery::Error::Caller)?.first().copied();
+        for covers in snapshots {
+            let (name, source) = self.snapshot_of(covers).map_err(recovery::Error::Caller)?;
+            let header = SnapshotReader::header_of(&name, source, self.origin)?;
+            if first.is_some_and(|first| header.next_segment >= first) {
+                return Ok(Some(covers));
+            }
+        }
+        Ok(Some(newest))
+    }
+
     /// What the shard's mark says, and its count.
     ///
     /// # Errors
@@ -69,7 +88,7 @@ impl ShardFiles {
     }
 
     /// Recovers the shard, whose mark says this; `None` in data of format version 1, which have no marks. `progress` is told
-    /// how much of it was read and applied.
+    /// how much of it was read and applied. Segments that the snapshot covers wait for the archive alone, and are not read.
     ///
     /// # Errors
     /// What is missing, or damaged, or does not come out as it did.
@@ -79,12 +98,16 @@ impl ShardFiles {
         progress: &ReadProgress,
     ) -> Result<Recovered, recovery::Error<FileError>> {
         let caller = recovery::Error::Caller;
-        let numbers = self.directory.segments().map_err(caller)?;
+        let mut numbers = self.directory.segments().map_err(caller)?;
         if let Some((name, source)) = self.snapshot().map_err(caller)? {
             let header = SnapshotReader::header_of(&name, source, self.origin)?;
             if let Some(number) = header.known(mark).missing(&numbers) {
                 return Err(caller(missing_segment(&self.directory, number)));
             }
+            let (covered, others) = recovery::covered(Some(&header), &numbers);
+            // Nothing of them is to be read.
+            progress.add(covered.len() as u64 * limits::SEGMENT_BYTES as u64);
+            numbers = others.to_vec();
         }
         let snapshot = self.snapshot().map_err(caller)?;
         let snapshot = snapshot.map(|(name, source)| (name, Counted { source, progress }));

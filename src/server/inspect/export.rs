@@ -178,8 +178,12 @@ fn scan_shard(
     taken_back: &mut HashSet<u128>,
 ) -> Result<Tail, Error> {
     let from = match after {
-        // A record that is another one than the checkpoint's is told of.
-        Some(point) => point,
+        Some(point) => {
+            // What is not there any more is told of as that, and not as damage.
+            shard.base(Some(point.sequence))?;
+            // A record that is another one than the checkpoint's is told of.
+            point
+        }
         None => shard.covers(shard.base(None)?)?,
     };
     let read = |bytes| progress.add(bytes);

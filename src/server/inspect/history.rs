@@ -6,9 +6,10 @@
 
 use std::path::PathBuf;
 
-use rustix::process::{Resource, getrlimit};
+use rustix::process::Resource;
 
 use super::{Error, SnapshotBytes, origin, was_changed};
+use crate::rlimit::raise;
 use journal::reader::ReadError;
 use journal::snapshot::{SnapshotReader, Source};
 use journal::{Buffer, Change, Mark, Origin, Point, Position, ReplayStart, SegmentSource, Tail, replay};
@@ -110,8 +111,7 @@ fn listed<'a>(opened: &'a Opened, archive: Option<&Archive>) -> Result<Vec<Gener
     let is_later = |generation| first.is_some_and(|first| generation > first);
     // The rest is for what is served, and for output. Files that have no room are opened when it is their turn: the newest, which
     // are let go of last.
-    let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let mut room = usize::try_from(most).unwrap_or(usize::MAX) / limits::ARCHIVE_OPEN_SHARE;
+    let mut room = raise(Resource::Nofile) / limits::ARCHIVE_OPEN_SHARE;
     let mut generations = Vec::new();
     for number in first.unwrap_or(manifest.generation)..manifest.generation {
         generations
@@ -238,10 +238,18 @@ impl<'a> ShardHistory<'a> {
         )))
     }
 
-    /// The oldest snapshot of what is served.
+    /// The oldest snapshot of what is served from which a reading can go on.
     fn oldest(&self) -> Option<&'a OpenedFile> {
         let live = self.live?;
-        live.oldest.as_ref().or(live.snapshot.as_ref())
+        live.older.iter().find(|file| self.is_followed(file)).or(live.snapshot.as_ref())
+    }
+
+    /// Whether what follows a snapshot is still there, and not in the archive alone. One that is damaged is told of when it is read.
+    fn is_followed(&self, file: &'a OpenedFile) -> bool {
+        let bytes = SnapshotBytes { file, at: 0, progress: None };
+        let header = SnapshotReader::header_of(&file.path.display().to_string(), bytes, self.origin);
+        let first = self.live.and_then(|live| live.segments.first()).map_or(0, |segment| segment.number);
+        header.map_or(true, |header| header.next_segment >= first)
     }
 
     /// The files that are archived, from the last base on.

@@ -198,3 +198,29 @@ fn what_the_data_know_of_their_archive_is_read_back_and_its_change_is_damage() {
     ArchiveBegun::remove(dir.path()).expect("it is there");
     assert_eq!(ArchiveBegun::read(dir.path()).expect("it is gone"), None);
 }
+
+/// Another name is found for each file that is set aside, and none of them is taken for one of the archive.
+#[test]
+fn what_is_damaged_is_kept_aside() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    for (number, ending) in [(1, "damaged"), (2, "damaged-2"), (3, "damaged-3")] {
+        let (shard, name) = archived(dir.path(), number);
+        let aside = shard.set_aside(name).expect("it is there");
+        assert_eq!(aside.display().to_string(), format!("{}.{ending}", shard.file(name).display()));
+        assert!(aside.exists() && !shard.file(name).exists());
+        assert_eq!(shard.files().expect("it can be read"), []);
+    }
+}
+
+/// Whoever may make a directory in another one need not be allowed to list that.
+#[test]
+fn an_archive_below_what_can_not_be_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let set = |mode| fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode));
+    set(0o300).expect("it is ours");
+    let made = Archive::at(dir.path().join("archive")).make();
+    set(0o700).expect("it is ours");
+    made.expect("it may be written to");
+    assert!(dir.path().join("archive").is_dir());
+}

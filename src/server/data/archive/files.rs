@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use super::super::{Error, ShardFiles};
-use super::{Archived, length};
+use super::{Archived, base_of, length};
 use journal::reader::{End, ReadError, Segment};
 use journal::segment::SegmentHeader;
 use journal::snapshot::SnapshotReader;
@@ -23,11 +23,13 @@ pub(super) fn archive_snapshot(
 ) -> Result<(), Error> {
     let covers = name.follows();
     let header = snapshot_header(files, covers)?;
-    let there = is_there(shard, name, &header, |_| Ok(false))?;
-    if there == Some(false) {
+    let there = find(shard, name, &header, |old| {
+        read_through(old, rest)?;
+        Ok(true)
+    })?;
+    if there == There::Whole {
         return Ok(());
     }
-    let replaced = there.map(|_| length(shard, name));
     let mut file = files.directory.open_snapshot(covers)?;
     let mut writer = shard.create(name, header)?;
     let mut chunk = vec![0; limits::ARCHIVE_CHUNK_BYTES];
@@ -40,8 +42,7 @@ pub(super) fn archive_snapshot(
         left -= room.len() as u64;
         rest();
     }
-    archived.wrote(writer.publish()?, replaced);
-    Ok(())
+    publish(shard, name, writer, there, archived, rest)
 }
 
 pub(super) fn snapshot_header(files: &ShardFiles, covers: u64) -> Result<ArchivedHeader, Error> {
@@ -59,7 +60,38 @@ pub(super) fn snapshot_header(files: &ShardFiles, covers: u64) -> Result<Archive
     })
 }
 
-/// Archives a segment where it is not there, up to byte `end` where that is given, after it was checked.
+/// Gives a written file its name, and reads it back: what it was made of is removed then. A damaged one is kept aside.
+fn publish(
+    shard: &ArchivedShard,
+    name: ArchivedName,
+    writer: ArchiveWriter,
+    there: There,
+    archived: &mut Archived,
+    rest: &mut impl FnMut(),
+) -> Result<(), Error> {
+    let replaced = (there != There::Nothing).then(|| length(shard, name));
+    if there == There::Damaged {
+        let aside = shard.set_aside(name)?;
+        archived.notes.push(format!(
+            "the archived file {} was damaged, and is written again from what it was made of; the damaged one is kept as {}",
+            shard.file(name).display(),
+            aside.display()
+        ));
+    }
+    archived.wrote(writer.publish()?, replaced);
+    Ok(read_through(shard.open(name)?, rest)?)
+}
+
+/// Reads a file to its end: its length, and all checksums.
+fn read_through(mut file: ArchivedFile, rest: &mut impl FnMut()) -> Result<(), FileError> {
+    while file.chunk()?.is_some() {
+        rest();
+    }
+    Ok(())
+}
+
+/// Archives a segment where it is not there, up to byte `end` where that is given, after it was checked. Returns `false` where
+/// the archive begins after it.
 pub(super) fn archive_segment(
     files: &ShardFiles,
     shard: &ArchivedShard,
@@ -67,7 +99,7 @@ pub(super) fn archive_segment(
     end: Option<u64>,
     archived: &mut Archived,
     rest: &mut impl FnMut(),
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let mut bytes = files.directory.read_segment(number, limits::SEGMENT_BYTES as u64, Buffer::new())?;
     if let Some(end) = end {
         bytes[end as usize..].fill(0);
@@ -75,18 +107,20 @@ pub(super) fn archive_segment(
     let path = files.directory.segment(number).display().to_string();
     let header = segment_header(files, number, &path, &bytes, rest)?;
     let name = ArchivedName::Segment(header.before.sequence + 1);
-    let there = is_there(shard, name, &header, |old| has_prefix(&bytes, old))?;
-    if there == Some(false) || !is_next(shard, files, &header)? {
-        return Ok(());
+    let there = find(shard, name, &header, |old| has_prefix(&bytes, old, rest))?;
+    if there == There::Whole {
+        return Ok(true);
     }
-    let replaced = there.map(|_| length(shard, name));
+    if !is_next(shard, files, &header)? {
+        return Ok(false);
+    }
     let mut writer: ArchiveWriter = shard.create(name, header)?;
     for chunk in bytes[..header.bytes as usize].chunks(limits::ARCHIVE_CHUNK_BYTES) {
         writer.write(chunk)?;
         rest();
     }
-    archived.wrote(writer.publish()?, replaced);
-    Ok(())
+    publish(shard, name, writer, there, archived, rest)?;
+    Ok(true)
 }
 
 /// Whether a segment goes on where what is archived ends; `false` where it is not wanted, since the archive begins after it.
@@ -100,11 +134,11 @@ fn is_next(shard: &ArchivedShard, files: &ShardFiles, header: &ArchivedHeader) -
     };
     let other = |name: &&ArchivedName| **name != ArchivedName::Segment(header.before.sequence + 1);
     let Some(last) = names.iter().filter(other).rfind(is_before) else {
-        // A kill came after the snapshots before the one that it begins with were removed, and before their segments were.
-        let begins =
-            names.iter().find(|name| matches!(name, ArchivedName::Base(_))).map(|name| name.follows());
-        let snapshots = files.directory.snapshots()?;
-        if begins.is_some_and(|begins| begins >= header.last.sequence && snapshots.contains(&begins)) {
+        // The base is a snapshot that is here, which has this segment in it: see `leave_out`.
+        if let Some(base) = base_of(shard)?.filter(|base| base.follows() >= header.last.sequence)
+            && files.directory.snapshots()?.contains(&base.follows())
+            && snapshot_header(files, base.follows())?.last == shard.open(base)?.header().last
+        {
             return Ok(false);
         }
         return Err(gap(shard, 0, header));
@@ -122,30 +156,42 @@ fn gap(shard: &ArchivedShard, end: u64, header: &ArchivedHeader) -> Error {
     FileError { action: "use", path: shard.path().to_owned(), error: std::io::Error::other(what) }.into()
 }
 
-/// Whether a file is to be written: `None` where there is none, `true` where it is to be replaced. A start that was killed on its
-/// way to another generation may have archived the segment that was written, which was written on since: `is_older` tells.
-fn is_there(
+/// What there is of a file that is to be archived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum There {
+    Nothing,
+    /// All of it, and it is whole.
+    Whole,
+    /// An earlier part of it: a start that was killed on its way to another generation may have archived the segment that was written,
+    /// which was written on since.
+    Older,
+    /// It can't be read, and what it was made of is here.
+    Damaged,
+}
+
+/// Finds what there is. `is_part_of` reads all of a file, and says whether what is to be archived begins with it.
+fn find(
     shard: &ArchivedShard,
     name: ArchivedName,
     header: &ArchivedHeader,
-    is_older: impl FnOnce(ArchivedFile) -> Result<bool, FileError>,
-) -> Result<Option<bool>, Error> {
+    is_part_of: impl FnOnce(ArchivedFile) -> Result<bool, FileError>,
+) -> Result<There, Error> {
     if !shard.file(name).exists() {
-        return Ok(None);
+        return Ok(There::Nothing);
     }
-    let old = match shard.open(name) {
-        // It is damaged, and what it was made of is here.
-        Err(error) if error.error.kind() == std::io::ErrorKind::InvalidData => return Ok(Some(true)),
-        old => old?,
-    };
-    let found = old.header();
-    if found == *header {
-        return Ok(Some(false));
+    let read = shard.open(name).and_then(|old| {
+        let found = old.header();
+        let is_kin = found.origin == header.origin && found.before == header.before;
+        let is_grown = header.kind == ArchivedKind::Segment && found.bytes < header.bytes;
+        let is_part = is_kin && (found == *header || is_grown) && is_part_of(old)?;
+        Ok(is_part.then_some(if found == *header { There::Whole } else { There::Older }))
+    });
+    match read {
+        Err(error) if error.error.kind() == std::io::ErrorKind::InvalidData => Ok(There::Damaged),
+        read => read?.ok_or_else(|| {
+            of_another_history(&shard.file(name), "it is there, and is not what is to be archived").into()
+        }),
     }
-    if found.origin == header.origin && found.before == header.before && is_older(old)? {
-        return Ok(Some(true));
-    }
-    Err(of_another_history(&shard.file(name), "it is there, and is not what is to be archived").into())
 }
 
 pub(super) fn of_another_history(path: &std::path::Path, what: &str) -> FileError {
@@ -161,13 +207,14 @@ pub(super) fn of_another_history(path: &std::path::Path, what: &str) -> FileErro
 }
 
 /// Whether these bytes go on where `old` ends.
-fn has_prefix(bytes: &[u8], mut old: ArchivedFile) -> Result<bool, FileError> {
+fn has_prefix(bytes: &[u8], mut old: ArchivedFile, rest: &mut impl FnMut()) -> Result<bool, FileError> {
     let mut at = 0;
     while let Some(chunk) = old.chunk()? {
         if bytes.get(at..at + chunk.len()) != Some(chunk) {
             return Ok(false);
         }
         at += chunk.len();
+        rest();
     }
     Ok(true)
 }

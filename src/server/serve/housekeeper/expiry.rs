@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustix::process::nice;
 
 use super::rest;
-use crate::data::Archiver;
+use crate::data::{Archived, Archiver};
 use crate::serve::say::say;
 use crate::serve::{Error, background};
 use clock::Clock;
@@ -24,13 +24,11 @@ pub(super) fn start(archiver: Archiver, registry: Arc<Registry>, clock: Clock) -
         }
         let mut said = None;
         loop {
-            let failed = match archiver.expire(clock.now().wall_ms) {
-                Ok(removed) => {
-                    registry.unarchived(removed.files, removed.bytes);
-                    None
-                }
-                Err(error) => Some(error.to_string()),
-            };
+            let mut removed = Archived::default();
+            let failed =
+                archiver.expire(clock.now().wall_ms, &mut removed).err().map(|error| error.to_string());
+            // What was removed before it failed is gone.
+            registry.unarchived(removed.files, removed.bytes);
             if let Some(sentence) = failed.as_ref().filter(|_| failed != said) {
                 say(&format!("what is too old can't be removed from the archive: {sentence}"));
             }

@@ -172,6 +172,7 @@ impl Folding {
         });
         // What was archived before it failed is there.
         self.policy.registry.archived(archived.files, archived.bytes);
+        archived.notes.iter().for_each(|note| say(&format!("note: {note}")));
         retired?;
         self.waiting_since_us = None;
         Ok(())
