@@ -10,6 +10,7 @@ use std::process::{Command, Output, Stdio};
 
 use rustix::process::geteuid;
 use tempfile::TempDir;
+use testkit::home::Home;
 use testkit::{process, skipped};
 
 /// A configuration with nothing wrong; the listeners take any free port.
@@ -114,6 +115,43 @@ fn flags_that_do_not_go_together() {
         "explain --account default/anna --at 2026-11-24T16:00:00Z --transaction t",
         "'--at <TIME>' cannot be used with '--transaction <ID>'",
     );
+    for command in ["backup --to b", "restore --from a --to b"] {
+        check(
+            &format!("{command} --archive c --no-archive"),
+            "'--archive <DIR>' cannot be used with '--no-archive'",
+        );
+    }
+}
+
+/// What is backed up and restored, where to, and why not.
+#[test]
+fn backups_that_can_not_be_made() {
+    check("backup", "required arguments were not provided: --to <DIR>");
+    check("restore --to b", "required arguments were not provided: --from <BACKUP>");
+    check("restore --from a", "required arguments were not provided: --to <DIR>");
+    check("restore --from a --to b --at yesterday", "it is not a date-time of RFC 3339");
+    check("backup --data nowhere --to b", "there are no data in nowhere: no server has served from it");
+    check("restore --from nowhere --to b", "there are no data in nowhere: no server has served from it");
+    let home = Home::demo(env!("CARGO_BIN_EXE_purser"), 1);
+    let process = home.start(1);
+    let made = |name: &str| home.beside(name);
+    fs::create_dir(made("full")).and_then(|()| fs::write(made("full/file"), "")).expect("there is room");
+    fs::write(made("file"), "").expect("there is room");
+    let refused = |arguments: &str, expect: &str| {
+        let command = purser(&made(""), &arguments.split(' ').collect::<Vec<_>>());
+        check_refused(command, expect);
+    };
+    refused("backup --data data --to full", "can't use full: it is not empty");
+    refused("backup --data data --to data", "data is in data: name a directory outside of it");
+    refused("backup --data data --to data/b/c", "data/b/c is in data: name a directory outside of it");
+    refused("backup --data data --to file", "can't use file: it is not a directory");
+    refused("backup --data data --to b --since data", "data is what is to be backed up, or in it");
+    refused("backup --data data --to b --since nowhere", "there are no data in nowhere");
+    refused("restore --from data --to b", "can't use the data directory data: process");
+    process.kill();
+    refused("restore --from data --to full", "can't use full: it is not empty");
+    refused("restore --from data --to data/b", "data/b is in data: name a directory outside of it");
+    assert!(!made("b").exists() && made("full").read_dir().expect("it is there").count() == 1);
 }
 
 #[test]

@@ -58,6 +58,20 @@ branches! {
     TokenOfAnotherPlatform;
     /// A round was past its horizon, and was still in memory when it was asked for.
     RoundPastHorizon;
+    /// Rounds that the history has left memory.
+    RoundsLeft;
+    /// A round came back out of the history.
+    RoundRecalled;
+    /// A round of the history was journaled before a change of it.
+    ColdRoundJournaled;
+    /// A request waited behind another one of its account, which waits for the history.
+    WaitedForHistory;
+    /// What the history has answered was of a time that is over, and it was asked again.
+    HistoryAskedAgain;
+    /// A page of a statement had lines of memory and lines of the history.
+    StatementOfBoth;
+    /// Of several versions of a round the newest one was taken from the files of a history.
+    NewestVersionTaken;
     /// A page of a statement ended before its limit, since it would be too long.
     PageFull;
     /// A page of a statement was refused, since more of its account is over than leaves memory for one request.

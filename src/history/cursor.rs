@@ -15,7 +15,8 @@ use super::row::{ArchivedRow, Placed, Row, SortKey};
 use journal::Buffer;
 use journal::reader::ReadError;
 
-/// Memory that reading takes: a page, a block, and what decompressing needs. Kept from one reading to the next.
+/// Memory that reading takes: a page, a block, and what decompressing needs. Kept from one reading to the next, but
+/// for what the largest rows took.
 #[derive(Default)]
 pub struct Room {
     /// Made when it is needed first.
@@ -145,6 +146,9 @@ impl<'a, B: ReadAt, R: BorrowMut<Room>> Cursor<'a, B, R> {
         if !is_possible {
             return Err(file.damage(at, "a block's lengths can't be so").into());
         }
+        if room.frame.capacity() > limits::FILE_STEP_BYTES {
+            room.frame = Vec::new();
+        }
         room.frame.clear();
         room.frame.resize(frame_bytes, 0);
         file.bytes.read_at(at, &mut room.frame).map_err(ReadError::Caller)?;
@@ -178,6 +182,10 @@ impl Room {
     fn rows(&mut self, raw_bytes: usize) -> Option<&ArchivedVec<ArchivedRow>> {
         if self.decompressor.is_none() {
             self.decompressor = Decompressor::new().ok();
+        }
+        if self.raw.capacity() > limits::FILE_STEP_BYTES {
+            // What the largest rows took is not kept.
+            self.raw = Buffer::new();
         }
         self.raw.clear();
         self.raw.resize(raw_bytes, 0);

@@ -35,8 +35,11 @@ pub trait ReadAt {
     fn read_at(&self, offset: u64, room: &mut [u8]) -> Result<(), Self::Error>;
 }
 
+/// Slots that somebody owns: a run of them.
+pub type Slots = RangeInclusive<Slot>;
+
 /// Every slot, for who owns a whole file or checks one.
-pub fn all_slots() -> RangeInclusive<Slot> {
+pub fn all_slots() -> Slots {
     let slot = |index: usize| Slot::new(index as u16).expect("a number below that of the slots");
     slot(0)..=slot(limits::SLOTS - 1)
 }

@@ -1,5 +1,7 @@
 //! All files of a shard together.
 
+use std::sync::Arc;
+
 use super::cursor::{Cursor, Room};
 use super::file::{HistoryFile, ReadAt};
 use super::merge::Newest;
@@ -11,19 +13,20 @@ use wallet::image::RoundImage;
 /// The files of a shard. It never changes; whoever has others has another history.
 #[derive(Debug)]
 pub struct History<B> {
-    files: Vec<HistoryFile<B>>,
+    /// Shared with the histories before and after it.
+    files: Vec<Arc<HistoryFile<B>>>,
     has_by_game: bool,
 }
 
 impl<B: ReadAt> History<B> {
     /// Of files in the order in which they were written: of rows of a round with one version, the last file's holds.
-    pub fn new(files: Vec<HistoryFile<B>>) -> Self {
+    pub fn new(files: Vec<Arc<HistoryFile<B>>>) -> Self {
         let has_by_game = files.iter().any(|file| file.counts().by_game > 0);
         Self { files, has_by_game }
     }
 
     /// Its files.
-    pub fn files(&self) -> &[HistoryFile<B>] {
+    pub fn files(&self) -> &[Arc<HistoryFile<B>>] {
         &self.files
     }
 
@@ -102,6 +105,6 @@ impl<B: ReadAt> History<B> {
 
     /// Bytes of memory that it takes.
     pub fn memory_bytes(&self) -> u64 {
-        self.files.iter().map(HistoryFile::memory_bytes).sum()
+        self.files.iter().map(|file| file.memory_bytes()).sum()
     }
 }

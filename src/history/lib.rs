@@ -37,7 +37,7 @@ mod tests;
 mod writer;
 
 pub use cursor::{Room, Rows};
-pub use file::{HistoryFile, ReadAt, all_slots};
+pub use file::{HistoryFile, ReadAt, Slots, all_slots};
 pub use format::{Counts, Fingerprint, Header, Summary};
 pub use history::History;
 pub use list::{FileEntry, FileList};

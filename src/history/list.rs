@@ -24,6 +24,19 @@ pub struct FileEntry {
     pub clamp_ms: Option<Millis>,
 }
 
+impl FileEntry {
+    /// The last transaction of all rounds in it, as it is read, milliseconds since 1970.
+    pub fn newest_ms(&self) -> Millis {
+        let newest_ms = self.summary.counts.newest_ms;
+        self.clamp_ms.map_or(newest_ms, |clamp_ms| newest_ms.min(clamp_ms))
+    }
+
+    /// Whether all that is in it is forgotten: what was touched last at or before `forgotten_until_ms` is.
+    pub fn is_over(&self, forgotten_until_ms: Millis) -> bool {
+        self.newest_ms() <= forgotten_until_ms
+    }
+}
+
 /// The files of a shard's history. Stored, it is lines of text, the last one a checksum.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileList {

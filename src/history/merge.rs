@@ -9,6 +9,7 @@ use super::file::{HistoryFile, ReadAt};
 use super::format::Summary;
 use super::row::{Placed, Row};
 use super::writer::{WriteError, Writer};
+use coverage::Branch;
 use journal::reader::ReadError;
 use journal::snapshot::Sink;
 
@@ -80,6 +81,7 @@ impl<'a, B: ReadAt, R: BorrowMut<Room>> Newest<'a, B, R> {
         while let Some(Reverse(next)) = self.next.peek()
             && next.placed.cmp_round(&newest).is_eq()
         {
+            coverage::hit(Branch::NewestVersionTaken);
             let source = next.source;
             // It is not less, so it holds.
             if let Some(Reverse(next)) = self.next.pop() {

@@ -64,7 +64,7 @@ impl Version {
 }
 
 /// A round, and whose it is.
-#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {
     /// `domain/player`.
     pub account: String,
@@ -77,6 +77,16 @@ impl Row {
     pub fn sort_key(&self) -> SortKey {
         let account = AccountHash::of(&self.account);
         SortKey::new(account, key_of(account, &self.round.platform, &self.round.id))
+    }
+
+    /// Brings rows into the order in which a file has them.
+    pub fn sort(rows: &mut [Self]) {
+        let mut keys: Vec<(SortKey, usize)> = rows.iter().map(Self::sort_key).zip(0..).collect();
+        keys.sort_by(|(key, at), (other, other_at)| {
+            key.cmp(other).then_with(|| rows[*at].cmp_at_one_key(&rows[*other_at]))
+        });
+        let mut sorted: Vec<Self> = keys.iter().map(|(_, at)| std::mem::take(&mut rows[*at])).collect();
+        rows.swap_with_slice(&mut sorted);
     }
 
     /// Makes no time in it later than `clamp_ms`.

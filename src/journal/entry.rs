@@ -11,6 +11,7 @@ use rkyv::{Archive, Serialize};
 use wallet::account::{AccountRef, AccountStatus, Gender, Profile, Slot};
 use wallet::amount::Money;
 use wallet::currency::Currency;
+use wallet::image::RoundImage;
 use wallet::operation::{self, Direction, Operation, PlayKind};
 use wallet::outcome::Receipt;
 use wallet::platform::{PlatformKey, RoundScope};
@@ -85,6 +86,7 @@ macro_rules! form {
     (type money) => { StoredMoney };
     (type limits) => { Box<StoredLimits> };
     (type used_at) => { u64 };
+    (type round_image) => { Box<RoundImage> };
 
     (write platform $of:expr) => { StoredText(platform_text(&$of)) };
     (write account $of:expr) => { StoredText($of.id()) };
@@ -111,6 +113,7 @@ macro_rules! form {
     (write money $of:expr) => { StoredMoney::new($of) };
     (write limits $of:expr) => { Box::new(StoredLimits::new(&$of)) };
     (write used_at $of:expr) => { $of };
+    (write round_image $of:expr) => { $of.clone() };
     (write $text:ident $of:expr) => { StoredText($of) };
 
     (read platform $of:expr) => { read::platform(&$of.0)? };
@@ -130,6 +133,7 @@ macro_rules! form {
     (read money $of:expr) => { $of.read()? };
     (read limits $of:expr) => { Box::new($of.read()?) };
     (read used_at $of:expr) => { $of.to_native() };
+    (read round_image $of:expr) => { read::round(&**$of)? };
     (read $text:ident $of:expr) => { $of.0.as_str() };
 }
 
@@ -217,6 +221,9 @@ pub(super) struct StoredLimits {
 pub(super) struct StoredSettings<'a> {
     session_idle_ms: u64,
     retention_ms: u64,
+    hot_ms: u64,
+    cold_until_ms: u64,
+    forgotten_until_ms: u64,
     domains: Vec<StoredDomain<'a>>,
 }
 
@@ -307,6 +314,9 @@ impl<'a> StoredSettings<'a> {
         Self {
             session_idle_ms: settings.session_idle_ms,
             retention_ms: settings.retention_ms,
+            hot_ms: settings.hot_ms,
+            cold_until_ms: settings.cold_until_ms,
+            forgotten_until_ms: settings.forgotten_until_ms,
             domains: settings.domains.iter().map(domain).collect(),
         }
     }

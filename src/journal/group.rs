@@ -139,6 +139,27 @@ pub(super) fn begins_in(block: &[u8], origin: Origin) -> bool {
     bytes::u64_at(block, MAGIC_AT) == MAGIC && bytes::u64_at(block, STREAM_AT) == origin.stream
 }
 
+/// The time of the last record of the group that begins in `block`, milliseconds since 1970, whether all of the group is there or
+/// not; `None` where no group of this journal begins in it.
+pub fn time_of(block: &[u8], origin: Origin) -> Option<Millis> {
+    begins_in(block, origin).then(|| bytes::u64_at(block, NOW_AT))
+}
+
+/// Where in a segment the first group begins whose last record is after `moment_ms`, milliseconds since 1970, and all of whose
+/// records are after `known`; `None` where there is none, or what comes before it is not whole.
+pub fn first_after(segment: &[u8], origin: Origin, known: Sequence, moment_ms: Millis) -> Option<usize> {
+    let mut at = limits::JOURNAL_BLOCK_BYTES;
+    while let Some(block) = segment.get(at..at + limits::JOURNAL_BLOCK_BYTES) {
+        let now_ms = time_of(block, origin)?;
+        if now_ms > moment_ms && bytes::u64_at(block, FIRST_AT) > known {
+            return Some(at);
+        }
+        at += (HEAD_BYTES + bytes::u32_at(block, BYTES_AT) as usize)
+            .next_multiple_of(limits::JOURNAL_BLOCK_BYTES);
+    }
+    None
+}
+
 /// A group as it was read: whole and unchanged, by its checksum.
 #[derive(Clone, Copy)]
 pub(super) struct ReadGroup<'a> {

@@ -34,7 +34,7 @@ mod writer;
 
 pub use damage::{Damage, Fault};
 pub use entry::Change;
-pub use group::Group;
+pub use group::{Group, first_after, time_of};
 pub use mark::{Mark, ReplayStart};
 pub use replay::{Place, Position, SegmentRange, SegmentSource, Tail, TornTail, replay};
 pub use writer::Journal;

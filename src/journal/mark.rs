@@ -79,7 +79,8 @@ pub struct Mark {
 /// A start of the server, as marks know it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Start {
-    /// Its number among those of the data, from 1.
+    /// Its number among those of the data, from 1. A backup counts as one, whose number is its moment in milliseconds since 1970,
+    /// and so do those after that.
     pub number: u64,
     /// All shards had begun to write in it: no mark is of an earlier one.
     pub together: bool,
@@ -129,6 +130,18 @@ impl Mark {
         let checksum = bytes::checksum(&block[..CHECKSUM_AT]);
         bytes::put(&mut block, CHECKSUM_AT, checksum.to_le_bytes());
         block
+    }
+
+    /// The bytes of a mark that says this twice, with this count and the one before.
+    ///
+    /// # Panics
+    /// Where the count is 0.
+    pub fn to_bytes(&self, count: u64) -> [u8; MARK_BYTES] {
+        let mut mark = [0; MARK_BYTES];
+        for count in [count, count - 1] {
+            bytes::put(&mut mark, slot_of(count) * JOURNAL_BLOCK_BYTES, self.to_block(count));
+        }
+        mark
     }
 
     /// Reads the bytes of a mark: what it says, and its count. `name` is the file's, for what is reported.

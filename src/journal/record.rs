@@ -77,9 +77,12 @@ impl<'a> Record<'a> {
         receipt: &Receipt,
     ) -> RecordHash {
         write(out, link, |payload| {
-            // An operation has no list in it, which alone would need room to be serialized.
-            let mut serializer = Serializer::new(payload, SubAllocator::new(&mut []), Unshare);
             let stored = Stored::operation(operation, receipt);
+            if matches!(operation, Operation::RecallRound(_)) {
+                return rkyv::api::high::to_bytes_in::<_, Error>(&stored, payload).map(drop);
+            }
+            // No other operation has a list in it, which alone would need room to be serialized.
+            let mut serializer = Serializer::new(payload, SubAllocator::new(&mut []), Unshare);
             rkyv::api::serialize_using::<_, Error>(&stored, &mut serializer).map(drop)
         })
     }

@@ -12,7 +12,8 @@
 //! | 28–31 | the first segment that is not in it; zero in data of version 0.1.0, which do not say |
 //! | 32–39, 40–47 | sequence that it covers, and the time, milliseconds since 1970 |
 //! | 48–63 | hash of that record |
-//! | 64–111 | zero |
+//! | 64 | 1 where a history belongs to it: rounds that have left it |
+//! | 65–111 | zero |
 //! | 112–127 | checksum of all before it |
 //!
 //! | bytes of a frame | what |
@@ -56,7 +57,8 @@ const NEXT_SEGMENT_AT: usize = 28;
 const SEQUENCE_AT: usize = 32;
 const TIME_AT: usize = 40;
 const HASH_AT: usize = 48;
-const ZERO_AT: usize = 64;
+const HISTORY_AT: usize = 64;
+const ZERO_AT: usize = 65;
 const CHECKSUM_AT: usize = HEADER_BYTES - bytes::CHECKSUM_BYTES;
 
 pub(super) const FRAME_BYTES: usize = 64;
@@ -109,6 +111,8 @@ pub struct SnapshotHeader {
     pub rules: Rules,
     /// The first segment with records that are not in it, or to come; 0 where that is not said.
     pub next_segment: u32,
+    /// Rounds have left it for the shard's history, which must be there, and cover this snapshot at least.
+    pub has_history: bool,
 }
 
 impl SnapshotHeader {
@@ -125,6 +129,7 @@ impl SnapshotHeader {
         bytes::put(&mut header, SEQUENCE_AT, self.covers.sequence.to_le_bytes());
         bytes::put(&mut header, TIME_AT, self.now_ms.to_le_bytes());
         bytes::put(&mut header, HASH_AT, self.covers.hash.bits().to_le_bytes());
+        header[HISTORY_AT] = u8::from(self.has_history);
         let checksum = bytes::checksum(&header[..CHECKSUM_AT]);
         bytes::put(&mut header, CHECKSUM_AT, checksum.to_le_bytes());
         header
@@ -139,7 +144,7 @@ impl SnapshotHeader {
             return Err(Fault::Bytes("the snapshot's header has a wrong checksum".into()));
         }
         let rules = rules_of(bytes::u32_at(header, FORMAT_AT), bytes::u32_at(header, RULES_AT))?;
-        if !bytes::is_zero(&header[ZERO_AT..CHECKSUM_AT]) {
+        if header[HISTORY_AT] > 1 || !bytes::is_zero(&header[ZERO_AT..CHECKSUM_AT]) {
             return Err(Fault::Bytes("the snapshot's header is none that this version writes".into()));
         }
         Ok(Self {
@@ -155,6 +160,7 @@ impl SnapshotHeader {
             now_ms: bytes::u64_at(header, TIME_AT),
             rules,
             next_segment: bytes::u32_at(header, NEXT_SEGMENT_AT),
+            has_history: header[HISTORY_AT] == 1,
         })
     }
 }

@@ -6,6 +6,7 @@ use limits::JOURNAL_BLOCK_BYTES;
 use wallet::account::{AccountRef, AccountStatus, Date, Gender, Profile};
 use wallet::amount::{Amount, Money};
 use wallet::currency::Currency;
+use wallet::image::{RoundImage, TransactionImage};
 use wallet::operation::{self, Direction, Operation, Play, PlayKind};
 use wallet::outcome::Receipt;
 use wallet::platform::{PlatformKey, RoundScope};
@@ -69,6 +70,9 @@ pub(super) fn settings() -> Settings {
     Settings {
         session_idle_ms: 1_800_000,
         retention_ms: u64::MAX,
+        hot_ms: 60_000,
+        cold_until_ms: 1,
+        forgotten_until_ms: u64::MAX,
         domains: vec![
             domain("default", "GBP", None),
             domain("a domain with a name that is long", "JPY", Some(calendar)),
@@ -167,7 +171,36 @@ pub(super) fn operations() -> Vec<Operation<&'static str>> {
         }),
         Operation::CloseSession(operation::CloseSession { account: account(), key: "k" }),
         Operation::RenewSession(operation::RenewSession { account: account(), key: "k", used_ms: u64::MAX }),
+        Operation::RecallRound(operation::RecallRound { account: account(), round: Box::new(round()) }),
     ]
+}
+
+/// A round with all that one may have.
+fn round() -> RoundImage {
+    let known = |id: &str| TransactionImage {
+        id: id.into(),
+        kind: 2,
+        flags: 1,
+        amount: 5,
+        balance_after: i64::MAX,
+        at_ms: 7,
+        number: u64::MAX,
+        platform: PlatformKey::NONE.bytes(),
+        game: Some("another game".into()),
+        original: Some(0),
+    };
+    RoundImage {
+        id: "ръунд".into(),
+        platform: PlatformKey::new("L100").unwrap().bytes(),
+        by_game: true,
+        game: "g".into(),
+        state: 2,
+        orphan: true,
+        staked: 10,
+        returned: 5,
+        last_ms: 8,
+        transactions: vec![known("a"), known("a longer id than is stored in place")],
+    }
 }
 
 /// A group of some bets, the first of which has this number.

@@ -284,6 +284,7 @@ impl ArchivedStoredSettings<'_> {
             session_idle_ms: self.session_idle_ms.to_native(),
             retention_ms: self.retention_ms.to_native(),
             domains: domains.collect::<Result<_, Invalid>>()?,
+            ..Settings::default()
         })
     }
 }

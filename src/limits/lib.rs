@@ -341,10 +341,28 @@ pub const OUTSIDE_TRANSACTIONS_MAX: usize = 1_000_000;
 pub const ROUNDS_MAX: usize = 256 * 1024 * 1024;
 
 /// Default time that a closed round is remembered after its last transaction (protocol §4, Idempotency).
-pub const RETENTION_MS: u64 = 7 * 24 * 3_600 * 1_000;
+pub const RETENTION_MS: u64 = 120 * 24 * 3_600 * 1_000;
 
 /// Upper bound of the retention: ten years.
 pub const RETENTION_MS_MAX: u64 = 10 * 366 * 24 * 3_600 * 1_000;
+
+/// Default time that a closed round stays in memory after its last transaction: repeats come within seconds. At 100,000 bets
+/// a second a minute is 6 million rounds, 1.5 GB.
+pub const HOT_MS: u64 = 60 * 1_000;
+
+/// Upper bound of that time: a day.
+pub const HOT_MS_MAX: u64 = 24 * 3_600 * 1_000;
+
+/// Transactions of a round that goes to the history. Its image is journaled when it comes back, and 500 transactions with the
+/// longest ids are some 300 KB, half of [`RECORD_BYTES_MAX`]. Rounds with more stay in memory.
+pub const HISTORY_TRANSACTIONS_MAX: usize = 500;
+
+/// Requests of a shard that wait for the history, or behind one that does. A disk answers in some 100 µs, a slow one in 10 ms;
+/// few requests need it. Past it they are answered -1, or 503.
+pub const LOOKUPS_MAX: usize = 512;
+
+/// Answers of the history that a shard takes in for each turn, each with the requests that wait behind it.
+pub const LOOKUPS_PER_TURN: usize = 16;
 
 /// Alerts that an account shows; all of them are in the journal.
 pub const ALERTS_SHOWN_MAX: usize = 8;
@@ -537,6 +555,10 @@ pub const FILE_STEP_BYTES: usize = 1024 * KIB;
 /// an opening under a millisecond.
 pub const READER_OPEN_TRIES: usize = 8;
 
+/// How often a backup is begun. A server that stops, starts or re-shards its accounts amid it changes what was opened, and does so
+/// once a day at most; only a moment in which that matters is one in which it is begun once more.
+pub const BACKUP_TRIES: usize = 4;
+
 /// Share of the files that a command may open, one in so many, that it opens of an archive at once. What is served has 64 MiB in a
 /// file too, and few of them.
 pub const ARCHIVE_OPEN_SHARE: usize = 2;
@@ -636,8 +658,8 @@ pub const HISTORY_PAGE_BLOCKS: usize = 64;
 /// The level of zstd in a history: the least work. The ids are random, and make most of it.
 pub const HISTORY_LEVEL: i32 = 1;
 
-/// Keys from which on a run of slots has a filter for itself: such a filter takes 1.19 times its fingerprints, and less only where it
-/// is much larger. A shard that owns some of a file's slots loads two runs at most that are not its own altogether.
+/// Keys from which on a run of slots has a filter for itself: such a filter takes up to 1.22 times its fingerprints, and less only where
+/// it is much larger. A shard that owns some of a file's slots loads two runs at most that are not its own altogether.
 pub const HISTORY_RUN_KEYS_MIN: usize = 64 * 1024;
 
 /// Keys of a run at most: a slot that has more has several. Each takes some 40 bytes while the filter is built
@@ -645,7 +667,7 @@ pub const HISTORY_RUN_KEYS_MIN: usize = 64 * 1024;
 pub const HISTORY_RUN_KEYS_MAX: usize = 4 * HISTORY_RUN_KEYS_MIN;
 
 /// What building a filter takes: a key has 8 bytes, and 9 for the order in which keys are taken apart; its places in the filter have
-/// 1.19 times 17. 10 MiB.
+/// 1.22 times 17. 10 MiB.
 pub const HISTORY_FILTER_BUILD_BYTES: usize = 40 * HISTORY_RUN_KEYS_MAX;
 
 /// Rows whose filters may have fingerprints of 16 bits in any history: they take 2.4 MiB.
@@ -655,14 +677,25 @@ pub const HISTORY_SIXTEEN_ROWS: u64 = 1024 * 1024;
 /// 256 cases, and one of 16 bits in one of 65,536: so the many small files, which wait for being merged, cost no lookups.
 pub const HISTORY_SIXTEEN_PART: u64 = 5;
 
-/// Memory for each row of a history that is larger, in hundredths of a bit: filters of 1.19 times their fingerprints, and pages.
-const HISTORY_ROW_CENTIBITS: u64 = 119 * (8 * (HISTORY_SIXTEEN_PART - 1) + 16) / HISTORY_SIXTEEN_PART + 20;
+/// Memory for each row of a history that is larger, in hundredths of a bit: filters of 1.22 times their fingerprints, and pages.
+const HISTORY_ROW_CENTIBITS: u64 = 122 * (8 * (HISTORY_SIXTEEN_PART - 1) + 16) / HISTORY_SIXTEEN_PART + 20;
 
 /// Files of a shard's history: those of [`SHARDS_MAX`] shards that have become one's, 64 of each.
 pub const HISTORY_FILES_MAX: usize = 64 * SHARDS_MAX;
 
 /// Size of the list of a history's files: a line of 300 bytes at most each, and four more.
 pub const HISTORY_LIST_BYTES_MAX: usize = (HISTORY_FILES_MAX + 1) * 300;
+
+/// Files of a history of about one size that become one; sizes differ by this factor. A round is written again once for each
+/// size: at 45,000 bets a second files of a fold become one of a fortnight in eight steps.
+pub const HISTORY_MERGED_FILES: usize = 4;
+
+/// Rows of the smallest size of a file: such files take more room for what they are than for what they hold.
+pub const HISTORY_SMALL_ROWS: u64 = 16 * 1024;
+
+/// A file of a history spans no more than this part of the retention, and goes as a whole when all in it is forgotten. So that a
+/// history holds an eighth more than it has to.
+pub const HISTORY_RETENTION_PARTS: u64 = 8;
 
 // ── Memory ───────────────────────────────────────────────────────────────────────────────────────────────
 

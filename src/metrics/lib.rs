@@ -74,6 +74,8 @@ pub struct ShardMetrics {
     session_keys: Cell,
     tokens: Cell,
     rounds: Cell,
+    history: [Cell; 4],
+    lookups: Cell,
     archive_failures: Cell,
     archive_age_us: Cell,
 }
@@ -102,11 +104,14 @@ pub enum WriteRefusal {
     Journal,
     /// Memory is short, and it would have taken more.
     Memory,
+    /// As many wait for the history as may.
+    History,
 }
 
 impl WriteRefusal {
     /// Each with its name.
-    const ALL: [(Self, &'static str); 2] = [(Self::Journal, "journal"), (Self::Memory, "memory")];
+    const ALL: [(Self, &'static str); 3] =
+        [(Self::Journal, "journal"), (Self::Memory, "memory"), (Self::History, "history")];
 }
 
 /// What a shard's wallet holds.
@@ -118,8 +123,21 @@ pub struct Holdings {
     pub session_keys: u64,
     /// Single-use tokens outstanding.
     pub tokens: u64,
-    /// Game rounds that are remembered.
+    /// Game rounds in memory.
     pub rounds: u64,
+}
+
+/// What a shard's history holds: rounds that have left memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HistorySize {
+    /// Rounds, each version counted.
+    pub rounds: u64,
+    /// Its files.
+    pub files: u64,
+    /// Their bytes on the disk.
+    pub bytes: u64,
+    /// Bytes of memory that its filters and tables take.
+    pub memory_bytes: u64,
 }
 
 /// The names of calls, answers and stages, from who knows them.
@@ -164,6 +182,8 @@ impl ShardMetrics {
             session_keys: Cell::default(),
             tokens: Cell::default(),
             rounds: Cell::default(),
+            history: Default::default(),
+            lookups: Cell::default(),
             archive_failures: Cell::default(),
             archive_age_us: Cell::default(),
         }
@@ -226,6 +246,18 @@ impl ShardMetrics {
         self.session_keys.set(holdings.session_keys);
         self.tokens.set(holdings.tokens);
         self.rounds.set(holdings.rounds);
+    }
+
+    /// What the shard's history holds.
+    pub fn set_history(&self, HistorySize { rounds, files, bytes, memory_bytes }: HistorySize) {
+        for (cell, value) in self.history.iter().zip([rounds, files, bytes, memory_bytes]) {
+            cell.set(value);
+        }
+    }
+
+    /// The history's files were asked for a request.
+    pub fn looked_up(&self) {
+        self.lookups.add(1);
     }
 
     /// A request was refused before it had changed anything.

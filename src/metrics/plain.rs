@@ -6,7 +6,7 @@ use super::ShardMetrics;
 type Getter = fn(&ShardMetrics) -> u64;
 
 /// What is one number for each shard: its name, its kind, what it says, and where it is.
-pub(super) const PLAIN: [(&str, &str, &str, Getter); 17] = [
+pub(super) const PLAIN: [(&str, &str, &str, Getter); 22] = [
     ("purser_connections", "gauge", "Open connections.", |shard| shard.connections_open.get()),
     ("purser_connections_accepted_total", "counter", "Connections accepted.", |shard| {
         shard.connections_accepted.get()
@@ -56,7 +56,21 @@ pub(super) const PLAIN: [(&str, &str, &str, Getter); 17] = [
         "Times that what was folded could not be archived.",
         |shard| shard.archive_failures.get(),
     ),
-    ("purser_rounds", "gauge", "Game rounds that are remembered.", |shard| shard.rounds.get()),
+    ("purser_rounds", "gauge", "Game rounds in memory.", |shard| shard.rounds.get()),
+    ("purser_history_rounds", "gauge", "Game rounds in the history, on the disk.", |shard| {
+        shard.history[0].get()
+    }),
+    ("purser_history_files", "gauge", "Files of the history.", |shard| shard.history[1].get()),
+    ("purser_history_bytes", "gauge", "Bytes of the files of the history.", |shard| shard.history[2].get()),
+    ("purser_history_memory_bytes", "gauge", "Memory of the filters of the history.", |shard| {
+        shard.history[3].get()
+    }),
+    (
+        "purser_history_lookups_total",
+        "counter",
+        "Requests for which files of the history were read.",
+        |shard| shard.lookups.get(),
+    ),
     ("purser_accounts", "gauge", "Accounts.", |shard| shard.accounts.get()),
     ("purser_session_keys", "gauge", "Session keys, live and remembered.", |shard| shard.session_keys.get()),
     ("purser_session_tokens", "gauge", "Single-use tokens outstanding.", |shard| shard.tokens.get()),

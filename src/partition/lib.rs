@@ -3,6 +3,8 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+use core::ops::RangeInclusive;
+
 use wallet::account::Slot;
 
 /// A shard's number, from 0.
@@ -47,6 +49,17 @@ impl Partition {
     pub const fn shard(self, index: usize) -> ShardId {
         assert!(index < self.shards());
         ShardId(index as u8)
+    }
+
+    /// The slots that a shard owns.
+    ///
+    /// # Panics
+    /// Where there are more shards than slots: there are not.
+    pub fn slots(self, shard: ShardId) -> RangeInclusive<Slot> {
+        let slots = (0..limits::SLOTS as u16).filter_map(Slot::new);
+        let mut owned = slots.filter(|slot| self.owner(*slot) == shard);
+        let first = owned.next().expect("a shard owns some slots");
+        first..=owned.next_back().unwrap_or(first)
     }
 
     /// The shard that owns `slot`.

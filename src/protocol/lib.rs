@@ -464,6 +464,16 @@ macro_rules! table {
                     /// Its last use, milliseconds since 1970.
                     used_ms: u64 as used_at;
                 })
+            (journaled step
+                /// A round of the history as it is before the change that follows, so that a replay needs no history; the shard's
+                /// own.
+                RecallRound<S> ["recall of" "the recall of a round"] goes at account, ends
+                {
+                    /// The account.
+                    account: AccountRef<S> as account;
+                    /// The round.
+                    round: Box<RoundImage> as round_image;
+                })
         }
     };
 }

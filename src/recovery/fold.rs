@@ -8,7 +8,7 @@ use journal::record::Record;
 use journal::snapshot::{Sink, SnapshotHeader, SnapshotReader, SnapshotWriter, Source, WriteError};
 use journal::{Buffer, Change, Damage, Fault, Origin, Point, Position, SegmentSource, replay};
 use wallet::account::Slot;
-use wallet::image::AccountImage;
+use wallet::image::{AccountImage, RoundImage};
 use wallet::settings::Settings;
 use wallet::{Millis, Rules, Sequence, Wallet};
 
@@ -22,18 +22,20 @@ pub fn covered<'a>(snapshot: Option<&SnapshotHeader>, sealed: &'a [u32]) -> (&'a
 /// Folds the records of `segments` into the snapshot before them, slot by slot: no more than one segment, or one slot's
 /// accounts, are in memory at a time, beside where each record is. The segments take no further record, and are the first
 /// that the snapshot does not cover; `until` is where the last of them ends, by the header of the one that follows. `create` makes
-/// what the new snapshot is written to. `rest` is called after each record that is read or applied, and after each slot.
+/// what the new snapshot is written to; `cold` takes the rounds of each slot that belong to the history by then, and are not in
+/// the snapshot. `rest` is called after each record that is read or applied, and after each slot.
 ///
 /// # Errors
-/// What is damaged, does not come out as it did, or ends elsewhere; and what the sink says.
+/// What is damaged, does not come out as it did, or ends elsewhere; and what the sink says, or `cold`.
 pub fn fold<S, B, W, E>(
     origin: Origin,
     snapshot: Option<SnapshotSource<S>>,
     segments: &[SealedSegment<B>],
     until: Point,
     create: impl FnOnce(&SnapshotHeader) -> Result<W, W::Error>,
+    mut cold: impl FnMut(Vec<ColdRound>) -> Result<(), W::Error>,
     mut rest: impl FnMut(),
-) -> Result<(SnapshotHeader, W), FoldError<E, W::Error>>
+) -> Result<Folded<W>, FoldError<E, W::Error>>
 where
     S: Source<Error = E>,
     B: SegmentBytes<Error = E>,
@@ -56,7 +58,14 @@ where
         (None, None) => 1,
     };
     let now_ms = index.now_ms.max(before);
-    let header = SnapshotHeader { origin, covers: index.last, now_ms, rules: Rules::V2, next_segment };
+    let header = SnapshotHeader {
+        origin,
+        covers: index.last,
+        now_ms,
+        rules: Rules::V2,
+        next_segment,
+        has_history: true,
+    };
     let start = old.as_ref().map_or_else(Settings::default, |reader| reader.settings().clone());
     let mut settings = Wallet::to_replay();
     settings.configure(before, &start).map_err(|changed| FoldError::Recovery(Error::from(changed)))?;
@@ -92,9 +101,47 @@ where
                 .map_err(FoldError::Recovery)?;
         }
         rest();
+        let left = cool(&mut accounts, now_ms, settings.settings());
+        cold(left).map_err(|error| FoldError::Snapshot(WriteError::Sink(error)))?;
         writer.slot(slot, &accounts).map_err(FoldError::Snapshot)?;
     }
-    Ok((header, writer.finish().map_err(FoldError::Snapshot)?))
+    // A later record of the same moment may touch a round once more.
+    let cold_until_ms = settings.settings().cold_until(now_ms).min(now_ms.saturating_sub(1));
+    let sink = writer.finish().map_err(FoldError::Snapshot)?;
+    Ok(Folded { header, settings: settings.settings().clone(), cold_until_ms, sink })
+}
+
+/// What a fold has made.
+#[derive(Debug)]
+pub struct Folded<W> {
+    /// What the new snapshot says of itself.
+    pub header: SnapshotHeader,
+    /// What held at its end.
+    pub settings: Settings,
+    /// Rounds that belong to the history and were touched last at or before this are not in it, and no later record says that
+    /// they were touched then: milliseconds since 1970. It is before the last record.
+    pub cold_until_ms: Millis,
+    /// What the new snapshot was written to.
+    pub sink: W,
+}
+
+/// A round that belongs to the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColdRound {
+    /// Whose it is.
+    pub account: String,
+    /// The round.
+    pub round: RoundImage,
+}
+
+/// Takes the rounds out of accounts that belong to the history.
+pub(super) fn cool(accounts: &mut [AccountImage], now_ms: Millis, settings: &Settings) -> Vec<ColdRound> {
+    let of_account = |account: &mut AccountImage| {
+        let rounds = account.cool(now_ms, settings);
+        let of = |round| ColdRound { account: account.id.clone(), round };
+        rounds.into_iter().map(of).collect::<Vec<_>>()
+    };
+    accounts.iter_mut().flat_map(of_account).collect()
 }
 
 /// Why a fold came to nothing.

@@ -22,7 +22,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-pub use fold::{FoldError, SealedSegment, SegmentBytes, covered, fold};
+pub use fold::{ColdRound, FoldError, Folded, SealedSegment, SegmentBytes, covered, fold};
 pub use reshard::{claim_keys, reshard};
 
 use journal::reader::ReadError;
@@ -50,6 +50,8 @@ pub struct Recovered {
     pub snapshot: Sequence,
     /// Records that were applied again.
     pub replayed: u64,
+    /// The snapshot says that a history belongs to it, which covers it.
+    pub has_history: bool,
 }
 
 /// Why a wallet can't be recovered.
@@ -151,9 +153,11 @@ where
 {
     let mut wallet = Wallet::to_replay();
     let (mut known, mut snapshot_ms) = (ReplayStart { mark, ..Point::START.into() }, 0);
+    let mut has_history = false;
     if let Some((name, source)) = snapshot {
         let header = restore(&mut wallet, &name, source, origin)?;
         (known, snapshot_ms) = (header.known(mark), header.now_ms);
+        has_history = header.has_history;
         if mark.is_some() && known.next_segment.is_none() {
             let fault = Fault::Bytes("the snapshot does not say which segment follows it".into());
             return Err(Error::Damage(Damage { file: name, offset: 0, fault }));
@@ -171,7 +175,7 @@ where
     });
     let tail = tail.map_err(flatten)?;
     let now_ms = tail.now_ms.max(snapshot_ms);
-    Ok(Recovered { wallet, tail, now_ms, snapshot: known.from.sequence, replayed })
+    Ok(Recovered { wallet, tail, now_ms, snapshot: known.from.sequence, replayed, has_history })
 }
 
 /// An error of the replay, whose callback has errors of this module.

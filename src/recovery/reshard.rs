@@ -21,9 +21,20 @@ pub fn reshard<E>(
     mut change: impl FnMut(&mut AccountImage),
 ) -> Result<Vec<Wallet>, Error<E>> {
     let mut resharded: Vec<Wallet> = (0..partition.shards()).map(|_| Wallet::to_replay()).collect();
+    let retention_ms = wallets.first().map_or(settings.retention_ms, |wallet| wallet.settings().retention_ms);
+    let are_alike = wallets.iter().all(|wallet| wallet.settings().retention_ms == retention_ms);
+    let is_as_hot = wallets.iter().all(|wallet| wallet.settings().hot_ms == settings.hot_ms);
     for wallet in &wallets {
+        let mut was = wallet.settings().until(now_ms);
+        if !is_as_hot {
+            was.cold_until_ms = was.cold_until(now_ms);
+        }
+        if !are_alike {
+            // A start that was killed has journaled new times at some shards alone: no account is to forget by another's.
+            was.retention_ms = settings.retention_ms;
+        }
         for new in &mut resharded {
-            new.configure(now_ms, wallet.settings())?;
+            new.configure(now_ms, &was)?;
         }
     }
     for new in &mut resharded {

@@ -115,7 +115,7 @@ impl Shard {
 
     fn header(&self, next_segment: u32) -> SnapshotHeader {
         let (covers, now_ms) = (self.journal.last(), self.now_ms);
-        SnapshotHeader { origin: ORIGIN, covers, now_ms, rules: Rules::V2, next_segment }
+        SnapshotHeader { origin: ORIGIN, covers, now_ms, rules: Rules::V2, next_segment, has_history: false }
     }
 
     fn snapshot(&self, next_segment: u32) -> Vec<u8> {
@@ -145,7 +145,7 @@ impl Shard {
         first: usize,
         until: Point,
         read: Read,
-    ) -> Result<(SnapshotHeader, Vec<u8>), String> {
+    ) -> Result<(SnapshotHeader, Vec<u8>, Vec<ColdRound>), String> {
         let segments = self.segments.iter().zip(1..).skip(first - 1);
         let segments: Vec<_> = segments
             .map(|(bytes, number)| {
@@ -155,8 +155,13 @@ impl Shard {
             .collect();
         let snapshot = snapshot.map(|bytes| ("snapshot".into(), Rest(bytes)));
         let created = |_: &SnapshotHeader| Ok(Bytes(Vec::new()));
-        match fold(ORIGIN, snapshot, &segments, until, created, || ()) {
-            Ok((header, Bytes(bytes))) => Ok((header, bytes)),
+        let mut left = Vec::new();
+        let cold = |mut rounds: Vec<ColdRound>| {
+            left.append(&mut rounds);
+            Ok(())
+        };
+        match fold(ORIGIN, snapshot, &segments, until, created, cold, || ()) {
+            Ok(Folded { header, sink: Bytes(bytes), .. }) => Ok((header, bytes, left)),
             Err(FoldError::Recovery(error)) => Err(error.to_string()),
             Err(FoldError::Snapshot(_)) => unreachable!("memory takes a snapshot"),
         }
@@ -165,13 +170,22 @@ impl Shard {
     /// Whether a start, and a fold, come to what it has now.
     #[track_caller]
     fn check_folded(&self, snapshot: Option<&[u8]>, first: usize) -> Vec<u8> {
-        let expect = images(&self.wallet, self.now_ms);
+        let cooled = |wallet: &Wallet| {
+            let mut images: Vec<_> = images(wallet, self.now_ms).into_values().collect();
+            let cold = fold::cool(&mut images, self.now_ms, wallet.settings());
+            (images, cold)
+        };
+        let (expect, cold) = cooled(&self.wallet);
         let recovered = self.recovered(snapshot, first, None).unwrap();
-        assert_eq!(images(&recovered.wallet, self.now_ms), expect, "recovered");
-        let (header, bytes) = self.folded(snapshot, first, self.journal.last(), Sealed::part).unwrap();
-        assert_eq!(header, self.header(self.segments.len() as u32 + 1));
+        assert_eq!(cooled(&recovered.wallet).0, expect, "recovered");
+        let (header, bytes, left) = self.folded(snapshot, first, self.journal.last(), Sealed::part).unwrap();
+        assert_eq!(
+            header,
+            SnapshotHeader { has_history: true, ..self.header(self.segments.len() as u32 + 1) }
+        );
+        assert!(left.iter().all(|round| cold.contains(round)), "{left:?} of {cold:?}");
         let recovered = self.recovered(Some(&bytes), self.segments.len() + 1, None).unwrap();
-        assert_eq!(images(&recovered.wallet, self.now_ms), expect, "folded");
+        assert_eq!(cooled(&recovered.wallet), (expect, Vec::new()), "folded");
         bytes
     }
 }

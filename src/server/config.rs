@@ -15,11 +15,14 @@ use std::path::PathBuf;
 use clap::Parser as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use self::archive::{archive_dir, archive_of, checkpoint};
+pub(crate) use self::archive::ARCHIVE;
+use self::archive::archive_dir;
 pub use self::args::ExportFormat;
 use self::args::{Args, ServeArgs, Task};
+pub use self::backup::{BackupOptions, RestoreOptions};
 pub use self::data_dir::prepare_data_dir;
 use self::file::ConfigFile;
+pub use self::looking::{ExplainOptions, ExportOptions, VerifyOptions};
 pub(crate) use self::memory::MIB;
 pub use self::memory::MemoryFound;
 pub use self::quota::Quota;
@@ -32,10 +35,12 @@ use wallet::{Catalog, Currency, Dialect, Domain, PlatformKey, TokenPolicy};
 
 mod archive;
 mod args;
+mod backup;
 mod cgroup;
 pub(crate) mod cores;
 mod data_dir;
 mod file;
+mod looking;
 mod memory;
 mod papers;
 mod quota;
@@ -189,45 +194,6 @@ pub struct DoctorOptions {
     pub memory: MemoryFound,
 }
 
-/// What `purser explain` is asked for.
-#[derive(Clone, Debug)]
-pub struct ExplainOptions {
-    /// The data directory.
-    pub data: PathBuf,
-    /// `domain/player`.
-    pub account: String,
-    /// Nothing after this is told, milliseconds since 1970.
-    pub until_ms: Option<u64>,
-    /// No other transaction is told of.
-    pub transaction: Option<String>,
-    /// The archive; `None` where it is left out.
-    pub archive: Option<PathBuf>,
-}
-
-/// What `purser verify` is asked for.
-#[derive(Clone, Debug)]
-pub struct VerifyOptions {
-    /// The data directory.
-    pub data: PathBuf,
-    /// The archive, where it is checked too.
-    pub archive: Option<PathBuf>,
-}
-
-/// What `purser export` is asked for.
-#[derive(Clone, Debug)]
-pub struct ExportOptions {
-    /// The data directory.
-    pub data: PathBuf,
-    /// The form of a line.
-    pub format: ExportFormat,
-    /// The archive; `None` where it is left out.
-    pub archive: Option<PathBuf>,
-    /// The checkpoint after which it begins.
-    pub since: Option<String>,
-    /// Where the checkpoint goes; `None` for standard error.
-    pub checkpoint: Option<PathBuf>,
-}
-
 /// What the command line asks for.
 pub enum Command {
     /// Serve.
@@ -240,6 +206,10 @@ pub enum Command {
     Explain(ExplainOptions),
     /// Write all transactions.
     Export(ExportOptions),
+    /// Back up a data directory.
+    Backup(BackupOptions),
+    /// Restore one.
+    Restore(RestoreOptions),
     /// Print this text, help or version, and leave.
     Print(String),
 }
@@ -311,25 +281,11 @@ where
                 memory: MemoryFound::own(),
             }))
         }
-        Task::Verify(args) => {
-            let data = data_of(args.data)?;
-            let archive = args.archive.map(|path| archive_dir(path, &data)).transpose()?;
-            Ok(Command::Verify(VerifyOptions { data, archive }))
-        }
-        Task::Explain(args) => Ok(Command::Explain(ExplainOptions {
-            archive: archive_of(args.archive, args.data.data.as_ref())?,
-            data: data_of(args.data)?,
-            account: args.account,
-            until_ms: args.at.map(|at| u64::try_from(at.as_millisecond()).unwrap_or(0)),
-            transaction: args.transaction,
-        })),
-        Task::Export(args) => Ok(Command::Export(ExportOptions {
-            archive: archive_of(args.archive, args.data.data.as_ref())?,
-            data: data_of(args.data)?,
-            format: args.format,
-            since: args.since.map(checkpoint).transpose()?,
-            checkpoint: args.checkpoint,
-        })),
+        Task::Verify(args) => looking::verify(args).map(Command::Verify),
+        Task::Explain(args) => looking::explain(args).map(Command::Explain),
+        Task::Export(args) => looking::export(args).map(Command::Export),
+        Task::Backup(args) => backup::backup(args).map(Command::Backup),
+        Task::Restore(args) => backup::restore(args).map(Command::Restore),
         Task::Completions(args) => Ok(Command::Print(papers::completions(args.shell))),
         Task::Man(args) => papers::man(args.command.as_deref()).map(Command::Print),
     }

@@ -8,6 +8,7 @@
 mod archive;
 mod files;
 mod generation;
+mod history;
 mod marks;
 mod progress;
 
@@ -19,7 +20,9 @@ pub use archive::{Archived, Archiver, covered, retire};
 use archive::{ShardEnd, archive_generation};
 pub use files::ShardFiles;
 use files::SnapshotSink;
+pub use generation::write_shard;
 use generation::{Generation, Reason};
+pub use history::{OpenHistory, ShardHistory};
 pub use marks::ShardMark;
 pub use progress::ReadProgress;
 
@@ -31,7 +34,7 @@ use journal::mark::check_together;
 use journal::snapshot::{SnapshotHeader, SnapshotReader, WriteError};
 use journal::{Journal, Mark, Point};
 use partition::{Partition, ShardId};
-use recovery::{FoldError, Recovered};
+use recovery::{FoldError, Folded, Recovered};
 use storage::FileError;
 use storage::directory::DataDirectory;
 use storage::generations::{self, REMEDY, check_generation};
@@ -57,6 +60,8 @@ pub struct ShardStart {
     pub files: ShardFiles,
     /// Its mark.
     pub mark: ShardMark,
+    /// Its rounds that have left memory.
+    pub history: Arc<ShardHistory>,
     /// The time that its journal has come to, milliseconds since 1970.
     pub now_ms: Millis,
 }
@@ -394,21 +399,46 @@ pub fn fold_backlog(files: &ShardFiles, current: u32) -> Result<FoldBacklog, Err
     Ok(FoldBacklog { segments: waiting.to_vec(), snapshot_bytes })
 }
 
-/// Folds these segments of a shard, the first ones of those that wait, into its snapshot. One of them at a time is in memory
-/// meanwhile. They and the snapshot before are left, to be [`retire`]d. `rest` is called after each record and each slot.
+/// Folds these segments of a shard, the first ones of those that wait, into its snapshot, and the rounds that have gone cold since
+/// into its history. One segment at a time is in memory meanwhile. They and the snapshot before are left, to be [`retire`]d.
+/// `rest` is called after each record and each slot.
 ///
 /// # Errors
-/// What the files say. Until the new snapshot is whole, nothing has changed then.
-pub fn fold(files: &ShardFiles, sealed: &[u32], rest: impl FnMut()) -> Result<(), Error> {
+/// What the files say. Until the new snapshot is whole, nothing that is asked of either has changed then.
+pub fn fold(
+    files: &ShardFiles,
+    history: &ShardHistory,
+    sealed: &[u32],
+    mut rest: impl FnMut(),
+) -> Result<(), Error> {
     let Some(last) = sealed.last() else { return Ok(()) };
     let segments = files.sealed(sealed);
     let until = files.before(last + 1)?;
+    // A round has a record at least, with the ids that most have.
+    let rounds_max = sealed.len() as u64 * limits::SEGMENT_BYTES as u64 / limits::RECORD_READ_BYTES as u64;
+    let mut rounds = history.begin_fold(rounds_max);
+    let mut failed = None;
     let create =
         |header: &SnapshotHeader| files.directory.create_snapshot(header.covers.sequence).map(SnapshotSink);
-    let folded = recovery::fold(files.origin, files.snapshot()?, &segments, until, create, rest);
-    let (_, sink) = folded.map_err(|error| match error {
+    let cold = |cold| {
+        rounds.take(cold).map_err(|error| {
+            let sentence = error.to_string();
+            failed = Some(error);
+            FileError::of_contents(files.directory.history_list(), sentence)
+        })
+    };
+    let folded = recovery::fold(files.origin, files.snapshot()?, &segments, until, create, cold, &mut rest);
+    let folded = folded.map_err(|error| match error {
         FoldError::Recovery(error) => Error::from(error),
         FoldError::Snapshot(error) => Error::from(error),
-    })?;
-    Ok(sink.0.publish()?)
+    });
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let Folded { header, settings, cold_until_ms, sink } = folded?;
+    let stored = rounds.store(header.covers.sequence, cold_until_ms)?;
+    sink.0.publish()?;
+    history.show(stored);
+    while history.tend(settings.forgotten_until(header.now_ms), settings.retention_ms, &mut rest)? {}
+    Ok(())
 }

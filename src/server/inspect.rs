@@ -3,16 +3,17 @@
 //! Nothing is taken hold of, so that a server may serve from the directory meanwhile. What it writes after the files
 //! were opened need not be in what is told.
 
-mod archived;
+pub(crate) mod archived;
 mod audit;
 mod explain;
 mod export;
-mod history;
-mod progress;
+pub(crate) mod history;
+pub(crate) mod past;
+pub(crate) mod progress;
 #[cfg(test)]
 mod tests;
 mod verify;
-mod words;
+pub(crate) mod words;
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -20,6 +21,7 @@ use std::path::Path;
 
 pub use explain::explain;
 pub use export::export;
+pub(crate) use verify::look;
 pub use verify::verify;
 
 use progress::Progress;
@@ -95,7 +97,7 @@ impl From<io::Error> for Error {
 }
 
 /// Opens the data directory at `path`.
-fn open(path: &Path) -> Result<Opened, Error> {
+pub(crate) fn open(path: &Path) -> Result<Opened, Error> {
     let shown = path.display();
     match path.metadata() {
         Ok(found) if found.is_dir() => {}
@@ -138,12 +140,12 @@ fn check_marks(opened: &Opened) -> Result<(), Error> {
     together.map_err(|damage| recovery::Error::Damage(damage).into())
 }
 
-fn origin(manifest: Manifest, shard: usize) -> Origin {
+pub(crate) fn origin(manifest: Manifest, shard: usize) -> Origin {
     Origin { stream: manifest.stream, shard: shard as u16, shards: manifest.shards }
 }
 
 /// A snapshot as the journal reads it.
-struct SnapshotBytes<'a> {
+pub(crate) struct SnapshotBytes<'a> {
     file: &'a OpenedFile,
     at: u64,
     progress: Option<&'a Progress>,
@@ -162,7 +164,7 @@ impl Source for SnapshotBytes<'_> {
     }
 }
 
-fn snapshot<'a>(
+pub(crate) fn snapshot<'a>(
     shard: &'a OpenedShard,
     progress: Option<&'a Progress>,
 ) -> Option<SnapshotSource<SnapshotBytes<'a>>> {
@@ -171,7 +173,7 @@ fn snapshot<'a>(
 }
 
 /// What the shard's mark said before its files were opened; `None` in data of format version 1.
-fn mark(shard: &OpenedShard, origin: Origin) -> Result<Option<Mark>, recovery::Error<FileError>> {
+pub(crate) fn mark(shard: &OpenedShard, origin: Origin) -> Result<Option<Mark>, recovery::Error<FileError>> {
     let Some(bytes) = &shard.mark else { return Ok(None) };
     let name = shard.directory.mark().display().to_string();
     let mut mark = Mark::read(&name, bytes, origin);
@@ -187,7 +189,7 @@ fn mark(shard: &OpenedShard, origin: Origin) -> Result<Option<Mark>, recovery::E
 }
 
 /// What is known of a shard's journal, where its segments are there.
-fn known(shard: &OpenedShard, origin: Origin) -> Result<ReplayStart, recovery::Error<FileError>> {
+pub(crate) fn known(shard: &OpenedShard, origin: Origin) -> Result<ReplayStart, recovery::Error<FileError>> {
     let mark = mark(shard, origin)?;
     let Some((name, source)) = snapshot(shard, None) else {
         return Ok(ReplayStart { mark, ..Point::START.into() });
@@ -216,29 +218,29 @@ fn segments<'a>(
     shard.segments.iter().map(source)
 }
 
-/// Recovers a shard as a server does.
+/// Reads a shard.
 ///
 /// Where a server has begun to write after the mark of a clean stop was read, what it writes is no damage: the files are
 /// opened once more then, with what the mark says now.
-fn recover(
+fn reading<T>(
     shard: &OpenedShard,
-    origin: Origin,
-    progress: &Progress,
-) -> Result<Recovered, recovery::Error<FileError>> {
-    let recovered = recover_once(shard, origin, progress);
-    if recovered.is_ok() || !was_changed(shard) {
-        return recovered;
+    read: impl Fn(&OpenedShard) -> Result<T, recovery::Error<FileError>>,
+) -> Result<T, recovery::Error<FileError>> {
+    let found = read(shard);
+    if found.is_ok() || !was_changed(shard) {
+        return found;
     }
-    recover_once(&shard.reopen().map_err(recovery::Error::Caller)?, origin, progress)
+    read(&shard.reopen().map_err(recovery::Error::Caller)?)
 }
 
 /// Whether a server has written a shard's mark since its files were opened.
-fn was_changed(shard: &OpenedShard) -> bool {
+pub(crate) fn was_changed(shard: &OpenedShard) -> bool {
     let now = shard.directory.read_mark();
     shard.mark.as_ref().is_some_and(|before| now.is_ok_and(|now| now[..] != before[..]))
 }
 
-fn recover_once(
+/// Recovers a shard as a server does.
+fn recover(
     shard: &OpenedShard,
     origin: Origin,
     progress: &Progress,

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use purser::config::{self, Command, Config, Error, ExportOptions};
-use purser::{doctor, inspect, serve};
+use purser::{backup, doctor, inspect, serve};
 
 /// Exit code of a start that the caller got wrong.
 const EXIT_USAGE: u8 = 2;
@@ -30,6 +30,8 @@ fn main() -> ExitCode {
         Ok(Command::Verify(args)) => tell(|out| inspect::verify(&args, out)),
         Ok(Command::Explain(args)) => tell(|out| inspect::explain(&args, out).map(|()| true)),
         Ok(Command::Export(args)) => export(&args),
+        Ok(Command::Backup(args)) => tell(|out| backup::backup(&args, out).map(|()| true)),
+        Ok(Command::Restore(args)) => tell(|out| backup::restore(&args, out).map(|()| true)),
         Ok(Command::Print(text)) => {
             say(&text);
             ExitCode::SUCCESS

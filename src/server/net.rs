@@ -186,6 +186,8 @@ pub enum Error {
     Ring(io::Error),
     /// What was said of the journal: what is on the disk is not known.
     Journal(String),
+    /// What was said of the history: what an answer depends on is not known.
+    History(String),
 }
 
 impl Error {
@@ -205,6 +207,7 @@ impl fmt::Display for Error {
         match self {
             Self::Ring(error) => write!(f, "the ring failed: {error}"),
             Self::Journal(error) => write!(f, "the journal can't be written: {error}"),
+            Self::History(error) => write!(f, "the history can't be read: {error}"),
         }
     }
 }
@@ -387,6 +390,9 @@ impl Driver {
 
     /// Has the changes since the last group written, where no write is under way.
     fn write_journal(&mut self) -> Result<(), Error> {
+        if let Some(failure) = self.shard.take_failure() {
+            return Err(Error::History(failure.to_string()));
+        }
         let id = self.shard.id();
         if let Some((write, group)) = self.shard.next_write().map_err(Error::journal)? {
             let header = write.header.as_ref().map_or(&[][..], |header| &header[..]);

@@ -4,6 +4,7 @@
 mod background;
 mod budget;
 mod descriptors;
+mod history;
 mod housekeeper;
 mod listen;
 mod memory;
@@ -411,7 +412,7 @@ impl Plan {
 
     fn driver(self) -> Result<(Driver, Trouble, mpsc::Receiver<()>), String> {
         let Self { id, data, progress, listeners, shared, config, go, .. } = self;
-        let ShardStart { wallet, journal, end, files, mark, now_ms, .. } = data;
+        let ShardStart { wallet, journal, end, files, mark, history, now_ms, .. } = data;
         let sentence = |error: io::Error| config::reason(&error);
         let ring = Ring::new(Sizes::server(shared.connections)).map_err(sentence)?;
         let metrics = shared.registry.shard(id.index());
@@ -433,6 +434,8 @@ impl Plan {
         let mut core = Core::new(id, shared.mesh.partition(), wallet, journal);
         let zones = config.zones.clone();
         core.keep_calendars(Box::new(move |now_ms| zones.at(now_ms)));
+        let history = history::Reader::start(id, &shared.mesh, history).map_err(|error| error.to_string())?;
+        core.keep_history(Box::new(history));
         let mut shard = Shard::new(core, shared.mesh, metrics, now_ms);
         shard.set_flusher(Flusher::new(segments, progress));
         shard.set_read_only(shared.readiness.is_read_only());

@@ -8,11 +8,16 @@ use std::fmt;
 
 use compact_str::CompactString;
 
+use super::history::History;
 use coverage::{self, Branch};
 use journal::{Group, Journal};
 use partition::{Partition, ShardId};
-use wallet::operation::{Operation, StartSession};
+use wallet::account::AccountRef;
+use wallet::history::{PastLines, Recalled, RoundName};
+use wallet::image::RoundImage;
+use wallet::operation::{EndRound, GetStatement, Operation, Play, RecallRound, StartSession};
 use wallet::outcome::{Effect, Outcome, Text};
+use wallet::replay::BadImage;
 use wallet::settings::Calendar;
 use wallet::{Millis, Sequence, Stamp, Wallet};
 
@@ -47,6 +52,10 @@ pub struct Core {
     /// None where every domain goes by UTC.
     calendars: Callback<Calendars>,
     observer: Callback<Observer>,
+    /// Rounds that have left memory. None where there are none.
+    history: Option<Box<dyn History>>,
+    /// How often it has changed.
+    history_version: u64,
 }
 
 /// What a step came to.
@@ -61,6 +70,13 @@ pub enum Step<S = Text> {
         /// The operation.
         next: Box<Operation<CompactString>>,
         /// The change that must be durable before the other shard hears of it.
+        after: Sequence,
+    },
+    /// This shard goes on with this operation once its history has been asked.
+    Lookup {
+        /// The operation.
+        operation: Box<Operation<CompactString>>,
+        /// The change that its outcome shows at least.
         after: Sequence,
     },
 }
@@ -91,7 +107,107 @@ impl Core {
         let (calendars, observer) = (Callback(None), Callback(None));
         let configured = journal.last_sequence();
         let calendars_until_ms = Millis::MAX;
-        Self { id, partition, wallet, journal, durable, configured, calendars_until_ms, calendars, observer }
+        Self {
+            id,
+            partition,
+            wallet,
+            journal,
+            durable,
+            configured,
+            calendars_until_ms,
+            calendars,
+            observer,
+            history: None,
+            history_version: 0,
+        }
+    }
+
+    /// Has rounds leave memory for `history`, and come back from it.
+    pub fn keep_history(&mut self, history: Box<dyn History>) {
+        self.history = Some(history);
+        self.refresh_history();
+    }
+
+    /// The history, where there is one.
+    pub(super) const fn history(&mut self) -> Option<&mut Box<dyn History>> {
+        self.history.as_mut()
+    }
+
+    /// How often the history has changed: then rounds may leave memory, and an answer from before does not have them.
+    pub(super) const fn history_version(&self) -> u64 {
+        self.history_version
+    }
+
+    /// The history, to be looked at.
+    pub(super) fn known_history(&self) -> Option<&dyn History> {
+        self.history.as_deref()
+    }
+
+    /// Whether the history has an answer.
+    pub(super) fn has_answers(&self) -> bool {
+        self.history.as_ref().is_some_and(|history| !history.is_idle())
+    }
+
+    /// Lets rounds go that the history has got.
+    pub(super) fn refresh_history(&mut self) {
+        if let Some(until_ms) = self.history.as_mut().and_then(|history| history.refresh()) {
+            self.history_version += 1;
+            self.wallet.set_in_history(until_ms);
+        }
+    }
+
+    /// Whether the history must be asked before an operation is applied.
+    pub fn needs_history(&self, now_ms: Millis, operation: &Operation<&str>) -> bool {
+        let Some(history) = &self.history else { return false };
+        match operation {
+            Operation::GetStatement(of) => history.has_any() && self.wallet.is_partly_in_history(of),
+            operation => RoundName::of(operation).is_some_and(|name| {
+                history.has_any()
+                    && self.wallet.may_be_in_history(now_ms, operation, history.has_by_game())
+                    && history.may_have(&name)
+            }),
+        }
+    }
+
+    /// Takes in rounds of the history that an operation is about.
+    ///
+    /// # Errors
+    /// Where one of them can't be what it is said to be.
+    pub(super) fn take_in(
+        &mut self,
+        now_ms: Millis,
+        operation: &Operation<&str>,
+        rounds: &[RoundImage],
+    ) -> Result<Vec<Recalled>, BadImage> {
+        let (Operation::Play(Play { account, .. }) | Operation::EndRound(EndRound { account, .. })) =
+            operation
+        else {
+            return Ok(Vec::new());
+        };
+        let taken = rounds.iter().map(|round| self.wallet.take_in(now_ms, account, round));
+        taken.filter_map(Result::transpose).collect()
+    }
+
+    /// Lets rounds go that were taken in and have not changed.
+    pub(super) fn let_recalled_go(&mut self, recalled: Vec<Recalled>) {
+        recalled.into_iter().for_each(|recalled| self.wallet.let_recalled_go(recalled));
+    }
+
+    /// A page of a statement, with what the history has of it.
+    pub fn statement(
+        &mut self,
+        now_ms: Millis,
+        of: &GetStatement<&str>,
+        past: PastLines,
+    ) -> Done<CompactString> {
+        let mut effect = Effect::default();
+        let outcome = self.wallet.statement_with(now_ms, of, past, &mut effect);
+        let operation = Operation::GetStatement(of.clone());
+        let outcome = self.wallet.resolve(outcome, &operation);
+        if let Callback(Some(observer)) = &mut self.observer {
+            observer(now_ms, &operation, outcome.clone());
+        }
+        Done { outcome: outcome.map(CompactString::from), after: effect.seen }
     }
 
     /// Asks `calendars` for the next day's calendar when a domain's day has ended. Without it every domain goes by UTC.
@@ -212,6 +328,9 @@ impl Core {
             if to != self.id {
                 return Step::Elsewhere { to, next, after };
             }
+            if self.needs_history(now_ms, &next.as_deref()) {
+                return Step::Lookup { operation: next, after };
+            }
             next = match self.apply(now_ms, &next.as_deref(), &mut after) {
                 Outcome::Next(next) => next,
                 outcome => return Step::Done(Done { outcome, after }),
@@ -258,6 +377,9 @@ impl Core {
                 journal.append(now_ms, &operation, &receipt);
             });
         }
+        if let Some(round) = wallet.changes_cold(now_ms, operation) {
+            journal_recall(wallet, journal, now_ms, operation, round);
+        }
         let stamp = Stamp { now_ms, sequence: journal.next_sequence() };
         let mut effect = Effect::default();
         let outcome = wallet.apply(stamp, operation, &mut effect);
@@ -271,4 +393,22 @@ impl Core {
         }
         outcome
     }
+}
+
+/// Journals a round of the history as it is before `operation` changes it.
+fn journal_recall(
+    wallet: &mut Wallet,
+    journal: &mut Journal,
+    now_ms: Millis,
+    operation: &Operation<&str>,
+    round: Box<RoundImage>,
+) {
+    coverage::hit(Branch::ColdRoundJournaled);
+    let account = AccountRef::new(operation.account_id().expect("a round is an account's"));
+    let recall = Operation::RecallRound(RecallRound { account, round });
+    let stamp = Stamp { now_ms, sequence: journal.next_sequence() };
+    let mut effect = Effect::default();
+    wallet.apply(stamp, &recall, &mut effect);
+    let receipt = effect.changed.expect("a round is in memory as it was journaled");
+    journal.append(now_ms, &recall, &receipt);
 }

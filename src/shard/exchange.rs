@@ -3,8 +3,9 @@
 use compact_str::CompactString;
 
 use super::core::{Done, Step};
+use super::history::Asker;
 use super::mesh::{LaneReply, LaneRequest};
-use super::{Deferred, Message, Reply, Shard};
+use super::{Deferred, Reply, Shard};
 use coverage::Branch;
 use partition::ShardId;
 use wallet::Millis;
@@ -18,7 +19,8 @@ impl<W: Copy> Shard<W> {
         let now_ms = self.advance(now_ms);
         self.journal_due_renewals(now_ms);
         let mut worked = self.is_behind;
-        if worked {
+        worked |= self.poll_history(now_ms);
+        if self.is_behind {
             self.tidy(now_ms, limits::TIDIED_PER_TURN, 0);
         }
         if self.at.len() == 1 {
@@ -60,17 +62,8 @@ impl<W: Copy> Shard<W> {
                 self.reply(peer, LaneReply { ticket, outcome: Outcome::Unavailable });
                 continue;
             }
-            let (outcome, after) = match self.step_of(now_ms, &operation) {
-                Step::Done(Done { outcome, after }) => (outcome, after),
-                // The way on starts at the sender, whose count of requests under way covers it.
-                Step::Elsewhere { next, after, .. } => (Outcome::Next(next), after),
-            };
-            let reply = LaneReply { ticket, outcome };
-            if after <= self.core.durable() {
-                self.reply(peer, reply);
-            } else {
-                self.held.push(after, Message::Reply { to: peer, reply });
-            }
+            let step = self.step_of(now_ms, &operation);
+            self.deliver(Asker::Peer(peer, ticket), step, deadline_ms, 0);
         }
     }
 
@@ -96,14 +89,13 @@ impl<W: Copy> Shard<W> {
         if owner != self.id() {
             return self.send_or_defer(owner, ticket, next);
         }
-        match self.step_of(now_ms, &next) {
-            Step::Done(done) => self.end(ticket, done),
-            Step::Elsewhere { to, next, after } => self.go_elsewhere(to, ticket, *next, after),
-        }
+        let step = self.step_of(now_ms, &next);
+        // What an earlier step has changed is not left half done, however late it is.
+        self.deliver(Asker::Here(ticket), step, Millis::MAX, 0);
     }
 
     /// A request that was under way is done.
-    fn end(&mut self, ticket: u32, done: Done<CompactString>) {
+    pub(super) fn end(&mut self, ticket: u32, done: Done<CompactString>) {
         if let Some(waiter) = self.under_way.remove(ticket as usize).waiter {
             self.replies.push_back(Reply { waiter, done });
         }
@@ -118,11 +110,18 @@ impl<W: Copy> Shard<W> {
     fn step_of(&mut self, now_ms: Millis, operation: &Operation<CompactString>) -> Step<CompactString> {
         let operation = operation.as_deref();
         match self.step(now_ms, &operation) {
-            Step::Done(Done { outcome, after }) => {
-                let outcome = self.wallet().resolve(outcome, &operation).map(CompactString::from);
-                Step::Done(Done { outcome, after })
-            }
+            Step::Done(done) => Step::Done(self.owned(done, &operation)),
             Step::Elsewhere { to, next, after } => Step::Elsewhere { to, next, after },
+            Step::Lookup { operation, after } => Step::Lookup { operation, after },
         }
+    }
+
+    /// An outcome with its texts, to be kept.
+    pub(super) fn owned(
+        &self,
+        Done { outcome, after }: Done,
+        operation: &Operation<&str>,
+    ) -> Done<CompactString> {
+        Done { outcome: self.wallet().resolve(outcome, operation).map(CompactString::from), after }
     }
 }

@@ -4,6 +4,7 @@ use compact_str::CompactString;
 
 use super::Shard;
 use super::core::Step;
+use super::history::History;
 use metrics::Holdings;
 use wallet::Millis;
 
@@ -45,6 +46,7 @@ impl<W: Copy> Shard<W> {
             tokens: wallet.tokens() as u64,
             rounds: wallet.rounds() as u64,
         });
+        self.metrics.set_history(self.core.known_history().map(History::size).unwrap_or_default());
     }
 
     /// Takes at most `most` of what is over out of memory, and gives as many session keys back; `least` of them however full the

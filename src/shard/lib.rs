@@ -12,6 +12,7 @@
 pub mod core;
 mod exchange;
 pub mod flush;
+pub mod history;
 mod housekeeping;
 pub mod mesh;
 pub mod waiting;
@@ -26,6 +27,7 @@ use slab::Slab;
 
 use self::core::{Core, Done, Step};
 use flush::Flusher;
+use history::{Asker, History, Lookups};
 use mesh::{LaneReply, LaneRequest, Mesh};
 use partition::ShardId;
 use waiting::Waiting;
@@ -104,6 +106,10 @@ pub struct Shard<W> {
     short_of_memory: bool,
     /// More is over than the last sweep took out of memory: each turn takes some.
     is_behind: bool,
+    /// What waits for the history.
+    lookups: Lookups,
+    /// What is stored can't be read, and the shard must not go on.
+    failure: Option<FileError>,
     /// It takes no connections any more, and serves the other shards until they have left too.
     left: bool,
     /// None where a test or the simulator is the disk.
@@ -136,6 +142,8 @@ impl<W: Copy> Shard<W> {
             read_only: false,
             short_of_memory: false,
             is_behind: false,
+            lookups: Lookups::default(),
+            failure: None,
             left: false,
             flusher: None,
             sent_to: 0,
@@ -214,12 +222,20 @@ impl<W: Copy> Shard<W> {
         self.flusher = Some(flusher);
     }
 
+    /// What is stored could not be read: the shard must not go on.
+    pub const fn take_failure(&mut self) -> Option<FileError> {
+        self.failure.take()
+    }
+
     /// The write that is to be begun now, with its group; at the end of a turn. `None` where there is nothing
     /// to be written, or a write is under way.
     ///
     /// # Errors
-    /// Where the journal can't be written.
+    /// Where the journal can't be written, or the history could not be read.
     pub fn next_write(&mut self) -> Result<Option<(SegmentWrite<'_>, &Group)>, FileError> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
         let Some(flusher) = &mut self.flusher else { return Ok(None) };
         if flusher.is_idle()
             && let Some(group) = self.core.take_group()
@@ -247,7 +263,7 @@ impl<W: Copy> Shard<W> {
 
     /// Applies `operation` here. Where nothing can be journaled, what would change something comes to
     /// [`Outcome::Unavailable`]; where memory is short, what would take more of it does.
-    fn step(&mut self, now_ms: Millis, operation: &Operation<&str>) -> Step {
+    fn step_in_memory(&mut self, now_ms: Millis, operation: &Operation<&str>) -> Step {
         if self.short_of_memory && self.core.would_grow(now_ms, operation) {
             coverage::hit(Branch::GrowthRefused);
             self.metrics.write_refused(WriteRefusal::Memory);
@@ -335,6 +351,11 @@ impl<W: Copy> Shard<W> {
                 self.go_elsewhere(to, ticket, *next, after);
                 Submitted::Pending
             }
+            Step::Lookup { operation, after } => {
+                let ticket = self.ticket(Some(waiter));
+                self.look_for(now_ms, Asker::Here(ticket), *operation, deadline_ms, after);
+                Submitted::Pending
+            }
         }
     }
 
@@ -390,9 +411,22 @@ impl<W: Copy> Shard<W> {
         }
     }
 
+    /// Has rounds leave memory for `history`, and come back from it.
+    pub fn keep_history(&mut self, history: Box<dyn History>) {
+        self.core.keep_history(history);
+    }
+
     /// Says that this core is about to park; `false` where it must not, since something waits for it.
     pub fn park(&self) -> bool {
-        !self.is_behind && self.mesh.park(self.id())
+        if self.is_behind || !self.mesh.park(self.id()) {
+            return false;
+        }
+        // Who answers looks whether the shard is parked after it has answered.
+        let answered = !self.lookups.is_empty() && self.core.has_answers();
+        if answered {
+            self.unpark();
+        }
+        !answered
     }
 
     /// Says that this core is awake.

@@ -30,6 +30,7 @@ pub use notes::{ArchiveBegun, ArchiveManifest, GenerationEnd};
 use super::file::{self as files, FileError};
 use crate::hold::flock;
 use crate::manifest::Manifest;
+use crate::reader::OpenedFile;
 
 /// What is to be done about an archived file that is damaged or missing.
 pub const REMEDY: &str = "restore it from a copy of the archive; what is served does not need it";
@@ -208,6 +209,17 @@ impl Archive {
     pub fn shard(&self, generation: u64, shard: u16) -> ArchivedShard {
         let path = self.generation(generation).join(format!("shard-{shard}"));
         ArchivedShard { path, kept: HashMap::new() }
+    }
+
+    /// Makes the directory of a shard, durable.
+    ///
+    /// # Errors
+    /// Where it can't be made.
+    pub fn make_shard(&self, generation: u64, shard: u16) -> Result<ArchivedShard, FileError> {
+        let shard = self.shard(generation, shard);
+        files::make_directory(&self.generation(generation))?;
+        files::make_directory(&shard.path)?;
+        Ok(shard)
     }
 
     /// The shards of a generation that have a directory, in order; none where it is not there.
@@ -390,6 +402,18 @@ impl ArchivedShard {
             None => ArchivedFile::open(&path)?,
         };
         ArchivedFile::of(path, file)
+    }
+
+    /// Opens a file to be copied as it is.
+    ///
+    /// # Errors
+    /// Where it is not there, or can't be opened.
+    pub fn opened(&self, name: ArchivedName) -> Result<OpenedFile, FileError> {
+        let path = self.file(name);
+        match self.kept.get(&name) {
+            Some(file) => OpenedFile::of(path, file),
+            None => OpenedFile::open(path),
+        }
     }
 
     /// Opens the first `most` of these files: [`ArchivedShard::open`] reads them from now on, though they are renamed or removed

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{StatVfs, StatVfsMountFlags};
 
 use super::file::{self, FileError, OpenFile};
+use super::history;
 use super::hold::Watched;
 use super::manifest;
 use journal::Buffer;
@@ -140,7 +141,7 @@ impl DataDirectory {
 pub(super) const OTHERS: u32 = 0o077;
 
 /// Takes the rights to a file or a directory from all but its owner.
-fn close(path: &Path) -> Result<(), FileError> {
+pub(super) fn close(path: &Path) -> Result<(), FileError> {
     let mode = fs::metadata(path).map_err(FileError::of("look at", path))?.mode();
     if mode & OTHERS == 0 {
         return Ok(());
@@ -284,10 +285,7 @@ impl ShardDirectory {
     /// # Errors
     /// Where it can't be created.
     pub fn create_snapshot(&self, sequence: u64) -> Result<SnapshotFile, FileError> {
-        let path = self.snapshot(sequence);
-        let temporary = file::temporary(&path);
-        let file = File::create(&temporary).map_err(FileError::of("create", &temporary))?;
-        Ok(SnapshotFile { is_published: false, file, temporary, path, unsynced_bytes: 0 })
+        SnapshotFile::create(self.snapshot(sequence))
     }
 
     /// Removes the snapshots before `sequence`.
@@ -337,10 +335,12 @@ pub(super) fn snapshot_sequence(name: &str) -> Option<u64> {
 /// Whether a file of a shard was begun and not finished.
 pub(super) fn is_unfinished(name: &str) -> bool {
     let whole = name.strip_suffix(file::TEMPORARY);
-    whole.is_some_and(|name| name == "mark" || name.starts_with("segment-") || name.starts_with("snapshot-"))
+    let begins =
+        |name: &str| ["segment-", "snapshot-", "history-"].iter().any(|begin| name.starts_with(begin));
+    whole.is_some_and(|name| name == "mark" || name == history::LIST || begins(name))
 }
 
-/// A snapshot that is being written. Dropped before it is published, it is gone.
+/// A snapshot, or a file of the history, that is being written. Dropped before it is published, it is gone.
 #[derive(Debug)]
 pub struct SnapshotFile {
     is_published: bool,
@@ -351,6 +351,12 @@ pub struct SnapshotFile {
 }
 
 impl SnapshotFile {
+    pub(super) fn create(path: PathBuf) -> Result<Self, FileError> {
+        let temporary = file::temporary(&path);
+        let file = File::create(&temporary).map_err(FileError::of("create", &temporary))?;
+        Ok(Self { is_published: false, file, temporary, path, unsynced_bytes: 0 })
+    }
+
     /// Appends `bytes`.
     ///
     /// # Errors

@@ -40,6 +40,11 @@ impl FileError {
 }
 
 impl FileError {
+    /// The error of a file, or files, whose contents can't be used for this reason.
+    pub fn of_contents(path: impl AsRef<Path>, what: impl Into<String>) -> Self {
+        Self::invalid(path.as_ref(), what)
+    }
+
     /// Whether it lacked room, or the file system takes no writes: it may succeed later, and nothing is broken.
     pub fn lacks_room(&self) -> bool {
         lacks_room(&self.error)
@@ -233,12 +238,30 @@ fn read(mut file: File, path: &Path, length: u64, room: Buffer) -> Result<Buffer
 pub struct OpenFile {
     file: File,
     path: PathBuf,
+    bytes: u64,
 }
 
 impl OpenFile {
     pub(super) fn open(path: PathBuf) -> Result<Self, FileError> {
-        let (file, _) = open(&path)?;
-        Ok(Self { file, path })
+        let (file, bytes) = open(&path)?;
+        Ok(Self { file, path, bytes })
+    }
+
+    /// How many bytes it had when it was opened.
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Fills `room` from `offset` on.
+    ///
+    /// # Errors
+    /// Where it can't be read, or ends before.
+    pub fn read_exactly_at(&self, offset: u64, room: &mut [u8]) -> Result<(), FileError> {
+        let wanted = room.len();
+        match self.read_at(offset, room)? {
+            read if read == wanted => Ok(()),
+            read => Err(FileError::invalid(&self.path, format!("it ends at byte {}", offset + read as u64))),
+        }
     }
 
     /// Reads from `offset` on until `room` is full, or to the end. Returns how many bytes.
@@ -306,7 +329,7 @@ pub(super) fn zero_from(path: &Path, offset: u64) -> Result<(), FileError> {
     fill_zeros(&file, path, offset, length)
 }
 
-fn fill_zeros(file: &File, path: &Path, offset: u64, end: u64) -> Result<(), FileError> {
+pub(super) fn fill_zeros(file: &File, path: &Path, offset: u64, end: u64) -> Result<(), FileError> {
     let zeros = vec![0; limits::FILE_STEP_BYTES];
     let mut at = offset;
     while at < end {

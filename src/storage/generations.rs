@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::directory::{self, DataDirectory, ShardDirectory};
 use super::file::{self, FileError};
+use super::history::{self, HistoryName};
 use super::manifest::Manifest;
 
 /// The file of a generation from which nothing was served.
@@ -166,7 +167,7 @@ fn generations_in(data: &Path) -> Result<Vec<u64>, FileError> {
     Ok(numbers)
 }
 
-fn generation_in(data: &Path, generation: u64) -> PathBuf {
+pub(super) fn generation_in(data: &Path, generation: u64) -> PathBuf {
     data.join(format!("gen-{generation}"))
 }
 
@@ -180,6 +181,8 @@ fn remove_shard(shard: &ShardDirectory) -> Result<bool, FileError> {
             || directory::is_unfinished(name)
             || directory::segment_number(name).is_some()
             || directory::snapshot_sequence(name).is_some()
+            || name == history::LIST
+            || HistoryName::of(name).is_some()
     };
     for name in names.iter().filter(|name| is_ours(name)) {
         file::remove(&shard.path().join(name))?;

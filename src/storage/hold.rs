@@ -165,6 +165,29 @@ pub(super) fn flock(file: &File, path: &Path) -> Result<bool, FileError> {
     }
 }
 
+/// Keeps servers from the directory at `path` for as long as what is returned is kept; others may read it too. Nothing is changed
+/// in it.
+///
+/// # Errors
+/// Where a server holds it, or it can't be opened.
+pub fn hold_to_read(path: &Path) -> Result<Vec<File>, FileError> {
+    let mut held = Vec::new();
+    for path in [path.to_owned(), path.join(LOCK)] {
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !held.is_empty() => continue,
+            opened => opened.map_err(FileError::of("open", &path))?,
+        };
+        // What is on a file system that can't lock, or can't be written, is no server's.
+        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared)
+            == Err(rustix::io::Errno::WOULDBLOCK)
+        {
+            return Err(in_use(path.parent().filter(|_| !held.is_empty()).unwrap_or(&path)));
+        }
+        held.push(file);
+    }
+    Ok(held)
+}
+
 /// Whether a server could use the directory at `path` as far as its owner goes; one that can't be opened tells nothing.
 pub fn has_its_rights(path: &Path) -> bool {
     File::open(path).map_or(true, |held| check_rights(&held, path).is_ok())
@@ -210,7 +233,7 @@ fn is_at(file: &File, path: &Path) -> Result<bool, FileError> {
 }
 
 /// The sentence for a directory that another process holds.
-fn in_use(path: &Path) -> FileError {
+pub(super) fn in_use(path: &Path) -> FileError {
     let mut holder = String::new();
     let read = File::open(path.join(LOCK)).and_then(|lock| lock.take(32).read_to_string(&mut holder));
     let known = read.is_ok() && !holder.trim().is_empty();

@@ -7,6 +7,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::file::{FileError, read_whole, write_whole};
 use super::generations::REMEDY;
+use super::making;
 use journal::Buffer;
 
 /// Version of the manifest's form and of the layout of the directory.
@@ -56,11 +57,14 @@ impl Manifest {
     /// Reads the manifest of a data directory; `None` where it has none, so nothing is in it yet.
     ///
     /// # Errors
-    /// Where it can't be read, is damaged, or has a version that is not this one's.
+    /// Where it can't be read, is damaged, or has a version that is not this one's; where there is none, and the directory was to be
+    /// a backup or restored, and is not whole.
     pub fn read(directory: &Path) -> Result<Option<Self>, FileError> {
         let path = directory.join(NAME);
         let bytes = match read_whole(&path, limits::MANIFEST_BYTES_MAX as u64, Buffer::new()) {
-            Err(error) if error.error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.error.kind() == ErrorKind::NotFound => {
+                return making::unfinished(directory).map_or(Ok(None), Err);
+            }
             read => read?,
         };
         parse(&bytes).map(Some).map_err(|what| FileError::invalid(&path, what))

@@ -16,8 +16,11 @@ use std::path::{Path, PathBuf};
 use super::directory::ShardDirectory;
 use super::file::{self, FileError};
 use super::generations;
+use super::history::{self, HistoryName};
 use super::manifest::Manifest;
-use journal::{Buffer, Place};
+use ::history::{FileEntry, FileList};
+use journal::reader::ReadError;
+use journal::{Buffer, Damage, Place};
 
 /// A data directory, opened to be read.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ pub struct OpenedShard {
     pub mark: Option<Buffer>,
     /// The newest snapshot, where there is one.
     pub snapshot: Option<OpenedFile>,
+    /// The rounds that have left memory, where it has a list of them.
+    pub past: Option<OpenedPast>,
     /// The snapshots before it, in order: what was folded since they were made waits to be archived.
     pub older: Vec<OpenedFile>,
     /// The segments, in the order of their numbers.
@@ -55,6 +60,23 @@ pub struct OpenedFile {
     /// Its length when it was opened.
     pub bytes: u64,
     file: File,
+}
+
+/// Rounds of a shard that have left memory: what their list said, and the files that it names, opened. What is in them was not
+/// looked at.
+#[derive(Debug)]
+pub struct OpenedPast {
+    list: Result<FileList, Damage>,
+    /// In the order of the list.
+    files: Vec<PastFile>,
+}
+
+/// A file that the list names.
+#[derive(Debug)]
+struct PastFile {
+    path: PathBuf,
+    /// `None` where there is none.
+    file: Option<OpenedFile>,
 }
 
 /// A segment that is open to be read.
@@ -99,6 +121,14 @@ pub fn open(path: &Path) -> Result<Option<Opened>, FileError> {
     }
 }
 
+/// The same with this manifest, of a directory that is being made and has none yet.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_as(path: &Path, manifest: &Manifest) -> Result<Opened, FileError> {
+    open_all(path, manifest)
+}
+
 fn open_all(path: &Path, manifest: &Manifest) -> Result<Opened, FileError> {
     generations::check_generation(path, manifest)?;
     // A server may have made it since the manifest was read: that names it then, and is read again.
@@ -111,7 +141,41 @@ fn open_all(path: &Path, manifest: &Manifest) -> Result<Opened, FileError> {
     Ok(Opened { path: path.to_owned(), manifest: *manifest, shards: shards.collect::<Result<_, _>>()?, left })
 }
 
+/// A file of those that make up a shard.
+#[derive(Clone, Copy, Debug)]
+pub enum ShardFile<'a> {
+    /// Whoever has written it was done with it when it got its name.
+    Immutable(&'a OpenedFile),
+    /// It takes groups, or did.
+    Segment(&'a OpenedSegment),
+}
+
 impl OpenedShard {
+    /// The files that make up the shard, beside its mark and the list of its history, in the order in which they were opened: what is known to be durable comes
+    /// before what says so. All of them; or those that the newest snapshot needs, which this segment follows.
+    pub fn files(&self, first_needed: Option<u32>) -> impl Iterator<Item = ShardFile<'_>> {
+        let older = self.older.iter().filter(move |_| first_needed.is_none());
+        let past = self.past.iter().flat_map(|past| &past.files).filter_map(|file| file.file.as_ref());
+        let immutable = older.chain(&self.snapshot).chain(past).map(ShardFile::Immutable);
+        let is_needed =
+            move |segment: &&OpenedSegment| first_needed.is_none_or(|first| segment.number >= first);
+        immutable.chain(self.segments.iter().filter(is_needed).map(ShardFile::Segment))
+    }
+
+    /// The time in the newest group that is there, whole or not, as `begins` reads it where a block is a group's first; `None` where
+    /// there is none.
+    ///
+    /// # Errors
+    /// Where a segment can't be read.
+    pub fn newest(&self, begins: impl Fn(&[u8]) -> Option<u64>) -> Result<Option<u64>, FileError> {
+        for segment in self.segments.iter().rev() {
+            if let Some(found) = segment.newest(&begins)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
     fn open(directory: ShardDirectory, has_mark: bool) -> Result<Self, FileError> {
         // It comes first: what it says is durable is in the files that are opened after it.
         let mark = if has_mark { Some(directory.read_mark()?) } else { None };
@@ -120,6 +184,9 @@ impl OpenedShard {
         let older = snapshots.into_iter().map(|sequence| OpenedFile::open(directory.snapshot(sequence)));
         let older = older.collect::<Result<Vec<_>, FileError>>()?;
         let snapshot = newest.map(|sequence| OpenedFile::open(directory.snapshot(sequence))).transpose()?;
+        // After the snapshot, so that what has left that is in the files. Before the segments, so that all is in those that the
+        // files have of a later time.
+        let past = OpenedPast::open(&directory)?;
         let numbers = directory.segments()?;
         let open = |number: u32| {
             let file = OpenedFile::open(directory.segment(number))?;
@@ -129,8 +196,7 @@ impl OpenedShard {
         // Segments go after the snapshot that covers them has its name: while that is the same, all that it does not cover are
         // there.
         if directory.snapshots()?.pop() != newest {
-            let error = io::Error::new(ErrorKind::NotFound, "its files move while they are opened");
-            return Err(FileError::of("read", directory.path())(error));
+            return Err(moving(&directory));
         }
         // The last comes first: one before a segment that has begun takes no more.
         for segment in segments.iter_mut().rev() {
@@ -140,7 +206,7 @@ impl OpenedShard {
             }
             segment.stage = SegmentStage::Unused;
         }
-        Ok(Self { directory, mark, snapshot, older, segments })
+        Ok(Self { directory, mark, snapshot, older, past, segments })
     }
 
     /// Opens the shard's files once more: a server has changed what was read of them.
@@ -159,7 +225,8 @@ impl OpenedShard {
     /// The length of all its files.
     pub fn bytes(&self) -> u64 {
         let segments = self.segments.iter().map(|segment| segment.file.bytes);
-        self.snapshot.iter().map(|file| file.bytes).chain(segments).sum()
+        let past = self.past.iter().flat_map(|past| &past.files).filter_map(|file| file.file.as_ref());
+        self.snapshot.iter().chain(past).map(|file| file.bytes).chain(segments).sum()
     }
 
     /// Whether something stands at `next`, where its journal ended when it was read: it was written since.
@@ -171,6 +238,68 @@ impl OpenedShard {
             Some(segment) => segment.file.has_something_at(next.offset),
             None => Ok(self.directory.segment(next.segment).exists()),
         }
+    }
+}
+
+fn moving(directory: &ShardDirectory) -> FileError {
+    let error = io::Error::new(ErrorKind::NotFound, "its files move while they are opened");
+    FileError::of("read", directory.path())(error)
+}
+
+impl OpenedPast {
+    /// Opens what the list names; `None` where there is no list. Before a server removes a file another list is there.
+    fn open(directory: &ShardDirectory) -> Result<Option<Self>, FileError> {
+        let read = || match directory.read_history_list() {
+            Err(ReadError::Damage(damage)) => Ok(Some(Err(damage))),
+            Err(ReadError::Caller(error)) => Err(error),
+            Ok(list) => Ok(list.map(Ok)),
+        };
+        let mut found = read()?;
+        for _ in 0..limits::READER_OPEN_TRIES {
+            let Some(list) = found else { return Ok(None) };
+            let entries = list.as_ref().map_or(&[][..], |list| &list.files);
+            let files = entries.iter().map(|entry| PastFile::open(directory, entry));
+            let files = files.collect::<Result<Vec<_>, _>>()?;
+            if files.iter().all(|file| file.file.is_some()) {
+                return Ok(Some(Self { list, files }));
+            }
+            found = read()?;
+            if found.as_ref() == Some(&list) {
+                return Ok(Some(Self { list, files }));
+            }
+        }
+        Err(moving(directory))
+    }
+
+    /// What the list says.
+    ///
+    /// # Errors
+    /// Where it is damaged.
+    pub fn list(&self) -> Result<&FileList, Damage> {
+        self.list.as_ref().map_err(Damage::clone)
+    }
+
+    /// The files that it names, in its order.
+    ///
+    /// # Errors
+    /// Of each, where it is missing.
+    pub fn files(&self) -> impl Iterator<Item = Result<(&FileEntry, &OpenedFile), FileError>> {
+        let entries = self.list.iter().flat_map(|list| &list.files);
+        entries.zip(&self.files).map(|(entry, PastFile { path, file })| match file {
+            Some(file) => Ok((entry, file)),
+            None => Err(history::missing_file(path)),
+        })
+    }
+}
+
+impl PastFile {
+    fn open(directory: &ShardDirectory, entry: &FileEntry) -> Result<Self, FileError> {
+        let path = directory.history_file(HistoryName::of_entry(entry));
+        let file = match OpenedFile::open(path.clone()) {
+            Err(error) if error.error.kind() == ErrorKind::NotFound => None,
+            opened => Some(opened?),
+        };
+        Ok(Self { path, file })
     }
 }
 
@@ -198,6 +327,30 @@ impl OpenedSegment {
         Ok(bytes)
     }
 
+    /// Whether a later one had begun when it was opened: it is what it will always be.
+    pub fn is_sealed(&self) -> bool {
+        self.stage == SegmentStage::Sealed
+    }
+
+    /// As [`OpenedShard::newest`]. What is used of a segment is at its beginning.
+    fn newest(&self, begins: &impl Fn(&[u8]) -> Option<u64>) -> Result<Option<u64>, FileError> {
+        const BLOCK: u64 = limits::JOURNAL_BLOCK_BYTES as u64;
+        let (mut used, mut unused) = (0, self.file.bytes / BLOCK);
+        while unused - used > 1 {
+            let between = used.midpoint(unused);
+            if self.file.has_something_at(between * BLOCK)? { used = between } else { unused = between }
+        }
+        let mut block = [0; BLOCK as usize];
+        // The first has the segment's header.
+        for at in (1..=used).rev() {
+            self.file.fill(&mut block, (at * BLOCK) as usize)?;
+            if let Some(found) = begins(&block) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
     fn has_begun(&self) -> Result<bool, FileError> {
         self.file.has_something_at(0)
     }
@@ -223,8 +376,19 @@ impl OpenedSegment {
 }
 
 impl OpenedFile {
-    fn open(path: PathBuf) -> Result<Self, FileError> {
+    /// Opens the file at `path`.
+    ///
+    /// # Errors
+    /// Where it can't be opened, or is no file.
+    pub fn open(path: PathBuf) -> Result<Self, FileError> {
         let (file, bytes) = file::open(&path)?;
+        Ok(Self { path, bytes, file })
+    }
+
+    /// One that is open already.
+    pub(super) fn of(path: PathBuf, file: &File) -> Result<Self, FileError> {
+        let file = file.try_clone().map_err(FileError::of("open", &path))?;
+        let bytes = file.metadata().map_err(FileError::of("look at", &path))?.len();
         Ok(Self { path, bytes, file })
     }
 
@@ -241,8 +405,16 @@ impl OpenedFile {
         }
     }
 
+    /// Fills `room` from this offset on.
+    ///
+    /// # Errors
+    /// Where it can't be read, or ends before.
+    pub fn read_exactly_at(&self, room: &mut [u8], at: u64) -> Result<(), FileError> {
+        self.file.read_exact_at(room, at).map_err(FileError::of("read", &self.path))
+    }
+
     fn fill(&self, room: &mut [u8], at: usize) -> Result<(), FileError> {
-        self.file.read_exact_at(room, at as u64).map_err(FileError::of("read", &self.path))
+        self.read_exactly_at(room, at as u64)
     }
 
     /// Whether the block at `offset` is something else than zeros.
@@ -255,98 +427,4 @@ impl OpenedFile {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-    use crate::directory::DataDirectory;
-
-    const BYTES: u64 = limits::SEGMENT_BYTES as u64;
-
-    /// A data directory of one shard with these segments: the first byte of each, and the last.
-    fn directory(segments: &[(u8, u8)]) -> (tempfile::TempDir, ShardDirectory) {
-        let dir = tempfile::tempdir().unwrap();
-        Manifest::new(1, 7, 1, false).write(dir.path()).unwrap();
-        let data = DataDirectory::lock(dir.path()).unwrap();
-        data.begin_generation(1).unwrap();
-        let shard = data.make_shard(1, 0).unwrap();
-        shard.create_mark(b"mark").unwrap();
-        shard.create_snapshot(0).unwrap().publish().unwrap();
-        for (number, (first, last)) in (1..).zip(segments) {
-            write(&shard, number, *first, *last);
-        }
-        (dir, shard)
-    }
-
-    fn write(shard: &ShardDirectory, number: u32, first: u8, last: u8) {
-        let options = File::options().write(true).create(true).truncate(false).open(shard.segment(number));
-        let file = options.unwrap();
-        file.set_len(BYTES).unwrap();
-        file.write_all_at(&[first], 0).unwrap();
-        file.write_all_at(&[last], BYTES - 1).unwrap();
-    }
-
-    /// The first and the last byte of each segment, as they are read.
-    fn read(shard: &OpenedShard) -> Vec<(u8, u8)> {
-        let read = shard.segments.iter().map(|segment| segment.read(Buffer::new()).unwrap());
-        read.map(|bytes| (bytes[0], bytes[BYTES as usize - 1])).collect()
-    }
-
-    fn opened(dir: &Path) -> OpenedShard {
-        open(dir).unwrap().unwrap().shards.pop().unwrap()
-    }
-
-    #[test]
-    fn what_began_after_the_opening_is_not_read() {
-        let (dir, files) = directory(&[(1, 1), (2, 0), (0, 0), (0, 9)]);
-        let shard = opened(dir.path());
-        assert_eq!(read(&shard), [(1, 1), (2, 0), (0, 0), (0, 9)], "a torn beginning is told of");
-        write(&files, 2, 2, 2);
-        write(&files, 3, 3, 3);
-        assert_eq!(read(&shard), [(1, 1), (2, 2), (0, 0), (0, 9)]);
-        let place = |segment, offset| Place { segment, offset };
-        assert!(shard.has_grown(place(3, 0)).unwrap());
-        assert!(!shard.has_grown(place(2, limits::JOURNAL_BLOCK_BYTES as u64)).unwrap());
-        assert!(!shard.has_grown(place(5, 0)).unwrap());
-        write(&files, 5, 5, 5);
-        assert!(shard.has_grown(place(5, 0)).unwrap());
-    }
-
-    #[test]
-    fn what_was_opened_outlives_its_removal() {
-        let (dir, files) = directory(&[(1, 1), (2, 2)]);
-        let mut first = files.create_snapshot(3).unwrap();
-        first.write(b"first").unwrap();
-        first.publish().unwrap();
-        let shard = opened(dir.path());
-        files.create_snapshot(9).unwrap().publish().unwrap();
-        files.remove_snapshots_before(9).unwrap();
-        files.remove_segments(&[1, 2]).unwrap();
-        assert_eq!(read(&shard), [(1, 1), (2, 2)]);
-        let mut room = [0; 8];
-        assert_eq!(shard.snapshot.unwrap().read_at(&mut room, 0).unwrap(), 5);
-        assert_eq!(opened(dir.path()).segments.len(), 0);
-    }
-
-    #[test]
-    fn what_is_not_there_is_not_made() {
-        let dir = tempfile::tempdir().unwrap();
-        assert!(open(dir.path()).unwrap().is_none());
-        Manifest::new(0, 7, 2, false).write(dir.path()).unwrap();
-        assert!(open(dir.path()).unwrap().is_none());
-        Manifest::new(4, 7, 2, false).write(dir.path()).unwrap();
-        let error = open(dir.path()).unwrap_err().to_string();
-        assert!(error.contains("gen-4: it is missing, and the manifest names it"), "{error}");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-        Manifest::new(4, 7, 0, false).write(dir.path()).unwrap();
-        assert!(open(dir.path()).unwrap_err().to_string().contains("it says 0 shards"));
-    }
-
-    #[test]
-    fn a_segment_that_is_cut_is_not_read() {
-        let (dir, files) = directory(&[(1, 1)]);
-        File::options().write(true).open(files.segment(1)).unwrap().set_len(BYTES - 1).unwrap();
-        let error = opened(dir.path()).segments[0].read(Buffer::new()).unwrap_err().to_string();
-        assert!(error.contains("it ends at byte 67108863, and a segment has 67108864 bytes"), "{error}");
-    }
-}
+mod tests;

@@ -77,6 +77,12 @@ impl<T> Arena<T> {
         value
     }
 
+    /// The value of this number, where there is one.
+    pub(super) fn get(&self, number: u32) -> Option<&T> {
+        let (at, place) = split(number);
+        self.chunks.get(at)?.get(place)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flat_map(|chunk| chunk.iter().map(|(_, value)| value))
     }

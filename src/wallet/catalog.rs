@@ -42,6 +42,8 @@ pub struct Catalog {
     pub session_idle_ms: u64,
     /// Time that a closed round is remembered after its last transaction, milliseconds.
     pub retention_ms: u64,
+    /// Time that such a round stays in memory, milliseconds.
+    pub hot_ms: u64,
 }
 
 impl Catalog {
@@ -64,6 +66,7 @@ impl Catalog {
             token_life_ms: limits::TOKEN_LIFE_MS,
             session_idle_ms: limits::SESSION_IDLE_MS,
             retention_ms: limits::RETENTION_MS,
+            hot_ms: limits::HOT_MS,
         }
     }
 
@@ -101,6 +104,9 @@ impl Catalog {
         Settings {
             session_idle_ms: self.session_idle_ms,
             retention_ms: self.retention_ms,
+            hot_ms: self.hot_ms,
+            cold_until_ms: 0,
+            forgotten_until_ms: 0,
             domains: self.domains.iter().map(domain).collect(),
         }
     }

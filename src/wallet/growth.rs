@@ -39,7 +39,8 @@ impl Wallet {
             | Operation::CloseSession(_)
             | Operation::CheckClaim(_)
             | Operation::ReleaseKey(_)
-            | Operation::RenewSession(_) => false,
+            | Operation::RenewSession(_)
+            | Operation::RecallRound(_) => false,
         }
     }
 

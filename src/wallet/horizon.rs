@@ -38,7 +38,7 @@ impl AccountImage {
             .retain(|session| !session::is_past(session.endless, session.used_ms, now_ms, session_idle_ms));
         let mut forgotten = self.forgotten;
         self.rounds.retain(|round| {
-            let kept = round.is_open() || !is_over(round.last_ms, now_ms, retention_ms);
+            let kept = !round.is_forgotten(now_ms, settings);
             if !kept {
                 let numbers = round.transactions.iter().map(|known| known.number);
                 forgotten = numbers.fold(forgotten, u64::max);
@@ -51,11 +51,7 @@ impl AccountImage {
             kept
         });
         self.forgotten = forgotten;
-        // Whether an account once had something that is forgotten since, or that was never journaled, makes no difference.
-        let limited = self.limits != [None; 7] || self.session_minutes.is_some();
-        if self.number == 0 && self.rounds.is_empty() && !limited && self.alerts.is_empty() {
-            self.sums = None;
-        }
+        self.leave_out_nothing();
         if counts != (self.sessions.len(), self.rounds.len(), self.outside.len()) {
             coverage::hit(Branch::ImageForgot);
         }
@@ -73,6 +69,7 @@ impl Wallet {
     /// of at most `budget` tokens, accounts, rounds and transactions together. `true` where more of it is left.
     pub fn tidy(&mut self, now_ms: Millis, mut budget: usize) -> bool {
         self.tokens.expire(now_ms, &mut budget);
+        self.let_go(&mut budget);
         while budget > 0 && self.sweep_left > 0 {
             let at = (self.swept_to + 1) % self.accounts.len();
             if !self.forget_account(now_ms, AccountIndex::new(at), &mut budget) {
@@ -156,8 +153,8 @@ impl Wallet {
         let outside_ms = activity.outside.front().map_or(Millis::MAX, |first| first.at_ms);
         let first_to_go = |wallet: &Self| {
             let activity = wallet.accounts.get(index).activity()?;
-            let at = wallet.rounds.first_to_go(&activity.rounds)?;
-            Some((at, wallet.rounds.get(at).last_ms))
+            let firsts = wallet.rounds.first_to_go(&activity.rounds);
+            firsts.map(|at| (at, wallet.rounds.get(at).last_ms)).min_by_key(|(_, last_ms)| *last_ms)
         };
         while *budget > 0
             && let Some((at, last_ms)) = first_to_go(self)

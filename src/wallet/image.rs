@@ -4,9 +4,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use rkyv::{Archive, Deserialize, Serialize};
 
+use super::Millis;
+use super::operation::PlayKind;
 use super::outcome::LineKind;
 use super::platform::PlatformKey;
 use super::rounds::Kind;
+use super::settings::Settings;
 
 /// An account and everything about it.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
@@ -138,6 +141,74 @@ impl RoundImage {
     }
 }
 
+impl RoundImage {
+    /// Whether it belongs to the history at `now_ms`: it is not open, was touched last a while ago, is a platform's, and is small
+    /// enough to be journaled when it comes back. So time alone decides, and not whether it is in memory.
+    pub fn is_cold(&self, now_ms: Millis, settings: &Settings) -> bool {
+        !self.is_open()
+            && self.last_ms <= settings.cold_until(now_ms)
+            && self.platform != PlatformKey::NONE.bytes()
+            && self.transactions.len() <= limits::HISTORY_TRANSACTIONS_MAX
+    }
+
+    /// Whether it is past the retention at `now_ms`.
+    pub fn is_forgotten(&self, now_ms: Millis, settings: &Settings) -> bool {
+        !self.is_open() && self.last_ms <= settings.forgotten_until(now_ms)
+    }
+}
+
+impl RoundImage {
+    /// The round, which is not open now and was not then, as it was at `at_ms`: without the transactions that came later, and its bets
+    /// not taken back by those. `None` where all came later. Its last transaction stands for whatever touched it last.
+    pub fn as_of(&self, at_ms: Millis) -> Option<Self> {
+        if self.last_ms <= at_ms {
+            return Some(self.clone());
+        }
+        let count = self.transactions.iter().position(|known| known.at_ms > at_ms);
+        let (kept, later) = self.transactions.split_at(count.unwrap_or(self.transactions.len()));
+        let last_ms = kept.last()?.at_ms;
+        let (mut transactions, mut staked, mut returned) = (kept.to_vec(), self.staked, self.returned);
+        for known in later {
+            match known.line_kind() {
+                Some(LineKind::Play(PlayKind::Bet)) => staked -= known.amount,
+                Some(LineKind::Play(PlayKind::Void)) => returned -= known.amount,
+                Some(LineKind::Play(PlayKind::Rollback)) if !known.moved_nothing() => {
+                    returned -= known.amount;
+                    let bet = known.original.and_then(|at| transactions.get_mut(at as usize));
+                    bet.into_iter().for_each(|bet| bet.flags = 0);
+                }
+                _ => {}
+            }
+        }
+        // What holds cancelled bets alone was not opened, and can't be closed.
+        let is_nothing = |known: &TransactionImage| {
+            let is_rollback = known.line_kind() == Some(LineKind::Play(PlayKind::Rollback));
+            known.is_cancelled() || is_rollback && known.moved_nothing()
+        };
+        let state = if transactions.iter().all(is_nothing) { 0 } else { self.state };
+        Some(Self { state, staked, returned, last_ms, transactions, ..self.clone() })
+    }
+}
+
+impl AccountImage {
+    /// Takes out the rounds that belong to the history at `now_ms`, in the order in which they are.
+    pub fn cool(&mut self, now_ms: Millis, settings: &Settings) -> Vec<RoundImage> {
+        let cold: Vec<_> = self.rounds.extract_if(.., |round| round.is_cold(now_ms, settings)).collect();
+        let numbers = cold.iter().flat_map(|round| round.transactions.iter().map(|known| known.number));
+        self.forgotten = numbers.fold(self.forgotten, u64::max);
+        self.leave_out_nothing();
+        cold
+    }
+
+    /// Whether an account once had something that it does not have any more, or that was never journaled, makes no difference.
+    pub(super) fn leave_out_nothing(&mut self) {
+        let limited = self.limits != [None; 7] || self.session_minutes.is_some();
+        if self.number == 0 && self.rounds.is_empty() && !limited && self.alerts.is_empty() {
+            self.sums = None;
+        }
+    }
+}
+
 impl TransactionImage {
     /// What it is; `None` of a cancelled bet, which is no transaction, and of a kind that there is not.
     pub fn line_kind(&self) -> Option<LineKind> {
@@ -195,6 +266,44 @@ pub struct TransactionImage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_round_is_cut_at_a_moment() {
+        let known = |kind, flags, amount, at_ms| TransactionImage {
+            kind,
+            flags,
+            amount,
+            at_ms,
+            original: (kind == 2).then_some(0),
+            ..TransactionImage::default()
+        };
+        let round = |state, staked, returned, last_ms, transactions| RoundImage {
+            state,
+            staked,
+            returned,
+            last_ms,
+            transactions,
+            ..RoundImage::default()
+        };
+        let bet = |flags| known(0, flags, 100, 5);
+        let back = known(2, 0, 100, 20);
+        let newest = round(2, 100, 100, 20, vec![bet(2), known(1, 0, 40, 9), back]);
+        let before = round(2, 100, 0, 9, vec![bet(0), known(1, 0, 40, 9)]);
+        let cancelled = vec![known(7, 0, 0, 5), known(2, 1, 0, 5)];
+        let unopened = round(0, 0, 0, 5, cancelled.clone());
+        let opened = round(2, 100, 0, 30, [cancelled, vec![known(0, 0, 100, 30)]].concat());
+        let rows = [
+            (&newest, 20, Some(&newest)),
+            (&newest, 19, Some(&before)),
+            (&newest, 9, Some(&before)),
+            (&newest, 4, None),
+            (&opened, 29, Some(&unopened)),
+            (&opened, 30, Some(&opened)),
+        ];
+        for (round, at_ms, expected) in rows {
+            assert_eq!(round.as_of(at_ms).as_ref(), expected, "{at_ms}");
+        }
+    }
 
     #[test]
     fn platforms_of_version_0_1_0_get_their_keys() {

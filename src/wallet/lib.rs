@@ -33,6 +33,7 @@ pub mod catalog;
 pub mod currency;
 mod games;
 mod growth;
+pub mod history;
 mod horizon;
 pub mod image;
 mod ladder;
@@ -42,6 +43,7 @@ pub mod operation;
 mod operator;
 pub mod outcome;
 mod outside;
+mod past;
 pub mod platform;
 mod platforms;
 mod play;
@@ -77,7 +79,7 @@ use operation::Operation;
 use outcome::{Balance, Effect, ErrorCode, Outcome, Receipt, Text, TextPlace, Why};
 use platforms::{PlatformIndex, Platforms};
 use queue::Queue;
-use rounds::Rounds;
+use rounds::{RoundIndex, Rounds};
 use session::{Idle, SessionHorizon};
 use settings::{CurrencyChanged, Settings};
 use sums::Periods;
@@ -159,6 +161,11 @@ pub struct Wallet {
     keys_to_release: Queue<(Box<str>, AccountHash)>,
     /// Oldest first.
     renewals: Queue<Renewal>,
+    /// Rounds that may leave memory once the history has them, with their last transaction; oldest first. One that was touched
+    /// since has a later entry.
+    cooling: Queue<(Millis, RoundIndex)>,
+    /// Rounds that were touched last at or before this, and belong to the history, are in its files: milliseconds since 1970.
+    in_history_ms: Millis,
     /// Day, week and month of the last operation, UTC's.
     periods: Periods,
     /// Where the sweep for what is over goes on.
@@ -193,6 +200,8 @@ impl Wallet {
             released: 0,
             keys_to_release: Queue::default(),
             renewals: Queue::default(),
+            cooling: Queue::default(),
+            in_history_ms: 0,
             periods: Periods::default(),
             swept_to: 0,
             sweep_left: 0,
@@ -221,8 +230,13 @@ impl Wallet {
         settings: &Settings,
     ) -> Result<bool, CurrencyChanged> {
         let opened = self.books.open(settings)?;
-        let (idle_ms, retention_ms) = (settings.session_idle_ms, settings.retention_ms);
-        let moved = (self.settings.session_idle_ms, self.settings.retention_ms) != (idle_ms, retention_ms);
+        let idle_ms = settings.session_idle_ms;
+        let times = |of: &Settings| (of.session_idle_ms, of.retention_ms, of.hot_ms);
+        let moved = times(&self.settings) != times(settings);
+        let mut settings = settings.clone();
+        if rules == Rules::V2 {
+            settings.follow(&self.settings, now_ms);
+        }
         if moved && rules == Rules::V2 && self.accounts.len() > 0 {
             coverage::hit(Branch::HorizonMoved);
             self.forget_all(now_ms);
@@ -230,7 +244,7 @@ impl Wallet {
                 self.end_expired(now_ms);
             }
         }
-        self.settings = Settings { domains: self.books.domains(), ..settings.clone() };
+        self.settings = Settings { domains: self.books.domains(), ..settings };
         Ok(opened || moved)
     }
 
@@ -287,9 +301,7 @@ impl Wallet {
     /// Applies `operation` and says what became of it; `effect` is told what it did to the wallet.
     pub fn apply(&mut self, stamp: Stamp, operation: &Operation<&str>, effect: &mut Effect) -> Outcome<Text> {
         *effect = Effect::default();
-        if !self.periods.holds(stamp.now_ms) {
-            self.periods = Periods::at(stamp.now_ms);
-        }
+        self.enter_periods(stamp.now_ms);
         match operation {
             Operation::Balance(of) => self.balance(of, effect),
             Operation::CreateToken(of) => self.create_token(stamp, of, effect),
@@ -314,6 +326,14 @@ impl Wallet {
             Operation::CheckClaim(of) => self.check_claim(stamp, of, effect),
             Operation::ReleaseKey(of) => self.release_key(stamp, of),
             Operation::RenewSession(of) => self.renew_session(stamp, of, effect),
+            Operation::RecallRound(of) => self.recall_round(stamp, of, effect),
+        }
+    }
+
+    /// Comes to the day, week and month of this time.
+    fn enter_periods(&mut self, now_ms: Millis) {
+        if !self.periods.holds(now_ms) {
+            self.periods = Periods::at(now_ms);
         }
     }
 

@@ -43,6 +43,26 @@ impl Lines {
         self.last.push(place);
     }
 
+    /// Puts a line of a round that has come back among the others. There is none of its number.
+    pub(super) fn insert(&mut self, place: StatementPlace) {
+        if self.last.last().is_none_or(|last| last.number < place.number) {
+            return self.push(place);
+        }
+        let is_in_last = self.last.first().is_some_and(|first| first.number <= place.number);
+        let chunk = if is_in_last || self.chunks.is_empty() {
+            self.chunks.len()
+        } else {
+            self.chunks.partition_point(|chunk| chunk[0].number <= place.number).saturating_sub(1)
+        };
+        let lines = self.chunks.get_mut(chunk).unwrap_or(&mut self.last);
+        let at = lines.partition_point(|line| line.number < place.number);
+        lines.insert(at, place);
+        if lines.len() > CHUNK {
+            let first_half = lines.drain(..CHUNK / 2).collect();
+            self.chunks.insert(chunk, first_half);
+        }
+    }
+
     /// Lets the line of this number go.
     ///
     /// # Panics
@@ -61,6 +81,26 @@ impl Lines {
         } else if chunk.len() * 4 <= chunk.capacity() {
             chunk.shrink_to(chunk.len() * 2);
         }
+    }
+
+    /// Whether there is a line of this number.
+    pub(super) fn has(&self, number: u64) -> bool {
+        self.after(number - 1).next().is_some_and(|place| place.number == number)
+    }
+
+    /// The first of the numbers that follow one another up to `number` and have a line each; `number + 1` where it has none.
+    pub(super) fn first_of_run(&self, number: u64) -> u64 {
+        let mut first = number + 1;
+        for chunk in self.chunks.iter().chain([&self.last]).rev() {
+            let before = chunk.partition_point(|place| place.number < first);
+            for place in chunk[..before].iter().rev() {
+                if place.number + 1 != first {
+                    return first;
+                }
+                first = place.number;
+            }
+        }
+        first
     }
 
     /// The lines whose numbers are larger than this one, in their order.
@@ -120,6 +160,37 @@ mod tests {
                 assert!(room <= 4 * kept + lines.chunks.len(), "{kept} lines have {room} places");
             }
         }
+    }
+
+    #[test]
+    fn lines_come_back_among_the_others() {
+        let most = 3 * CHUNK as u64;
+        for step in [2, 3, 700] {
+            let gone = |number: u64| !number.is_multiple_of(step);
+            let mut lines = lines((1..=most).filter(|number| !gone(*number)));
+            (1..=most).rev().filter(|number| gone(*number)).for_each(|number| {
+                lines.insert(StatementPlace { number, round: 0, at: 0 });
+            });
+            assert_eq!(numbers(&lines, 0), (1..=most).collect::<Vec<_>>(), "{step}");
+            assert!(lines.chunks.iter().chain([&lines.last]).all(|chunk| chunk.len() <= CHUNK));
+            (1..=most).for_each(|number| lines.remove(number));
+            assert!(numbers(&lines, 0).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_run_of_numbers_is_followed_to_its_first() {
+        let most = 3 * CHUNK as u64;
+        for gone in [1, 2, CHUNK as u64, CHUNK as u64 + 1, most - 1] {
+            let mut lines = lines(1..=most);
+            lines.remove(gone);
+            let first = |number: u64| if number < gone { 1 } else { gone + 1 };
+            for number in (1..=most).filter(|number| *number != gone) {
+                assert_eq!(lines.first_of_run(number), first(number), "{gone}, {number}");
+            }
+            assert_eq!(lines.first_of_run(gone), gone + 1);
+        }
+        assert_eq!((Lines::default().first_of_run(0), Lines::default().first_of_run(7)), (1, 8));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 use super::account::{AccountHash, AccountRef, AccountStatus, KeyHash, Profile, Slot};
 use super::amount::{Amount, Money};
 use super::currency::Currency;
+use super::image::RoundImage;
 use super::platform::{PlatformKey, RoundScope};
 use super::restriction::Restrictions;
 use super::token::TokenId;
@@ -170,6 +171,9 @@ macro_rules! member {
     (map play $of:expr, $f:ident) => {
         Box::new($of.with_text($f))
     };
+    (map round_image $of:expr, $f:ident) => {
+        $of.clone()
+    };
     (map profile $of:expr, $f:ident) => {
         $of.clone()
     };
@@ -194,6 +198,9 @@ macro_rules! member {
     };
     (tell round $of:expr) => {
         Some(Member::Round($of.as_ref()))
+    };
+    (tell round_image $of:expr) => {
+        Some(Member::Round($of.id.as_str()))
     };
     (tell transaction $of:expr) => {
         Some(Member::Transaction($of.as_ref()))

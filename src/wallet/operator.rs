@@ -17,6 +17,7 @@ use super::outcome::{
     StatementLine, Text, TextPlace,
 };
 use super::outside::Recalled;
+use super::past::PastLines;
 use super::platforms::PlatformIndex;
 use super::restriction::Restrictions;
 use super::rounds::{Fate, Kind, Round, RoundIndex, Transaction};
@@ -199,10 +200,11 @@ impl Wallet {
         let found = self.accounts.get(index);
         effect.seen = found.changed;
         let currency = self.books.get(found.domain()).currency();
-        let limit = usize::from(*limit).min(limits::STATEMENT_LINES_MAX);
+        let limit = page_limit(*limit);
         let mut page = Statement { currency, lines: Vec::new(), more: false, complete_from: 1 };
         if let Some(activity) = found.activity() {
-            page.complete_from = activity.forgotten + 1;
+            // What has come back out of the history is there again.
+            page.complete_from = activity.statement.first_of_run(activity.forgotten);
             let mut room = limits::STATEMENT_BYTES_MAX;
             for place in activity.statement.after(*after) {
                 let line = self.line(activity, place);
@@ -219,6 +221,69 @@ impl Wallet {
             }
         }
         Outcome::Statement(Box::new(page))
+    }
+
+    /// Whether the history may have a part of the statement.
+    pub fn is_partly_in_history(&self, of: &GetStatement<&str>) -> bool {
+        let found = self.accounts.find(&of.account).map(|index| self.accounts.get(index));
+        found.and_then(Account::activity).is_some_and(|activity| activity.forgotten > 0)
+    }
+
+    /// A page of a statement, with what the history has of it, of which nothing is forgotten since ([`PastLines::is_outdated`]).
+    pub fn statement_with(
+        &mut self,
+        now_ms: Millis,
+        of: &GetStatement<&str>,
+        mut past: PastLines,
+        effect: &mut Effect,
+    ) -> Outcome<Text> {
+        let without = self.get_statement(Stamp { now_ms, sequence: 0 }, of, effect);
+        let Outcome::Statement(mut page) = without else { return without };
+        let found = self.accounts.find(&of.account).map(|index| self.accounts.get(index));
+        let Some(activity) = found.and_then(Account::activity) else { return Outcome::Statement(page) };
+        let forgotten_until_ms = self.settings.forgotten_until(now_ms);
+        past.go_on(forgotten_until_ms);
+        // Those of open rounds may be older than the retention, and come first.
+        for place in activity.statement.after(0) {
+            let at_ms = self.line_at_ms(activity, place);
+            past.count(place.number, at_ms);
+            if at_ms > forgotten_until_ms {
+                break;
+            }
+        }
+        page.complete_from = past.complete_from(activity.number);
+        // Both were told up to some number alone, where there is more.
+        let last = page.lines.last().filter(|_| page.more).map(|line| line.number);
+        let until = last.into_iter().chain(past.told_until()).min();
+        page.more |= until.is_some();
+        // What is in memory has gone on since.
+        let is_past = |line: &&StatementLine| !activity.statement.has(line.number);
+        let mut lines: Vec<StatementLine> = past.lines().filter(is_past).cloned().collect();
+        if !lines.is_empty() && !page.lines.is_empty() {
+            coverage::hit(Branch::StatementOfBoth);
+        }
+        lines.append(&mut page.lines);
+        lines.retain(|line| until.is_none_or(|until| line.number <= until));
+        lines.sort_unstable_by_key(|line| line.number);
+        let (limit, mut room) = (page_limit(of.limit), limits::STATEMENT_BYTES_MAX);
+        let mut fits = |line: &StatementLine| {
+            let fits = line.json_bytes_max() <= room;
+            room = room.saturating_sub(line.json_bytes_max());
+            fits
+        };
+        let whole = lines.iter().take(limit).take_while(|line| fits(line)).count();
+        page.more |= whole < lines.len();
+        lines.truncate(whole);
+        page.lines = lines;
+        Outcome::Statement(page)
+    }
+
+    /// When the transaction of a line was made.
+    fn line_at_ms(&self, activity: &Activity, place: StatementPlace) -> Millis {
+        if place.round == StatementPlace::OUTSIDE {
+            return activity.outside(place.at).expect("a line leaves with its transaction").at_ms;
+        }
+        self.rounds.get(RoundIndex::from_number(place.round)).transactions[place.at as usize].at_ms
     }
 
     /// The number of an account's last transaction; 0 where it has had none.
@@ -396,4 +461,9 @@ fn alerts(activity: &Activity) -> Vec<AlertView> {
     let view =
         |(at_ms, details): &(Millis, Box<str>)| AlertView { at_ms: *at_ms, details: (&**details).into() };
     activity.alerts.iter().map(view).collect()
+}
+
+/// How many lines a page has at most.
+fn page_limit(limit: u16) -> usize {
+    usize::from(limit).min(limits::STATEMENT_LINES_MAX)
 }

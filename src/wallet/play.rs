@@ -13,6 +13,7 @@ use super::operation::{CheckHolder, EndRound, FindHolder, Operation, Play, PlayK
 use super::outcome::{Effect, ErrorCode, Outcome, Receipt, Text, TextPlace, Why};
 use super::platform::RoundScope;
 use super::platforms::PlatformIndex;
+use super::round_lists::RoundList;
 use super::rounds::{Fate, Kind, NO_ORIGINAL, Round, RoundIndex, RoundKey, RoundState, Transaction};
 use super::{Millis, Rules, Sequence, Stamp, Wallet, because, refused};
 use alloc::boxed::Box;
@@ -117,6 +118,19 @@ impl Wallet {
         Ok(At { account, platform, round, session })
     }
 
+    /// Whether a request changes its round, in the current periods: not where it is refused, or asks for a session's holder first.
+    pub(super) fn play_changes_round(&self, now_ms: Millis, play: &Play<&str>) -> bool {
+        let Ok(at) = self.arrive(now_ms, play) else { return false };
+        match self.judge(Stamp { now_ms, sequence: 0 }, play, at) {
+            Verdict::Do { .. } => true,
+            Verdict::Cancel => {
+                let Cancelling { changes, ends, .. } = self.cancelling(play, at);
+                changes || ends
+            }
+            Verdict::Known | Verdict::Refuse(..) | Verdict::Deny(..) | Verdict::AskForHolder => false,
+        }
+    }
+
     /// Whether a request about a round would change something. One that a limit of a period refuses may: whether the period
     /// is over by now is not looked at before something is changed.
     pub(super) fn play_would_change(&self, now_ms: Millis, play: &Play<&str>) -> bool {
@@ -146,10 +160,10 @@ impl Wallet {
         scope: RoundScope,
         game: &str,
     ) -> Option<RoundIndex> {
-        let retention_ms = self.settings.retention_ms;
+        let until_ms = self.settings.forgotten_until(now_ms);
         let find = |key: RoundKey<'_>| {
             let found = self.rounds.find(&self.accounts, index, &key)?;
-            let past = self.rounds.get(found).is_forgotten(now_ms, retention_ms);
+            let past = self.rounds.get(found).is_forgotten(until_ms);
             if past {
                 coverage::hit(Branch::RoundPastHorizon);
             }
@@ -276,8 +290,11 @@ impl Wallet {
     /// A record has touched a round, which is in this state from now on.
     fn touch_round(&mut self, index: AccountIndex, at: RoundIndex, state: RoundState, now_ms: Millis) {
         let activity = self.accounts.get_mut(index).activity_mut();
-        self.rounds.touch(&mut activity.rounds, at, state, now_ms);
+        let list = self.rounds.touch(&mut activity.rounds, at, state, now_ms);
         activity.oldest_ms = activity.oldest_ms.min(now_ms);
+        if list == RoundList::Leaving {
+            self.cooling.push_back((now_ms, at));
+        }
     }
 
     /// A round that no platform has named yet belongs to the first that a record names.
@@ -300,7 +317,7 @@ impl Wallet {
         for platform in platforms.map(PlatformIndex::from_number) {
             let key = RoundKey { platform, id: play.round, scope: play.scope, game };
             if let Some(past) = self.rounds.find(&self.accounts, index, &key) {
-                debug_assert!(self.rounds.get(past).is_forgotten(now_ms, self.settings.retention_ms));
+                debug_assert!(self.rounds.get(past).is_forgotten(self.settings.forgotten_until(now_ms)));
                 self.forget_round(index, past);
             }
         }
@@ -410,8 +427,8 @@ impl Wallet {
             RoundState::Closed => {}
             RoundState::Open => {
                 // A repeat of its transactions must still find them for a while (protocol §4, Idempotency).
-                self.touch_round(index, at, RoundState::Closed, stamp.now_ms);
                 self.claim_round(at, platform);
+                self.touch_round(index, at, RoundState::Closed, stamp.now_ms);
                 self.note(stamp, index, effect);
             }
         }

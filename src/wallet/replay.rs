@@ -18,6 +18,7 @@ use super::outcome::{Effect, Receipt};
 use super::platform::{PlatformKey, RoundScope};
 use super::platforms::{PlatformIndex, Platforms};
 use super::restriction::{ByPeriod, Restrictions};
+use super::round_lists::RoundList;
 use super::rounds::{Fate, Kind, NO_ORIGINAL, Round, RoundIndex, RoundKey, RoundState, Transaction};
 use super::session::{Idle, Session};
 use super::sums::Sums;
@@ -270,8 +271,9 @@ impl Wallet {
         });
         let lists = &mut self.accounts.get_mut(index).activity_mut().rounds;
         for at in restored {
-            let state = self.rounds.get(at).state;
-            self.rounds.list_last(lists, at, state);
+            if self.rounds.list_last(lists, at) == RoundList::Leaving {
+                self.cooling.push_back((self.rounds.get(at).last_ms, at));
+            }
         }
     }
 }
@@ -306,7 +308,7 @@ fn session(image: &SessionImage) -> Session {
 }
 
 impl Wallet {
-    fn round_image(&self, round: &Round) -> RoundImage {
+    pub(super) fn round_image(&self, round: &Round) -> RoundImage {
         let transactions = round.transactions.iter().map(|known| self.transaction_image(known, round.game));
         RoundImage {
             id: String::from(&*round.id),
@@ -347,7 +349,11 @@ impl Wallet {
         }
     }
 
-    fn restored_round(&mut self, account: AccountIndex, image: &RoundImage) -> Result<Round, BadImage> {
+    pub(super) fn restored_round(
+        &mut self,
+        account: AccountIndex,
+        image: &RoundImage,
+    ) -> Result<Round, BadImage> {
         let amount = |minor| Amount::from_minor(minor).ok_or(BadImage("an amount below zero"));
         let refers_to_none = |known: &TransactionImage| {
             known.original.is_some_and(|at| at as usize >= image.transactions.len())

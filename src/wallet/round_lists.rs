@@ -1,5 +1,6 @@
-//! The rounds of an account in two lists: those that are open, in the order in which they were opened, and the others in the
-//! order of their last transaction, which is that in which they are forgotten.
+//! The rounds of an account in lists: those that are open, in the order in which they were opened, and the others in the
+//! order of their last transaction, which is that in which they leave memory. Of the others, those that never go to the history
+//! are apart, since they stay longer.
 //!
 //! So an account is shown, and forgets, without a look at all that it has. The lists go through the rounds themselves: eight
 //! bytes for each, and a round that is opened, ended or touched changes its place without a search. Both orders follow from
@@ -25,6 +26,17 @@ impl Links {
     pub(super) const NONE: Self = Self { older: UNLISTED, newer: UNLISTED };
 }
 
+/// Which list a round is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RoundList {
+    Open,
+    /// They go to the history.
+    Leaving,
+    /// They stay in memory until they are forgotten: version 0.1.0's that no platform has named since, and those that are too
+    /// large to be journaled.
+    Staying,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct RoundListEnds {
     oldest: u32,
@@ -42,7 +54,8 @@ impl Default for RoundListEnds {
 pub(super) struct RoundLists {
     open: RoundListEnds,
     open_count: u32,
-    others: RoundListEnds,
+    leaving: RoundListEnds,
+    staying: RoundListEnds,
 }
 
 impl RoundLists {
@@ -51,8 +64,12 @@ impl RoundLists {
         self.open_count as usize
     }
 
-    const fn ends(&mut self, state: RoundState) -> &mut RoundListEnds {
-        if matches!(state, RoundState::Open) { &mut self.open } else { &mut self.others }
+    const fn ends(&mut self, list: RoundList) -> &mut RoundListEnds {
+        match list {
+            RoundList::Open => &mut self.open,
+            RoundList::Leaving => &mut self.leaving,
+            RoundList::Staying => &mut self.staying,
+        }
     }
 }
 
@@ -64,12 +81,13 @@ impl Rounds {
 
     /// All rounds of an account: the open ones, and then the others in the order of their last transaction.
     pub(super) fn all<'a>(&'a self, of: &RoundLists) -> impl Iterator<Item = &'a Round> {
-        self.list(of.open.oldest).chain(self.list(of.others.oldest))
+        self.list(of.open.oldest).chain(self.list(of.leaving.oldest)).chain(self.list(of.staying.oldest))
     }
 
-    /// Of the rounds that are not open the one that is forgotten first.
-    pub(super) fn first_to_go(&self, of: &RoundLists) -> Option<RoundIndex> {
-        (of.others.oldest != NONE).then(|| RoundIndex::from_number(of.others.oldest))
+    /// Of the rounds that are not open those that are forgotten first: of those that leave and of those that stay.
+    pub(super) fn first_to_go(&self, of: &RoundLists) -> impl Iterator<Item = RoundIndex> + use<> {
+        let firsts = [of.leaving.oldest, of.staying.oldest];
+        firsts.into_iter().filter(|oldest| *oldest != NONE).map(RoundIndex::from_number)
     }
 
     fn list(&self, from: u32) -> impl Iterator<Item = &Round> {
@@ -78,41 +96,61 @@ impl Rounds {
     }
 
     /// A round was touched at `now_ms`, and is in this state from now on. It is the last of its list then, but for one that
-    /// was open and stays so.
-    pub(super) fn touch(&mut self, of: &mut RoundLists, at: RoundIndex, state: RoundState, now_ms: Millis) {
+    /// was open and stays so. Says which list that is.
+    pub(super) fn touch(
+        &mut self,
+        of: &mut RoundLists,
+        at: RoundIndex,
+        state: RoundState,
+        now_ms: Millis,
+    ) -> RoundList {
         let round = self.get_mut(at);
         round.last_ms = now_ms;
         let is_listed = round.links.older != UNLISTED;
-        if is_listed && (round.state, state) == (RoundState::Open, RoundState::Open) {
-            return;
+        if is_listed && (round.list, state) == (RoundList::Open, RoundState::Open) {
+            return RoundList::Open;
         }
         if is_listed {
             self.unlist(of, at);
         }
-        self.list_last(of, at, state);
+        self.get_mut(at).state = state;
+        self.list_last(of, at)
     }
 
-    /// Puts a round that is in no list to the end of the one of its state.
-    pub(super) fn list_last(&mut self, of: &mut RoundLists, at: RoundIndex, state: RoundState) {
-        let ends = of.ends(state);
+    /// Puts a round that is in no list to the end of the one that it belongs to.
+    pub(super) fn list_last(&mut self, of: &mut RoundLists, at: RoundIndex) -> RoundList {
         let round = self.get_mut(at);
-        round.state = state;
-        round.links = Links { older: ends.newest, newer: NONE };
+        let list = round.belongs_to();
+        let ends = of.ends(list);
+        (round.links, round.list) = (Links { older: ends.newest, newer: NONE }, list);
         match ends.newest {
             NONE => ends.oldest = at.number(),
             newest => self.get_mut(RoundIndex::from_number(newest)).links.newer = at.number(),
         }
         ends.newest = at.number();
-        of.open_count += u32::from(state == RoundState::Open);
+        of.open_count += u32::from(list == RoundList::Open);
+        list
+    }
+
+    /// Puts a round that has come back out of the history, and is in no list, before all that leave: it is the first to go.
+    pub(super) fn list_recalled(&mut self, of: &mut RoundLists, at: RoundIndex) {
+        let ends = of.ends(RoundList::Leaving);
+        let round = self.get_mut(at);
+        (round.links, round.list) = (Links { older: NONE, newer: ends.oldest }, RoundList::Leaving);
+        match ends.oldest {
+            NONE => ends.newest = at.number(),
+            oldest => self.get_mut(RoundIndex::from_number(oldest)).links.older = at.number(),
+        }
+        ends.oldest = at.number();
     }
 
     /// Takes a round out of its list.
     pub(super) fn unlist(&mut self, of: &mut RoundLists, at: RoundIndex) {
         let round = self.get_mut(at);
         let Links { older, newer } = core::mem::replace(&mut round.links, Links::NONE);
-        let state = round.state;
-        of.open_count -= u32::from(state == RoundState::Open);
-        let ends = of.ends(state);
+        let list = round.list;
+        of.open_count -= u32::from(list == RoundList::Open);
+        let ends = of.ends(list);
         match older {
             NONE => ends.oldest = newer,
             older => self.get_mut(RoundIndex::from_number(older)).links.newer = newer,

@@ -13,12 +13,11 @@ use super::account::AccountHash;
 use super::amount::Amount;
 use super::arena::Arena;
 use super::games::GameIndex;
-use super::horizon;
 use super::ledger::{AccountIndex, Accounts};
 use super::operation::{Direction, PlayKind};
 use super::platform::RoundScope;
 use super::platforms::PlatformIndex;
-use super::round_lists::Links;
+use super::round_lists::{Links, RoundList};
 use super::table::Table;
 
 /// A round's place; it keeps it until it is forgotten.
@@ -192,6 +191,8 @@ pub(super) struct Round {
     pub(super) last_ms: Millis,
     /// Its neighbours in the list of its account's that it is in.
     pub(super) links: Links,
+    /// Which list that is.
+    pub(super) list: RoundList,
     pub(super) transactions: Vec<Transaction>,
 }
 
@@ -244,11 +245,12 @@ impl Round {
             returned: Amount::ZERO,
             last_ms: now_ms,
             links: Links::NONE,
+            list: RoundList::Leaving,
             transactions: Vec::new(),
         }
     }
 
-    fn key(&self) -> RoundKey<'_> {
+    pub(super) fn key(&self) -> RoundKey<'_> {
         RoundKey { platform: self.platform, id: &self.id, scope: self.scope, game: self.game }
     }
 
@@ -257,9 +259,23 @@ impl Round {
         self.transactions.iter().position(|known| known.tag == tag && known.is(kind, id))
     }
 
+    /// The list that it belongs to.
+    pub(super) fn belongs_to(&self) -> RoundList {
+        if self.state == RoundState::Open {
+            RoundList::Open
+        } else if self.platform == PlatformIndex::NONE
+            || self.transactions.len() > limits::HISTORY_TRANSACTIONS_MAX
+        {
+            RoundList::Staying
+        } else {
+            RoundList::Leaving
+        }
+    }
+
     /// Whether nothing of it is to be remembered any more (protocol §4, Idempotency).
-    pub(super) const fn is_forgotten(&self, now_ms: Millis, retention_ms: u64) -> bool {
-        !matches!(self.state, RoundState::Open) && horizon::is_over(self.last_ms, now_ms, retention_ms)
+    /// What was touched last at or before `until_ms` is forgotten ([`Settings::forgotten_until`](super::settings::Settings)).
+    pub(super) const fn is_forgotten(&self, until_ms: Millis) -> bool {
+        !matches!(self.state, RoundState::Open) && self.last_ms <= until_ms
     }
 
     /// Whether a transaction of this game is in it, or may be: version 0.1.0 did not store of which game a round is.
@@ -369,6 +385,11 @@ impl Rounds {
 
     pub(super) fn get_mut(&mut self, index: RoundIndex) -> &mut Round {
         &mut self.by_place[index.0]
+    }
+
+    /// The round at a place; `None` where none is there any more.
+    pub(super) fn at(&self, index: RoundIndex) -> Option<&Round> {
+        self.by_place.get(index.0)
     }
 
     pub(super) fn find(

@@ -14,6 +14,14 @@ pub struct Settings {
     pub session_idle_ms: u64,
     /// Time that a closed round is remembered after its last transaction, milliseconds.
     pub retention_ms: u64,
+    /// Time that such a round stays in memory, milliseconds: past it, it belongs to the history.
+    pub hot_ms: u64,
+    /// Rounds that were touched last at or before this belong to the history, whatever [`Settings::hot_ms`] was changed to
+    /// since: milliseconds since 1970. The wallet keeps it.
+    pub cold_until_ms: Millis,
+    /// What was touched last at or before this is forgotten for good, whatever [`Settings::retention_ms`] was changed to since:
+    /// milliseconds since 1970. The wallet keeps it.
+    pub forgotten_until_ms: Millis,
     /// The domains. A wallet keeps a domain that it has once had.
     pub domains: Vec<DomainSettings>,
 }
@@ -44,6 +52,9 @@ impl Default for Settings {
         Self {
             session_idle_ms: limits::SESSION_IDLE_MS,
             retention_ms: limits::RETENTION_MS,
+            hot_ms: limits::HOT_MS,
+            cold_until_ms: 0,
+            forgotten_until_ms: 0,
             domains: Vec::new(),
         }
     }
@@ -57,6 +68,40 @@ impl Settings {
                 domain.calendar = Some(calendar);
             }
         }
+    }
+
+    /// Until when rounds belong to the history at `now_ms`, by their last transaction.
+    pub fn cold_until(&self, now_ms: Millis) -> Millis {
+        self.cold_until_ms.max(now_ms.saturating_sub(self.hot_ms))
+    }
+
+    /// Until when rounds are forgotten at `now_ms`, by their last transaction.
+    pub fn forgotten_until(&self, now_ms: Millis) -> Millis {
+        self.forgotten_until_ms.max(now_ms.saturating_sub(self.retention_ms))
+    }
+
+    /// The same under a clock that has come to `now_ms`, where the one before had run ahead.
+    #[must_use]
+    pub fn until(&self, now_ms: Millis) -> Self {
+        Self {
+            cold_until_ms: self.cold_until_ms.min(now_ms),
+            // What was to come is of that moment now, and was not forgotten.
+            forgotten_until_ms: self.forgotten_until_ms.min(now_ms.saturating_sub(1)),
+            ..self.clone()
+        }
+    }
+
+    /// Follows `before`, at `now_ms`: what was cold or forgotten by those stays so.
+    pub(crate) fn follow(&mut self, before: &Self, now_ms: Millis) {
+        if before.domains.is_empty() {
+            // Nothing was remembered by them.
+            return;
+        }
+        let is = |was: u64, is: u64, until_ms: Millis| if was == is { 0 } else { until_ms };
+        let cold = is(before.hot_ms, self.hot_ms, before.cold_until(now_ms));
+        let forgotten = is(before.retention_ms, self.retention_ms, before.forgotten_until(now_ms));
+        self.cold_until_ms = self.cold_until_ms.max(before.cold_until_ms).max(cold);
+        self.forgotten_until_ms = self.forgotten_until_ms.max(before.forgotten_until_ms).max(forgotten);
     }
 
     /// The domain of this name.

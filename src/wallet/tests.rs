@@ -12,6 +12,7 @@ mod read_only;
 mod restrictions;
 mod rounds;
 mod sessions;
+mod shadow;
 mod statement;
 mod tokens;
 
@@ -28,6 +29,7 @@ use super::outcome::{AccountView, OperatorRefusal, Receipt, Redeemed, SessionVie
 use super::restriction::Restrictions;
 use super::token::TokenId;
 use super::*;
+use shadow::Shadow;
 
 const ADMIN: &str = "default/admin";
 const YEN: &str = "nippon/admin";
@@ -54,6 +56,9 @@ struct Story {
     now_ms: Millis,
     sequence: Sequence,
     journal: Vec<(Stamp, Operation<CompactString>, Receipt)>,
+    /// The same without closed rounds in memory; `None` where a test changes the wallet by other ways than operations, or what it is
+    /// about is memory.
+    shadow: Option<Shadow>,
 }
 
 impl Story {
@@ -65,18 +70,20 @@ impl Story {
         let domains = vec![domain("default", "GBP", &[PLATFORM]), domain("nippon", "JPY", &[STRANGER])];
         let mut catalog = Catalog::new(domains, [GAME.to_owned()]);
         catalog.set_token_policy(policy);
-        let mut story = Self {
-            wallet: Wallet::new(Arc::new(catalog)),
-            now_ms: START_MS,
-            sequence: 0,
-            journal: Vec::new(),
-        };
+        let mut story = Self::of(catalog);
         for (account, opening) in [(ADMIN, "10"), (YEN, "1000")] {
             story.check(&put(account), &Outcome::AccountPut { created: true });
             let deposit = transfer(account, Direction::In, "opening", opening);
             assert!(matches!(story.outcome(&deposit), Outcome::Transferred(_)));
         }
         story
+    }
+
+    /// A story without accounts.
+    fn of(catalog: Catalog) -> Self {
+        let wallet = Wallet::new(Arc::new(catalog));
+        let shadow = Some(Shadow::new(&wallet));
+        Self { wallet, now_ms: START_MS, sequence: 0, journal: Vec::new(), shadow }
     }
 
     /// Does `operation` and every step that follows from it, as one shard that owns all slots does.
@@ -95,6 +102,9 @@ impl Story {
                 renewals.push((operation.map(|text| CompactString::from(*text)), receipt));
             });
             self.keep(renewals);
+            if let Some(shadow) = &mut self.shadow {
+                shadow.journal_account_renewals(self.now_ms, account);
+            }
         }
         let stamp = Stamp { now_ms: self.now_ms, sequence: self.sequence + 1 };
         let mut effect = Effect::default();
@@ -103,6 +113,11 @@ impl Story {
         if let Some(receipt) = effect.changed {
             assert_eq!(effect.seen, stamp.sequence, "an outcome shows its own change");
             self.keep(vec![(operation.map(|text| CompactString::from(*text)), receipt)]);
+        }
+        self.shadow = self.shadow.take().filter(|shadow| !shadow.is_apart(&self.wallet));
+        if let Some(shadow) = &mut self.shadow {
+            let (answered, changed) = shadow.step(self.now_ms, operation);
+            assert_eq!((&answered, changed), (&outcome, effect.changed), "with the history: {operation:?}");
         }
         outcome
     }
@@ -172,6 +187,11 @@ impl Story {
             .map(|wallet| wallet.apply(stamp, &ask, &mut Effect::default()).map(|text| format!("{text:?}")));
         let [expect, found] = &mut told;
         assert_eq!(found, expect, "the statement is the same");
+        if let Some(shadow) = &mut self.shadow {
+            let (told, _) = shadow.step(self.now_ms, &ask);
+            assert_eq!(told.map(|text| format!("{text:?}")), *expect, "and with the history");
+            shadow.retell(self.now_ms);
+        }
     }
 }
 

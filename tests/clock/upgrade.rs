@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use limits::SEGMENT_BYTES;
 use testkit::home::{Home, Server};
 use testkit::message::{basic, body, post};
+use testkit::process::run;
 
 use crate::PURSER;
 use crate::machine::Machine;
@@ -125,5 +127,49 @@ fn data_of_version_0_1_0_are_told_as_before_and_go_on() {
         let output = machine.home.look("verify", &["--archive"]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         check_as_before(&exported(&machine.home));
+    }
+}
+
+/// What was at a moment before the upgrade is restored out of the archive, in this version's form: platforms have their keys.
+#[test]
+fn moments_of_version_0_1_0_are_restored() {
+    let machine = of_version_0_1_0();
+    let (data, restored) = (machine.home.data(), machine.home.beside("restored"));
+    let purser = |command: &str, flags: &[&str], paths: &[(&str, &Path)], code: i32| {
+        let mut purser = Command::new(PURSER);
+        purser.arg(command).args(flags);
+        for (flag, path) in paths {
+            purser.arg(flag).arg(path);
+        }
+        let output = run(&mut purser);
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(code), "{purser:?}: {text}");
+        text
+    };
+    for (command, flag) in [("backup", "--data"), ("restore", "--from")] {
+        let text = purser(command, &[], &[(flag, &data), ("--to", &restored)], 1);
+        assert!(text.contains("are of format version 1: start the server on them once"), "{text}");
+    }
+    let lines = exported(&machine.home);
+    assert_eq!(machine.home.start(2).stop(), "");
+    let mut times: Vec<&str> = lines.iter().map(|line| member(line, "at")).collect();
+    times.sort_unstable();
+    for at in [times[times.len() - 1], times[times.len() - 20]] {
+        let text = purser("restore", &["--at", at], &[("--from", &data), ("--to", &restored)], 0);
+        assert!(text.contains("left out: all of generation 2, which began at "), "{text}");
+        let text = purser("export", &[], &[("--data", &restored)], 0);
+        assert!(text.contains(r#""platform":"L100""#) && !text.contains(r##""platform":"#"##), "{text}");
+        let mut accounts: Vec<&str> = lines.iter().map(|line| member(line, "account")).collect();
+        accounts.dedup();
+        for account in accounts {
+            let state = |flags: &[&str], data: &Path| {
+                let flags = [&["--account", account], flags].concat();
+                let text = purser("explain", &flags, &[("--data", data)], 0);
+                let (_, state) = text.rsplit_once(" at the end: ").expect("a state");
+                state.split(';').next().unwrap_or_default().to_owned()
+            };
+            assert_eq!(state(&[], &restored), state(&["--at", at], &data), "{account} at {at}");
+        }
+        fs::remove_dir_all(&restored).expect("it is there");
     }
 }

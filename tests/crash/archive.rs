@@ -14,16 +14,16 @@ use crate::disk::Mounted;
 use crate::files::{await_names, copy, flip, names};
 use crate::fill::{create_fillers, fill_segments};
 
-const ACCOUNTS: [&str; 3] = ["default/anna", "default/bert", "default/cleo"];
+pub(crate) const ACCOUNTS: [&str; 3] = ["default/anna", "default/bert", "default/cleo"];
 
 /// What a server was told, as whoever asked wrote it down: account, transaction, and the balance after it in pounds.
 #[derive(Default)]
-struct Told(Vec<(String, String, u32)>);
+pub(crate) struct Told(pub(crate) Vec<(String, String, u32)>);
 
 impl Told {
     /// Pays a pound into each account, so many times.
     #[track_caller]
-    fn pay(&mut self, process: &Server, times: usize) {
+    pub(crate) fn pay(&mut self, process: &Server, times: usize) {
         for _ in 0..times {
             for account in ACCOUNTS {
                 let number = self.0.iter().filter(|(of, _, _)| of == account).count() as u32 + 1;
@@ -36,7 +36,7 @@ impl Told {
 
     /// An export from `from` on has what was told, once, and in each account's order.
     #[track_caller]
-    fn check(&self, lines: &[String], from: usize) {
+    pub(crate) fn check(&self, lines: &[String], from: usize) {
         for account in ACCOUNTS {
             let of_account = |of: &str| of == account;
             let told: Vec<String> = self.0[from..]
@@ -60,17 +60,17 @@ impl Told {
 }
 
 /// Transactions are remembered for a millisecond.
-const SHORT: &str = "\n[rounds]\nretention_ms = 1\n";
+pub(crate) const SHORT: &str = "\n[rounds]\nretention_ms = 1\n";
 
 /// A home whose shards fold each segment, with these further sections of its file.
-fn home(sections: &str) -> Home {
+pub(crate) fn home(sections: &str) -> Home {
     let mut home = Home::new(PURSER);
     home.configure(&[("default", "GBP")], &format!("\n[storage]\nsnapshot_segments = 1\n{sections}"));
     home
 }
 
 #[track_caller]
-fn begin(home: &Home, told: &mut Told) {
+pub(crate) fn begin(home: &Home, told: &mut Told) {
     let process = home.start(1);
     ACCOUNTS.iter().for_each(|account| process.put_account(account));
     create_fillers(&process);
@@ -80,7 +80,7 @@ fn begin(home: &Home, told: &mut Told) {
 
 /// Lets a shard come to its next segment: what is before it is sealed.
 #[track_caller]
-fn seal(home: &Home, told: &mut Told) -> Server {
+pub(crate) fn seal(home: &Home, told: &mut Told) -> Server {
     fill_segments(&home.data());
     let process = home.start(1);
     told.pay(&process, 10);
@@ -93,14 +93,14 @@ fn archive(home: &Home) -> PathBuf {
 
 /// Waits until no segment before this one is left where a server serves from.
 #[track_caller]
-fn await_archived(home: &Home, generation: u64, number: u32) {
+pub(crate) fn await_archived(home: &Home, generation: u64, number: u32) {
     let gone = format!("gen-{generation}/shard-0/segment-{number:08}.journal");
     await_names(&home.data(), "the archive", |names| !names.iter().any(|name| name.ends_with(&gone)));
 }
 
 /// Exports, with the checkpoint apart.
 #[track_caller]
-fn export(home: &Home, arguments: &[&str]) -> (Vec<String>, String) {
+pub(crate) fn export(home: &Home, arguments: &[&str]) -> (Vec<String>, String) {
     let output = home.look("export", arguments);
     let words = String::from_utf8(output.stderr).expect("UTF-8");
     assert!(output.status.success(), "{words}");

@@ -25,7 +25,7 @@ const ACCOUNTS: usize = 3;
 
 /// Lets the clients ask until `is_over` returns, and kills the server amid that.
 #[track_caller]
-fn load(process: Server, workers: &mut [Worker], is_over: impl FnOnce(&Receiver<usize>)) {
+pub(crate) fn load(process: Server, workers: &mut [Worker], is_over: impl FnOnce(&Receiver<usize>)) {
     let (platform, operator) = (process.platform, process.operator);
     let (told, tells) = channel();
     std::thread::scope(|scope| {
@@ -43,7 +43,7 @@ fn load(process: Server, workers: &mut [Worker], is_over: impl FnOnce(&Receiver<
 
 /// Waits until so many requests were answered.
 #[track_caller]
-fn await_answers(tells: &Receiver<usize>, count: u64) {
+pub(crate) fn await_answers(tells: &Receiver<usize>, count: u64) {
     let mut sum = 0;
     while sum < count {
         match tells.recv_timeout(PATIENCE) {
@@ -71,7 +71,7 @@ fn await_fold(home: &Home, before: &[String], stage: usize) {
 
 /// Leaves little room in the segments that a server of so many shards goes on in, which was killed.
 #[track_caller]
-fn fill_after_a_crash(home: &Home, shards: usize) {
+pub(crate) fn fill_after_a_crash(home: &Home, shards: usize) {
     // What was torn is cut by a start.
     assert_eq!(home.start(shards).stop(), "");
     fill_segments(&home.data());

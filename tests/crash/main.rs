@@ -8,15 +8,18 @@
 //! what is seen in the data directory; where exactly it falls then is up to the scheduler.
 
 mod archive;
+mod backup;
 mod damage;
 mod disk;
 mod files;
 mod fill;
 mod generations;
 mod held;
+mod history;
 mod kills;
 mod memory;
 mod missing;
+mod restored;
 mod sessions;
 mod starting;
 mod startup;

@@ -2,6 +2,7 @@
 
 mod archived;
 mod exports;
+mod past;
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt as _;
@@ -13,7 +14,6 @@ use testkit::message;
 use xxhash_rust::xxh3::xxh3_128;
 
 const PURSER: &str = env!("CARGO_BIN_EXE_purser");
-
 const BLOCK: usize = limits::JOURNAL_BLOCK_BYTES;
 const KEY: &str = "20fbd3b9-eef2-49cd-9976-50f0d34e7f7c";
 

@@ -14,7 +14,7 @@ seconds=${1:?usage: tools/fuzz/run.sh SECONDS [TARGET…]}
 shift
 targets=("$@")
 if [ ${#targets[@]} -eq 0 ]; then
-  targets=(http platform operator credentials amounts records journal snapshots config)
+  targets=(http platform operator credentials amounts records journal snapshots history config)
 fi
 
 host=$(rustc -vV | sed -n 's/^host: //p')

@@ -2,9 +2,11 @@
 //! machine.
 //!
 //! Who asks and who judges the answers is in `testkit`: `world`, `workload` and `auditor`. Reading in order, here:
-//! - `disk`: a shard's disk, and what a crash may do to it. `cluster`: the shards, and how they start.
+//! - `disk`: a shard's disk, and what a crash may do to it. `past`: a shard's history, whose answers come later. `cluster`: the
+//!   shards, and how they start. `whole`: accounts with all that is remembered, wherever it is.
 //! - `flights`: requests under way between those who ask, the machine and the auditor.
-//! - `run`: who does what next. `fill`: a round that is filled to its bounds. `crash`: the crash, and what is looked at
+//! - `year`: a year of players who come every day, and what is kept of them.
+//! - `run`: who does what next. `time`: how time passes. `fill`: a round that is filled to its bounds. `crash`: the crash, and what is looked at
 //!   after it.
 //!
 //! A seed and a number of steps are the whole of a run: the same ones give the same run, on any machine.
@@ -14,7 +16,11 @@ mod crash;
 mod disk;
 mod fill;
 mod flights;
+mod past;
 mod run;
+mod time;
+mod whole;
+mod year;
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -52,6 +58,9 @@ pub(crate) struct Arguments {
     /// Say how often each branch that matters was taken, and fail where one never was
     #[arg(long)]
     coverage: bool,
+    /// Play a year of 1,000 players instead, and say what is kept after each month; fail where it grows past the retention
+    #[arg(long, conflicts_with_all = ["seeds", "steps", "shards", "coverage"])]
+    year: bool,
 }
 
 thread_local! {
@@ -64,6 +73,13 @@ thread_local! {
 /// # Errors
 /// None.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, String> {
+    if arguments.year {
+        let say = |line: &str| drop(writeln!(io::stdout(), "{line}"));
+        return Ok(year::run(arguments.seed, &say).unwrap_or_else(|sentence| {
+            say(&sentence);
+            EXIT_FAILED.into()
+        }));
+    }
     let last = arguments.seed.saturating_add(arguments.seeds);
     say_of_panics(arguments);
     let bar = bar(arguments);
@@ -163,12 +179,26 @@ fn say(bar: &ProgressBar, line: &str) {
 }
 
 fn line(counts: &Counts) -> String {
-    let Counts { steps, requests, answers, crashes, torn, recoveries, reshards, folds, harms, changes, days } =
-        counts;
+    let Counts {
+        steps,
+        requests,
+        answers,
+        crashes,
+        torn,
+        recoveries,
+        reshards,
+        folds,
+        merges,
+        lookups,
+        unread,
+        harms,
+        changes,
+        days,
+    } = counts;
     let Answers { done, refused, unavailable } = answers;
     format!(
         "{steps} steps, {requests} requests, {done} done, {refused} refused, {unavailable} unavailable, \
-         {crashes} crashes, {torn} torn writes, {recoveries} recoveries, {reshards} reshards, {folds} folds, {harms} harms, {changes} changes of the \
+         {crashes} crashes, {torn} torn writes, {recoveries} recoveries, {reshards} reshards, {folds} folds, {merges} merges, {lookups} answers of histories, {unread} unreadable, {harms} harms, {changes} changes of the \
          configuration, {days} days"
     )
 }
@@ -184,6 +214,9 @@ fn add(total: &mut Counts, counts: &Counts) {
     total.recoveries += counts.recoveries;
     total.reshards += counts.reshards;
     total.folds += counts.folds;
+    total.merges += counts.merges;
+    total.lookups += counts.lookups;
+    total.unread += counts.unread;
     total.harms += counts.harms;
     total.changes += counts.changes;
     total.days += counts.days;

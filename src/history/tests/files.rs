@@ -47,7 +47,7 @@ fn check(rows: &[Row]) {
             last_slot: slot(rows.last()),
         };
         assert_eq!(*file.counts(), counts);
-        let history = History::new(vec![file]);
+        let history = History::new(vec![file.into()]);
         assert_eq!((history.rows(), history.bytes_on_disk()), (counts.rows, summary.bytes));
         assert_eq!(history.has_by_game(), counts.by_game > 0);
         for row in rows {
@@ -91,7 +91,7 @@ fn rounds_of_one_id_are_found_together() {
     let variants: Vec<RoundImage> = (0..100).map(variant).collect();
     let others = rows(30, 2);
     let of_account = variants.iter().map(|round| row(account, round.clone()));
-    let history = History::new(vec![opened(&sorted(of_account.chain(others).collect()))]);
+    let history = History::new(vec![opened(&sorted(of_account.chain(others).collect())).into()]);
     let found = find(&history, account, "r");
     assert_eq!(found.len(), variants.len());
     assert!(variants.iter().all(|variant| found.contains(variant)));
@@ -102,7 +102,7 @@ fn rounds_of_one_id_are_found_together() {
 #[test]
 fn an_account_is_read_whole() {
     let all = rows(20, 7);
-    let history = History::new(vec![opened(&all)]);
+    let history = History::new(vec![opened(&all).into()]);
     for account in 0..21 {
         let account = format!("default/player-{account}");
         let of_account = all.iter().filter(|row| row.account == account).map(|row| row.round.clone());
@@ -125,7 +125,7 @@ fn who_owns_some_slots_loads_what_overlaps_them() {
             let file = open_for(&bytes, from..=until).unwrap();
             assert_eq!(read(&file).as_deref(), Ok(&expect[..]));
             assert!(file.memory_bytes() <= whole.memory_bytes());
-            let history = History::new(vec![file]);
+            let history = History::new(vec![file.into()]);
             for row in &expect {
                 assert_eq!(find(&history, &row.account, &row.round.id), std::slice::from_ref(&row.round));
             }
@@ -164,6 +164,14 @@ fn a_file_is_the_one_that_is_listed() {
 }
 
 #[test]
+fn threads_share_a_history() {
+    fn is_shared<T: Send + Sync>() {}
+    fn is_moved<T: Send>() {}
+    is_shared::<History<super::Bytes>>();
+    is_moved::<Room>();
+}
+
+#[test]
 fn times_are_clamped_as_they_are_read() {
     let all = rows(5, 2);
     let (summary, bytes) = write(&all);
@@ -177,7 +185,7 @@ fn times_are_clamped_as_they_are_read() {
     let clamped: Vec<Row> = clamped.collect();
     assert!(clamped.iter().any(|row| row.round.last_ms < clamp_ms));
     assert_eq!(read(&file), Ok(clamped.clone()));
-    let history = History::new(vec![file]);
+    let history = History::new(vec![file.into()]);
     for Row { account, round } in clamped {
         assert_eq!(find(&history, &account, &round.id), [round]);
     }

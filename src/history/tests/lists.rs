@@ -114,6 +114,14 @@ fn long_fingerprints_are_for_few_rows() {
 }
 
 #[test]
+fn the_newest_time_is_clamped() {
+    for (clamp_ms, expect) in [(None, 9), (Some(10), 9), (Some(6), 6), (Some(0), 0)] {
+        let entry = FileEntry { clamp_ms, ..file(1, 10, Fingerprint::Eight) };
+        assert_eq!(entry.newest_ms(), expect);
+    }
+}
+
+#[test]
 fn numbers_are_counted_for_each_origin() {
     let list = list();
     assert_eq!(list.next_number(ORIGIN), 4);

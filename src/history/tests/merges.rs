@@ -36,7 +36,8 @@ fn check(files: &[(&[RoundImage], Option<u64>)], expect: &RoundImage) {
     assert_eq!(read(&one), Ok(vec![row(ACCOUNT, expect.clone())]));
     let account = AccountRef::new(ACCOUNT);
     let key = key_of(account.hash(), &platform(), &expect.id);
-    for history in [History::new(files), History::new(vec![one])] {
+    for history in [History::new(files.into_iter().map(Into::into).collect()), History::new(vec![one.into()])]
+    {
         let found = history.find(&mut Room::default(), &account, key, |_| true);
         assert_eq!(found.unwrap(), std::slice::from_ref(expect));
         let mut shown = Vec::new();

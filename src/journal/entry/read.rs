@@ -1,6 +1,8 @@
 //! What was stored, read back. Bytes that pass the checksum may still be no value of the wallet's: that is an error.
 
+use alloc::boxed::Box;
 use rkyv::option::ArchivedOption;
+use rkyv::rancor::Error;
 use rkyv::string::ArchivedString;
 
 use super::{
@@ -11,6 +13,7 @@ use super::{
 use wallet::account::{Date, Gender, Profile};
 use wallet::amount::{Amount, Money};
 use wallet::currency::Currency;
+use wallet::image::{ArchivedRoundImage, RoundImage};
 use wallet::operation::{Operation, PlayKind};
 use wallet::outcome::Receipt;
 use wallet::platform::PlatformKey;
@@ -118,9 +121,17 @@ impl ArchivedStoredSettings<'_> {
         Ok(Settings {
             session_idle_ms: self.session_idle_ms.to_native(),
             retention_ms: self.retention_ms.to_native(),
+            hot_ms: self.hot_ms.to_native(),
+            cold_until_ms: self.cold_until_ms.to_native(),
+            forgotten_until_ms: self.forgotten_until_ms.to_native(),
             domains: domains.collect::<Result<_, Invalid>>()?,
         })
     }
+}
+
+/// A round's image; whether it can be a wallet's is seen when it is taken in.
+pub(super) fn round(image: &ArchivedRoundImage) -> Result<Box<RoundImage>, Invalid> {
+    rkyv::deserialize::<RoundImage, Error>(image).map(Box::new).map_err(|_| "a round's image can't be read")
 }
 
 pub(crate) fn optional(text: &ArchivedOption<ArchivedString>) -> Option<&str> {

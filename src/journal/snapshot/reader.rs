@@ -55,6 +55,7 @@ impl<S: Source> SnapshotReader<S> {
                 now_ms: 0,
                 rules: Rules::V2,
                 next_segment: 0,
+                has_history: false,
             },
             settings: Settings::default(),
             slot: 0,

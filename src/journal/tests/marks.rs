@@ -52,6 +52,7 @@ fn a_slot_that_is_torn_leaves_the_other() {
 #[test]
 fn a_clean_mark_has_two_slots() {
     let clean = written(&[STOPPED, STOPPED]);
+    assert_eq!(clean, STOPPED.to_bytes(2));
     assert!(!has_lost_a_slot(&clean, ORIGIN));
     for at in [0, MARK_BYTES / 2, MARK_BYTES - 1] {
         let mut flipped = clean.clone();

@@ -11,6 +11,7 @@ use wallet::settings::Settings;
 use wallet::{PlatformKey, Rules};
 
 const HEADER: SnapshotHeader = SnapshotHeader {
+    has_history: true,
     origin: ORIGIN,
     covers: Point { sequence: 99, hash: RecordHash::from_bits(u128::MAX / 3) },
     now_ms: 1 << 41,

@@ -1,5 +1,5 @@
 use super::{BLOCK, ORIGIN, bet, group, read_after, receipt, segment, settings};
-use crate::{Journal, Point};
+use crate::{Journal, Origin, Point, first_after, time_of};
 use wallet::PlatformKey;
 use wallet::account::AccountRef;
 use wallet::operation::Alert;
@@ -80,4 +80,39 @@ fn what_waits_is_bounded_and_comes_in_groups_that_are() {
     let (read, tail) = read_after(Point::START, &[&segment(1, &groups, 2_600)]).unwrap();
     assert_eq!(read.len() as u64, appended);
     assert_eq!(tail.last, journal.last());
+}
+
+#[test]
+fn a_moment_lies_between_two_groups() {
+    let mut journal = Journal::new(ORIGIN, Point::START);
+    // Records 1 to 3, 4 to 33, and 34, at 1,001 ms and so on.
+    let groups = [3, 30, 1].map(|bets| group(&mut journal, bets));
+    let bytes = segment(1, &groups, 40);
+    let begins: Vec<usize> = groups
+        .iter()
+        .scan(BLOCK, |at, group| {
+            *at += group.bytes.len();
+            Some(*at - group.bytes.len())
+        })
+        .collect();
+    let times: Vec<_> = begins.iter().map(|at| time_of(&bytes[*at..*at + BLOCK], ORIGIN)).collect();
+    assert_eq!(times, [Some(1_003), Some(1_033), Some(1_034)]);
+    assert_eq!(time_of(&bytes[..BLOCK], ORIGIN), None);
+    assert_eq!(time_of(&bytes[begins[0]..][..BLOCK], Origin { stream: 1, ..ORIGIN }), None);
+    for (known, moment_ms, expect) in [
+        (0, 1_000, Some(begins[0])),
+        (0, 1_003, Some(begins[1])),
+        (0, 1_032, Some(begins[1])),
+        (0, 1_033, Some(begins[2])),
+        (0, 1_034, None),
+        // What is known to be durable is not cut.
+        (3, 1_000, Some(begins[1])),
+        (4, 1_000, Some(begins[2])),
+        (34, 1_000, None),
+    ] {
+        assert_eq!(first_after(&bytes, ORIGIN, known, moment_ms), expect, "{known}, {moment_ms}");
+    }
+    assert_eq!(first_after(&[], ORIGIN, 0, 0), None);
+    let torn = segment(1, &groups[1..], 40);
+    assert_eq!(first_after(&[&torn[..BLOCK], &[7; BLOCK], &torn[BLOCK..]].concat(), ORIGIN, 0, 0), None);
 }

@@ -22,7 +22,12 @@ fn settings() {
             currency: currency(b"GBP").unwrap(),
             calendar: None,
         });
-        let expect = Settings { session_idle_ms: 1, retention_ms: 2, domains: domains.collect() };
+        let expect = Settings {
+            session_idle_ms: 1,
+            retention_ms: 2,
+            domains: domains.collect(),
+            ..Settings::default()
+        };
         let refused = Err("there are more domains than a configuration may have");
         let expect = if is_read { Ok(Change::Configure(expect)) } else { refused };
         super::tests::check(Entry::Configure(entry), &expect);

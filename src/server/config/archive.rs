@@ -7,7 +7,7 @@ use super::args::ArchiveArgs;
 use super::{DATA, Error, reason};
 
 /// The archive unless told otherwise, below the data directory.
-const ARCHIVE: &str = "archive";
+pub(crate) const ARCHIVE: &str = "archive";
 
 /// What every checkpoint begins with, whatever its version.
 const CHECKPOINT: &str = "purser-export-";

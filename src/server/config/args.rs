@@ -32,6 +32,10 @@ pub(super) enum Task {
     Explain(ExplainArgs),
     /// Write the transactions that a data directory and its archive have, from the first one on
     Export(ExportArgs),
+    /// Back up a data directory, also while a server serves from it
+    Backup(BackupArgs),
+    /// Restore a data directory from a backup, as it was then or at an earlier moment
+    Restore(RestoreArgs),
     /// Print completions of these commands for a shell
     Completions(CompletionsArgs),
     /// Print the man page of purser, or of one of its commands
@@ -121,6 +125,49 @@ pub(super) struct VerifyArgs {
     /// Check the archive too [default DIR: archive, below the data directory]
     #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true)]
     pub(super) archive: Option<Option<PathBuf>>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct BackupArgs {
+    #[command(flatten)]
+    pub(super) data: DataArgs,
+
+    #[command(flatten)]
+    pub(super) archive: ArchiveArgs,
+
+    /// Where the backup goes: a new directory, or an empty one
+    #[arg(long, value_name = "DIR")]
+    pub(super) to: PathBuf,
+
+    /// Link what an earlier backup has and has not changed, and copy only what is new
+    #[arg(long, value_name = "BACKUP")]
+    pub(super) since: Option<PathBuf>,
+
+    /// Don't verify what was written
+    #[arg(long)]
+    pub(super) no_verify: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RestoreArgs {
+    /// The backup, or a data directory that no server serves from
+    #[arg(long, value_name = "BACKUP")]
+    pub(super) from: PathBuf,
+
+    /// Where the data directory goes: a new directory, or an empty one
+    #[arg(long, value_name = "DIR")]
+    pub(super) to: PathBuf,
+
+    /// Leave out what came after this time, such as 2026-11-24T16:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(super) at: Option<jiff::Timestamp>,
+
+    #[command(flatten)]
+    pub(super) archive: ArchiveArgs,
+
+    /// Don't verify what was written
+    #[arg(long)]
+    pub(super) no_verify: bool,
 }
 
 fn time(text: &str) -> Result<jiff::Timestamp, String> {

@@ -100,6 +100,7 @@ struct RawTimeouts {
 #[serde(deny_unknown_fields)]
 struct RawRounds {
     retention_ms: Option<Spanned<i64>>,
+    hot_ms: Option<Spanned<i64>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -188,6 +189,7 @@ impl ConfigFile {
         let mut catalog = Catalog::new(domains.collect(), games(&source, &raw.games)?);
         catalog.session_idle_ms = session_idle_ms;
         catalog.retention_ms = retention(&source, &raw.rounds)?;
+        catalog.hot_ms = hot(&source, &raw.rounds)?;
         Ok(Self {
             listen: listener(&source, "listen", raw.listen.as_ref())?,
             operator_listen: listener(&source, "operator_listen", raw.operator_listen.as_ref())?,
@@ -425,6 +427,13 @@ fn drain_grace(source: &SourceText<'_>, raw: &RawTimeouts) -> Result<u64, Error>
 fn retention(source: &SourceText<'_>, raw: &RawRounds) -> Result<u64, Error> {
     let bounds = (1, limits::RETENTION_MS_MAX);
     number(source, "retention_ms", raw.retention_ms.as_ref(), bounds, "milliseconds", limits::RETENTION_MS)
+}
+
+/// How long a round that is not open stays in memory.
+fn hot(source: &SourceText<'_>, raw: &RawRounds) -> Result<u64, Error> {
+    // A round that is touched again within the millisecond of its last transaction is no other one yet.
+    let bounds = (1, limits::HOT_MS_MAX);
+    number(source, "hot_ms", raw.hot_ms.as_ref(), bounds, "milliseconds", limits::HOT_MS)
 }
 
 fn storing(source: &SourceText<'_>, raw: &RawStorage) -> Result<Storing, Error> {

@@ -66,7 +66,7 @@ fn refusals() {
         assert!(!sentence.contains('\n'), "{sentence}");
     }
     check("foo", "unrecognized subcommand 'foo'");
-    check("sreve", "did you mean serve?");
+    check("servee", "did you mean serve?");
     check("serve --foo", "unexpected argument '--foo'");
     check("serve --liste 1", "did you mean --listen?");
     check("serve --listen", "a value is required for '--listen <ADDRESS>'");

@@ -5,20 +5,22 @@ use std::sync::Arc;
 
 use super::marks::Starting;
 use super::{
-    Demo, Error, OpenParameters, RecoveredShard, ShardFiles, ShardMark, ShardStart, SnapshotSink, put_demo,
+    Demo, Error, OpenParameters, RecoveredShard, ShardFiles, ShardHistory, ShardMark, ShardStart,
+    SnapshotSink, history, put_demo,
 };
 use journal::snapshot::SnapshotHeader;
-use journal::{Journal, Place, Point, RecordHash};
+use journal::{Journal, Origin, Place, Point, RecordHash};
 use partition::Partition;
 use recovery::Recovered;
 use storage::FileError;
-use storage::directory::DataDirectory;
+use storage::directory::{DataDirectory, ShardDirectory};
 use storage::generations::unfinished_after;
 use storage::manifest::Manifest;
 use storage::segments::JournalEnd;
+use wallet::account::AccountHash;
 use wallet::image::AccountImage;
 use wallet::settings::Settings;
-use wallet::{Millis, Rules, Wallet};
+use wallet::{Millis, Rules, Sequence, Wallet};
 
 /// The segment that a new generation begins with.
 const FIRST_SEGMENT: u32 = 1;
@@ -70,6 +72,8 @@ pub(super) struct PreparedShard {
     files: ShardFiles,
     /// `None` in a generation that is not whole yet.
     mark: Option<ShardMark>,
+    /// Its rounds that have left memory.
+    history: Option<ShardHistory>,
     now_ms: Millis,
 }
 
@@ -125,6 +129,7 @@ impl Generation {
                 },
                 files,
                 mark: None,
+                history: None,
                 now_ms: 0,
             })
         });
@@ -144,9 +149,10 @@ impl Generation {
         let mut generation =
             Self { manifest, is_new: false, starting, wallets: Vec::new(), shards: Vec::new() };
         for (shard, (recovered, mark)) in (0..).zip(recovered) {
-            let Recovered { wallet, tail, now_ms, .. } = recovered;
+            let Recovered { wallet, tail, now_ms, snapshot, has_history, .. } = recovered;
             let files = ShardFiles::of(directory, manifest, shard);
             files.directory.remove_unfinished()?;
+            let history = ShardHistory::open(files.clone(), has_history.then_some(snapshot))?;
             let mark = mark
                 .map(|(said, count)| ShardMark::found(&files.directory, said, count, &generation.starting));
             let before = tail.closed.last().map(|segment| segment.number);
@@ -157,6 +163,7 @@ impl Generation {
                 end: JournalEnd { next: tail.next, before, is_torn: tail.torn.is_some() },
                 files,
                 mark,
+                history: Some(history),
                 now_ms,
             });
         }
@@ -174,6 +181,18 @@ impl Generation {
     ) -> Result<Self, Error> {
         let start = next_start(&recovered);
         let recovered: Vec<Recovered> = recovered.into_iter().map(|(shard, _)| shard).collect();
+        let before: Vec<ShardFiles> =
+            (0..found.shards).map(|shard| ShardFiles::of(directory, found, shard)).collect();
+        let lists = before
+            .iter()
+            .zip(&recovered)
+            .map(|(files, shard)| history::read_list(files, shard.has_history.then_some(shard.snapshot)));
+        let lists = lists.collect::<Result<Vec<_>, _>>()?;
+        let histories =
+            before.iter().zip(&recovered).filter(|_| rebased_ms.is_some()).map(|(files, shard)| {
+                ShardHistory::open(files.clone(), shard.has_history.then_some(shard.snapshot))
+            });
+        let histories = histories.collect::<Result<Vec<_>, _>>()?;
         // Sequences go on, so that the order of what happened can be told across the change.
         let sequence = recovered.iter().map(|shard| shard.tail.last.sequence).max().unwrap_or(0);
         let latest_ms = recovered.iter().map(|shard| shard.now_ms).max().unwrap_or(0);
@@ -186,10 +205,17 @@ impl Generation {
             // the one; brought back, both would seem to begin now.
             recovery::claim_keys(&mut wallets, Partition::new(usize::from(found.shards)), now_ms);
         }
-        let mut unnamed = None;
+        let (mut unnamed, mut unread) = (None, None);
         let change = |account: &mut AccountImage| {
             if let Some(rebased_ms) = rebased_ms {
+                let of = Partition::new(usize::from(found.shards)).owner(AccountHash::of(&account.id).slot());
+                let in_memory = account.rounds.len();
+                // What was staked in a period counts, also where its round has left memory.
+                if let Err(error) = histories[of.index()].add_rounds(account, rebased_ms) {
+                    unread.get_or_insert(error);
+                }
                 account.rebase(rebased_ms, &settings);
+                account.rounds.truncate(in_memory);
             }
             if let Err(number) = account.name_platforms(&parameters.platforms) {
                 unnamed = unnamed.max(Some(number));
@@ -197,6 +223,9 @@ impl Generation {
         };
         // By a time that was never so nothing is forgotten: what is brought back is judged at the right one.
         let wallets = recovery::reshard(wallets, parameters.partition, now_ms, &settings, change)?;
+        if let Some(error) = unread {
+            return Err(error);
+        }
         if let Some(number) = unnamed {
             return Err(Error::Other(format!(
                 "the data names platforms by their places in the configuration, as version 0.1.0 did, and has rounds or \
@@ -209,6 +238,7 @@ impl Generation {
             shard.last = Point { sequence, hash: RecordHash::START };
             shard.journal = Journal::new(shard.files.origin, shard.last);
             shard.now_ms = now_ms;
+            history::hand_on(&before, &lists, &shard.files, sequence, rebased_ms)?;
         }
         generation.wallets = wallets;
         Ok(generation)
@@ -240,9 +270,10 @@ impl Generation {
         let shards = self.shards.into_iter().zip(self.wallets);
         let shards = shards.map(|(shard, mut wallet)| {
             wallet.open(Arc::clone(&parameters.catalog));
-            let PreparedShard { journal, last, end, files, mark, now_ms } = shard;
+            let PreparedShard { journal, last, end, files, mark, history, now_ms } = shard;
             let mark = mark.expect("each shard has one, or has got one");
-            ShardStart { wallet, journal, last, end, files, mark, now_ms }
+            let history = Arc::new(history.expect("each shard has one, or has got one"));
+            ShardStart { wallet, journal, last, end, files, mark, history, now_ms }
         });
         Ok(shards.collect())
     }
@@ -283,12 +314,23 @@ impl Generation {
     fn write_snapshots(&mut self, now_ms: Millis) -> Result<(), Error> {
         for (shard, wallet) in self.shards.iter_mut().zip(&self.wallets) {
             shard.now_ms = now_ms;
-            let (origin, covers) = (shard.files.origin, shard.journal.last());
-            let next_segment = shard.end.next.segment;
-            let header = SnapshotHeader { origin, covers, now_ms, rules: Rules::V2, next_segment };
-            let sink = SnapshotSink(shard.files.directory.create_snapshot(header.covers.sequence)?);
-            recovery::write_snapshot(sink, header, wallet)?.0.publish()?;
-            shard.files.directory.remove_snapshots_before(header.covers.sequence)?;
+            let (covers, next_segment) = (shard.journal.last(), shard.end.next.segment);
+            if shard.history.is_none() {
+                shard.history = Some(ShardHistory::open(shard.files.clone(), None)?);
+            }
+            let history = shard.history.as_ref().filter(|history| history.is_listed());
+            let has_history = history.is_some();
+            history.map_or(Ok(()), |history| history.cover(covers.sequence))?;
+            let header = SnapshotHeader {
+                origin: shard.files.origin,
+                covers,
+                now_ms,
+                rules: Rules::V2,
+                next_segment,
+                has_history,
+            };
+            write_snapshot(&shard.files.directory, header, wallet)?;
+            shard.files.directory.remove_snapshots_before(covers.sequence)?;
         }
         Ok(())
     }
@@ -296,11 +338,51 @@ impl Generation {
     /// Makes the first segment and the mark of every shard.
     fn write_beginnings(&mut self) -> Result<(), Error> {
         for PreparedShard { files, mark, last, .. } in &mut self.shards {
-            files.directory.create_segment(FIRST_SEGMENT, limits::SEGMENT_BYTES as u64)?;
-            let made =
-                ShardMark::create(&files.directory, files.origin, *last, FIRST_SEGMENT, &self.starting)?;
-            *mark = Some(made);
+            *mark = Some(write_beginning(&files.directory, files.origin, *last, &self.starting)?);
         }
         Ok(())
     }
+}
+
+/// Makes the files of a shard with which a generation begins: it holds what the wallet has at `now_ms`, after this record of another
+/// generation. The snapshot's name is durable with it, and the others' with their directory.
+///
+/// # Errors
+/// Where a file can't be written.
+pub fn write_shard(
+    directory: &ShardDirectory,
+    origin: Origin,
+    wallet: &Wallet,
+    last: Sequence,
+    now_ms: Millis,
+    has_history: bool,
+) -> Result<(), Error> {
+    let last = Point { sequence: last, hash: RecordHash::START };
+    let header = SnapshotHeader {
+        origin,
+        covers: last,
+        now_ms,
+        rules: Rules::V2,
+        next_segment: FIRST_SEGMENT,
+        has_history,
+    };
+    write_snapshot(directory, header, wallet)?;
+    write_beginning(directory, origin, last, &Starting::new(1, usize::from(origin.shards)))?;
+    Ok(())
+}
+
+fn write_snapshot(directory: &ShardDirectory, header: SnapshotHeader, wallet: &Wallet) -> Result<(), Error> {
+    let sink = SnapshotSink(directory.create_snapshot(header.covers.sequence)?);
+    Ok(recovery::write_snapshot(sink, header, wallet)?.0.publish()?)
+}
+
+/// Makes the first segment and the mark of a shard.
+fn write_beginning(
+    directory: &ShardDirectory,
+    origin: Origin,
+    last: Point,
+    starting: &Starting,
+) -> Result<ShardMark, FileError> {
+    directory.create_segment(FIRST_SEGMENT, limits::SEGMENT_BYTES as u64)?;
+    ShardMark::create(directory, origin, last, FIRST_SEGMENT, starting)
 }

@@ -4,9 +4,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use journal::mark::{MARK_BYTES, Start, slot_of};
+use journal::mark::{Start, slot_of};
 use journal::{Mark, Origin, Point};
-use limits::JOURNAL_BLOCK_BYTES;
 use storage::FileError;
 use storage::directory::ShardDirectory;
 use storage::mark::MarkFile;
@@ -76,12 +75,7 @@ impl ShardMark {
     ) -> Result<Self, FileError> {
         let start = Start { number: starting.number, together: true };
         let (mark, count) = (Mark { origin, last, segment: 0, stopped: Some(last_file), start }, 1);
-        let mut bytes = [0; MARK_BYTES];
-        for count in [count, count - 1] {
-            let at = slot_of(count) * JOURNAL_BLOCK_BYTES;
-            bytes[at..at + JOURNAL_BLOCK_BYTES].copy_from_slice(&mark.to_block(count));
-        }
-        directory.create_mark(&bytes)?;
+        directory.create_mark(&mark.to_bytes(count))?;
         Ok(Self::found(directory, mark, count, starting))
     }
 

@@ -13,6 +13,7 @@ use journal::snapshot::SnapshotReader;
 use storage::FileError;
 use storage::archive::{Archive, ArchivedName};
 use storage::reader::Opened;
+use wallet::Sequence;
 
 /// Checks the archive of what was opened at `data`. Returns a line for each shard of each generation, and whether all is whole.
 ///
@@ -98,7 +99,7 @@ fn examine(shard: &ShardHistory<'_>, progress: &Progress) -> Result<(Point, Poin
 }
 
 /// Reads a snapshot to its end.
-pub(super) fn check_snapshot(shard: &ShardHistory<'_>, base: Base<'_>) -> Result<(), Error> {
+pub(crate) fn check_snapshot(shard: &ShardHistory<'_>, base: Base<'_>) -> Result<(), Error> {
     let Some((name, bytes)) = shard.source(base)? else { return Ok(()) };
     let damaged = |error: ReadError<FileError>| Error::from(recovery::Error::from(error));
     let mut reader = SnapshotReader::open(&name, bytes, shard.origin).map_err(damaged)?;
@@ -121,4 +122,65 @@ fn follows(shard: &ShardHistory<'_>, name: ArchivedName, next: Option<&ArchivedN
         "{}, byte 0: its first record does not follow on the snapshot {name}: restore it from a copy of the archive",
         path.display()
     )))
+}
+
+/// Looks at the headers of a shard's files alone: whether each segment follows on the one before it, and what is served on the last, or
+/// the end of the generation.
+///
+/// # Errors
+/// The file that does not, or that is another one's.
+pub(crate) fn check_joints(shard: &ShardHistory<'_>) -> Result<(), Error> {
+    let mut before = None;
+    for name in shard.names() {
+        let header = shard.archived.open(*name)?.header();
+        let follows = match before {
+            _ if header.origin != shard.origin => false,
+            Some(Joint::Snapshot(covers)) if !name.is_snapshot() => header.before.sequence <= covers,
+            Some(Joint::Segment(last)) if !name.is_snapshot() => header.before == last,
+            _ => true,
+        };
+        if !follows {
+            let path = shard.archived.file(*name);
+            return Err(Error::Failed(format!(
+                "{}, byte 0: it does not follow on the file before it",
+                path.display()
+            )));
+        }
+        match before {
+            _ if !name.is_snapshot() => before = Some(Joint::Segment(header.last)),
+            None => before = Some(Joint::Snapshot(header.last.sequence)),
+            Some(_) => {}
+        }
+    }
+    let (Some(before), Some(next)) = (before, shard.next()?) else { return Ok(()) };
+    let follows = match before {
+        Joint::Snapshot(covers) => next.sequence <= covers,
+        Joint::Segment(last) => next == last,
+    };
+    if follows {
+        return Ok(());
+    }
+    let path = shard.archived.path();
+    Err(Error::Failed(format!(
+        "{}: what comes after record {} is not there",
+        path.display(),
+        before.sequence()
+    )))
+}
+
+/// What a segment follows on.
+#[derive(Clone, Copy)]
+enum Joint {
+    /// A snapshot, which may cover records of the segment.
+    Snapshot(Sequence),
+    Segment(Point),
+}
+
+impl Joint {
+    const fn sequence(self) -> Sequence {
+        match self {
+            Self::Snapshot(covers) => covers,
+            Self::Segment(last) => last.sequence,
+        }
+    }
 }

@@ -1,13 +1,17 @@
 //! What follows from an account's transactions, computed again and compared with what the account says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use wallet::Millis;
-use wallet::account::KeyHash;
+use ::history::Version;
+
+use super::past::{PastAccount, PastFiles, PastRound, PastRounds, name_of};
+use storage::FileError;
+use wallet::account::{AccountHash, KeyHash};
 use wallet::image::{AccountImage, RoundImage, TransactionImage};
 use wallet::operation::PlayKind;
 use wallet::outcome::LineKind;
 use wallet::settings::Settings;
+use wallet::{Millis, PlatformKey};
 
 /// A session that may be alive, and whose.
 #[derive(Clone, Debug)]
@@ -25,6 +29,9 @@ pub(super) struct Held {
 pub(super) struct Audit {
     session_idle_ms: u64,
     now_ms: Millis,
+    forgotten_until_ms: Millis,
+    /// Rounds that are remembered and have left memory.
+    pub(super) past_rounds: u64,
     /// Transactions that are remembered.
     pub(super) transactions: u64,
     /// What players hold together, by domain, minor units.
@@ -43,6 +50,8 @@ impl Audit {
         Self {
             session_idle_ms: settings.session_idle_ms,
             now_ms,
+            forgotten_until_ms: settings.forgotten_until(now_ms),
+            past_rounds: 0,
             transactions: 0,
             held: BTreeMap::new(),
             sessions: Vec::new(),
@@ -56,6 +65,77 @@ impl Audit {
         self.faults_count += 1;
         if self.faults.len() < limits::FAULTS_SHOWN_MAX {
             self.faults.push(fault);
+        }
+    }
+
+    /// Looks at the rounds of the next accounts that have left memory, up to these of one hash, which get those that they do not
+    /// have themselves; to the end where there are none. Accounts come in the order of slots and hashes.
+    ///
+    /// # Errors
+    /// What is damaged.
+    pub(super) fn past(
+        &mut self,
+        files: &PastFiles<'_>,
+        past: &mut PastRounds<'_, '_>,
+        accounts: &mut [(AccountHash, AccountImage)],
+    ) -> Result<(), recovery::Error<FileError>> {
+        let place = |hash: AccountHash| (hash.slot(), hash.bits());
+        let last = accounts.first().map(|(hash, _)| place(*hash));
+        while past.peek().is_some_and(|next| last.is_none_or(|last| place(next) <= last)) {
+            let Some(PastAccount { hash, mut rounds }) = past.next()? else { break };
+            rounds.retain(|round| self.is_sound(files, round) && round.is_newest);
+            for (_, image) in accounts.iter_mut().filter(|(of, _)| *of == hash) {
+                let ours = rounds.extract_if(.., |round| round.account == image.id).collect();
+                self.join(files, image, ours);
+            }
+            for round in &rounds {
+                self.past_fault(files, round, "it is of an account that is not there");
+            }
+        }
+        Ok(())
+    }
+
+    fn past_fault(&mut self, files: &PastFiles<'_>, found: &PastRound, fault: &str) {
+        let path = files.file_of(found).path.display();
+        self.fault(format!("{path}: {}: round {}: {fault}", found.account, found.round.id));
+    }
+
+    /// Whether a round that has left memory is one that may, and holds together.
+    fn is_sound(&mut self, files: &PastFiles<'_>, found: &PastRound) -> bool {
+        let round = &found.round;
+        let fault = if round.is_open() {
+            Err("it is open".into())
+        } else if round.platform == PlatformKey::NONE.bytes() {
+            Err("it is no platform's".into())
+        } else if !files.may_have(found) {
+            Err("it is of an account that another shard owns".into())
+        } else {
+            check_round(round)
+        };
+        if let Err(fault) = &fault {
+            self.past_fault(files, found, fault);
+        }
+        fault.is_ok()
+    }
+
+    /// Gives an account the rounds that are remembered and not in memory. Those in memory may have gone on since.
+    fn join(&mut self, files: &PastFiles<'_>, image: &mut AccountImage, past: Vec<PastRound>) {
+        let remembered = past.into_iter().filter(|found| found.round.last_ms > self.forgotten_until_ms);
+        let (mut joined, mut faults) = (Vec::new(), Vec::new());
+        let known: HashMap<_, &RoundImage> =
+            image.rounds.iter().map(|round| (name_of(round), round)).collect();
+        for found in remembered {
+            match known.get(&name_of(&found.round)) {
+                None => joined.push(found.round),
+                Some(known) if **known == found.round => {}
+                Some(known) if Version::of(known) > Version::of(&found.round) => {}
+                Some(_) => faults.push(found),
+            }
+        }
+        self.past_rounds += joined.len() as u64;
+        image.rounds.extend(joined);
+        for found in &faults {
+            self.past_fault(files, found, "it is another one in memory");
         }
     }
 
@@ -146,6 +226,12 @@ fn check_statement(image: &AccountImage) -> Result<u64, String> {
     statement.sort_unstable_by_key(|known| known.number);
     for pair in statement.windows(2) {
         let [before, known] = pair else { continue };
+        if before.number == known.number {
+            return Err(format!(
+                "number {} is of two transactions ({}, {})",
+                known.number, before.id, known.id
+            ));
+        }
         // What lies between them was forgotten, where the numbers do not follow.
         if before.number.checked_add(1) != Some(known.number) {
             continue;

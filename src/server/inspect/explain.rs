@@ -3,23 +3,25 @@
 //! The account alone is put into a wallet, from the snapshot, and its records are applied again: a record concerns one
 //! account, so that nothing else is needed.
 
+use std::collections::HashSet;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
 
 use super::history::{self, GenerationHistory, Halt, ShardHistory};
+use super::past::{PastFiles, PastRound, name_of};
 use super::progress::Progress;
 use super::{Error, open, was_changed, words};
 use crate::config::ExplainOptions;
 use journal::reader::ReadError;
 use journal::snapshot::{SnapshotHeader, SnapshotReader};
-use journal::{Change, Point, Position};
+use journal::{Change, Origin, Point, Position};
 use partition::Partition;
 use recovery::again;
 use storage::FileError;
 use storage::archive::Archive;
-use storage::reader::Opened;
+use storage::reader::{Opened, OpenedShard};
 use wallet::account::AccountRef;
-use wallet::image::{AccountImage, TransactionImage};
+use wallet::image::{AccountImage, RoundImage, TransactionImage};
 use wallet::operation::{Operation, PlayKind};
 use wallet::outcome::Receipt;
 use wallet::{Currency, Millis, Wallet};
@@ -89,8 +91,21 @@ fn tell_once(
     let progress = Progress::of(bytes, !std::io::stdout().is_terminal());
     let wallet = Wallet::to_replay();
     let last = last_begun(args, &shards)?;
-    let mut story =
-        Story { args, account, out, wallet, now_ms: 0, until_ms: None, balance: None, is_told: false };
+    let served = shards.last().and_then(|shard| Some((shard.live?, shard.origin)));
+    let files = PastFiles::default();
+    let mut story = Story {
+        args,
+        account,
+        out,
+        wallet,
+        served,
+        files,
+        past: Vec::new(),
+        now_ms: 0,
+        until_ms: None,
+        balance: None,
+        is_told: false,
+    };
     for (at, shard) in shards.into_iter().enumerate().take(last + 1) {
         story.until_ms = args.until_ms.filter(|_| at == last);
         let from = story.begin(shard, at == 0)?;
@@ -148,6 +163,12 @@ struct Story<'a, W> {
     out: &'a mut W,
     /// It has this account alone.
     wallet: Wallet,
+    /// The shard that is served and has the account.
+    served: Option<(&'a OpenedShard, Origin)>,
+    /// The files of what has left memory, of this account's slot.
+    files: PastFiles<'a>,
+    /// The rounds that have left memory, as they are now; none where all of them are in the snapshot and the records.
+    past: Vec<PastRound>,
     /// The time that was come to.
     now_ms: Millis,
     /// Nothing after this is told of the generation.
@@ -163,6 +184,7 @@ impl<W: Write> Story<'_, W> {
     fn begin(&mut self, shard: &ShardHistory<'_>, is_first: bool) -> Result<Point, Error> {
         let account = words::plain(self.account.id());
         self.wallet = Wallet::to_replay();
+        self.past = Vec::new();
         let found = self.in_snapshot(shard)?;
         let Some((name, header, image)) = found else {
             if self.args.transaction.is_none() {
@@ -170,9 +192,14 @@ impl<W: Write> Story<'_, W> {
             }
             return Ok(Point::START);
         };
+        if header.has_history {
+            let slot = self.account.hash().slot();
+            self.files = PastFiles::of_slots(self.served, &(slot..=slot), None)?;
+            self.past = self.files.of_account(&self.account)?;
+        }
         let until_ms = self.until_ms.filter(|until_ms| *until_ms < header.now_ms);
         self.now_ms = header.now_ms;
-        let (file, time) = (name_of(Some(Path::new(&name))), words::time(header.now_ms));
+        let (file, time) = (name_of_path(Some(Path::new(&name))), words::time(header.now_ms));
         if self.args.transaction.is_none() {
             writeln!(self.out, "{account} in {}", path_of(shard))?;
         }
@@ -221,23 +248,35 @@ impl<W: Write> Story<'_, W> {
         Ok(Some((name, reader.header(), None)))
     }
 
-    /// Tells of what the snapshot remembers of a transaction.
+    /// Tells of what the snapshot remembers of a transaction, and what had left memory by then.
     fn remembered(&mut self, file: &str, image: &AccountImage, id: &str) -> Result<(), Error> {
         let currency = self.currency();
-        let outside = image.outside.iter().map(|known| (None, None, known));
-        let of_rounds = image.rounds.iter().flat_map(|round| {
-            round.transactions.iter().map(move |known| {
-                let original = known.original.and_then(|at| round.transactions.get(at as usize));
-                (Some(round.id.as_str()), original, known)
-            })
+        let outside = image.outside.iter().map(|known| (file.to_owned(), None, known));
+        let in_memory = image.rounds.iter().map(|round| (file.to_owned(), round));
+        let known: HashSet<_> = image.rounds.iter().map(name_of).collect();
+        let left = self.past.iter().filter(|found| !known.contains(&name_of(&found.round)));
+        let left = left.map(|found| (name_of_path(Some(&self.files.file_of(found).path)), &found.round));
+        let of_rounds = in_memory.chain(left).flat_map(|(file, round)| {
+            round.transactions.iter().map(move |known| (file.clone(), Some(round), known))
         });
+        let original = |round: Option<&'_ RoundImage>, known: &TransactionImage| {
+            let original = round?.transactions.get(known.original? as usize)?;
+            Some(original.clone())
+        };
         let mut found: Vec<_> = outside
             .chain(of_rounds)
-            .filter(|(_, original, known)| known.id == id || original.is_some_and(|bet| bet.id == id))
+            // What came later has a record.
+            .filter(|(_, _, known)| known.number <= image.number && known.at_ms <= self.now_ms)
+            .map(|(file, round, known)| {
+                (file, round.map(|round| round.id.as_str()), original(round, known), known)
+            })
+            .filter(|(_, _, original, known)| {
+                known.id == id || original.as_ref().is_some_and(|bet| bet.id == id)
+            })
             .collect();
-        found.sort_by_key(|(_, _, known)| (known.at_ms, known.number));
-        for (round, original, known) in found {
-            let line = remembered_words(round, original, known, currency);
+        found.sort_by_key(|(_, _, _, known)| (known.at_ms, known.number));
+        for (file, round, original, known) in found {
+            let line = remembered_words(round, original.as_ref(), known, currency);
             writeln!(self.out, "{}  {file}: {line}", words::time(known.at_ms))?;
             self.is_told = true;
         }
@@ -338,7 +377,22 @@ impl<W: Write> Story<'_, W> {
 
     fn state(&self) -> Option<String> {
         let image = self.image()?;
-        Some(words::state(&image, self.currency(), self.wallet.settings(), self.now_ms))
+        let past = self.remembered_past(&image);
+        Some(words::state(&image, past, self.currency(), self.wallet.settings(), self.now_ms))
+    }
+
+    /// How many transactions are remembered that have left memory. Of another time than now it is counted from what there is now.
+    fn remembered_past(&self, image: &AccountImage) -> usize {
+        let of_rounds = image.rounds.iter().flat_map(|round| &round.transactions);
+        let in_memory: HashSet<u64> = of_rounds.map(|known| known.number).collect();
+        let forgotten_until_ms = self.wallet.settings().forgotten_until(self.now_ms);
+        let left = self.past.iter().map(|found| {
+            let then = |known: &&TransactionImage| (1..=image.number).contains(&known.number);
+            let then: Vec<_> = found.round.transactions.iter().filter(then).collect();
+            let is_remembered = then.iter().any(|known| known.at_ms > forgotten_until_ms);
+            then.iter().filter(|known| is_remembered && !in_memory.contains(&known.number)).count()
+        });
+        left.sum()
     }
 
     /// The currency of the account's domain, which has one where the account is there.
@@ -356,7 +410,7 @@ fn path_of(shard: &ShardHistory<'_>) -> String {
 }
 
 /// The name of a file without its directory.
-fn name_of(path: Option<&Path>) -> String {
+fn name_of_path(path: Option<&Path>) -> String {
     path.and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned()
 }
 

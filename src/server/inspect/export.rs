@@ -9,7 +9,7 @@ mod parquet;
 mod writer;
 
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{IsTerminal as _, Write};
 
 use xxhash_rust::xxh3::Xxh3;
@@ -18,21 +18,24 @@ use self::checkpoint::Checkpoint;
 use self::writer::{ExportWriter, Row};
 use super::archived::check_snapshot;
 use super::history::{self, GenerationHistory, Halt, ShardHistory};
+use super::past::{PastFiles, PastRound, PastRounds, slots_of};
 use super::progress::Progress;
-use super::{Error, open, was_changed};
+use super::{Error, open, was_changed, words};
 use crate::config::ExportOptions;
 use journal::reader::ReadError;
+use journal::snapshot::SnapshotReader;
 use journal::{Change, Point, Tail};
 use recovery::again;
 use storage::FileError;
 use storage::archive::Archive;
 use storage::reader::Opened;
-use wallet::account::AccountRef;
+use wallet::account::{AccountRef, Slot};
+use wallet::history::statement_line;
 use wallet::image::AccountImage;
 use wallet::operation::{Operation, PlayKind};
 use wallet::outcome::{LineKind, StatementLine};
 use wallet::platform::RoundScope;
-use wallet::{Millis, PlatformKey, Wallet};
+use wallet::{Millis, PlatformKey, Rules, Wallet};
 
 /// Writes transactions to `out`: generation by generation, shard by shard, in the order in which they were applied; those that
 /// only the first snapshot remembers come first, by slot, account and number. Returns the checkpoint that a further export goes on from.
@@ -124,7 +127,11 @@ impl<'a> Export<'a> {
                     None
                 } else {
                     let after = self.after(generation, id);
-                    Some(scan_shard(generation, shard, after, &progress, &mut ends.taken_back)?.last)
+                    let tail = scan_shard(generation, shard, after, &progress, &mut ends.taken_back)?;
+                    if self.is_first(generation) {
+                        scan_past(&self.past_of(shard)?)?;
+                    }
+                    Some(tail.last)
                 };
                 last.push(end);
             }
@@ -138,6 +145,24 @@ impl<'a> Export<'a> {
         self.since.is_some_and(|since| generation.number < since.generation)
     }
 
+    /// Whether nothing is known of what was before a generation: what its snapshots remember is written too.
+    fn is_first(&self, generation: &GenerationHistory<'_>) -> bool {
+        self.since.is_none()
+            && self.generations.first().is_some_and(|first| first.number == generation.number)
+    }
+
+    /// What had left the memory of a shard by its first snapshot; nothing where that is the very first.
+    fn past_of(&self, shard: &ShardHistory<'a>) -> Result<PastFiles<'a>, Error> {
+        let Some((name, source)) = shard.source(shard.base(None)?)? else { return Ok(PastFiles::default()) };
+        let header = SnapshotReader::header_of(&name, source, shard.origin);
+        if !header.map_err(recovery::Error::<FileError>::from)?.has_history {
+            return Ok(PastFiles::default());
+        }
+        let served = self.generations.iter().flat_map(|generation| &generation.shards);
+        let served = served.filter_map(|shard| Some((shard.live?, shard.origin)));
+        Ok(PastFiles::of_slots(served, &slots_of(shard.origin), None)?)
+    }
+
     /// The last record of a shard that an earlier export has read.
     fn after(&self, generation: &GenerationHistory<'_>, shard: usize) -> Option<Point> {
         let since = self.since.filter(|since| since.generation == generation.number)?;
@@ -148,7 +173,7 @@ impl<'a> Export<'a> {
         let bytes = self.generations.iter().flat_map(|of| &of.shards).map(ShardHistory::bytes).sum();
         let progress = Progress::of(bytes, !std::io::stdout().is_terminal());
         let mut checkpoint = Checkpoint { generation: 0, stream: 0, last: Vec::new() };
-        for (at, (generation, ends)) in self.generations.iter().zip(&self.ends.last).enumerate() {
+        for (generation, ends) in self.generations.iter().zip(&self.ends.last) {
             (checkpoint.generation, checkpoint.stream) = (generation.number, generation.stream);
             checkpoint.last.clear();
             for (id, (shard, end)) in generation.shards.iter().zip(ends).enumerate() {
@@ -156,7 +181,7 @@ impl<'a> Export<'a> {
                 let part = Part {
                     shard,
                     platforms: &generation.platforms,
-                    is_first: at == 0 && self.since.is_none(),
+                    past: self.is_first(generation).then(|| self.past_of(shard)).transpose()?,
                     after: self.after(generation, id),
                     end: *end,
                     taken_back: &self.ends.taken_back,
@@ -225,6 +250,38 @@ fn scan_base(shard: &ShardHistory<'_>, after: Option<Point>, read: &dyn Fn(u64))
     read.map(drop).or_else(failed)
 }
 
+/// Reads what had left memory to its end.
+fn scan_past(past: &PastFiles<'_>) -> Result<(), Error> {
+    let mut rounds = past.rounds()?;
+    while rounds.next()?.is_some() {}
+    Ok(())
+}
+
+/// The lines of the accounts of a slot that had left memory, but for what was forgotten.
+fn left_of(
+    past: &PastFiles<'_>,
+    rounds: &mut PastRounds<'_, '_>,
+    slot: Slot,
+    forgotten_until_ms: Millis,
+) -> Result<HashMap<String, Vec<StatementLine>>, Error> {
+    let mut left: HashMap<String, Vec<StatementLine>> = HashMap::new();
+    while rounds.peek().is_some_and(|next| next.slot() <= slot)
+        && let Some(account) = rounds.next()?
+    {
+        let is_left = |found: &&PastRound| found.is_newest && found.round.last_ms > forgotten_until_ms;
+        for found in account.rounds.iter().filter(is_left) {
+            let transactions = found.round.transactions.iter().filter(|known| known.number > 0);
+            let lines = transactions.map(|known| statement_line(&found.round, known));
+            let lines = lines.collect::<Result<Vec<_>, _>>().map_err(|fault| {
+                let path = past.file_of(found).path.display();
+                Error::Failed(format!("{path}: {}: {}", words::plain(&found.account), fault.0))
+            })?;
+            left.entry(found.account.clone()).or_default().extend(lines);
+        }
+    }
+    Ok(left)
+}
+
 /// What a bet is known by.
 fn key_of(account: &str, platform: &str, game: Option<&str>, round: &str, transaction: &str) -> u128 {
     let mut hash = Xxh3::new();
@@ -245,8 +302,8 @@ fn platform_name(platform: PlatformKey, names: &[String]) -> String {
 struct Part<'a> {
     shard: &'a ShardHistory<'a>,
     platforms: &'a [String],
-    /// Nothing is known of what was before it: what its snapshot remembers is written too.
-    is_first: bool,
+    /// Where nothing is known of what was before it: what its snapshot remembers is written too, and what had left memory by then.
+    past: Option<PastFiles<'a>>,
     after: Option<Point>,
     end: Point,
     taken_back: &'a HashSet<u128>,
@@ -264,8 +321,8 @@ impl Part<'_> {
         let base = self.shard.base(self.after.map(|after| after.sequence))?;
         let recovered = self.shard.recovered(base)?;
         let (mut wallet, from) = (recovered.wallet, recovered.tail.last);
-        if self.is_first {
-            self.remembered(&wallet, recovered.now_ms, writer)?;
+        if let Some(past) = &self.past {
+            self.remembered(&wallet, recovered.now_ms, past, writer)?;
         }
         let after = self.after.map_or(0, |after| after.sequence);
         let (read, segment) = (|bytes| progress.add(bytes), Cell::new(0));
@@ -278,6 +335,11 @@ impl Part<'_> {
             if segment.replace(position.segment) != position.segment {
                 // What is over leaves memory, so that what is in it is what a server would remember.
                 wallet.forget_all(now_ms);
+                if position.rules == Rules::V2 {
+                    // Before a change of a round that has cooled there is a record that brings it back.
+                    wallet.set_in_history(wallet.settings().cold_until(now_ms));
+                    wallet.tidy(now_ms, usize::MAX);
+                }
             }
             let account = match &change {
                 Change::Operation(operation) => operation.account_id().map(AccountRef::new),
@@ -306,20 +368,30 @@ impl Part<'_> {
         Ok(())
     }
 
-    /// Writes what the snapshot remembers.
+    /// Writes what the snapshot remembers, and what had left memory by then. What came later has a record.
     fn remembered(
         &self,
         wallet: &Wallet,
         now_ms: Millis,
+        past: &PastFiles<'_>,
         writer: &mut ExportWriter<'_, impl Write + Send>,
     ) -> Result<(), Error> {
-        for (_, places) in wallet.by_slot() {
+        let mut rounds = past.rounds()?;
+        for (slot, places) in wallet.by_slot() {
+            let mut left = left_of(past, &mut rounds, slot, wallet.settings().forgotten_until(now_ms))?;
             let mut accounts: Vec<String> =
                 wallet.images(now_ms, &places).map(|AccountImage { id, .. }| id).collect();
             accounts.sort_unstable();
             for id in &accounts {
-                for line in wallet.lines_after(&AccountRef::new(id.as_str()), 0) {
-                    self.line(wallet, id, &line, None, writer)?;
+                let account = AccountRef::new(id.as_str());
+                let last = wallet.last_number(&account);
+                let mut lines = wallet.lines_after(&account, 0);
+                // They come after those that are in memory: of equal numbers the first one stays.
+                lines.extend(left.remove(id).into_iter().flatten().filter(|line| line.number <= last));
+                lines.sort_by_key(|line| line.number);
+                lines.dedup_by_key(|line| line.number);
+                for line in &lines {
+                    self.line(wallet, id, line, None, writer)?;
                 }
             }
         }
@@ -340,7 +412,7 @@ impl Part<'_> {
         let platform = platform_name(line.platform, self.platforms);
         let is_bet = line.kind == LineKind::Play(PlayKind::Bet);
         let rolled_back = line.rolled_back || (is_bet && self.is_taken_back(account, &platform, line));
-        let details = record.and_then(|(operation, _)| super::words::details_of(operation));
+        let details = record.and_then(|(operation, _)| words::details_of(operation));
         writer.write(&Row {
             account,
             line,

@@ -8,20 +8,23 @@ use std::path::PathBuf;
 
 use rustix::process::Resource;
 
-use super::{Error, SnapshotBytes, origin, was_changed};
+use super::{Error, SnapshotBytes, origin, was_changed, words};
 use crate::rlimit::raise;
 use journal::reader::ReadError;
-use journal::snapshot::{SnapshotReader, Source};
-use journal::{Buffer, Change, Mark, Origin, Point, Position, ReplayStart, SegmentSource, Tail, replay};
+use journal::segment::SegmentHeader;
+use journal::snapshot::{SnapshotHeader, SnapshotReader, Source};
+use journal::{
+    Buffer, Change, Damage, Mark, Origin, Point, Position, ReplayStart, SegmentSource, Tail, replay, time_of,
+};
 use recovery::{Recovered, SnapshotSource};
 use storage::FileError;
 use storage::archive::{Archive, ArchiveBegun, ArchivedFile, ArchivedName, ArchivedShard, REMEDY, known};
 use storage::reader::{Opened, OpenedFile, OpenedSegment, OpenedShard};
-use wallet::Millis;
 use wallet::outcome::Receipt;
+use wallet::{Millis, Sequence};
 
 /// Why no further record is read.
-pub(super) enum Halt {
+pub(crate) enum Halt {
     /// The next one is behind what was asked for: its time, or the end that a reading before this one has found.
     Enough,
     /// What comes next can't be told.
@@ -35,33 +38,33 @@ impl<E: Into<Error>> From<E> for Halt {
 }
 
 /// A generation, and its shards in order.
-pub(super) struct GenerationHistory<'a> {
+pub(crate) struct GenerationHistory<'a> {
     /// Its number.
-    pub(super) number: u64,
+    pub(crate) number: u64,
     /// The random number of its journals.
-    pub(super) stream: u64,
-    pub(super) shards: Vec<ShardHistory<'a>>,
+    pub(crate) stream: u64,
+    pub(crate) shards: Vec<ShardHistory<'a>>,
     /// The platforms by their places in the configuration, where records name them so.
-    pub(super) platforms: Vec<String>,
+    pub(crate) platforms: Vec<String>,
 }
 
 /// A shard of a generation.
-pub(super) struct ShardHistory<'a> {
-    pub(super) origin: Origin,
+pub(crate) struct ShardHistory<'a> {
+    pub(crate) origin: Origin,
     /// What is archived of it.
-    pub(super) archived: ArchivedShard,
+    pub(crate) archived: ArchivedShard,
     names: Vec<ArchivedName>,
     /// What is served of it; `None` of a generation that another one has followed.
-    pub(super) live: Option<&'a OpenedShard>,
+    pub(crate) live: Option<&'a OpenedShard>,
     /// Its last record, where that is known.
-    end: Option<Point>,
+    pub(crate) end: Option<Point>,
 }
 
 /// All generations, the first one first and the one that is served last. Without an archive it is that alone.
 ///
 /// # Errors
 /// What of the archive is missing or damaged.
-pub(super) fn all<'a>(
+pub(crate) fn all<'a>(
     opened: &'a Opened,
     archive: Option<&Archive>,
 ) -> Result<Vec<GenerationHistory<'a>>, Error> {
@@ -76,7 +79,7 @@ pub(super) fn all<'a>(
 }
 
 /// Whether a server has changed what was opened, or the archive, since these were listed.
-pub(super) fn has_moved(opened: &Opened, generations: &[GenerationHistory<'_>]) -> bool {
+pub(crate) fn has_moved(opened: &Opened, generations: &[GenerationHistory<'_>]) -> bool {
     let is_another = |shard: &ShardHistory<'_>| {
         !shard.names.is_empty() && shard.archived.files().is_ok_and(|names| names != shard.names)
     };
@@ -163,7 +166,7 @@ fn ended(
 
 /// A snapshot that a reading begins with.
 #[derive(Clone, Copy)]
-pub(super) enum Base<'a> {
+pub(crate) enum Base<'a> {
     Archived(ArchivedName),
     Live(&'a OpenedFile),
     /// There is none, as before the first one.
@@ -171,7 +174,7 @@ pub(super) enum Base<'a> {
 }
 
 /// The bytes of a snapshot, wherever it is.
-pub(super) enum BaseBytes<'a> {
+pub(crate) enum BaseBytes<'a> {
     Archived(Box<ArchivedFile>),
     Live(SnapshotBytes<'a>),
 }
@@ -253,7 +256,7 @@ impl<'a> ShardHistory<'a> {
     }
 
     /// The files that are archived, from the last base on.
-    pub(super) fn names(&self) -> &[ArchivedName] {
+    pub(crate) fn names(&self) -> &[ArchivedName] {
         let base = self.names.iter().rposition(|name| matches!(name, ArchivedName::Base(_)));
         &self.names[base.unwrap_or(0)..]
     }
@@ -262,7 +265,7 @@ impl<'a> ShardHistory<'a> {
     ///
     /// # Errors
     /// What is damaged; where there is none.
-    pub(super) fn base(&self, sequence: Option<u64>) -> Result<Base<'a>, Error> {
+    pub(crate) fn base(&self, sequence: Option<u64>) -> Result<Base<'a>, Error> {
         let live = self.live.and_then(|shard| shard.snapshot.as_ref());
         let archived = self.names();
         let Some(sequence) = sequence else {
@@ -292,11 +295,92 @@ impl<'a> ShardHistory<'a> {
         }
     }
 
+    /// The snapshot that all begins with; `None` where there is none.
+    ///
+    /// # Errors
+    /// Where it is damaged.
+    pub(crate) fn begins(&self) -> Result<Option<SnapshotHeader>, Error> {
+        self.header(self.base(None)?)
+    }
+
+    /// What a base says of itself; `None` where there is none.
+    fn header(&self, base: Base<'a>) -> Result<Option<SnapshotHeader>, Error> {
+        let Some((name, bytes)) = self.source(base)? else { return Ok(None) };
+        Ok(Some(SnapshotReader::header_of(&name, bytes, self.origin).map_err(Failure::from)?))
+    }
+
+    /// The last snapshot from no later than `at_ms`.
+    ///
+    /// # Errors
+    /// What is damaged; where there is none, and from when on there are some.
+    pub(crate) fn base_at(&self, at_ms: Millis) -> Result<Base<'a>, Error> {
+        let live = self.live.into_iter().flat_map(|live| {
+            let older = live.older.iter().rev().filter(|file| self.is_followed(file));
+            live.snapshot.iter().chain(older)
+        });
+        let archived = self.names().iter().rev().filter(|name| name.is_snapshot());
+        let archived = archived.map(|name| Base::Archived(*name));
+        let mut first = None;
+        for base in live.map(Base::Live).chain(archived) {
+            let Some(header) = self.header(base)? else { continue };
+            if header.now_ms <= at_ms {
+                return Ok(base);
+            }
+            first = Some(header);
+        }
+        let Some(first) = first else { return Ok(Base::Nothing) };
+        let (at, begins) = (words::time(at_ms), words::time(first.now_ms));
+        Err(Error::Failed(if first.covers.sequence == 0 {
+            format!("{at} is before the first record: the data begin at {begins}")
+        } else {
+            format!(
+                "what was at {at} is not known: what there is of shard {} begins at {begins}, with a snapshot of the {} records before; \
+                 an archive that reaches further back is named with --archive DIR",
+                self.origin.shard, first.covers.sequence
+            )
+        }))
+    }
+
+    /// What lies behind all that is archived: the point before the first segment that is served, or the end of the generation; `None`
+    /// where nothing says it.
+    ///
+    /// # Errors
+    /// Where that segment can't be read, or is damaged.
+    pub(crate) fn next(&self) -> Result<Option<Point>, Error> {
+        let Some(segment) = self.live.and_then(|live| live.segments.first()) else { return Ok(self.end) };
+        let mut block = [0; limits::JOURNAL_BLOCK_BYTES];
+        if segment.file.read_at(&mut block, 0)? < block.len() || block.iter().all(|byte| *byte == 0) {
+            return Ok(None);
+        }
+        let header = SegmentHeader::read(&block).map_err(|fault| {
+            Failure::Damage(Damage { file: segment.file.path.display().to_string(), offset: 0, fault })
+        })?;
+        Ok(Some(header.before))
+    }
+
+    /// The last record that is known to be there, and its time or an earlier one, milliseconds since 1970.
+    ///
+    /// # Errors
+    /// What can't be read, or is damaged.
+    pub(crate) fn reaches(&self) -> Result<(Sequence, Millis), Error> {
+        let mut reached = (self.end.map_or(0, |end| end.sequence), 0);
+        if let Some(last) = self.names().last() {
+            let header = self.archived.open(*last)?.header();
+            reached = (reached.0.max(header.last.sequence), header.last_ms);
+        }
+        if let Some(live) = self.live {
+            let newest = live.newest(|block| time_of(block, self.origin))?;
+            let marked = self.mark()?.map_or(0, |mark| mark.last.sequence);
+            reached = (reached.0.max(marked), reached.1.max(newest.unwrap_or(0)));
+        }
+        Ok(reached)
+    }
+
     /// The name of a base, as it is told, and its bytes.
     ///
     /// # Errors
     /// Where it can't be opened, or is damaged.
-    pub(super) fn source(&self, base: Base<'a>) -> Result<Option<SnapshotSource<BaseBytes<'a>>>, Error> {
+    pub(crate) fn source(&self, base: Base<'a>) -> Result<Option<SnapshotSource<BaseBytes<'a>>>, Error> {
         Ok(match base {
             Base::Nothing => None,
             Base::Archived(name) => {
@@ -314,17 +398,15 @@ impl<'a> ShardHistory<'a> {
     ///
     /// # Errors
     /// Where it is damaged.
-    pub(super) fn covers(&self, base: Base<'a>) -> Result<Point, Error> {
-        let Some((name, bytes)) = self.source(base)? else { return Ok(Point::START) };
-        let header = SnapshotReader::header_of(&name, bytes, self.origin).map_err(Failure::from)?;
-        Ok(header.covers)
+    pub(crate) fn covers(&self, base: Base<'a>) -> Result<Point, Error> {
+        Ok(self.header(base)?.map_or(Point::START, |header| header.covers))
     }
 
     /// The state that a base has.
     ///
     /// # Errors
     /// What is damaged.
-    pub(super) fn recovered(&self, base: Base<'a>) -> Result<Recovered, Error> {
+    pub(crate) fn recovered(&self, base: Base<'a>) -> Result<Recovered, Error> {
         let segments: [SegmentSource<BytesOf<'_, FileError>>; 0] = [];
         Ok(recovery::recover(self.origin, self.source(base)?, segments, None)?)
     }
@@ -333,7 +415,7 @@ impl<'a> ShardHistory<'a> {
     ///
     /// # Errors
     /// What is missing or damaged, and what `each` returns.
-    pub(super) fn replay<E: From<FileError>>(
+    pub(crate) fn replay<E: From<FileError>>(
         &self,
         from: Point,
         mark: Option<Mark>,
@@ -348,7 +430,7 @@ impl<'a> ShardHistory<'a> {
     ///
     /// # Errors
     /// What is missing, or damaged.
-    pub(super) fn mark(&self) -> Result<Option<Mark>, Failure> {
+    pub(crate) fn mark(&self) -> Result<Option<Mark>, Failure> {
         self.live.map_or(Ok(None), |live| Ok(super::known(live, self.origin)?.mark))
     }
 
@@ -356,7 +438,7 @@ impl<'a> ShardHistory<'a> {
     ///
     /// # Errors
     /// Where it has not.
-    pub(super) fn check_end(&self, tail: &Tail) -> Result<(), Error> {
+    pub(crate) fn check_end(&self, tail: &Tail) -> Result<(), Error> {
         let failed = |what: String| {
             Err(Error::Failed(format!("{}: {what}: {REMEDY}", self.archived.path().display())))
         };
@@ -416,7 +498,7 @@ impl<'a> ShardHistory<'a> {
     }
 
     /// Bytes that a reading from `from` on goes through, about.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         let archived = self.names().iter().filter(|name| !name.is_snapshot()).count();
         archived as u64 * limits::SEGMENT_BYTES as u64 + self.live.map_or(0, OpenedShard::bytes)
     }

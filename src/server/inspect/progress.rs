@@ -10,7 +10,7 @@ use clock::Clock;
 /// Bytes that were read, of all that there are. It is shown where standard error is a terminal, once reading has taken
 /// [`limits::PROGRESS_AFTER_MS`], and is gone when this is dropped.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     clock: Clock,
     bytes: u64,
     /// Nothing else is written to the terminal meanwhile.
@@ -21,12 +21,12 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Nothing was read yet of `bytes`.
-    pub(super) fn of(bytes: u64, is_alone: bool) -> Self {
+    pub(crate) fn of(bytes: u64, is_alone: bool) -> Self {
         Self { clock: Clock::start(), bytes, is_alone, read: AtomicU64::new(0), bar: OnceLock::new() }
     }
 
     /// So many more bytes were read.
-    pub(super) fn add(&self, bytes: u64) {
+    pub(crate) fn add(&self, bytes: u64) {
         let read = self.read.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if self.is_alone && self.clock.mono_us() / 1_000 >= limits::PROGRESS_AFTER_MS {
             self.bar.get_or_init(|| bar(self.bytes)).set_position(read);

@@ -1,5 +1,7 @@
 //! What `verify` computes again, on accounts that no wallet would have left so.
 
+mod past;
+
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;

@@ -6,8 +6,9 @@ use std::io::Write;
 
 use super::archived;
 use super::audit::{Audit, Held, shared};
+use super::past::PastFiles;
 use super::progress::Progress;
-use super::{Error, open, origin, recover, words};
+use super::{Error, open, origin, reading, recover, words};
 use crate::config::VerifyOptions;
 use crate::parallel;
 use journal::mark::has_lost_a_slot;
@@ -16,7 +17,8 @@ use recovery::Recovered;
 use storage::FileError;
 use storage::archive::Archive;
 use storage::generations::left;
-use storage::reader::OpenedShard;
+use storage::reader::{Opened, OpenedShard};
+use wallet::account::AccountHash;
 use wallet::{Currency, Millis};
 
 /// What was found in a shard that could be read to its end.
@@ -24,7 +26,7 @@ struct Found {
     snapshot: u64,
     replayed: u64,
     accounts: usize,
-    rounds: usize,
+    rounds: u64,
     now_ms: Millis,
     next: Place,
     /// What is wrong with the last write, and where.
@@ -36,6 +38,33 @@ struct Found {
 
 type Read = Result<Found, recovery::Error<FileError>>;
 
+/// What reading all shards has found.
+pub(crate) struct Findings {
+    /// A line for each shard, what is wrong, and what the books say.
+    pub(crate) text: String,
+    shards: usize,
+    damaged: usize,
+    are_books_even: bool,
+}
+
+impl Findings {
+    /// Whether nothing is damaged.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.damaged == 0 && self.are_books_even
+    }
+
+    /// All of it in a line; what was found of the archive, too.
+    fn verdict(&self, is_archive_whole: bool) -> String {
+        match (self.damaged, self.shards) {
+            (0, _) if !is_archive_whole => "DAMAGED: the archive; what is served does not need it".into(),
+            (0, _) if !self.are_books_even => "DAMAGED: the books are not even".into(),
+            (0, 1) => "ok: 1 shard, and nothing is damaged".into(),
+            (0, shards) => format!("ok: {shards} shards, and nothing is damaged"),
+            (damaged, shards) => format!("DAMAGED: {damaged} of {shards} shards"),
+        }
+    }
+}
+
 /// Verifies a data directory, and its archive where that is asked for, and writes a line for each shard, what the books say, and
 /// a verdict to `out`. `false` where something is damaged.
 ///
@@ -43,16 +72,38 @@ type Read = Result<Found, recovery::Error<FileError>>;
 /// Where there are no data, or the files can't be opened.
 pub fn verify(args: &VerifyOptions, out: &mut impl Write) -> Result<bool, Error> {
     let opened = open(&args.data)?;
+    let mut found = look(&opened);
+    let archive = args
+        .archive
+        .clone()
+        .map(|path| archived::verify(&args.data, &opened, &Archive::at(path)))
+        .transpose()?;
+    let is_archive_whole = archive.is_none_or(|(lines, is_whole)| {
+        found.text += &lines;
+        is_whole
+    });
+    let (text, verdict) = (&found.text, found.verdict(is_archive_whole));
+    let written = writeln!(out, "{text}{verdict}").and_then(|()| out.flush());
+    match written.map_err(Error::from) {
+        // The exit code tells the verdict too.
+        Ok(()) | Err(Error::ReaderGone) => Ok(found.is_whole() && is_archive_whole),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads all shards of what was opened.
+pub(crate) fn look(opened: &Opened) -> Findings {
     let progress = Progress::of(opened.shards.iter().map(OpenedShard::bytes).sum(), true);
-    let mut read: Vec<Read> =
-        parallel::each(&opened.shards, |id, shard| examine(shard, origin(opened.manifest, id), &progress));
+    let mut read: Vec<Read> = parallel::each(&opened.shards, |id, shard| {
+        reading(shard, |shard| examine(shard, origin(opened.manifest, id), &progress))
+    });
     drop(progress);
     for (shard, sentence) in shared_keys(&opened.shards, &read) {
         if let Ok(found) = &mut read[shard] {
             found.audit.fault(sentence);
         }
     }
-    let (books, even) = books(&read);
+    let (books, are_books_even) = books(&read);
     let is_whole = |read: &Read| read.as_ref().is_ok_and(|found| found.audit.faults_count == 0);
     let damaged = read.iter().filter(|read| !is_whole(read)).count();
     let mut text = table(&opened.shards, &read);
@@ -71,50 +122,36 @@ pub fn verify(args: &VerifyOptions, out: &mut impl Write) -> Result<bool, Error>
         }
     }
     for earlier in &opened.left {
-        let _ = writeln!(text, "{}", left(&args.data, *earlier, opened.manifest.generation));
+        let _ = writeln!(text, "{}", left(&opened.path, *earlier, opened.manifest.generation));
     }
-    let archive = args
-        .archive
-        .clone()
-        .map(|path| archived::verify(&args.data, &opened, &Archive::at(path)))
-        .transpose()?;
-    let is_archive_whole = archive.is_none_or(|(lines, is_whole)| {
-        text += &lines;
-        is_whole
-    });
-    let verdict = match (damaged, read.len()) {
-        (0, _) if !is_archive_whole => "DAMAGED: the archive; what is served does not need it".into(),
-        (0, _) if !even => "DAMAGED: the books are not even".into(),
-        (0, 1) => "ok: 1 shard, and nothing is damaged".into(),
-        (0, shards) => format!("ok: {shards} shards, and nothing is damaged"),
-        (damaged, shards) => format!("DAMAGED: {damaged} of {shards} shards"),
-    };
-    let written = writeln!(out, "{text}{verdict}").and_then(|()| out.flush());
-    match written.map_err(Error::from) {
-        // The exit code tells the verdict too.
-        Ok(()) | Err(Error::ReaderGone) => Ok(damaged == 0 && even && is_archive_whole),
-        Err(error) => Err(error),
-    }
+    Findings { text, shards: read.len(), damaged, are_books_even }
 }
 
-/// Recovers a shard and looks at each of its accounts.
+/// Recovers a shard and looks at each of its accounts, with what of it has left memory.
 fn examine(shard: &OpenedShard, origin: Origin, progress: &Progress) -> Read {
-    let Recovered { mut wallet, tail, now_ms, snapshot, replayed } = recover(shard, origin, progress)?;
+    let Recovered { mut wallet, tail, now_ms, snapshot, replayed, .. } = recover(shard, origin, progress)?;
     // What is counted is what is remembered, as the images have it.
     wallet.forget_all(now_ms);
     let mut audit = Audit::new(wallet.settings(), now_ms);
+    let files = PastFiles::of_shard(shard, origin, Some(progress))?;
+    let mut past = files.rounds()?;
     for (_, places) in wallet.by_slot() {
-        for image in wallet.images(now_ms, &places) {
-            audit.account(&image);
+        let images = wallet.images(now_ms, &places);
+        let mut images: Vec<_> = images.map(|image| (AccountHash::of(&image.id), image)).collect();
+        images.sort_unstable_by_key(|(hash, _)| hash.bits());
+        for accounts in images.chunk_by_mut(|(hash, _), (next, _)| hash == next) {
+            audit.past(&files, &mut past, accounts)?;
+            accounts.iter().for_each(|(_, image)| audit.account(image));
         }
     }
+    audit.past(&files, &mut past, &mut [])?;
     let houses = wallet.totals().map(|(domain, currency, held)| (domain.to_owned(), (currency, -held)));
     let torn = tail.torn.as_ref();
     Ok(Found {
         snapshot,
         replayed,
         accounts: wallet.accounts(),
-        rounds: wallet.rounds(),
+        rounds: wallet.rounds() as u64 + audit.past_rounds,
         now_ms,
         next: tail.next,
         torn: torn.map(|torn| format!("{}, byte {}: {}", torn.name, torn.offset, torn.what)),

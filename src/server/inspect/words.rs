@@ -5,20 +5,20 @@ use std::fmt::Write as _;
 use wallet::account::{AccountStatus, Gender, Profile};
 use wallet::amount::Money;
 use wallet::image::AccountImage;
-use wallet::operation::{Direction, Member, Operation};
+use wallet::operation::{Direction, Member, Operation, RecallRound};
 use wallet::outcome::LineKind;
 use wallet::restriction::{ByPeriod, Restrictions};
 use wallet::settings::Settings;
 use wallet::{Currency, Millis};
 
 /// A time of day, UTC, with milliseconds.
-pub(super) fn time(at_ms: Millis) -> String {
+pub(crate) fn time(at_ms: Millis) -> String {
     let known = i64::try_from(at_ms).ok().and_then(|at_ms| jiff::Timestamp::from_millisecond(at_ms).ok());
     known.map_or_else(|| format!("{at_ms} ms after 1970"), |at| format!("{at:.3}"))
 }
 
 /// The text with its control characters escaped: what a platform has sent does not write to a terminal.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
@@ -27,7 +27,7 @@ pub(super) fn plain(text: &str) -> String {
 }
 
 /// Minor units as a decimal with exactly the currency's digits.
-pub(super) fn decimal(minor: i128, currency: Currency) -> String {
+pub(crate) fn decimal(minor: i128, currency: Currency) -> String {
     let digits = u32::from(currency.minor_digits());
     let unit = 10_u128.pow(digits);
     let (sign, minor) = (if minor < 0 { "-" } else { "" }, minor.unsigned_abs());
@@ -39,12 +39,12 @@ pub(super) fn decimal(minor: i128, currency: Currency) -> String {
 }
 
 /// The same with the currency's code.
-pub(super) fn money(minor: i128, currency: Currency) -> String {
+pub(crate) fn money(minor: i128, currency: Currency) -> String {
     format!("{} {}", decimal(minor, currency), currency.code())
 }
 
 /// The type of a transaction, as exports and the operator's statement have it.
-pub(super) const fn type_of(kind: LineKind) -> &'static str {
+pub(crate) const fn type_of(kind: LineKind) -> &'static str {
     match kind {
         LineKind::Play(kind) => kind.name(),
         LineKind::Credit => "credit",
@@ -54,13 +54,13 @@ pub(super) const fn type_of(kind: LineKind) -> &'static str {
 }
 
 /// Whether the operation is this transaction, or takes it back.
-pub(super) fn concerns(operation: &Operation<&str>, id: &str) -> bool {
+pub(crate) fn concerns(operation: &Operation<&str>, id: &str) -> bool {
     let is_it = |member| matches!(member, Member::Transaction(of) | Member::Original(of) if of == id);
     operation.members().into_iter().any(is_it)
 }
 
 /// The members that move nothing, as the JSON object that they are kept as.
-pub(super) fn details_of<'a>(operation: &'a Operation<&str>) -> Option<&'a str> {
+pub(crate) fn details_of<'a>(operation: &'a Operation<&str>) -> Option<&'a str> {
     operation.members().into_iter().find_map(|member| match member {
         Member::Details(details) => Some(details),
         _ => None,
@@ -68,7 +68,10 @@ pub(super) fn details_of<'a>(operation: &'a Operation<&str>) -> Option<&'a str> 
 }
 
 /// What was asked. `currency` is the account's; an operation may name its own.
-pub(super) fn request(operation: &Operation<&str>, mut currency: Currency) -> String {
+pub(crate) fn request(operation: &Operation<&str>, mut currency: Currency) -> String {
+    if let Operation::RecallRound(RecallRound { round, .. }) = operation {
+        return format!("round {} comes back out of the history, before it is changed", plain(&round.id));
+    }
     let mut text = operation.words().0.to_owned();
     for member in operation.members() {
         let _ = match member {
@@ -148,8 +151,14 @@ fn limits_words<A>(limits: &Restrictions<A>, amount: impl Fn(&A) -> String) -> S
     if all.is_empty() { "none".into() } else { all.join(", ") }
 }
 
-/// An account as it is at `now_ms`.
-pub(super) fn state(image: &AccountImage, currency: Currency, settings: &Settings, now_ms: Millis) -> String {
+/// An account as it is at `now_ms`; so many of the transactions that are remembered have left memory.
+pub(crate) fn state(
+    image: &AccountImage,
+    past: usize,
+    currency: Currency,
+    settings: &Settings,
+    now_ms: Millis,
+) -> String {
     let live = |until: Option<Millis>| until.is_none_or(|until_ms| now_ms < until_ms);
     let sessions = image
         .sessions
@@ -163,7 +172,7 @@ pub(super) fn state(image: &AccountImage, currency: Currency, settings: &Setting
         money(image.cash.into(), currency),
         image.version,
         sessions.filter(|until| live(*until)).count(),
-        transactions.filter(|known| known.number > 0).count()
+        transactions.filter(|known| known.number > 0).count() + past
     );
     let [stake, day, week, month, loss_day, loss_week, loss_month] = image.limits;
     let limits = Restrictions {

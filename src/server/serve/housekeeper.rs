@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::say::say;
 use super::{EXIT_IO, Error, background};
 use crate::config::Storing;
-use crate::data::{Archiver, ShardFiles, ShardMark, ShardStart};
+use crate::data::{Archiver, ShardFiles, ShardHistory, ShardMark, ShardStart};
 use crate::net::readiness::{ReadOnly, Readiness};
 use clock::Clock;
 use folding::FoldingPolicy;
@@ -28,13 +28,15 @@ use storage::segments::Trouble;
 pub(super) struct ShardHandle {
     files: ShardFiles,
     mark: ShardMark,
+    history: Arc<ShardHistory>,
     pub(super) progress: Arc<JournalProgress>,
 }
 
 impl ShardHandle {
     pub(super) fn of(start: &ShardStart) -> Self {
         let progress = Arc::new(JournalProgress::new(start.last, start.end.next));
-        Self { files: start.files.clone(), mark: start.mark.clone(), progress }
+        let history = Arc::clone(&start.history);
+        Self { files: start.files.clone(), mark: start.mark.clone(), history, progress }
     }
 
     /// Whether the segment that is written is still at its path. `known` is the one of the last check.

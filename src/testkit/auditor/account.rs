@@ -178,6 +178,8 @@ pub(super) struct Ask<'a> {
     /// What the machine said. It decides where the protocol leaves it open or the auditor can't know, and nowhere
     /// else.
     pub(super) told: Option<&'a Answer>,
+    /// Of sessions that were used at about one time, whose order who asks can't know, which makes way.
+    pub(super) tied: usize,
 }
 
 /// Applies a request to its account and says what it must be answered.

@@ -38,7 +38,7 @@ impl Account {
         play: &Play<CompactString>,
     ) -> bool {
         let (event, told, foreign) = (0, None, Foreign::No);
-        let ask = Ask { rules, now_ms, event, sent_event: event, foreign, operation, told };
+        let ask = Ask { rules, now_ms, event, sent_event: event, foreign, operation, told, tied: 0 };
         let is_over =
             |round: &Round| round.state != RoundState::Open && rules.times.has_passed(round.last_ms, now_ms);
         let round = self.opened(&ask, play).filter(|round| !is_over(round));

@@ -103,6 +103,7 @@ impl Entry {
             foreign: self.foreign,
             operation: &self.operation,
             told: self.told.as_ref(),
+            tied: 0,
         }
     }
 
@@ -186,6 +187,7 @@ impl Search<'_> {
             foreign: Foreign::No,
             operation: &operation,
             told: Some(view),
+            tied: 0,
         };
         let is = apply(&mut state, &ask);
         let as_shown = is == *view;

@@ -13,6 +13,9 @@ use super::rules::{Answer, Rules, refused, refused_operator};
 /// Time within which a renewal by `redeemtoken` is on stable storage (protocol §5).
 const RENEWAL_STORED_MS: u64 = 60_000;
 
+/// Uses of sessions that are no farther apart may have come in either order, for who knows when it asked and was answered alone.
+const TIED_MS: u64 = 20;
+
 /// A session, live or expired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Session {
@@ -76,10 +79,10 @@ impl Account {
         let is_live = |session: &Session| session.is_live(ask.now_ms, ask.rules);
         // More than so many are live where the idle time was raised since.
         while self.sessions.iter().filter(|session| is_live(session)).count() >= bounds::SESSIONS_MAX {
-            self.end_least_recent(is_live);
+            self.end_least_recent(ask.tied, is_live);
         }
         if self.sessions.len() >= bounds::SESSIONS_REMEMBERED_MAX {
-            self.end_least_recent(|session| !is_live(session));
+            self.end_least_recent(ask.tied, |session| !is_live(session));
         }
         // What a login ends depends on the last use of every session, so those are stored before it.
         for session in &mut self.sessions {
@@ -95,10 +98,13 @@ impl Account {
         Outcome::SessionOpened { key: key.into() }
     }
 
-    fn end_least_recent(&mut self, is: impl Fn(&Session) -> bool) {
+    fn end_least_recent(&mut self, tied: usize, is: impl Fn(&Session) -> bool) {
         let those = self.sessions.iter().filter(|session| is(session));
-        let least =
-            those.min_by_key(|session| (session.used_ms(), session.login)).map(|session| session.login);
+        let mut those: Vec<(u64, u64)> = those.map(|session| (session.used_ms(), session.login)).collect();
+        those.sort_unstable();
+        let first_ms = those.first().map_or(0, |(used_ms, _)| *used_ms);
+        let alike = those.iter().take_while(|(used_ms, _)| used_ms - first_ms <= TIED_MS);
+        let least = alike.take(tied + 1).last().map(|(_, login)| *login);
         self.sessions.retain(|session| Some(session.login) != least);
     }
 

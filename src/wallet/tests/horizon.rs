@@ -287,6 +287,7 @@ fn limits_count_by_the_domains_own_day() {
 #[test]
 fn keys_of_one_hash_are_released_one_by_one() {
     let mut story = Story::new(TokenPolicy::SingleUse);
+    story.shadow = None;
     let (key, account) = (KeyHash::of("k"), AccountHash::of(ADMIN));
     assert!(story.wallet.adopt_key(key, account));
     assert!(story.wallet.adopt_key(key, account));

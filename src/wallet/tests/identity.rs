@@ -9,8 +9,7 @@ fn two_platforms() -> Story {
     let gbp = Currency::from_code("GBP").unwrap();
     let domain = Domain::new("default".into(), gbp, [platform(PLATFORM), platform(STRANGER)]);
     let catalog = Catalog::new(vec![domain], [GAME.to_owned(), "g2".to_owned()]);
-    let mut story =
-        Story { wallet: Wallet::new(Arc::new(catalog)), now_ms: START_MS, sequence: 0, journal: Vec::new() };
+    let mut story = Story::of(catalog);
     story.check(&put(ADMIN), &Outcome::AccountPut { created: true });
     story.outcome(&transfer(ADMIN, Direction::In, "opening", "100"));
     story.login(ADMIN, KEY);
@@ -166,6 +165,7 @@ fn a_cancellation_outlives_a_change_of_the_scope() {
 fn a_round_of_version_0_1_0_is_found_by_any_game() {
     for asked in ["win 5 w 50 scoped", "win 5 w 50 scoped game=404"] {
         let mut story = two_platforms();
+        story.shadow = None;
         tell(&mut story, &[("bet 5 1 100 start", 0, 9_900)]);
         let mut images = images(&story.wallet, story.now_ms);
         images[0].rounds[0].platform = PlatformKey::NONE.bytes();
@@ -247,6 +247,7 @@ fn statements_say_whose_transactions_they_are() {
 #[test]
 fn a_round_that_is_nobodys_belongs_to_the_first_that_a_record_names() {
     let mut story = two_platforms();
+    story.shadow = None;
     tell(&mut story, &[("bet old 1 100 start", 0, 9_900), ("bet done 1 100 start close", 0, 9_800)]);
     let mut images = images(&story.wallet, story.now_ms);
     images[0].rounds.iter_mut().for_each(|round| round.platform = PlatformKey::NONE.bytes());

@@ -129,6 +129,7 @@ fn the_sweep_forgets_sessions_that_expired_a_day_ago() {
 #[test]
 fn demo_sessions_never_idle_out() {
     let mut story = Story::new(TokenPolicy::SingleUse);
+    story.shadow = None;
     let demo = AccountRef::new("default/demo");
     let opening = Amount::from_minor(100).unwrap();
     assert!(story.wallet.put_demo_account(START_MS, &demo, &profile(), opening, KEY));

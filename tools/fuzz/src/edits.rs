@@ -67,7 +67,8 @@ fn put(file: &mut [u8], at: usize, bytes: &[u8]) {
 
 /// The number at `at`; 0 past the end.
 pub(crate) fn u32_at(bytes: &[u8], at: usize) -> usize {
-    bytes.get(at..at + 4).map_or(0, |four| u32::from_le_bytes(four.try_into().expect("four")) as usize)
+    let four = bytes.get(at..).and_then(<[u8]>::first_chunk);
+    four.map_or(0, |four| u32::from_le_bytes(*four) as usize)
 }
 
 /// Puts the checksum of what follows its 16 bytes before it.

@@ -110,6 +110,7 @@ fn check(
             now_ms: world.now_ms,
             rules: wallet::Rules::V2,
             next_segment: 3,
+            has_history: false,
         };
         let sink = crate::world::Bytes(Vec::new());
         let written = recovery::write_snapshot(sink, header, &recovered.wallet).map(|bytes| bytes.0);

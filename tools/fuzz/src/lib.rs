@@ -11,6 +11,7 @@ pub mod amounts;
 pub mod config;
 pub mod corpus;
 pub mod credentials;
+pub mod history;
 pub mod http;
 pub mod journal;
 pub mod mutate;
@@ -36,7 +37,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     Target { name: "http", run: http::run, seeds: Vec::new, words: &http::WORDS },
     Target { name: "platform", run: platform::run, seeds: platform::seeds, words: &platform::WORDS },
     Target { name: "operator", run: operator::run, seeds: Vec::new, words: &operator::WORDS },
@@ -45,5 +46,6 @@ pub const TARGETS: [Target; 9] = [
     Target { name: "records", run: records::run, seeds: records::seeds, words: &[] },
     Target { name: "journal", run: journal::run, seeds: journal::seeds, words: &[] },
     Target { name: "snapshots", run: snapshots::run, seeds: snapshots::seeds, words: &[] },
+    Target { name: "history", run: history::run, seeds: history::seeds, words: &history::WORDS },
     Target { name: "config", run: config::run, seeds: Vec::new, words: &config::WORDS },
 ];

@@ -59,6 +59,7 @@ fn write(recovered: &Recovered) -> Vec<u8> {
         now_ms: recovered.now_ms,
         rules: wallet::Rules::V2,
         next_segment: 3,
+        has_history: false,
     };
     let Ok(Bytes(bytes)) = recovery::write_snapshot(Bytes(Vec::new()), header, &recovered.wallet) else {
         panic!("memory takes a snapshot")

@@ -84,8 +84,14 @@ fn make() -> World {
     let start = mark::Start { number: 3, together: true };
     let mark = Mark { origin: ORIGIN, last: second[0].end(), segment: 2, stopped: None, start };
     let before = Mark { last: first[0].end(), segment: 1, ..mark };
-    let header =
-        SnapshotHeader { origin: ORIGIN, covers: journal.last(), now_ms, rules: Rules::V2, next_segment: 3 };
+    let header = SnapshotHeader {
+        origin: ORIGIN,
+        covers: journal.last(),
+        now_ms,
+        rules: Rules::V2,
+        next_segment: 3,
+        has_history: false,
+    };
     let Ok(Bytes(snapshot)) = recovery::write_snapshot(Bytes(Vec::new()), header, &wallet) else {
         panic!("memory takes a snapshot")
     };

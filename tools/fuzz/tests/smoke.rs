@@ -81,4 +81,4 @@ macro_rules! targets {
     };
 }
 
-targets!(http platform operator credentials amounts records journal snapshots config);
+targets!(http platform operator credentials amounts records journal snapshots history config);

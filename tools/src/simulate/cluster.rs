@@ -25,7 +25,10 @@ use wallet::operation::Operation;
 use wallet::settings::{Calendar, Settings};
 use wallet::{Catalog, Domain, Sequence, Wallet};
 
+use super::disk::shelf::{Opened, Shelf, Told, slots_of};
 use super::disk::{Disk, Written};
+use super::past::{Past, Troubles};
+use super::whole::{Whole, wholes};
 
 /// The most shards that a process has here.
 pub(super) const SHARDS_MAX: usize = 4;
@@ -60,11 +63,20 @@ pub(super) struct Sizes {
 /// What a start has found, and made of it.
 pub(super) struct Started {
     pub(super) cores: Vec<Core>,
+    /// The history of each.
+    pub(super) told: Vec<Told>,
     /// The times that were stored, by the shards that there were.
     was: Vec<Times>,
 }
 
 impl Started {
+    /// All accounts, with all that they remember.
+    pub(super) fn wholes(&self, now_ms: u64) -> BTreeMap<String, Whole> {
+        let opened: Vec<Option<Opened>> = self.told.iter().map(|told| told.borrow().1.clone()).collect();
+        let cores = self.cores.iter().zip(&opened);
+        wholes(cores.map(|(core, opened)| (core.wallet(), opened.as_ref())), now_ms)
+    }
+
     /// The times that held for an account until this start, as they were stored.
     pub(super) fn was(&self, account: &str) -> Times {
         let before = Partition::new(self.was.len());
@@ -83,6 +95,11 @@ pub(super) struct Cluster {
     applied: Rc<RefCell<Vec<Applied>>>,
     replies: Vec<ShardReply>,
     torn: u64,
+    /// For how long closed rounds stay in memory, from the next start on, milliseconds.
+    pub(super) hot_ms: u64,
+    pub(super) troubles: Rc<Troubles>,
+    /// A shard can't read its history, and must not go on.
+    failed: bool,
 }
 
 impl Cluster {
@@ -98,7 +115,15 @@ impl Cluster {
             applied: Rc::default(),
             replies: Vec::new(),
             torn: 0,
+            hot_ms: limits::HOT_MS,
+            troubles: Rc::default(),
+            failed: false,
         }
+    }
+
+    /// Whether a shard could not read its history since the last start.
+    pub(super) const fn has_failed(&self) -> bool {
+        self.failed
     }
 
     /// The steps that were applied since this was called, in their order.
@@ -135,7 +160,12 @@ impl Cluster {
 
     /// A shard's turn. `true` where it had anything to do.
     pub(super) fn poll(&mut self, at: usize, now_ms: u64) -> bool {
+        let came = self.troubles.came.get();
         let worked = self.shards[at].poll(now_ms);
+        let failure = self.shards[at].next_write().err();
+        let fails = failure.is_some();
+        assert_eq!(fails, came < self.troubles.came.get(), "who can't read its history says so: {failure:?}");
+        self.failed |= fails;
         while let Some(Reply { waiter, done }) = self.shards[at].next_reply() {
             self.replies.push(ShardReply { shard: at, waiter, answer: done.outcome, after: done.after });
         }
@@ -181,6 +211,7 @@ impl Cluster {
     /// Everything in memory is gone.
     pub(super) fn crash(&mut self, chance: &mut Chance) {
         self.shards.clear();
+        self.failed = false;
         self.take_applied();
         self.take_replies();
         for disk in &mut self.disks {
@@ -188,9 +219,23 @@ impl Cluster {
         }
     }
 
-    /// All accounts that the shards have, as they are at a time.
+    /// All accounts that the shards have in memory, as they are at a time.
     pub(super) fn images(&self, now_ms: u64) -> BTreeMap<String, AccountImage> {
         images(self.shards.iter().map(Shard::wallet), now_ms)
+    }
+
+    /// What the history of each shard has, as it is stored.
+    pub(super) fn opened(&self) -> Result<Vec<Option<Opened>>, String> {
+        let opened = self.disks.iter().map(|disk| disk.shelf.open(&slots_of(disk.origin())));
+        let opened: Result<_, _> = opened.collect();
+        opened.map_err(|damage: journal::Damage| format!("A history can't be opened: {damage}."))
+    }
+
+    /// All accounts that the shards have, with all that they remember, as they are at a time.
+    pub(super) fn wholes(&self, now_ms: u64) -> Result<BTreeMap<String, Whole>, String> {
+        let opened = self.opened()?;
+        let shards = self.shards.iter().map(Shard::wallet).zip(opened.iter().map(Option::as_ref));
+        Ok(wholes(shards, now_ms))
     }
 
     /// Session keys that the shards' directories have.
@@ -201,6 +246,20 @@ impl Cluster {
     /// The shard that owns what a request is about.
     pub(super) fn owner(&self, operation: &Operation<CompactString>) -> usize {
         Partition::new(self.shards.len()).owner(operation.slot()).index()
+    }
+
+    /// Whether all shards have forgotten up to one time, by what is stored and then by `rules`. Where the times that a start has
+    /// changed are not stored everywhere they have not, and a history is read by one time for all of its accounts.
+    pub(super) fn forget_alike(&self, now_ms: u64, rules: &Rules) -> bool {
+        let settings = catalog(rules, self.hot_ms).settings();
+        let until = self.disks.iter().filter_map(|disk| {
+            let mut wallet = disk.recover().ok()?.wallet;
+            wallet.configure(now_ms, &settings).ok()?;
+            Some(wallet.settings().forgotten_until(now_ms))
+        });
+        let mut until: Vec<u64> = until.collect();
+        until.dedup();
+        until.len() == 1
     }
 
     /// Starts the process, with so many shards.
@@ -216,10 +275,13 @@ impl Cluster {
     ) -> Result<Started, String> {
         let recovered = self.disks.iter().map(Disk::recover).collect::<Result<Vec<_>, _>>();
         let recovered = recovered.map_err(|error| format!("A recovery fails: {error}."))?;
+        for (disk, recovered) in self.disks.iter().zip(&recovered) {
+            disk.open_history(recovered).map_err(|error| format!("A history can't be opened: {error}."))?;
+        }
         self.torn += recovered.iter().filter(|shard| shard.tail.torn.is_some()).count() as u64;
         let was = recovered.iter().map(|shard| times(shard.wallet.settings())).collect();
         let partition = Partition::new(shards);
-        let catalog = Arc::new(catalog(rules));
+        let catalog = Arc::new(catalog(rules, self.hot_ms));
         let zones = zones(rules);
         let mut settings = catalog.settings();
         for (name, calendar) in calendars(&zones, now_ms) {
@@ -248,14 +310,18 @@ impl Cluster {
         }
         recovery::claim_keys(&mut wallets, partition, now_ms);
         let parts = wallets.into_iter().zip(journals).enumerate();
+        let told = self.disks.iter_mut().map(Disk::tell).collect::<Result<Vec<Told>, _>>();
+        let told = told.map_err(|damage| format!("A history can't be opened: {damage}."))?;
         let core = |(index, (mut wallet, journal)): (usize, (Wallet, Journal))| {
             wallet.open(Arc::clone(&catalog));
             let mut core = Core::new(partition.shard(index), partition, wallet, journal);
             let zones = zones.clone();
             core.keep_calendars(Box::new(move |now_ms| calendars(&zones, now_ms)));
+            let past = Past::new(Rc::clone(&told[index]), Rc::clone(&self.troubles), chance.draw());
+            core.keep_history(Box::new(past));
             core
         };
-        Ok(Started { cores: parts.map(core).collect(), was })
+        Ok(Started { cores: parts.map(core).collect(), told, was })
     }
 
     /// The same shards as before.
@@ -281,7 +347,13 @@ impl Cluster {
         let point = Point { sequence, hash: RecordHash::START };
         let (stream, shards) = (chance.draw(), partition.shards());
         let disk = |shard| Disk::new(origin(stream, shard, shards), self.sizes.segment_bytes);
-        self.disks = (0..shards).map(disk).collect();
+        let before = std::mem::replace(&mut self.disks, (0..shards).map(disk).collect());
+        if before.iter().any(|disk| disk.shelf.has_list()) {
+            for disk in &mut self.disks {
+                let from = before.iter().map(|disk| (&disk.shelf, slots_of(disk.origin())));
+                disk.shelf = Shelf::hand_on(from, &slots_of(disk.origin()), sequence)?;
+            }
+        }
         let journals = self.disks.iter().map(|disk| Journal::new(disk.origin(), point)).collect();
         let before = recovered.into_iter().map(|shard| shard.wallet).collect();
         let wallets = recovery::reshard(before, partition, now_ms, settings, |_| ());
@@ -301,6 +373,7 @@ impl Cluster {
                 now_ms,
                 rules: wallet::Rules::V2,
                 next_segment: disk.next_segment(),
+                has_history: disk.shelf.has_list(),
             };
             let written = recovery::write_snapshot(Written(Vec::new()), header, wallet);
             let Written(snapshot) = written.map_err(|error| format!("A snapshot fails: {error:?}."))?;
@@ -380,7 +453,7 @@ pub(super) fn settings_of(times: Times) -> Settings {
 }
 
 /// The machine's configuration, of the auditor's.
-fn catalog(rules: &Rules) -> Catalog {
+fn catalog(rules: &Rules, hot_ms: u64) -> Catalog {
     let domains = rules
         .domains
         .iter()
@@ -393,6 +466,7 @@ fn catalog(rules: &Rules) -> Catalog {
     catalog.token_life_ms = rules.token_life_ms;
     catalog.session_idle_ms = rules.times.session_idle_ms;
     catalog.retention_ms = rules.times.retention_ms;
+    catalog.hot_ms = hot_ms;
     catalog
 }
 

@@ -3,18 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use compact_str::CompactString;
+use partition::Partition;
 use recovery::Error;
 use shard::core::{Core, Done, Step};
 use testkit::auditor::{Answer, RoundKey, Shown, Sum, Times, Trace, Traces};
 use testkit::world::World;
 use wallet::PlatformKey;
-use wallet::account::AccountRef;
+use wallet::account::{AccountHash, AccountRef};
 use wallet::image::{AccountImage, RoundImage, SumImage};
 use wallet::operation::{self, Operation};
 use wallet::outcome::{OperatorRefusal, Outcome, StatementLine};
 
 use super::cluster::{SHARDS_MAX, Started, holders, images, session_keys, settings_of};
+use super::past;
 use super::run::Run;
+use super::whole::{Whole, behind};
 
 const DAY_MS: u64 = 24 * 3_600 * 1_000;
 
@@ -41,6 +44,8 @@ struct Before {
     at_ms: u64,
     times: Times,
     images: BTreeMap<String, AccountImage>,
+    /// What the history had of them.
+    past: BTreeMap<String, Vec<RoundImage>>,
 }
 
 impl Run {
@@ -52,14 +57,15 @@ impl Run {
         self.settle()?;
         self.counts.crashes += 1;
         // Now and then it is stopped as it should be, and then nothing may be lost.
-        let stops = self.chance.percent(15);
+        let stops = !self.cluster.has_failed() && self.chance.percent(15);
         if stops {
             self.drain()?;
             self.cluster.stop();
             self.settle()?;
         }
         let images = self.cluster.images(self.now_ms);
-        let mut before = Before { at_ms: self.now_ms, times: self.rules.times, images };
+        let past = self.past(images.keys())?;
+        let mut before = Before { at_ms: self.now_ms, times: self.rules.times, images, past };
         if stops {
             before.at_ms = u64::MAX;
         }
@@ -93,6 +99,7 @@ impl Run {
             self.start(was)?;
         }
         let reshards = self.shards.is_none() && self.chance.percent(if soon { 50 } else { 15 });
+        let reshards = reshards && self.cluster.forget_alike(self.now_ms, &self.rules);
         let shards = if reshards { 1 + self.chance.index(SHARDS_MAX) } else { self.shards.unwrap_or(was) };
         self.counts.recoveries += 1;
         self.counts.reshards += u64::from(shards != was);
@@ -109,10 +116,28 @@ impl Run {
         Ok(())
     }
 
+    /// What the history has of these accounts.
+    fn past<'a>(
+        &self,
+        accounts: impl Iterator<Item = &'a String>,
+    ) -> Result<BTreeMap<String, Vec<RoundImage>>, String> {
+        let opened = self.cluster.opened()?;
+        let partition = Partition::new(opened.len());
+        let of = |id: &String| {
+            let owner = partition.owner(AccountHash::of(id).slot()).index();
+            let rounds = opened[owner].as_ref().map(|opened| opened.rounds_of(id));
+            (id.clone(), rounds.unwrap_or_default())
+        };
+        Ok(accounts.map(of).collect())
+    }
+
     /// Starts the process, as it is configured now.
     fn start(&mut self, shards: usize) -> Result<Started, String> {
         let before = self.rules.clone();
         World::redraw(&mut self.rules, &mut self.chance);
+        if self.chance.percent(20) {
+            self.draw_hot();
+        }
         self.counts.changes += u64::from(before != self.rules);
         let started = self.cluster.start(self.now_ms, shards, &self.rules, &mut self.chance)?;
         self.counts.torn += self.cluster.take_torn();
@@ -125,7 +150,7 @@ impl Run {
         let disk = &mut self.cluster.disks[at];
         let Some(harm) = disk.harm(&mut self.chance) else { return Ok(()) };
         self.counts.harms += 1;
-        let recovered = disk.recover();
+        let recovered = disk.verify();
         let judged = match recovered {
             Err(Error::Damage(damage)) if harm.is(&damage.file, damage.offset) => Ok(()),
             Err(error) => Err(format!("{harm} was found, and as another damage: {error}.")),
@@ -139,14 +164,15 @@ impl Run {
     fn look(&mut self, started: &mut Started, before: Before) -> Result<(), String> {
         let now_ms = self.now_ms;
         let after = images(started.cores.iter().map(Core::wallet), now_ms);
+        let wholes = started.wholes(now_ms);
         let mut held: BTreeMap<String, i128> = BTreeMap::new();
         for account in self.auditor.probes() {
-            let (view, lines, complete_from) = show(&mut started.cores, now_ms, &account)?;
+            let (view, lines, complete_from) = show(started, now_ms, &account)?;
             if let Outcome::Account(shown) = &view {
                 let (domain, _) = account.split_once('/').ok_or("An account has no domain.")?;
                 *held.entry(domain.to_owned()).or_default() += i128::from(shown.balance.cash.minor());
             }
-            let traces = after.get(account.as_str()).map(traces).unwrap_or_default();
+            let traces = wholes.get(account.as_str()).map(traces).unwrap_or_default();
             let shown = Shown { view, lines, complete_from, traces, was: started.was(&account) };
             self.auditor.recovered(now_ms, &account, &shown)?;
         }
@@ -161,6 +187,11 @@ impl Run {
         let directory = holders(started.cores.iter().map(Core::wallet));
         if directory != session_keys(&after) {
             return Err(format!("The directory has {} keys, and the sessions have others.", directory.len()));
+        }
+        for (id, past) in self.past(after.keys())? {
+            if let Some(round) = behind(&after[&id], &past) {
+                return Err(format!("Of {id} the history has a newer version than memory of {round:?}."));
+            }
         }
         let settings = settings_of(self.rules.times);
         for (id, mut was) in before.images {
@@ -178,8 +209,13 @@ impl Run {
                 was.sessions.retain(|session| is.sessions.iter().any(|known| known.key == session.key));
             }
             forget_renewals(&mut was, &mut is, before.at_ms);
+            let owner = started.cores[0].partition().owner(AccountHash::of(&id).slot());
+            let by = started.cores[owner.index()].wallet().settings();
+            let was = Whole::new(was, &before.past[&id], now_ms, by);
+            let is = Whole { rounds: wholes[&id].rounds.clone(), ..Whole::new(is, &[], now_ms, by) };
             if is != was {
-                return Err(format!("{id} was settled before the crash,\n  {was:?},\n  and is\n  {is:?}."));
+                let difference = was.difference(&is);
+                return Err(format!("{id} was settled before the crash, and is otherwise: {difference}"));
             }
         }
         Ok(())
@@ -196,7 +232,7 @@ fn forget_renewals(was: &mut AccountImage, is: &mut AccountImage, crashed_ms: u6
     is.sessions.retain(|session| !lost.contains(&session.key));
 }
 
-fn traces(image: &AccountImage) -> Traces {
+fn traces(Whole { image, rounds }: &Whole) -> Traces {
     let trace = |round: &RoundImage| {
         let cancelled = round.transactions.iter().filter(|known| known.kind == CANCELLED);
         let key = RoundKey {
@@ -212,7 +248,7 @@ fn traces(image: &AccountImage) -> Traces {
         (key, trace)
     };
     Traces {
-        rounds: image.rounds.iter().map(trace).collect(),
+        rounds: rounds.values().map(trace).collect(),
         sessions: image.sessions.iter().map(|session| (session.key.clone(), session.used_ms)).collect(),
         sums: image.sums.unwrap_or_default().map(|SumImage { from_ms, staked, won }| Sum {
             from_ms,
@@ -223,9 +259,13 @@ fn traces(image: &AccountImage) -> Traces {
 }
 
 /// An account, all lines of its statement, and the number from which that is complete.
-fn show(cores: &mut [Core], now_ms: u64, account: &str) -> Result<(Answer, Vec<StatementLine>, u64), String> {
+fn show(
+    started: &mut Started,
+    now_ms: u64,
+    account: &str,
+) -> Result<(Answer, Vec<StatementLine>, u64), String> {
     let id = AccountRef::new(account);
-    let view = ask(cores, now_ms, &Operation::GetAccount(operation::GetAccount { account: id.clone() }))?;
+    let view = ask(started, now_ms, &Operation::GetAccount(operation::GetAccount { account: id.clone() }))?;
     let mut lines: Vec<StatementLine> = Vec::new();
     loop {
         let after = lines.last().map_or(0, |line| line.number);
@@ -234,7 +274,7 @@ fn show(cores: &mut [Core], now_ms: u64, account: &str) -> Result<(Answer, Vec<S
             after,
             limit: PAGE_LINES,
         });
-        let page = match ask(cores, now_ms, &page)? {
+        let page = match ask(started, now_ms, &page)? {
             Outcome::Statement(page) => page,
             Outcome::OperatorRefused(OperatorRefusal::Forgetting) => continue,
             _ => return Ok((view, lines, 1)),
@@ -247,9 +287,16 @@ fn show(cores: &mut [Core], now_ms: u64, account: &str) -> Result<(Answer, Vec<S
 }
 
 /// Asks the account's core, whose state is durable as it was just recovered, but for the settings of this start.
-fn ask(cores: &mut [Core], now_ms: u64, operation: &Operation<&str>) -> Result<Answer, String> {
-    let owner = cores[0].owner(operation).index();
-    let core = &mut cores[owner];
+fn ask(started: &mut Started, now_ms: u64, operation: &Operation<&str>) -> Result<Answer, String> {
+    let owner = started.cores[0].owner(operation).index();
+    let core = &mut started.cores[owner];
+    if let Operation::GetStatement(of) = operation
+        && core.needs_history(now_ms, operation)
+    {
+        let until_ms = core.wallet().settings().forgotten_until(now_ms);
+        let past = past::lines(&started.told[owner], of, until_ms);
+        return Ok(core.statement(now_ms, of, past).outcome);
+    }
     match core.step(now_ms, operation) {
         Step::Done(Done { outcome, after }) if after <= core.durable() + 1 => {
             Ok(core.wallet().resolve(outcome, operation).map(CompactString::from))

@@ -1,25 +1,29 @@
-//! A virtual disk for each shard: segments and snapshots as bytes, and what a crash may do to them.
+//! A virtual disk for each shard: segments, snapshots and files of the history as bytes, and what a crash may do to them.
 //!
 //! A group goes where `storage` puts it. What is synced is on the platter; of a write that is under way when a crash
-//! comes, any of its blocks may be there, and one of them in part: blocks tear between sectors. `harm` is what happens to
-//! a disk that is not to be trusted.
+//! comes, any of its blocks may be there, and one of them in part: blocks tear between sectors. Folds and merges do their steps one
+//! by one (`work`), and a crash comes between any two. `shelf` has the files of the history, `harm` is what happens to a disk that is not to
+//! be trusted.
 
 pub(super) mod harm;
+pub(super) mod shelf;
+mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::ops::Range;
+use std::rc::Rc;
 
 use journal::mark::{Mark, Start};
-use journal::segment::SegmentHeader;
-use journal::snapshot::{Sink, SnapshotHeader, SnapshotReader, Source};
-use journal::{Buffer, Group, Origin, Place, Point, SegmentSource, Tail};
+use journal::snapshot::{Sink, Source};
+use journal::{Buffer, Damage, Fault, Group, Origin, Place, Point, SegmentSource, Tail};
 use limits::JOURNAL_BLOCK_BYTES;
-use recovery::{Error, FoldError, Recovered, SealedSegment, SegmentBytes};
+use recovery::{Error, Recovered};
 use testkit::workload::Chance;
-use wallet::{Sequence, Wallet};
+use wallet::Sequence;
 
-use super::cluster::images;
+use shelf::{LIST, Opened, Shelf, Told, slots_of};
+use work::WorkStep;
 
 /// What a disk writes whole or not at all.
 const SECTOR_BYTES: usize = 512;
@@ -57,18 +61,6 @@ struct Write {
     group: Group,
 }
 
-/// A fold of sealed segments, step by step.
-#[derive(Debug)]
-struct Fold {
-    covers: Sequence,
-    /// The new snapshot, until it has its name.
-    unfinished: Option<Vec<u8>>,
-    /// Older snapshots are still there.
-    superseded: bool,
-    /// Segments that are to be removed, the last of them first.
-    covered: Vec<u32>,
-}
-
 /// The disk of one shard.
 #[derive(Debug)]
 pub(super) struct Disk {
@@ -83,7 +75,12 @@ pub(super) struct Disk {
     /// The last record that is durable.
     end: Point,
     write: Option<Write>,
-    fold: Option<Fold>,
+    pub(super) shelf: Shelf,
+    /// What is left of a fold or a merge.
+    work: VecDeque<WorkStep>,
+    told: Told,
+    /// What folds make is held against what a replay makes.
+    pub(super) holds_against_replay: bool,
 }
 
 impl Disk {
@@ -98,7 +95,10 @@ impl Disk {
             mark: None,
             end: Point::START,
             write: None,
-            fold: None,
+            shelf: Shelf::default(),
+            work: VecDeque::new(),
+            told: Told::default(),
+            holds_against_replay: true,
         }
     }
 
@@ -193,7 +193,7 @@ impl Disk {
 
     /// The power fails: of the write under way, any blocks are there.
     pub(super) fn crash(&mut self, chance: &mut Chance) {
-        self.fold = None;
+        self.work.clear();
         let Some(Write { segment, offset, bytes, group }) = self.write.take() else { return };
         let file = self.segments.get_mut(&segment).expect("it was made");
         let blocks = bytes.len() / JOURNAL_BLOCK_BYTES;
@@ -234,6 +234,48 @@ impl Disk {
         recovery::recover(self.origin, self.snapshot(), segments, self.mark)
     }
 
+    /// Recovers the shard, and reads all of its history.
+    ///
+    /// # Errors
+    /// What is damaged, or does not come out as it did.
+    pub(super) fn verify(&self) -> Result<Recovered, Error<Infallible>> {
+        let recovered = self.recover()?;
+        self.open_history(&recovered)?;
+        self.shelf.verify().map_err(Error::Damage)?;
+        Ok(recovered)
+    }
+
+    /// Opens the history that belongs to what was recovered; `None` where there is none.
+    ///
+    /// # Errors
+    /// What is damaged, or missing.
+    pub(super) fn open_history(&self, recovered: &Recovered) -> Result<Option<Opened>, Error<Infallible>> {
+        let opened = self.shelf.open(&slots_of(self.origin)).map_err(Error::Damage)?;
+        let covers = opened.as_ref().map(|opened| opened.list.covers);
+        if recovered.has_history && covers.is_none_or(|covers| covers < recovered.snapshot) {
+            let fault = format!("the snapshot covers {}, and the history {covers:?}", recovered.snapshot);
+            return Err(Error::Damage(Damage { file: LIST.into(), offset: 0, fault: Fault::Bytes(fault) }));
+        }
+        Ok(opened)
+    }
+
+    /// What the shard is told of its history, from a start on.
+    ///
+    /// # Errors
+    /// What is damaged.
+    pub(super) fn tell(&mut self) -> Result<Told, Damage> {
+        self.told = Told::default();
+        self.tell_again()?;
+        Ok(Rc::clone(&self.told))
+    }
+
+    fn tell_again(&self) -> Result<(), Damage> {
+        let opened = self.shelf.open(&slots_of(self.origin))?;
+        let (count, told) = &mut *self.told.borrow_mut();
+        (*count, *told) = (*count + 1, opened);
+        Ok(())
+    }
+
     fn snapshot(&self) -> Option<(String, Bytes<'_>)> {
         let (covers, bytes) = self.snapshots.last_key_value()?;
         Some((snapshot_name(*covers), Bytes(bytes)))
@@ -268,101 +310,9 @@ impl Disk {
         self.snapshots.insert(covers.sequence, snapshot);
     }
 
-    /// Begins to fold sealed segments into a snapshot: the first ones, at most so many. `false` where there are none, or a fold
-    /// is under way.
-    ///
-    /// # Errors
-    /// A sentence, where they can't be folded.
-    pub(super) fn begin_fold(&mut self, most: usize) -> Result<bool, String> {
-        if self.fold.is_some() {
-            return Ok(false);
-        }
-        // One that has not begun does not say where the one before it ends.
-        let current = if self.next.offset == 0 { self.next.segment - 1 } else { self.next.segment };
-        let sealed: Vec<u32> = self.segments.range(..current).map(|(number, _)| *number).collect();
-        let header =
-            self.snapshot().map(|(name, source)| SnapshotReader::header_of(&name, source, self.origin));
-        let header =
-            header.transpose().map_err(|error| format!("A fold can't read the snapshot: {error:?}."))?;
-        let (covered, waiting) = recovery::covered(header.as_ref(), &sealed);
-        covered.iter().for_each(|number| drop(self.segments.remove(number)));
-        let sealed: Vec<u32> = waiting.iter().take(most).copied().collect();
-        if sealed.is_empty() {
-            return Ok(false);
-        }
-        let segments: Vec<SealedSegment<Sealed<'_>>> =
-            sealed.iter().map(|number| self.sealed(*number)).collect();
-        let until = self.before(sealed.last().copied().unwrap_or_default() + 1)?;
-        let create = |_: &SnapshotHeader| Ok(Written(Vec::new()));
-        let folded = recovery::fold(self.origin, self.snapshot(), &segments, until, create, || ());
-        let (header, Written(snapshot)) = folded.map_err(|error| match error {
-            FoldError::Recovery(error) => format!("A fold can't read what was written: {error}."),
-            FoldError::Snapshot(error) => format!("A fold can't write: {error:?}."),
-        })?;
-        let replayed = self.replay(self.snapshot(), &sealed)?;
-        let refolded = self.replay(Some((snapshot_name(header.covers.sequence), Bytes(&snapshot))), &[])?;
-        let of = |wallet: &Wallet| images([wallet].into_iter(), header.now_ms);
-        let (is, should) = (of(&refolded), of(&replayed));
-        if refolded.settings() != replayed.settings() || is != should {
-            let id = should.iter().find(|(id, image)| is.get(*id) != Some(image)).map(|(id, _)| id.clone());
-            let id = id.unwrap_or_default();
-            return Err(format!(
-                "A fold has made of\n  {:?}\n  (replayed)\n  {:?}\n  at {}, with {:?} of {:?}.",
-                should.get(&id),
-                is.get(&id),
-                header.now_ms,
-                refolded.settings(),
-                replayed.settings()
-            ));
-        }
-        let covered = sealed.into_iter().rev().collect();
-        let covers = header.covers.sequence;
-        self.fold = Some(Fold { covers, unfinished: Some(snapshot), superseded: true, covered });
-        Ok(true)
-    }
-
-    /// The wallet of a snapshot and these segments after it.
-    fn replay(&self, snapshot: Option<(String, Bytes<'_>)>, segments: &[u32]) -> Result<Wallet, String> {
-        let segments = segments.iter().map(|number| SegmentSource {
-            number: *number,
-            name: segment_name(*number),
-            read: |_| Ok(Buffer::clone(&self.segments[number].bytes)),
-        });
-        let recovered = recovery::recover(self.origin, snapshot, segments, None);
-        recovered.map(|recovered| recovered.wallet).map_err(|error| format!("A fold can't be read: {error}."))
-    }
-
-    /// What lies before the first record of a segment that has begun.
-    fn before(&self, number: u32) -> Result<Point, String> {
-        let header = SegmentHeader::read(&self.segments[&number].bytes[..JOURNAL_BLOCK_BYTES]);
-        header.map(|header| header.before).map_err(|fault| format!("A fold can't read a header: {fault:?}."))
-    }
-
-    /// Zeros the last block that is in use of the first sealed segment.
-    #[cfg(test)]
-    pub(super) fn lose_an_end(&mut self) {
-        let (_, first) = self.segments.iter_mut().next().expect("there is one");
-        let used = first.bytes.iter().rposition(|byte| *byte != 0).expect("something is in it");
-        let from = used / JOURNAL_BLOCK_BYTES * JOURNAL_BLOCK_BYTES;
-        first.bytes[from..=used].fill(0);
-    }
-
-    fn sealed(&self, number: u32) -> SealedSegment<Sealed<'_>> {
-        SealedSegment { number, name: segment_name(number), bytes: Sealed(&self.segments[&number].bytes) }
-    }
-
-    /// Takes the next step of a fold: the snapshot gets its name, older ones go, covered segments go one by one.
-    pub(super) fn step_fold(&mut self) {
-        let Some(fold) = &mut self.fold else { return };
-        if let Some(snapshot) = fold.unfinished.take() {
-            self.snapshots.insert(fold.covers, snapshot);
-        } else if std::mem::take(&mut fold.superseded) {
-            self.snapshots = self.snapshots.split_off(&fold.covers);
-        } else if let Some(number) = fold.covered.pop() {
-            self.segments.remove(&number);
-        } else {
-            self.fold = None;
-        }
+    /// Bytes of the snapshot.
+    pub(super) fn snapshot_bytes(&self) -> u64 {
+        self.snapshots.last_key_value().map_or(0, |(_, bytes)| bytes.len() as u64)
     }
 }
 
@@ -372,24 +322,6 @@ fn segment_name(number: u32) -> String {
 
 fn snapshot_name(covers: Sequence) -> String {
     format!("snapshot-{covers}")
-}
-
-/// The bytes of a segment that is folded.
-struct Sealed<'a>(&'a Buffer);
-
-impl SegmentBytes for Sealed<'_> {
-    type Error = Infallible;
-
-    fn all(&self, _: Buffer) -> Result<Buffer, Infallible> {
-        Ok(self.0.clone())
-    }
-
-    fn part(&self, offset: u64, room: &mut [u8]) -> Result<usize, Infallible> {
-        let rest = &self.0[offset as usize..];
-        let read = rest.len().min(room.len());
-        room[..read].copy_from_slice(&rest[..read]);
-        Ok(read)
-    }
 }
 
 /// The bytes of a snapshot that are not read yet.

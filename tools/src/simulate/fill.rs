@@ -12,7 +12,8 @@ use wallet::amount::{Amount, Money};
 use wallet::operation::{self, Direction, Operation, Play, PlayKind};
 use wallet::restriction::Restrictions;
 
-use super::run::{MONTH_MS, Run};
+use super::run::Run;
+use super::time::MONTH_MS;
 
 /// Requests that go out together.
 const TOGETHER: usize = 50;

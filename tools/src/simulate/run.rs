@@ -2,8 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use testkit::auditor::bounds::SESSION_REMEMBERED_MS;
-use testkit::auditor::{Auditor, Rules, Times};
+use testkit::auditor::{Auditor, Rules};
 use testkit::workload::{Chance, Request, Step, Workload};
 use testkit::world::World;
 
@@ -13,23 +12,8 @@ use super::flights::{Answers, Flights};
 /// 2023-11-14, in whole minutes, so that coarse clocks begin at a multiple of theirs.
 const START_MS: u64 = 1_700_000_000_000 / 60_000 * 60_000;
 
-/// Time between two sweeps of the shards, at most; the server's is a fifth of it.
-const SWEEP_MS: u64 = 5_000;
-
-/// Time after which a change is on its disk, at most. With what comes before it a renewal is within its minute.
-const SYNC_MS: u64 = 12_000;
-
 /// How long the least patient clients wait, milliseconds.
 const PATIENCE_MS_MAX: u64 = 200;
-
-/// Time that a disk stays full, at most.
-const FULL_MS: u64 = 5_000;
-
-/// Time that shards stay short of memory, at most.
-const SHORT_MS: u64 = 20_000;
-
-/// A wait that is longer comes in parts at first, so that what is in memory alone is brought to the disk in time.
-const PARTS_OF_WAIT: u64 = 12;
 
 /// Segments that a fold takes, at most: now and then some stay, and are folded later.
 const FOLD_SEGMENTS_MAX: usize = 4;
@@ -43,17 +27,16 @@ const LATE_STEPS: u64 = 150;
 /// Rounds in which everything that is under way is answered.
 const DRAIN_ROUNDS: usize = 10_000;
 
-/// How far the clock leaps, at most: a machine that slept. Each with its weight.
-const LEAPS_MS: [(u32, u64); 3] = [(70, 10 * 60_000), (25, 26 * 3_600_000), (5, 9 * 24 * 3_600_000)];
-
-/// How far ahead a horizon is looked for.
-pub(super) const MONTH_MS: u64 = 30 * 24 * 3_600_000;
-
 /// Of so many seeds the players of one fill a round, and those of another one a table...
 const SEEDS_PER_FILLED: u64 = 40;
 
 /// ... at this step, so that not much comes after it: what is long is slow.
 const FILLED_AT_STEP: u64 = 4_500;
+
+/// For how long closed rounds stay in memory, each with its weight: none at all, one moment, a while, and longer than they are
+/// remembered.
+const HOT_MS: [(u32, u64); 5] =
+    [(20, 1), (20, 3), (30, 60_000), (20, 20 * 60_000), (10, 400 * 24 * 3_600_000)];
 
 /// What a step does.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +46,8 @@ enum Act {
     Disk,
     Sweep,
     BeginFold,
-    StepFold,
+    BeginMerge,
+    StepWork,
     Prepare,
     Repeat,
     Fill,
@@ -86,6 +70,11 @@ pub(super) struct Counts {
     pub(super) recoveries: u64,
     pub(super) reshards: u64,
     pub(super) folds: u64,
+    pub(super) merges: u64,
+    /// Answers of histories.
+    pub(super) lookups: u64,
+    /// Of these, what could not be read.
+    pub(super) unread: u64,
     pub(super) harms: u64,
     /// Starts that were configured otherwise than the last one.
     pub(super) changes: u64,
@@ -106,7 +95,7 @@ pub(super) struct Run {
     pub(super) queue: VecDeque<Request>,
     pub(super) now_ms: u64,
     /// Times are multiples of it, so that some requests come at the very end of a time.
-    grain_ms: u64,
+    pub(super) grain_ms: u64,
     pub(super) swept_ms: u64,
     pub(super) synced_ms: u64,
     /// Since when the disks are full.
@@ -162,16 +151,14 @@ impl Run {
             rules,
             cluster,
         };
+        run.draw_hot();
         let started = run.cluster.start(run.now_ms, count, &run.rules, &mut run.chance)?;
         run.cluster.open(started.cores, run.now_ms);
         Ok(run)
     }
 
-    /// Takes one step.
-    ///
-    /// # Errors
-    /// A sentence, where the machine is not as it should be.
-    pub(super) fn step(&mut self) -> Result<(), String> {
+    /// A step begins, while the disk may be full or memory short.
+    fn count_step(&mut self) {
         self.counts.steps += 1;
         if self.full_ms.is_some() {
             self.flights.full(self.counts.steps);
@@ -179,6 +166,14 @@ impl Run {
         if self.short_ms.is_some() {
             self.flights.short(self.counts.steps);
         }
+    }
+
+    /// Takes one step.
+    ///
+    /// # Errors
+    /// A sentence, where the machine is not as it should be.
+    pub(super) fn step(&mut self) -> Result<(), String> {
+        self.count_step();
         if self.opening > 0 {
             self.opening -= 1;
             self.ask()?;
@@ -200,7 +195,8 @@ impl Run {
             (100 * disk, Act::Disk),
             (100, Act::Sweep),
             (70, Act::BeginFold),
-            (100, Act::StepFold),
+            (120, Act::BeginMerge),
+            (400, Act::StepWork),
             (20, Act::Prepare),
             (60, Act::Repeat),
             (10, Act::Fill),
@@ -214,14 +210,15 @@ impl Run {
         let at = self.chance.index(self.cluster.shards.len());
         match self.chance.weighted(&acts) {
             Act::Ask => self.ask()?,
-            Act::Poll => drop(self.cluster.poll(at, self.now_ms)),
+            Act::Poll => self.poll(at)?,
             Act::Disk => self.serve_disk(at)?,
             Act::Sweep => self.cluster.shards[at].sweep(self.now_ms),
             Act::BeginFold => {
                 let most = 1 + self.chance.index(FOLD_SEGMENTS_MAX);
                 self.counts.folds += u64::from(self.cluster.disks[at].begin_fold(most)?);
             }
-            Act::StepFold => self.cluster.disks[at].step_fold(),
+            Act::BeginMerge => self.begin_merge(at)?,
+            Act::StepWork => self.cluster.disks[at].step_work()?,
             Act::Prepare if self.full_ms.is_none() => self.cluster.disks[at].prepare_next(),
             Act::Prepare => {}
             Act::Repeat => {
@@ -252,7 +249,8 @@ impl Run {
         self.look_at_directory()?;
         self.crash()?;
         let days = (self.now_ms - START_MS) / (24 * 3_600 * 1_000);
-        Ok(Counts { answers: self.flights.answers, days, ..self.counts })
+        let (lookups, unread) = (self.cluster.troubles.answers.get(), self.cluster.troubles.came.get());
+        Ok(Counts { answers: self.flights.answers, days, lookups, unread, ..self.counts })
     }
 
     /// Once everything is swept, the directory has the keys of the sessions and no other.
@@ -302,7 +300,7 @@ impl Run {
         Ok(())
     }
 
-    fn send(&mut self, request: &Request) {
+    pub(super) fn send(&mut self, request: &Request) {
         let at = self.chance.index(self.cluster.shards.len());
         // Some clients don't wait for long.
         let patience_ms = if self.chance.percent(10) { self.chance.below(PATIENCE_MS_MAX) } else { u64::MAX };
@@ -319,6 +317,26 @@ impl Run {
         let to = (at, self.cluster.shards[at].has_no_way(&request.as_deref()));
         let waiter = self.flights.send(&mut self.auditor, self.now_ms, (step, deadline_ms), to, request);
         self.cluster.submit(at, self.now_ms, deadline_ms, waiter, request);
+    }
+
+    /// A shard's disk begins to merge files of its history, or lets some go.
+    fn begin_merge(&mut self, at: usize) -> Result<(), String> {
+        let begun = self.cluster.disks[at].begin_merge(&mut self.chance)?;
+        self.counts.merges += u64::from(begun);
+        Ok(())
+    }
+
+    /// A shard has its turn. Where it can't read its history the process ends.
+    fn poll(&mut self, at: usize) -> Result<(), String> {
+        self.cluster.troubles.may_come.set(true);
+        self.cluster.poll(at, self.now_ms);
+        self.cluster.troubles.may_come.set(false);
+        if self.cluster.has_failed() { self.crash() } else { Ok(()) }
+    }
+
+    /// Draws for how long closed rounds stay in memory from the next start on.
+    pub(super) fn draw_hot(&mut self) {
+        self.cluster.hot_ms = self.chance.weighted(&HOT_MS);
     }
 
     fn serve_disk(&mut self, at: usize) -> Result<(), String> {
@@ -341,7 +359,7 @@ impl Run {
         self.flights.durable(&mut self.auditor, at, self.cluster.shards[at].durable());
     }
 
-    fn sync(&mut self) -> Result<(), String> {
+    pub(super) fn sync(&mut self) -> Result<(), String> {
         self.cluster.sync();
         self.synced_ms = self.now_ms;
         (0..self.cluster.shards.len()).for_each(|at| self.durable(at));
@@ -365,7 +383,7 @@ impl Run {
         Ok(())
     }
 
-    fn free(&mut self) -> Result<(), String> {
+    pub(super) fn free(&mut self) -> Result<(), String> {
         self.full_ms = None;
         self.cluster.shards.iter_mut().for_each(|shard| shard.set_read_only(false));
         self.sweep()?;
@@ -384,92 +402,6 @@ impl Run {
     pub(super) fn relieve(&mut self) {
         self.short_ms = None;
         self.cluster.shards.iter_mut().for_each(|shard| shard.set_short_of_memory(false));
-    }
-
-    /// The clock leaps ahead. What is due by then is not done yet, and what was due before is.
-    fn leap(&mut self) -> Result<(), String> {
-        if self.full_ms.is_some() {
-            self.free()?;
-        }
-        self.cluster.shards.iter_mut().for_each(shard::Shard::journal_renewals);
-        self.sync()?;
-        let most_ms = self.chance.weighted(&LEAPS_MS);
-        let ms = self.chance.below(most_ms);
-        let horizon_ms = if self.chance.percent(50) { self.some_horizon() } else { None };
-        match horizon_ms {
-            // To the very moment at which something is forgotten, or the last before it.
-            Some(horizon_ms) => self.now_ms = self.now_ms.max(horizon_ms - self.chance.below(2)),
-            None => self.now_ms += self.grained(ms),
-        }
-        // Keys of sessions that are over by now, and were not swept yet.
-        for _ in 0..self.chance.below(4) {
-            self.queue.push_back(Arc::new(self.workload.open_any()));
-        }
-        if horizon_ms.is_some() {
-            for _ in 0..self.chance.below(6) {
-                self.queue.push_back(Arc::new(self.workload.ask_again(self.now_ms)));
-            }
-            // Before any time passes.
-            for _ in 0..self.queue.len() {
-                if let Some(request) = self.queue.pop_front().and_then(|request| self.rules.asked(&request)) {
-                    if self.flights.may_send(&request) {
-                        self.send(&request);
-                    } else {
-                        self.queue.push_back(request);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A time to come, within a month, at which a session is over or forgotten, or a round.
-    fn some_horizon(&mut self) -> Option<u64> {
-        let images = self.cluster.images(self.now_ms);
-        let Times { session_idle_ms, retention_ms } = self.rules.times;
-        let horizons = images.values().flat_map(|image| {
-            let sessions = image.sessions.iter().flat_map(|session| {
-                let over_ms = session.used_ms + session_idle_ms;
-                [over_ms, over_ms + SESSION_REMEMBERED_MS]
-            });
-            let rounds = image.rounds.iter().filter(|round| !round.is_open());
-            sessions.chain(rounds.map(|round| round.last_ms + retention_ms))
-        });
-        let soon = self.now_ms + 1..self.now_ms + MONTH_MS;
-        let horizons: Vec<u64> = horizons.filter(|at_ms| soon.contains(at_ms)).collect();
-        (!horizons.is_empty()).then(|| horizons[self.chance.index(horizons.len())])
-    }
-
-    /// Time passes.
-    fn wait(&mut self, ms: u64) -> Result<(), String> {
-        let end_ms = self.now_ms + self.grained(ms);
-        if self.full_ms.is_some_and(|since_ms| end_ms > since_ms + FULL_MS) {
-            self.free()?;
-        }
-        if self.short_ms.is_some_and(|since_ms| end_ms > since_ms + SHORT_MS) {
-            self.relieve();
-        }
-        for _ in 0..PARTS_OF_WAIT {
-            self.now_ms = end_ms.min(self.now_ms + SWEEP_MS);
-            if self.now_ms >= self.swept_ms + SWEEP_MS {
-                self.sweep()?;
-            }
-            if self.now_ms >= self.synced_ms + SYNC_MS {
-                self.sync()?;
-            }
-            if self.now_ms == end_ms {
-                return Ok(());
-            }
-        }
-        self.now_ms = end_ms;
-        self.sweep()?;
-        self.sync()
-    }
-
-    /// A time in the clock's steps, rounded by chance.
-    pub(super) fn grained(&mut self, ms: u64) -> u64 {
-        let up = self.chance.below(self.grain_ms) < ms % self.grain_ms;
-        (ms / self.grain_ms + u64::from(up)) * self.grain_ms
     }
 
     /// Brings everything that is under way to its end.

@@ -143,8 +143,9 @@ impl Folding {
         let segments = &backlog.segments[..fold.segments];
         let registry = &self.policy.registry;
         registry.fold(true);
-        let folded =
-            give_way(fold.nice, || data::fold(files, segments, resting()).map_err(|error| error.to_string()));
+        let folded = give_way(fold.nice, || {
+            data::fold(files, &self.shard.history, segments, resting()).map_err(|error| error.to_string())
+        });
         registry.fold(false);
         folded
     }

@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::rc::Rc;
 
 use journal::Buffer;
+use journal::snapshot::SnapshotReader;
 use limits::JOURNAL_BLOCK_BYTES;
 use testkit::workload::Chance;
 use wallet::Sequence;
 
+use super::shelf::{LIST, Shelf, file_name};
 use super::{Disk, Kept, Segment, segment_name, snapshot_name};
 
 /// Harm that was done, which a recovery must find.
@@ -35,6 +38,7 @@ enum Undo {
     Segment(u32, Segment),
     Bytes(u32, Buffer),
     Snapshot(Sequence, Vec<u8>),
+    Shelf(Shelf),
 }
 
 impl fmt::Display for Harm {
@@ -48,7 +52,7 @@ impl Harm {
     /// Whether damage that a recovery has found is this.
     pub(in crate::simulate) fn is(&self, file: &str, offset: u64) -> bool {
         match &self.within {
-            None => true,
+            None => !matches!(self.undo, Undo::Shelf(_)) || file == self.file,
             Some(within) => file == self.file && within.contains(&(offset as usize)),
         }
     }
@@ -58,6 +62,9 @@ impl Disk {
     /// Harms what somebody was promised, as far as that can be told from a write that a crash tore: what has a used group
     /// or segment after it, and what the mark says is durable. `None` where there is no such thing, or nothing changed.
     pub(in crate::simulate) fn harm(&mut self, chance: &mut Chance) -> Option<Harm> {
+        if chance.percent(30) {
+            return self.harm_history(chance);
+        }
         match chance.below(10) {
             0..5 => self.turn(chance),
             5..7 => self.remove(chance),
@@ -75,7 +82,48 @@ impl Disk {
                 self.segments.get_mut(&number).expect("it was harmed").bytes = bytes
             }
             Undo::Snapshot(covers, bytes) => drop(self.snapshots.insert(covers, bytes)),
+            Undo::Shelf(shelf) => self.shelf = shelf,
         }
+    }
+
+    /// Harms the list of the history's files, where the snapshot says that there is one, or a file that it names.
+    fn harm_history(&mut self, chance: &mut Chance) -> Option<Harm> {
+        let list = self.shelf.list().ok()??;
+        let undo = Undo::Shelf(self.shelf.clone());
+        let (kind, file);
+        if list.files.is_empty() || chance.percent(30) {
+            file = LIST.to_owned();
+            let bytes = self.shelf.list.as_mut()?;
+            if chance.percent(50) {
+                let at = chance.index(bytes.len());
+                bytes[at] ^= 1 << chance.below(8);
+                kind = HarmKind::Turned;
+            } else {
+                let (name, source) = self.snapshot()?;
+                let header = SnapshotReader::header_of(&name, source, self.origin).ok()?;
+                self.shelf.list = header.has_history.then_some(None)?;
+                kind = HarmKind::Removed;
+            }
+        } else {
+            file = file_name(&list.files[chance.index(list.files.len())].summary.header);
+            let bytes = Rc::make_mut(self.shelf.files.get_mut(&file)?);
+            match chance.below(4) {
+                0 => {
+                    self.shelf.files.remove(&file);
+                    kind = HarmKind::Removed;
+                }
+                1 => {
+                    bytes.truncate(chance.index(bytes.len()));
+                    kind = HarmKind::Truncated;
+                }
+                _ => {
+                    let at = chance.index(bytes.len());
+                    bytes[at] ^= 1 << chance.below(8);
+                    kind = HarmKind::Turned;
+                }
+            }
+        }
+        Some(Harm { kind, file, within: None, undo })
     }
 
     /// The last record that the snapshot has.

@@ -1,0 +1,385 @@
+//! A shard's history while it serves: its list, the files that the list names, and how a fold adds to them. Files that are small
+//! beside each other become one, and those whose rounds are all forgotten go.
+//!
+//! The order is what makes it hold: a file is durable before the list names it, the list before the snapshot that leaves its
+//! rounds out, and the list that no longer names a file before that is removed. Whatever lies there that the list does not name
+//! is nobody's.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Error, ShardFiles};
+use history::{
+    FileEntry, FileList, Fingerprint, Header, History, MergeError, Row, Slots, Summary, WriteError, Writer,
+    merge,
+};
+use journal::Origin;
+use journal::reader::ReadError;
+use journal::snapshot::Sink;
+use partition::Partition;
+use recovery::ColdRound;
+use storage::directory::SnapshotFile;
+use storage::history::HistoryName;
+use storage::{FileError, OpenFile};
+use wallet::account::AccountRef;
+use wallet::image::{AccountImage, RoundImage};
+use wallet::{Millis, Sequence};
+
+/// A file of a history that is being written.
+struct HistorySink(SnapshotFile);
+
+impl Sink for HistorySink {
+    type Error = FileError;
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        self.0.write(bytes)
+    }
+}
+
+/// What a list says, with its files open. It never changes; what comes after it is another.
+#[derive(Debug)]
+pub struct OpenHistory {
+    /// How many there were before it.
+    pub version: u64,
+    /// What the list says.
+    pub list: FileList,
+    /// Its files.
+    pub files: History<OpenFile>,
+}
+
+/// The history of a shard. One thread adds to it, and any may read it.
+#[derive(Debug)]
+pub struct ShardHistory {
+    files: ShardFiles,
+    /// The list is on the disk.
+    is_listed: bool,
+    current: Mutex<Arc<OpenHistory>>,
+    version: AtomicU64,
+}
+
+impl From<ReadError<FileError>> for Error {
+    fn from(error: ReadError<FileError>) -> Self {
+        recovery::Error::from(error).into()
+    }
+}
+
+impl From<WriteError<FileError>> for Error {
+    fn from(error: WriteError<FileError>) -> Self {
+        match error {
+            WriteError::Sink(error) => Self::Files(error),
+            error => Self::Snapshot(format!("a file of the history can't be written: {error:?}")),
+        }
+    }
+}
+
+impl From<MergeError<FileError, FileError>> for Error {
+    fn from(error: MergeError<FileError, FileError>) -> Self {
+        match error {
+            MergeError::Read(error) => error.into(),
+            MergeError::Write(error) => error.into(),
+        }
+    }
+}
+
+/// The slots of the shard whose files these are.
+fn slots_of(origin: Origin) -> Slots {
+    let partition = Partition::new(usize::from(origin.shards));
+    partition.slots(partition.shard(usize::from(origin.shard)))
+}
+
+/// What a shard's list says; `None` where it has none. `covers` is the last record of its snapshot, where a history belongs to that.
+///
+/// # Errors
+/// Where it can't be read or is damaged, or is not of the snapshot's time.
+pub(super) fn read_list(files: &ShardFiles, covers: Option<Sequence>) -> Result<Option<FileList>, Error> {
+    let list = files.directory.read_history_list()?;
+    files.directory.check_history_list(list.as_ref(), covers).map_err(recovery::Error::Damage)?;
+    Ok(list)
+}
+
+impl ShardHistory {
+    /// Opens the history of a shard; an empty one where it has none. `covers` as [`read_list`] has it.
+    ///
+    /// # Errors
+    /// As [`read_list`], and where a file is missing or damaged.
+    pub(crate) fn open(files: ShardFiles, covers: Option<Sequence>) -> Result<Self, Error> {
+        let list = read_list(&files, covers)?;
+        let is_listed = list.is_some();
+        let list = list.unwrap_or_default();
+        let slots = slots_of(files.origin);
+        let opened = list.files.iter().map(|entry| files.directory.open_history(entry, slots.clone()));
+        let opened = History::new(opened.collect::<Result<Vec<_>, _>>()?);
+        let current = Mutex::new(Arc::new(OpenHistory { version: 0, list, files: opened }));
+        Ok(Self { files, is_listed, current, version: AtomicU64::new(0) })
+    }
+
+    /// What there is now.
+    pub fn current(&self) -> Arc<OpenHistory> {
+        Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How often it has changed; who has looked at this one needs no other.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Adds an account's rounds that are not in memory to its image, where it has sums of a period that begins after `now_ms`: the
+    /// clock had run ahead.
+    ///
+    /// # Errors
+    /// Where a file can't be read.
+    pub(super) fn add_rounds(&self, account: &mut AccountImage, now_ms: Millis) -> Result<(), Error> {
+        if account.sums.is_none_or(|sums| sums.iter().all(|sum| sum.from_ms <= now_ms)) {
+            return Ok(());
+        }
+        let key = |round: &RoundImage| {
+            let game = round.by_game.then(|| round.game.clone());
+            (round.platform, round.id.clone(), game)
+        };
+        let known: HashSet<_> = account.rounds.iter().map(key).collect();
+        let owner = AccountRef::new(account.id.clone());
+        let add = |round: RoundImage| {
+            if !known.contains(&key(&round)) {
+                account.rounds.push(round);
+            }
+        };
+        Ok(self.current().files.rounds_of(&owner, add)?)
+    }
+
+    /// Whether a snapshot must say that a history belongs to it.
+    pub(super) fn is_listed(&self) -> bool {
+        self.is_listed || self.version() > 0
+    }
+
+    /// Says in the list, durable, that it covers a snapshot of record `covers`, in which all is that it does not have.
+    pub(super) fn cover(&self, covers: Sequence) -> Result<(), Error> {
+        let mut list = self.current().list.clone();
+        if covers <= list.covers {
+            return Ok(());
+        }
+        list.covers = covers;
+        self.publish(list)
+    }
+
+    /// Writes a list, durable, and opens what it names. Nobody sees it yet.
+    fn store(&self, list: FileList) -> Result<Arc<OpenHistory>, Error> {
+        let before = self.current();
+        let known = |entry: &FileEntry| {
+            let mut files = before.list.files.iter().zip(before.files.files());
+            files.find(|(known, _)| *known == entry).map(|(_, file)| Arc::clone(file))
+        };
+        let directory = &self.files.directory;
+        let open = |entry: &FileEntry| directory.open_history(entry, slots_of(self.files.origin));
+        let files = list.files.iter().map(|entry| known(entry).map_or_else(|| open(entry), Ok));
+        let files = History::new(files.collect::<Result<Vec<_>, _>>()?);
+        directory.write_history_list(&list.to_bytes())?;
+        Ok(Arc::new(OpenHistory { version: before.version + 1, list, files }))
+    }
+
+    /// Shows what was stored to the readers: rounds that it has may leave memory.
+    pub(super) fn show(&self, next: Arc<OpenHistory>) {
+        let version = next.version;
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = next;
+        self.version.store(version, Ordering::Release);
+    }
+
+    /// Stores a list, and shows it.
+    fn publish(&self, list: FileList) -> Result<(), Error> {
+        self.store(list).map(|next| self.show(next))
+    }
+
+    /// A file that is begun now, for at most so many rows, in place of those that `is_replaced`.
+    fn begin(
+        &self,
+        rows: u64,
+        is_replaced: impl Fn(&FileEntry) -> bool,
+    ) -> Result<(HistoryName, Writer<HistorySink>), Error> {
+        let list = &self.current().list;
+        let number = list.next_number(self.files.origin);
+        let fingerprint: Fingerprint = list.fingerprint_for(rows, is_replaced);
+        let name = HistoryName::new(self.files.origin, number);
+        let sink = HistorySink(self.files.directory.create_history(name)?);
+        Ok((name, Writer::begin(sink, Header { origin: self.files.origin, number, fingerprint })?))
+    }
+
+    /// A fold's part of the history is begun, for at most so many rows.
+    pub(crate) fn begin_fold(&self, rows: u64) -> FoldedRounds<'_> {
+        FoldedRounds { history: self, rows, writer: None }
+    }
+
+    /// Makes one file of several where there are many of a size, and lets those go whose rounds are all forgotten: what was touched
+    /// last at or before `forgotten_until_ms`. `retention_ms` bounds what becomes one file: it goes as a whole. `rest` is called
+    /// after each block. `true` where there may be more to do.
+    ///
+    /// # Errors
+    /// What the files say. What there was is there, then.
+    pub(super) fn tend(
+        &self,
+        forgotten_until_ms: Millis,
+        retention_ms: u64,
+        mut rest: impl FnMut(),
+    ) -> Result<bool, Error> {
+        let before = self.current();
+        let is_over = |entry: &FileEntry| entry.is_over(forgotten_until_ms);
+        if before.list.files.iter().any(is_over) {
+            let files = before.list.files.iter().filter(|entry| !is_over(entry)).copied().collect();
+            self.publish(FileList { files, ..before.list.clone() })?;
+            self.remove_unlisted()?;
+            return Ok(true);
+        }
+        let Some(merged) = to_merge(&before.list.files, retention_ms) else {
+            self.remove_unlisted()?;
+            return Ok(false);
+        };
+        let is_merged = |entry: &FileEntry| merged.contains(entry);
+        let rows = merged.iter().map(|entry| entry.summary.counts.rows).sum();
+        let (name, writer) = self.begin(rows, is_merged)?;
+        let opened: Vec<_> = before.list.files.iter().zip(before.files.files()).collect();
+        let sources: Vec<_> =
+            opened.iter().filter(|(entry, _)| is_merged(entry)).map(|(_, file)| &***file).collect();
+        let keep = |row: &Row| row.round.last_ms > forgotten_until_ms;
+        let (summary, HistorySink(file)) = merge(&sources, writer, keep, &mut rest)?;
+        let mut files: Vec<FileEntry> =
+            before.list.files.iter().filter(|entry| !is_merged(entry)).copied().collect();
+        if summary.counts.rows > 0 {
+            file.publish()?;
+            files.push(FileEntry { summary, clamp_ms: None });
+        } else {
+            drop((file, name));
+        }
+        self.publish(FileList { files, ..before.list.clone() })?;
+        self.remove_unlisted()?;
+        Ok(true)
+    }
+
+    /// Removes the files that the list does not name: those that became one with others, and what a start has found of a fold that
+    /// was cut short.
+    fn remove_unlisted(&self) -> Result<(), Error> {
+        let listed: Vec<HistoryName> = self.current().list.files.iter().map(HistoryName::of_entry).collect();
+        for name in self.files.directory.history_files()? {
+            if !listed.contains(&name) {
+                self.files.directory.remove_history(name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The files that are to become one: the first of a size of which there are [`limits::HISTORY_MERGED_FILES`]. Sizes differ by that
+/// factor, so a round is written again a few times at most. What would span more than a part of the retention stays apart, so
+/// that it goes when it is over; but for the smallest, which take more than they hold.
+fn to_merge(files: &[FileEntry], retention_ms: u64) -> Option<Vec<FileEntry>> {
+    let most = limits::HISTORY_MERGED_FILES;
+    let size_of = |entry: &FileEntry| {
+        let units = (entry.summary.counts.rows / limits::HISTORY_SMALL_ROWS).max(1);
+        units.ilog(most as u64)
+    };
+    let mut sizes: Vec<u32> = files.iter().map(size_of).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes.into_iter().find_map(|size| {
+        let of_size: Vec<FileEntry> = files.iter().filter(|entry| size_of(entry) == size).copied().collect();
+        let merged = of_size.get(..most)?.to_vec();
+        let first_ms = merged.iter().map(|entry| entry.summary.counts.oldest_ms).min()?;
+        let last_ms = merged.iter().map(|entry| entry.summary.counts.newest_ms).max()?;
+        let is_short = last_ms - first_ms <= retention_ms / limits::HISTORY_RETENTION_PARTS;
+        (is_short || size == 0 && of_size.len() >= most * most).then_some(merged)
+    })
+}
+
+/// The rounds that a fold takes out of a snapshot, on their way to a file.
+pub(crate) struct FoldedRounds<'a> {
+    history: &'a ShardHistory,
+    rows: u64,
+    writer: Option<(HistoryName, Writer<HistorySink>)>,
+}
+
+impl FoldedRounds<'_> {
+    /// Takes the rounds of a slot.
+    pub(crate) fn take(&mut self, rounds: Vec<ColdRound>) -> Result<(), Error> {
+        if rounds.is_empty() {
+            return Ok(());
+        }
+        if self.writer.is_none() {
+            self.writer = Some(self.history.begin(self.rows, |_| false)?);
+        }
+        let (_, writer) = self.writer.as_mut().expect("it was begun");
+        let mut rows: Vec<Row> =
+            rounds.into_iter().map(|ColdRound { account, round }| Row { account, round }).collect();
+        Row::sort(&mut rows);
+        for row in rows {
+            writer.push(row)?;
+        }
+        Ok(())
+    }
+
+    /// All are there: the file and then the list are durable. The list covers the records up to `covers`, and rounds that were touched
+    /// last at or before `cut_ms`.
+    pub(crate) fn finish(self, covers: Sequence, cut_ms: Millis) -> Result<(), Error> {
+        let history = self.history;
+        self.store(covers, cut_ms).map(|next| history.show(next))
+    }
+
+    /// The same, and nobody sees it yet: rounds may leave memory once the snapshot that leaves them out is durable.
+    pub(super) fn store(self, covers: Sequence, cut_ms: Millis) -> Result<Arc<OpenHistory>, Error> {
+        let mut list = self.history.current().list.clone();
+        if let Some((_, writer)) = self.writer {
+            let (summary, HistorySink(file)): (Summary, _) = writer.finish()?;
+            file.publish()?;
+            list.files.push(FileEntry { summary, clamp_ms: None });
+        }
+        if list.files.len() > limits::HISTORY_FILES_MAX {
+            return Err(Error::Snapshot("the history has as many files as it may have".into()));
+        }
+        // A fold of fewer segments may come after one whose snapshot a crash has taken.
+        (list.covers, list.cut_ms) = (list.covers.max(covers), list.cut_ms.max(cut_ms));
+        self.history.store(list)
+    }
+}
+
+/// Hands the histories of the shards of a generation on to those of the next one: each file, as it is, to all shards that own some
+/// of its slots. `rebased_ms` is the time that a clock was brought back to. They cover the records up to `covers`.
+pub(super) fn hand_on(
+    before: &[ShardFiles],
+    lists: &[Option<FileList>],
+    after: &ShardFiles,
+    covers: Sequence,
+    rebased_ms: Option<Millis>,
+) -> Result<(), Error> {
+    if lists.iter().all(Option::is_none) {
+        return Ok(());
+    }
+    let slots = slots_of(after.origin);
+    let (first, last) = (slots.start().index(), slots.end().index());
+    let mut handed = FileList { covers, cut_ms: Millis::MAX, files: Vec::new() };
+    for (files, list) in before.iter().zip(lists) {
+        let owned = slots_of(files.origin);
+        if owned.end().index() < first || owned.start().index() > last {
+            continue;
+        }
+        handed.cut_ms = handed.cut_ms.min(list.as_ref().map_or(0, |list| list.cut_ms));
+        for entry in list.iter().flat_map(|list| &list.files) {
+            let counts = entry.summary.counts;
+            let is_ours = counts.last_slot >= first && counts.first_slot <= last;
+            let is_new =
+                handed.files.iter().all(|known| HistoryName::of_entry(known) != HistoryName::of_entry(entry));
+            if is_ours && is_new {
+                after.directory.adopt_history(&files.directory, HistoryName::of_entry(entry))?;
+                let clamp_ms = entry.clamp_ms.into_iter().chain(rebased_ms).min();
+                handed.files.push(FileEntry { clamp_ms, ..*entry });
+            }
+        }
+    }
+    if let Some(rebased_ms) = rebased_ms {
+        // What is in memory and was to come is of that moment now, and is not in the files.
+        handed.cut_ms = handed.cut_ms.min(rebased_ms.saturating_sub(1));
+    }
+    if handed.files.len() > limits::HISTORY_FILES_MAX {
+        let message =
+            "the history has too many files for one shard: serve with as many shards as before for a while";
+        return Err(Error::Other(message.into()));
+    }
+    after.directory.write_history_list(&handed.to_bytes())?;
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! What a shard asks of its history: the filters at once, the files through two threads of its own. A statement goes through all
+//! rounds of an account, and bets would wait behind it.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use crossbeam_queue::ArrayQueue;
+
+use super::{Error, background};
+use crate::data::{OpenHistory, ShardHistory};
+use ::history::{Room, key_of};
+use journal::reader::ReadError;
+use metrics::HistorySize;
+use partition::ShardId;
+use shard::history::{Answer, Found, History};
+use shard::mesh::Mesh;
+use storage::FileError;
+use wallet::account::AccountRef;
+use wallet::history::{PastLines, RoundName};
+use wallet::image::RoundImage;
+use wallet::{Millis, PlatformKey};
+
+/// A round that is looked for, or an account whose rounds are looked through.
+struct Job {
+    ticket: u32,
+    /// As it was when it was asked.
+    history: Arc<OpenHistory>,
+    what: What,
+}
+
+enum What {
+    Round { account: Box<str>, platform: PlatformKey, round: Box<str>, game: Box<str> },
+    Lines { account: Box<str>, lines: PastLines },
+}
+
+/// An answer, and the version of the history that it is of.
+struct VersionedAnswer {
+    ticket: u32,
+    version: u64,
+    found: Result<Found, FileError>,
+}
+
+/// The history of a shard as its core sees it.
+pub(super) struct Reader {
+    shared: Arc<ShardHistory>,
+    current: Arc<OpenHistory>,
+    is_fresh: bool,
+    rounds: SyncSender<Job>,
+    statements: SyncSender<Job>,
+    answers: Arc<ArrayQueue<VersionedAnswer>>,
+}
+
+impl Reader {
+    /// Starts the threads that read for this shard.
+    ///
+    /// # Errors
+    /// Where the system has none.
+    pub(super) fn start(id: ShardId, mesh: &Arc<Mesh>, shared: Arc<ShardHistory>) -> Result<Self, Error> {
+        let answers = Arc::new(ArrayQueue::new(limits::LOOKUPS_MAX));
+        let start = |name: &str| {
+            let (send, receive) = sync_channel(limits::LOOKUPS_MAX);
+            let (mesh, answers) = (Arc::clone(mesh), Arc::clone(&answers));
+            background::start(name, move || answer(&receive, id, &mesh, &answers))?;
+            Ok(send)
+        };
+        let (rounds, statements) = (start("history")?, start("statements")?);
+        let current = shared.current();
+        Ok(Self { shared, current, is_fresh: true, rounds, statements, answers })
+    }
+}
+
+/// Reads what is asked for, as long as the shard lives.
+fn answer(jobs: &Receiver<Job>, id: ShardId, mesh: &Mesh, answers: &ArrayQueue<VersionedAnswer>) {
+    let mut room = Room::default();
+    while let Ok(Job { ticket, history, what }) = jobs.recv() {
+        let found = read(&mut room, &history, what);
+        let answer = VersionedAnswer { ticket, version: history.version, found };
+        assert!(answers.push(answer).is_ok(), "there are as many places as may be asked for");
+        mesh.wake(id);
+    }
+}
+
+fn read(room: &mut Room, history: &OpenHistory, what: What) -> Result<Found, FileError> {
+    match what {
+        What::Round { account, platform, round, game } => {
+            let account = AccountRef::new(&*account);
+            let name = RoundName {
+                account: account.id(),
+                account_hash: account.hash(),
+                platform,
+                round: &round,
+                game: &game,
+            };
+            let key = key_of(account.hash(), &platform.bytes(), &round);
+            let found = history.files.find(room, &account, key, |round| name.is_of(round));
+            found.map(Found::Rounds).map_err(file_error)
+        }
+        What::Lines { account, mut lines } => {
+            let mut bad = None;
+            let show = |round: RoundImage| {
+                if let Err(fault) = lines.add(&round) {
+                    bad = Some(fault);
+                }
+            };
+            history.files.rounds_of(&AccountRef::new(&*account), show).map_err(file_error)?;
+            match bad {
+                None => Ok(Found::Lines(Some(lines))),
+                Some(fault) => Err(FileError::of_contents("the history", fault.0)),
+            }
+        }
+    }
+}
+
+fn file_error(error: ReadError<FileError>) -> FileError {
+    match error {
+        ReadError::Caller(error) => error,
+        ReadError::Damage(damage) => FileError::of_contents(damage.file.clone(), damage.to_string()),
+    }
+}
+
+impl History for Reader {
+    fn refresh(&mut self) -> Option<Millis> {
+        let is_same = self.shared.version() == self.current.version;
+        if is_same && !std::mem::take(&mut self.is_fresh) {
+            return None;
+        }
+        self.current = self.shared.current();
+        Some(self.current.list.cut_ms)
+    }
+
+    fn has_any(&self) -> bool {
+        !self.current.list.files.is_empty()
+    }
+
+    fn has_by_game(&self) -> bool {
+        self.current.files.has_by_game()
+    }
+
+    fn may_have(&self, name: &RoundName<'_>) -> bool {
+        let key = key_of(name.account_hash, &name.platform.bytes(), name.round);
+        self.current.files.may_have(name.account_hash, key)
+    }
+
+    fn look_for(&mut self, ticket: u32, name: &RoundName<'_>) {
+        let RoundName { account, platform, round, game, .. } = *name;
+        let what = What::Round { account: account.into(), platform, round: round.into(), game: game.into() };
+        let job = Job { ticket, history: Arc::clone(&self.current), what };
+        let sent = self.rounds.try_send(job);
+        assert!(sent.is_ok(), "there are as many places as may be asked for");
+    }
+
+    fn look_through(&mut self, ticket: u32, account: &str, lines: PastLines) {
+        let what = What::Lines { account: account.into(), lines };
+        let sent = self.statements.try_send(Job { ticket, history: Arc::clone(&self.current), what });
+        assert!(sent.is_ok(), "there are as many places as may be asked for");
+    }
+
+    fn next(&mut self) -> Option<Answer> {
+        let VersionedAnswer { ticket, version, found } = self.answers.pop()?;
+        let is_current = version == self.current.version;
+        // Meanwhile rounds may have gone from memory that the files had not, then.
+        let found = found.map(|found| match found {
+            Found::Lines(_) if !is_current => Found::Lines(None),
+            found => found,
+        });
+        Some(Answer { ticket, found })
+    }
+
+    fn is_idle(&self) -> bool {
+        self.answers.is_empty()
+    }
+
+    fn size(&self) -> HistorySize {
+        let files = &self.current.files;
+        HistorySize {
+            rounds: files.rows(),
+            files: files.files().len() as u64,
+            bytes: files.bytes_on_disk(),
+            memory_bytes: files.memory_bytes(),
+        }
+    }
+}

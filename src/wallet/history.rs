@@ -1,0 +1,264 @@
+//! Rounds that have left memory. Past [`Settings::hot_ms`](super::settings::Settings::hot_ms) a round that is not open belongs to the history: files that the wallet
+//! knows nothing of but until when they have them.
+//!
+//! Whether a round belongs to it follows from time alone. Before a change of one that does its image is journaled
+//! ([`Operation::RecallRound`]), whether it is still in memory or not. So a replay and a fold need no history, and come to the
+//! same state: a snapshot has the rounds that are open or were touched a moment ago, and whatever else a later record
+//! changes comes with it.
+
+use alloc::boxed::Box;
+
+use super::account::{AccountHash, AccountRef};
+use super::games::GameIndex;
+use super::image::RoundImage;
+use super::ledger::AccountIndex;
+use super::lines::StatementPlace;
+use super::operation::{EndRound, Operation, Play, RecallRound};
+use super::outcome::{Effect, ErrorCode, Outcome, Text};
+use super::platform::{PlatformKey, RoundScope};
+use super::platforms::PlatformIndex;
+use super::replay::BadImage;
+use super::round_lists::RoundList;
+use super::rounds::{Round, RoundIndex, RoundKey, RoundState};
+use super::{Millis, Stamp, Wallet, because};
+use coverage::Branch;
+
+pub use super::past::{PastLines, statement_line};
+
+/// What a request about a round names it by.
+#[derive(Clone, Copy, Debug)]
+pub struct RoundName<'a> {
+    /// The account's id.
+    pub account: &'a str,
+    /// Its hash.
+    pub account_hash: AccountHash,
+    /// Whose round it is.
+    pub platform: PlatformKey,
+    /// `GameRoundID`.
+    pub round: &'a str,
+    /// `GameID`, which the round may be known by, too.
+    pub game: &'a str,
+}
+
+impl<'a> RoundName<'a> {
+    /// The name in a request; `None` where it is about no round.
+    pub fn of(operation: &'a Operation<&'a str>) -> Option<Self> {
+        let (platform, account, round, game) = match operation {
+            Operation::Play(Play { platform, account, round, game, .. })
+            | Operation::EndRound(EndRound { platform, account, round, game, .. }) => {
+                (*platform, account, *round, *game)
+            }
+            _ => return None,
+        };
+        Some(Self { account: account.id(), account_hash: account.hash(), platform, round, game })
+    }
+
+    /// Whether this round of the history may be the one: what is known by another game is not.
+    pub fn is_of(&self, round: &RoundImage) -> bool {
+        round.id == self.round
+            && round.platform == self.platform.bytes()
+            && (!round.by_game || round.game == self.game)
+    }
+}
+
+impl Wallet {
+    /// From now on the history has every round that belongs to it and was touched last at or before this. They may leave memory.
+    pub const fn set_in_history(&mut self, until_ms: Millis) {
+        self.in_history_ms = until_ms;
+    }
+
+    /// Lets rounds go that the history has, of at most `budget` transactions and rounds, which it is less by.
+    pub(super) fn let_go(&mut self, budget: &mut usize) {
+        let before = self.rounds.len();
+        while *budget > 0
+            && let Some((last_ms, at)) = self.cooling.front().copied()
+            && last_ms <= self.in_history_ms
+        {
+            self.cooling.pop_front();
+            *budget -= 1;
+            // What was touched since, or is another round by now, has an entry of its own.
+            let left = self.rounds.at(at);
+            let left = left.filter(|round| round.list == RoundList::Leaving && round.last_ms == last_ms);
+            if let Some(round) = left {
+                *budget = budget.saturating_sub(round.transactions.len());
+                let account = round.account;
+                self.forget_round(account, at);
+            }
+        }
+        if self.rounds.len() < before {
+            coverage::hit(Branch::RoundsLeft);
+        }
+    }
+
+    /// Whether the round that a request names may be in the history and not in memory. `has_by_game` says whether the history
+    /// has rounds that are known by their game, too.
+    pub fn may_be_in_history(&self, now_ms: Millis, operation: &Operation<&str>, has_by_game: bool) -> bool {
+        let Some((index, platform, round, scope, game)) = self.asked_for(operation) else { return false };
+        let until_ms = self.settings.forgotten_until(now_ms);
+        let has = |key: RoundKey<'_>| {
+            let found = self.rounds.find(&self.accounts, index, &key);
+            found.is_some_and(|found| !self.rounds.get(found).is_forgotten(until_ms))
+        };
+        let plain = RoundKey { platform, id: round, scope: RoundScope::Platform, game: GameIndex::NONE };
+        let of_game = || {
+            let game = self.games.find(game)?;
+            Some(RoundKey { platform, id: round, scope: RoundScope::Game, game })
+        };
+        // The first of the keys by which a round is looked for settles it.
+        let by_game = scope == RoundScope::Game || has_by_game || self.rounds.has_any_by_game();
+        if by_game && of_game().is_some_and(has) {
+            return false;
+        }
+        scope == RoundScope::Game || has_by_game || !has(plain)
+    }
+
+    /// The account and the round that a request is about, where the account is there and served to the platform.
+    fn asked_for<'a>(
+        &self,
+        operation: &Operation<&'a str>,
+    ) -> Option<(AccountIndex, PlatformIndex, &'a str, RoundScope, &'a str)> {
+        let (platform, account, round, scope, game) = match operation {
+            Operation::Play(Play { platform, account, round, scope, game, .. })
+            | Operation::EndRound(EndRound { platform, account, round, scope, game, .. }) => {
+                (*platform, account, *round, *scope, *game)
+            }
+            _ => return None,
+        };
+        let (index, _, platform) = self.served(platform, account)?;
+        Some((index, platform, round, scope, game))
+    }
+
+    /// The round that belongs to the history at `now_ms` and that an operation would change, as it is: it is to be journaled before
+    /// the change.
+    pub fn changes_cold(&mut self, now_ms: Millis, operation: &Operation<&str>) -> Option<Box<RoundImage>> {
+        let (index, platform, round, scope, game) = self.asked_for(operation)?;
+        let at = self.remembered_round(now_ms, index, platform, round, scope, game)?;
+        let round = self.rounds.get(at);
+        let is_cold = round.list == RoundList::Leaving && round.last_ms <= self.settings.cold_until(now_ms);
+        if !is_cold {
+            return None;
+        }
+        // As it is applied: a limit counts by the period of that moment.
+        self.enter_periods(now_ms);
+        let changes = match operation {
+            Operation::Play(play) => self.play_changes_round(now_ms, play),
+            operation => self.would_change(now_ms, operation),
+        };
+        changes.then(|| Box::new(self.round_image(self.rounds.get(at))))
+    }
+
+    /// Takes in a round of the history, where it is not in memory; it leaves again with [`Wallet::let_recalled_go`], unless it was
+    /// changed. What is forgotten at `now_ms` is not taken in: `None`.
+    ///
+    /// # Errors
+    /// Where the account is not there, the image can't be of a round of this wallet, or the round is in memory and is another.
+    pub fn take_in(
+        &mut self,
+        now_ms: Millis,
+        account: &AccountRef<&str>,
+        image: &RoundImage,
+    ) -> Result<Option<Recalled>, BadImage> {
+        let index = self.accounts.find(account).ok_or(BadImage("a round of an account that is not there"))?;
+        if image.is_open() || image.is_forgotten(now_ms, &self.settings) {
+            return if image.is_open() { Err(BadImage("an open round of the history")) } else { Ok(None) };
+        }
+        let round = self.restored_round(index, image)?;
+        if let Some(known) = self.rounds.find(&self.accounts, index, &round.key()) {
+            self.give_back_games(round);
+            let known = self.round_image(self.rounds.get(known));
+            // In memory it may have gone on, in the very moment in which the history's was touched last, too.
+            let version = |round: &RoundImage| (round.last_ms, round.transactions.len(), round.state);
+            return if known == *image || version(&known) > version(image) {
+                Ok(None)
+            } else {
+                Err(BadImage("a round of the history that is another in memory"))
+            };
+        }
+        coverage::hit(Branch::RoundRecalled);
+        let lines: alloc::vec::Vec<(u64, u32)> =
+            round.transactions.iter().map(|known| known.number).zip(0..).collect();
+        let at = self.rounds.insert(&self.accounts, round);
+        let activity = self.accounts.get_mut(index).activity_mut();
+        for (number, place) in lines.into_iter().filter(|(number, _)| *number > 0) {
+            activity.statement.insert(StatementPlace { number, round: at.number(), at: place });
+        }
+        activity.oldest_ms = activity.oldest_ms.min(image.last_ms);
+        self.rounds.list_recalled(&mut activity.rounds, at);
+        let was = Touched::of(self.rounds.get(at));
+        Ok(Some(Recalled { account: index, at, was }))
+    }
+
+    /// Lets a round go that was taken in, unless it has changed.
+    pub fn let_recalled_go(&mut self, Recalled { account, at, was }: Recalled) {
+        // It may have changed in the very moment in which it was touched last.
+        let unchanged = |round: &&Round| round.account == account && Touched::of(round) == was;
+        if self.rounds.at(at).filter(unchanged).is_some() {
+            self.forget_round(account, at);
+        }
+    }
+
+    /// A round comes back as it was journaled.
+    pub(super) fn recall_round(
+        &mut self,
+        stamp: Stamp,
+        RecallRound { account, round }: &RecallRound<&str>,
+        effect: &mut Effect,
+    ) -> Outcome<Text> {
+        // Where it can't be taken in nothing has changed, and that is not what the journal says.
+        let Some(index) = self.accounts.find(account) else {
+            return super::refused(ErrorCode::AccountNotFound, because::NO_ACCOUNT);
+        };
+        let taken = self.take_in(stamp.now_ms, account, round);
+        if let Ok(Some(Recalled { at, .. })) = &taken {
+            // Where nothing touches it, it goes with the others.
+            self.cooling.push_back((round.last_ms, *at));
+        }
+        if matches!(taken, Ok(Some(_))) || self.has_in_memory(index, round) {
+            // A fold may have had it leave memory before; a replay of what that has left counts it among what is not there.
+            let numbers = round.transactions.iter().map(|known| known.number);
+            let activity = self.accounts.get_mut(index).activity_mut();
+            activity.forgotten = numbers.fold(activity.forgotten, u64::max);
+            self.note(stamp, index, effect);
+            return Outcome::Noted(self.balance_of(self.accounts.get(index)));
+        }
+        super::refused(ErrorCode::RoundNotFound, super::play::NO_ROUND)
+    }
+
+    /// Whether this very round is in memory.
+    fn has_in_memory(&self, index: AccountIndex, image: &RoundImage) -> bool {
+        let platform = PlatformKey::from_bytes(image.platform).and_then(|key| self.platforms.find(key));
+        let game = self.games.find(&image.game).unwrap_or(GameIndex::NONE);
+        let scope = if image.by_game { RoundScope::Game } else { RoundScope::Platform };
+        let key = platform.map(|platform| RoundKey { platform, id: &image.id, scope, game });
+        let found = key.and_then(|key| self.rounds.find(&self.accounts, index, &key));
+        found.is_some_and(|found| self.round_image(self.rounds.get(found)) == *image)
+    }
+
+    /// Gives back the games of a round that was not taken in.
+    fn give_back_games(&mut self, round: Round) {
+        round.transactions.iter().for_each(|known| self.games.give_back(known.game));
+        self.games.give_back(round.game);
+    }
+}
+
+/// A round that was taken in from the history.
+#[derive(Clone, Copy, Debug)]
+pub struct Recalled {
+    account: AccountIndex,
+    at: RoundIndex,
+    was: Touched,
+}
+
+/// What of a round changes with everything that touches it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Touched {
+    last_ms: Millis,
+    transactions: usize,
+    state: RoundState,
+}
+
+impl Touched {
+    const fn of(round: &Round) -> Self {
+        Self { last_ms: round.last_ms, transactions: round.transactions.len(), state: round.state }
+    }
+}
