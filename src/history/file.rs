@@ -1,5 +1,6 @@
 //! A file that is open: its filters and its tables in memory, and the rest where it lies.
 
+use std::convert::Infallible;
 use std::ops::{Range, RangeInclusive};
 
 use super::bytes::{Fields, checksum};
@@ -33,6 +34,22 @@ pub trait ReadAt {
     /// # Errors
     /// Where it can't.
     fn read_at(&self, offset: u64, room: &mut [u8]) -> Result<(), Self::Error>;
+}
+
+/// Bytes in memory, of which nobody may ask for what is not there.
+impl ReadAt for Vec<u8> {
+    type Error = Infallible;
+
+    fn len(&self) -> u64 {
+        self.as_slice().len() as u64
+    }
+
+    /// # Panics
+    /// Where there are fewer.
+    fn read_at(&self, offset: u64, room: &mut [u8]) -> Result<(), Infallible> {
+        room.copy_from_slice(&self[offset as usize..][..room.len()]);
+        Ok(())
+    }
 }
 
 /// Slots that somebody owns: a run of them.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::cursor::{Cursor, Room};
 use super::file::{HistoryFile, ReadAt};
 use super::merge::Newest;
-use super::row::SortKey;
+use super::row::{SortKey, key_of};
 use journal::reader::ReadError;
 use wallet::account::{AccountHash, AccountRef};
+use wallet::history::RoundName;
 use wallet::image::RoundImage;
 
 /// The files of a shard. It never changes; whoever has others has another history.
@@ -72,6 +73,23 @@ impl<B: ReadAt> History<B> {
         Ok(rounds.map(|(placed, _)| placed.row.round).filter(is_wanted).collect())
     }
 
+    /// Whether there may be the round of this name, as [`History::may_have`] says.
+    pub fn may_have_named<S: AsRef<str>>(&self, name: &RoundName<S>) -> bool {
+        self.may_have(name.account.hash(), key_of_name(name))
+    }
+
+    /// The rounds of this name, as [`History::find`] finds them.
+    ///
+    /// # Errors
+    /// As [`History::find`].
+    pub fn find_named<S: AsRef<str>>(
+        &self,
+        room: &mut Room,
+        name: &RoundName<S>,
+    ) -> Result<Vec<RoundImage>, ReadError<B::Error>> {
+        self.find(room, &name.account, key_of_name(name), |round| name.is_of(round))
+    }
+
     /// Shows all rounds of an account, the newest version of each, with its times clamped, in the order of their keys. One
     /// block of each file is in memory.
     ///
@@ -107,4 +125,8 @@ impl<B: ReadAt> History<B> {
     pub fn memory_bytes(&self) -> u64 {
         self.files.iter().map(|file| file.memory_bytes()).sum()
     }
+}
+
+fn key_of_name<S: AsRef<str>>(name: &RoundName<S>) -> u64 {
+    key_of(name.account.hash(), &name.platform.bytes(), name.round.as_ref())
 }

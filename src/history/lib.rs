@@ -3,7 +3,7 @@
 //! A round that is not open and was not touched for a while is written to a file of its shard as a [`Row`]. The rows of a
 //! file are in the order of their [`SortKey`], by slots first, so a file can be handed to whoever owns some of its slots,
 //! as it is. A round that was changed later has a further row in a later file; of several rows of a round the one with the
-//! largest [`Version`] holds. [`merge()`] makes one file of several, with the newest version of each round.
+//! largest [`RoundVersion`](wallet::image::RoundVersion) holds. [`merge()`] makes one file of several, with the newest version of each round.
 //!
 //! What is asked for each new round is [`History::may_have`], which looks at filters in memory. Only where it says *maybe*,
 //! [`History::find`] goes to the disk. Everything read back is checked: what is damaged is an error that names the byte.
@@ -42,5 +42,5 @@ pub use format::{Counts, Fingerprint, Header, Summary};
 pub use history::History;
 pub use list::{FileEntry, FileList};
 pub use merge::{MergeError, merge};
-pub use row::{Row, SortKey, Version, key_of};
+pub use row::{Row, SortKey, key_of};
 pub use writer::{WriteError, Writer};

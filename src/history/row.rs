@@ -6,7 +6,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use wallet::account::{AccountHash, Slot};
-use wallet::image::{RoundImage, TransactionImage};
+use wallet::image::{RoundImage, RoundVersion, TransactionImage};
 use wallet::{Millis, PlatformKey};
 
 /// The key of an account's rounds with this id of this platform, whatever their scope and game.
@@ -39,27 +39,6 @@ impl SortKey {
     /// Not before any of the slot.
     pub(super) const fn last_of(slot: Slot) -> Self {
         Self { slot: slot.index(), account: u64::MAX, key: u64::MAX }
-    }
-}
-
-/// Which of several rows of a round holds: the largest. Whatever changes a round makes it larger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
-    /// The round's last transaction, milliseconds since 1970.
-    pub last_ms: Millis,
-    /// How many it has.
-    pub transactions: usize,
-    /// It takes no more.
-    pub closed: bool,
-}
-
-/// [`RoundImage::state`] of a round that is closed.
-const CLOSED: u8 = 2;
-
-impl Version {
-    /// The version that an image of a round is.
-    pub const fn of(round: &RoundImage) -> Self {
-        Self { last_ms: round.last_ms, transactions: round.transactions.len(), closed: round.state == CLOSED }
     }
 }
 
@@ -105,7 +84,7 @@ impl Row {
 
     /// The order of rows that have one [`SortKey`].
     pub(super) fn cmp_at_one_key(&self, other: &Self) -> Ordering {
-        let by_version = || Version::of(&self.round).cmp(&Version::of(&other.round));
+        let by_version = || RoundVersion::of(&self.round).cmp(&RoundVersion::of(&other.round));
         self.identity().cmp(&other.identity()).then_with(by_version)
     }
 

@@ -10,9 +10,8 @@ use std::ops::RangeInclusive;
 
 use crate::row::Placed;
 use crate::writer::Bounds;
-use crate::{Fingerprint, Header, HistoryFile, ReadAt, Row, Summary, Writer, all_slots};
+use crate::{Fingerprint, Header, HistoryFile, Row, Summary, Writer, all_slots};
 use journal::reader::ReadError;
-use journal::snapshot::Sink;
 use journal::{Damage, Origin};
 use wallet::PlatformKey;
 use wallet::account::Slot;
@@ -24,33 +23,6 @@ const HEADER: Header = Header { origin: ORIGIN, number: 7, fingerprint: Fingerpr
 
 /// Parts so small that a file of a few rows has several of each.
 const SMALL: Bounds = Bounds { block_bytes: 1_000, page_blocks: 3, run_keys_min: 12, run_keys_max: 20 };
-
-/// A file in memory.
-#[derive(Clone, Debug)]
-struct Bytes(Vec<u8>);
-
-impl Sink for Bytes {
-    type Error = Infallible;
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-}
-
-impl ReadAt for Bytes {
-    type Error = Infallible;
-
-    fn len(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    /// Panics where more is asked for than there is.
-    fn read_at(&self, offset: u64, room: &mut [u8]) -> Result<(), Infallible> {
-        room.copy_from_slice(&self.0[offset as usize..][..room.len()]);
-        Ok(())
-    }
-}
 
 fn platform() -> [u8; PlatformKey::BYTES] {
     PlatformKey::new("L100").unwrap().bytes()
@@ -95,15 +67,15 @@ fn sorted(rows: Vec<Row>) -> Vec<Row> {
     placed.into_iter().map(|placed| placed.row).collect()
 }
 
-fn write_with(bounds: Bounds, header: Header, rows: &[Row]) -> (Summary, Bytes) {
-    let mut writer = Writer::within(bounds, Bytes(Vec::new()), header).unwrap();
+fn write_with(bounds: Bounds, header: Header, rows: &[Row]) -> (Summary, Vec<u8>) {
+    let mut writer = Writer::within(bounds, Vec::new(), header).unwrap();
     for row in rows {
         writer.push(row.clone()).unwrap();
     }
     writer.finish().unwrap()
 }
 
-fn write(rows: &[Row]) -> (Summary, Bytes) {
+fn write(rows: &[Row]) -> (Summary, Vec<u8>) {
     write_with(SMALL, HEADER, rows)
 }
 
@@ -114,20 +86,20 @@ fn damage(error: ReadError<Infallible>) -> Damage {
     }
 }
 
-fn open_for(bytes: &Bytes, slots: RangeInclusive<Slot>) -> Result<HistoryFile<Bytes>, Damage> {
-    HistoryFile::open("h-7", bytes.clone(), slots).map_err(damage)
+fn open_for(bytes: &[u8], slots: RangeInclusive<Slot>) -> Result<HistoryFile<Vec<u8>>, Damage> {
+    HistoryFile::open("h-7", bytes.to_vec(), slots).map_err(damage)
 }
 
-fn open(bytes: &Bytes) -> Result<HistoryFile<Bytes>, Damage> {
+fn open(bytes: &[u8]) -> Result<HistoryFile<Vec<u8>>, Damage> {
     open_for(bytes, all_slots())
 }
 
 /// All rows, or what is wrong first.
-fn read(file: &HistoryFile<Bytes>) -> Result<Vec<Row>, Damage> {
+fn read(file: &HistoryFile<Vec<u8>>) -> Result<Vec<Row>, Damage> {
     file.rows().collect::<Result<_, _>>().map_err(damage)
 }
 
-fn opened(rows: &[Row]) -> HistoryFile<Bytes> {
+fn opened(rows: &[Row]) -> HistoryFile<Vec<u8>> {
     open(&write(rows).1).unwrap()
 }
 

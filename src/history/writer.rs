@@ -121,7 +121,7 @@ impl<W: Sink> Writer<W> {
     }
 
     /// Appends a row, which is behind the one before it: in the order of [`SortKey`], and for one key in that of platform,
-    /// whether its game names it, account, id, game and [`Version`](super::Version).
+    /// whether its game names it, account, id, game and [`RoundVersion`](wallet::image::RoundVersion).
     ///
     /// # Errors
     /// Where the sink takes no more, or the row is too large, or out of order.

@@ -29,6 +29,7 @@ mod reader;
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::convert::Infallible;
 
 pub use self::reader::SnapshotReader;
 
@@ -42,7 +43,7 @@ use super::{Buffer, Fault, Mark, Origin, Point, RecordHash, ReplayStart, bytes, 
 use wallet::account::Slot;
 use wallet::image::AccountImage;
 use wallet::settings::Settings;
-use wallet::{Millis, Rules};
+use wallet::{Millis, Rules, Sequence};
 
 /// `purSnaps` in ASCII.
 const MAGIC: u64 = u64::from_be_bytes(*b"purSnaps");
@@ -84,6 +85,16 @@ pub trait Sink {
     /// # Errors
     /// Where it can't.
     fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
+}
+
+/// Memory takes all.
+impl Sink for Vec<u8> {
+    type Error = Infallible;
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
+        self.extend_from_slice(bytes);
+        Ok(())
+    }
 }
 
 /// Gives the bytes of a snapshot.
@@ -166,6 +177,11 @@ impl SnapshotHeader {
 }
 
 impl SnapshotHeader {
+    /// The record that a history must cover at least, where one belongs to the snapshot.
+    pub fn history_covers(&self) -> Option<Sequence> {
+        self.has_history.then_some(self.covers.sequence)
+    }
+
     /// What is known of the journal that follows it, with what its `mark` says.
     pub fn known(&self, mark: Option<Mark>) -> ReplayStart {
         let next_segment = (self.next_segment > 0).then_some(self.next_segment);

@@ -23,7 +23,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 pub use fold::{ColdRound, FoldError, Folded, SealedSegment, SegmentBytes, covered, fold};
-pub use reshard::{claim_keys, reshard};
+pub use reshard::{claim_keys, reshard, slots_of};
 
 use journal::reader::ReadError;
 use journal::snapshot::{Sink, SnapshotHeader, SnapshotReader, SnapshotWriter, Source, WriteError};
@@ -50,8 +50,8 @@ pub struct Recovered {
     pub snapshot: Sequence,
     /// Records that were applied again.
     pub replayed: u64,
-    /// The snapshot says that a history belongs to it, which covers it.
-    pub has_history: bool,
+    /// The record that a history must cover at least, where one belongs to the snapshot.
+    pub history_covers: Option<Sequence>,
 }
 
 /// Why a wallet can't be recovered.
@@ -153,11 +153,11 @@ where
 {
     let mut wallet = Wallet::to_replay();
     let (mut known, mut snapshot_ms) = (ReplayStart { mark, ..Point::START.into() }, 0);
-    let mut has_history = false;
+    let mut history_covers = None;
     if let Some((name, source)) = snapshot {
         let header = restore(&mut wallet, &name, source, origin)?;
         (known, snapshot_ms) = (header.known(mark), header.now_ms);
-        has_history = header.has_history;
+        history_covers = header.history_covers();
         if mark.is_some() && known.next_segment.is_none() {
             let fault = Fault::Bytes("the snapshot does not say which segment follows it".into());
             return Err(Error::Damage(Damage { file: name, offset: 0, fault }));
@@ -175,7 +175,7 @@ where
     });
     let tail = tail.map_err(flatten)?;
     let now_ms = tail.now_ms.max(snapshot_ms);
-    Ok(Recovered { wallet, tail, now_ms, snapshot: known.from.sequence, replayed, has_history })
+    Ok(Recovered { wallet, tail, now_ms, snapshot: known.from.sequence, replayed, history_covers })
 }
 
 /// An error of the replay, whose callback has errors of this module.

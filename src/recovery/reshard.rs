@@ -2,11 +2,22 @@
 
 use super::{Error, restore_accounts};
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
+use journal::Origin;
 use partition::Partition;
-use wallet::account::{AccountHash, KeyHash};
+use wallet::account::{AccountHash, KeyHash, Slot};
 use wallet::image::AccountImage;
 use wallet::settings::Settings;
 use wallet::{Millis, Wallet};
+
+/// The slots that the shard owns whose files are of this origin.
+///
+/// # Panics
+/// Where there is no such shard: a manifest has as many as there may be.
+pub fn slots_of(origin: Origin) -> RangeInclusive<Slot> {
+    let partition = Partition::new(usize::from(origin.shards));
+    partition.slots(partition.shard(usize::from(origin.shard)))
+}
 
 /// Re-shards the accounts of these wallets, as they are at `now_ms`, to the shards of `partition`, each after `change`
 /// has seen it. From now on `settings` hold.

@@ -119,8 +119,8 @@ impl Shard {
     }
 
     fn snapshot(&self, next_segment: u32) -> Vec<u8> {
-        let written = write_snapshot(Bytes(Vec::new()), self.header(next_segment), &self.wallet);
-        written.expect("memory takes a snapshot").0
+        let written = write_snapshot(Vec::new(), self.header(next_segment), &self.wallet);
+        written.expect("memory takes a snapshot")
     }
 
     /// Recovers it from a snapshot, and its segments from number `first` on.
@@ -154,14 +154,14 @@ impl Shard {
             })
             .collect();
         let snapshot = snapshot.map(|bytes| ("snapshot".into(), Rest(bytes)));
-        let created = |_: &SnapshotHeader| Ok(Bytes(Vec::new()));
+        let created = |_: &SnapshotHeader| Ok(Vec::new());
         let mut left = Vec::new();
         let cold = |mut rounds: Vec<ColdRound>| {
             left.append(&mut rounds);
             Ok(())
         };
         match fold(ORIGIN, snapshot, &segments, until, created, cold, || ()) {
-            Ok(Folded { header, sink: Bytes(bytes), .. }) => Ok((header, bytes, left)),
+            Ok(Folded { header, sink: bytes, .. }) => Ok((header, bytes, left)),
             Err(FoldError::Recovery(error)) => Err(error.to_string()),
             Err(FoldError::Snapshot(_)) => unreachable!("memory takes a snapshot"),
         }
@@ -215,17 +215,6 @@ impl SegmentBytes for Sealed<'_> {
 
     fn part(&self, offset: u64, room: &mut [u8]) -> Result<usize, &'static str> {
         Ok((self.read)(self.bytes, offset, room))
-    }
-}
-
-struct Bytes(Vec<u8>);
-
-impl Sink for Bytes {
-    type Error = &'static str;
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), &'static str> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
     }
 }
 
@@ -337,12 +326,11 @@ fn a_start_says_what_is_not_as_it_was() {
     );
     let unreadable = || [SegmentSource { number: 1, name: "segment-1".into(), read: |_| Err("no disk") }];
     check(recover(ORIGIN, None::<(String, Rest<'_>)>, unreadable(), None), "no disk");
-    let mut writer =
-        SnapshotWriter::begin(Bytes(Vec::new()), shard.header(1), shard.wallet.settings()).unwrap();
+    let mut writer = SnapshotWriter::begin(Vec::new(), shard.header(1), shard.wallet.settings()).unwrap();
     let (slot, places) = shard.wallet.by_slot().remove(0);
     let twice: Vec<AccountImage> = shard.wallet.images(shard.now_ms, &[places[0], places[0]]).collect();
     writer.slot(slot, &twice).unwrap();
-    let Bytes(twice) = writer.finish().unwrap();
+    let twice = writer.finish().unwrap();
     check(
         shard.recovered(Some(&twice), 3, None),
         "the snapshot's account \"default/anna\": an account twice",

@@ -19,7 +19,6 @@ use std::sync::Arc;
 pub use archive::{Archived, Archiver, covered, retire};
 use archive::{ShardEnd, archive_generation};
 pub use files::ShardFiles;
-use files::SnapshotSink;
 pub use generation::write_shard;
 use generation::{Generation, Reason};
 pub use history::{OpenHistory, ShardHistory};
@@ -417,27 +416,16 @@ pub fn fold(
     // A round has a record at least, with the ids that most have.
     let rounds_max = sealed.len() as u64 * limits::SEGMENT_BYTES as u64 / limits::RECORD_READ_BYTES as u64;
     let mut rounds = history.begin_fold(rounds_max);
-    let mut failed = None;
-    let create =
-        |header: &SnapshotHeader| files.directory.create_snapshot(header.covers.sequence).map(SnapshotSink);
-    let cold = |cold| {
-        rounds.take(cold).map_err(|error| {
-            let sentence = error.to_string();
-            failed = Some(error);
-            FileError::of_contents(files.directory.history_list(), sentence)
-        })
-    };
+    let create = |header: &SnapshotHeader| files.directory.create_snapshot(header.covers.sequence);
+    let cold = |cold| rounds.take(cold);
     let folded = recovery::fold(files.origin, files.snapshot()?, &segments, until, create, cold, &mut rest);
     let folded = folded.map_err(|error| match error {
         FoldError::Recovery(error) => Error::from(error),
         FoldError::Snapshot(error) => Error::from(error),
     });
-    if let Some(error) = failed {
-        return Err(error);
-    }
     let Folded { header, settings, cold_until_ms, sink } = folded?;
     let stored = rounds.store(header.covers.sequence, cold_until_ms)?;
-    sink.0.publish()?;
+    sink.publish()?;
     history.show(stored);
     while history.tend(settings.forgotten_until(header.now_ms), settings.retention_ms, &mut rest)? {}
     Ok(())

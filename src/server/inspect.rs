@@ -34,10 +34,10 @@ use journal::mark::check_together;
 use journal::snapshot::{SnapshotReader, Source};
 use journal::{Buffer, Mark, Origin, Point, ReplayStart, SegmentSource};
 use recovery::{Recovered, SnapshotSource};
-use storage::FileError;
 use storage::generations::missing_segment;
 use storage::manifest::Manifest;
-use storage::reader::{self, Opened, OpenedFile, OpenedSegment, OpenedShard};
+use storage::reader::{self, Opened, OpenedSegment, OpenedShard};
+use storage::{FileError, OpenFile};
 
 /// Why there is nothing, or nothing more, to tell.
 #[derive(Debug)]
@@ -146,7 +146,7 @@ pub(crate) fn origin(manifest: Manifest, shard: usize) -> Origin {
 
 /// A snapshot as the journal reads it.
 pub(crate) struct SnapshotBytes<'a> {
-    file: &'a OpenedFile,
+    file: &'a OpenFile,
     at: u64,
     progress: Option<&'a Progress>,
 }
@@ -155,7 +155,7 @@ impl Source for SnapshotBytes<'_> {
     type Error = FileError;
 
     fn read(&mut self, room: &mut [u8]) -> Result<usize, FileError> {
-        let read = self.file.read_at(room, self.at)? as u64;
+        let read = self.file.read_at(self.at, room)? as u64;
         self.at += read;
         if let Some(progress) = self.progress {
             progress.add(read);

@@ -163,7 +163,7 @@ impl Core {
             Operation::GetStatement(of) => history.has_any() && self.wallet.is_partly_in_history(of),
             operation => RoundName::of(operation).is_some_and(|name| {
                 history.has_any()
-                    && self.wallet.may_be_in_history(now_ms, operation, history.has_by_game())
+                    && self.wallet.may_be_in_history(now_ms, &name, history.has_by_game())
                     && history.may_have(&name)
             }),
         }

@@ -34,10 +34,10 @@ pub trait History {
     fn has_by_game(&self) -> bool;
 
     /// Whether it may have a round. Where it says no it has none.
-    fn may_have(&self, name: &RoundName<'_>) -> bool;
+    fn may_have(&self, name: &RoundName<&str>) -> bool;
 
     /// Has the rounds of this name looked for; [`History::next`] will have them under this ticket.
-    fn look_for(&mut self, ticket: u32, name: &RoundName<'_>);
+    fn look_for(&mut self, ticket: u32, name: &RoundName<&str>);
 
     /// Has the rounds of an account looked through for a statement.
     fn look_through(&mut self, ticket: u32, account: &str, of: PastLines);
@@ -59,8 +59,8 @@ pub trait History {
 pub enum Found {
     /// Rounds of a name, the newest version of each.
     Rounds(Vec<RoundImage>),
-    /// Lines of a statement; `None` where the history has changed meanwhile, and is to be asked again.
-    Lines(Option<PastLines>),
+    /// Lines of a statement.
+    Lines(PastLines),
 }
 
 /// An answer of the history.
@@ -237,8 +237,7 @@ impl<W: Copy> Shard<W> {
         let forgotten_until_ms = self.core.wallet().settings().forgotten_until(now_ms);
         let is_outdated = match &found {
             Found::Rounds(_) => false,
-            Found::Lines(None) => true,
-            Found::Lines(Some(past)) => past.is_outdated(forgotten_until_ms),
+            Found::Lines(past) => past.is_outdated(forgotten_until_ms),
         };
         // Rounds may have left memory since, in a newer version than this answer has.
         if (is_outdated || version != self.core.history_version()) && now_ms <= deadline_ms {
@@ -299,7 +298,7 @@ impl<W: Copy> Shard<W> {
         found: Found,
     ) -> Result<Step<CompactString>, FileError> {
         match (operation, found) {
-            (Operation::GetStatement(of), Found::Lines(Some(past))) => {
+            (Operation::GetStatement(of), Found::Lines(past)) => {
                 Ok(Step::Done(self.core.statement(now_ms, of, past)))
             }
             (_, Found::Lines(_)) => unreachable!("only statements have lines"),

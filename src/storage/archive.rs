@@ -27,10 +27,9 @@ use std::sync::Arc;
 pub use file::{ArchiveWriter, ArchivedFile, ArchivedHeader, ArchivedKind};
 pub use notes::{ArchiveBegun, ArchiveManifest, GenerationEnd};
 
-use super::file::{self as files, FileError};
+use super::file::{self as files, FileError, OpenFile};
 use crate::hold::flock;
 use crate::manifest::Manifest;
-use crate::reader::OpenedFile;
 
 /// What is to be done about an archived file that is damaged or missing.
 pub const REMEDY: &str = "restore it from a copy of the archive; what is served does not need it";
@@ -408,11 +407,11 @@ impl ArchivedShard {
     ///
     /// # Errors
     /// Where it is not there, or can't be opened.
-    pub fn opened(&self, name: ArchivedName) -> Result<OpenedFile, FileError> {
+    pub fn opened(&self, name: ArchivedName) -> Result<OpenFile, FileError> {
         let path = self.file(name);
         match self.kept.get(&name) {
-            Some(file) => OpenedFile::of(path, file),
-            None => OpenedFile::open(path),
+            Some(file) => OpenFile::of(path, file),
+            None => OpenFile::open(path),
         }
     }
 

@@ -12,13 +12,12 @@
 //! All of this blocks, and is called before serving starts, or from a thread beside the executors.
 
 use std::fs::{self, File, Permissions};
-use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{StatVfs, StatVfsMountFlags};
 
-use super::file::{self, FileError, OpenFile};
+use super::file::{self, FileError, OpenFile, PendingFile};
 use super::history;
 use super::hold::Watched;
 use super::manifest;
@@ -280,12 +279,12 @@ impl ShardDirectory {
         File::open(&path).map_err(FileError::of("open", &path))
     }
 
-    /// Creates a snapshot: it gets its name, durable, when it is [`SnapshotFile::publish`]ed.
+    /// Creates a snapshot: it gets its name, durable, when it is [`PendingFile::publish`]ed.
     ///
     /// # Errors
     /// Where it can't be created.
-    pub fn create_snapshot(&self, sequence: u64) -> Result<SnapshotFile, FileError> {
-        SnapshotFile::create(self.snapshot(sequence))
+    pub fn create_snapshot(&self, sequence: u64) -> Result<PendingFile, FileError> {
+        PendingFile::create(self.snapshot(sequence))
     }
 
     /// Removes the snapshots before `sequence`.
@@ -338,57 +337,4 @@ pub(super) fn is_unfinished(name: &str) -> bool {
     let begins =
         |name: &str| ["segment-", "snapshot-", "history-"].iter().any(|begin| name.starts_with(begin));
     whole.is_some_and(|name| name == "mark" || name == history::LIST || begins(name))
-}
-
-/// A snapshot, or a file of the history, that is being written. Dropped before it is published, it is gone.
-#[derive(Debug)]
-pub struct SnapshotFile {
-    is_published: bool,
-    file: File,
-    temporary: PathBuf,
-    path: PathBuf,
-    unsynced_bytes: usize,
-}
-
-impl SnapshotFile {
-    pub(super) fn create(path: PathBuf) -> Result<Self, FileError> {
-        let temporary = file::temporary(&path);
-        let file = File::create(&temporary).map_err(FileError::of("create", &temporary))?;
-        Ok(Self { is_published: false, file, temporary, path, unsynced_bytes: 0 })
-    }
-
-    /// Appends `bytes`.
-    ///
-    /// # Errors
-    /// Where they can't be written.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
-        self.file.write_all(bytes).map_err(FileError::of("write", &self.temporary))?;
-        self.unsynced_bytes += bytes.len();
-        if self.unsynced_bytes >= limits::FILE_STEP_BYTES {
-            self.unsynced_bytes = 0;
-            // Step by step: a sync of the whole would keep the disk from the groups that are to be durable meanwhile.
-            self.file.sync_data().map_err(FileError::of("sync", &self.temporary))?;
-        }
-        Ok(())
-    }
-
-    /// Makes it durable and gives it its name.
-    ///
-    /// # Errors
-    /// Where it can't be synced or renamed.
-    pub fn publish(mut self) -> Result<(), FileError> {
-        self.file.sync_all().map_err(FileError::of("sync", &self.temporary))?;
-        file::publish(&self.temporary, &self.path)?;
-        self.is_published = true;
-        Ok(())
-    }
-}
-
-impl Drop for SnapshotFile {
-    fn drop(&mut self) {
-        if !self.is_published {
-            // A start removes it too.
-            let _ = fs::remove_file(&self.temporary);
-        }
-    }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Advice, FallocateFlags, OFlags};
 
 use journal::Buffer;
+use journal::snapshot::Sink;
 
 /// What could not be done with a file.
 #[derive(Debug)]
@@ -233,35 +234,31 @@ fn read(mut file: File, path: &Path, length: u64, room: Buffer) -> Result<Buffer
     Ok(bytes)
 }
 
-/// A file that is read more than once.
+/// A file that is open, and read where it is needed; by any thread.
 #[derive(Debug)]
 pub struct OpenFile {
+    /// Its path, when it was opened.
+    pub path: PathBuf,
+    /// Its length, when it was opened.
+    pub bytes: u64,
     file: File,
-    path: PathBuf,
-    bytes: u64,
 }
 
 impl OpenFile {
-    pub(super) fn open(path: PathBuf) -> Result<Self, FileError> {
-        let (file, bytes) = open(&path)?;
-        Ok(Self { file, path, bytes })
-    }
-
-    /// How many bytes it had when it was opened.
-    pub const fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    /// Fills `room` from `offset` on.
+    /// Opens the file at `path`.
     ///
     /// # Errors
-    /// Where it can't be read, or ends before.
-    pub fn read_exactly_at(&self, offset: u64, room: &mut [u8]) -> Result<(), FileError> {
-        let wanted = room.len();
-        match self.read_at(offset, room)? {
-            read if read == wanted => Ok(()),
-            read => Err(FileError::invalid(&self.path, format!("it ends at byte {}", offset + read as u64))),
-        }
+    /// Where it can't be opened, or is no file.
+    pub fn open(path: PathBuf) -> Result<Self, FileError> {
+        let (file, bytes) = open(&path)?;
+        Ok(Self { path, bytes, file })
+    }
+
+    /// One that is open already.
+    pub(super) fn of(path: PathBuf, file: &File) -> Result<Self, FileError> {
+        let file = file.try_clone().map_err(FileError::of("open", &path))?;
+        let bytes = file.metadata().map_err(FileError::of("look at", &path))?.len();
+        Ok(Self { path, bytes, file })
     }
 
     /// Reads from `offset` on until `room` is full, or to the end. Returns how many bytes.
@@ -279,6 +276,136 @@ impl OpenFile {
             }
         }
         Ok(read)
+    }
+
+    /// Fills `room` from `offset` on.
+    ///
+    /// # Errors
+    /// Where it can't be read, or ends before.
+    pub fn read_exactly_at(&self, offset: u64, room: &mut [u8]) -> Result<(), FileError> {
+        let wanted = room.len();
+        match self.read_at(offset, room)? {
+            read if read == wanted => Ok(()),
+            read => Err(FileError::invalid(&self.path, format!("it ends at byte {}", offset + read as u64))),
+        }
+    }
+
+    /// Gives all of its bytes to `each`, in order, with the place of each part.
+    ///
+    /// # Errors
+    /// Where it can't be read, or has become shorter since; and what `each` returns.
+    pub fn parts<E: From<FileError>>(
+        &self,
+        mut each: impl FnMut(&[u8], u64) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut room = vec![0; limits::FILE_STEP_BYTES];
+        let mut at = 0;
+        while at < self.bytes {
+            let most = room.len().min(usize::try_from(self.bytes - at).unwrap_or(usize::MAX));
+            self.read_exactly_at(at, &mut room[..most])?;
+            each(&room[..most], at)?;
+            at += most as u64;
+        }
+        Ok(())
+    }
+}
+
+/// A file that is being written, a step at a time: a sync of the whole would keep the disk from the groups that are to be durable
+/// meanwhile.
+#[derive(Debug)]
+pub(super) struct SteppedFile {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+    unsynced: usize,
+}
+
+impl SteppedFile {
+    /// A file that is empty.
+    pub(super) const fn of(path: PathBuf, file: File) -> Self {
+        Self { path, file, bytes: 0, unsynced: 0 }
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file itself.
+    pub(super) const fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Bytes that were written.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Appends `bytes`.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        self.file.write_all(bytes).map_err(FileError::of("write", &self.path))?;
+        self.bytes += bytes.len() as u64;
+        self.unsynced += bytes.len();
+        if self.unsynced >= limits::FILE_STEP_BYTES {
+            self.unsynced = 0;
+            self.file.sync_data().map_err(FileError::of("sync", &self.path))?;
+        }
+        Ok(())
+    }
+
+    /// Makes all of it durable.
+    pub(super) fn sync(&self) -> Result<(), FileError> {
+        self.file.sync_all().map_err(FileError::of("sync", &self.path))
+    }
+}
+
+/// A file that gets its name when it is whole. Dropped before that, it is gone.
+#[derive(Debug)]
+pub struct PendingFile {
+    is_published: bool,
+    /// Under the name of what is not whole.
+    file: SteppedFile,
+    path: PathBuf,
+}
+
+impl PendingFile {
+    pub(super) fn create(path: PathBuf) -> Result<Self, FileError> {
+        let temporary = temporary(&path);
+        let file = File::create(&temporary).map_err(FileError::of("create", &temporary))?;
+        Ok(Self { is_published: false, file: SteppedFile::of(temporary, file), path })
+    }
+
+    /// Where it is until then.
+    pub(super) fn temporary(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Makes it durable and gives it its name. Returns its length in bytes.
+    ///
+    /// # Errors
+    /// Where it can't be synced or renamed.
+    pub fn publish(mut self) -> Result<u64, FileError> {
+        self.file.sync()?;
+        publish(self.file.path(), &self.path)?;
+        self.is_published = true;
+        Ok(self.file.bytes())
+    }
+}
+
+impl Sink for PendingFile {
+    type Error = FileError;
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        self.file.write(bytes)
+    }
+}
+
+impl Drop for PendingFile {
+    fn drop(&mut self) {
+        if !self.is_published {
+            // A start removes it too.
+            let _ = fs::remove_file(self.file.path());
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::directory::{ShardDirectory, SnapshotFile};
-use super::file::{self, FileError, OpenFile};
+use super::directory::ShardDirectory;
+use super::file::{self, FileError, OpenFile, PendingFile};
 use super::generations::REMEDY;
 use ::history::{FileEntry, FileList, HistoryFile, ReadAt, Slots};
 use journal::reader::ReadError;
@@ -120,8 +120,8 @@ impl ShardDirectory {
     ///
     /// # Errors
     /// Where it can't be created.
-    pub fn create_history(&self, name: HistoryName) -> Result<SnapshotFile, FileError> {
-        SnapshotFile::create(self.history_file(name))
+    pub fn create_history(&self, name: HistoryName) -> Result<PendingFile, FileError> {
+        PendingFile::create(self.history_file(name))
     }
 
     /// The files that are there, whether a list names them or not.
@@ -177,7 +177,7 @@ impl ReadAt for OpenFile {
     type Error = FileError;
 
     fn len(&self) -> u64 {
-        self.bytes()
+        self.bytes
     }
 
     fn read_at(&self, offset: u64, room: &mut [u8]) -> Result<(), FileError> {

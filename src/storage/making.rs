@@ -5,17 +5,16 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::archive::Archive;
 use super::directory::{self, ShardDirectory};
-use super::file::{self, FileError};
+use super::file::{self, FileError, SteppedFile};
 use super::generations::generation_in;
 use super::hold::{flock, in_use};
 use super::manifest::Manifest;
-use super::reader::OpenedFile;
 
 /// The file of a directory that is being made.
 const UNFINISHED: &str = "unfinished";
@@ -140,12 +139,7 @@ pub enum Zeros {
 
 /// A file that is being written, for its owner alone.
 #[derive(Debug)]
-pub struct NewFile {
-    path: PathBuf,
-    file: File,
-    bytes: u64,
-    unsynced: usize,
-}
+pub struct NewFile(SteppedFile);
 
 impl NewFile {
     /// Makes a file that is not there.
@@ -155,7 +149,7 @@ impl NewFile {
     pub fn create(path: PathBuf) -> Result<Self, FileError> {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         let file = file.map_err(FileError::of("create", &path))?;
-        Ok(Self { path, file, bytes: 0, unsynced: 0 })
+        Ok(Self(SteppedFile::of(path, file)))
     }
 
     /// Appends `bytes`.
@@ -163,15 +157,7 @@ impl NewFile {
     /// # Errors
     /// Where they can't be written.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
-        self.file.write_all(bytes).map_err(FileError::of("write", &self.path))?;
-        self.bytes += bytes.len() as u64;
-        self.unsynced += bytes.len();
-        if self.unsynced >= limits::FILE_STEP_BYTES {
-            self.unsynced = 0;
-            // Step by step: a sync of the whole would keep the disk from the groups of a server on it.
-            self.file.sync_data().map_err(FileError::of("sync", &self.path))?;
-        }
-        Ok(())
+        self.0.write(bytes)
     }
 
     /// From here to this length it is zeros.
@@ -179,9 +165,10 @@ impl NewFile {
     /// # Errors
     /// Where they can't be written.
     pub fn fill(&mut self, length: u64, zeros: Zeros) -> Result<(), FileError> {
+        let (file, path) = (self.0.file(), self.0.path());
         match zeros {
-            Zeros::Hole => self.file.set_len(length).map_err(FileError::of("write", &self.path)),
-            Zeros::Written => file::fill_zeros(&self.file, &self.path, self.bytes, length),
+            Zeros::Hole => file.set_len(length).map_err(FileError::of("write", path)),
+            Zeros::Written => file::fill_zeros(file, path, self.0.bytes(), length),
         }
     }
 
@@ -190,8 +177,8 @@ impl NewFile {
     /// # Errors
     /// Where it can't be synced.
     pub fn finish(self) -> Result<u64, FileError> {
-        self.file.sync_all().map_err(FileError::of("sync", &self.path))?;
-        Ok(self.bytes)
+        self.0.sync()?;
+        Ok(self.0.bytes())
     }
 }
 
@@ -269,30 +256,6 @@ impl EarlierFile {
             let _ = fs::remove_file(to);
         }
         is_it
-    }
-}
-
-impl OpenedFile {
-    /// Gives all of its bytes to `each`, in order, with the place of each part.
-    ///
-    /// # Errors
-    /// Where it can't be read, or has become shorter; and what `each` returns.
-    pub fn parts<E: From<FileError>>(
-        &self,
-        mut each: impl FnMut(&[u8], u64) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut room = vec![0; limits::FILE_STEP_BYTES];
-        let mut at = 0;
-        while at < self.bytes {
-            let most = room.len().min(usize::try_from(self.bytes - at).unwrap_or(usize::MAX));
-            let read = self.read_at(&mut room[..most], at)?;
-            if read == 0 {
-                return Err(FileError::invalid(&self.path, "it has become shorter").into());
-            }
-            each(&room[..read], at)?;
-            at += read as u64;
-        }
-        Ok(())
     }
 }
 

@@ -8,13 +8,11 @@
 //! durable, so whatever is seen of a group, those before it are whole when they are read after it; and what is torn is
 //! the last.
 
-use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use super::directory::ShardDirectory;
-use super::file::{self, FileError};
+use super::file::{self, FileError, OpenFile};
 use super::generations;
 use super::history::{self, HistoryName};
 use super::manifest::Manifest;
@@ -43,23 +41,13 @@ pub struct OpenedShard {
     /// The mark as it was before the other files were opened; `None` in data of format version 1.
     pub mark: Option<Buffer>,
     /// The newest snapshot, where there is one.
-    pub snapshot: Option<OpenedFile>,
+    pub snapshot: Option<OpenFile>,
     /// The rounds that have left memory, where it has a list of them.
     pub past: Option<OpenedPast>,
     /// The snapshots before it, in order: what was folded since they were made waits to be archived.
-    pub older: Vec<OpenedFile>,
+    pub older: Vec<OpenFile>,
     /// The segments, in the order of their numbers.
     pub segments: Vec<OpenedSegment>,
-}
-
-/// A file that is open to be read.
-#[derive(Debug)]
-pub struct OpenedFile {
-    /// Where it was.
-    pub path: PathBuf,
-    /// Its length when it was opened.
-    pub bytes: u64,
-    file: File,
 }
 
 /// Rounds of a shard that have left memory: what their list said, and the files that it names, opened. What is in them was not
@@ -76,7 +64,7 @@ pub struct OpenedPast {
 struct PastFile {
     path: PathBuf,
     /// `None` where there is none.
-    file: Option<OpenedFile>,
+    file: Option<OpenFile>,
 }
 
 /// A segment that is open to be read.
@@ -85,7 +73,7 @@ pub struct OpenedSegment {
     /// Its number.
     pub number: u32,
     /// Its file.
-    pub file: OpenedFile,
+    pub file: OpenFile,
     stage: SegmentStage,
 }
 
@@ -145,7 +133,7 @@ fn open_all(path: &Path, manifest: &Manifest) -> Result<Opened, FileError> {
 #[derive(Clone, Copy, Debug)]
 pub enum ShardFile<'a> {
     /// Whoever has written it was done with it when it got its name.
-    Immutable(&'a OpenedFile),
+    Immutable(&'a OpenFile),
     /// It takes groups, or did.
     Segment(&'a OpenedSegment),
 }
@@ -181,15 +169,15 @@ impl OpenedShard {
         let mark = if has_mark { Some(directory.read_mark()?) } else { None };
         let mut snapshots = directory.snapshots()?;
         let newest = snapshots.pop();
-        let older = snapshots.into_iter().map(|sequence| OpenedFile::open(directory.snapshot(sequence)));
+        let older = snapshots.into_iter().map(|sequence| OpenFile::open(directory.snapshot(sequence)));
         let older = older.collect::<Result<Vec<_>, FileError>>()?;
-        let snapshot = newest.map(|sequence| OpenedFile::open(directory.snapshot(sequence))).transpose()?;
+        let snapshot = newest.map(|sequence| OpenFile::open(directory.snapshot(sequence))).transpose()?;
         // After the snapshot, so that what has left that is in the files. Before the segments, so that all is in those that the
         // files have of a later time.
         let past = OpenedPast::open(&directory)?;
         let numbers = directory.segments()?;
         let open = |number: u32| {
-            let file = OpenedFile::open(directory.segment(number))?;
+            let file = OpenFile::open(directory.segment(number))?;
             Ok(OpenedSegment { number, file, stage: SegmentStage::Sealed })
         };
         let mut segments = numbers.into_iter().map(open).collect::<Result<Vec<_>, FileError>>()?;
@@ -283,7 +271,7 @@ impl OpenedPast {
     ///
     /// # Errors
     /// Of each, where it is missing.
-    pub fn files(&self) -> impl Iterator<Item = Result<(&FileEntry, &OpenedFile), FileError>> {
+    pub fn files(&self) -> impl Iterator<Item = Result<(&FileEntry, &OpenFile), FileError>> {
         let entries = self.list.iter().flat_map(|list| &list.files);
         entries.zip(&self.files).map(|(entry, PastFile { path, file })| match file {
             Some(file) => Ok((entry, file)),
@@ -295,7 +283,7 @@ impl OpenedPast {
 impl PastFile {
     fn open(directory: &ShardDirectory, entry: &FileEntry) -> Result<Self, FileError> {
         let path = directory.history_file(HistoryName::of_entry(entry));
-        let file = match OpenedFile::open(path.clone()) {
+        let file = match OpenFile::open(path.clone()) {
             Err(error) if error.error.kind() == ErrorKind::NotFound => None,
             opened => Some(opened?),
         };
@@ -375,46 +363,9 @@ impl OpenedSegment {
     }
 }
 
-impl OpenedFile {
-    /// Opens the file at `path`.
-    ///
-    /// # Errors
-    /// Where it can't be opened, or is no file.
-    pub fn open(path: PathBuf) -> Result<Self, FileError> {
-        let (file, bytes) = file::open(&path)?;
-        Ok(Self { path, bytes, file })
-    }
-
-    /// One that is open already.
-    pub(super) fn of(path: PathBuf, file: &File) -> Result<Self, FileError> {
-        let file = file.try_clone().map_err(FileError::of("open", &path))?;
-        let bytes = file.metadata().map_err(FileError::of("look at", &path))?.len();
-        Ok(Self { path, bytes, file })
-    }
-
-    /// Reads some bytes at this offset, and says how many; 0 at the end alone.
-    ///
-    /// # Errors
-    /// Where it can't be read.
-    pub fn read_at(&self, room: &mut [u8], at: u64) -> Result<usize, FileError> {
-        loop {
-            match self.file.read_at(room, at) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => return read.map_err(FileError::of("read", &self.path)),
-            }
-        }
-    }
-
-    /// Fills `room` from this offset on.
-    ///
-    /// # Errors
-    /// Where it can't be read, or ends before.
-    pub fn read_exactly_at(&self, room: &mut [u8], at: u64) -> Result<(), FileError> {
-        self.file.read_exact_at(room, at).map_err(FileError::of("read", &self.path))
-    }
-
+impl OpenFile {
     fn fill(&self, room: &mut [u8], at: usize) -> Result<(), FileError> {
-        self.read_exactly_at(room, at as u64)
+        self.read_exactly_at(at as u64, room)
     }
 
     /// Whether the block at `offset` is something else than zeros.

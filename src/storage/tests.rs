@@ -1,3 +1,4 @@
+use journal::snapshot::Sink as _;
 use std::fs::{self, File, OpenOptions};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;

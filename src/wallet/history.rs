@@ -1,5 +1,5 @@
-//! Rounds that have left memory. Past [`Settings::hot_ms`](super::settings::Settings::hot_ms) a round that is not open belongs to the history: files that the wallet
-//! knows nothing of but until when they have them.
+//! Rounds that have left memory. Past [`Settings::hot_ms`](super::settings::Settings::hot_ms) a round that is not open belongs to
+//! the history: files of which the wallet knows nothing but until when they have them.
 //!
 //! Whether a round belongs to it follows from time alone. Before a change of one that does its image is journaled
 //! ([`Operation::RecallRound`]), whether it is still in memory or not. So a replay and a fold need no history, and come to the
@@ -7,57 +7,69 @@
 //! changes comes with it.
 
 use alloc::boxed::Box;
+use compact_str::CompactString;
 
-use super::account::{AccountHash, AccountRef};
+use super::account::AccountRef;
 use super::games::GameIndex;
-use super::image::RoundImage;
+use super::image::{RoundImage, RoundVersion};
 use super::ledger::AccountIndex;
 use super::lines::StatementPlace;
 use super::operation::{EndRound, Operation, Play, RecallRound};
 use super::outcome::{Effect, ErrorCode, Outcome, Text};
 use super::platform::{PlatformKey, RoundScope};
-use super::platforms::PlatformIndex;
 use super::replay::BadImage;
 use super::round_lists::RoundList;
-use super::rounds::{Round, RoundIndex, RoundKey, RoundState};
+use super::rounds::{Round, RoundIndex, RoundKey};
 use super::{Millis, Stamp, Wallet, because};
 use coverage::Branch;
 
 pub use super::past::{PastLines, statement_line};
 
 /// What a request about a round names it by.
-#[derive(Clone, Copy, Debug)]
-pub struct RoundName<'a> {
-    /// The account's id.
-    pub account: &'a str,
-    /// Its hash.
-    pub account_hash: AccountHash,
+#[derive(Clone, Debug)]
+pub struct RoundName<S> {
+    /// Whose account it is in.
+    pub account: AccountRef<S>,
     /// Whose round it is.
     pub platform: PlatformKey,
     /// `GameRoundID`.
-    pub round: &'a str,
+    pub round: S,
+    /// What makes a round of the platform.
+    pub scope: RoundScope,
     /// `GameID`, which the round may be known by, too.
-    pub game: &'a str,
+    pub game: S,
 }
 
-impl<'a> RoundName<'a> {
+impl<'a> RoundName<&'a str> {
     /// The name in a request; `None` where it is about no round.
-    pub fn of(operation: &'a Operation<&'a str>) -> Option<Self> {
-        let (platform, account, round, game) = match operation {
-            Operation::Play(Play { platform, account, round, game, .. })
-            | Operation::EndRound(EndRound { platform, account, round, game, .. }) => {
-                (*platform, account, *round, *game)
+    pub fn of(operation: &Operation<&'a str>) -> Option<Self> {
+        match operation {
+            Operation::Play(Play { platform, account, round, scope, game, .. })
+            | Operation::EndRound(EndRound { platform, account, round, scope, game, .. }) => {
+                Some(Self { account: account.clone(), platform: *platform, round, scope: *scope, game })
             }
-            _ => return None,
-        };
-        Some(Self { account: account.id(), account_hash: account.hash(), platform, round, game })
+            _ => None,
+        }
     }
 
+    /// The same, to be kept.
+    pub fn to_owned(&self) -> RoundName<CompactString> {
+        RoundName {
+            account: self.account.map(|id| CompactString::from(*id)),
+            platform: self.platform,
+            round: self.round.into(),
+            scope: self.scope,
+            game: self.game.into(),
+        }
+    }
+}
+
+impl<S: AsRef<str>> RoundName<S> {
     /// Whether this round of the history may be the one: what is known by another game is not.
     pub fn is_of(&self, round: &RoundImage) -> bool {
-        round.id == self.round
+        round.id == self.round.as_ref()
             && round.platform == self.platform.bytes()
-            && (!round.by_game || round.game == self.game)
+            && (!round.by_game || round.game == self.game.as_ref())
     }
 }
 
@@ -92,17 +104,18 @@ impl Wallet {
 
     /// Whether the round that a request names may be in the history and not in memory. `has_by_game` says whether the history
     /// has rounds that are known by their game, too.
-    pub fn may_be_in_history(&self, now_ms: Millis, operation: &Operation<&str>, has_by_game: bool) -> bool {
-        let Some((index, platform, round, scope, game)) = self.asked_for(operation) else { return false };
+    pub fn may_be_in_history(&self, now_ms: Millis, name: &RoundName<&str>, has_by_game: bool) -> bool {
+        let Some((index, _, platform)) = self.served(name.platform, &name.account) else { return false };
+        let (id, scope) = (name.round, name.scope);
         let until_ms = self.settings.forgotten_until(now_ms);
         let has = |key: RoundKey<'_>| {
             let found = self.rounds.find(&self.accounts, index, &key);
             found.is_some_and(|found| !self.rounds.get(found).is_forgotten(until_ms))
         };
-        let plain = RoundKey { platform, id: round, scope: RoundScope::Platform, game: GameIndex::NONE };
+        let plain = RoundKey { platform, id, scope: RoundScope::Platform, game: GameIndex::NONE };
         let of_game = || {
-            let game = self.games.find(game)?;
-            Some(RoundKey { platform, id: round, scope: RoundScope::Game, game })
+            let game = self.games.find(name.game)?;
+            Some(RoundKey { platform, id, scope: RoundScope::Game, game })
         };
         // The first of the keys by which a round is looked for settles it.
         let by_game = scope == RoundScope::Game || has_by_game || self.rounds.has_any_by_game();
@@ -112,26 +125,11 @@ impl Wallet {
         scope == RoundScope::Game || has_by_game || !has(plain)
     }
 
-    /// The account and the round that a request is about, where the account is there and served to the platform.
-    fn asked_for<'a>(
-        &self,
-        operation: &Operation<&'a str>,
-    ) -> Option<(AccountIndex, PlatformIndex, &'a str, RoundScope, &'a str)> {
-        let (platform, account, round, scope, game) = match operation {
-            Operation::Play(Play { platform, account, round, scope, game, .. })
-            | Operation::EndRound(EndRound { platform, account, round, scope, game, .. }) => {
-                (*platform, account, *round, *scope, *game)
-            }
-            _ => return None,
-        };
-        let (index, _, platform) = self.served(platform, account)?;
-        Some((index, platform, round, scope, game))
-    }
-
     /// The round that belongs to the history at `now_ms` and that an operation would change, as it is: it is to be journaled before
     /// the change.
     pub fn changes_cold(&mut self, now_ms: Millis, operation: &Operation<&str>) -> Option<Box<RoundImage>> {
-        let (index, platform, round, scope, game) = self.asked_for(operation)?;
+        let RoundName { account, platform, round, scope, game } = RoundName::of(operation)?;
+        let (index, _, platform) = self.served(platform, &account)?;
         let at = self.remembered_round(now_ms, index, platform, round, scope, game)?;
         let round = self.rounds.get(at);
         let is_cold = round.list == RoundList::Leaving && round.last_ms <= self.settings.cold_until(now_ms);
@@ -167,8 +165,7 @@ impl Wallet {
             self.give_back_games(round);
             let known = self.round_image(self.rounds.get(known));
             // In memory it may have gone on, in the very moment in which the history's was touched last, too.
-            let version = |round: &RoundImage| (round.last_ms, round.transactions.len(), round.state);
-            return if known == *image || version(&known) > version(image) {
+            return if known == *image || RoundVersion::of(&known) > RoundVersion::of(image) {
                 Ok(None)
             } else {
                 Err(BadImage("a round of the history that is another in memory"))
@@ -184,14 +181,13 @@ impl Wallet {
         }
         activity.oldest_ms = activity.oldest_ms.min(image.last_ms);
         self.rounds.list_recalled(&mut activity.rounds, at);
-        let was = Touched::of(self.rounds.get(at));
-        Ok(Some(Recalled { account: index, at, was }))
+        Ok(Some(Recalled { account: index, at, was: RoundVersion::of(image) }))
     }
 
     /// Lets a round go that was taken in, unless it has changed.
     pub fn let_recalled_go(&mut self, Recalled { account, at, was }: Recalled) {
         // It may have changed in the very moment in which it was touched last.
-        let unchanged = |round: &&Round| round.account == account && Touched::of(round) == was;
+        let unchanged = |round: &&Round| round.account == account && round.version() == was;
         if self.rounds.at(at).filter(unchanged).is_some() {
             self.forget_round(account, at);
         }
@@ -246,19 +242,5 @@ impl Wallet {
 pub struct Recalled {
     account: AccountIndex,
     at: RoundIndex,
-    was: Touched,
-}
-
-/// What of a round changes with everything that touches it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Touched {
-    last_ms: Millis,
-    transactions: usize,
-    state: RoundState,
-}
-
-impl Touched {
-    const fn of(round: &Round) -> Self {
-        Self { last_ms: round.last_ms, transactions: round.transactions.len(), state: round.state }
-    }
+    was: RoundVersion,
 }

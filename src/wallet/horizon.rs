@@ -51,7 +51,7 @@ impl AccountImage {
             kept
         });
         self.forgotten = forgotten;
-        self.leave_out_nothing();
+        self.drop_empty_sums();
         if counts != (self.sessions.len(), self.rounds.len(), self.outside.len()) {
             coverage::hit(Branch::ImageForgot);
         }

@@ -126,6 +126,29 @@ pub struct RoundImage {
     pub transactions: Vec<TransactionImage>,
 }
 
+/// How far a round has come. Of several images of a round the one of the largest version is the newest: whatever touches a
+/// round makes it larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RoundVersion {
+    /// Its last transaction, or its end, milliseconds since 1970.
+    pub last_ms: Millis,
+    /// How many transactions it has.
+    pub transactions: usize,
+    /// It is closed.
+    pub closed: bool,
+}
+
+impl RoundVersion {
+    /// The version that an image of a round is.
+    pub const fn of(round: &RoundImage) -> Self {
+        let RoundImage { last_ms, state, .. } = *round;
+        Self { last_ms, transactions: round.transactions.len(), closed: state == CLOSED }
+    }
+}
+
+/// [`RoundImage::state`] of a round that is closed.
+pub(super) const CLOSED: u8 = 2;
+
 /// [`RoundImage::state`] of a round that takes transactions.
 pub(super) const OPEN: u8 = 1;
 
@@ -149,6 +172,11 @@ impl RoundImage {
             && self.last_ms <= settings.cold_until(now_ms)
             && self.platform != PlatformKey::NONE.bytes()
             && self.transactions.len() <= limits::HISTORY_TRANSACTIONS_MAX
+    }
+
+    /// By what it is found within its account: platform, id, and its game where it is known by that, too.
+    pub fn name(&self) -> ([u8; PlatformKey::BYTES], bool, &str, &str) {
+        (self.platform, self.by_game, &self.id, if self.by_game { &self.game } else { "" })
     }
 
     /// Whether it is past the retention at `now_ms`.
@@ -196,12 +224,13 @@ impl AccountImage {
         let cold: Vec<_> = self.rounds.extract_if(.., |round| round.is_cold(now_ms, settings)).collect();
         let numbers = cold.iter().flat_map(|round| round.transactions.iter().map(|known| known.number));
         self.forgotten = numbers.fold(self.forgotten, u64::max);
-        self.leave_out_nothing();
+        self.drop_empty_sums();
         cold
     }
 
-    /// Whether an account once had something that it does not have any more, or that was never journaled, makes no difference.
-    pub(super) fn leave_out_nothing(&mut self) {
+    /// Leaves out sums that say nothing: whether an account once had something that it does not have any more, or that was never
+    /// journaled, makes no difference.
+    pub(super) fn drop_empty_sums(&mut self) {
         let limited = self.limits != [None; 7] || self.session_minutes.is_some();
         if self.number == 0 && self.rounds.is_empty() && !limited && self.alerts.is_empty() {
             self.sums = None;

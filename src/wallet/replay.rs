@@ -9,11 +9,12 @@ use super::account::{AccountHash, AccountRef, AccountStatus, Date, Gender, KeyHa
 use super::amount::Amount;
 use super::bounds;
 use super::games::GameIndex;
+use super::history::RoundName;
 use super::image;
 use super::image::{AccountImage, RoundImage, SessionImage, TransactionImage};
 use super::ledger::{Account, AccountIndex};
 use super::lines::StatementPlace;
-use super::operation::{self, Operation, Play};
+use super::operation::{Operation, Play};
 use super::outcome::{Effect, Receipt};
 use super::platform::{PlatformKey, RoundScope};
 use super::platforms::{PlatformIndex, Platforms};
@@ -99,13 +100,7 @@ impl Wallet {
         account: &AccountRef<&str>,
         operation: &Operation<&str>,
     ) -> Option<bool> {
-        let (platform, round, scope, game) = match operation {
-            Operation::Play(Play { platform, round, scope, game, .. })
-            | Operation::EndRound(operation::EndRound { platform, round, scope, game, .. }) => {
-                (*platform, round, *scope, game)
-            }
-            _ => return None,
-        };
+        let RoundName { platform, round, scope, game, .. } = RoundName::of(operation)?;
         let index = self.accounts.find(account)?;
         let platform = self.platforms.find(platform)?;
         let round = self.remembered_round(now_ms, index, platform, round, scope, game)?;
@@ -318,7 +313,7 @@ impl Wallet {
             state: match round.state {
                 RoundState::Unopened => 0,
                 RoundState::Open => image::OPEN,
-                RoundState::Closed => 2,
+                RoundState::Closed => image::CLOSED,
             },
             orphan: round.orphan,
             staked: round.staked.minor(),
@@ -370,7 +365,7 @@ impl Wallet {
         round.state = match image.state {
             0 => RoundState::Unopened,
             image::OPEN => RoundState::Open,
-            2 => RoundState::Closed,
+            image::CLOSED => RoundState::Closed,
             _ => return Err(BadImage("a round in no known state")),
         };
         round.orphan = image.orphan;

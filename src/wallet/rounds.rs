@@ -13,6 +13,7 @@ use super::account::AccountHash;
 use super::amount::Amount;
 use super::arena::Arena;
 use super::games::GameIndex;
+use super::image::RoundVersion;
 use super::ledger::{AccountIndex, Accounts};
 use super::operation::{Direction, PlayKind};
 use super::platform::RoundScope;
@@ -257,6 +258,12 @@ impl Round {
     pub(super) fn find(&self, kind: Kind, id: &str) -> Option<usize> {
         let tag = tag(id);
         self.transactions.iter().position(|known| known.tag == tag && known.is(kind, id))
+    }
+
+    /// The version that it is.
+    pub(super) fn version(&self) -> RoundVersion {
+        let Self { last_ms, state, .. } = *self;
+        RoundVersion { last_ms, transactions: self.transactions.len(), closed: state == RoundState::Closed }
     }
 
     /// The list that it belongs to.

@@ -1,11 +1,11 @@
 //! What a writer refuses, and how large the parts of a file become.
 
-use super::{Bytes, HEADER, SMALL, open, round, row, rows, write};
+use super::{HEADER, SMALL, open, round, row, rows, write};
 use crate::{Row, WriteError, Writer};
 
 #[track_caller]
 fn check(rows: &[Row], expect: &str) {
-    let mut writer = Writer::within(SMALL, Bytes(Vec::new()), HEADER).unwrap();
+    let mut writer = Writer::within(SMALL, Vec::new(), HEADER).unwrap();
     let said = rows.iter().find_map(|row| writer.push(row.clone()).err());
     assert_eq!(said.map(|said| format!("{said:?}")).as_deref(), Some(expect));
 }
@@ -42,6 +42,6 @@ fn a_row_is_bounded() {
     assert_eq!(read.unwrap_or_default(), std::slice::from_ref(&largest));
     let mut larger = largest;
     larger.round.transactions.iter_mut().for_each(|known| known.id.push_str(&long));
-    let mut writer = Writer::begin(Bytes(Vec::new()), HEADER).unwrap();
+    let mut writer = Writer::begin(Vec::new(), HEADER).unwrap();
     assert!(matches!(writer.push(larger), Err(WriteError::RowTooLarge(_))));
 }

@@ -1,50 +1,50 @@
 //! Bytes that are not as they were written are told of, and never handed out.
 
-use super::{Bytes, HEADER, SMALL, open, read, rows, write, write_with};
+use super::{HEADER, SMALL, open, read, rows, write, write_with};
 use crate::{Fingerprint, Header};
 use journal::{Damage, Fault};
 
 /// Opens and reads all of it.
-fn read_all(bytes: &Bytes) -> Result<usize, Damage> {
+fn read_all(bytes: &[u8]) -> Result<usize, Damage> {
     open(bytes).and_then(|file| read(&file)).map(|rows| rows.len())
 }
 
 #[test]
 fn no_byte_is_changed_unseen() {
     for fingerprint in [Fingerprint::Eight, Fingerprint::Sixteen] {
-        let (_, Bytes(bytes)) = write_with(SMALL, Header { fingerprint, ..HEADER }, &rows(25, 2));
-        assert_eq!(read_all(&Bytes(bytes.clone())), Ok(50));
+        let (_, bytes) = write_with(SMALL, Header { fingerprint, ..HEADER }, &rows(25, 2));
+        assert_eq!(read_all(&bytes), Ok(50));
         for at in 0..bytes.len() {
             let mut flipped = bytes.clone();
             flipped[at] ^= 1 << (at % 8);
-            let damage = read_all(&Bytes(flipped)).expect_err("a byte that is flipped");
+            let damage = read_all(&flipped).expect_err("a byte that is flipped");
             assert!(damage.offset <= at as u64, "byte {at}: {damage}");
-            let cut = read_all(&Bytes(bytes[..at].to_vec()));
+            let cut = read_all(&bytes[..at]);
             assert!(cut.is_err(), "cut at {at}");
             let mut without = bytes.clone();
             without.remove(at);
-            assert!(read_all(&Bytes(without)).is_err(), "without byte {at}");
+            assert!(read_all(&without).is_err(), "without byte {at}");
             let mut with = bytes.clone();
             with.insert(at, 0);
-            assert!(read_all(&Bytes(with)).is_err(), "with a byte at {at}");
+            assert!(read_all(&with).is_err(), "with a byte at {at}");
         }
         for more in [1, 16, 1_000] {
             let longer = [&bytes[..], &vec![0; more]].concat();
-            assert!(read_all(&Bytes(longer)).is_err(), "{more} bytes more");
+            assert!(read_all(&longer).is_err(), "{more} bytes more");
         }
     }
 }
 
 #[track_caller]
 fn check(bytes: &[u8], offset: u64, expect: &str) {
-    let damage = read_all(&Bytes(bytes.to_vec())).unwrap_err();
+    let damage = read_all(bytes).unwrap_err();
     assert_eq!((damage.offset, damage.fault.to_string().as_str()), (offset, expect));
     assert_eq!(damage.file, "h-7");
 }
 
 #[test]
 fn damage_has_its_place_and_says_what_is_wrong() {
-    let (_, Bytes(bytes)) = write(&rows(25, 2));
+    let (_, bytes) = write(&rows(25, 2));
     let flipped = |at: usize| {
         let mut flipped = bytes.clone();
         flipped[at] ^= 1;
@@ -62,13 +62,13 @@ fn damage_has_its_place_and_says_what_is_wrong() {
     let tables_at = u64::from_le_bytes(bytes[end as usize + 8..][..8].try_into().unwrap());
     check(&flipped(tables_at as usize), tables_at, "its tables are not as they were written");
     let filter_at = tables_at - 24;
-    let damage = read_all(&Bytes(flipped(filter_at as usize))).unwrap_err();
+    let damage = read_all(&flipped(filter_at as usize)).unwrap_err();
     assert_eq!(damage.fault, Fault::Bytes("a filter is not as it was written".into()));
 }
 
 #[test]
 fn a_later_version_is_told_from_damage() {
-    let (_, Bytes(mut bytes)) = write(&rows(1, 1));
+    let (_, mut bytes) = write(&rows(1, 1));
     bytes[8] = 2;
     let sum = crate::bytes::checksum(&bytes[..48]).to_le_bytes();
     bytes[48..64].copy_from_slice(&sum);
@@ -77,8 +77,8 @@ fn a_later_version_is_told_from_damage() {
 
 #[test]
 fn ends_of_different_files_do_not_fit() {
-    let (_, Bytes(one)) = write(&rows(25, 2));
-    let (_, Bytes(other)) = write_with(SMALL, Header { number: 8, ..HEADER }, &rows(25, 2));
+    let (_, one) = write(&rows(25, 2));
+    let (_, other) = write_with(SMALL, Header { number: 8, ..HEADER }, &rows(25, 2));
     let mixed = [&other[..64], &one[64..]].concat();
     check(&mixed, 0, "its header is not the one that its footer belongs to");
 }

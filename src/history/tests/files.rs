@@ -11,12 +11,12 @@ use wallet::account::AccountRef;
 use wallet::image::RoundImage;
 
 /// All rounds with this id of the usual platform that a history has.
-fn find(history: &History<super::Bytes>, account: &str, id: &str) -> Vec<RoundImage> {
+fn find(history: &History<Vec<u8>>, account: &str, id: &str) -> Vec<RoundImage> {
     find_of(history, account, platform(), id)
 }
 
 fn find_of(
-    history: &History<super::Bytes>,
+    history: &History<Vec<u8>>,
     account: &str,
     platform: [u8; PlatformKey::BYTES],
     id: &str,
@@ -35,7 +35,7 @@ fn check(rows: &[Row]) {
         let file = open(&bytes).unwrap();
         assert_eq!(read(&file).as_deref(), Ok(rows));
         assert_eq!(*file.summary(), summary);
-        assert_eq!(summary.bytes, bytes.0.len() as u64);
+        assert_eq!(summary.bytes, bytes.len() as u64);
         let last_ms = || rows.iter().map(|row| row.round.last_ms);
         let slot = |row: Option<&Row>| row.map_or(0, |row| slot_of(&row.account).index());
         let counts = Counts {
@@ -56,7 +56,7 @@ fn check(rows: &[Row]) {
         }
     }
     let (again, same) = (write(rows), write(rows));
-    assert_eq!(again.1.0, same.1.0, "the same rows are the same bytes");
+    assert_eq!(again.1, same.1, "the same rows are the same bytes");
 }
 
 #[test]
@@ -138,8 +138,8 @@ fn who_owns_some_slots_loads_what_overlaps_them() {
 #[test]
 fn a_file_is_the_one_that_is_listed() {
     #[track_caller]
-    fn check(entry: FileEntry, bytes: &super::Bytes, expect: Option<(u64, Fault)>) {
-        let opened = HistoryFile::open_listed("h-7", bytes.clone(), &entry, all_slots());
+    fn check(entry: FileEntry, bytes: &[u8], expect: Option<(u64, Fault)>) {
+        let opened = HistoryFile::open_listed("h-7", bytes.to_vec(), &entry, all_slots());
         let fault = opened.err().map(damage).map(|damage| (damage.offset, damage.fault));
         assert_eq!(fault, expect);
     }
@@ -147,9 +147,9 @@ fn a_file_is_the_one_that_is_listed() {
     let length = summary.bytes;
     let entry = FileEntry { summary, clamp_ms: None };
     check(entry, &bytes, None);
-    let shorter = super::Bytes(bytes.0[..bytes.0.len() - 1].to_vec());
+    let shorter = bytes[..bytes.len() - 1].to_vec();
     check(entry, &shorter, Some((length - 1, Fault::CutShort)));
-    let longer = super::Bytes([&bytes.0[..], &[0]].concat());
+    let longer = [&bytes[..], &[0]].concat();
     check(entry, &longer, Some((length, Fault::TooLong)));
     let origin = Origin { stream: 9, ..ORIGIN };
     let (_, of_other) = write_with(SMALL, Header { origin, ..HEADER }, &rows(5, 2));
@@ -167,7 +167,7 @@ fn a_file_is_the_one_that_is_listed() {
 fn threads_share_a_history() {
     fn is_shared<T: Send + Sync>() {}
     fn is_moved<T: Send>() {}
-    is_shared::<History<super::Bytes>>();
+    is_shared::<History<Vec<u8>>>();
     is_moved::<Room>();
 }
 

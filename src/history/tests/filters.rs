@@ -1,6 +1,6 @@
 //! A filter misses nothing, and takes no more memory than it may.
 
-use super::{Bytes, HEADER, SMALL, open, platform};
+use super::{HEADER, SMALL, open, platform};
 use crate::filter::Filter;
 use crate::{Fingerprint, Header, Row, Writer, key_of};
 use proptest::prelude::*;
@@ -42,7 +42,7 @@ fn without_a_filter_each_key_may_be_there() {
 
 /// Bits of memory for each row of a file of so many accounts.
 fn bits_of(fingerprint: Fingerprint, accounts: usize) -> u64 {
-    let mut writer = Writer::begin(Bytes(Vec::new()), Header { fingerprint, ..HEADER }).unwrap();
+    let mut writer = Writer::begin(Vec::new(), Header { fingerprint, ..HEADER }).unwrap();
     for row in super::rows(accounts, 8) {
         writer.push(row).unwrap();
     }

@@ -1,25 +1,23 @@
 //! Several files as one.
 
-use super::{Bytes, HEADER, SMALL, open, open_for, platform, read, round, row, rows, slot_of, sorted, write};
-use crate::{
-    FileEntry, Header, History, HistoryFile, Room, Row, Summary, Version, Writer, all_slots, key_of, merge,
-};
+use super::{HEADER, SMALL, open, open_for, platform, read, round, row, rows, slot_of, sorted, write};
+use crate::{FileEntry, Header, History, HistoryFile, Room, Row, Summary, Writer, all_slots, key_of, merge};
 use wallet::account::{AccountRef, Slot};
-use wallet::image::RoundImage;
+use wallet::image::{RoundImage, RoundVersion};
 
 const ACCOUNT: &str = "default/anna";
 
 fn merged(
-    files: &[&HistoryFile<Bytes>],
+    files: &[&HistoryFile<Vec<u8>>],
     keep: impl FnMut(&Row) -> bool,
-) -> (Summary, HistoryFile<Bytes>, usize) {
-    let writer = Writer::within(SMALL, Bytes(Vec::new()), Header { number: 9, ..HEADER }).unwrap();
+) -> (Summary, HistoryFile<Vec<u8>>, usize) {
+    let writer = Writer::within(SMALL, Vec::new(), Header { number: 9, ..HEADER }).unwrap();
     let mut rests = 0;
     let Ok((summary, bytes)) = merge(files, writer, keep, || rests += 1) else { panic!("they are merged") };
     (summary, open(&bytes).unwrap(), rests)
 }
 
-fn file(rows: Vec<Row>, clamp_ms: Option<u64>) -> HistoryFile<Bytes> {
+fn file(rows: Vec<Row>, clamp_ms: Option<u64>) -> HistoryFile<Vec<u8>> {
     let (summary, bytes) = write(&sorted(rows));
     let entry = FileEntry { summary, clamp_ms };
     HistoryFile::open_listed("h-7", bytes, &entry, all_slots()).unwrap_or_else(|_| panic!("it is opened"))
@@ -128,6 +126,6 @@ fn a_later_change_is_a_larger_version() {
         (&closed, &round("r", 6, 2)),
         (&round("r", 5, 9), &round("r", 6, 2)),
     ] {
-        assert!(Version::of(less) < Version::of(more));
+        assert!(RoundVersion::of(less) < RoundVersion::of(more));
     }
 }

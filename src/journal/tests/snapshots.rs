@@ -19,15 +19,6 @@ const HEADER: SnapshotHeader = SnapshotHeader {
     next_segment: 9,
 };
 
-impl Sink for Vec<u8> {
-    type Error = std::convert::Infallible;
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
-        self.extend_from_slice(bytes);
-        Ok(())
-    }
-}
-
 /// Gives a few bytes at a time.
 struct Trickle<'a>(&'a [u8]);
 

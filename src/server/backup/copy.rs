@@ -10,10 +10,10 @@ use clock::Clock;
 use journal::mark::Start;
 use journal::snapshot::{SnapshotHeader, SnapshotReader};
 use journal::{Mark, Origin, ReplayStart, SegmentSource, Tail, first_after, replay, time_of};
-use storage::FileError;
 use storage::directory::ShardDirectory;
 use storage::making::{EarlierFile, NewDirectory, NewFile, Zeros, remove_file, sync_names};
-use storage::reader::{Opened, OpenedFile, OpenedSegment, OpenedShard, ShardFile};
+use storage::reader::{Opened, OpenedSegment, OpenedShard, ShardFile};
+use storage::{FileError, OpenFile};
 use wallet::{Millis, Sequence};
 
 /// A data directory that is copied to another one.
@@ -134,7 +134,7 @@ impl<'a> Copying<'a> {
     /// Copies a file that never changes to the path `to`, or links it.
     pub(super) fn immutable(
         &self,
-        file: &OpenedFile,
+        file: &OpenFile,
         to: PathBuf,
         earlier: Option<PathBuf>,
         progress: &Progress,
@@ -159,7 +159,7 @@ impl<'a> Copying<'a> {
 }
 
 /// Whether a file of an earlier backup is this one, byte by byte.
-fn has_all(earlier: &EarlierFile, file: &OpenedFile) -> Result<bool, FileError> {
+fn has_all(earlier: &EarlierFile, file: &OpenFile) -> Result<bool, FileError> {
     let mut is_same = true;
     file.parts::<FileError>(|bytes, at| {
         is_same = is_same && earlier.has(bytes, at);
@@ -243,7 +243,7 @@ impl ShardCopy<'_> {
         let damaged = recovery::Error::<FileError>::Damage;
         let past = self.shard.past.as_ref();
         let list = past.map(|past| past.list()).transpose().map_err(damaged)?;
-        let covers = header.filter(|header| header.has_history).map(|header| header.covers.sequence);
+        let covers = header.and_then(SnapshotHeader::history_covers);
         self.shard.directory.check_history_list(list, covers).map_err(damaged)?;
         for file in past.into_iter().flat_map(|past| past.files()) {
             file?;

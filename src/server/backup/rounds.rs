@@ -8,11 +8,9 @@ use std::collections::HashMap;
 
 use crate::data::{ShardFiles, ShardHistory};
 use crate::inspect::Error;
-use crate::inspect::past::{PastAccount, PastFiles, PastRound, PastRounds, name_of};
-use ::history::Version;
+use crate::inspect::past::{PastAccount, PastFiles, PastRound, PastRounds};
 use journal::Origin;
-use partition::Partition;
-use recovery::ColdRound;
+use recovery::{ColdRound, slots_of};
 use storage::reader::Opened;
 use wallet::account::{AccountHash, Slot};
 use wallet::image::{AccountImage, RoundImage};
@@ -38,8 +36,7 @@ pub(super) fn write(
         return Ok(false);
     }
     let origin = files.origin;
-    let partition = Partition::new(usize::from(origin.shards));
-    let slots = partition.slots(partition.shard(usize::from(origin.shard)));
+    let slots = slots_of(origin);
     let shards = opened.shards.iter().enumerate().map(|(id, shard)| {
         let Opened { manifest, .. } = opened;
         (shard, Origin { stream: manifest.stream, shard: id as u16, shards: manifest.shards })
@@ -52,7 +49,7 @@ pub(super) fn write(
     for (slot, places) in memory.wallet.by_slot() {
         let images = memory.wallet.images(memory.now_ms, &places);
         let images: HashMap<String, AccountImage> = images.map(|image| (image.id.clone(), image)).collect();
-        fold.take(cold_of_slot(&mut rounds, slot, &images, memory, at_ms)?).map_err(failed)?;
+        fold.take(cold_of_slot(&mut rounds, slot, &images, memory, at_ms)?)?;
     }
     // Nothing is let go of that is in memory: a fold says until when the history has everything.
     fold.finish(memory.last, 0).map_err(failed)?;
@@ -74,7 +71,7 @@ fn cold_of_slot(
             // An account that is not there was not there yet.
             let Some(account) = versions.first().and_then(|one| images.get(&one.account)) else { continue };
             let Some(round) = as_of(versions, at_ms) else { continue };
-            let is_in_memory = account.rounds.iter().any(|known| name_of(known) == name_of(&round));
+            let is_in_memory = account.rounds.iter().any(|known| known.name() == round.name());
             if !is_in_memory && !round.is_forgotten(memory.now_ms, memory.wallet.settings()) {
                 cold.push(ColdRound { account: account.id.clone(), round });
             }
@@ -84,7 +81,7 @@ fn cold_of_slot(
 }
 
 fn is_same(one: &PastRound, other: &PastRound) -> bool {
-    one.account == other.account && name_of(&one.round) == name_of(&other.round)
+    one.account == other.account && one.round.name() == other.round.name()
 }
 
 /// A round as it was at `at_ms`, of its versions in order; `None` where it was not there yet.
@@ -94,7 +91,7 @@ fn as_of(versions: &[PastRound], at_ms: Millis) -> Option<RoundImage> {
     let cut = newest.as_of(at_ms);
     // Where nothing came between them, the one that was written is exact.
     let is_exact = |round: &&RoundImage| {
-        cut.as_ref().is_none_or(|cut| Version::of(round).transactions >= cut.transactions.len())
+        cut.as_ref().is_none_or(|cut| round.transactions.len() >= cut.transactions.len())
     };
     written.filter(is_exact).cloned().or(cut)
 }

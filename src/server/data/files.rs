@@ -8,12 +8,12 @@ use std::rc::Rc;
 
 use super::ReadProgress;
 use journal::segment::SegmentHeader;
-use journal::snapshot::{Sink, SnapshotReader, Source};
+use journal::snapshot::{SnapshotReader, Source};
 use journal::{Buffer, Damage, Mark, Origin, Point, SegmentSource};
 use recovery::{Recovered, SealedSegment, SegmentBytes, SnapshotSource};
 use storage::FileError;
 use storage::OpenFile;
-use storage::directory::{DataDirectory, ShardDirectory, SnapshotFile};
+use storage::directory::{DataDirectory, ShardDirectory};
 use storage::generations::missing_segment;
 use storage::manifest::Manifest;
 
@@ -242,18 +242,6 @@ impl Source for Counted<'_> {
         let read = self.source.read(room)?;
         self.progress.add(read as u64);
         Ok(read)
-    }
-}
-
-/// A snapshot that is written.
-#[derive(Debug)]
-pub(super) struct SnapshotSink(pub(super) SnapshotFile);
-
-impl Sink for SnapshotSink {
-    type Error = FileError;
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
-        self.0.write(bytes)
     }
 }
 

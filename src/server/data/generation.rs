@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::marks::Starting;
 use super::{
-    Demo, Error, OpenParameters, RecoveredShard, ShardFiles, ShardHistory, ShardMark, ShardStart,
-    SnapshotSink, history, put_demo,
+    Demo, Error, OpenParameters, RecoveredShard, ShardFiles, ShardHistory, ShardMark, ShardStart, history,
+    put_demo,
 };
 use journal::snapshot::SnapshotHeader;
 use journal::{Journal, Origin, Place, Point, RecordHash};
@@ -149,10 +149,10 @@ impl Generation {
         let mut generation =
             Self { manifest, is_new: false, starting, wallets: Vec::new(), shards: Vec::new() };
         for (shard, (recovered, mark)) in (0..).zip(recovered) {
-            let Recovered { wallet, tail, now_ms, snapshot, has_history, .. } = recovered;
+            let Recovered { wallet, tail, now_ms, history_covers, .. } = recovered;
             let files = ShardFiles::of(directory, manifest, shard);
             files.directory.remove_unfinished()?;
-            let history = ShardHistory::open(files.clone(), has_history.then_some(snapshot))?;
+            let history = ShardHistory::open(files.clone(), history_covers)?;
             let mark = mark
                 .map(|(said, count)| ShardMark::found(&files.directory, said, count, &generation.starting));
             let before = tail.closed.last().map(|segment| segment.number);
@@ -186,12 +186,13 @@ impl Generation {
         let lists = before
             .iter()
             .zip(&recovered)
-            .map(|(files, shard)| history::read_list(files, shard.has_history.then_some(shard.snapshot)));
+            .map(|(files, shard)| history::read_list(files, shard.history_covers));
         let lists = lists.collect::<Result<Vec<_>, _>>()?;
-        let histories =
-            before.iter().zip(&recovered).filter(|_| rebased_ms.is_some()).map(|(files, shard)| {
-                ShardHistory::open(files.clone(), shard.has_history.then_some(shard.snapshot))
-            });
+        let histories = before
+            .iter()
+            .zip(&recovered)
+            .filter(|_| rebased_ms.is_some())
+            .map(|(files, shard)| ShardHistory::open(files.clone(), shard.history_covers));
         let histories = histories.collect::<Result<Vec<_>, _>>()?;
         // Sequences go on, so that the order of what happened can be told across the change.
         let sequence = recovered.iter().map(|shard| shard.tail.last.sequence).max().unwrap_or(0);
@@ -372,8 +373,9 @@ pub fn write_shard(
 }
 
 fn write_snapshot(directory: &ShardDirectory, header: SnapshotHeader, wallet: &Wallet) -> Result<(), Error> {
-    let sink = SnapshotSink(directory.create_snapshot(header.covers.sequence)?);
-    Ok(recovery::write_snapshot(sink, header, wallet)?.0.publish()?)
+    let sink = directory.create_snapshot(header.covers.sequence)?;
+    recovery::write_snapshot(sink, header, wallet)?.publish()?;
+    Ok(())
 }
 
 /// Makes the first segment and the mark of a shard.

@@ -10,32 +10,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Error, ShardFiles};
-use history::{
-    FileEntry, FileList, Fingerprint, Header, History, MergeError, Row, Slots, Summary, WriteError, Writer,
-    merge,
-};
-use journal::Origin;
+use history::{FileEntry, FileList, Header, History, MergeError, Row, WriteError, Writer, merge};
 use journal::reader::ReadError;
-use journal::snapshot::Sink;
-use partition::Partition;
-use recovery::ColdRound;
-use storage::directory::SnapshotFile;
+use recovery::{ColdRound, slots_of};
 use storage::history::HistoryName;
-use storage::{FileError, OpenFile};
+use storage::{FileError, OpenFile, PendingFile};
 use wallet::account::AccountRef;
 use wallet::image::{AccountImage, RoundImage};
 use wallet::{Millis, Sequence};
-
-/// A file of a history that is being written.
-struct HistorySink(SnapshotFile);
-
-impl Sink for HistorySink {
-    type Error = FileError;
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
-        self.0.write(bytes)
-    }
-}
 
 /// What a list says, with its files open. It never changes; what comes after it is another.
 #[derive(Debug)]
@@ -64,12 +46,11 @@ impl From<ReadError<FileError>> for Error {
     }
 }
 
-impl From<WriteError<FileError>> for Error {
-    fn from(error: WriteError<FileError>) -> Self {
-        match error {
-            WriteError::Sink(error) => Self::Files(error),
-            error => Self::Snapshot(format!("a file of the history can't be written: {error:?}")),
-        }
+/// The error of a file of the history that can't be written.
+fn unwritten(error: WriteError<FileError>) -> FileError {
+    match error {
+        WriteError::Sink(error) => error,
+        error => FileError::of_contents("a file of the history", format!("it can't be written: {error:?}")),
     }
 }
 
@@ -77,15 +58,9 @@ impl From<MergeError<FileError, FileError>> for Error {
     fn from(error: MergeError<FileError, FileError>) -> Self {
         match error {
             MergeError::Read(error) => error.into(),
-            MergeError::Write(error) => error.into(),
+            MergeError::Write(error) => unwritten(error).into(),
         }
     }
-}
-
-/// The slots of the shard whose files these are.
-fn slots_of(origin: Origin) -> Slots {
-    let partition = Partition::new(usize::from(origin.shards));
-    partition.slots(partition.shard(usize::from(origin.shard)))
 }
 
 /// What a shard's list says; `None` where it has none. `covers` is the last record of its snapshot, where a history belongs to that.
@@ -133,14 +108,11 @@ impl ShardHistory {
         if account.sums.is_none_or(|sums| sums.iter().all(|sum| sum.from_ms <= now_ms)) {
             return Ok(());
         }
-        let key = |round: &RoundImage| {
-            let game = round.by_game.then(|| round.game.clone());
-            (round.platform, round.id.clone(), game)
-        };
-        let known: HashSet<_> = account.rounds.iter().map(key).collect();
+        let in_memory = account.rounds.clone();
+        let known: HashSet<_> = in_memory.iter().map(RoundImage::name).collect();
         let owner = AccountRef::new(account.id.clone());
         let add = |round: RoundImage| {
-            if !known.contains(&key(&round)) {
+            if !known.contains(&round.name()) {
                 account.rounds.push(round);
             }
         };
@@ -194,13 +166,12 @@ impl ShardHistory {
         &self,
         rows: u64,
         is_replaced: impl Fn(&FileEntry) -> bool,
-    ) -> Result<(HistoryName, Writer<HistorySink>), Error> {
+    ) -> Result<Writer<PendingFile>, FileError> {
         let list = &self.current().list;
-        let number = list.next_number(self.files.origin);
-        let fingerprint: Fingerprint = list.fingerprint_for(rows, is_replaced);
-        let name = HistoryName::new(self.files.origin, number);
-        let sink = HistorySink(self.files.directory.create_history(name)?);
-        Ok((name, Writer::begin(sink, Header { origin: self.files.origin, number, fingerprint })?))
+        let (origin, number) = (self.files.origin, list.next_number(self.files.origin));
+        let header = Header { origin, number, fingerprint: list.fingerprint_for(rows, is_replaced) };
+        let file = self.files.directory.create_history(HistoryName::new(origin, number))?;
+        Writer::begin(file, header).map_err(unwritten)
     }
 
     /// A fold's part of the history is begun, for at most so many rows.
@@ -232,25 +203,33 @@ impl ShardHistory {
             self.remove_unlisted()?;
             return Ok(false);
         };
+        self.merge(&merged, forgotten_until_ms, &mut rest)?;
+        Ok(true)
+    }
+
+    /// Makes one file of several, without what is forgotten.
+    fn merge(
+        &self,
+        merged: &[FileEntry],
+        forgotten_until_ms: Millis,
+        rest: &mut impl FnMut(),
+    ) -> Result<(), Error> {
+        let before = self.current();
         let is_merged = |entry: &FileEntry| merged.contains(entry);
         let rows = merged.iter().map(|entry| entry.summary.counts.rows).sum();
-        let (name, writer) = self.begin(rows, is_merged)?;
-        let opened: Vec<_> = before.list.files.iter().zip(before.files.files()).collect();
-        let sources: Vec<_> =
-            opened.iter().filter(|(entry, _)| is_merged(entry)).map(|(_, file)| &***file).collect();
+        let writer = self.begin(rows, is_merged)?;
+        let opened = before.list.files.iter().zip(before.files.files());
+        let sources: Vec<_> = opened.filter(|(entry, _)| is_merged(entry)).map(|(_, file)| &**file).collect();
         let keep = |row: &Row| row.round.last_ms > forgotten_until_ms;
-        let (summary, HistorySink(file)) = merge(&sources, writer, keep, &mut rest)?;
+        let (summary, file) = merge(&sources, writer, keep, rest)?;
         let mut files: Vec<FileEntry> =
             before.list.files.iter().filter(|entry| !is_merged(entry)).copied().collect();
         if summary.counts.rows > 0 {
             file.publish()?;
             files.push(FileEntry { summary, clamp_ms: None });
-        } else {
-            drop((file, name));
         }
         self.publish(FileList { files, ..before.list.clone() })?;
-        self.remove_unlisted()?;
-        Ok(true)
+        self.remove_unlisted()
     }
 
     /// Removes the files that the list does not name: those that became one with others, and what a start has found of a fold that
@@ -292,26 +271,26 @@ fn to_merge(files: &[FileEntry], retention_ms: u64) -> Option<Vec<FileEntry>> {
 pub(crate) struct FoldedRounds<'a> {
     history: &'a ShardHistory,
     rows: u64,
-    writer: Option<(HistoryName, Writer<HistorySink>)>,
+    writer: Option<Writer<PendingFile>>,
 }
 
 impl FoldedRounds<'_> {
     /// Takes the rounds of a slot.
-    pub(crate) fn take(&mut self, rounds: Vec<ColdRound>) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// Where they can't be written.
+    pub(crate) fn take(&mut self, rounds: Vec<ColdRound>) -> Result<(), FileError> {
         if rounds.is_empty() {
             return Ok(());
         }
-        if self.writer.is_none() {
-            self.writer = Some(self.history.begin(self.rows, |_| false)?);
-        }
-        let (_, writer) = self.writer.as_mut().expect("it was begun");
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            none => none.insert(self.history.begin(self.rows, |_| false)?),
+        };
         let mut rows: Vec<Row> =
             rounds.into_iter().map(|ColdRound { account, round }| Row { account, round }).collect();
         Row::sort(&mut rows);
-        for row in rows {
-            writer.push(row)?;
-        }
-        Ok(())
+        rows.into_iter().try_for_each(|row| writer.push(row)).map_err(unwritten)
     }
 
     /// All are there: the file and then the list are durable. The list covers the records up to `covers`, and rounds that were touched
@@ -324,8 +303,8 @@ impl FoldedRounds<'_> {
     /// The same, and nobody sees it yet: rounds may leave memory once the snapshot that leaves them out is durable.
     pub(super) fn store(self, covers: Sequence, cut_ms: Millis) -> Result<Arc<OpenHistory>, Error> {
         let mut list = self.history.current().list.clone();
-        if let Some((_, writer)) = self.writer {
-            let (summary, HistorySink(file)): (Summary, _) = writer.finish()?;
+        if let Some(writer) = self.writer {
+            let (summary, file) = writer.finish().map_err(unwritten)?;
             file.publish()?;
             list.files.push(FileEntry { summary, clamp_ms: None });
         }
@@ -382,4 +361,58 @@ pub(super) fn hand_on(
     }
     after.directory.write_history_list(&handed.to_bytes())?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use history::{Counts, Fingerprint, Summary};
+    use journal::Origin;
+
+    const DAY_MS: Millis = 24 * 3_600 * 1_000;
+
+    /// Files of so many rows, each with the days of its oldest and its newest round.
+    fn files(of: &[(u64, u64, u64)]) -> Vec<FileEntry> {
+        let entry = |(number, (rows, from, to)): (u64, &(u64, u64, u64))| {
+            let origin = Origin { stream: 1, shard: 0, shards: 1 };
+            let (oldest_ms, newest_ms) = (from * DAY_MS, to * DAY_MS);
+            let counts = Counts { rows: *rows, oldest_ms, newest_ms, ..Counts::default() };
+            let header = Header { origin, number, fingerprint: Fingerprint::Eight };
+            FileEntry { summary: Summary { header, bytes: 0, checksum: 0, counts }, clamp_ms: None }
+        };
+        (1..).zip(of).map(entry).collect()
+    }
+
+    fn numbers(files: Option<Vec<FileEntry>>) -> Option<Vec<u64>> {
+        files.map(|files| files.iter().map(|entry| entry.summary.header.number).collect())
+    }
+
+    #[test]
+    fn files_of_a_size_become_one_where_they_go_together() {
+        #[track_caller]
+        fn check(of: &[(u64, u64, u64)], expect: Option<&[u64]>) {
+            let is = numbers(to_merge(&files(of), 120 * DAY_MS));
+            assert_eq!(is.as_deref(), expect, "{of:?}");
+        }
+        let small = limits::HISTORY_SMALL_ROWS;
+        check(&[], None);
+        check(&[(1, 0, 1); 3], None);
+        check(&[(1, 0, 1); 4], Some(&[1, 2, 3, 4]));
+        check(&[(4 * small, 0, 1); 4], Some(&[1, 2, 3, 4]));
+        // Sizes that differ, and the smaller first.
+        check(&[(4 * small, 0, 1), (1, 0, 1), (1, 0, 1), (1, 0, 1)], None);
+        let mixed = [[(4 * small, 0, 1); 4], [(1, 0, 1); 4]].concat();
+        check(&mixed, Some(&[5, 6, 7, 8]));
+        // An eighth of the retention is 15 days.
+        check(
+            &[(4 * small, 0, 15), (4 * small, 1, 2), (4 * small, 1, 2), (4 * small, 1, 2)],
+            Some(&[1, 2, 3, 4]),
+        );
+        check(&[(4 * small, 0, 16), (4 * small, 1, 2), (4 * small, 1, 2), (4 * small, 1, 2)], None);
+        // But those that take more than they hold.
+        let seldom: Vec<_> = (0..15).map(|month| (1, 30 * month, 30 * month)).collect();
+        check(&seldom, None);
+        let seldom: Vec<_> = (0..16).map(|month| (1, 30 * month, 30 * month)).collect();
+        check(&seldom, Some(&[1, 2, 3, 4]));
+    }
 }

@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use ::history::Version;
-
-use super::past::{PastAccount, PastFiles, PastRound, PastRounds, name_of};
+use super::past::{PastAccount, PastFiles, PastRound, PastRounds};
 use storage::FileError;
 use wallet::account::{AccountHash, KeyHash};
-use wallet::image::{AccountImage, RoundImage, TransactionImage};
+use wallet::image::{AccountImage, RoundImage, RoundVersion, TransactionImage};
 use wallet::operation::PlayKind;
 use wallet::outcome::LineKind;
 use wallet::settings::Settings;
@@ -122,13 +120,12 @@ impl Audit {
     fn join(&mut self, files: &PastFiles<'_>, image: &mut AccountImage, past: Vec<PastRound>) {
         let remembered = past.into_iter().filter(|found| found.round.last_ms > self.forgotten_until_ms);
         let (mut joined, mut faults) = (Vec::new(), Vec::new());
-        let known: HashMap<_, &RoundImage> =
-            image.rounds.iter().map(|round| (name_of(round), round)).collect();
+        let known: HashMap<_, &RoundImage> = image.rounds.iter().map(|round| (round.name(), round)).collect();
         for found in remembered {
-            match known.get(&name_of(&found.round)) {
+            match known.get(&found.round.name()) {
                 None => joined.push(found.round),
                 Some(known) if **known == found.round => {}
-                Some(known) if Version::of(known) > Version::of(&found.round) => {}
+                Some(known) if RoundVersion::of(known) > RoundVersion::of(&found.round) => {}
                 Some(_) => faults.push(found),
             }
         }

@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
 
 use super::history::{self, GenerationHistory, Halt, ShardHistory};
-use super::past::{PastFiles, PastRound, name_of};
+use super::past::{PastFiles, PastRound};
 use super::progress::Progress;
 use super::{Error, open, was_changed, words};
 use crate::config::ExplainOptions;
@@ -253,8 +253,8 @@ impl<W: Write> Story<'_, W> {
         let currency = self.currency();
         let outside = image.outside.iter().map(|known| (file.to_owned(), None, known));
         let in_memory = image.rounds.iter().map(|round| (file.to_owned(), round));
-        let known: HashSet<_> = image.rounds.iter().map(name_of).collect();
-        let left = self.past.iter().filter(|found| !known.contains(&name_of(&found.round)));
+        let known: HashSet<_> = image.rounds.iter().map(RoundImage::name).collect();
+        let left = self.past.iter().filter(|found| !known.contains(&found.round.name()));
         let left = left.map(|found| (name_of_path(Some(&self.files.file_of(found).path)), &found.round));
         let of_rounds = in_memory.chain(left).flat_map(|(file, round)| {
             round.transactions.iter().map(move |known| (file.clone(), Some(round), known))

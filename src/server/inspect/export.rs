@@ -18,7 +18,7 @@ use self::checkpoint::Checkpoint;
 use self::writer::{ExportWriter, Row};
 use super::archived::check_snapshot;
 use super::history::{self, GenerationHistory, Halt, ShardHistory};
-use super::past::{PastFiles, PastRound, PastRounds, slots_of};
+use super::past::{PastFiles, PastRound, PastRounds};
 use super::progress::Progress;
 use super::{Error, open, was_changed, words};
 use crate::config::ExportOptions;
@@ -160,7 +160,7 @@ impl<'a> Export<'a> {
         }
         let served = self.generations.iter().flat_map(|generation| &generation.shards);
         let served = served.filter_map(|shard| Some((shard.live?, shard.origin)));
-        Ok(PastFiles::of_slots(served, &slots_of(shard.origin), None)?)
+        Ok(PastFiles::of_slots(served, &recovery::slots_of(shard.origin), None)?)
     }
 
     /// The last record of a shard that an earlier export has read.

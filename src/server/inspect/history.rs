@@ -17,9 +17,9 @@ use journal::{
     Buffer, Change, Damage, Mark, Origin, Point, Position, ReplayStart, SegmentSource, Tail, replay, time_of,
 };
 use recovery::{Recovered, SnapshotSource};
-use storage::FileError;
 use storage::archive::{Archive, ArchiveBegun, ArchivedFile, ArchivedName, ArchivedShard, REMEDY, known};
-use storage::reader::{Opened, OpenedFile, OpenedSegment, OpenedShard};
+use storage::reader::{Opened, OpenedSegment, OpenedShard};
+use storage::{FileError, OpenFile};
 use wallet::outcome::Receipt;
 use wallet::{Millis, Sequence};
 
@@ -168,7 +168,7 @@ fn ended(
 #[derive(Clone, Copy)]
 pub(crate) enum Base<'a> {
     Archived(ArchivedName),
-    Live(&'a OpenedFile),
+    Live(&'a OpenFile),
     /// There is none, as before the first one.
     Nothing,
 }
@@ -242,13 +242,13 @@ impl<'a> ShardHistory<'a> {
     }
 
     /// The oldest snapshot of what is served from which a reading can go on.
-    fn oldest(&self) -> Option<&'a OpenedFile> {
+    fn oldest(&self) -> Option<&'a OpenFile> {
         let live = self.live?;
         live.older.iter().find(|file| self.is_followed(file)).or(live.snapshot.as_ref())
     }
 
     /// Whether what follows a snapshot is still there, and not in the archive alone. One that is damaged is told of when it is read.
-    fn is_followed(&self, file: &'a OpenedFile) -> bool {
+    fn is_followed(&self, file: &'a OpenFile) -> bool {
         let bytes = SnapshotBytes { file, at: 0, progress: None };
         let header = SnapshotReader::header_of(&file.path.display().to_string(), bytes, self.origin);
         let first = self.live.and_then(|live| live.segments.first()).map_or(0, |segment| segment.number);
@@ -349,7 +349,7 @@ impl<'a> ShardHistory<'a> {
     pub(crate) fn next(&self) -> Result<Option<Point>, Error> {
         let Some(segment) = self.live.and_then(|live| live.segments.first()) else { return Ok(self.end) };
         let mut block = [0; limits::JOURNAL_BLOCK_BYTES];
-        if segment.file.read_at(&mut block, 0)? < block.len() || block.iter().all(|byte| *byte == 0) {
+        if segment.file.read_at(0, &mut block)? < block.len() || block.iter().all(|byte| *byte == 0) {
             return Ok(None);
         }
         let header = SegmentHeader::read(&block).map_err(|fault| {

@@ -4,26 +4,25 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use ::history::{FileEntry, History, HistoryFile, ReadAt, Row, Rows, Slots, SortKey, Version, all_slots};
+use ::history::{FileEntry, History, HistoryFile, ReadAt, Row, Rows, Slots, SortKey, all_slots};
 
 use super::progress::Progress;
 use super::snapshot;
 use journal::reader::ReadError;
 use journal::snapshot::SnapshotReader;
 use journal::{Damage, Fault, Origin};
-use partition::Partition;
-use storage::FileError;
+use recovery::slots_of;
 use storage::generations::REMEDY;
-use storage::reader::{OpenedFile, OpenedShard};
-use wallet::PlatformKey;
+use storage::reader::OpenedShard;
+use storage::{FileError, OpenFile};
 use wallet::account::{AccountHash, AccountRef};
-use wallet::image::RoundImage;
+use wallet::image::{RoundImage, RoundVersion};
 
 type Failure = recovery::Error<FileError>;
 
 /// The bytes of a file, where it was opened.
 struct PastBytes<'a> {
-    file: &'a OpenedFile,
+    file: &'a OpenFile,
     progress: Option<&'a Progress>,
 }
 
@@ -35,7 +34,7 @@ impl ReadAt for PastBytes<'_> {
     }
 
     fn read_at(&self, offset: u64, room: &mut [u8]) -> Result<(), FileError> {
-        self.file.read_exactly_at(room, offset)?;
+        self.file.read_exactly_at(offset, room)?;
         if let Some(progress) = self.progress {
             progress.add(room.len() as u64);
         }
@@ -50,7 +49,7 @@ pub(crate) struct PastFiles<'a> {
 }
 
 struct PastFile<'a> {
-    opened: &'a OpenedFile,
+    opened: &'a OpenFile,
     rows: Arc<HistoryFile<PastBytes<'a>>>,
     /// Whose slots alone it may have, where one shard has written it and keeps it.
     owned: Option<Slots>,
@@ -71,12 +70,6 @@ pub(crate) struct PastRound {
 pub(crate) struct PastAccount {
     pub(crate) hash: AccountHash,
     pub(crate) rounds: Vec<PastRound>,
-}
-
-/// Slots of a shard.
-pub(crate) fn slots_of(origin: Origin) -> Slots {
-    let partition = Partition::new(usize::from(origin.shards));
-    partition.slots(partition.shard(usize::from(origin.shard)))
 }
 
 /// Damage of what has left memory, with what is to be done.
@@ -151,8 +144,7 @@ impl<'a> PastFiles<'a> {
         let list = list.map_err(|damage| told(damage.into()))?;
         let header =
             snapshot(shard, None).map(|(name, source)| SnapshotReader::header_of(&name, source, origin));
-        let header = header.transpose()?.filter(|header| header.has_history);
-        let covers = header.map(|header| header.covers.sequence);
+        let covers = header.transpose()?.and_then(|header| header.history_covers());
         shard.directory.check_history_list(list, covers).map_err(Failure::Damage)?;
         for file in past.into_iter().flat_map(|past| past.files()) {
             let (entry, opened) = file.map_err(Failure::Caller)?;
@@ -201,7 +193,7 @@ impl<'a> PastFiles<'a> {
     }
 
     /// The file that a round is in.
-    pub(crate) fn file_of(&self, round: &PastRound) -> &'a OpenedFile {
+    pub(crate) fn file_of(&self, round: &PastRound) -> &'a OpenFile {
         self.files[round.file].opened
     }
 
@@ -259,24 +251,18 @@ impl PastRounds<'_, '_> {
     }
 }
 
-/// By what a round is found, in memory and in the files. Its game is a part of that only where its platform has it so.
-pub(crate) fn name_of(round: &RoundImage) -> ([u8; PlatformKey::BYTES], bool, &str, &str) {
-    let RoundImage { platform, by_game, id, game, .. } = round;
-    (*platform, *by_game, id, if *by_game { game } else { "" })
-}
-
 /// Finds the newest version of each round. Of equal ones it is the last file's.
 fn find_newest(rounds: &mut [PastRound]) {
     rounds.sort_by(|one, other| {
         one.account
             .cmp(&other.account)
-            .then_with(|| name_of(&one.round).cmp(&name_of(&other.round)))
-            .then_with(|| Version::of(&one.round).cmp(&Version::of(&other.round)))
+            .then_with(|| one.round.name().cmp(&other.round.name()))
+            .then_with(|| RoundVersion::of(&one.round).cmp(&RoundVersion::of(&other.round)))
             .then(one.file.cmp(&other.file))
     });
     for at in 0..rounds.len() {
         let is_older = rounds.get(at + 1).is_some_and(|next| {
-            next.account == rounds[at].account && name_of(&next.round) == name_of(&rounds[at].round)
+            next.account == rounds[at].account && next.round.name() == rounds[at].round.name()
         });
         rounds[at].is_newest = !is_older;
     }

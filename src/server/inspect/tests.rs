@@ -193,24 +193,29 @@ fn what_was_sent_does_not_write_to_a_terminal() {
     assert_eq!(words::time(u64::MAX), "18446744073709551615 ms after 1970");
 }
 
-/// A server that has begun to write after the mark of a clean stop was read may be in the middle of a write.
-#[test]
-fn what_a_server_writes_meanwhile_is_no_damage() {
-    let dir = tempfile::tempdir().unwrap();
+/// A start on a directory of so many shards, with the demo's accounts.
+fn opening(shards: usize, accounts: u32) -> OpenParameters {
     let domain = Domain::new("default".into(), Currency::from_code("GBP").unwrap(), []);
-    let opening = OpenParameters {
-        partition: Partition::new(1),
+    OpenParameters {
+        partition: Partition::new(shards),
         catalog: Arc::new(Catalog::new(vec![domain], [])),
         zones: Zones::default(),
         platforms: Vec::new(),
-        demo: Some(Demo { accounts: 1 }),
+        demo: Some(Demo { accounts }),
         now_ms: NOW_MS,
         confirmed: Confirmed::Nothing,
         stream: 7,
         is_made: false,
         progress: Arc::default(),
         archive: None,
-    };
+    }
+}
+
+/// A server that has begun to write after the mark of a clean stop was read may be in the middle of a write.
+#[test]
+fn what_a_server_writes_meanwhile_is_no_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let opening = opening(1, 1);
     let data = data::open(dir.path(), &opening).unwrap();
     let segment = data.shards[0].files.directory.segment(1);
     let segment = OpenOptions::new().write(true).open(segment).unwrap();

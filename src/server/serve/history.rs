@@ -4,21 +4,22 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use compact_str::CompactString;
 use crossbeam_queue::ArrayQueue;
 
 use super::{Error, background};
 use crate::data::{OpenHistory, ShardHistory};
-use ::history::{Room, key_of};
+use ::history::Room;
 use journal::reader::ReadError;
 use metrics::HistorySize;
 use partition::ShardId;
 use shard::history::{Answer, Found, History};
 use shard::mesh::Mesh;
 use storage::FileError;
+use wallet::Millis;
 use wallet::account::AccountRef;
 use wallet::history::{PastLines, RoundName};
 use wallet::image::RoundImage;
-use wallet::{Millis, PlatformKey};
 
 /// A round that is looked for, or an account whose rounds are looked through.
 struct Job {
@@ -29,15 +30,8 @@ struct Job {
 }
 
 enum What {
-    Round { account: Box<str>, platform: PlatformKey, round: Box<str>, game: Box<str> },
+    Round(RoundName<CompactString>),
     Lines { account: Box<str>, lines: PastLines },
-}
-
-/// An answer, and the version of the history that it is of.
-struct VersionedAnswer {
-    ticket: u32,
-    version: u64,
-    found: Result<Found, FileError>,
 }
 
 /// The history of a shard as its core sees it.
@@ -47,7 +41,7 @@ pub(super) struct Reader {
     is_fresh: bool,
     rounds: SyncSender<Job>,
     statements: SyncSender<Job>,
-    answers: Arc<ArrayQueue<VersionedAnswer>>,
+    answers: Arc<ArrayQueue<Answer>>,
 }
 
 impl Reader {
@@ -70,11 +64,10 @@ impl Reader {
 }
 
 /// Reads what is asked for, as long as the shard lives.
-fn answer(jobs: &Receiver<Job>, id: ShardId, mesh: &Mesh, answers: &ArrayQueue<VersionedAnswer>) {
+fn answer(jobs: &Receiver<Job>, id: ShardId, mesh: &Mesh, answers: &ArrayQueue<Answer>) {
     let mut room = Room::default();
     while let Ok(Job { ticket, history, what }) = jobs.recv() {
-        let found = read(&mut room, &history, what);
-        let answer = VersionedAnswer { ticket, version: history.version, found };
+        let answer = Answer { ticket, found: read(&mut room, &history, what) };
         assert!(answers.push(answer).is_ok(), "there are as many places as may be asked for");
         mesh.wake(id);
     }
@@ -82,17 +75,8 @@ fn answer(jobs: &Receiver<Job>, id: ShardId, mesh: &Mesh, answers: &ArrayQueue<V
 
 fn read(room: &mut Room, history: &OpenHistory, what: What) -> Result<Found, FileError> {
     match what {
-        What::Round { account, platform, round, game } => {
-            let account = AccountRef::new(&*account);
-            let name = RoundName {
-                account: account.id(),
-                account_hash: account.hash(),
-                platform,
-                round: &round,
-                game: &game,
-            };
-            let key = key_of(account.hash(), &platform.bytes(), &round);
-            let found = history.files.find(room, &account, key, |round| name.is_of(round));
+        What::Round(name) => {
+            let found = history.files.find_named(room, &name);
             found.map(Found::Rounds).map_err(file_error)
         }
         What::Lines { account, mut lines } => {
@@ -104,7 +88,7 @@ fn read(room: &mut Room, history: &OpenHistory, what: What) -> Result<Found, Fil
             };
             history.files.rounds_of(&AccountRef::new(&*account), show).map_err(file_error)?;
             match bad {
-                None => Ok(Found::Lines(Some(lines))),
+                None => Ok(Found::Lines(lines)),
                 Some(fault) => Err(FileError::of_contents("the history", fault.0)),
             }
         }
@@ -136,15 +120,12 @@ impl History for Reader {
         self.current.files.has_by_game()
     }
 
-    fn may_have(&self, name: &RoundName<'_>) -> bool {
-        let key = key_of(name.account_hash, &name.platform.bytes(), name.round);
-        self.current.files.may_have(name.account_hash, key)
+    fn may_have(&self, name: &RoundName<&str>) -> bool {
+        self.current.files.may_have_named(name)
     }
 
-    fn look_for(&mut self, ticket: u32, name: &RoundName<'_>) {
-        let RoundName { account, platform, round, game, .. } = *name;
-        let what = What::Round { account: account.into(), platform, round: round.into(), game: game.into() };
-        let job = Job { ticket, history: Arc::clone(&self.current), what };
+    fn look_for(&mut self, ticket: u32, name: &RoundName<&str>) {
+        let job = Job { ticket, history: Arc::clone(&self.current), what: What::Round(name.to_owned()) };
         let sent = self.rounds.try_send(job);
         assert!(sent.is_ok(), "there are as many places as may be asked for");
     }
@@ -156,14 +137,7 @@ impl History for Reader {
     }
 
     fn next(&mut self) -> Option<Answer> {
-        let VersionedAnswer { ticket, version, found } = self.answers.pop()?;
-        let is_current = version == self.current.version;
-        // Meanwhile rounds may have gone from memory that the files had not, then.
-        let found = found.map(|found| match found {
-            Found::Lines(_) if !is_current => Found::Lines(None),
-            found => found,
-        });
-        Some(Answer { ticket, found })
+        self.answers.pop()
     }
 
     fn is_idle(&self) -> bool {

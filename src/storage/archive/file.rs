@@ -24,8 +24,8 @@
 //! | 24–39 | checksum of the chunk, or the header, before it |
 //! | 40–43, 44–47 | bytes of the chunk, and of its frame |
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write as _};
+use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,7 +34,8 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 use zstd::bulk::{Compressor, Decompressor};
 
 use super::REMEDY;
-use crate::file::{self, FileError};
+use crate::file::{self, FileError, PendingFile};
+use journal::snapshot::Sink as _;
 use journal::{Buffer, Origin, Point, RecordHash};
 
 /// Magic of a skippable frame, one of sixteen.
@@ -166,39 +167,23 @@ fn chunk_head(previous: u128, chunk_bytes: usize, frame: &[u8]) -> [u8; CHUNK_HE
 
 /// An archived file that is being written. Dropped before it is published, it is gone.
 pub struct ArchiveWriter {
-    path: PathBuf,
-    temporary: PathBuf,
-    file: File,
+    file: PendingFile,
     compressor: Compressor<'static>,
     frame: Vec<u8>,
     previous: u128,
     /// Bytes that are still to come.
     left: u64,
-    written: u64,
-    unsynced: usize,
-    is_published: bool,
 }
 
 impl ArchiveWriter {
     pub(super) fn create(path: PathBuf, header: ArchivedHeader) -> Result<Self, FileError> {
-        let temporary = file::temporary(&path);
+        let file = PendingFile::create(path)?;
         let made = Compressor::new(limits::ARCHIVE_LEVEL);
-        let compressor = made.map_err(FileError::of("compress", &temporary))?;
-        let file = File::create(&temporary).map_err(FileError::of("create", &temporary))?;
+        let compressor = made.map_err(FileError::of("compress", file.temporary()))?;
         let bytes = header.to_bytes();
-        let mut writer = Self {
-            path,
-            temporary,
-            file,
-            compressor,
-            frame: Vec::new(),
-            previous: u128_at(&bytes, 8),
-            left: header.bytes,
-            written: 0,
-            unsynced: 0,
-            is_published: false,
-        };
-        writer.append(&bytes)?;
+        let mut writer =
+            Self { file, compressor, frame: Vec::new(), previous: u128_at(&bytes, 8), left: header.bytes };
+        writer.file.write(&bytes)?;
         Ok(writer)
     }
 
@@ -215,24 +200,12 @@ impl ArchiveWriter {
         let mut frame = std::mem::take(&mut self.frame);
         frame.resize(zstd::zstd_safe::compress_bound(chunk.len()), 0);
         let compressed = self.compressor.compress_to_buffer(chunk, &mut frame[..]);
-        let length = compressed.map_err(FileError::of("compress", &self.temporary))?;
+        let length = compressed.map_err(FileError::of("compress", self.file.temporary()))?;
         let head = chunk_head(self.previous, chunk.len(), &frame[..length]);
         self.previous = u128_at(&head, 8);
-        self.append(&head)?;
-        self.append(&frame[..length])?;
+        self.file.write(&head)?;
+        self.file.write(&frame[..length])?;
         self.frame = frame;
-        Ok(())
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> Result<(), FileError> {
-        self.file.write_all(bytes).map_err(FileError::of("write", &self.temporary))?;
-        self.written += bytes.len() as u64;
-        self.unsynced += bytes.len();
-        if self.unsynced >= limits::FILE_STEP_BYTES {
-            self.unsynced = 0;
-            // Step by step: a sync of the whole would keep the disk from the groups that are to be durable meanwhile.
-            self.file.sync_data().map_err(FileError::of("sync", &self.temporary))?;
-        }
         Ok(())
     }
 
@@ -243,21 +216,9 @@ impl ArchiveWriter {
     ///
     /// # Panics
     /// Where it is not whole.
-    pub fn publish(mut self) -> Result<u64, FileError> {
+    pub fn publish(self) -> Result<u64, FileError> {
         assert_eq!(self.left, 0, "it is whole");
-        self.file.sync_all().map_err(FileError::of("sync", &self.temporary))?;
-        file::publish(&self.temporary, &self.path)?;
-        self.is_published = true;
-        Ok(self.written)
-    }
-}
-
-impl Drop for ArchiveWriter {
-    fn drop(&mut self) {
-        if !self.is_published {
-            // A start removes it too.
-            let _ = fs::remove_file(&self.temporary);
-        }
+        self.file.publish()
     }
 }
 

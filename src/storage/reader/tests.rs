@@ -1,11 +1,13 @@
 //! Files that move while they are read.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
 
 use super::*;
 use crate::directory::DataDirectory;
 use ::history::{Counts, Fingerprint, Header, Summary};
 use journal::Origin;
+use journal::snapshot::Sink as _;
 
 const BYTES: u64 = limits::SEGMENT_BYTES as u64;
 
@@ -70,7 +72,7 @@ fn what_was_opened_outlives_its_removal() {
     files.remove_segments(&[1, 2]).unwrap();
     assert_eq!(read(&shard), [(1, 1), (2, 2)]);
     let mut room = [0; 8];
-    assert_eq!(shard.snapshot.unwrap().read_at(&mut room, 0).unwrap(), 5);
+    assert_eq!(shard.snapshot.unwrap().read_at(0, &mut room).unwrap(), 5);
     assert_eq!(opened(dir.path()).segments.len(), 0);
 }
 
@@ -94,7 +96,7 @@ fn what_has_left_memory_is_opened_by_its_list() {
     assert_eq!(past.list().unwrap(), &list);
     let mut room = [0; 5];
     let (known, file) = past.files().next().unwrap().unwrap();
-    file.read_exactly_at(&mut room, 0).unwrap();
+    file.read_exactly_at(0, &mut room).unwrap();
     assert_eq!((known, &room), (&entry, b"round"), "it outlives its removal");
     let missing = before.past.unwrap().files().next().unwrap().unwrap_err().to_string();
     assert!(missing.contains("it is missing, and the list of the history names it"), "{missing}");

@@ -84,14 +84,13 @@ impl Shadow {
         let mut recalled = Vec::new();
         let has_by_game = self.history.values().any(|round| round.by_game);
         if let Some(name) = RoundName::of(operation)
-            && self.wallet.may_be_in_history(now_ms, operation, has_by_game)
+            && self.wallet.may_be_in_history(now_ms, &name, has_by_game)
         {
-            let of = |(key, round): &(&Key, &RoundImage)| key.0 == name.account && name.is_of(round);
+            let of = |(key, round): &(&Key, &RoundImage)| key.0 == name.account.id() && name.is_of(round);
             let found: Vec<RoundImage> =
                 self.history.iter().filter(of).map(|(_, round)| round.clone()).collect();
-            let account = AccountRef::new(name.account);
             recalled.extend(
-                found.iter().filter_map(|round| self.wallet.take_in(now_ms, &account, round).unwrap()),
+                found.iter().filter_map(|round| self.wallet.take_in(now_ms, &name.account, round).unwrap()),
             );
         }
         if let Some(round) = self.wallet.changes_cold(now_ms, operation) {

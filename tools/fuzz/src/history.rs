@@ -3,8 +3,7 @@
 use std::convert::Infallible;
 
 use history::{
-    FileEntry, FileList, Fingerprint, Header, History, HistoryFile, ReadAt, Room, Row, Writer, all_slots,
-    key_of,
+    FileEntry, FileList, Fingerprint, Header, History, HistoryFile, Room, Row, Writer, all_slots, key_of,
 };
 use wallet::PlatformKey;
 use wallet::account::AccountRef;
@@ -12,7 +11,7 @@ use wallet::image::{RoundImage, TransactionImage};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::edits;
-use crate::world::{Bytes, ORIGIN};
+use crate::world::ORIGIN;
 
 const HEADER_BYTES: usize = 64;
 const FOOTER_BYTES: usize = 128;
@@ -76,25 +75,9 @@ fn run_script(script: &[u8]) {
     assert!(edited.changed || write(&rows) == file());
 }
 
-/// Bytes, of which nobody may ask for what is not there.
-struct Disk<'a>(&'a [u8]);
-
-impl ReadAt for Disk<'_> {
-    type Error = Infallible;
-
-    fn len(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn read_at(&self, offset: u64, room: &mut [u8]) -> Result<(), Infallible> {
-        room.copy_from_slice(&self.0[offset as usize..][..room.len()]);
-        Ok(())
-    }
-}
-
 /// All rows; a history finds each of them.
 fn read(bytes: &[u8]) -> Result<Vec<Row>, String> {
-    let open = || HistoryFile::open("file", Disk(bytes), all_slots()).map_err(text);
+    let open = || HistoryFile::open("file", bytes.to_vec(), all_slots()).map_err(text);
     let file = open()?;
     let rows: Vec<Row> = file.rows().collect::<Result<_, _>>().map_err(text)?;
     let history = History::new(vec![file.into()]);
@@ -157,11 +140,11 @@ fn rows() -> Vec<Row> {
 
 fn write(rows: &[Row]) -> Vec<u8> {
     let header = Header { origin: ORIGIN, number: 1, fingerprint: Fingerprint::Eight };
-    let written = Writer::begin(Bytes(Vec::new()), header).and_then(|mut writer| {
+    let written = Writer::begin(Vec::new(), header).and_then(|mut writer| {
         rows.iter().try_for_each(|row| writer.push(row.clone()))?;
         writer.finish()
     });
-    let Ok((_, Bytes(bytes))) = written else { panic!("rows that were read are in order") };
+    let Ok((_, bytes)) = written else { panic!("rows that were read are in order") };
     bytes
 }
 
@@ -172,7 +155,7 @@ fn file() -> Vec<u8> {
 
 fn list() -> FileList {
     let bytes = file();
-    let opened = HistoryFile::open("file", Disk(&bytes), all_slots());
+    let opened = HistoryFile::open("file", bytes.clone(), all_slots());
     let summary = *opened.unwrap_or_else(|error| panic!("{}", text(error))).summary();
     let entry = FileEntry { summary, clamp_ms: None };
     let clamped = FileEntry { clamp_ms: Some(7), ..entry };

@@ -7,7 +7,7 @@ use journal::snapshot::SnapshotHeader;
 use recovery::Recovered;
 
 use crate::edits::{self, u32_at};
-use crate::world::{Bytes, ORIGIN, Rest, world};
+use crate::world::{ORIGIN, Rest, world};
 
 const HEADER_BYTES: usize = 128;
 const FRAME_BYTES: usize = 64;
@@ -61,7 +61,7 @@ fn write(recovered: &Recovered) -> Vec<u8> {
         next_segment: 3,
         has_history: false,
     };
-    let Ok(Bytes(bytes)) = recovery::write_snapshot(Bytes(Vec::new()), header, &recovered.wallet) else {
+    let Ok(bytes) = recovery::write_snapshot(Vec::new(), header, &recovered.wallet) else {
         panic!("memory takes a snapshot")
     };
     bytes

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
 
-use journal::snapshot::{Sink, SnapshotHeader, Source};
+use journal::snapshot::{SnapshotHeader, Source};
 use journal::{Journal, Mark, Origin, Point, RecordHash, mark};
 use limits::JOURNAL_BLOCK_BYTES;
 use wallet::account::{AccountRef, AccountStatus, Date, Gender, Profile};
@@ -92,7 +92,7 @@ fn make() -> World {
         next_segment: 3,
         has_history: false,
     };
-    let Ok(Bytes(snapshot)) = recovery::write_snapshot(Bytes(Vec::new()), header, &wallet) else {
+    let Ok(snapshot) = recovery::write_snapshot(Vec::new(), header, &wallet) else {
         panic!("memory takes a snapshot")
     };
     World {
@@ -234,18 +234,6 @@ fn operations() -> Vec<Operation<&'static str>> {
             currency: None,
         }),
     ]
-}
-
-/// Bytes in memory, written and read as a snapshot is.
-pub(crate) struct Bytes(pub(crate) Vec<u8>);
-
-impl Sink for Bytes {
-    type Error = Infallible;
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
 }
 
 /// The rest of bytes that are read.

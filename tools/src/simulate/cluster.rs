@@ -25,10 +25,11 @@ use wallet::operation::Operation;
 use wallet::settings::{Calendar, Settings};
 use wallet::{Catalog, Domain, Sequence, Wallet};
 
-use super::disk::shelf::{Opened, Shelf, Told, slots_of};
-use super::disk::{Disk, Written};
+use super::disk::Disk;
+use super::disk::shelf::{Opened, Shelf, Told};
 use super::past::{Past, Troubles};
 use super::whole::{Whole, wholes};
+use recovery::slots_of;
 
 /// The most shards that a process has here.
 pub(super) const SHARDS_MAX: usize = 4;
@@ -375,8 +376,8 @@ impl Cluster {
                 next_segment: disk.next_segment(),
                 has_history: disk.shelf.has_list(),
             };
-            let written = recovery::write_snapshot(Written(Vec::new()), header, wallet);
-            let Written(snapshot) = written.map_err(|error| format!("A snapshot fails: {error:?}."))?;
+            let written = recovery::write_snapshot(Vec::new(), header, wallet);
+            let snapshot = written.map_err(|error| format!("A snapshot fails: {error:?}."))?;
             disk.publish(header.covers, snapshot);
         }
         Ok(())

@@ -15,14 +15,15 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use journal::mark::{Mark, Start};
-use journal::snapshot::{Sink, Source};
+use journal::snapshot::Source;
 use journal::{Buffer, Damage, Fault, Group, Origin, Place, Point, SegmentSource, Tail};
 use limits::JOURNAL_BLOCK_BYTES;
 use recovery::{Error, Recovered};
 use testkit::workload::Chance;
 use wallet::Sequence;
 
-use shelf::{LIST, Opened, Shelf, Told, slots_of};
+use recovery::slots_of;
+use shelf::{LIST, Opened, Shelf, Told};
 use work::WorkStep;
 
 /// What a disk writes whole or not at all.
@@ -252,7 +253,7 @@ impl Disk {
     pub(super) fn open_history(&self, recovered: &Recovered) -> Result<Option<Opened>, Error<Infallible>> {
         let opened = self.shelf.open(&slots_of(self.origin)).map_err(Error::Damage)?;
         let covers = opened.as_ref().map(|opened| opened.list.covers);
-        if recovered.has_history && covers.is_none_or(|covers| covers < recovered.snapshot) {
+        if recovered.history_covers.is_some_and(|asked| covers.is_none_or(|covers| covers < asked)) {
             let fault = format!("the snapshot covers {}, and the history {covers:?}", recovered.snapshot);
             return Err(Error::Damage(Damage { file: LIST.into(), offset: 0, fault: Fault::Bytes(fault) }));
         }
@@ -336,17 +337,5 @@ impl Source for Bytes<'_> {
         room[..length].copy_from_slice(read);
         self.0 = rest;
         Ok(length)
-    }
-}
-
-/// The bytes of a snapshot as it is written.
-pub(super) struct Written(pub(super) Vec<u8>);
-
-impl Sink for Written {
-    type Error = Infallible;
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
     }
 }

@@ -3,13 +3,13 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use history::{Room, key_of};
+use compact_str::CompactString;
+use history::Room;
 use journal::reader::ReadError;
 use shard::history::{Answer, Found, History};
 use storage::FileError;
 use testkit::workload::Chance;
 use wallet::Millis;
-use wallet::PlatformKey;
 use wallet::account::AccountRef;
 use wallet::history::{PastLines, RoundName};
 use wallet::image::RoundImage;
@@ -45,7 +45,7 @@ struct Question {
 
 #[derive(Debug)]
 enum Asked {
-    Round { account: String, platform: PlatformKey, round: String, game: String },
+    Round(RoundName<CompactString>),
     Lines { account: String, of: PastLines },
 }
 
@@ -79,16 +79,9 @@ impl Past {
             opened.trouble.set(if self.chance.percent(50) { Trouble::Fails } else { Trouble::Turns });
         }
         let found = match asked {
-            Asked::Round { account, platform, round, game } => {
-                let account = AccountRef::new(account.as_str());
-                let (id, account_hash) = (account.id(), account.hash());
-                let name = RoundName { account: id, account_hash, platform, round: &round, game: &game };
-                let key = key_of(account_hash, &platform.bytes(), &round);
-                let rounds = opened.history.find(&mut self.room, &account, key, |round| name.is_of(round));
-                rounds.map(Found::Rounds)
-            }
+            Asked::Round(name) => opened.history.find_named(&mut self.room, &name).map(Found::Rounds),
             Asked::Lines { account, mut of } => {
-                look_through(opened, &account, &mut of).map(|()| Found::Lines(Some(of)))
+                look_through(opened, &account, &mut of).map(|()| Found::Lines(of))
             }
         };
         let has_come = opened.trouble.replace(Trouble::None) == Trouble::None;
@@ -151,14 +144,12 @@ impl History for Past {
         self.opened.as_ref().is_some_and(|opened| opened.history.has_by_game())
     }
 
-    fn may_have(&self, name: &RoundName<'_>) -> bool {
-        let key = key_of(name.account_hash, &name.platform.bytes(), name.round);
-        self.opened.as_ref().is_some_and(|opened| opened.history.may_have(name.account_hash, key))
+    fn may_have(&self, name: &RoundName<&str>) -> bool {
+        self.opened.as_ref().is_some_and(|opened| opened.history.may_have_named(name))
     }
 
-    fn look_for(&mut self, ticket: u32, name: &RoundName<'_>) {
-        let [account, round, game] = [name.account, name.round, name.game].map(str::to_owned);
-        self.ask(ticket, Asked::Round { account, platform: name.platform, round, game });
+    fn look_for(&mut self, ticket: u32, name: &RoundName<&str>) {
+        self.ask(ticket, Asked::Round(name.to_owned()));
     }
 
     fn look_through(&mut self, ticket: u32, account: &str, of: PastLines) {

@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use history::Version;
-use wallet::image::{AccountImage, RoundImage};
+use wallet::image::{AccountImage, RoundImage, RoundVersion};
 use wallet::settings::Settings;
 use wallet::{PlatformKey, Wallet};
 
@@ -39,7 +38,7 @@ impl Whole {
         for round in past.chain(&image.rounds) {
             let known = rounds.entry(name(round)).or_insert_with(|| round.clone());
             // A fold that was cut short has left newer versions than those that the next one finds.
-            if Version::of(known) < Version::of(round) {
+            if RoundVersion::of(known) < RoundVersion::of(round) {
                 known.clone_from(round);
             }
         }
@@ -54,10 +53,9 @@ pub(super) fn behind<'a>(image: &'a AccountImage, past: &[RoundImage]) -> Option
         (&one.id, one.platform, one.by_game, &one.game)
             == (&other.id, other.platform, other.by_game, &other.game)
     };
-    image
-        .rounds
-        .iter()
-        .find(|round| past.iter().any(|past| is_same(round, past) && Version::of(round) < Version::of(past)))
+    image.rounds.iter().find(|round| {
+        past.iter().any(|past| is_same(round, past) && RoundVersion::of(round) < RoundVersion::of(past))
+    })
 }
 
 /// All accounts of these wallets, each with its history, by their ids, at a time.

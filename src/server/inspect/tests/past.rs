@@ -1,6 +1,5 @@
 //! Files of rounds that have left memory, with rows that no server has written.
 
-use std::convert::Infallible;
 use std::fs;
 
 use ::history::{FileEntry, FileList, Fingerprint, Header, Row, Writer};
@@ -8,21 +7,9 @@ use ::history::{FileEntry, FileList, Fingerprint, Header, Row, Writer};
 use super::super::{origin, verify};
 use super::*;
 use crate::config::VerifyOptions;
-use journal::snapshot::Sink;
 use storage::history::HistoryName;
 use wallet::PlatformKey;
 use wallet::account::AccountRef;
-
-struct Bytes(Vec<u8>);
-
-impl Sink for Bytes {
-    type Error = Infallible;
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
-        self.0.extend(bytes);
-        Ok(())
-    }
-}
 
 /// A round of the account that there is, which holds a cancelled bet alone.
 fn row(id: &str) -> Row {
@@ -49,20 +36,7 @@ fn won(id: &str, number: u64) -> Row {
 #[track_caller]
 fn check(shards: usize, is_owner: bool, mut rows: Vec<Row>, expect: &[&str]) {
     let dir = tempfile::tempdir().unwrap();
-    let domain = Domain::new("default".into(), Currency::from_code("GBP").unwrap(), []);
-    let opening = OpenParameters {
-        partition: Partition::new(shards),
-        catalog: Arc::new(Catalog::new(vec![domain], [])),
-        zones: Zones::default(),
-        platforms: Vec::new(),
-        demo: Some(Demo { accounts: 0 }),
-        now_ms: NOW_MS,
-        confirmed: Confirmed::Nothing,
-        stream: 7,
-        is_made: false,
-        progress: Arc::default(),
-        archive: None,
-    };
+    let opening = opening(shards, 0);
     drop(data::open(dir.path(), &opening).unwrap());
     let opened = reader::open(dir.path()).unwrap().unwrap();
     let owner = Partition::new(shards).owner(AccountRef::new("default/admin").hash().slot()).index();
@@ -70,10 +44,10 @@ fn check(shards: usize, is_owner: bool, mut rows: Vec<Row>, expect: &[&str]) {
     let origin = origin(opened.manifest, shard);
     let directory = &opened.shards[shard].directory;
     let header = Header { origin, number: 1, fingerprint: Fingerprint::Sixteen };
-    let mut writer = Writer::begin(Bytes(Vec::new()), header).unwrap();
+    let mut writer = Writer::begin(Vec::new(), header).unwrap();
     Row::sort(&mut rows);
     rows.into_iter().for_each(|row| writer.push(row).unwrap());
-    let (summary, Bytes(bytes)) = writer.finish().unwrap();
+    let (summary, bytes) = writer.finish().unwrap();
     let name = directory.history_file(HistoryName::new(origin, 1));
     fs::write(&name, bytes).unwrap();
     let files = vec![FileEntry { summary, clamp_ms: None }];

@@ -9,14 +9,11 @@ use std::sync::Arc;
 use history::{FileEntry, FileList, Header, History, HistoryFile, MergeError, ReadAt, Row, Slots, Writer};
 use journal::reader::ReadError;
 use journal::{Damage, Fault, Origin};
-use partition::Partition;
 use recovery::ColdRound;
 use testkit::workload::Chance;
 use wallet::account::AccountRef;
 use wallet::image::RoundImage;
 use wallet::{Millis, Sequence};
-
-use super::Written;
 
 /// The name of the list.
 pub(in crate::simulate) const LIST: &str = "history";
@@ -192,12 +189,11 @@ impl Shelf {
         if !rows.is_empty() {
             let fingerprint = list.fingerprint_for(rows.len() as u64, |_| false);
             let header = Header { origin, number: list.next_number(origin), fingerprint };
-            let mut writer =
-                Writer::begin(Written(Vec::new()), header).map_err(|error| format!("{error:?}"))?;
+            let mut writer = Writer::begin(Vec::new(), header).map_err(|error| format!("{error:?}"))?;
             for row in rows {
                 writer.push(row).map_err(|error| format!("A fold can't write the history: {error:?}."))?;
             }
-            let (summary, Written(bytes)) = writer.finish().map_err(|error| format!("{error:?}"))?;
+            let (summary, bytes) = writer.finish().map_err(|error| format!("{error:?}"))?;
             list.files.push(FileEntry { summary, clamp_ms: None });
             file = Some((file_name(&header), Rc::new(bytes)));
         }
@@ -234,9 +230,9 @@ impl Shelf {
         let rows = replaced.iter().map(|entry| entry.summary.counts.rows).sum();
         let fingerprint = list.fingerprint_for(rows, |entry| replaced.contains(entry));
         let header = Header { origin, number: list.next_number(origin), fingerprint };
-        let writer = Writer::begin(Written(Vec::new()), header).map_err(|error| format!("{error:?}"))?;
+        let writer = Writer::begin(Vec::new(), header).map_err(|error| format!("{error:?}"))?;
         let made = history::merge(&merged, writer, |row| !is_forgotten(&row.round), || ());
-        let (summary, Written(bytes)) = made.map_err(|error| match error {
+        let (summary, bytes) = made.map_err(|error| match error {
             MergeError::Read(error) => format!("A merge can't read: {error:?}."),
             MergeError::Write(error) => format!("A merge can't write: {error:?}."),
         })?;
@@ -291,12 +287,6 @@ impl Change {
         shelf.list = Some(self.list.clone());
         shelf
     }
-}
-
-/// The slots of a shard.
-pub(in crate::simulate) fn slots_of(Origin { shard, shards, .. }: Origin) -> Slots {
-    let partition = Partition::new(usize::from(shards));
-    partition.slots(partition.shard(usize::from(shard)))
 }
 
 pub(super) fn file_name(Header { origin, number, .. }: &Header) -> String {

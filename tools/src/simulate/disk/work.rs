@@ -14,8 +14,9 @@ use wallet::image::{AccountImage, RoundImage};
 use wallet::{Sequence, Wallet};
 
 use super::super::whole::{difference, wholes};
-use super::shelf::{Change, Choice, Shelf, slots_of};
-use super::{Bytes, Disk, Written, segment_name, snapshot_name};
+use super::shelf::{Change, Choice, Shelf};
+use super::{Bytes, Disk, segment_name, snapshot_name};
+use recovery::slots_of;
 
 /// A step of a fold or a merge.
 #[derive(Debug)]
@@ -62,18 +63,17 @@ impl Disk {
         let segments: Vec<SealedSegment<Sealed<'_>>> =
             sealed.iter().map(|number| self.sealed(*number)).collect();
         let until = self.before(sealed.last().copied().unwrap_or_default() + 1)?;
-        let create = |_: &SnapshotHeader| Ok(Written(Vec::new()));
+        let create = |_: &SnapshotHeader| Ok(Vec::new());
         let mut cold = Vec::new();
         let keep = |rounds: Vec<ColdRound>| {
             cold.extend(rounds);
             Ok(())
         };
         let folded = recovery::fold(self.origin, self.snapshot(), &segments, until, create, keep, || ());
-        let Folded { header, cold_until_ms, sink: Written(snapshot), .. } =
-            folded.map_err(|error| match error {
-                FoldError::Recovery(error) => format!("A fold can't read what was written: {error}."),
-                FoldError::Snapshot(error) => format!("A fold can't write: {error:?}."),
-            })?;
+        let Folded { header, cold_until_ms, sink: snapshot, .. } = folded.map_err(|error| match error {
+            FoldError::Recovery(error) => format!("A fold can't read what was written: {error}."),
+            FoldError::Snapshot(error) => format!("A fold can't write: {error:?}."),
+        })?;
         let covers = header.covers.sequence;
         let change = self.shelf.fold(self.origin, cold, covers, cold_until_ms)?;
         if self.holds_against_replay {
@@ -204,6 +204,7 @@ impl Disk {
         }
         Ok(())
     }
+
     /// Takes the next step of a fold or a merge. Each is done when the next one begins.
     ///
     /// # Errors
