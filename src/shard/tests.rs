@@ -3,6 +3,7 @@
 mod durability;
 mod housekeeping;
 mod lanes;
+mod lookups;
 mod orders;
 
 use std::collections::BTreeMap;
