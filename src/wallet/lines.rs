@@ -45,7 +45,8 @@ impl Lines {
 
     /// Puts a line of a round that has come back among the others. There is none of its number.
     pub(super) fn insert(&mut self, place: StatementPlace) {
-        if self.last.last().is_none_or(|last| last.number < place.number) {
+        let last = self.last.last().or_else(|| self.chunks.back()?.last());
+        if last.is_none_or(|last| last.number < place.number) {
             return self.push(place);
         }
         let is_in_last = self.last.first().is_some_and(|first| first.number <= place.number);
@@ -176,6 +177,28 @@ mod tests {
             (1..=most).for_each(|number| lines.remove(number));
             assert!(numbers(&lines, 0).is_empty());
         }
+    }
+
+    #[test]
+    fn lines_come_back_where_all_of_the_last_were_let_go() {
+        let most = 3 * CHUNK as u64;
+        for first_gone in [1, CHUNK as u64 - 1, 2 * CHUNK as u64, 2 * CHUNK as u64 + 1, most] {
+            for forwards in [true, false] {
+                let mut lines = lines(1..=most);
+                (first_gone..=most).for_each(|number| lines.remove(number));
+                let mut back: Vec<u64> = (first_gone..=most).collect();
+                if !forwards {
+                    back.reverse();
+                }
+                back.into_iter().for_each(|number| lines.insert(StatementPlace { number, round: 0, at: 0 }));
+                assert_eq!(numbers(&lines, 0), (1..=most).collect::<Vec<_>>(), "{first_gone}, {forwards}");
+            }
+        }
+        // One that is before what is left, with nothing in the last chunk.
+        let mut lines = lines(1..=most);
+        (2 * CHUNK as u64 + 1..=most).chain([7]).for_each(|number| lines.remove(number));
+        lines.insert(StatementPlace { number: 7, round: 0, at: 0 });
+        assert_eq!(numbers(&lines, 0), (1..=2 * CHUNK as u64).collect::<Vec<_>>());
     }
 
     #[test]
