@@ -32,18 +32,21 @@ pub fn reshard<E>(
     mut change: impl FnMut(&mut AccountImage),
 ) -> Result<Vec<Wallet>, Error<E>> {
     let mut resharded: Vec<Wallet> = (0..partition.shards()).map(|_| Wallet::to_replay()).collect();
-    let retention_ms = wallets.first().map_or(settings.retention_ms, |wallet| wallet.settings().retention_ms);
-    let are_alike = wallets.iter().all(|wallet| wallet.settings().retention_ms == retention_ms);
-    let is_as_hot = wallets.iter().all(|wallet| wallet.settings().hot_ms == settings.hot_ms);
-    for wallet in &wallets {
-        let mut was = wallet.settings().until(now_ms);
-        if !is_as_hot {
-            was.cold_until_ms = was.cold_until(now_ms);
-        }
-        if !are_alike {
-            // A start that was killed has journaled new times at some shards alone: no account is to forget by another's.
+    let mut before: Vec<Settings> = wallets.iter().map(|wallet| wallet.settings().until(now_ms)).collect();
+    if before.iter().any(|was| was.hot_ms != settings.hot_ms) {
+        before.iter_mut().for_each(|was| was.cold_until_ms = was.cold_until(now_ms));
+    }
+    if before.iter().any(|was| was.retention_ms != before[0].retention_ms) {
+        // A start that was killed has journaled new times at some shards alone: no account is to forget by another's.
+        for was in &mut before {
+            was.forgotten_until_ms = was.forgotten_until(now_ms);
             was.retention_ms = settings.retention_ms;
         }
+    }
+    // What any of them remembers is remembered: it comes back rather than to be forgotten.
+    let forgotten_until_ms = before.iter().map(|was| was.forgotten_until_ms).min().unwrap_or(0);
+    for was in before {
+        let was = Settings { forgotten_until_ms, ..was };
         for new in &mut resharded {
             new.configure(now_ms, &was)?;
         }

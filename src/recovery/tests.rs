@@ -369,6 +369,39 @@ fn accounts_come_to_the_shards_that_own_them() {
     check(MINUTE_MS, 1);
 }
 
+/// A start that was killed has journaled another retention at some shards alone, and the next one has done so later at others.
+#[test]
+fn what_a_shard_remembers_is_remembered_by_all() {
+    let now_ms = 100 * MINUTE_MS;
+    // When a retention of 10 minutes became one of 90, in minutes; and until when all is forgotten.
+    let check = |times: [Option<u64>; 2], expect: u64| {
+        let of = |minutes| Settings { retention_ms: minutes * MINUTE_MS, ..settings() };
+        let wallets = || {
+            times.map(|became| {
+                let mut wallet = Wallet::to_replay();
+                wallet.configure(0, &of(10)).unwrap();
+                if let Some(minutes) = became {
+                    wallet.configure(minutes * MINUTE_MS, &of(90)).unwrap();
+                }
+                wallet
+            })
+        };
+        for retention in [10, 90] {
+            let resharded =
+                reshard::<()>(wallets().into(), Partition::new(1), now_ms, &of(retention), |_| ());
+            let until_ms = resharded.unwrap()[0].settings().forgotten_until(now_ms);
+            let expect = expect.max(100 - retention);
+            assert_eq!(until_ms, expect * MINUTE_MS, "{times:?}, {retention}");
+        }
+    };
+    check([Some(70), Some(80)], 60);
+    check([Some(80), Some(70)], 60);
+    check([Some(80), Some(80)], 70);
+    check([Some(80), None], 70);
+    check([None, Some(80)], 70);
+    check([None, None], 90);
+}
+
 #[test]
 fn the_latest_login_with_a_key_has_it() {
     let mut shard = Shard::new();

@@ -249,16 +249,15 @@ impl Cluster {
         Partition::new(self.shards.len()).owner(operation.slot()).index()
     }
 
-    /// Whether all shards have forgotten up to one time, by what is stored and then by `rules`. Where the times that a start has
-    /// changed are not stored everywhere they have not, and a history is read by one time for all of its accounts.
-    pub(super) fn forget_alike(&self, now_ms: u64, rules: &Rules) -> bool {
-        let settings = catalog(rules, self.hot_ms).settings();
+    /// Whether all shards have forgotten up to one time, by what is stored, and go on to. Where the times that a start has changed
+    /// are not stored everywhere they have not, and a history is read by one time for all of its accounts.
+    pub(super) fn forget_alike(&self, now_ms: u64) -> bool {
         let until = self.disks.iter().filter_map(|disk| {
-            let mut wallet = disk.recover().ok()?.wallet;
-            wallet.configure(now_ms, &settings).ok()?;
-            Some(wallet.settings().forgotten_until(now_ms))
+            let wallet = disk.recover().ok()?.wallet;
+            let settings = wallet.settings();
+            Some((settings.retention_ms, settings.forgotten_until(now_ms)))
         });
-        let mut until: Vec<u64> = until.collect();
+        let mut until: Vec<_> = until.collect();
         until.dedup();
         until.len() == 1
     }

@@ -99,7 +99,7 @@ impl Run {
             self.start(was)?;
         }
         let reshards = self.shards.is_none() && self.chance.percent(if soon { 50 } else { 15 });
-        let reshards = reshards && self.cluster.forget_alike(self.now_ms, &self.rules);
+        let reshards = reshards && self.cluster.forget_alike(self.now_ms);
         let shards = if reshards { 1 + self.chance.index(SHARDS_MAX) } else { self.shards.unwrap_or(was) };
         self.counts.recoveries += 1;
         self.counts.reshards += u64::from(shards != was);
