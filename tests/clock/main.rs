@@ -5,6 +5,8 @@
 //!
 //! Nothing sleeps: what takes time is asked for until it is so.
 
+#[path = "../crash/fill.rs"]
+mod fill;
 mod lengths;
 mod machine;
 mod player;

@@ -1,10 +1,13 @@
 //! A journal that was written under a clock that was ahead, and is brought back.
 
+use testkit::client::sum;
 use testkit::home::{Home, Server};
+use testkit::message::{play, transaction};
 
 use crate::PURSER;
+use crate::fill::{create_fillers, fill_segments};
 use crate::machine::{DAY, Machine, wait_until};
-use crate::player::Player;
+use crate::player::{Player, code};
 
 /// A limit of 10.00 a day, a week and a month.
 const LIMITED: [(Player, &str); 3] = [
@@ -145,4 +148,59 @@ fn a_key_stays_with_its_later_login() {
     assert!(!sessions[0].contains("terminal-7") && sessions[1].contains("terminal-7"), "{sessions:?}");
     assert_eq!(process.stop(), "");
     machine.home.verify(0);
+}
+
+/// What has left memory under a clock that was ahead was touched last at the time that it is brought back to. Whatever changes it
+/// then is there after a crash.
+#[test]
+fn what_had_left_memory_is_brought_back_and_changed() {
+    let sections =
+        |hot_ms: u32| format!("\n[rounds]\nhot_ms = {hot_ms}\n\n[storage]\nsnapshot_segments = 1\n");
+    for (before, now) in [(1, 1), (2, 1)] {
+        let mut machine = ahead(before, &sections(1));
+        machine.set_clock(40 * DAY);
+        machine.home.argue("--after-pause", true);
+        let process = machine.home.start(before);
+        create_fillers(&process);
+        assert_eq!(process.stop(), "");
+        fill_segments(&machine.home.data());
+        let process = machine.home.start(before);
+        for (player, _) in LIMITED {
+            for _ in 0..20 {
+                process.operate(&format!("POST {}/sessions", player.0), r#"{"SessionKey":"a-moment"}"#, 201);
+                process.operate(&format!("DELETE {}/sessions/a-moment", player.0), "", 200);
+            }
+        }
+        let mut operator = process.operator();
+        wait_until("the rounds have left memory", || {
+            let metrics = operator.metrics();
+            let has = |name: &str| sum(&metrics, name, "");
+            has("purser_history_rounds") >= 2.0 * LIMITED.len() as f64 && has("purser_rounds") == 0.0
+        });
+        assert_eq!(process.stop(), "");
+
+        machine.home.configure(&[("default", "GBP")], &sections(3_600_000)).argue("--rebase-clock", true);
+        machine.set_clock(0);
+        let process = machine.home.start(now);
+        check_all_hold(&process, "92.00");
+        let back = r#","OriginalBetGameRoundTransactionID":"bet""#.to_owned();
+        let back = back + &transaction("back", "7.00", false, false);
+        let roll_back = |process: &Server, player: Player| {
+            code(&process.client().ask(&play("rollbackbet", player.0, "ahead", &back)).body)
+        };
+        for (player, _) in LIMITED {
+            assert_eq!(roll_back(&process, player), 0, "{player:?}");
+        }
+        check_all_hold(&process, "99.00");
+        process.kill();
+        let process = machine.home.start(now);
+        check_all_hold(&process, "99.00");
+        for (player, _) in LIMITED {
+            assert_eq!(roll_back(&process, player), 0, "a repeat of {player:?}");
+            assert_eq!(player.bet(&process, "before", "1.00"), 0, "a repeat of {player:?}");
+        }
+        check_all_hold(&process, "99.00");
+        assert_eq!(process.stop(), "");
+        machine.home.verify(0);
+    }
 }

@@ -199,7 +199,9 @@ impl Generation {
         let latest_ms = recovered.iter().map(|shard| shard.now_ms).max().unwrap_or(0);
         // What was over before this start is over by the settings that held until then.
         let now_ms = rebased_ms.unwrap_or_else(|| latest_ms.max(parameters.now_ms));
-        let settings = parameters.settings(now_ms);
+        let mut settings = parameters.settings(now_ms);
+        // What the history has of a later time reads as of that moment, and belongs to it still.
+        settings.cold_until_ms = rebased_ms.unwrap_or(0);
         let mut wallets: Vec<Wallet> = recovered.into_iter().map(|shard| shard.wallet).collect();
         if rebased_ms.is_some() {
             // Of two sessions with one key, the first of which was over by the clock that was ahead, the later login's is
