@@ -139,9 +139,11 @@ impl Wallet {
     pub(super) fn forget_over(&mut self, now_ms: Millis, index: AccountIndex, budget: &mut usize) -> bool {
         let retention_ms = self.settings.retention_ms;
         let is_past = |at_ms| is_over(at_ms, now_ms, retention_ms);
+        // Rounds are past it once for all, whatever the retention is set to later.
+        let rounds_until_ms = self.settings.forgotten_until(now_ms);
         let oldest_ms =
             self.accounts.get(index).activity().map_or(Millis::MAX, |activity| activity.oldest_ms);
-        if !is_past(oldest_ms) {
+        if !is_past(oldest_ms) && oldest_ms > rounds_until_ms {
             return true;
         }
         let activity = self.accounts.get_mut(index).activity_mut();
@@ -158,7 +160,7 @@ impl Wallet {
         };
         while *budget > 0
             && let Some((at, last_ms)) = first_to_go(self)
-            && is_past(last_ms)
+            && last_ms <= rounds_until_ms
         {
             if self.forget_transactions(index, at, budget) {
                 self.forget_empty_round(index, at);
@@ -168,7 +170,7 @@ impl Wallet {
         let rounds_ms = first_to_go(self).map_or(Millis::MAX, |(_, last_ms)| last_ms);
         let oldest_ms = outside_ms.min(rounds_ms);
         self.accounts.get_mut(index).activity_mut().oldest_ms = oldest_ms;
-        !is_past(oldest_ms)
+        !is_past(outside_ms) && rounds_ms > rounds_until_ms
     }
 
     /// Forgets a little of what is over in an account that was just changed: more than one change adds, so that an account
