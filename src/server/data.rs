@@ -424,9 +424,8 @@ pub fn fold(
         FoldError::Snapshot(error) => Error::from(error),
     });
     let Folded { header, settings, cold_until_ms, sink } = folded?;
-    let stored = rounds.store(header.covers.sequence, cold_until_ms)?;
+    rounds.finish(header.covers.sequence, cold_until_ms)?;
     sink.publish()?;
-    history.show(stored);
     while history.tend(settings.forgotten_until(header.now_ms), settings.retention_ms, &mut rest)? {}
     Ok(())
 }

@@ -134,8 +134,8 @@ impl ShardHistory {
         self.publish(list)
     }
 
-    /// Writes a list, durable, and opens what it names. Nobody sees it yet.
-    fn store(&self, list: FileList) -> Result<Arc<OpenHistory>, Error> {
+    /// Writes a list, durable, and shows it to the readers with the files that it names: rounds that it has may leave memory.
+    fn publish(&self, list: FileList) -> Result<(), Error> {
         let before = self.current();
         let known = |entry: &FileEntry| {
             let mut files = before.list.files.iter().zip(before.files.files());
@@ -146,19 +146,11 @@ impl ShardHistory {
         let files = list.files.iter().map(|entry| known(entry).map_or_else(|| open(entry), Ok));
         let files = History::new(files.collect::<Result<Vec<_>, _>>()?);
         directory.write_history_list(&list.to_bytes())?;
-        Ok(Arc::new(OpenHistory { version: before.version + 1, list, files }))
-    }
-
-    /// Shows what was stored to the readers: rounds that it has may leave memory.
-    pub(super) fn show(&self, next: Arc<OpenHistory>) {
-        let version = next.version;
+        let version = before.version + 1;
+        let next = Arc::new(OpenHistory { version, list, files });
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = next;
         self.version.store(version, Ordering::Release);
-    }
-
-    /// Stores a list, and shows it.
-    fn publish(&self, list: FileList) -> Result<(), Error> {
-        self.store(list).map(|next| self.show(next))
+        Ok(())
     }
 
     /// A file that is begun now, for at most so many rows, in place of those that `is_replaced`.
@@ -293,15 +285,10 @@ impl FoldedRounds<'_> {
         rows.into_iter().try_for_each(|row| writer.push(row)).map_err(unwritten)
     }
 
-    /// All are there: the file and then the list are durable. The list covers the records up to `covers`, and rounds that were touched
-    /// last at or before `cut_ms`.
+    /// All are there: the file and then the list are durable, and the readers see them. What comes next adds to them, whatever
+    /// becomes of the snapshot that leaves these rounds out. The list covers the records up to `covers`, and rounds that were
+    /// touched last at or before `cut_ms`.
     pub(crate) fn finish(self, covers: Sequence, cut_ms: Millis) -> Result<(), Error> {
-        let history = self.history;
-        self.store(covers, cut_ms).map(|next| history.show(next))
-    }
-
-    /// The same, and nobody sees it yet: rounds may leave memory once the snapshot that leaves them out is durable.
-    pub(super) fn store(self, covers: Sequence, cut_ms: Millis) -> Result<Arc<OpenHistory>, Error> {
         let mut list = self.history.current().list.clone();
         if let Some(writer) = self.writer {
             let (summary, file) = writer.finish().map_err(unwritten)?;
@@ -313,7 +300,7 @@ impl FoldedRounds<'_> {
         }
         // A fold of fewer segments may come after one whose snapshot a crash has taken.
         (list.covers, list.cut_ms) = (list.covers.max(covers), list.cut_ms.max(cut_ms));
-        self.history.store(list)
+        self.history.publish(list)
     }
 }
 
@@ -368,6 +355,8 @@ mod tests {
     use super::*;
     use history::{Counts, Fingerprint, Summary};
     use journal::Origin;
+    use storage::directory::DataDirectory;
+    use storage::manifest::Manifest;
 
     const DAY_MS: Millis = 24 * 3_600 * 1_000;
 
@@ -414,5 +403,33 @@ mod tests {
         check(&seldom, None);
         let seldom: Vec<_> = (0..16).map(|month| (1, 30 * month, 30 * month)).collect();
         check(&seldom, Some(&[1, 2, 3, 4]));
+    }
+
+    /// Whatever became of the snapshot of the one before.
+    #[test]
+    fn a_fold_adds_to_what_the_one_before_has_stored() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let directory = DataDirectory::lock(dir.path()).expect("a new directory");
+        let manifest = Manifest::new(1, 7, 1, false);
+        directory.begin_generation(1).and_then(|()| directory.make_shard(1, 0)).expect("there is room");
+        let files = ShardFiles::of(&directory, manifest, 0);
+        let served = ShardHistory::open(files.clone(), None).expect("there is none");
+        let ids = ["first", "second"];
+        for (covers, id) in (1..).zip(ids) {
+            let round = RoundImage { id: id.into(), last_ms: covers, ..RoundImage::default() };
+            let mut fold = served.begin_fold(1);
+            fold.take(vec![ColdRound { account: "default/anna".into(), round }]).expect("there is room");
+            fold.finish(covers, covers).expect("there is room");
+        }
+        for history in [&served, &ShardHistory::open(files, Some(2)).expect("it is whole")] {
+            let mut found = Vec::new();
+            let rounds = history.current();
+            rounds
+                .files
+                .rounds_of(&AccountRef::new("default/anna"), |round| found.push(round.id))
+                .expect("they are read");
+            found.sort();
+            assert_eq!(found, ids);
+        }
     }
 }

@@ -81,8 +81,8 @@ impl Disk {
         }
         self.change(change);
         self.work.extend([
-            WorkStep::WriteSnapshot(covers, snapshot),
             WorkStep::Tell,
+            WorkStep::WriteSnapshot(covers, snapshot),
             WorkStep::RemoveSnapshots(covers),
             WorkStep::RemoveFiles,
         ]);
