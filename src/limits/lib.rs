@@ -690,6 +690,9 @@ pub const HISTORY_LIST_BYTES_MAX: usize = (HISTORY_FILES_MAX + 1) * 300;
 /// size: at 45,000 bets a second files of a fold become one of a fortnight in eight steps.
 pub const HISTORY_MERGED_FILES: usize = 4;
 
+/// Files that become one at once where a history has too many: each has a block in memory meanwhile, 2 MiB of them in all.
+pub const HISTORY_MERGED_AT_ONCE: usize = 64;
+
 /// Rows of the smallest size of a file: such files take more room for what they are than for what they hold.
 pub const HISTORY_SMALL_ROWS: u64 = 16 * 1024;
 

@@ -411,6 +411,7 @@ pub fn fold(
     mut rest: impl FnMut(),
 ) -> Result<(), Error> {
     let Some(last) = sealed.last() else { return Ok(()) };
+    history.make_room(&mut rest)?;
     let segments = files.sealed(sealed);
     let until = files.before(last + 1)?;
     // A round has a record at least, with the ids that most have.

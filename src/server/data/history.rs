@@ -199,6 +199,17 @@ impl ShardHistory {
         Ok(true)
     }
 
+    /// Makes room in the list for a further file, where it is half full: shards that became fewer have left one all of theirs.
+    ///
+    /// # Errors
+    /// What the files say. What there was is there, then.
+    pub(super) fn make_room(&self, mut rest: impl FnMut()) -> Result<(), Error> {
+        while let Some(merged) = too_many(&self.current().list.files, limits::HISTORY_FILES_MAX / 2) {
+            self.merge(&merged, 0, &mut rest)?;
+        }
+        Ok(())
+    }
+
     /// Makes one file of several, without what is forgotten.
     fn merge(
         &self,
@@ -257,6 +268,17 @@ fn to_merge(files: &[FileEntry], retention_ms: u64) -> Option<Vec<FileEntry>> {
         let is_short = last_ms - first_ms <= retention_ms / limits::HISTORY_RETENTION_PARTS;
         (is_short || size == 0 && of_size.len() >= most * most).then_some(merged)
     })
+}
+
+/// Where there are more files than these, the smallest of them, to become one.
+fn too_many(files: &[FileEntry], most: usize) -> Option<Vec<FileEntry>> {
+    if files.len() <= most {
+        return None;
+    }
+    let mut files = files.to_vec();
+    files.sort_by_key(|entry| entry.summary.counts.rows);
+    files.truncate(limits::HISTORY_MERGED_AT_ONCE);
+    Some(files)
 }
 
 /// The rounds that a fold takes out of a snapshot, on their way to a file.
@@ -431,5 +453,13 @@ mod tests {
             found.sort();
             assert_eq!(found, ids);
         }
+    }
+
+    #[test]
+    fn the_smallest_of_too_many_files_become_one() {
+        let many: Vec<_> = (0..100).map(|number| (1_000 - number, 0, 400)).collect();
+        assert_eq!(numbers(too_many(&files(&many), 100)), None);
+        let smallest: Vec<u64> = (37..=100).rev().collect();
+        assert_eq!(numbers(too_many(&files(&many), 99)), Some(smallest));
     }
 }
