@@ -14,6 +14,14 @@ pub(super) struct GameIndex(u32);
 impl GameIndex {
     /// No game: of transactions outside of rounds, and of those of version 0.1.0.
     pub(super) const NONE: Self = Self(u32::MAX);
+
+    pub(super) const fn number(self) -> u32 {
+        self.0
+    }
+
+    pub(super) const fn from_number(number: u32) -> Self {
+        Self(number)
+    }
 }
 
 #[derive(Debug)]

@@ -13,7 +13,6 @@ use super::account::AccountRef;
 use super::games::GameIndex;
 use super::image::{RoundImage, RoundVersion};
 use super::ledger::AccountIndex;
-use super::lines::StatementPlace;
 use super::operation::{EndRound, Operation, Play, RecallRound};
 use super::outcome::{Effect, ErrorCode, Outcome, Text};
 use super::platform::{PlatformKey, RoundScope};
@@ -73,6 +72,26 @@ impl<S: AsRef<str>> RoundName<S> {
     }
 }
 
+/// A round that may leave memory once the history has it, if nothing touches it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cooling {
+    round: RoundIndex,
+    /// The lowest bits of its last transaction's time. They are the same again after 49 days to the millisecond: then the round
+    /// waits here, and leaves by its own time, as any does.
+    last_ms: u32,
+}
+
+impl Cooling {
+    pub(super) const fn new(round: RoundIndex, last_ms: Millis) -> Self {
+        Self { round, last_ms: last_ms as u32 }
+    }
+
+    /// Whether nothing has touched it since.
+    const fn is_of(self, round: &Round) -> bool {
+        self.last_ms == round.last_ms as u32
+    }
+}
+
 impl Wallet {
     /// From now on the history has every round that belongs to it and was touched last at or before this. They may leave memory.
     pub const fn set_in_history(&mut self, until_ms: Millis) {
@@ -83,17 +102,20 @@ impl Wallet {
     pub(super) fn let_go(&mut self, budget: &mut usize) {
         let before = self.rounds.len();
         while *budget > 0
-            && let Some((last_ms, at)) = self.cooling.front().copied()
-            && last_ms <= self.in_history_ms
+            && let Some(next) = self.cooling.front()
         {
+            // What was touched since, or is another round by now, has an entry of its own.
+            let at = next.round;
+            let left =
+                self.rounds.at(at).filter(|round| round.list == RoundList::Leaving && next.is_of(round));
+            if left.is_some_and(|round| round.last_ms > self.in_history_ms) {
+                break;
+            }
+            let left = left.map(|round| (round.account, round.len()));
             self.cooling.pop_front();
             *budget -= 1;
-            // What was touched since, or is another round by now, has an entry of its own.
-            let left = self.rounds.at(at);
-            let left = left.filter(|round| round.list == RoundList::Leaving && round.last_ms == last_ms);
-            if let Some(round) = left {
-                *budget = budget.saturating_sub(round.transactions.len());
-                let account = round.account;
+            if let Some((account, transactions)) = left {
+                *budget = budget.saturating_sub(transactions);
                 self.forget_round(account, at);
             }
         }
@@ -172,13 +194,9 @@ impl Wallet {
             };
         }
         coverage::hit(Branch::RoundRecalled);
-        let lines: alloc::vec::Vec<(u64, u32)> =
-            round.transactions.iter().map(|known| known.number).zip(0..).collect();
         let at = self.rounds.insert(&self.accounts, round);
         let activity = self.accounts.get_mut(index).activity_mut();
-        for (number, place) in lines.into_iter().filter(|(number, _)| *number > 0) {
-            activity.statement.insert(StatementPlace { number, round: at.number(), at: place });
-        }
+        self.rounds.statement_places(at).for_each(|place| activity.statement.insert(place));
         activity.oldest_ms = activity.oldest_ms.min(image.last_ms);
         self.rounds.list_recalled(&mut activity.rounds, at);
         Ok(Some(Recalled { account: index, at, was: RoundVersion::of(image) }))
@@ -207,7 +225,7 @@ impl Wallet {
         let taken = self.take_in(stamp.now_ms, account, round);
         if let Ok(Some(Recalled { at, .. })) = &taken {
             // Where nothing touches it, it goes with the others.
-            self.cooling.push_back((round.last_ms, *at));
+            self.cooling.push_back(Cooling::new(*at, round.last_ms));
         }
         if matches!(taken, Ok(Some(_))) || self.has_in_memory(index, round) {
             // A fold may have had it leave memory before; a replay of what that has left counts it among what is not there.
@@ -232,7 +250,7 @@ impl Wallet {
 
     /// Gives back the games of a round that was not taken in.
     fn give_back_games(&mut self, round: Round) {
-        round.transactions.iter().for_each(|known| self.games.give_back(known.game));
+        round.transactions().for_each(|known| self.games.give_back(known.game(round.game)));
         self.games.give_back(round.game);
     }
 }

@@ -192,11 +192,10 @@ impl Wallet {
     /// `true` where none is left.
     fn forget_transactions(&mut self, index: AccountIndex, at: RoundIndex, budget: &mut usize) -> bool {
         let activity = self.accounts.get_mut(index).activity_mut();
-        let transactions = &mut self.rounds.get_mut(at).transactions;
-        while *budget > 0
-            && let Some(known) = transactions.pop()
-        {
-            *budget -= 1;
+        let round = self.rounds.get_mut(at);
+        let kept = round.len() - round.len().min(*budget);
+        *budget -= round.len() - kept;
+        for known in round.transactions().skip(kept).map(|known| known.read(round.game)) {
             self.games.give_back(known.game);
             // A cancelled bet is no transaction, and has no number.
             if known.number > 0 {
@@ -204,7 +203,8 @@ impl Wallet {
                 activity.forgotten = activity.forgotten.max(known.number);
             }
         }
-        transactions.is_empty()
+        round.truncate(kept);
+        kept == 0
     }
 
     fn forget_empty_round(&mut self, index: AccountIndex, at: RoundIndex) {

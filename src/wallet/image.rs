@@ -8,8 +8,8 @@ use super::Millis;
 use super::operation::PlayKind;
 use super::outcome::LineKind;
 use super::platform::PlatformKey;
-use super::rounds::Kind;
 use super::settings::Settings;
+use super::transaction::Kind;
 
 /// An account and everything about it.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]

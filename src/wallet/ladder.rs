@@ -9,8 +9,10 @@ use super::amount::Amount;
 use super::ledger::Account;
 use super::operation::{Play, PlayKind};
 use super::outcome::ErrorCode;
+use super::packed::Place;
 use super::play::{At, NO_ROUND};
-use super::rounds::{Fate, Kind, Round, RoundState};
+use super::rounds::{Round, RoundState};
+use super::transaction::{Fate, Kind};
 use super::{Millis, Rules, Stamp, Wallet, because, bounds};
 use coverage::Branch;
 
@@ -19,7 +21,7 @@ pub(super) enum Verdict {
     /// It is done: the transaction is recorded, and this much moves.
     Do {
         /// Of a rollback: the place of its bet, and whether this one is what takes it back.
-        original: Option<(u32, bool)>,
+        original: Option<(Place, bool)>,
     },
     /// The bet to roll back is not there: its id is cancelled, and the answer is -8 or 0 (`unknown_rollback`).
     Cancel,
@@ -155,8 +157,7 @@ impl Wallet {
             coverage::hit(Branch::BetsFull);
             return Refuse(ErrorCode::NotCompleted, "The round has as many bets as it may have.");
         }
-        let staked = round.map_or(Amount::ZERO, |round| round.staked);
-        if staked.checked_add(play.amount).is_none() {
+        if round.is_some_and(|round| round.sums().staked.checked_add(play.amount).is_none()) {
             return Refuse(ErrorCode::NotCompleted, "The bets of the round come to too much.");
         }
         // What a record of older rules did was within its limits, as those counted.
@@ -189,8 +190,8 @@ fn known(round: &Round, play: &Play<&str>, same_currency: bool) -> Option<Verdic
         return Some(Refuse(ErrorCode::NotCompleted, "The bet was rolled back before it came."));
     }
     let at = round.find(Kind::Play(play.kind), play.transaction)?;
-    let known = &round.transactions[at];
-    let original = round.transactions.get(known.original as usize).map(|bet| &*bet.id);
+    let known = round.read(at);
+    let original = known.original.map(|bet| round.at(bet).id());
     let same = same_currency && known.amount == play.amount && original == play.original;
     Some(match known.fate {
         Fate::Stands | Fate::MovedNothing if same => Verdict::Known,
@@ -229,11 +230,11 @@ fn judge_rollback(play: &Play<&str>, round: Option<&Round>, strict: bool) -> Ver
     let original = play.original.expect("a rollback names its bet");
     let bet = round.and_then(|round| Some((round, round.find(Kind::Play(PlayKind::Bet), original)?)));
     let Some((round, at)) = bet else { return Verdict::Cancel };
-    let bet = &round.transactions[at];
-    if bet.amount != play.amount {
+    let bet = round.at(at);
+    if bet.amount() != play.amount {
         return Refuse(ErrorCode::NotCompleted, "Amount is not the stake of the bet.");
     }
-    let takes_back = bet.fate != Fate::RolledBack;
+    let takes_back = bet.fate() != Fate::RolledBack;
     if strict && takes_back && round.has_winnings() {
         coverage::hit(Branch::StrictRollback);
         return Refuse(ErrorCode::NotCompleted, "The round has winnings.");
@@ -242,24 +243,21 @@ fn judge_rollback(play: &Play<&str>, round: Option<&Round>, strict: bool) -> Ver
         // Nothing is left to be done, and nothing that could be remembered of it is of use.
         return if takes_back { full() } else { Verdict::Known };
     }
-    if takes_back && !gives_back(round, play.amount) {
+    if takes_back && !round.sums().may_give_back(play.amount) {
         return Refuse(ErrorCode::NotCompleted, GIVES_TOO_MUCH);
     }
-    Verdict::Do { original: Some((at as u32, takes_back)) }
+    Verdict::Do { original: Some((at, takes_back)) }
 }
 
 fn judge_void(play: &Play<&str>, round: Option<&Round>) -> Verdict {
     match round {
         None | Some(Round { state: RoundState::Unopened, .. }) => Refuse(ErrorCode::RoundNotFound, NO_ROUND),
         Some(round) if round.is_full() => full(),
-        Some(round) if !gives_back(round, play.amount) => Refuse(ErrorCode::NotCompleted, GIVES_TOO_MUCH),
+        Some(round) if !round.sums().may_give_back(play.amount) => {
+            Refuse(ErrorCode::NotCompleted, GIVES_TOO_MUCH)
+        }
         Some(_) => Verdict::Do { original: None },
     }
 }
 
 const GIVES_TOO_MUCH: &str = "The round would give back more than its bets.";
-
-/// Whether the round may give this much back: never more than was staked (protocol §4, voidbet).
-fn gives_back(round: &Round, amount: Amount) -> bool {
-    round.returned.checked_add(amount).is_some_and(|returned| returned <= round.staked)
-}

@@ -18,10 +18,10 @@ use super::platforms::PlatformIndex;
 use super::queue::Queue;
 use super::restriction::Restrictions;
 use super::round_lists::RoundLists;
-use super::rounds::{Kind, Transaction};
 use super::session::{Idle, Session, SessionHorizon};
 use super::sums::Sums;
 use super::table::Table;
+use super::transaction::{Kind, Transaction};
 use super::{Millis, Sequence};
 use coverage::Branch;
 

@@ -43,6 +43,7 @@ pub mod operation;
 mod operator;
 pub mod outcome;
 mod outside;
+mod packed;
 mod past;
 pub mod platform;
 mod platforms;
@@ -61,6 +62,7 @@ mod sums;
 mod table;
 pub mod token;
 mod tokens;
+mod transaction;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -74,12 +76,13 @@ pub use token::TokenPolicy;
 
 use books::{Books, DomainId};
 use games::Games;
+use history::Cooling;
 use ledger::{Account, AccountIndex, Accounts};
 use operation::Operation;
 use outcome::{Balance, Effect, ErrorCode, Outcome, Receipt, Text, TextPlace, Why};
 use platforms::{PlatformIndex, Platforms};
 use queue::Queue;
-use rounds::{RoundIndex, Rounds};
+use rounds::Rounds;
 use session::{Idle, SessionHorizon};
 use settings::{CurrencyChanged, Settings};
 use sums::Periods;
@@ -161,9 +164,8 @@ pub struct Wallet {
     keys_to_release: Queue<(Box<str>, AccountHash)>,
     /// Oldest first.
     renewals: Queue<Renewal>,
-    /// Rounds that may leave memory once the history has them, with their last transaction; oldest first. One that was touched
-    /// since has a later entry.
-    cooling: Queue<(Millis, RoundIndex)>,
+    /// Rounds that may leave memory, oldest first. One that was touched since has a later entry.
+    cooling: Queue<Cooling>,
     /// Rounds that were touched last at or before this, and belong to the history, are in its files: milliseconds since 1970.
     in_history_ms: Millis,
     /// Day, week and month of the last operation, UTC's.

@@ -17,11 +17,13 @@ use super::outcome::{
     StatementLine, Text, TextPlace,
 };
 use super::outside::Recalled;
+use super::packed::{Place, RoundSums};
 use super::past::PastLines;
 use super::platforms::PlatformIndex;
 use super::restriction::Restrictions;
-use super::rounds::{Fate, Kind, Round, RoundIndex, Transaction};
+use super::rounds::{Round, RoundIndex};
 use super::session::{Idle, Session};
+use super::transaction::{Fate, Kind, Transaction};
 use super::{Holder, Millis, Stamp, Wallet};
 use coverage::Branch;
 
@@ -94,14 +96,17 @@ impl Wallet {
 
     /// The rounds that were opened first of those that are open.
     fn open_rounds(&self, activity: &Activity) -> Vec<RoundView> {
-        let view = |round: &Round| RoundView {
-            platform: self.platforms.key(round.platform),
-            id: CompactString::from(&*round.id),
-            game: Some(self.games.id(round.game)).filter(|id| !id.is_empty()).map(CompactString::from),
-            staked: round.staked,
-            returned: round.returned,
-            orphan: round.orphan,
-            last_ms: round.last_ms,
+        let view = |round: &Round| {
+            let RoundSums { staked, returned } = round.sums();
+            RoundView {
+                platform: self.platforms.key(round.platform),
+                id: CompactString::from(round.id()),
+                game: Some(self.games.id(round.game)).filter(|id| !id.is_empty()).map(CompactString::from),
+                staked,
+                returned,
+                orphan: round.is_orphan(),
+                last_ms: round.last_ms,
+            }
         };
         self.rounds.open(&activity.rounds).take(limits::OPEN_ROUNDS_SHOWN_MAX).map(view).collect()
     }
@@ -158,7 +163,12 @@ impl Wallet {
             }
             (None, _) => {}
         }
-        self.record_outside(stamp, index, Transaction::new(kind, transaction, amount, stamp.now_ms), effect);
+        self.record_outside(
+            stamp,
+            index,
+            Transaction::new(kind, (*transaction).into(), amount, stamp.now_ms),
+            effect,
+        );
         Outcome::Transferred(self.balance_of(self.accounts.get(index)))
     }
 
@@ -283,7 +293,7 @@ impl Wallet {
         if place.round == StatementPlace::OUTSIDE {
             return activity.outside(place.at).expect("a line leaves with its transaction").at_ms;
         }
-        self.rounds.get(RoundIndex::from_number(place.round)).transactions[place.at as usize].at_ms
+        self.rounds.get(RoundIndex::from_number(place.round)).read(Place::from_number(place.at)).at_ms
     }
 
     /// The number of an account's last transaction; 0 where it has had none.
@@ -304,8 +314,8 @@ impl Wallet {
         let round = (place.round != StatementPlace::OUTSIDE)
             .then(|| self.rounds.get(RoundIndex::from_number(place.round)));
         let transaction = match round {
-            Some(round) => &round.transactions[place.at as usize],
-            None => activity.outside(place.at).expect("a line leaves with its transaction"),
+            Some(round) => round.read(Place::from_number(place.at)),
+            None => activity.outside(place.at).expect("a line leaves with its transaction").borrowed(),
         };
         debug_assert_eq!(transaction.number, place.number, "a line is where its place says");
         let kind = match transaction.kind {
@@ -316,15 +326,15 @@ impl Wallet {
             Kind::Cancelled => unreachable!("a cancelled bet is no transaction"),
         };
         let game = self.games.id(transaction.game);
-        let original = round.and_then(|round| round.transactions.get(transaction.original as usize));
+        let original = round.and_then(|round| Some(round.at(transaction.original?).id()));
         StatementLine {
             number: transaction.number,
             kind,
             platform: self.platforms.key(round.map_or(transaction.platform, |round| round.platform)),
             game: (!game.is_empty()).then(|| CompactString::from(game)),
-            original: original.map(|bet| CompactString::from(&*bet.id)),
-            round: round.map(|round| CompactString::from(&*round.id)),
-            transaction: CompactString::from(&*transaction.id),
+            original: original.map(CompactString::from),
+            round: round.map(|round| CompactString::from(round.id())),
+            transaction: CompactString::from(transaction.id),
             amount: transaction.amount,
             moved_nothing: transaction.fate == Fate::MovedNothing,
             rolled_back: transaction.fate == Fate::RolledBack,

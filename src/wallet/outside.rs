@@ -7,7 +7,7 @@ use super::lines::StatementPlace;
 use super::operation::{Alert, Credit, Transfer};
 use super::outcome::{Effect, ErrorCode, Outcome, Text, TextPlace, Why};
 use super::platforms::PlatformIndex;
-use super::rounds::{Kind, Transaction};
+use super::transaction::{Kind, Transaction};
 use super::{Millis, Rules, Stamp, Wallet, because, refused};
 
 /// What is known of a transaction outside of rounds.
@@ -43,7 +43,7 @@ impl Wallet {
             }
             Recalled::New if !holds => Some((ErrorCode::NotCompleted, because::TOO_MUCH)),
             Recalled::New => {
-                let mut credit = Transaction::new(Kind::Credit, transaction, *amount, stamp.now_ms);
+                let mut credit = Transaction::new(Kind::Credit, (*transaction).into(), *amount, stamp.now_ms);
                 credit.platform = platform;
                 self.record_outside(stamp, index, credit, effect);
                 None

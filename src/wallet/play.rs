@@ -6,15 +6,18 @@
 use super::account::KeyHash;
 use super::amount::Amount;
 use super::games::GameIndex;
+use super::history::Cooling;
 use super::ladder::{NO_SESSION, Verdict};
 use super::ledger::{Account, AccountIndex};
 use super::lines::StatementPlace;
 use super::operation::{CheckHolder, EndRound, FindHolder, Operation, Play, PlayKind};
 use super::outcome::{Effect, ErrorCode, Outcome, Receipt, Text, TextPlace, Why};
+use super::packed::{Place, usual_len};
 use super::platform::RoundScope;
 use super::platforms::PlatformIndex;
 use super::round_lists::RoundList;
-use super::rounds::{Fate, Kind, NO_ORIGINAL, Round, RoundIndex, RoundKey, RoundState, Transaction};
+use super::rounds::{Round, RoundIndex, RoundKey, RoundState};
+use super::transaction::{Fate, Kind, Transaction};
 use super::{Millis, Rules, Sequence, Stamp, Wallet, because, refused};
 use alloc::boxed::Box;
 use coverage::Branch;
@@ -33,7 +36,7 @@ pub(super) struct At {
 /// What a rollback that finds no bet comes to.
 pub(super) struct Cancelling {
     /// The place of the bet's id, where it is cancelled already.
-    known: Option<usize>,
+    known: Option<Place>,
     /// It is answered 0.
     succeeds: bool,
     /// Something is to be remembered.
@@ -205,7 +208,7 @@ impl Wallet {
         stamp: Stamp,
         play: &Play<&str>,
         at: At,
-        original: Option<(u32, bool)>,
+        original: Option<(Place, bool)>,
         effect: &mut Effect,
     ) {
         let (index, session, at) = (at.account, at.session, self.opened(stamp, play, at));
@@ -218,7 +221,6 @@ impl Wallet {
         match (play.kind, original) {
             (PlayKind::Bet, _) => {
                 account.spend(book, play.amount);
-                round.staked = round.staked.checked_add(play.amount).expect("it was tried");
                 account.activity_mut().sums.stake(periods, play.amount);
                 assert!(session.is_some() || self.rules == Rules::V1, "a bet has a session");
                 if let Some(session) = session.map(|at| &mut account.sessions[at]) {
@@ -235,25 +237,26 @@ impl Wallet {
             }
             (PlayKind::Rollback, Some((bet, true))) => {
                 account.receive(book, play.amount);
-                round.returned = round.returned.checked_add(play.amount).expect("at most what was staked");
-                let bet_ms = round.transactions[bet as usize].at_ms;
+                let bet_ms = round.read(bet).at_ms;
                 account.activity_mut().sums.take_out(periods, |from_ms| {
                     if bet_ms < from_ms { 0 } else { round.stake_given_back(from_ms, play.amount) }
                 });
-                round.transactions[bet as usize].fate = Fate::RolledBack;
+                round.roll_back(bet);
             }
             (PlayKind::Rollback, _) => transaction.fate = Fate::MovedNothing,
             (PlayKind::Void, _) => {
                 account.receive(book, play.amount);
-                round.returned = round.returned.checked_add(play.amount).expect("at most what was staked");
                 let sums = &mut account.activity_mut().sums;
                 sums.take_out(periods, |from_ms| round.stake_given_back(from_ms, play.amount));
             }
         }
-        assert!(round.returned <= round.staked, "a round gives back what was staked in it");
-        transaction.original = original.map_or(NO_ORIGINAL, |(bet, _)| bet);
+        transaction.original = original.map(|(bet, _)| bet);
         let is_closed = round.state == RoundState::Closed || play.ends_round;
         self.enter(index, at, transaction);
+        if matches!(play.kind, PlayKind::Rollback | PlayKind::Void) {
+            let gives = self.rounds.get(at).sums();
+            assert!(gives.returned <= gives.staked, "a round gives back what was staked in it");
+        }
         let state = if is_closed { RoundState::Closed } else { RoundState::Open };
         self.touch_round(index, at, state, stamp.now_ms);
         self.forget_a_little(stamp.now_ms, index);
@@ -268,7 +271,7 @@ impl Wallet {
         let at = self.own_round(stamp, play, at);
         let round = self.rounds.get_mut(at);
         if round.state == RoundState::Unopened {
-            round.orphan = play.kind == PlayKind::Win && !play.starts_round;
+            round.set_orphan(play.kind == PlayKind::Win && !play.starts_round);
         }
         at
     }
@@ -283,7 +286,8 @@ impl Wallet {
         self.forget_round_past_horizon(stamp.now_ms, play, at);
         let game = self.games.take(play.game);
         let key = RoundKey { platform, id: play.round, scope: play.scope, game };
-        let round = Round::new(index, key, stamp.now_ms);
+        // Most rounds have a bet and a win, with ids of one length.
+        let round = Round::new(index, key, stamp.now_ms, 2 * usual_len(play.transaction.len()));
         self.rounds.insert(&self.accounts, round)
     }
 
@@ -293,7 +297,7 @@ impl Wallet {
         let list = self.rounds.touch(&mut activity.rounds, at, state, now_ms);
         activity.oldest_ms = activity.oldest_ms.min(now_ms);
         if list == RoundList::Leaving {
-            self.cooling.push_back((now_ms, at));
+            self.cooling.push_back(Cooling::new(at, now_ms));
         }
     }
 
@@ -358,11 +362,11 @@ impl Wallet {
         let bet = play.original.expect("a rollback names its bet");
         let (index, at) = (at.account, self.own_round(stamp, play, at));
         if changes {
-            let cancelled = known.map_or_else(|| self.cancel_bet(stamp, play, at, bet), |known| known as u32);
+            let cancelled = known.unwrap_or_else(|| self.cancel_bet(stamp, play, at, bet));
             if succeeds && !self.rounds.get(at).is_full() {
                 coverage::hit(Branch::UnknownRollbackSucceeded);
                 let mut transaction = self.transaction(stamp, play);
-                (transaction.fate, transaction.original) = (Fate::MovedNothing, cancelled);
+                (transaction.fate, transaction.original) = (Fate::MovedNothing, Some(cancelled));
                 self.enter(index, at, transaction);
             }
         }
@@ -378,14 +382,14 @@ impl Wallet {
     }
 
     /// Enters the id of a bet that is not to be taken any more; its place.
-    fn cancel_bet(&mut self, stamp: Stamp, play: &Play<&str>, at: RoundIndex, bet: &str) -> u32 {
+    fn cancel_bet(&mut self, stamp: Stamp, play: &Play<&str>, at: RoundIndex, bet: &str) -> Place {
         let mut cancelled = Transaction::new(Kind::Cancelled, bet, Amount::ZERO, stamp.now_ms);
         cancelled.game = self.games.take(play.game);
-        self.rounds.get_mut(at).push(cancelled)
+        self.rounds.get_mut(at).push(&cancelled)
     }
 
     /// A transaction of a round, which has no number yet.
-    fn transaction(&mut self, stamp: Stamp, play: &Play<&str>) -> Transaction {
+    fn transaction<'a>(&mut self, stamp: Stamp, play: &Play<&'a str>) -> Transaction<&'a str> {
         let mut transaction =
             Transaction::new(Kind::Play(play.kind), play.transaction, play.amount, stamp.now_ms);
         transaction.game = self.games.take(play.game);
@@ -393,14 +397,15 @@ impl Wallet {
     }
 
     /// Enters a transaction into its round and its account's statement, once its money has moved.
-    fn enter(&mut self, index: AccountIndex, at: RoundIndex, mut transaction: Transaction) {
+    fn enter(&mut self, index: AccountIndex, at: RoundIndex, mut transaction: Transaction<&str>) {
         let account = self.accounts.get_mut(index);
         transaction.balance_after = account.cash();
         let activity = account.activity_mut();
         transaction.number = activity.next_number();
         let number = transaction.number;
-        let place = self.rounds.get_mut(at).push(transaction);
-        activity.statement.push(StatementPlace { number, round: at.number(), at: place });
+        let place = self.rounds.get_mut(at).push(&transaction);
+        let place = StatementPlace { number, round: at.number(), at: place.number() };
+        activity.statement.push(place);
     }
 
     /// `end`: closes the round.

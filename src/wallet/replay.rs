@@ -9,20 +9,22 @@ use super::account::{AccountHash, AccountRef, AccountStatus, Date, Gender, KeyHa
 use super::amount::Amount;
 use super::bounds;
 use super::games::GameIndex;
-use super::history::RoundName;
+use super::history::{Cooling, RoundName};
 use super::image;
 use super::image::{AccountImage, RoundImage, SessionImage, TransactionImage};
 use super::ledger::{Account, AccountIndex};
 use super::lines::StatementPlace;
 use super::operation::{Operation, Play};
 use super::outcome::{Effect, Receipt};
+use super::packed::{Place, RoundSums, packed_len};
 use super::platform::{PlatformKey, RoundScope};
 use super::platforms::{PlatformIndex, Platforms};
 use super::restriction::{ByPeriod, Restrictions};
 use super::round_lists::RoundList;
-use super::rounds::{Fate, Kind, NO_ORIGINAL, Round, RoundIndex, RoundKey, RoundState, Transaction};
+use super::rounds::{Round, RoundIndex, RoundKey, RoundState};
 use super::session::{Idle, Session};
 use super::sums::Sums;
+use super::transaction::{Fate, Kind, Transaction};
 use super::{Millis, Rules, Stamp, Wallet};
 use coverage::Branch;
 
@@ -190,8 +192,11 @@ impl Wallet {
             (image.number, image.forgotten) = (activity.number, activity.forgotten);
             image.sums = Some(activity.sums.to_image());
             image.rounds = self.rounds.all(&activity.rounds).map(|round| self.round_image(round)).collect();
-            image.outside =
-                activity.outside.iter().map(|known| self.transaction_image(known, GameIndex::NONE)).collect();
+            image.outside = activity
+                .outside
+                .iter()
+                .map(|known| self.transaction_image(&known.borrowed(), GameIndex::NONE))
+                .collect();
             image.alerts =
                 activity.alerts.iter().map(|(at_ms, details)| (*at_ms, String::from(&**details))).collect();
         }
@@ -229,7 +234,7 @@ impl Wallet {
         activity.oldest_ms = 0;
         let mut statement: Vec<StatementPlace> = Vec::new();
         for outside in &image.outside {
-            let mut known = transaction(outside)?;
+            let mut known = transaction(outside, outside.id.as_str().into())?;
             known.platform = self.platforms.stored(outside.platform)?;
             let at = activity.push_outside(known);
             statement.push(StatementPlace { number: outside.number, round: StatementPlace::OUTSIDE, at });
@@ -237,15 +242,9 @@ impl Wallet {
         let mut restored = Vec::with_capacity(image.rounds.len());
         for image in &image.rounds {
             let round = self.restored_round(index, image)?;
-            let numbers: Vec<u64> = round.transactions.iter().map(|known| known.number).collect();
             let at = self.rounds.insert(&self.accounts, round);
             restored.push(at);
-            let places = numbers.into_iter().zip(0..).filter(|(number, _)| *number > 0);
-            statement.extend(places.map(|(number, place)| StatementPlace {
-                number,
-                round: at.number(),
-                at: place,
-            }));
+            statement.extend(self.rounds.statement_places(at));
         }
         statement.sort_unstable_by_key(|place| place.number);
         if statement.windows(2).any(|pair| pair[0].number == pair[1].number) {
@@ -267,7 +266,7 @@ impl Wallet {
         let lists = &mut self.accounts.get_mut(index).activity_mut().rounds;
         for at in restored {
             if self.rounds.list_last(lists, at) == RoundList::Leaving {
-                self.cooling.push_back((self.rounds.get(at).last_ms, at));
+                self.cooling.push_back(Cooling::new(at, self.rounds.get(at).last_ms));
             }
         }
     }
@@ -304,43 +303,46 @@ fn session(image: &SessionImage) -> Session {
 
 impl Wallet {
     pub(super) fn round_image(&self, round: &Round) -> RoundImage {
-        let transactions = round.transactions.iter().map(|known| self.transaction_image(known, round.game));
+        let (RoundSums { staked, returned }, mut places) = (round.sums(), Vec::with_capacity(round.len()));
+        let transactions = round.transactions().map(|known| {
+            places.push(known.place());
+            let known = known.read(round.game);
+            let original =
+                known.original.map(|bet| places.binary_search(&bet).expect("it is before it") as u32);
+            TransactionImage { original, ..self.transaction_image(&known, round.game) }
+        });
         RoundImage {
-            id: String::from(&*round.id),
+            id: round.id().to_owned(),
             platform: self.platforms.key(round.platform).bytes(),
-            by_game: round.scope == RoundScope::Game,
+            by_game: round.scope() == RoundScope::Game,
             game: self.games.id(round.game).to_owned(),
             state: match round.state {
                 RoundState::Unopened => 0,
                 RoundState::Open => image::OPEN,
                 RoundState::Closed => image::CLOSED,
             },
-            orphan: round.orphan,
-            staked: round.staked.minor(),
-            returned: round.returned.minor(),
+            orphan: round.is_orphan(),
+            staked: staked.minor(),
+            returned: returned.minor(),
             last_ms: round.last_ms,
             transactions: transactions.collect(),
         }
     }
 
-    /// A transaction of a round of `game`, or outside of rounds.
-    fn transaction_image(&self, transaction: &Transaction, game: GameIndex) -> TransactionImage {
+    /// A transaction of a round of `game`, or outside of rounds; without the bet that it refers to.
+    fn transaction_image(&self, transaction: &Transaction<&str>, game: GameIndex) -> TransactionImage {
         let own_game = transaction.game != game;
         TransactionImage {
-            id: String::from(&*transaction.id),
+            id: transaction.id.to_owned(),
             kind: transaction.kind.number(),
-            flags: match transaction.fate {
-                Fate::Stands => 0,
-                Fate::MovedNothing => 1,
-                Fate::RolledBack => 2,
-            },
+            flags: transaction.fate.number(),
             amount: transaction.amount.minor(),
             balance_after: transaction.balance_after.minor(),
             at_ms: transaction.at_ms,
             number: transaction.number,
             platform: self.platforms.key(transaction.platform).bytes(),
             game: own_game.then(|| self.games.id(transaction.game).to_owned()),
-            original: (transaction.original != NO_ORIGINAL).then_some(transaction.original),
+            original: None,
         }
     }
 
@@ -349,11 +351,10 @@ impl Wallet {
         account: AccountIndex,
         image: &RoundImage,
     ) -> Result<Round, BadImage> {
-        let amount = |minor| Amount::from_minor(minor).ok_or(BadImage("an amount below zero"));
-        let refers_to_none = |known: &TransactionImage| {
-            known.original.is_some_and(|at| at as usize >= image.transactions.len())
-        };
-        if image.transactions.iter().any(refers_to_none)
+        // What refers to another one comes after it.
+        let refers_to_none =
+            |(at, known): (u32, &TransactionImage)| known.original.is_some_and(|bet| bet >= at);
+        if (0..).zip(&image.transactions).any(refers_to_none)
             || image.transactions.len() > limits::ROUND_TRANSACTIONS_MAX
         {
             return Err(BadImage("a round whose transactions can't be so"));
@@ -361,39 +362,44 @@ impl Wallet {
         let scope = if image.by_game { RoundScope::Game } else { RoundScope::Platform };
         let platform = self.platforms.stored(image.platform)?;
         let game = self.games.take(&image.game);
-        let mut round = Round::new(account, RoundKey { platform, id: &image.id, scope, game }, image.last_ms);
+        let known: Result<Vec<Transaction<&str>>, BadImage> =
+            image.transactions.iter().map(|known| transaction(known, known.id.as_str())).collect();
+        let mut known = known?;
+        for (known, image_of) in known.iter_mut().zip(&image.transactions) {
+            known.game = self.games.take(image.game_of(image_of));
+            // As many bytes as the place has that it comes to, at most.
+            known.original = image_of.original.map(Place::from_number);
+        }
+        let room = known.iter().map(|known| packed_len(known, game)).sum();
+        let key = RoundKey { platform, id: &image.id, scope, game };
+        let mut round = Round::new(account, key, image.last_ms, room);
         round.state = match image.state {
             0 => RoundState::Unopened,
             image::OPEN => RoundState::Open,
             image::CLOSED => RoundState::Closed,
             _ => return Err(BadImage("a round in no known state")),
         };
-        round.orphan = image.orphan;
-        round.staked = amount(image.staked)?;
-        round.returned = amount(image.returned)?;
-        round.transactions = Vec::with_capacity(image.transactions.len());
-        for known in &image.transactions {
-            let mut transaction = transaction(known)?;
-            transaction.game = self.games.take(image.game_of(known));
-            round.push(transaction);
+        round.set_orphan(image.orphan);
+        let mut places = Vec::with_capacity(known.len());
+        for mut known in known {
+            known.original = known.original.map(|bet| places[bet.number() as usize]);
+            places.push(round.push(&known));
+        }
+        let RoundSums { staked, returned } = round.sums();
+        if (staked.minor(), returned.minor()) != (image.staked, image.returned) {
+            return Err(BadImage("a round whose sums are not its transactions'"));
         }
         Ok(round)
     }
 }
 
-fn transaction(image: &TransactionImage) -> Result<Transaction, BadImage> {
+fn transaction<S: AsRef<str>>(image: &TransactionImage, id: S) -> Result<Transaction<S>, BadImage> {
     let amount = |minor| Amount::from_minor(minor).ok_or(BadImage("an amount below zero"));
     let kind = Kind::from_number(image.kind).ok_or(BadImage("a transaction of no known kind"))?;
-    let mut transaction = Transaction::new(kind, &image.id, amount(image.amount)?, image.at_ms);
+    let mut transaction = Transaction::new(kind, id, amount(image.amount)?, image.at_ms);
     transaction.balance_after = amount(image.balance_after)?;
     transaction.number = image.number;
-    transaction.original = image.original.unwrap_or(NO_ORIGINAL);
-    transaction.fate = match image.flags {
-        0 => Fate::Stands,
-        1 => Fate::MovedNothing,
-        2 => Fate::RolledBack,
-        _ => return Err(BadImage("a transaction with no known fate")),
-    };
+    transaction.fate = Fate::from_number(image.flags).ok_or(BadImage("a transaction with no known fate"))?;
     Ok(transaction)
 }
 

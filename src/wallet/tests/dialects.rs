@@ -268,7 +268,7 @@ fn a_full_round_refuses_bets_alone() {
     let of = table.story.wallet.platforms.find(platform(PLATFORM)).unwrap();
     let round = table.story.wallet.remembered_round(now_ms, index, of, "r", scope, GAME).unwrap();
     while !table.story.wallet.rounds.get(round).is_full() {
-        let number = table.story.wallet.rounds.get(round).transactions.len();
+        let number = table.story.wallet.rounds.get(round).len();
         table.check(&format!("win r w{number} 0"), (0, at(1_500)));
     }
     table.check("win r late 1", (-7, at(1_500)));

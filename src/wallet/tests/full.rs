@@ -143,3 +143,21 @@ fn a_replay_asks_for_no_bound() {
         assert_eq!(is, code, "{asked}");
     }
 }
+
+/// A round with many transactions keeps its sums, and counts them as one with few does.
+#[test]
+fn a_large_round_gives_back_no_more_than_was_staked() {
+    let mut table = Table::new();
+    table.check("bet r a 10 start", (0, Some(990)));
+    table.check("bet r b 10", (0, Some(980)));
+    for (number, cash) in (0..14).zip(981..) {
+        table.check(&format!("void r v{number} 1"), (0, Some(cash)));
+    }
+    table.check("void r w 7", (-7, Some(994)));
+    table.check("rollback r x 10 of=b", (-7, Some(994)));
+    table.check("bet r c 5", (0, Some(989)));
+    table.check("rollback r y 10 of=a", (0, Some(999)));
+    table.check("void r w 2", (-7, Some(999)));
+    table.check("void r z 1", (0, Some(1_000)));
+    table.check("void r u 1", (-7, Some(1_000)));
+}

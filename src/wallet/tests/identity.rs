@@ -3,6 +3,7 @@
 use super::rounds::play;
 use super::*;
 use crate::account::{Date, Gender};
+use crate::image::RoundImage;
 
 /// Two platforms that play for one domain, `L100` and `L101`, and an account that holds 100.00.
 fn two_platforms() -> Story {
@@ -319,14 +320,25 @@ fn an_account_is_stored_with_all_that_is_known_of_its_player() {
     assert_eq!(image, expect);
 }
 
-/// A transaction that refers to one that is not there.
 #[test]
 fn an_image_that_can_not_be_is_refused() {
     let mut table = super::rounds::Table::new();
     table.check("bet r a 1 start", (0, Some(999)));
-    let mut image = images(&table.story.wallet, table.story.now_ms).remove(0);
-    image.rounds[0].transactions[0].original = Some(1);
-    let mut wallet = Wallet::to_replay();
-    wallet.configure(0, table.story.wallet.settings()).unwrap();
-    assert_eq!(wallet.restore(&image).unwrap_err().0, "a round whose transactions can't be so");
+    let is = images(&table.story.wallet, table.story.now_ms).remove(0);
+    type Spoil = fn(&mut RoundImage);
+    let rows: [(Spoil, &str); 5] = [
+        (|round| round.transactions[0].original = Some(1), "a round whose transactions can't be so"),
+        // A transaction refers to one before it alone.
+        (|round| round.transactions[0].original = Some(0), "a round whose transactions can't be so"),
+        (|round| round.staked = 2, "a round whose sums are not its transactions'"),
+        (|round| round.returned = 1, "a round whose sums are not its transactions'"),
+        (|round| round.transactions[0].flags = 3, "a transaction with no known fate"),
+    ];
+    for (spoil, expected) in rows {
+        let mut image = is.clone();
+        spoil(&mut image.rounds[0]);
+        let mut wallet = Wallet::to_replay();
+        wallet.configure(0, table.story.wallet.settings()).unwrap();
+        assert_eq!(wallet.restore(&image).unwrap_err().0, expected);
+    }
 }
