@@ -44,6 +44,8 @@ pub(crate) struct Bets {
     pub(crate) requests: u64,
     /// Processor time of the server for each, seconds.
     pub(crate) cpu_s: f64,
+    /// Of that, the threads that read the history.
+    pub(crate) reading_s: f64,
     pub(crate) rate: f64,
     pub(crate) p99_ns: u64,
     /// Of them, those for which files were read.
@@ -117,7 +119,7 @@ impl Place {
         if self.shards == 1 && thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
             words.extend(["--pin".to_owned(), "1".to_owned()]);
         }
-        let before = Told::of(server)?;
+        let (before, reading_before_s) = (Told::of(server)?, reading_s(server.pid()));
         let (pid, operator) = (server.pid(), server.operator());
         // On a thread of its own, which it may pin.
         let thread = thread::Builder::new().name("generator".to_owned());
@@ -131,6 +133,7 @@ impl Place {
         measured.bets.push(Bets {
             requests: played.requests,
             cpu_s: played.after.since(played.before).cpu_s / requests,
+            reading_s: (reading_s(pid) - reading_before_s) / requests,
             rate: requests * 1e9 / played.elapsed_ns as f64,
             p99_ns: played.p99_ns,
             lookups: measured.told()?.lookups - before.lookups,
@@ -138,6 +141,16 @@ impl Place {
         });
         Ok(())
     }
+}
+
+/// Processor time of the threads of a server that read its history, seconds.
+fn reading_s(pid: u32) -> f64 {
+    let stats = proc::process(pid).into_iter().flat_map(|process| {
+        let threads: Vec<_> = proc::threads(&process).filter_map(|thread| thread.stat().ok()).collect();
+        threads
+    });
+    let ticks: u64 = stats.filter(|stat| stat.comm == "history").map(|stat| stat.utime + stat.stime).sum();
+    ticks as f64 / procfs::ticks_per_second() as f64
 }
 
 impl Measured {

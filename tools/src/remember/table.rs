@@ -39,8 +39,9 @@ impl Findings<'_> {
         };
         let both = |of: &dyn Fn(&Bets) -> f64, scale| [each(base, of, scale), each(full, of, scale)];
         let share = |bets: &Bets| bets.lookups / bets.requests as f64;
-        let [cpu, rate, p99, read] = [
+        let [cpu, reading, rate, p99, read] = [
             both(&|bets| bets.cpu_s, 1e6),
+            both(&|bets| bets.reading_s, 1e6),
             both(&|bets| bets.rate, 1e-3),
             both(&|bets| bets.p99_ns as f64, 1e-6),
             both(&share, 100.0),
@@ -64,6 +65,7 @@ impl Findings<'_> {
             ("filters by the metrics, each round, bits", [nothing(), bits(told.filter_bytes)]),
             ("on disk, each round, bytes", [nothing(), format!("{:.1}", told.file_bytes / rounds)]),
             ("CPU of a bet whose round is new, µs", cpu),
+            ("of that, reading files, µs", reading),
             ("bets/s, thousands", rate),
             ("latency of a bet, p99, ms", p99),
             ("bets for which files were read, %", read),
