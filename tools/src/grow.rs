@@ -11,7 +11,7 @@
 mod curve;
 mod measure;
 mod page;
-mod reading;
+pub(crate) mod reading;
 mod values;
 
 use std::fs;

@@ -11,6 +11,7 @@
 //! - `simulate` plays the machine under a virtual clock, with crashes, and judges every answer.
 //! - `profile` says where a server spends its time, with a flame graph.
 //! - `footprint` fills a wallet and says what a remembered transaction takes of memory.
+//! - `remember` makes a data directory with many closed rounds, serves it, and measures what remembering them costs.
 //!
 //! Exit codes: 0 done and well, 1 done and some checks failed, 2 not started: wrong arguments, no server.
 
@@ -27,6 +28,7 @@ mod metrics;
 mod plot;
 mod proc;
 mod profile;
+mod remember;
 mod report;
 mod simulate;
 mod soak;
@@ -62,6 +64,8 @@ enum Tool {
     Simulate(simulate::Arguments),
     /// Fills a wallet with transactions and says how much memory each takes.
     Footprint(footprint::Arguments),
+    /// Makes a data directory whose history has many closed rounds, serves it, and measures what remembering them costs.
+    Remember(remember::Arguments),
     /// Measures how the server grows: with connections, accounts, pipelines, shards; with pictures and tables.
     Grow(grow::Arguments),
     /// Attacks servers in many ways, and measures what the others have to wait meanwhile.
@@ -84,6 +88,7 @@ fn main() -> ExitCode {
         Tool::Ceiling(arguments) => ceiling::run(&arguments),
         Tool::Simulate(arguments) => simulate::run(arguments),
         Tool::Footprint(arguments) => footprint::run(&arguments),
+        Tool::Remember(arguments) => remember::run(&arguments),
     };
     done.unwrap_or_else(|sentence| {
         // Who reads this has nothing else to be told by.

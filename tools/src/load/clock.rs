@@ -87,7 +87,7 @@ pub(crate) fn put_digits(room: &mut [u8], mut number: u64) {
 
 /// Year, month and day of a day since 1970, in the Gregorian calendar. Years are counted from March, so that the
 /// leap day is a year's last; 400 years have 146,097 days.
-const fn date(days: u64) -> (u64, u64, u64) {
+pub(crate) const fn date(days: u64) -> (u64, u64, u64) {
     // Days from 1 March of the year 0 to 1 January 1970.
     let days = days + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);

@@ -1,0 +1,138 @@
+//! Which files the rounds lie in, as a server would have come to them: a file for each fold, and files of a size made one.
+
+use history::{Counts, FileEntry, FileList, Fingerprint, Header, Summary};
+use journal::Origin;
+use limits::{
+    HISTORY_MERGED_FILES, HISTORY_RETENTION_PARTS, HISTORY_SMALL_ROWS, RECORD_READ_BYTES, RETENTION_MS,
+    SEGMENT_BYTES, SNAPSHOT_SEGMENTS,
+};
+
+use super::rounds::Played;
+
+/// Rounds of a shard that become a file at a fold: a fold begins with so many segments, and a round has two records.
+const ROUNDS_PER_FOLD: u64 = SNAPSHOT_SEGMENTS as u64 * SEGMENT_BYTES as u64 / (2 * RECORD_READ_BYTES as u64);
+
+/// A file of each shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PlannedFile {
+    /// Its number among the files of its shard.
+    pub(crate) number: u64,
+    /// It has the rounds with these numbers that are of its shard's accounts.
+    pub(crate) from: u64,
+    pub(crate) until: u64,
+    pub(crate) fingerprint: Fingerprint,
+}
+
+/// The files of each of so many shards, in the order in which they were written.
+pub(crate) fn plan(played: &Played, shards: u64) -> Vec<PlannedFile> {
+    let mut list = FileList::default();
+    let mut files: Vec<PlannedFile> = Vec::new();
+    let write = |list: &mut FileList, files: &mut Vec<PlannedFile>, from: u64, until: u64, number| {
+        let rows = (until - from) / shards;
+        let is_replaced = |entry: &FileEntry| {
+            files.iter().any(|file| {
+                file.number == entry.summary.header.number && from <= file.from && file.until <= until
+            })
+        };
+        let fingerprint = list.fingerprint_for(rows, is_replaced);
+        let is_kept = |file: &PlannedFile| file.until <= from || until <= file.from;
+        files.retain(is_kept);
+        list.files.retain(|entry| files.iter().any(|file| file.number == entry.summary.header.number));
+        files.push(PlannedFile { number, from, until, fingerprint });
+        list.files.push(entry(played, rows, from, until, number, fingerprint));
+    };
+    let mut number = 0;
+    let per_fold = ROUNDS_PER_FOLD * shards;
+    for from in (0..played.rounds).step_by(per_fold as usize) {
+        number += 1;
+        write(&mut list, &mut files, from, (from + per_fold).min(played.rounds), number);
+        while let Some(merged) = to_merge(&list.files) {
+            let merged = files.iter().filter(|file| merged.contains(&file.number));
+            let (from, until) = merged
+                .fold((u64::MAX, 0), |(from, until), file| (from.min(file.from), until.max(file.until)));
+            number += 1;
+            write(&mut list, &mut files, from, until, number);
+        }
+    }
+    files
+}
+
+/// What a list would say of a file, as far as its bounds follow from that.
+fn entry(
+    played: &Played,
+    rows: u64,
+    from: u64,
+    until: u64,
+    number: u64,
+    fingerprint: Fingerprint,
+) -> FileEntry {
+    let (oldest_ms, newest_ms) = (played.ended_ms(from), played.ended_ms(until - 1));
+    let counts = Counts { rows, oldest_ms, newest_ms, ..Counts::default() };
+    let header = Header { origin: Origin { stream: 0, shard: 0, shards: 1 }, number, fingerprint };
+    FileEntry { summary: Summary { header, bytes: 0, checksum: 0, counts }, clamp_ms: None }
+}
+
+/// The numbers of the files that are to become one, by the server's own rule (`to_merge` in src/server/data/history.rs), which
+/// no other crate can call. Rounds come in the order of time here, so what is merged lies side by side.
+fn to_merge(files: &[FileEntry]) -> Option<Vec<u64>> {
+    let size_of = |entry: &FileEntry| {
+        (entry.summary.counts.rows / HISTORY_SMALL_ROWS).max(1).ilog(HISTORY_MERGED_FILES as u64)
+    };
+    let mut sizes: Vec<u32> = files.iter().map(size_of).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes.into_iter().find_map(|size| {
+        let mut of_size: Vec<&FileEntry> = files.iter().filter(|entry| size_of(entry) == size).collect();
+        let all = of_size.len();
+        of_size.truncate(HISTORY_MERGED_FILES);
+        let counts = of_size.iter().map(|entry| entry.summary.counts);
+        let first_ms = counts.clone().map(|counts| counts.oldest_ms).min()?;
+        let last_ms = counts.map(|counts| counts.newest_ms).max()?;
+        let is_short = last_ms - first_ms <= RETENTION_MS / HISTORY_RETENTION_PARTS;
+        let is_merged = all >= HISTORY_MERGED_FILES
+            && (is_short || size == 0 && all >= HISTORY_MERGED_FILES * HISTORY_MERGED_FILES);
+        is_merged.then(|| of_size.iter().map(|entry| entry.summary.header.number).collect())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sizes(rounds: u64, days: u64, shards: u64) -> Vec<u64> {
+        let played = Played::before(1_795_760_000_000, days, 1, 1_000, rounds);
+        let files = plan(&played, shards);
+        let mut of_rounds: Vec<_> = files.iter().map(|file| (file.from, file.until)).collect();
+        of_rounds.sort_unstable();
+        assert_eq!(of_rounds.first().map(|(from, _)| *from), Some(0));
+        assert_eq!(of_rounds.last().map(|(_, until)| *until), Some(rounds));
+        assert!(of_rounds.windows(2).all(|pair| pair[0].1 == pair[1].0), "{of_rounds:?}");
+        assert!(files.is_sorted_by_key(|file| file.number));
+        files.iter().map(|file| (file.until - file.from) / ROUNDS_PER_FOLD).collect()
+    }
+
+    #[test]
+    fn files_are_those_that_a_server_comes_to() {
+        const FOLD: u64 = ROUNDS_PER_FOLD;
+        assert_eq!(sizes(1, 119, 1), [0]);
+        assert_eq!(sizes(3 * FOLD, 119, 1), [1, 1, 1]);
+        // Four folds of 118 days are no fortnight.
+        assert_eq!(sizes(4 * FOLD, 119, 1), [1, 1, 1, 1]);
+        assert_eq!(sizes(4 * FOLD, 10, 1), [4]);
+        assert_eq!(sizes(22 * FOLD, 10, 1), [16, 4, 1, 1]);
+        assert_eq!(sizes(22 * FOLD, 10, 2), [8, 8, 2, 2, 2]);
+        // 16 folds are ten days of 191, and 64 are more than a fortnight.
+        let year = sizes(100_000_000, 119, 1);
+        assert_eq!(year.iter().filter(|folds| **folds == 16).count(), 11, "{year:?}");
+        assert_eq!(year.iter().sum::<u64>(), 190);
+    }
+
+    #[test]
+    fn few_rounds_have_long_fingerprints() {
+        let played = Played::before(1_795_760_000_000, 119, 1, 1_000, 100_000_000);
+        let files = plan(&played, 1);
+        let sixteen = files.iter().filter(|file| file.fingerprint == Fingerprint::Sixteen);
+        let rows: u64 = sixteen.map(|file| file.until - file.from).sum();
+        assert!(rows > 0 && rows <= 100_000_000 / limits::HISTORY_SIXTEEN_PART, "{rows}");
+    }
+}
