@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::ops::{Index, IndexMut};
 use slab::Slab;
 
-/// Values of a chunk: half a mebibyte of accounts or rounds. The first one grows up to it, in steps that move less than 0.1 ms.
+/// Values of a chunk: up to half a mebibyte of accounts or rounds. The first one grows up to it, in steps that move less than 0.1 ms.
 const CHUNK: usize = if cfg!(test) { 4 } else { 4_096 };
 
 /// Values at numbers.

@@ -182,6 +182,10 @@ impl Wallet {
         if image.is_open() || image.is_forgotten(now_ms, &self.settings) {
             return if image.is_open() { Err(BadImage("an open round of the history")) } else { Ok(None) };
         }
+        let last = self.accounts.get(index).activity().map_or(0, |activity| activity.number);
+        if image.transactions.iter().any(|known| known.number > last) {
+            return Err(BadImage("a transaction's number past its account's"));
+        }
         let round = self.restored_round(index, image)?;
         if let Some(known) = self.rounds.find(&self.accounts, index, &round.key()) {
             self.give_back_games(round);
@@ -192,6 +196,12 @@ impl Wallet {
             } else {
                 Err(BadImage("a round of the history that is another in memory"))
             };
+        }
+        let statement = self.accounts.get(index).activity().map(|activity| &activity.statement);
+        let is_taken = |number: u64| number > 0 && statement.is_some_and(|lines| lines.has(number));
+        if round.transactions().any(|known| is_taken(known.number())) {
+            self.give_back_games(round);
+            return Err(BadImage("a transaction's number twice"));
         }
         coverage::hit(Branch::RoundRecalled);
         let at = self.rounds.insert(&self.accounts, round);

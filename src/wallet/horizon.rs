@@ -11,6 +11,7 @@ use super::account::AccountHash;
 use super::image::AccountImage;
 use super::ledger::AccountIndex;
 use super::operation::{self, Operation, Released};
+use super::packed::Known;
 use super::rounds::RoundIndex;
 use super::session;
 use super::settings::Settings;
@@ -193,17 +194,22 @@ impl Wallet {
     fn forget_transactions(&mut self, index: AccountIndex, at: RoundIndex, budget: &mut usize) -> bool {
         let activity = self.accounts.get_mut(index).activity_mut();
         let round = self.rounds.get_mut(at);
-        let kept = round.len() - round.len().min(*budget);
-        *budget -= round.len() - kept;
-        for known in round.transactions().skip(kept).map(|known| known.read(round.game)) {
-            self.games.give_back(known.game);
+        // Of a large round a part at least: each piece is a walk over what is left.
+        let piece = (*budget).max(round.len() / limits::ROUND_PIECES).min(round.len());
+        let kept = round.len() - piece;
+        *budget = budget.saturating_sub(piece);
+        let mut gone = round.transactions().skip(kept).peekable();
+        let Some(from) = gone.peek().map(Known::place) else { return true };
+        for known in gone {
+            self.games.give_back(known.game(round.game));
             // A cancelled bet is no transaction, and has no number.
-            if known.number > 0 {
-                activity.statement.remove(known.number);
-                activity.forgotten = activity.forgotten.max(known.number);
+            let number = known.number();
+            if number > 0 {
+                activity.statement.remove(number);
+                activity.forgotten = activity.forgotten.max(number);
             }
         }
-        round.truncate(kept);
+        round.truncate(from, kept);
         kept == 0
     }
 

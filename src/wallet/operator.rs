@@ -293,7 +293,7 @@ impl Wallet {
         if place.round == StatementPlace::OUTSIDE {
             return activity.outside(place.at).expect("a line leaves with its transaction").at_ms;
         }
-        self.rounds.get(RoundIndex::from_number(place.round)).read(Place::from_number(place.at)).at_ms
+        self.rounds.get(RoundIndex::from_number(place.round)).at(Place::from_number(place.at)).at_ms()
     }
 
     /// The number of an account's last transaction; 0 where it has had none.

@@ -237,7 +237,7 @@ impl Wallet {
             }
             (PlayKind::Rollback, Some((bet, true))) => {
                 account.receive(book, play.amount);
-                let bet_ms = round.read(bet).at_ms;
+                let bet_ms = round.at(bet).at_ms();
                 account.activity_mut().sums.take_out(periods, |from_ms| {
                     if bet_ms < from_ms { 0 } else { round.stake_given_back(from_ms, play.amount) }
                 });

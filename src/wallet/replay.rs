@@ -16,7 +16,7 @@ use super::ledger::{Account, AccountIndex};
 use super::lines::StatementPlace;
 use super::operation::{Operation, Play};
 use super::outcome::{Effect, Receipt};
-use super::packed::{Place, RoundSums, packed_len};
+use super::packed::{Place, RoundSums, room_for};
 use super::platform::{PlatformKey, RoundScope};
 use super::platforms::{PlatformIndex, Platforms};
 use super::restriction::{ByPeriod, Restrictions};
@@ -247,6 +247,9 @@ impl Wallet {
             statement.extend(self.rounds.statement_places(at));
         }
         statement.sort_unstable_by_key(|place| place.number);
+        if statement.last().is_some_and(|last| last.number > image.number) {
+            return Err(BadImage("a transaction's number past its account's"));
+        }
         if statement.windows(2).any(|pair| pair[0].number == pair[1].number) {
             return Err(BadImage("a transaction's number twice"));
         }
@@ -351,46 +354,60 @@ impl Wallet {
         account: AccountIndex,
         image: &RoundImage,
     ) -> Result<Round, BadImage> {
-        // What refers to another one comes after it.
-        let refers_to_none =
-            |(at, known): (u32, &TransactionImage)| known.original.is_some_and(|bet| bet >= at);
-        if (0..).zip(&image.transactions).any(refers_to_none)
-            || image.transactions.len() > limits::ROUND_TRANSACTIONS_MAX
-        {
-            return Err(BadImage("a round whose transactions can't be so"));
+        let mut known = of_round(image)?;
+        let sums = RoundSums::of(&known).ok_or(BadImage("a round whose bets come to too much"))?;
+        if (sums.staked.minor(), sums.returned.minor()) != (image.staked, image.returned) {
+            return Err(BadImage("a round whose sums are not its transactions'"));
         }
-        let scope = if image.by_game { RoundScope::Game } else { RoundScope::Platform };
-        let platform = self.platforms.stored(image.platform)?;
-        let game = self.games.take(&image.game);
-        let known: Result<Vec<Transaction<&str>>, BadImage> =
-            image.transactions.iter().map(|known| transaction(known, known.id.as_str())).collect();
-        let mut known = known?;
-        for (known, image_of) in known.iter_mut().zip(&image.transactions) {
-            known.game = self.games.take(image.game_of(image_of));
-            // As many bytes as the place has that it comes to, at most.
-            known.original = image_of.original.map(Place::from_number);
+        if sums.returned > sums.staked {
+            return Err(BadImage("a round that gave back more than was staked"));
         }
-        let room = known.iter().map(|known| packed_len(known, game)).sum();
-        let key = RoundKey { platform, id: &image.id, scope, game };
-        let mut round = Round::new(account, key, image.last_ms, room);
-        round.state = match image.state {
+        let state = match image.state {
             0 => RoundState::Unopened,
             image::OPEN => RoundState::Open,
             image::CLOSED => RoundState::Closed,
             _ => return Err(BadImage("a round in no known state")),
         };
+        let scope = if image.by_game { RoundScope::Game } else { RoundScope::Platform };
+        let platform = self.platforms.stored(image.platform)?;
+        let game = self.games.take(&image.game);
+        for (known, of) in known.iter_mut().zip(&image.transactions) {
+            known.game = self.games.take(image.game_of(of));
+        }
+        let key = RoundKey { platform, id: &image.id, scope, game };
+        let mut round = Round::new(account, key, image.last_ms, room_for(&known, game));
+        round.state = state;
         round.set_orphan(image.orphan);
         let mut places = Vec::with_capacity(known.len());
         for mut known in known {
             known.original = known.original.map(|bet| places[bet.number() as usize]);
             places.push(round.push(&known));
         }
-        let RoundSums { staked, returned } = round.sums();
-        if (staked.minor(), returned.minor()) != (image.staked, image.returned) {
-            return Err(BadImage("a round whose sums are not its transactions'"));
-        }
         Ok(round)
     }
+}
+
+/// The transactions of a round, each with the number of its bet in place of the bet's place, and without its game.
+fn of_round(image: &RoundImage) -> Result<Vec<Transaction<&str>>, BadImage> {
+    if image.transactions.len() > limits::ROUND_TRANSACTIONS_MAX {
+        return Err(BadImage("a round whose transactions can't be so"));
+    }
+    let mut all = Vec::with_capacity(image.transactions.len());
+    for (at, image) in (0..).zip(&image.transactions) {
+        let mut known = transaction(image, image.id.as_str())?;
+        let is_numbered = match known.kind {
+            Kind::Play(_) => known.number > 0,
+            Kind::Cancelled => known.number == 0,
+            Kind::Credit | Kind::Deposit | Kind::Withdrawal => false,
+        };
+        // What refers to another one comes after it.
+        if !is_numbered || image.original.is_some_and(|bet| bet >= at) {
+            return Err(BadImage("a round whose transactions can't be so"));
+        }
+        known.original = image.original.map(Place::from_number);
+        all.push(known);
+    }
+    Ok(all)
 }
 
 fn transaction<S: AsRef<str>>(image: &TransactionImage, id: S) -> Result<Transaction<S>, BadImage> {

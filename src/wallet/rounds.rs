@@ -220,12 +220,13 @@ impl Round {
     /// stake is what its bets since then have staked, less what was rolled back of them and what voids have given back since,
     /// and no less than nothing: a void may have given back what was staked before.
     pub(super) fn stake_given_back(&self, from_ms: Millis, amount: Amount) -> i128 {
-        let since =
-            self.transactions().map(|known| known.read(self.game)).filter(|known| known.at_ms >= from_ms);
-        let stakes = since.map(|known| match (known.kind, known.fate) {
-            (Kind::Play(PlayKind::Bet), Fate::Stands) => i128::from(known.amount.minor()),
-            (Kind::Play(PlayKind::Void), _) => -i128::from(known.amount.minor()),
-            _ => 0,
+        let stakes = self.transactions().filter_map(|known| {
+            let sign = match (known.kind(), known.fate()) {
+                (Kind::Play(PlayKind::Bet), Fate::Stands) => 1,
+                (Kind::Play(PlayKind::Void), _) => -1,
+                _ => return None,
+            };
+            (known.at_ms() >= from_ms).then(|| sign * i128::from(known.amount().minor()))
         });
         let stake: i128 = stakes.sum();
         stake.max(0) - (stake - i128::from(amount.minor())).max(0)
@@ -234,7 +235,7 @@ impl Round {
     /// The number of the bet or the win that opened it; 0 where nothing did.
     pub(super) fn opened_by(&self) -> u64 {
         let opens = |known: &Known<'_>| matches!(known.kind(), Kind::Play(PlayKind::Bet | PlayKind::Win));
-        self.transactions().find(opens).map_or(0, |known| known.read(self.game).number)
+        self.transactions().find(opens).map_or(0, |known| known.number())
     }
 
     /// Whether it has bets, and each of them was rolled back.
@@ -254,9 +255,9 @@ impl Round {
         self.packed.set_fate(bet, Fate::RolledBack);
     }
 
-    /// Keeps the first transactions alone.
-    pub(super) fn truncate(&mut self, kept: usize) {
-        self.packed.truncate(kept);
+    /// Forgets the last transactions, from this place on.
+    pub(super) fn truncate(&mut self, from: Place, kept: usize) {
+        self.packed.truncate(from, kept);
     }
 }
 
@@ -316,7 +317,7 @@ impl Rounds {
     /// The lines that a round's transactions are in the statement of its account.
     pub(super) fn statement_places(&self, index: RoundIndex) -> impl Iterator<Item = StatementPlace> {
         let round = self.get(index);
-        let numbered = round.transactions().map(|known| (known.read(round.game).number, known.place()));
+        let numbered = round.transactions().map(|known| (known.number(), known.place()));
         // A cancelled bet is no transaction, and has no number.
         numbered.filter(|(number, _)| *number > 0).map(move |(number, place)| StatementPlace {
             number,

@@ -3,7 +3,7 @@
 use super::rounds::play;
 use super::*;
 use crate::account::{Date, Gender};
-use crate::image::RoundImage;
+use crate::image::{RoundImage, TransactionImage};
 
 /// Two platforms that play for one domain, `L100` and `L101`, and an account that holds 100.00.
 fn two_platforms() -> Story {
@@ -326,19 +326,40 @@ fn an_image_that_can_not_be_is_refused() {
     table.check("bet r a 1 start", (0, Some(999)));
     let is = images(&table.story.wallet, table.story.now_ms).remove(0);
     type Spoil = fn(&mut RoundImage);
-    let rows: [(Spoil, &str); 5] = [
+    let rows: [(Spoil, &str); 11] = [
         (|round| round.transactions[0].original = Some(1), "a round whose transactions can't be so"),
         // A transaction refers to one before it alone.
         (|round| round.transactions[0].original = Some(0), "a round whose transactions can't be so"),
+        (|round| round.transactions[0].number = 0, "a round whose transactions can't be so"),
+        (|round| round.transactions[0].kind = 4, "a round whose transactions can't be so"),
+        (|round| round.transactions[0].kind = 7, "a round whose transactions can't be so"),
+        (|round| round.transactions[0].kind = 8, "a transaction of no known kind"),
+        (|round| round.transactions[0].flags = 3, "a transaction with no known fate"),
+        (|round| round.transactions[0].number = 9, "a transaction's number past its account's"),
         (|round| round.staked = 2, "a round whose sums are not its transactions'"),
         (|round| round.returned = 1, "a round whose sums are not its transactions'"),
-        (|round| round.transactions[0].flags = 3, "a transaction with no known fate"),
+        (
+            |round| {
+                let bet = round.transactions[0].clone();
+                round.transactions =
+                    [0, 3, 0].map(|kind| TransactionImage { kind, amount: i64::MAX, ..bet.clone() }).into();
+            },
+            "a round whose bets come to too much",
+        ),
     ];
     for (spoil, expected) in rows {
         let mut image = is.clone();
         spoil(&mut image.rounds[0]);
         let mut wallet = Wallet::to_replay();
         wallet.configure(0, table.story.wallet.settings()).unwrap();
-        assert_eq!(wallet.restore(&image).unwrap_err().0, expected);
+        assert_eq!(wallet.restore(&image).map_err(|bad| bad.0), Err(expected));
     }
+    let mut image = is;
+    let round = &mut image.rounds[0];
+    let void = TransactionImage { kind: 3, amount: 2, number: 9, ..round.transactions[0].clone() };
+    round.transactions.push(void);
+    (round.returned, image.number) = (2, 9);
+    let mut wallet = Wallet::to_replay();
+    wallet.configure(0, table.story.wallet.settings()).unwrap();
+    assert_eq!(wallet.restore(&image).unwrap_err().0, "a round that gave back more than was staked");
 }
