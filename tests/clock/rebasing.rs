@@ -5,7 +5,7 @@ use testkit::home::{Home, Server};
 use testkit::message::{play, transaction};
 
 use crate::PURSER;
-use crate::fill::{create_fillers, fill_segments};
+use crate::fill::{come_to_next_segments, create_fillers, fill_segments};
 use crate::machine::{DAY, Machine, wait_until};
 use crate::player::{Player, code};
 
@@ -165,12 +165,7 @@ fn what_had_left_memory_is_brought_back_and_changed() {
         assert_eq!(process.stop(), "");
         fill_segments(&machine.home.data());
         let process = machine.home.start(before);
-        for (player, _) in LIMITED {
-            for _ in 0..20 {
-                process.operate(&format!("POST {}/sessions", player.0), r#"{"SessionKey":"a-moment"}"#, 201);
-                process.operate(&format!("DELETE {}/sessions/a-moment", player.0), "", 200);
-            }
-        }
+        come_to_next_segments(&process, LIMITED.map(|(player, _)| player.0.to_owned()));
         let mut operator = process.operator();
         wait_until("the rounds have left memory", || {
             let metrics = operator.metrics();

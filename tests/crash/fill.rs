@@ -42,6 +42,17 @@ pub(crate) fn create_fillers(process: &Server) {
     }
 }
 
+/// Has the shards of these accounts write past their segments, which are nearly full.
+#[track_caller]
+pub(crate) fn come_to_next_segments(process: &Server, accounts: impl IntoIterator<Item = String>) {
+    for account in accounts {
+        for _ in 0..20 {
+            process.operate(&format!("POST {account}/sessions"), r#"{"SessionKey":"a-moment"}"#, 201);
+            process.operate(&format!("DELETE {account}/sessions/a-moment"), "", 200);
+        }
+    }
+}
+
 /// Fills the segments that are to be written next, as if a server had: with alerts that move nothing. No server runs.
 #[track_caller]
 pub(crate) fn fill_segments(data: &Path) {

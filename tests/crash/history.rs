@@ -9,7 +9,7 @@ use testkit::message;
 
 use crate::PURSER;
 use crate::files::names;
-use crate::fill::{create_fillers, fill_segments};
+use crate::fill::{come_to_next_segments, create_fillers, fill_segments};
 
 const PLAYERS: usize = 8;
 
@@ -147,12 +147,7 @@ fn begun(home: &Home, shards: usize) -> Told {
 fn fold(home: &Home, shards: usize, told: &Told) -> Server {
     fill_segments(&home.data());
     let server = home.start(shards);
-    for account in (0..PLAYERS).map(player) {
-        for _ in 0..10 {
-            server.operate(&format!("POST {account}/sessions"), r#"{"SessionKey":"a-moment"}"#, 201);
-            server.operate(&format!("DELETE {account}/sessions/a-moment"), "", 200);
-        }
-    }
+    come_to_next_segments(&server, (0..PLAYERS).map(player));
     let rounds = (PLAYERS * told.rounds) as f64;
     let mut operator = server.operator();
     loop {

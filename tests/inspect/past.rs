@@ -13,7 +13,7 @@ use testkit::home::{Home, Server};
 use testkit::message;
 
 use self::files::{await_names, names};
-use self::fill::{create_fillers, fill_segments};
+use self::fill::{come_to_next_segments, create_fillers, fill_segments};
 use crate::{PURSER, check, check_contains, flip};
 
 const PLAYERS: usize = 8;
@@ -64,12 +64,7 @@ fn fold(home: &Home, shards: usize) -> Server {
     let before: Vec<String> = names(&home.data()).iter().filter(is_snapshot).cloned().collect();
     let server = home.start(shards);
     // Each shard has some of the accounts.
-    for account in (0..PLAYERS).map(player) {
-        for _ in 0..10 {
-            server.operate(&format!("POST {account}/sessions"), r#"{"SessionKey":"a-moment"}"#, 201);
-            server.operate(&format!("DELETE {account}/sessions/a-moment"), "", 200);
-        }
-    }
+    come_to_next_segments(&server, (0..PLAYERS).map(player));
     // The snapshot before it goes when what was folded is archived.
     await_names(&home.data(), "a fold", |now| {
         let snapshots: Vec<&String> = now.iter().filter(is_snapshot).collect();
