@@ -69,6 +69,40 @@ impl FileList {
         }
     }
 
+    /// The files that are to become one: the first of a size of which there are [`limits::HISTORY_MERGED_FILES`]. Sizes differ by
+    /// that factor, so a round is written again a few times at most. What would span more than a part of the retention stays apart,
+    /// so that it goes when it is over; but for the smallest, which take more than they hold.
+    pub fn to_merge(&self, retention_ms: u64) -> Option<Vec<FileEntry>> {
+        let most = limits::HISTORY_MERGED_FILES;
+        let size_of = |entry: &FileEntry| {
+            let units = (entry.summary.counts.rows / limits::HISTORY_SMALL_ROWS).max(1);
+            units.ilog(most as u64)
+        };
+        let mut sizes: Vec<u32> = self.files.iter().map(size_of).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        sizes.into_iter().find_map(|size| {
+            let of_size: Vec<FileEntry> =
+                self.files.iter().filter(|entry| size_of(entry) == size).copied().collect();
+            let merged = of_size.get(..most)?.to_vec();
+            let first_ms = merged.iter().map(|entry| entry.summary.counts.oldest_ms).min()?;
+            let last_ms = merged.iter().map(|entry| entry.summary.counts.newest_ms).max()?;
+            let is_short = last_ms - first_ms <= retention_ms / limits::HISTORY_RETENTION_PARTS;
+            (is_short || size == 0 && of_size.len() >= most * most).then_some(merged)
+        })
+    }
+
+    /// Where there are more files than these, the smallest of them, to become one.
+    pub fn too_many(&self, most: usize) -> Option<Vec<FileEntry>> {
+        if self.files.len() <= most {
+            return None;
+        }
+        let mut files = self.files.clone();
+        files.sort_by_key(|entry| entry.summary.counts.rows);
+        files.truncate(limits::HISTORY_MERGED_AT_ONCE);
+        Some(files)
+    }
+
     /// The number that a further file of `origin` is to have.
     pub fn next_number(&self, origin: Origin) -> u64 {
         let of_origin = self.files.iter().map(|file| file.summary.header);

@@ -322,8 +322,8 @@ pub const ROUND_BETS_MAX: usize = 10_000;
 /// finds no bet is answered as ever and not remembered, since no bet can come any more.
 pub const ROUND_TRANSACTIONS_MAX: usize = 3 * ROUND_BETS_MAX;
 
-/// A large round is forgotten in pieces, each at least this part of what is left of it. Each is a walk over what stays, of 0.15 ms
-/// for [`ROUND_TRANSACTIONS_MAX`]: in pieces of a few the walks would come to seconds.
+/// A large round is forgotten in pieces, each at least this part of what is left of it. Each is a walk over what stays: with
+/// [`ROUND_TRANSACTIONS_MAX`] in pieces of [`FORGOTTEN_PER_CHANGE`] there would be 7,500 walks; this way there are some 400.
 pub const ROUND_PIECES: usize = 64;
 
 /// Open rounds of an account. They are remembered until they end, so nothing else bounds them; with a bet each, 10,000 are some

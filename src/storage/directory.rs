@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{StatVfs, StatVfsMountFlags};
 
-use super::file::{self, FileError, OpenFile, PendingFile};
+use super::file::{self, FileError, OpenFile, PendingFile, SnapshotFile};
 use super::history;
 use super::hold::Watched;
 use super::manifest;
@@ -277,6 +277,14 @@ impl ShardDirectory {
     pub fn open_snapshot(&self, sequence: u64) -> Result<File, FileError> {
         let path = self.snapshot(sequence);
         File::open(&path).map_err(FileError::of("open", &path))
+    }
+
+    /// Opens a snapshot to be read from its beginning to its end.
+    ///
+    /// # Errors
+    /// Where it can't be opened.
+    pub fn read_snapshot(&self, sequence: u64) -> Result<SnapshotFile, FileError> {
+        Ok(SnapshotFile { file: self.open_snapshot(sequence)?, path: self.snapshot(sequence) })
     }
 
     /// Creates a snapshot: it gets its name, durable, when it is [`PendingFile::publish`]ed.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Advice, FallocateFlags, OFlags};
 
 use journal::Buffer;
-use journal::snapshot::Sink;
+use journal::snapshot::{Sink, Source};
 
 /// What could not be done with a file.
 #[derive(Debug)]
@@ -49,6 +49,36 @@ impl FileError {
     /// Whether it lacked room, or the file system takes no writes: it may succeed later, and nothing is broken.
     pub fn lacks_room(&self) -> bool {
         lacks_room(&self.error)
+    }
+}
+
+/// A snapshot that is read from its beginning to its end.
+#[derive(Debug)]
+pub struct SnapshotFile {
+    pub(super) file: File,
+    pub(super) path: PathBuf,
+}
+
+impl SnapshotFile {
+    /// How long it is.
+    ///
+    /// # Errors
+    /// Where that can't be told.
+    pub fn bytes(&self) -> Result<u64, FileError> {
+        Ok(self.file.metadata().map_err(FileError::of("look at", &self.path))?.len())
+    }
+}
+
+impl Source for SnapshotFile {
+    type Error = FileError;
+
+    fn read(&mut self, room: &mut [u8]) -> Result<usize, FileError> {
+        loop {
+            match self.file.read(room) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => return read.map_err(FileError::of("read", &self.path)),
+            }
+        }
     }
 }
 

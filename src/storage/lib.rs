@@ -23,4 +23,4 @@ pub mod segments;
 #[cfg(test)]
 mod tests;
 
-pub use file::{FileError, OpenFile, PendingFile, lacks_room};
+pub use file::{FileError, OpenFile, PendingFile, SnapshotFile, lacks_room};

@@ -1,7 +1,7 @@
 //! A round's id and its transactions as bytes, in one piece of memory.
 //!
-//! Most of what a server holds is rounds of a bet and a win. As structures beside their ids these take 350 bytes and three
-//! pieces of memory; as bytes some 40 and one. Each transaction can be read by itself, at its place; what is not looked at
+//! Most of what a server holds is rounds of a bet and a win. As structures and strings these took four pieces of memory and over
+//! twice as much of it (docs/benchmarks.md, Memory). Each transaction can be read by itself, at its place; what is not looked at
 //! is stepped over:
 //!
 //! ```text
@@ -21,7 +21,6 @@ use super::amount::Amount;
 use super::games::GameIndex;
 use super::operation::PlayKind;
 use super::platform::RoundScope;
-use super::platforms::PlatformIndex;
 use super::transaction::{Fate, Kind, Transaction};
 
 /// Where a transaction is in its round. Later ones have larger places.
@@ -70,7 +69,8 @@ impl RoundSums {
     }
 }
 
-/// A round with as many transactions keeps its sums: counting them takes 5 ns for each transaction.
+/// A round with as many transactions keeps its sums: they are asked for with each of its bets, and counting them is a walk over all
+/// that it has.
 const LARGE: usize = if cfg!(test) { 3 } else { 64 };
 
 /// Bytes of the sums of a large round, which are the last of its memory.
@@ -307,29 +307,19 @@ impl<'a> Known<'a> {
 
     /// Its game, in a round of `of_round`.
     pub(super) fn game(&self, of_round: GameIndex) -> GameIndex {
-        if self.head & OWN_GAME == 0 { of_round } else { self.read(of_round).game }
+        if self.head & OWN_GAME == 0 { of_round } else { GameIndex::from_number(self.nth(4) as u32) }
     }
 
     /// All of it, in a round of `of_round`.
     pub(super) fn read(&self, of_round: GameIndex) -> Transaction<&'a str> {
         let mut rest = Reader(self.numbers);
         let (amount, balance_after) = (rest.amount(), rest.amount());
-        let (at_ms, number) = (rest.number(), rest.number());
-        let game =
+        let mut known = Transaction::new(self.kind(), self.id(), amount, rest.number());
+        (known.balance_after, known.number, known.fate) = (balance_after, rest.number(), self.fate());
+        known.game =
             if self.head & OWN_GAME == 0 { of_round } else { GameIndex::from_number(rest.number() as u32) };
-        let original = (self.head & HAS_ORIGINAL != 0).then(|| Place(rest.number() as u32));
-        Transaction {
-            id: self.id(),
-            amount,
-            balance_after,
-            at_ms,
-            number,
-            original,
-            game,
-            platform: PlatformIndex::NONE,
-            kind: self.kind(),
-            fate: self.fate(),
-        }
+        known.original = (self.head & HAS_ORIGINAL != 0).then(|| Place(rest.number() as u32));
+        known
     }
 }
 

@@ -67,6 +67,7 @@ use shards::Lookout;
 use stats::Trend;
 use summary::Load;
 
+pub(crate) use accounts::mixed;
 pub(crate) use clock::{Clock, Timestamp};
 pub(crate) use driver::Outcome;
 pub(crate) use parse::parse_duration;
@@ -74,7 +75,7 @@ pub(crate) use scenario::{RequestType, Scenario};
 pub(crate) use series::Interval;
 #[cfg(test)]
 pub(crate) use stats::{AnswerCheck, Sample};
-pub(crate) use stats::{Figures, Stats};
+pub(crate) use stats::{Figures, Stats, median};
 
 /// Exit code of a run in which a check has failed.
 pub(crate) const EXIT_CHECKS: u8 = 1;

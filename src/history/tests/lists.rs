@@ -127,3 +127,57 @@ fn numbers_are_counted_for_each_origin() {
     assert_eq!(list.next_number(ORIGIN), 4);
     assert_eq!(list.next_number(Origin { shard: 2, ..ORIGIN }), 1);
 }
+
+const DAY_MS: u64 = 24 * 3_600 * 1_000;
+
+/// Files of so many rows, each with the days of its oldest and its newest round.
+fn files(of: &[(u64, u64, u64)]) -> FileList {
+    let entry = |(number, (rows, from, to)): (u64, &(u64, u64, u64))| {
+        let mut entry = FileEntry { clamp_ms: None, ..file(number, *rows, Fingerprint::Eight) };
+        let counts = &mut entry.summary.counts;
+        (counts.oldest_ms, counts.newest_ms) = (from * DAY_MS, to * DAY_MS);
+        entry
+    };
+    FileList { files: (1..).zip(of).map(entry).collect(), ..FileList::default() }
+}
+
+fn numbers(files: Option<Vec<FileEntry>>) -> Option<Vec<u64>> {
+    files.map(|files| files.iter().map(|entry| entry.summary.header.number).collect())
+}
+
+#[test]
+fn files_of_a_size_become_one_where_they_go_together() {
+    #[track_caller]
+    fn check(of: &[(u64, u64, u64)], expect: Option<&[u64]>) {
+        let is = numbers(files(of).to_merge(120 * DAY_MS));
+        assert_eq!(is.as_deref(), expect, "{of:?}");
+    }
+    let small = limits::HISTORY_SMALL_ROWS;
+    check(&[], None);
+    check(&[(1, 0, 1); 3], None);
+    check(&[(1, 0, 1); 4], Some(&[1, 2, 3, 4]));
+    check(&[(4 * small, 0, 1); 4], Some(&[1, 2, 3, 4]));
+    // Sizes that differ, and the smaller first.
+    check(&[(4 * small, 0, 1), (1, 0, 1), (1, 0, 1), (1, 0, 1)], None);
+    let mixed = [[(4 * small, 0, 1); 4], [(1, 0, 1); 4]].concat();
+    check(&mixed, Some(&[5, 6, 7, 8]));
+    // An eighth of the retention is 15 days.
+    check(
+        &[(4 * small, 0, 15), (4 * small, 1, 2), (4 * small, 1, 2), (4 * small, 1, 2)],
+        Some(&[1, 2, 3, 4]),
+    );
+    check(&[(4 * small, 0, 16), (4 * small, 1, 2), (4 * small, 1, 2), (4 * small, 1, 2)], None);
+    // But those that take more than they hold.
+    let seldom: Vec<_> = (0..15).map(|month| (1, 30 * month, 30 * month)).collect();
+    check(&seldom, None);
+    let seldom: Vec<_> = (0..16).map(|month| (1, 30 * month, 30 * month)).collect();
+    check(&seldom, Some(&[1, 2, 3, 4]));
+}
+
+#[test]
+fn the_smallest_of_too_many_files_become_one() {
+    let many: Vec<_> = (0..100).map(|number| (1_000 - number, 0, 400)).collect();
+    assert_eq!(numbers(files(&many).too_many(100)), None);
+    let smallest: Vec<u64> = (37..=100).rev().collect();
+    assert_eq!(numbers(files(&many).too_many(99)), Some(smallest));
+}

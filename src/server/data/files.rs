@@ -2,8 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::rc::Rc;
 
 use super::ReadProgress;
@@ -11,11 +9,10 @@ use journal::segment::SegmentHeader;
 use journal::snapshot::{SnapshotReader, Source};
 use journal::{Buffer, Damage, Mark, Origin, Point, SegmentSource};
 use recovery::{Recovered, SealedSegment, SegmentBytes, SnapshotSource};
-use storage::FileError;
-use storage::OpenFile;
 use storage::directory::{DataDirectory, ShardDirectory};
 use storage::generations::missing_segment;
 use storage::manifest::Manifest;
+use storage::{FileError, OpenFile, SnapshotFile};
 
 /// A shard's files, and whose they are.
 #[derive(Clone, Debug)]
@@ -37,16 +34,15 @@ impl ShardFiles {
     ///
     /// # Errors
     /// What the file system says.
-    pub fn snapshot(&self) -> Result<Option<SnapshotSource<SnapshotFileSource>>, FileError> {
+    pub fn snapshot(&self) -> Result<Option<SnapshotSource<SnapshotFile>>, FileError> {
         let Some(sequence) = self.directory.snapshots()?.pop() else { return Ok(None) };
         self.snapshot_of(sequence).map(Some)
     }
 
     /// The snapshot that covers the records up to `sequence`, opened.
-    pub(super) fn snapshot_of(&self, sequence: u64) -> Result<SnapshotSource<SnapshotFileSource>, FileError> {
-        let file = self.directory.open_snapshot(sequence)?;
-        let name = self.directory.snapshot(sequence).display().to_string();
-        Ok((name.clone(), SnapshotFileSource { file, name }))
+    pub(super) fn snapshot_of(&self, sequence: u64) -> Result<SnapshotSource<SnapshotFile>, FileError> {
+        let file = self.directory.read_snapshot(sequence)?;
+        Ok((self.directory.snapshot(sequence).display().to_string(), file))
     }
 
     /// What the oldest snapshot covers whose next segment is still there, so that a reading can begin with it; the newest one's where
@@ -196,42 +192,9 @@ impl SegmentBytes for SegmentFile {
     }
 }
 
-/// A snapshot that is read.
-#[derive(Debug)]
-pub struct SnapshotFileSource {
-    file: File,
-    name: String,
-}
-
-impl SnapshotFileSource {
-    /// How long it is.
-    pub(super) fn bytes(&self) -> Result<u64, FileError> {
-        let found = self.file.metadata();
-        let found =
-            found.map_err(|error| FileError { action: "look at", path: self.name.clone().into(), error });
-        Ok(found?.len())
-    }
-}
-
-impl Source for SnapshotFileSource {
-    type Error = FileError;
-
-    fn read(&mut self, room: &mut [u8]) -> Result<usize, FileError> {
-        loop {
-            match self.file.read(room) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    return Err(FileError { action: "read", path: self.name.clone().into(), error });
-                }
-                Ok(read) => return Ok(read),
-            }
-        }
-    }
-}
-
 /// A snapshot that is read, with its bytes counted.
 struct Counted<'a> {
-    source: SnapshotFileSource,
+    source: SnapshotFile,
     progress: &'a ReadProgress,
 }
 

@@ -191,7 +191,7 @@ impl ShardHistory {
             self.remove_unlisted()?;
             return Ok(true);
         }
-        let Some(merged) = to_merge(&before.list.files, retention_ms) else {
+        let Some(merged) = before.list.to_merge(retention_ms) else {
             self.remove_unlisted()?;
             return Ok(false);
         };
@@ -204,7 +204,7 @@ impl ShardHistory {
     /// # Errors
     /// What the files say. What there was is there, then.
     pub(super) fn make_room(&self, mut rest: impl FnMut()) -> Result<(), Error> {
-        while let Some(merged) = too_many(&self.current().list.files, limits::HISTORY_FILES_MAX / 2) {
+        while let Some(merged) = self.current().list.too_many(limits::HISTORY_FILES_MAX / 2) {
             self.merge(&merged, 0, &mut rest)?;
         }
         Ok(())
@@ -246,39 +246,6 @@ impl ShardHistory {
         }
         Ok(())
     }
-}
-
-/// The files that are to become one: the first of a size of which there are [`limits::HISTORY_MERGED_FILES`]. Sizes differ by that
-/// factor, so a round is written again a few times at most. What would span more than a part of the retention stays apart, so
-/// that it goes when it is over; but for the smallest, which take more than they hold.
-fn to_merge(files: &[FileEntry], retention_ms: u64) -> Option<Vec<FileEntry>> {
-    let most = limits::HISTORY_MERGED_FILES;
-    let size_of = |entry: &FileEntry| {
-        let units = (entry.summary.counts.rows / limits::HISTORY_SMALL_ROWS).max(1);
-        units.ilog(most as u64)
-    };
-    let mut sizes: Vec<u32> = files.iter().map(size_of).collect();
-    sizes.sort_unstable();
-    sizes.dedup();
-    sizes.into_iter().find_map(|size| {
-        let of_size: Vec<FileEntry> = files.iter().filter(|entry| size_of(entry) == size).copied().collect();
-        let merged = of_size.get(..most)?.to_vec();
-        let first_ms = merged.iter().map(|entry| entry.summary.counts.oldest_ms).min()?;
-        let last_ms = merged.iter().map(|entry| entry.summary.counts.newest_ms).max()?;
-        let is_short = last_ms - first_ms <= retention_ms / limits::HISTORY_RETENTION_PARTS;
-        (is_short || size == 0 && of_size.len() >= most * most).then_some(merged)
-    })
-}
-
-/// Where there are more files than these, the smallest of them, to become one.
-fn too_many(files: &[FileEntry], most: usize) -> Option<Vec<FileEntry>> {
-    if files.len() <= most {
-        return None;
-    }
-    let mut files = files.to_vec();
-    files.sort_by_key(|entry| entry.summary.counts.rows);
-    files.truncate(limits::HISTORY_MERGED_AT_ONCE);
-    Some(files)
 }
 
 /// The rounds that a fold takes out of a snapshot, on their way to a file.
@@ -375,57 +342,8 @@ pub(super) fn hand_on(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use history::{Counts, Fingerprint, Summary};
-    use journal::Origin;
     use storage::directory::DataDirectory;
     use storage::manifest::Manifest;
-
-    const DAY_MS: Millis = 24 * 3_600 * 1_000;
-
-    /// Files of so many rows, each with the days of its oldest and its newest round.
-    fn files(of: &[(u64, u64, u64)]) -> Vec<FileEntry> {
-        let entry = |(number, (rows, from, to)): (u64, &(u64, u64, u64))| {
-            let origin = Origin { stream: 1, shard: 0, shards: 1 };
-            let (oldest_ms, newest_ms) = (from * DAY_MS, to * DAY_MS);
-            let counts = Counts { rows: *rows, oldest_ms, newest_ms, ..Counts::default() };
-            let header = Header { origin, number, fingerprint: Fingerprint::Eight };
-            FileEntry { summary: Summary { header, bytes: 0, checksum: 0, counts }, clamp_ms: None }
-        };
-        (1..).zip(of).map(entry).collect()
-    }
-
-    fn numbers(files: Option<Vec<FileEntry>>) -> Option<Vec<u64>> {
-        files.map(|files| files.iter().map(|entry| entry.summary.header.number).collect())
-    }
-
-    #[test]
-    fn files_of_a_size_become_one_where_they_go_together() {
-        #[track_caller]
-        fn check(of: &[(u64, u64, u64)], expect: Option<&[u64]>) {
-            let is = numbers(to_merge(&files(of), 120 * DAY_MS));
-            assert_eq!(is.as_deref(), expect, "{of:?}");
-        }
-        let small = limits::HISTORY_SMALL_ROWS;
-        check(&[], None);
-        check(&[(1, 0, 1); 3], None);
-        check(&[(1, 0, 1); 4], Some(&[1, 2, 3, 4]));
-        check(&[(4 * small, 0, 1); 4], Some(&[1, 2, 3, 4]));
-        // Sizes that differ, and the smaller first.
-        check(&[(4 * small, 0, 1), (1, 0, 1), (1, 0, 1), (1, 0, 1)], None);
-        let mixed = [[(4 * small, 0, 1); 4], [(1, 0, 1); 4]].concat();
-        check(&mixed, Some(&[5, 6, 7, 8]));
-        // An eighth of the retention is 15 days.
-        check(
-            &[(4 * small, 0, 15), (4 * small, 1, 2), (4 * small, 1, 2), (4 * small, 1, 2)],
-            Some(&[1, 2, 3, 4]),
-        );
-        check(&[(4 * small, 0, 16), (4 * small, 1, 2), (4 * small, 1, 2), (4 * small, 1, 2)], None);
-        // But those that take more than they hold.
-        let seldom: Vec<_> = (0..15).map(|month| (1, 30 * month, 30 * month)).collect();
-        check(&seldom, None);
-        let seldom: Vec<_> = (0..16).map(|month| (1, 30 * month, 30 * month)).collect();
-        check(&seldom, Some(&[1, 2, 3, 4]));
-    }
 
     /// Whatever became of the snapshot of the one before.
     #[test]
@@ -453,13 +371,5 @@ mod tests {
             found.sort();
             assert_eq!(found, ids);
         }
-    }
-
-    #[test]
-    fn the_smallest_of_too_many_files_become_one() {
-        let many: Vec<_> = (0..100).map(|number| (1_000 - number, 0, 400)).collect();
-        assert_eq!(numbers(too_many(&files(&many), 100)), None);
-        let smallest: Vec<u64> = (37..=100).rev().collect();
-        assert_eq!(numbers(too_many(&files(&many), 99)), Some(smallest));
     }
 }

@@ -201,6 +201,27 @@ fn changes_of_an_account_take_along_what_is_over() {
     std::mem::forget(table);
 }
 
+/// Each piece of a large round is a walk over what is left of it, so they are not as small as those of others.
+#[test]
+fn a_large_round_leaves_in_few_pieces() {
+    const TRANSACTIONS: usize = 1_000;
+    let mut table = Table::new();
+    let story = &mut table.story;
+    for number in 1..TRANSACTIONS {
+        story.outcome(&play(&format!("win large w{number} 0 start")).as_deref());
+    }
+    story.outcome(&play("win large last 0 close").as_deref());
+    story.later(RETENTION_MS);
+    let image = |story: &Story| images(&story.wallet, story.now_ms).remove(0).rounds.len();
+    let mut changes = 0;
+    while changes == 0 || story.wallet.rounds() > changes {
+        assert_eq!(image(story), changes, "nothing of it is seen");
+        story.outcome(&play(&format!("win r{changes} w 0 start close")).as_deref());
+        changes += 1;
+    }
+    assert!((64..TRANSACTIONS / limits::FORGOTTEN_PER_CHANGE).contains(&changes), "{changes} changes");
+}
+
 /// An id outside of rounds is free after its retention, whether its first use has left memory or not.
 #[test]
 fn a_payment_is_made_again_after_its_retention() {

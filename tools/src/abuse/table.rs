@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::others::Waits;
 use super::scenario::{AttackScenario, Bounds};
 use super::watch::ServerHoldings;
+use crate::load::median;
 
 /// What one round of a scenario has come to.
 #[derive(Clone, Debug, Default)]
@@ -32,12 +33,6 @@ pub(super) struct Row {
     pub(super) scenario: &'static AttackScenario,
     pub(super) attackers: usize,
     pub(super) rounds: Vec<ScenarioRound>,
-}
-
-/// The middle of some values; the upper one of two.
-fn median<T: PartialOrd + Copy>(mut values: Vec<T>) -> Option<T> {
-    values.sort_by(|one, other| one.partial_cmp(other).expect("values that can be compared"));
-    values.get(values.len() / 2).copied()
 }
 
 impl ScenarioRound {

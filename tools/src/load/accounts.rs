@@ -121,6 +121,13 @@ impl Draw {
     }
 }
 
+/// The last steps of splitmix64: every bit of what goes in changes about half of what comes out, and no two numbers become one.
+pub(crate) const fn mixed(mut bits: u64) -> u64 {
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
+}
+
 /// Numbers at random, xorshift64*: a few cycles each, and the same ones in every run.
 #[derive(Debug)]
 struct Xorshift(u64);
@@ -128,11 +135,8 @@ struct Xorshift(u64);
 impl Xorshift {
     /// Virtual users with numbers next to each other draw numbers that have nothing to do with each other.
     const fn new(number: u64) -> Self {
-        // The last steps of splitmix64; its result is 0 for 0 alone, which would stay 0.
-        let mut bits = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        Self((bits ^ (bits >> 31)) | 1)
+        // It is 0 for 0 alone, which would stay 0.
+        Self(mixed(number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15)) | 1)
     }
 
     /// A number below `bound`.

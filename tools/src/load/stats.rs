@@ -22,6 +22,12 @@ use super::overload::{Overload, Place, Pressure};
 use super::scenario::RequestType;
 pub(crate) use super::trend::{Figures, TAIL, Trend};
 
+/// The middle of some values; the upper one of two.
+pub(crate) fn median<T: PartialOrd + Copy>(mut values: Vec<T>) -> Option<T> {
+    values.sort_by(|one, other| one.partial_cmp(other).expect("values that can be compared"));
+    values.get(values.len() / 2).copied()
+}
+
 /// What an answer was found to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AnswerCheck {

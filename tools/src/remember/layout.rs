@@ -2,10 +2,7 @@
 
 use history::{Counts, FileEntry, FileList, Fingerprint, Header, Summary};
 use journal::Origin;
-use limits::{
-    HISTORY_MERGED_FILES, HISTORY_RETENTION_PARTS, HISTORY_SMALL_ROWS, RECORD_READ_BYTES, RETENTION_MS,
-    SEGMENT_BYTES, SNAPSHOT_SEGMENTS,
-};
+use limits::{RECORD_READ_BYTES, RETENTION_MS, SEGMENT_BYTES, SNAPSHOT_SEGMENTS};
 
 use super::rounds::Played;
 
@@ -46,8 +43,10 @@ pub(crate) fn plan(played: &Played, shards: u64) -> Vec<PlannedFile> {
     for from in (0..played.rounds).step_by(per_fold as usize) {
         number += 1;
         write(&mut list, &mut files, from, (from + per_fold).min(played.rounds), number);
-        while let Some(merged) = to_merge(&list.files) {
-            let merged = files.iter().filter(|file| merged.contains(&file.number));
+        while let Some(merged) = list.to_merge(RETENTION_MS) {
+            let is_merged =
+                |file: &&PlannedFile| merged.iter().any(|entry| entry.summary.header.number == file.number);
+            let merged = files.iter().filter(is_merged);
             let (from, until) = merged
                 .fold((u64::MAX, 0), |(from, until), file| (from.min(file.from), until.max(file.until)));
             number += 1;
@@ -70,29 +69,6 @@ fn entry(
     let counts = Counts { rows, oldest_ms, newest_ms, ..Counts::default() };
     let header = Header { origin: Origin { stream: 0, shard: 0, shards: 1 }, number, fingerprint };
     FileEntry { summary: Summary { header, bytes: 0, checksum: 0, counts }, clamp_ms: None }
-}
-
-/// The numbers of the files that are to become one, by the server's own rule (`to_merge` in src/server/data/history.rs), which
-/// no other crate can call. Rounds come in the order of time here, so what is merged lies side by side.
-fn to_merge(files: &[FileEntry]) -> Option<Vec<u64>> {
-    let size_of = |entry: &FileEntry| {
-        (entry.summary.counts.rows / HISTORY_SMALL_ROWS).max(1).ilog(HISTORY_MERGED_FILES as u64)
-    };
-    let mut sizes: Vec<u32> = files.iter().map(size_of).collect();
-    sizes.sort_unstable();
-    sizes.dedup();
-    sizes.into_iter().find_map(|size| {
-        let mut of_size: Vec<&FileEntry> = files.iter().filter(|entry| size_of(entry) == size).collect();
-        let all = of_size.len();
-        of_size.truncate(HISTORY_MERGED_FILES);
-        let counts = of_size.iter().map(|entry| entry.summary.counts);
-        let first_ms = counts.clone().map(|counts| counts.oldest_ms).min()?;
-        let last_ms = counts.map(|counts| counts.newest_ms).max()?;
-        let is_short = last_ms - first_ms <= RETENTION_MS / HISTORY_RETENTION_PARTS;
-        let is_merged = all >= HISTORY_MERGED_FILES
-            && (is_short || size == 0 && all >= HISTORY_MERGED_FILES * HISTORY_MERGED_FILES);
-        is_merged.then(|| of_size.iter().map(|entry| entry.summary.header.number).collect())
-    })
 }
 
 #[cfg(test)]

@@ -9,6 +9,9 @@ use crate::grow::reading::Reading;
 use crate::load::{self, Clock};
 use crate::{metrics, proc};
 
+/// A server counts its history every second; one that has not done so by then has lost rounds.
+const COUNTED_WITHIN: Duration = Duration::from_secs(20);
+
 /// Connections that bet, without a pause.
 const CONNECTIONS: u32 = 100;
 
@@ -167,12 +170,15 @@ impl Measured {
     /// # Errors
     /// A sentence, where it has gone.
     pub(crate) fn told_of(&self, rounds: u64) -> Result<Told, String> {
-        loop {
-            let told = self.told()?;
-            if told.rounds >= rounds as f64 {
-                return Ok(told);
+        let clock = Clock::start();
+        let mut told = self.told()?;
+        while told.rounds < rounds as f64 {
+            if clock.now_ns() > COUNTED_WITHIN.as_nanos() as u64 {
+                return Err(format!("of {rounds} rounds the server knows {} in its history", told.rounds));
             }
+            told = self.told()?;
         }
+        Ok(told)
     }
 
     /// The memory that it has to itself.
@@ -185,8 +191,6 @@ impl Measured {
 
     /// The middle one of what its measurements have come to.
     pub(crate) fn median(&self, of: impl Fn(&Bets) -> f64) -> f64 {
-        let mut values: Vec<f64> = self.bets.iter().map(of).collect();
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or(0.0)
+        load::median(self.bets.iter().map(of).collect()).unwrap_or(0.0)
     }
 }

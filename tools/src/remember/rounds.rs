@@ -3,6 +3,7 @@
 //! All of it follows from a seed and a round's number, so that nothing has to be kept of what was made: whoever asks for a round
 //! again computes it again. Round `n` is the next one of account `n` modulo the number of accounts.
 
+use crate::load;
 use wallet::account::{AccountHash, AccountRef};
 use wallet::image::{AccountImage, RoundImage, SumImage, TransactionImage};
 use wallet::{Millis, PlatformKey};
@@ -185,12 +186,9 @@ pub(crate) fn hash_of(account: u64) -> AccountHash {
     AccountRef::new(account_id(account)).hash()
 }
 
-/// The finalizer of SplitMix64: every bit of what goes in changes about half of what comes out, and no two numbers become one.
+/// A number that has nothing to do with this one's neighbours.
 pub(crate) const fn mixed(number: u64) -> u64 {
-    let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let number = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ number >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ number >> 31
+    load::mixed(number.wrapping_add(0x9e37_79b9_7f4a_7c15))
 }
 
 /// When the current day, week (from Monday) and month began in UTC, milliseconds since 1970.
@@ -198,7 +196,7 @@ fn periods(now_ms: Millis) -> [Millis; 3] {
     let day = now_ms / DAY_MS;
     // 1970-01-01 was a Thursday, three days after a Monday.
     let monday = day - (day + 3) % 7;
-    let (_, _, day_of_month) = crate::load::clock::date(day);
+    let (_, _, day_of_month) = load::clock::date(day);
     [day, monday, day + 1 - day_of_month].map(|day| day * DAY_MS)
 }
 

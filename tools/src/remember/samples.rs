@@ -11,6 +11,8 @@ use super::rounds::{
 use crate::child::Server;
 use crate::load::Clock;
 use crate::load::clock::date;
+use wallet::Currency;
+use wallet::amount::Amount;
 
 /// Bets of a month ago that are taken back.
 const ROLLBACKS: u64 = 10;
@@ -77,7 +79,8 @@ pub(crate) fn ask(server: &Server, played: &Played, samples: u64) -> Asked {
 
 /// Minor units as an answer has them.
 fn money(minor: i64) -> String {
-    format!("{}.{:02}", minor / 100, minor % 100)
+    let currency = Currency::from_code("GBP").expect("ISO 4217 has it");
+    Amount::from_minor(minor).expect("not negative").decimal(currency).to_string()
 }
 
 impl Asker<'_> {

@@ -3,8 +3,6 @@
 //! No more is in memory than the accounts' hashes, one slot's accounts, and the keys of [`KEYS_AT_ONCE`] rounds for each thread: a
 //! file's rounds are sorted by their keys alone, and computed again when they are written.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Mutex;
@@ -13,7 +11,7 @@ use std::thread;
 
 use history::{FileEntry, FileList, Header, Row, SortKey, Summary, Writer, key_of};
 use journal::Origin;
-use journal::snapshot::{SnapshotHeader, SnapshotReader, SnapshotWriter, Source};
+use journal::snapshot::{SnapshotHeader, SnapshotReader, SnapshotWriter};
 use storage::directory::{DataDirectory, ShardDirectory};
 use storage::history::HistoryName;
 use storage::manifest::Manifest;
@@ -180,7 +178,7 @@ impl Shard {
             covers.ok_or_else(|| format!("{}: there is no snapshot", self.directory.path().display()))?;
         let name = self.directory.snapshot(covers).display().to_string();
         let unread = |error| format!("{name}: {error:?}");
-        let source = SnapshotFile(self.directory.open_snapshot(covers).map_err(told)?);
+        let source = self.directory.read_snapshot(covers).map_err(told)?;
         let mut reader = SnapshotReader::open(&name, source, self.origin).map_err(unread)?;
         let header = SnapshotHeader { has_history: files.is_some(), ..reader.header() };
         if let Some(files) = files {
@@ -212,14 +210,4 @@ impl Shard {
 fn age(played: &Played, image: &mut AccountImage, now_ms: wallet::Millis) -> Result<(), String> {
     let account = account_number(&image.id).filter(|account| *account < played.accounts);
     account.map_or(Ok(()), |account| played.age(image, account, now_ms))
-}
-
-struct SnapshotFile(File);
-
-impl Source for SnapshotFile {
-    type Error = std::io::Error;
-
-    fn read(&mut self, room: &mut [u8]) -> Result<usize, std::io::Error> {
-        self.0.read(room)
-    }
 }
