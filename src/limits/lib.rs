@@ -322,10 +322,6 @@ pub const ROUND_BETS_MAX: usize = 10_000;
 /// finds no bet is answered as ever and not remembered, since no bet can come any more.
 pub const ROUND_TRANSACTIONS_MAX: usize = 3 * ROUND_BETS_MAX;
 
-/// A large round is forgotten in pieces, each at least this part of what is left of it. Each is a walk over what stays: with
-/// [`ROUND_TRANSACTIONS_MAX`] in pieces of [`FORGOTTEN_PER_CHANGE`] there would be 7,500 walks; this way there are some 400.
-pub const ROUND_PIECES: usize = 64;
-
 /// Open rounds of an account. They are remembered until they end, so nothing else bounds them; with a bet each, 10,000 are some
 /// 3 MB. Players have a few, and a platform that never ends its rounds is seen before that. Past it a bet that would leave one
 /// more open is -7; winnings that would are -1, since their platform repeats them until they succeed.

@@ -194,11 +194,9 @@ impl Wallet {
     fn forget_transactions(&mut self, index: AccountIndex, at: RoundIndex, budget: &mut usize) -> bool {
         let activity = self.accounts.get_mut(index).activity_mut();
         let round = self.rounds.get_mut(at);
-        // Of a large round a part at least: each piece is a walk over what is left.
-        let piece = (*budget).max(round.len() / limits::ROUND_PIECES).min(round.len());
-        let kept = round.len() - piece;
-        *budget = budget.saturating_sub(piece);
-        let mut gone = round.transactions().skip(kept).peekable();
+        let kept = round.len() - round.len().min(*budget);
+        *budget -= round.len() - kept;
+        let mut gone = round.transactions_behind(kept).peekable();
         let Some(from) = gone.peek().map(Known::place) else { return true };
         for known in gone {
             self.games.give_back(known.game(round.game));

@@ -97,7 +97,7 @@ impl Wallet {
     /// The rounds that were opened first of those that are open.
     fn open_rounds(&self, activity: &Activity) -> Vec<RoundView> {
         let view = |round: &Round| {
-            let RoundSums { staked, returned } = round.sums();
+            let RoundSums { staked, returned, .. } = round.sums();
             RoundView {
                 platform: self.platforms.key(round.platform),
                 id: CompactString::from(round.id()),

@@ -12,16 +12,25 @@
 //! amount, balance after it, when, number, game, place of its bet   seven bits a byte, the lowest first
 //! ```
 
+mod bytes;
+mod known;
+#[cfg(test)]
+mod tests;
+
 use alloc::boxed::Box;
 use alloc::vec;
-use alloc::vec::Vec;
+use core::array;
 
-use super::Millis;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
 use super::amount::Amount;
 use super::games::GameIndex;
 use super::operation::PlayKind;
 use super::platform::RoundScope;
 use super::transaction::{Fate, Kind, Transaction};
+use bytes::{Reader, Writer, number_len, text};
+pub(super) use known::Known;
+use known::{Iter, packed_len};
 
 /// Where a transaction is in its round. Later ones have larger places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,15 +51,19 @@ impl Place {
 pub(super) struct RoundSums {
     pub(super) staked: Amount,
     pub(super) returned: Amount,
+    /// Its bets.
+    pub(super) bets: u32,
 }
 
 impl RoundSums {
-    const NONE: Self = Self { staked: Amount::ZERO, returned: Amount::ZERO };
+    const NONE: Self = Self { staked: Amount::ZERO, returned: Amount::ZERO, bets: 0 };
 
     /// With a transaction more; `None` where they come to more than an amount.
     fn with(self, kind: Kind, fate: Fate, amount: Amount) -> Option<Self> {
         Some(match (kind, fate) {
-            (Kind::Play(PlayKind::Bet), _) => Self { staked: self.staked.checked_add(amount)?, ..self },
+            (Kind::Play(PlayKind::Bet), _) => {
+                Self { staked: self.staked.checked_add(amount)?, bets: self.bets + 1, ..self }
+            }
             (Kind::Play(PlayKind::Rollback | PlayKind::Void), Fate::Stands) => {
                 Self { returned: self.returned.checked_add(amount)?, ..self }
             }
@@ -69,12 +82,28 @@ impl RoundSums {
     }
 }
 
-/// A round with as many transactions keeps its sums: they are asked for with each of its bets, and counting them is a walk over all
-/// that it has.
+/// A round with as many transactions keeps its sums, and an index of them, at the end of its memory: to walk over all of them takes
+/// longer than anything else that is done with one.
 const LARGE: usize = if cfg!(test) { 3 } else { 64 };
 
-/// Bytes of the sums of a large round, which are the last of its memory.
-const SUMS_BYTES: usize = 16;
+/// Bytes of the sums of a large round, which are the last of its memory: two amounts, and a count.
+const SUMS_BYTES: usize = 8 + 8 + 4;
+
+/// Bytes of an entry of its index, which lies before them, newest first: what tells most ids apart, and a place.
+const ENTRY_BYTES: usize = 4 + 4;
+
+/// Bytes of sums and index of so many transactions.
+const fn tail_len(transactions: usize) -> usize {
+    if transactions < LARGE { 0 } else { SUMS_BYTES + transactions * ENTRY_BYTES }
+}
+
+fn tag(kind: Kind, id: &[u8]) -> [u8; 4] {
+    (xxh3_64_with_seed(id, kind.number().into()) as u32).to_le_bytes()
+}
+
+const fn place_of([_, _, _, _, place @ ..]: &[u8; ENTRY_BYTES]) -> Place {
+    Place(u32::from_le_bytes(*place))
+}
 
 /// The id of a round, and its transactions.
 #[derive(Debug)]
@@ -90,13 +119,6 @@ pub(super) struct Packed {
 const BY_GAME: u8 = 0b01;
 /// A flag of the round: winnings that did not start it have opened it.
 const ORPHAN: u8 = 0b10;
-
-const KIND_BITS: u8 = 0b0000_0111;
-const FATE_AT: u8 = 3;
-const FATE_BITS: u8 = 0b0001_1000;
-/// Its game is not its round's.
-const OWN_GAME: u8 = 0b0010_0000;
-const HAS_ORIGINAL: u8 = 0b0100_0000;
 
 /// Bytes of the longest number.
 const NUMBER_BYTES_MAX: usize = 10;
@@ -116,7 +138,7 @@ impl Packed {
     pub(super) fn new(scope: RoundScope, id: &str, room: usize) -> Self {
         let used = 1 + number_len(id.len() as u64) + id.len();
         let mut bytes = vec![0; allocated(used + room)].into_boxed_slice();
-        let mut to = Writer { to: &mut bytes, at: 0 };
+        let mut to = Writer::new(&mut bytes);
         to.byte(if scope == RoundScope::Game { BY_GAME } else { 0 });
         to.id(id);
         Self { bytes, used: used as u32, count: 0 }
@@ -161,11 +183,48 @@ impl Packed {
         Iter { bytes: self.bytes(), at: at as usize }.next().expect("a place is a transaction's")
     }
 
+    /// Those behind the first so many.
+    pub(super) fn iter_behind(&self, first: usize) -> Iter<'_> {
+        let mut iter = self.iter();
+        if self.len() < LARGE {
+            iter.by_ref().take(first).for_each(drop);
+        } else if first > 0 {
+            let entry = self.entries().iter().rev().nth(first);
+            iter.at = entry.map_or(self.used, |entry| place_of(entry).0) as usize;
+        }
+        iter
+    }
+
+    /// The place of a transaction.
+    pub(super) fn find(&self, kind: Kind, id: &str) -> Option<Place> {
+        if self.len() < LARGE {
+            return self.iter().find(|known| known.is(kind, id)).map(|known| known.place());
+        }
+        let tag = tag(kind, id.as_bytes());
+        let mut places = self.entries().iter().filter(|entry| entry.starts_with(&tag)).map(place_of);
+        places.find(|place| self.at(*place).is(kind, id))
+    }
+
+    /// The index of a large round, newest first.
+    fn entries(&self) -> &[[u8; ENTRY_BYTES]] {
+        let end = self.bytes.len() - SUMS_BYTES;
+        self.bytes[end - self.len() * ENTRY_BYTES..end].as_chunks().0
+    }
+
+    /// Enters the transaction at a place into the index of a large round: the one that follows the first so many.
+    fn enter(&mut self, first: usize, place: Place) {
+        let known = self.at(place);
+        let tag = tag(known.kind(), known.id);
+        let at = self.bytes.len() - SUMS_BYTES - (first + 1) * ENTRY_BYTES;
+        self.bytes[at..][..ENTRY_BYTES].copy_from_slice([tag, place.0.to_le_bytes()].as_flattened());
+    }
+
     fn grow(&mut self, len: usize) {
-        let mut bytes = Vec::with_capacity(len);
-        bytes.extend_from_slice(self.bytes());
-        bytes.resize(len, 0);
-        self.bytes = bytes.into_boxed_slice();
+        let mut bytes = vec![0; len].into_boxed_slice();
+        let (used, tail) = (self.used as usize, tail_len(self.len()));
+        bytes[..used].copy_from_slice(self.bytes());
+        bytes[len - tail..].copy_from_slice(&self.bytes[self.bytes.len() - tail..]);
+        self.bytes = bytes;
     }
 
     /// What was staked in it, and given back.
@@ -175,11 +234,9 @@ impl Packed {
 
     fn kept_sums(&self) -> RoundSums {
         let mut rest = Reader(&self.bytes[self.bytes.len() - SUMS_BYTES..]);
-        let mut amount = || {
-            let bytes = rest.take(size_of::<i64>()).try_into().expect("it is as long");
-            Amount::from_minor(i64::from_le_bytes(bytes)).expect("it was an amount")
-        };
-        RoundSums { staked: amount(), returned: amount() }
+        let mut amount = || Amount::from_minor(i64::from_le_bytes(rest.array())).expect("it was an amount");
+        let (staked, returned) = (amount(), amount());
+        RoundSums { staked, returned, bets: u32::from_le_bytes(rest.array()) }
     }
 
     fn count_sums(&self) -> RoundSums {
@@ -187,37 +244,51 @@ impl Packed {
         self.iter().try_fold(RoundSums::NONE, with).expect("each was tried")
     }
 
-    fn keep_sums(&mut self, RoundSums { staked, returned }: RoundSums) {
-        if self.len() >= LARGE {
-            let at = self.bytes.len() - SUMS_BYTES;
-            let sums = [staked, returned].map(|sum| sum.minor().to_le_bytes());
-            self.bytes[at..].copy_from_slice(sums.as_flattened());
-        }
+    fn keep_sums(&mut self, RoundSums { staked, returned, bets }: RoundSums) {
+        let at = self.bytes.len() - SUMS_BYTES;
+        let mut to = Writer::new(&mut self.bytes[at..]);
+        to.bytes(&staked.minor().to_le_bytes());
+        to.bytes(&returned.minor().to_le_bytes());
+        to.bytes(&bets.to_le_bytes());
     }
 
     /// Takes in a transaction of a round of `game`; its place.
     pub(super) fn push(&mut self, transaction: &Transaction<&str>, game: GameIndex) -> Place {
-        let place = self.used as usize;
-        let bytes = packed_len(transaction, game);
-        let sums = if self.len() + 1 < LARGE { RoundSums::NONE } else { self.sums() };
-        let needed = place + bytes + if self.len() + 1 < LARGE { 0 } else { SUMS_BYTES };
+        let place = Place(self.used);
+        let (bytes, before) = (packed_len(transaction, game), self.len());
+        let is_large = before + 1 >= LARGE;
+        let sums = is_large.then(|| self.sums());
+        let needed = self.used as usize + bytes + tail_len(before + 1);
         if needed > self.bytes.len() {
             // A round with many of them grows by a part of what it is.
-            self.grow(allocated(needed + place / 4));
+            self.grow(allocated(needed + self.used as usize / 4));
         }
-        let mut to = Writer { to: &mut self.bytes[place..], at: 0 };
-        write(&mut to, transaction, game);
-        debug_assert_eq!(to.at, bytes);
+        let mut to = Writer::new(&mut self.bytes[place.0 as usize..]);
+        known::write(&mut to, transaction, game);
+        debug_assert_eq!(to.written(), bytes);
         self.used += bytes as u32;
         self.count += 1;
-        let sums = sums.with(transaction.kind, transaction.fate, transaction.amount);
-        self.keep_sums(sums.expect("it was tried"));
-        Place(place as u32)
+        if let Some(sums) = sums {
+            let sums = sums.with(transaction.kind, transaction.fate, transaction.amount);
+            self.keep_sums(sums.expect("it was tried"));
+            if before + 1 == LARGE {
+                let places: [Place; LARGE] = self.places();
+                (0..).zip(places).for_each(|(first, place)| self.enter(first, place));
+            } else {
+                self.enter(before, place);
+            }
+        }
+        place
+    }
+
+    /// The places of the transactions of a round that has just become a large one.
+    fn places(&self) -> [Place; LARGE] {
+        let mut all = self.iter().map(|known| known.place());
+        array::from_fn(|_| all.next().expect("it has as many"))
     }
 
     pub(super) fn set_fate(&mut self, Place(at): Place, fate: Fate) {
-        let head = &mut self.bytes[at as usize];
-        *head = *head & !FATE_BITS | fate.number() << FATE_AT;
+        known::set_fate(&mut self.bytes[at as usize], fate);
     }
 
     /// Forgets the last transactions, from this place on. Nobody asks for the sums of a round that is being forgotten.
@@ -232,110 +303,6 @@ const fn allocated(bytes: usize) -> usize {
     (bytes + 8).next_multiple_of(16) - 8
 }
 
-/// Transactions, oldest first.
-#[derive(Clone, Debug)]
-pub(super) struct Iter<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Iterator for Iter<'a> {
-    type Item = Known<'a>;
-
-    fn next(&mut self) -> Option<Known<'a>> {
-        let mut rest = Reader(self.bytes.get(self.at..).filter(|rest| !rest.is_empty())?);
-        let place = Place(self.at as u32);
-        let (head, numbers) = (rest.byte(), rest.byte());
-        let id = rest.id();
-        let numbers = rest.take(numbers as usize);
-        self.at = self.bytes.len() - rest.0.len();
-        Some(Known { place, head, id, numbers })
-    }
-}
-
-/// A transaction of a round, as bytes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Known<'a> {
-    place: Place,
-    head: u8,
-    id: &'a [u8],
-    numbers: &'a [u8],
-}
-
-impl<'a> Known<'a> {
-    pub(super) const fn place(&self) -> Place {
-        self.place
-    }
-
-    pub(super) fn kind(&self) -> Kind {
-        Kind::from_number(self.head & KIND_BITS).expect("it was a kind's number")
-    }
-
-    pub(super) fn fate(&self) -> Fate {
-        Fate::from_number((self.head & FATE_BITS) >> FATE_AT).expect("it was a fate's number")
-    }
-
-    pub(super) fn id(&self) -> &'a str {
-        text(self.id)
-    }
-
-    pub(super) fn is(&self, kind: Kind, id: &str) -> bool {
-        self.head & KIND_BITS == kind.number() && *self.id == *id.as_bytes()
-    }
-
-    pub(super) fn amount(&self) -> Amount {
-        Reader(self.numbers).amount()
-    }
-
-    pub(super) fn at_ms(&self) -> Millis {
-        self.nth(2)
-    }
-
-    /// Its number among its account's.
-    pub(super) fn number(&self) -> u64 {
-        self.nth(3)
-    }
-
-    /// One of its numbers.
-    fn nth(&self, at: usize) -> u64 {
-        let mut rest = Reader(self.numbers);
-        for _ in 0..at {
-            rest.number();
-        }
-        rest.number()
-    }
-
-    /// Its game, in a round of `of_round`.
-    pub(super) fn game(&self, of_round: GameIndex) -> GameIndex {
-        if self.head & OWN_GAME == 0 { of_round } else { GameIndex::from_number(self.nth(4) as u32) }
-    }
-
-    /// All of it, in a round of `of_round`.
-    pub(super) fn read(&self, of_round: GameIndex) -> Transaction<&'a str> {
-        let mut rest = Reader(self.numbers);
-        let (amount, balance_after) = (rest.amount(), rest.amount());
-        let mut known = Transaction::new(self.kind(), self.id(), amount, rest.number());
-        (known.balance_after, known.number, known.fate) = (balance_after, rest.number(), self.fate());
-        known.game =
-            if self.head & OWN_GAME == 0 { of_round } else { GameIndex::from_number(rest.number() as u32) };
-        known.original = (self.head & HAS_ORIGINAL != 0).then(|| Place(rest.number() as u32));
-        known
-    }
-}
-
-/// The numbers of a transaction, in their order.
-fn numbers(of: &Transaction<&str>, game: GameIndex) -> impl Iterator<Item = u64> {
-    let own_game = (of.game != game).then(|| u64::from(of.game.number()));
-    let original = of.original.map(|place| u64::from(place.0));
-    let always =
-        [of.amount.minor().unsigned_abs(), of.balance_after.minor().unsigned_abs(), of.at_ms, of.number];
-    always.into_iter().chain(own_game).chain(original)
-}
-
-const fn number_len(number: u64) -> usize {
-    (64 - (number | 1).leading_zeros() as usize).div_ceil(7)
-}
-
 /// Bytes that a transaction with so long an id usually takes: of an amount of up to four digits, a balance of up to eight, and a
 /// number of up to six.
 pub(super) const fn usual_len(id_bytes: usize) -> usize {
@@ -345,169 +312,6 @@ pub(super) const fn usual_len(id_bytes: usize) -> usize {
 /// Room for transactions of a round of `game`, whose bets are at places that are not known yet: 4 bytes more for each at most.
 pub(super) fn room_for(transactions: &[Transaction<&str>], game: GameIndex) -> usize {
     let originals = transactions.iter().filter(|known| known.original.is_some()).count();
-    let sums = if transactions.len() < LARGE { 0 } else { SUMS_BYTES };
-    transactions.iter().map(|known| packed_len(known, game)).sum::<usize>() + 4 * originals + sums
-}
-
-/// Bytes that a transaction takes in a round of `game`.
-fn packed_len(of: &Transaction<&str>, game: GameIndex) -> usize {
-    let numbers: usize = numbers(of, game).map(number_len).sum();
-    2 + number_len(of.id.len() as u64) + of.id.len() + numbers
-}
-
-fn write(to: &mut Writer<'_>, of: &Transaction<&str>, game: GameIndex) {
-    let mut head = of.kind.number() | of.fate.number() << FATE_AT;
-    if of.game != game {
-        head |= OWN_GAME;
-    }
-    if of.original.is_some() {
-        head |= HAS_ORIGINAL;
-    }
-    to.byte(head);
-    to.byte(numbers(of, game).map(number_len).sum::<usize>() as u8);
-    to.id(of.id);
-    numbers(of, game).for_each(|number| to.number(number));
-}
-
-fn text(bytes: &[u8]) -> &str {
-    core::str::from_utf8(bytes).expect("an id was a string")
-}
-
-struct Writer<'a> {
-    to: &'a mut [u8],
-    at: usize,
-}
-
-impl Writer<'_> {
-    fn byte(&mut self, byte: u8) {
-        self.to[self.at] = byte;
-        self.at += 1;
-    }
-
-    fn id(&mut self, id: &str) {
-        self.number(id.len() as u64);
-        self.to[self.at..][..id.len()].copy_from_slice(id.as_bytes());
-        self.at += id.len();
-    }
-
-    fn number(&mut self, mut number: u64) {
-        while number >= 0x80 {
-            self.byte(number as u8 | 0x80);
-            number >>= 7;
-        }
-        self.byte(number as u8);
-    }
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn byte(&mut self) -> u8 {
-        let (first, rest) = self.0.split_first().expect("it was written whole");
-        self.0 = rest;
-        *first
-    }
-
-    fn take(&mut self, len: usize) -> &'a [u8] {
-        let (taken, rest) = self.0.split_at(len);
-        self.0 = rest;
-        taken
-    }
-
-    fn number(&mut self) -> u64 {
-        let (mut number, mut at) = (0, 0);
-        loop {
-            let byte = self.byte();
-            number |= u64::from(byte & 0x7f) << at;
-            if byte < 0x80 {
-                return number;
-            }
-            at += 7;
-        }
-    }
-
-    fn id(&mut self) -> &'a [u8] {
-        let len = self.number();
-        self.take(len as usize)
-    }
-
-    fn amount(&mut self) -> Amount {
-        let minor = i64::try_from(self.number()).ok();
-        minor.and_then(Amount::from_minor).expect("it was an amount")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GAME: GameIndex = GameIndex::from_number(7);
-
-    fn amount(minor: i64) -> Amount {
-        Amount::from_minor(minor).unwrap()
-    }
-
-    #[test]
-    fn transactions_are_read_as_they_were_written() {
-        let ids = [
-            "",
-            "b",
-            &"x".repeat(127),
-            &"y".repeat(128),
-            "名前-\u{1f3b2}",
-            &"\u{1f3b2}".repeat(limits::ID_CHARS_MAX),
-        ];
-        for id in ids {
-            let mut packed = Packed::new(RoundScope::Game, id, 0);
-            let mut known = Vec::new();
-            packed.set_orphan(true);
-            for (at, minor) in [0, 1, 127, 128, i64::MAX / 4].into_iter().enumerate() {
-                for kind in (0..8).map(|number| Kind::from_number(number).unwrap()) {
-                    let mut transaction =
-                        Transaction::new(kind, ids[at], amount(minor), minor.unsigned_abs() * 2);
-                    transaction.balance_after = amount(i64::MAX - minor);
-                    transaction.number = u64::MAX - minor.unsigned_abs();
-                    transaction.game = if at % 2 == 0 { GAME } else { GameIndex::NONE };
-                    transaction.original = known.last().map(|(place, _)| *place);
-                    transaction.fate = [Fate::Stands, Fate::MovedNothing][at % 2];
-                    let place = packed.push(&transaction, GAME);
-                    known.push((place, transaction));
-                }
-            }
-            let (first, _) = known[0];
-            packed.set_fate(first, Fate::RolledBack);
-            known[0].1.fate = Fate::RolledBack;
-            let check = |packed: &Packed, known: &[(Place, Transaction<&str>)]| {
-                assert_eq!((packed.id(), packed.scope(), packed.is_orphan()), (id, RoundScope::Game, true));
-                assert_eq!(packed.len(), known.len());
-                let read =
-                    packed.iter().map(|known| alloc::format!("{:?}", (known.place(), known.read(GAME))));
-                let expected = known.iter().map(|known| alloc::format!("{known:?}"));
-                assert_eq!(read.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
-                assert!(known.iter().all(|(place, of)| packed.at(*place).is(of.kind, of.id)));
-            };
-            check(&packed, &known);
-            for kept in (0..known.len()).rev() {
-                packed.truncate(known[kept].0, kept);
-                check(&packed, &known[..kept]);
-            }
-        }
-    }
-
-    #[test]
-    fn a_bet_and_its_win_are_one_piece_of_memory() {
-        let mut packed = Packed::new(RoundScope::Platform, &"r".repeat(36), 2 * usual_len(36));
-        let (bet, win) = ("b".repeat(36), "w".repeat(36));
-        let before = packed.bytes.as_ptr();
-        for (kind, id) in [(PlayKind::Bet, &bet), (PlayKind::Win, &win)] {
-            let mut transaction =
-                Transaction::new(Kind::Play(kind), id.as_str(), amount(250), 1_764_000_000_000);
-            (transaction.balance_after, transaction.number, transaction.game) = (amount(99_750), 1_000, GAME);
-            packed.push(&transaction, GAME);
-            let ids = 36 * packed.iter().count() + 36;
-            assert!(packed.used as usize - ids < 40, "{}", packed.used);
-        }
-        assert_eq!(packed.bytes.as_ptr(), before, "it has not moved");
-        assert!(packed.bytes.len() < 3 * 36 + 55, "{}", packed.bytes.len());
-    }
+    let bytes: usize = transactions.iter().map(|known| packed_len(known, game)).sum();
+    bytes + 4 * originals + tail_len(transactions.len())
 }

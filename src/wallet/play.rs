@@ -20,6 +20,7 @@ use super::rounds::{Round, RoundIndex, RoundKey, RoundState};
 use super::transaction::{Fate, Kind, Transaction};
 use super::{Millis, Rules, Sequence, Stamp, Wallet, because, refused};
 use alloc::boxed::Box;
+use core::array;
 use coverage::Branch;
 
 /// Where a request about a round arrives.
@@ -239,7 +240,8 @@ impl Wallet {
                 account.receive(book, play.amount);
                 let bet_ms = round.at(bet).at_ms();
                 account.activity_mut().sums.take_out(periods, |from_ms| {
-                    if bet_ms < from_ms { 0 } else { round.stake_given_back(from_ms, play.amount) }
+                    let given_back = round.stake_given_back(from_ms, play.amount);
+                    array::from_fn(|at| if bet_ms < from_ms[at] { 0 } else { given_back[at] })
                 });
                 round.roll_back(bet);
             }

@@ -306,7 +306,8 @@ fn session(image: &SessionImage) -> Session {
 
 impl Wallet {
     pub(super) fn round_image(&self, round: &Round) -> RoundImage {
-        let (RoundSums { staked, returned }, mut places) = (round.sums(), Vec::with_capacity(round.len()));
+        let (RoundSums { staked, returned, .. }, mut places) =
+            (round.sums(), Vec::with_capacity(round.len()));
         let transactions = round.transactions().map(|known| {
             places.push(known.place());
             let known = known.read(round.game);

@@ -1,7 +1,7 @@
 //! The game rounds of a shard, each with its transactions.
 //!
 //! A round is 56 bytes, and one piece of memory beside them, with its id and its transactions ([`packed`](super::packed)).
-//! What follows from the transactions is not kept: it is counted when it is asked for, which is seldom, and of a few.
+//! What follows from the transactions is counted when it is asked for, and kept by rounds with many of them.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -143,6 +143,11 @@ impl Round {
         self.packed.iter()
     }
 
+    /// Those of its transactions that follow the first so many.
+    pub(super) fn transactions_behind(&self, first: usize) -> impl Iterator<Item = Known<'_>> {
+        self.packed.iter_behind(first)
+    }
+
     /// The transaction at a place.
     pub(super) fn at(&self, place: Place) -> Known<'_> {
         self.packed.at(place)
@@ -158,7 +163,7 @@ impl Round {
     }
 
     pub(super) fn find(&self, kind: Kind, id: &str) -> Option<Place> {
-        self.transactions().find(|known| known.is(kind, id)).map(|known| known.place())
+        self.packed.find(kind, id)
     }
 
     /// The version that it is.
@@ -201,7 +206,7 @@ impl Round {
 
     /// Whether it takes no further bet.
     pub(super) fn is_full_of_bets(&self) -> bool {
-        self.len() >= limits::ROUND_BETS_MAX && self.bets().count() >= limits::ROUND_BETS_MAX
+        self.len() >= limits::ROUND_BETS_MAX && self.sums().bets as usize >= limits::ROUND_BETS_MAX
     }
 
     /// Whether it has winnings above zero.
@@ -216,20 +221,27 @@ impl Round {
         self.packed.sums()
     }
 
-    /// How much less its stake since `from_ms` is once `amount` of it has gone back, by a rollback or a void: minor units. Its
-    /// stake is what its bets since then have staked, less what was rolled back of them and what voids have given back since,
-    /// and no less than nothing: a void may have given back what was staked before.
-    pub(super) fn stake_given_back(&self, from_ms: Millis, amount: Amount) -> i128 {
-        let stakes = self.transactions().filter_map(|known| {
+    /// How much less its stake since each of these times is once `amount` of it has gone back, by a rollback or a void: minor
+    /// units. Its stake is what its bets since then have staked, less what was rolled back of them and what voids have given back
+    /// since, and no less than nothing: a void may have given back what was staked before.
+    pub(super) fn stake_given_back(&self, from_ms: [Millis; 3], amount: Amount) -> [i128; 3] {
+        let mut stakes = [0; 3];
+        // They are in the order of time: what follows one that is since all of these times is, too.
+        let (mut at_ms, last_from_ms) = (0, from_ms.into_iter().max().unwrap_or(0));
+        for known in self.transactions() {
             let sign = match (known.kind(), known.fate()) {
                 (Kind::Play(PlayKind::Bet), Fate::Stands) => 1,
                 (Kind::Play(PlayKind::Void), _) => -1,
-                _ => return None,
+                _ => continue,
             };
-            (known.at_ms() >= from_ms).then(|| sign * i128::from(known.amount().minor()))
-        });
-        let stake: i128 = stakes.sum();
-        stake.max(0) - (stake - i128::from(amount.minor())).max(0)
+            if at_ms < last_from_ms {
+                at_ms = known.at_ms();
+            }
+            let amount = sign * i128::from(known.amount().minor());
+            let since = stakes.iter_mut().zip(from_ms).filter(|(_, from_ms)| at_ms >= *from_ms);
+            since.for_each(|(stake, _)| *stake += amount);
+        }
+        stakes.map(|stake: i128| stake.max(0) - (stake - i128::from(amount.minor())).max(0))
     }
 
     /// The number of the bet or the win that opened it; 0 where nothing did.

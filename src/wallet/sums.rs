@@ -101,11 +101,12 @@ impl Sums {
         self.0.iter_mut().for_each(|sum| sum.won += i128::from(amount.minor()));
     }
 
-    /// Takes stake that goes back out of the current periods: of each what `taken` says, given when it began.
-    pub(super) fn take_out(&mut self, periods: Periods, taken: impl Fn(Millis) -> i128) {
+    /// Takes stake that goes back out of the current periods: of each what `taken` says, given when each began.
+    pub(super) fn take_out(&mut self, periods: Periods, taken: impl FnOnce([Millis; 3]) -> [i128; 3]) {
         *self = self.in_periods(periods);
-        for sum in &mut self.0 {
-            sum.staked = (sum.staked - taken(sum.from_ms)).max(0);
+        let taken = taken(self.0.map(|sum| sum.from_ms));
+        for (sum, taken) in self.0.iter_mut().zip(taken) {
+            sum.staked = (sum.staked - taken).max(0);
         }
     }
 
