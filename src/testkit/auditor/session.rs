@@ -67,6 +67,31 @@ impl Session {
 }
 
 impl Account {
+    /// What a crash may leave of it, of at most `most` accounts: each renewal that need not be on stable storage yet is there, or lost.
+    /// The first has them all.
+    pub(super) fn with_lost_renewals(&self, crashed_ms: u64, most: usize) -> Vec<Self> {
+        let mut all = vec![self.clone()];
+        for at in 0..self.sessions.len() {
+            let mut stored = self.sessions[at].clone();
+            stored.forget_uses(crashed_ms);
+            let uses = &stored.uses;
+            for used_ms in &uses[..uses.len() - 1] {
+                let room = most.saturating_sub(all.len());
+                for mut lost in all.iter().take(room).cloned().collect::<Vec<_>>() {
+                    lost.sessions[at].uses = vec![*used_ms];
+                    if !all.contains(&lost) {
+                        all.push(lost);
+                    }
+                }
+            }
+        }
+        for session in all.iter_mut().flat_map(|account| &mut account.sessions) {
+            // What a start has read is stored.
+            session.uses = vec![session.used_ms()];
+        }
+        all
+    }
+
     pub(super) fn session(&self, key: &str) -> Option<&Session> {
         self.sessions.iter().find(|session| session.key == key)
     }

@@ -110,8 +110,8 @@ impl Witness {
     }
 
     /// The server was killed and has started again. These requests about an account were sent before, one after another on one
-    /// connection, and not answered: the first so many of them were applied, or none. A session's renewal that was lost is
-    /// taken to be there, so none is to expire soon after.
+    /// connection, and not answered: the first so many of them were applied, or none. A session's renewal may be lost; where
+    /// there are too many that may be, it is taken to be there, so none is to expire soon after.
     pub fn restarted(&mut self, account: &str, unanswered: &[Request], [sent_ms, now_ms]: [u64; 2]) {
         let may_be = self.accounts.entry(account.to_owned()).or_insert_with(|| vec![None]);
         let mut states = may_be.clone();
@@ -120,6 +120,15 @@ impl Witness {
                 apply(state, &ask(&self.rules, sent_ms, request));
                 if !may_be.contains(state) {
                     may_be.push(state.clone());
+                }
+            }
+        }
+        for state in may_be.clone() {
+            let lost = state.iter().flat_map(|account| account.with_lost_renewals(now_ms, STATES_MAX));
+            // The first has lost none, and is there.
+            for state in lost.skip(1).map(Some) {
+                if may_be.len() < STATES_MAX && !may_be.contains(&state) {
+                    may_be.push(state);
                 }
             }
         }

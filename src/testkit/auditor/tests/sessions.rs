@@ -6,7 +6,7 @@ use wallet::account::AccountHash;
 use wallet::outcome::Redeemed;
 use wallet::token::TokenId;
 
-fn create(account: &str, game: &str, entropy: u128) -> Request {
+pub(super) fn create(account: &str, game: &str, entropy: u128) -> Request {
     Operation::CreateToken(operation::CreateToken {
         platform: by(account),
         account: at(account),
@@ -19,7 +19,7 @@ fn token(entropy: u128) -> TokenId {
     TokenId::new(AccountHash::of(ANNA).slot(), entropy)
 }
 
-fn redeem(entropy: u128) -> Request {
+pub(super) fn redeem(entropy: u128) -> Request {
     Operation::RedeemToken(operation::RedeemToken { platform: by(ANNA), token: token(entropy) })
 }
 

@@ -1,6 +1,7 @@
 //! The witness of a machine that is right: what is altered, lost or done twice is found.
 
 use super::*;
+use crate::auditor::bounds;
 use crate::client;
 use crate::workload::{Step, Workload};
 
@@ -87,6 +88,29 @@ fn what_was_told_is_there_once() {
     assert!(twice.crash(&[], &[]).is_err(), "a bet that was done twice");
     let lost = Seen { machine: lost, ..seen };
     assert!(lost.crash(&[], &[]).is_err(), "a bet that was told of and is lost");
+}
+
+/// Which session makes way follows from its last use, which a crash may have set back: then either may be the one.
+#[test]
+fn a_renewal_may_be_lost() {
+    let mut seen = Seen::new();
+    assert_eq!(seen.ask(sessions::create(ANNA, GAMES[0], 1)), Ok(()));
+    for number in 1..bounds::SESSIONS_MAX {
+        seen.now_ms += 100;
+        assert_eq!(seen.ask(open(ANNA, &format!("other-{number}"))), Ok(()));
+    }
+    seen.now_ms += 100;
+    let lost = seen.machine.clone();
+    assert_eq!(seen.ask(sessions::redeem(1)), Ok(()));
+    seen.now_ms += 100;
+    let one_more = |mut seen: Seen| seen.ask(open(ANNA, "one-more")).and_then(|()| seen.ask(get(ANNA)));
+    for machine in [seen.machine.clone(), lost.clone()] {
+        let mut seen = Seen { machine, ..seen.clone() };
+        seen.witness.restarted(ANNA, &[], [seen.now_ms; 2]);
+        assert_eq!(one_more(seen), Ok(()));
+    }
+    assert_eq!(one_more(seen.clone()), Ok(()));
+    assert!(one_more(Seen { machine: lost, ..seen }).is_err(), "there was no crash");
 }
 
 /// What expires while a request is under way may be over or not.
