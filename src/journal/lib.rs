@@ -36,7 +36,9 @@ pub use damage::{Damage, Fault};
 pub use entry::Change;
 pub use group::{Group, first_after, time_of};
 pub use mark::{Mark, ReplayStart};
-pub use replay::{Place, Position, SegmentRange, SegmentSource, Tail, TornTail, replay};
+pub use replay::{
+    Place, Position, ReplayRecord, SegmentRange, SegmentSource, Tail, TornTail, replay, replay_together,
+};
 pub use writer::Journal;
 
 #[cfg(doc)]

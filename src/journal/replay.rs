@@ -35,6 +35,19 @@ pub struct Position {
     pub rules: Rules,
 }
 
+/// A record, as it is replayed.
+#[derive(Debug)]
+pub struct ReplayRecord<'a> {
+    /// Where it was read.
+    pub position: Position,
+    /// Its time, milliseconds since 1970.
+    pub now_ms: Millis,
+    /// What was changed.
+    pub change: Change<'a>,
+    /// What must come out when it is applied again.
+    pub receipt: Receipt,
+}
+
 /// Where a group goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -102,12 +115,36 @@ pub fn replay<R, E>(
 where
     R: FnOnce(Buffer) -> Result<Buffer, E>,
 {
+    replay_together(origin, segments, known, 1, |records| {
+        records.drain(..).try_for_each(|ReplayRecord { position, now_ms, change, receipt }| {
+            each(position, now_ms, change, receipt)
+        })
+    })
+}
+
+/// The same, with up to so many records at a time: what comes next is known, and can be prepared. `each` takes them out.
+///
+/// # Errors
+/// As [`replay`].
+///
+/// # Panics
+/// As [`replay`].
+pub fn replay_together<R, E>(
+    origin: Origin,
+    segments: impl IntoIterator<Item = SegmentSource<R>>,
+    known: impl Into<ReplayStart>,
+    together: usize,
+    mut each: impl FnMut(&mut Vec<ReplayRecord<'_>>) -> Result<(), E>,
+) -> Result<Tail, ReadError<E>>
+where
+    R: FnOnce(Buffer) -> Result<Buffer, E>,
+{
     let mut replay = Replay::new(known.into());
     let mut spare = Buffer::new();
     for source in segments {
         let bytes = (source.read)(spare).map_err(ReadError::Caller)?;
         let segment = Segment { name: &source.name, bytes: &bytes, origin };
-        replay.segment(source.number, &segment, &mut each)?;
+        replay.segment(source.number, &segment, together, &mut each)?;
         spare = bytes;
     }
     Ok(replay.finish(origin)?)
@@ -155,7 +192,8 @@ impl Replay {
         &mut self,
         number: u32,
         segment: &Segment<'_>,
-        each: &mut impl FnMut(Position, Millis, Change<'_>, Receipt) -> Result<(), E>,
+        together: usize,
+        each: &mut impl FnMut(&mut Vec<ReplayRecord<'_>>) -> Result<(), E>,
     ) -> Result<(), ReadError<E>> {
         let before = self.before.replace((number, segment.name.into()));
         if let Some((before, _)) = before {
@@ -191,7 +229,7 @@ impl Replay {
             }
             Opening::Header(header) => {
                 self.follow(segment, header.before)?;
-                self.records(number, segment, &header, each)
+                self.records(number, segment, &header, together, each)
             }
         }
     }
@@ -224,11 +262,13 @@ impl Replay {
         number: u32,
         segment: &Segment<'_>,
         header: &SegmentHeader,
-        each: &mut impl FnMut(Position, Millis, Change<'_>, Receipt) -> Result<(), E>,
+        together: usize,
+        each: &mut impl FnMut(&mut Vec<ReplayRecord<'_>>) -> Result<(), E>,
     ) -> Result<(), ReadError<E>> {
         let (from, rules) = (self.known.from, header.rules);
         let mark = self.known.mark.map(|mark| mark.last);
         let mut now_ms = self.now_ms;
+        let mut records = Vec::with_capacity(together);
         let read = segment.read(rules, header.before, |offset, record| {
             let link = record.link();
             now_ms = link.now_ms;
@@ -246,8 +286,13 @@ impl Replay {
                 let what = format!("record {} has a value that no wallet has: {what}", link.sequence);
                 segment.damage(offset, Fault::Bytes(what))
             })?;
-            each(position, link.now_ms, change, receipt).map_err(ReadError::Caller)
+            records.push(ReplayRecord { position, now_ms, change, receipt });
+            if records.len() < together { Ok(()) } else { each(&mut records).map_err(ReadError::Caller) }
         });
+        // What comes before damage comes first, also what is wrong with it.
+        if !records.is_empty() && !matches!(read, Err(ReadError::Caller(ReadError::Caller(_)))) {
+            each(&mut records).map_err(ReadError::Caller)?;
+        }
         let (last, offset, end) = read.map_err(flatten)?;
         (self.last, self.now_ms) = (Some(last), now_ms);
         self.closed.push(SegmentRange { number, last: last.sequence });

@@ -28,14 +28,19 @@ pub use reshard::{claim_keys, reshard, slots_of};
 use journal::reader::ReadError;
 use journal::snapshot::{Sink, SnapshotHeader, SnapshotReader, SnapshotWriter, Source, WriteError};
 use journal::{
-    Buffer, Change, Damage, Fault, Mark, Origin, Point, Position, ReplayStart, SegmentSource, Tail, replay,
+    Buffer, Change, Damage, Fault, Mark, Origin, Point, Position, ReplayRecord, ReplayStart, SegmentSource,
+    Tail, replay_together,
 };
 
+use wallet::account::AccountHash;
 use wallet::image::AccountImage;
 use wallet::outcome::Receipt;
 use wallet::replay::BadImage;
 use wallet::settings::CurrencyChanged;
 use wallet::{Millis, Sequence, Stamp, Wallet};
+
+/// What is taken in together, so that the processor waits for the memory of all of it at a time.
+const PREFETCHED: usize = 8;
 
 /// A shard as it was.
 #[derive(Debug)]
@@ -169,9 +174,16 @@ where
         name,
         read: |room| read(room).map_err(Error::Caller),
     });
-    let tail = replay(origin, segments, known, |position, now_ms, change, receipt| {
-        replayed += 1;
-        again(&mut wallet, position, now_ms, &change, &receipt)
+    let tail = replay_together(origin, segments, known, PREFETCHED, |records| {
+        wallet.prefetch(records.iter().filter_map(|record| match &record.change {
+            Change::Operation(operation) => Some(operation),
+            Change::Configure(_) => None,
+        }));
+        for ReplayRecord { position, now_ms, change, receipt } in records.drain(..) {
+            again(&mut wallet, position, now_ms, &change, &receipt)?;
+            replayed += 1;
+        }
+        Ok(())
     });
     let tail = tail.map_err(flatten)?;
     let now_ms = tail.now_ms.max(snapshot_ms);
@@ -219,15 +231,34 @@ fn restore<S: Source>(
 ) -> Result<SnapshotHeader, Error<S::Error>> {
     let mut reader = SnapshotReader::open(name, source, origin)?;
     wallet.configure(reader.header().now_ms, reader.settings())?;
-    while let Some((_, accounts)) = reader.section()? {
-        restore_accounts(wallet, &accounts)?;
+    // A few at a time, so that the memory of those before is used again.
+    let mut together = Vec::with_capacity(PREFETCHED);
+    loop {
+        let mut restored = Ok(());
+        let slot = reader.next_section(|image| {
+            if restored.is_ok() {
+                together.push(image);
+                if together.len() == PREFETCHED {
+                    restored = restore_accounts(wallet, &together);
+                    together.clear();
+                }
+            }
+        })?;
+        restored?;
+        restore_accounts(wallet, &together)?;
+        together.clear();
+        if slot.is_none() {
+            return Ok(reader.header());
+        }
     }
-    Ok(reader.header())
 }
 
 fn restore_accounts<E>(wallet: &mut Wallet, accounts: &[AccountImage]) -> Result<(), Error<E>> {
-    for image in accounts {
-        wallet.restore(image).map_err(|fault| Error::Image { account: image.id.clone(), fault })?;
+    for together in accounts.chunks(PREFETCHED) {
+        wallet.prefetch_accounts(together.iter().map(|image| AccountHash::of(&image.id)));
+        for image in together {
+            wallet.restore(image).map_err(|fault| Error::Image { account: image.id.clone(), fault })?;
+        }
     }
     Ok(())
 }

@@ -1,12 +1,13 @@
 //! Re-sharding: accounts go to another number of shards, and who holds a session's key.
 
-use super::{Error, restore_accounts};
+use super::{Error, PREFETCHED, restore_accounts};
 use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 use journal::Origin;
 use partition::Partition;
 use wallet::account::{AccountHash, KeyHash, Slot};
 use wallet::image::AccountImage;
+use wallet::replay::Claim;
 use wallet::settings::Settings;
 use wallet::{Millis, Wallet};
 
@@ -80,16 +81,21 @@ pub fn claim_keys(wallets: &mut [Wallet], partition: Partition, now_ms: Millis) 
     claims.sort_unstable_by_key(|claim| (claim.key.bits(), core::cmp::Reverse(claim.started_ms)));
     let bits = |(key, account): &(KeyHash, AccountHash)| (key.bits(), account.bits());
     let mut lost: Vec<(KeyHash, AccountHash)> = Vec::new();
-    for claim in claims {
-        let owner = &mut wallets[partition.owner(claim.key.slot()).index()];
-        if !owner.adopt_key(claim.key, claim.account) {
-            lost.push((claim.key, claim.account));
+    let owner = |claim: &Claim| partition.owner(claim.key.slot()).index();
+    for together in claims.chunks(PREFETCHED) {
+        for run in together.chunk_by(|a, b| owner(a) == owner(b)) {
+            wallets[owner(&run[0])].prefetch_keys(run.iter().map(|claim| claim.key));
+        }
+        for claim in together {
+            if !wallets[owner(claim)].adopt_key(claim.key, claim.account) {
+                lost.push((claim.key, claim.account));
+            }
         }
     }
     lost.sort_unstable_by_key(bits);
     for wallet in wallets {
-        let is_lost = |key: KeyHash, account: AccountHash| {
-            lost.binary_search_by_key(&bits(&(key, account)), bits).is_ok()
+        let is_lost = |key: &str, account| {
+            !lost.is_empty() && lost.binary_search_by_key(&bits(&(KeyHash::of(key), account)), bits).is_ok()
         };
         wallet.keep_sessions(now_ms, is_lost);
     }

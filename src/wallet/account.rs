@@ -62,6 +62,13 @@ hash_of_text! {
     KeyHash
 }
 
+impl AccountHash {
+    /// Bits that do not follow from the slot: in a shard's table they tell its accounts from nearly all others.
+    pub(super) const fn tag(self) -> u32 {
+        self.0 as u32
+    }
+}
+
 /// An `OperatorAccountID`, `domain/player`, with its hash, which is computed once for a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountRef<S> {

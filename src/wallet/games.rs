@@ -36,6 +36,8 @@ struct Game {
 pub(super) struct Games {
     by_place: Arena<Game>,
     by_id: Table<u32>,
+    /// The one that was named last, which is likely to be named next.
+    last: u32,
 }
 
 fn hash(id: &str) -> u64 {
@@ -45,6 +47,10 @@ fn hash(id: &str) -> u64 {
 impl Games {
     /// The number of a game; `None` where nothing names it.
     pub(super) fn find(&self, id: &str) -> Option<GameIndex> {
+        let is_last = self.by_place.get(self.last).is_some_and(|game| *game.id == *id);
+        if is_last {
+            return Some(GameIndex(self.last));
+        }
         self.by_id.find(hash(id), |at| *self.by_place[*at].id == *id).map(|at| GameIndex(*at))
     }
 
@@ -55,6 +61,7 @@ impl Games {
         }
         if let Some(known) = self.find(id) {
             self.again(known);
+            self.last = known.0;
             return known;
         }
         let at = self.by_place.insert(Game { id: id.into(), named: 1 });

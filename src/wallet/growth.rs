@@ -76,7 +76,7 @@ impl Wallet {
     /// A session starts again under a key that its account holds.
     fn login_would_grow(&self, OpenSession { key, .. }: &OpenSession<&str>) -> bool {
         let hash = KeyHash::of(key);
-        self.directory.find(hash.bits(), |holder| holder.key == hash).is_none()
+        self.holder(hash).is_none()
     }
 
     fn account_would_grow(&self, PutAccount { account, .. }: &PutAccount<&str>) -> bool {

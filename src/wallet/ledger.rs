@@ -20,7 +20,7 @@ use super::restriction::Restrictions;
 use super::round_lists::RoundLists;
 use super::session::{Idle, Session, SessionHorizon};
 use super::sums::Sums;
-use super::table::Table;
+use super::table::{Entry, Table};
 use super::transaction::{Kind, Transaction};
 use super::{Millis, Sequence};
 use coverage::Branch;
@@ -400,7 +400,7 @@ impl Account {
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
     by_place: Arena<Account>,
-    by_hash: Table<u32>,
+    by_hash: Table<Entry>,
 }
 
 impl Accounts {
@@ -414,11 +414,14 @@ impl Accounts {
 
     /// The account with this hash that `is` holds for.
     pub(super) fn find_hash(&self, hash: AccountHash, is: impl Fn(&Account) -> bool) -> Option<AccountIndex> {
-        let found = |at: &u32| {
-            let account = &self.by_place[*at];
-            account.hash == hash && is(account)
+        let tag = hash.tag();
+        let found = |entry: &Entry| {
+            entry.tag == tag && {
+                let account = &self.by_place[entry.at];
+                account.hash == hash && is(account)
+            }
         };
-        self.by_hash.find(hash.bits(), found).map(|at| AccountIndex(*at))
+        self.by_hash.find(Entry::hash_of(tag), found).map(|entry| AccountIndex(entry.at))
     }
 
     pub(super) fn get(&self, index: AccountIndex) -> &Account {
@@ -450,8 +453,8 @@ impl Accounts {
             activity: None,
             sessions: Vec::new(),
         });
-        let accounts = &self.by_place;
-        self.by_hash.insert_unique(hash.bits(), at, |at| accounts[*at].hash.bits());
+        let entry = Entry { tag: hash.tag(), at };
+        self.by_hash.insert_unique(entry.hash(), entry, Entry::hash);
         AccountIndex::new(at as usize)
     }
 

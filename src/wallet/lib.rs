@@ -432,6 +432,11 @@ impl Wallet {
         true
     }
 
+    /// Who holds the session of this key.
+    fn holder(&self, key: KeyHash) -> Option<&Holder> {
+        self.directory.find(key.bits(), |holder| holder.key == key)
+    }
+
     /// Enters a key that is not in the directory yet.
     fn enter_key(&mut self, key: KeyHash, account: AccountHash) {
         let holder = Holder { key, account, claims: 1 };

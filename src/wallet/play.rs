@@ -455,8 +455,7 @@ impl Wallet {
     pub(super) fn find_holder(&self, play: &Play<&str>) -> Outcome<Text> {
         let key = play.session.expect("a holder is looked for by its session");
         let hash = KeyHash::of(key);
-        let holder =
-            self.directory.find(hash.bits(), |holder| holder.key == hash).map(|holder| holder.account);
+        let holder = self.holder(hash).map(|holder| holder.account);
         let mut play = play.map(|text| (*text).into());
         Outcome::Next(Box::new(match holder.filter(|holder| *holder != play.account.hash()) {
             Some(holder) => CheckHolder { holder, play: Box::new(play) }.into(),

@@ -3,6 +3,8 @@
 use alloc::borrow::ToOwned as _;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::hint::black_box;
+
 use compact_str::CompactString;
 
 use super::account::{AccountHash, AccountRef, AccountStatus, Date, Gender, KeyHash, Profile, Slot};
@@ -126,16 +128,38 @@ impl Wallet {
         })
     }
 
+    /// Looks at where these accounts are, or will be, in the tables. The processor then waits for the memory of many at a time,
+    /// and for that of each alone when they are taken in.
+    pub fn prefetch_accounts(&self, accounts: impl Iterator<Item = AccountHash>) {
+        black_box(accounts.filter(|hash| self.accounts.find_hash(*hash, |_| true).is_some()).count());
+    }
+
+    /// Looks at where the accounts and the rounds of these operations are, or will be, for the same reason.
+    pub fn prefetch<'a>(&self, operations: impl Iterator<Item = &'a Operation<&'a str>>) {
+        let found = |operation| {
+            let RoundName { account, platform, round, scope, .. } = RoundName::of(operation)?;
+            let platform = self.platforms.find(platform)?;
+            let key = RoundKey { platform, id: round, scope, game: GameIndex::NONE };
+            black_box(self.rounds.any(account.hash(), &key));
+            let found = self.accounts.find_hash(account.hash(), |_| true)?;
+            self.accounts.get(found).activity()
+        };
+        black_box(operations.filter_map(found).count());
+    }
+
+    /// Looks at where these keys are, or will be, in the directory, for the same reason.
+    pub fn prefetch_keys(&self, keys: impl Iterator<Item = KeyHash>) {
+        black_box(keys.filter(|key| self.holder(*key).is_some()).count());
+    }
+
     /// Ends those sessions whose claim is another account's by now: they expired long ago, and their key has been
     /// given to a later login. Also those that are not to be remembered any more.
-    pub fn keep_sessions(&mut self, now_ms: Millis, lost: impl Fn(KeyHash, AccountHash) -> bool) {
+    pub fn keep_sessions(&mut self, now_ms: Millis, lost: impl Fn(&str, AccountHash) -> bool) {
         let horizon = self.session_horizon(now_ms);
         for at in 0..self.accounts.len() {
             let account = self.accounts.get_mut(AccountIndex::new(at));
             let hash = account.hash();
-            account
-                .sessions
-                .retain(|session| !horizon.is_past(session) && !lost(KeyHash::of(&session.key), hash));
+            account.sessions.retain(|session| !horizon.is_past(session) && !lost(&session.key, hash));
         }
     }
 

@@ -18,7 +18,7 @@ use super::packed::{Known, Packed, Place, RoundSums};
 use super::platform::RoundScope;
 use super::platforms::PlatformIndex;
 use super::round_lists::{Links, RoundList};
-use super::table::Table;
+use super::table::{Entry, MIX, Table};
 use super::transaction::{Fate, Kind, Transaction};
 
 /// A round's place; it keeps it until it is forgotten.
@@ -94,9 +94,6 @@ impl RoundKey<'_> {
         xxh3_64_with_seed(self.id.as_bytes(), seed) as u32
     }
 }
-
-/// An odd number without a pattern in its bits: 2^64 divided by the golden ratio.
-const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Round {
     /// A round without a transaction, which is not opened yet, and with room for so many bytes of them. It names its game from
@@ -273,20 +270,6 @@ impl Round {
     }
 }
 
-/// A round in the table. With its tag, a table that grows reads no round: each is a wait for memory.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    tag: u32,
-    at: u32,
-}
-
-impl Entry {
-    /// A table takes its buckets from the lowest bits of a hash and its tags from the highest.
-    const fn hash(&self) -> u64 {
-        (self.tag as u64).wrapping_mul(MIX)
-    }
-}
-
 /// The rounds of a shard.
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
@@ -352,7 +335,13 @@ impl Rounds {
                 round.account == account && key.is_of(round)
             }
         };
-        self.by_hash.find(Entry { tag, at: 0 }.hash(), found).map(|entry| RoundIndex(entry.at))
+        self.by_hash.find(Entry::hash_of(tag), found).map(|entry| RoundIndex(entry.at))
+    }
+
+    /// Whether there seems to be a round of this key, whatever its game.
+    pub(super) fn any(&self, account: AccountHash, key: &RoundKey<'_>) -> bool {
+        let tag = key.tag(account);
+        self.by_hash.find(Entry::hash_of(tag), |entry| entry.tag == tag).is_some()
     }
 
     /// Takes in a round that is not there.

@@ -125,7 +125,7 @@ impl Wallet {
         let hash = KeyHash::of(key);
         // That nobody has the key may be of a logout that is not durable yet.
         effect.seen = self.released;
-        match self.directory.find(hash.bits(), |holder| holder.key == hash) {
+        match self.holder(hash) {
             None => refused(ErrorCode::SessionNotFound, because::NO_TOKEN),
             Some(holder) => Outcome::Next(Box::new(Operation::RedeemSession(operation::RedeemSession {
                 platform: *platform,

@@ -19,6 +19,29 @@ const PART: usize = if cfg!(test) { 7 } else { 1_536 };
 /// and tags in the highest; so 2^20 parts can be told apart, which is more than the memory of a machine holds.
 const PART_BITS_FROM: u32 = 12;
 
+/// An odd number without a pattern in its bits: 2^64 divided by the golden ratio.
+pub(super) const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Where a value lies, in a table of values that lie elsewhere; with its tag, the table looks at no other value, and at none to
+/// grow: each look is a wait for memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    /// What tells it from nearly all others: random bits of a hash.
+    pub(super) tag: u32,
+    pub(super) at: u32,
+}
+
+impl Entry {
+    /// What entries of this tag are found by.
+    pub(super) const fn hash_of(tag: u32) -> u64 {
+        (tag as u64).wrapping_mul(MIX)
+    }
+
+    pub(super) const fn hash(&self) -> u64 {
+        Self::hash_of(self.tag)
+    }
+}
+
 /// Values that are found by a hash.
 #[derive(Debug)]
 pub(super) struct Table<T> {

@@ -106,6 +106,19 @@ impl<S: Source> SnapshotReader<S> {
     /// # Errors
     /// Where the snapshot is damaged or cut short, or can't be read.
     pub fn section(&mut self) -> Result<Option<Section>, ReadError<S::Error>> {
+        let mut accounts = Vec::new();
+        let slot = self.next_section(|account| accounts.push(account))?;
+        Ok(slot.map(|slot| (slot, accounts)))
+    }
+
+    /// Gives each of the next accounts, all of one slot, to `each`, and says which slot it is; `None` at the end.
+    ///
+    /// # Errors
+    /// As of [`SnapshotReader::section`].
+    pub fn next_section(
+        &mut self,
+        each: impl FnMut(AccountImage),
+    ) -> Result<Option<Slot>, ReadError<S::Error>> {
         if self.ended {
             return Ok(None);
         }
@@ -114,12 +127,12 @@ impl<S: Source> SnapshotReader<S> {
             (bytes::u64_at(&self.frame, FRAME_FIRST_AT), bytes::u64_at(&self.frame, FRAME_SECOND_AT));
         match bytes::u32_at(&self.frame, FRAME_KIND_AT) {
             SECTION => {
-                let section = self.accounts(first, second).map_err(|what| self.wrong(what))?;
+                let slot = self.accounts(first, second, each).map_err(|what| self.wrong(what))?;
                 self.slot = first;
                 self.sections += 1;
                 self.accounts += second;
                 self.pass();
-                Ok(Some(section))
+                Ok(Some(slot))
             }
             END if (first, second) == (self.sections, self.accounts) && self.payload().is_empty() => {
                 self.pass();
@@ -133,17 +146,17 @@ impl<S: Source> SnapshotReader<S> {
         }
     }
 
-    /// The accounts of the section that was read.
-    fn accounts(&self, slot: u64, count: u64) -> Result<Section, &'static str> {
+    /// The accounts of the section that was read, and their slot.
+    fn accounts(&self, slot: u64, count: u64, each: impl FnMut(AccountImage)) -> Result<Slot, &'static str> {
         let known = u16::try_from(slot).ok().and_then(Slot::new).ok_or("there is no such slot")?;
         if slot < self.slot {
             return Err("slots are not in order");
         }
-        let accounts = self.read_accounts().map_err(|_| "accounts are not what this version stores")?;
-        if accounts.len() as u64 != count || count == 0 {
+        let accounts = self.read_accounts(each).map_err(|_| "accounts are not what this version stores")?;
+        if accounts as u64 != count || count == 0 {
             return Err("a section has another number of accounts than it says");
         }
-        Ok((known, accounts))
+        Ok(known)
     }
 
     fn read_settings(&self) -> Result<Settings, &'static str> {
@@ -158,17 +171,23 @@ impl<S: Source> SnapshotReader<S> {
         settings.unwrap_or(Err("settings are not what this version stores"))
     }
 
-    fn read_accounts(&self) -> Result<Vec<AccountImage>, Error> {
+    /// Gives each account of the section to `each`; how many there are.
+    fn read_accounts(&self, mut each: impl FnMut(AccountImage)) -> Result<usize, Error> {
         let payload = self.payload();
         match self.header.rules {
             Rules::V1 => {
                 let section = rkyv::access::<v1::image::ArchivedSection, Error>(payload)?;
-                let accounts = section.accounts.iter().map(rkyv::deserialize::<v1::image::Account, Error>);
-                accounts.map(|account| account.map(AccountImage::from)).collect()
+                for account in section.accounts.iter() {
+                    each(rkyv::deserialize::<v1::image::Account, Error>(account)?.into());
+                }
+                Ok(section.accounts.len())
             }
             Rules::V2 => {
                 let section = rkyv::access::<ArchivedStoredSection<'_>, Error>(payload)?;
-                section.accounts.iter().map(rkyv::deserialize::<AccountImage, Error>).collect()
+                for account in section.accounts.iter() {
+                    each(rkyv::deserialize::<AccountImage, Error>(account)?);
+                }
+                Ok(section.accounts.len())
             }
         }
     }
