@@ -7,9 +7,11 @@
 //! Reading in order:
 //! - `sampler`: what is looked at.
 //! - `samples`: every second as a row. `pictures`: the same to be seen.
-//! - `page`, with `before`: what is said of it, beside the figures that the project starts from.
+//! - `page`, with `before` and `minutes`: what is said of it, beside the figures that the project starts from, and of its
+//!   end beside its beginning.
 
 mod before;
+mod minutes;
 mod page;
 mod pictures;
 mod sampler;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Arguments, FLAME_HZ, ReportRun, ReportScenario, before, flame_seconds};
+use super::{Arguments, FLAME_HZ, ReportRun, ReportScenario, before, flame_seconds, minutes};
 use crate::child::Options;
 use crate::facts::{self, Facts};
 use crate::load::{Outcome, Stats};
@@ -45,6 +45,8 @@ impl Page<'_> {
             self.run.text.trim_end()
         );
         text.push_str(&self.before());
+        let Outcome { began_ns, intervals, .. } = &self.run.outcome;
+        text.push_str(&minutes::section(*began_ns, intervals, &self.run.sampled.samples));
         text.push_str(&self.profiling());
         text.push_str(&self.sampling());
         text.push_str(
@@ -220,6 +222,7 @@ const LEGEND: &str = "All panels have one time axis, from the start of the run:
   in the ring, an eventfd or a socket (*network or ring wait*), for the disk, or elsewhere, such as idle threads.
 - *Journal*: groups made durable in each second, the number of records per group, and the time of its write and sync;
   omitted if nothing had to be journaled, since balances and new tokens change no money.
+- *Written to the disk*: all that the kernel has written for the server, and the journal's part of it.
 ";
 
 #[cfg(test)]

@@ -173,6 +173,15 @@ impl RunSamples<'_> {
                 66.0,
                 line("mean of a second", |sample| sample.sync_seconds),
             ),
+            panel(
+                "Written to the disk per second",
+                Axis::linear("bytes/s", Unit::Bytes),
+                66.0,
+                [
+                    self.series("by the server", Style::Line, Hue::Blue, |sample| sample.written),
+                    self.series("its journal", Style::Line, Hue::Orange, |sample| sample.journal),
+                ],
+            ),
         ]
     }
 }

@@ -51,10 +51,11 @@ pub(super) struct Threads {
 pub(super) struct ServerMetrics {
     pub(super) heap_used_bytes: Option<f64>,
     pub(super) heap_free_bytes: Option<f64>,
-    /// These three count up.
+    /// These four count up.
     pub(super) groups: Option<f64>,
     pub(super) records: Option<f64>,
     pub(super) journal_seconds: Option<f64>,
+    pub(super) journal_bytes: Option<f64>,
 }
 
 impl ServerMetrics {
@@ -66,6 +67,7 @@ impl ServerMetrics {
             groups: of("purser_journal_groups_total", &[]),
             records: of("purser_journal_records_total", &[]),
             journal_seconds: of("purser_journal_seconds_total", &[]),
+            journal_bytes: of("purser_journal_bytes_total", &[]),
         }
     }
 }
@@ -87,6 +89,9 @@ pub(super) struct Second {
     pub(super) records_per_group: Option<f64>,
     /// From a group's hand-over to its being durable, mean.
     pub(super) sync_seconds: Option<f64>,
+    /// Bytes that the server had the disk written, and those of its journal.
+    pub(super) written: Option<f64>,
+    pub(super) journal: Option<f64>,
 }
 
 /// What sampling has brought, and what it took.
@@ -108,6 +113,8 @@ struct Counters {
     system: u64,
     /// On a core and in the queue, by thread.
     threads: HashMap<i32, (u64, u64)>,
+    /// Bytes written to the disk.
+    written: Option<f64>,
     metrics: ServerMetrics,
 }
 
@@ -206,6 +213,11 @@ impl Sampler {
             user: stat.as_ref().map_or(0, |stat| stat.utime),
             system: stat.map_or(0, |stat| stat.stime),
             threads,
+            written: self
+                .process
+                .as_ref()
+                .and_then(|process| process.io().ok())
+                .map(|io| io.write_bytes as f64),
             metrics,
         }
     }
@@ -232,6 +244,8 @@ impl Sampler {
             groups_per_second: groups.map(|groups| groups / seconds),
             records_per_group: of_group(records),
             sync_seconds: of_group(journal_seconds),
+            written: more(now.written, self.last.written),
+            journal: more(now.metrics.journal_bytes, self.last.metrics.journal_bytes),
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn csv(began_ns: u64, intervals: &[Interval], samples: &[Second]) -> 
     text.push_str(
         ",server_user_cores,server_system_cores,resident_bytes,heap_used_bytes,heap_free_bytes,running_threads,\
          runnable_threads,ring_wait_threads,disk_wait_threads,elsewhere_wait_threads,journal_groups_per_s,\
-         journal_records_per_group,journal_sync_us\n",
+         journal_records_per_group,journal_sync_us,disk_written_bytes,journal_bytes\n",
     );
     let mut samples = samples.iter().peekable();
     for interval in intervals {
@@ -33,7 +33,7 @@ pub(super) fn csv(began_ns: u64, intervals: &[Interval], samples: &[Second]) -> 
         while samples.next_if(|sample| sample.at_ns + APART_NS < ended_ns).is_some() {}
         match samples.next_if(|sample| sample.at_ns <= ended_ns + APART_NS) {
             Some(sample) => write_sample(&mut text, sample),
-            None => text.push_str(&",".repeat(4 * cores + 13)),
+            None => text.push_str(&",".repeat(4 * cores + 15)),
         }
         text.push('\n');
     }
@@ -66,6 +66,8 @@ fn write_sample(text: &mut String, sample: &Second) {
     write_cell(text, sample.groups_per_second, 1);
     write_cell(text, sample.records_per_group, 2);
     write_cell(text, sample.sync_seconds.map(|seconds| seconds * 1e6), 1);
+    write_cell(text, sample.written, 0);
+    write_cell(text, sample.journal, 0);
 }
 
 fn write_cell(text: &mut String, value: Option<f64>, decimals: usize) {
@@ -96,15 +98,16 @@ mod tests {
             cores: vec![CoreShares { user: 50.0, system: 25.0, idle: 25.0, stolen: 0.0 }],
             resident_bytes: Some(4_096),
             sync_seconds: Some(0.000_25),
+            written: Some(8_192.0),
             ..Second::default()
         };
         // The run began at 10 s; the second row has no sample near its end.
         let samples = [sample(9 * second), sample(11 * second + 5), sample(13 * second)];
         let text = csv(10 * second, &[interval(1), interval(2), interval(3)], &samples);
         let lines: Vec<&str> = text.lines().collect();
-        let of_sample = ",50.0,25.0,25.0,0.0,0.000,0.000,4096,,,0.000,0.000,0.000,0.000,0.000,,,250.0";
+        let of_sample = ",50.0,25.0,25.0,0.0,0.000,0.000,4096,,,0.000,0.000,0.000,0.000,0.000,,,250.0,8192,";
         assert_eq!(lines[1], format!("1.0,100,0,1.5,0.0,0.0,9.0,0.0,10.0{of_sample}"));
-        assert_eq!(lines[2], format!("2.0,200,0,1.5,0.0,0.0,9.0,0.0,10.0{}", ",".repeat(17)));
+        assert_eq!(lines[2], format!("2.0,200,0,1.5,0.0,0.0,9.0,0.0,10.0{}", ",".repeat(19)));
         assert_eq!(lines[3], format!("3.0,300,0,1.5,0.0,0.0,9.0,0.0,10.0{of_sample}"));
         let cells = |line: &&str| line.split(',').count();
         assert!(lines.iter().map(cells).all(|count| count == cells(&lines[0])), "{text}");
