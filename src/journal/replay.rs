@@ -122,13 +122,13 @@ where
     })
 }
 
-/// The same, with up to so many records at a time: what comes next is known, and can be prepared. `each` takes them out.
+/// The same, with up to so many records at a time: what comes next is known, and can be prepared. `each` takes all of them out.
 ///
 /// # Errors
 /// As [`replay`].
 ///
 /// # Panics
-/// As [`replay`].
+/// As [`replay`], and where `each` leaves a record.
 pub fn replay_together<R, E>(
     origin: Origin,
     segments: impl IntoIterator<Item = SegmentSource<R>>,
@@ -287,11 +287,11 @@ impl Replay {
                 segment.damage(offset, Fault::Bytes(what))
             })?;
             records.push(ReplayRecord { position, now_ms, change, receipt });
-            if records.len() < together { Ok(()) } else { each(&mut records).map_err(ReadError::Caller) }
+            if records.len() < together { Ok(()) } else { all(&mut records, each).map_err(ReadError::Caller) }
         });
         // What comes before damage comes first, also what is wrong with it.
         if !records.is_empty() && !matches!(read, Err(ReadError::Caller(ReadError::Caller(_)))) {
-            each(&mut records).map_err(ReadError::Caller)?;
+            all(&mut records, each).map_err(ReadError::Caller)?;
         }
         let (last, offset, end) = read.map_err(flatten)?;
         (self.last, self.now_ms) = (Some(last), now_ms);
@@ -360,6 +360,16 @@ impl Replay {
         };
         Err(Damage { file, offset, fault })
     }
+}
+
+/// Gives all of these records to `each`.
+fn all<'a, E>(
+    records: &mut Vec<ReplayRecord<'a>>,
+    each: &mut impl FnMut(&mut Vec<ReplayRecord<'_>>) -> Result<(), E>,
+) -> Result<(), E> {
+    each(records)?;
+    assert!(records.is_empty(), "records are taken out as they are applied");
+    Ok(())
 }
 
 /// What a record holds.

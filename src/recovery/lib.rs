@@ -179,11 +179,10 @@ where
             Change::Operation(operation) => Some(operation),
             Change::Configure(_) => None,
         }));
-        for ReplayRecord { position, now_ms, change, receipt } in records.drain(..) {
-            again(&mut wallet, position, now_ms, &change, &receipt)?;
+        records.drain(..).try_for_each(|ReplayRecord { position, now_ms, change, receipt }| {
             replayed += 1;
-        }
-        Ok(())
+            again(&mut wallet, position, now_ms, &change, &receipt)
+        })
     });
     let tail = tail.map_err(flatten)?;
     let now_ms = tail.now_ms.max(snapshot_ms);

@@ -255,6 +255,41 @@ fn a_start_finds_what_was_promised() {
 }
 
 #[test]
+fn more_is_found_than_is_taken_in_together() {
+    let mut shard = Shard::new();
+    let accounts: [&str; 2 * PREFETCHED + 1] = [
+        ANNA,
+        BERTA,
+        "default/c",
+        "default/d",
+        "default/e",
+        "default/f",
+        "default/g",
+        "default/h",
+        "default/i",
+        "default/j",
+        "default/k",
+        "default/l",
+        "default/m",
+        "default/n",
+        "default/o",
+        "default/p",
+        "default/q",
+    ];
+    accounts.iter().for_each(|account| shard.does(&put(account)));
+    for transaction in ["d1", "d2", "d3", "d4", "d5", "d6", "d7", "d8", "d9"] {
+        shard.does(&deposit(transaction));
+    }
+    shard.seal();
+    let expect = images(&shard.wallet, shard.now_ms);
+    assert_eq!(expect.len(), accounts.len());
+    let snapshot = shard.snapshot(2);
+    for (snapshot, first) in [(None, 1), (Some(&snapshot[..]), 2)] {
+        assert_eq!(images(&shard.recovered(snapshot, first, None).unwrap().wallet, shard.now_ms), expect);
+    }
+}
+
+#[test]
 fn folds_come_to_what_the_shard_has() {
     let mut shard = Shard::new();
     [put(ANNA), put(BERTA), login(ANNA), login(BERTA)].iter().for_each(|operation| shard.does(operation));
@@ -318,10 +353,14 @@ fn a_start_says_what_is_not_as_it_was() {
     let change = deposit("d");
     let receipt = shard.applies(&change);
     shard.journal.append(shard.now_ms, &change, &Receipt { version: 9, ..receipt });
+    shard.does(&deposit("e"));
     shard.seal();
     let mismatch = "does not come out as it did: code 0, cash 1000, version 9 then, code 0, cash 1000, version 1 now; a \
          deposit of \"default/anna\"";
     check(shard.recovered(None, 1, None), mismatch);
+    // What is wrong comes in the order of the records, whatever is wrong with them.
+    let last = Point { sequence: shard.journal.last().sequence, ..mark.last };
+    check(shard.recovered(None, 1, Some(Mark { last, segment: 2, ..mark })), mismatch);
     let sound = shard.segments[1].len();
     shard.segments[1].resize(sound + 2 * limits::JOURNAL_WRITE_BYTES_MAX, 1);
     check(shard.recovered(None, 1, None), mismatch);

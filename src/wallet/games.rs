@@ -36,7 +36,7 @@ struct Game {
 pub(super) struct Games {
     by_place: Arena<Game>,
     by_id: Table<u32>,
-    /// The one that was named last, which is likely to be named next.
+    /// The place of one that was named lately, which is likely to be named next. Another game, or none, may be there by now.
     last: u32,
 }
 
@@ -119,6 +119,13 @@ mod tests {
         games.give_back(other);
         games.give_back(other);
         assert_eq!((games.find("g2"), games.by_place.len(), games.by_id.len()), (None, 0, 0));
+        let again = games.take("g3");
+        assert_eq!(
+            (games.find("11588"), games.find("g2"), games.find("g3")),
+            (None, None, Some(again)),
+            "its place"
+        );
+        games.give_back(again);
         assert_eq!((games.take(""), games.id(GameIndex::NONE)), (GameIndex::NONE, ""));
         games.give_back(GameIndex::NONE);
     }

@@ -134,17 +134,23 @@ impl Wallet {
         black_box(accounts.filter(|hash| self.accounts.find_hash(*hash, |_| true).is_some()).count());
     }
 
-    /// Looks at where the accounts and the rounds of these operations are, or will be, for the same reason.
+    /// Looks at where the accounts that these operations name are, or will be, and the rounds of those that are bets, or what
+    /// follows on them, for the same reason. One that names an account by its session alone is left out.
     pub fn prefetch<'a>(&self, operations: impl Iterator<Item = &'a Operation<&'a str>>) {
-        let found = |operation| {
-            let RoundName { account, platform, round, scope, .. } = RoundName::of(operation)?;
-            let platform = self.platforms.find(platform)?;
-            let key = RoundKey { platform, id: round, scope, game: GameIndex::NONE };
-            black_box(self.rounds.any(account.hash(), &key));
-            let found = self.accounts.find_hash(account.hash(), |_| true)?;
+        let round_is_there = |operation| {
+            let name = RoundName::of(operation)?;
+            let platform = self.platforms.find(name.platform)?;
+            let key = RoundKey { platform, id: name.round, scope: name.scope, game: GameIndex::NONE };
+            self.rounds.any(name.account.hash(), &key)
+        };
+        let is_active = |operation: &Operation<&str>| {
+            let hash = AccountHash::of(operation.account_id()?);
+            let found = self.accounts.find_hash(hash, |_| true)?;
             self.accounts.get(found).activity()
         };
-        black_box(operations.filter_map(found).count());
+        for operation in operations {
+            black_box((is_active(operation).is_some(), round_is_there(operation).is_some()));
+        }
     }
 
     /// Looks at where these keys are, or will be, in the directory, for the same reason.

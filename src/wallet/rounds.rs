@@ -338,10 +338,11 @@ impl Rounds {
         self.by_hash.find(Entry::hash_of(tag), found).map(|entry| RoundIndex(entry.at))
     }
 
-    /// Whether there seems to be a round of this key, whatever its game.
-    pub(super) fn any(&self, account: AccountHash, key: &RoundKey<'_>) -> bool {
+    /// The round that seems to be of this key, whatever its game.
+    pub(super) fn any(&self, account: AccountHash, key: &RoundKey<'_>) -> Option<&Round> {
         let tag = key.tag(account);
-        self.by_hash.find(Entry::hash_of(tag), |entry| entry.tag == tag).is_some()
+        let found = self.by_hash.find(Entry::hash_of(tag), |entry| entry.tag == tag)?;
+        self.at(RoundIndex(found.at))
     }
 
     /// Takes in a round that is not there.

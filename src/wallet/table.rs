@@ -32,7 +32,8 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// What entries of this tag are found by.
+    /// What entries of this tag are found by. A table takes its buckets from the lowest bits and its own tags from the highest:
+    /// both follow from all of this one.
     pub(super) const fn hash_of(tag: u32) -> u64 {
         (tag as u64).wrapping_mul(MIX)
     }

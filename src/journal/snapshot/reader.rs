@@ -18,7 +18,8 @@ use wallet::account::Slot;
 use wallet::image::AccountImage;
 use wallet::settings::Settings;
 
-/// Reads a snapshot. Nothing is handed out that was not checked.
+/// Reads a snapshot. Nothing is handed out that was not checked, but for accounts that are given out one by one: those before
+/// an error are of a section that is not whole.
 pub struct SnapshotReader<S> {
     source: S,
     name: String,
@@ -111,7 +112,8 @@ impl<S: Source> SnapshotReader<S> {
         Ok(slot.map(|slot| (slot, accounts)))
     }
 
-    /// Gives each of the next accounts, all of one slot, to `each`, and says which slot it is; `None` at the end.
+    /// Gives each of the next accounts, all of one slot, to `each`, and says which slot it is; `None` at the end. After an error
+    /// those that it was given are not to be used.
     ///
     /// # Errors
     /// As of [`SnapshotReader::section`].

@@ -55,7 +55,8 @@ impl Unit {
             Self::Bytes => {
                 let unit = 1_024_f64.powf(least.max(1.0).log(1_024.0).floor());
                 // 1, 2, 5, 10 … 500 of a unit, and then 1 of the next.
-                unit * round(least / unit).min(1_024.0)
+                let steps = round(least / unit);
+                unit * if steps > 500.0 { 1_024.0 } else { steps }
             }
             _ => round(least),
         }
@@ -233,6 +234,8 @@ mod tests {
         check_ticks(&linear(Unit::Elapsed), &[1.0, 10.0], false, &[5.0, 10.0]);
         let mib = 1_048_576.0;
         check_ticks(&linear(Unit::Bytes), &[150.0 * mib], true, &[0.0, 50.0 * mib, 100.0 * mib, 150.0 * mib]);
+        let gib = 1_024.0 * mib;
+        check_ticks(&linear(Unit::Bytes), &[2_900.0 * mib], true, &[0.0, gib, 2.0 * gib, 3.0 * gib]);
         let log = Axis::log("", Unit::Seconds);
         check_ticks(&log, &[0.000_3, 0.004], true, &[0.000_2, 0.000_5, 0.001, 0.002, 0.005]);
         check_ticks(&log, &[0.000_3, 0.4], true, &[0.001, 0.01, 0.1]);
