@@ -122,7 +122,8 @@ where
     })
 }
 
-/// The same, with up to so many records at a time: what comes next is known, and can be prepared. `each` takes all of them out.
+/// The same, with up to so many records at a time: what comes next is known, and can be prepared. `each` takes all of
+/// them out, also where it returns an error.
 ///
 /// # Errors
 /// As [`replay`].
@@ -290,7 +291,7 @@ impl Replay {
             if records.len() < together { Ok(()) } else { all(&mut records, each).map_err(ReadError::Caller) }
         });
         // What comes before damage comes first, also what is wrong with it.
-        if !records.is_empty() && !matches!(read, Err(ReadError::Caller(ReadError::Caller(_)))) {
+        if !records.is_empty() {
             all(&mut records, each).map_err(ReadError::Caller)?;
         }
         let (last, offset, end) = read.map_err(flatten)?;
@@ -367,9 +368,9 @@ fn all<'a, E>(
     records: &mut Vec<ReplayRecord<'a>>,
     each: &mut impl FnMut(&mut Vec<ReplayRecord<'_>>) -> Result<(), E>,
 ) -> Result<(), E> {
-    each(records)?;
+    let applied = each(records);
     assert!(records.is_empty(), "records are taken out as they are applied");
-    Ok(())
+    applied
 }
 
 /// What a record holds.

@@ -13,6 +13,9 @@ use procfs::{CpuInfo, Current as _, Meminfo};
 
 use crate::load::{Clock, Timestamp};
 
+/// Bytes of a mebibyte.
+pub(crate) const MIB: f64 = 1_048_576.0;
+
 /// The machine and the sources.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {

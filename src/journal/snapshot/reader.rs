@@ -18,8 +18,8 @@ use wallet::account::Slot;
 use wallet::image::AccountImage;
 use wallet::settings::Settings;
 
-/// Reads a snapshot. Nothing is handed out that was not checked, but for accounts that are given out one by one: those before
-/// an error are of a section that is not whole.
+/// Reads a snapshot. Nothing is handed out that was not checked; but [`SnapshotReader::next_section`] gives out accounts before
+/// it has counted those of their section.
 pub struct SnapshotReader<S> {
     source: S,
     name: String,

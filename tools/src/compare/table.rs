@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::peer::Peer;
-use crate::facts::grouped;
+use crate::facts::{MIB, grouped};
 use crate::load::results::Results;
 
 /// One run of one peer.
@@ -94,7 +94,7 @@ pub(crate) fn table(rows: &[(Peer, Runs)]) -> String {
             cell(|sample| sample.durations_ms[3], 2),
             cell(|sample| sample.processor_us, 1),
             ratio(samples, |sample| sample.processor_us).unwrap_or_else(|| "–".to_owned()),
-            cell(|sample| sample.memory_bytes as f64 / 1_048_576.0, 0),
+            cell(|sample| sample.memory_bytes as f64 / MIB, 0),
             checks(samples),
         ];
         let _ = writeln!(text, "| {} |", cells.join(" | "));

@@ -207,7 +207,7 @@ fn figure(curve: Curve, rows: &[PointValues]) -> Figure {
         if curve.measures().contains(&measure) {
             let log = curve.is_of_server() && measure != Measure::Batch;
             let linear = Axis::linear(label, measure.unit());
-            let ticks = if measure == Measure::Memory { sizes(1_048_576.0) } else { Vec::new() };
+            let ticks = if measure == Measure::Memory { sizes(facts::MIB) } else { Vec::new() };
             let axis = if log { Axis { log, ticks, ..linear } } else { linear };
             panels.push(panel(title, axis, lines(measure)));
         }

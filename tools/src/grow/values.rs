@@ -1,5 +1,6 @@
 //! What is measured at a point, its median, and how it is written.
 
+use crate::facts::MIB;
 use crate::plot::Unit;
 
 /// A kind of value.
@@ -89,7 +90,7 @@ impl Measure {
             _ if !value.is_finite() => "–".to_owned(),
             Self::Rate | Self::GroupBytes => thousands(value),
             Self::Batch => format!("{value:.1}"),
-            Self::Memory => thousands(value / 1_048_576.0),
+            Self::Memory => thousands(value / MIB),
             Self::Cpu => format!("{:.2}", value * 1e6),
             Self::Start | Self::Restart => format!("{value:.2}"),
             Self::Median | Self::Tail | Self::Sync => format!("{:.2}", value * 1e3),

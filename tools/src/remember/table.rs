@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use super::measure::{Bets, Measured, Told};
 use super::rounds::Played;
 use super::samples::Asked;
-
-const MIB: f64 = 1_048_576.0;
+use crate::facts::MIB;
 
 /// What was found.
 pub(crate) struct Findings<'a> {
