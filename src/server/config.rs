@@ -308,7 +308,10 @@ fn not_a_command(error: &clap::Error) -> Result<Command, Error> {
     let words: Vec<&str> = paragraph.trim_start_matches("error: ").split_whitespace().collect();
     let meant = match error.get(ContextKind::SuggestedArg).or(error.get(ContextKind::SuggestedSubcommand)) {
         Some(ContextValue::String(name)) => format!("; did you mean {name}?"),
-        Some(ContextValue::Strings(names)) if !names.is_empty() => format!("; did you mean {}?", names[0]),
+        // The most similar one is the last.
+        Some(ContextValue::Strings(names)) => {
+            names.last().map(|name| format!("; did you mean {name}?")).unwrap_or_default()
+        }
         _ => String::new(),
     };
     let mut sentence = words.join(" ");

@@ -67,6 +67,7 @@ fn refusals() {
     }
     check("foo", "unrecognized subcommand 'foo'");
     check("servee", "did you mean serve?");
+    check("server", "did you mean serve?");
     check("serve --foo", "unexpected argument '--foo'");
     check("serve --liste 1", "did you mean --listen?");
     check("serve --listen", "a value is required for '--listen <ADDRESS>'");
