@@ -7,7 +7,7 @@ use super::segment::SegmentHeader;
 use super::{Buffer, Damage, Fault, Origin, Point, ReplayStart};
 use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
+use alloc::vec::{Drain, Vec};
 use limits::JOURNAL_BLOCK_BYTES;
 use wallet::outcome::Receipt;
 use wallet::{Millis, Rules, Sequence};
@@ -115,27 +115,26 @@ pub fn replay<R, E>(
 where
     R: FnOnce(Buffer) -> Result<Buffer, E>,
 {
-    replay_together(origin, segments, known, 1, |records| {
-        records.drain(..).try_for_each(|ReplayRecord { position, now_ms, change, receipt }| {
+    replay_together(origin, segments, known, 1, |mut records| {
+        records.try_for_each(|ReplayRecord { position, now_ms, change, receipt }| {
             each(position, now_ms, change, receipt)
         })
     })
 }
 
-/// The same, with up to so many records at a time: what comes next is known, and can be prepared. `each` takes all of
-/// them out, also where it returns an error.
+/// The same, with up to so many records at a time: what comes next is known, and can be prepared.
 ///
 /// # Errors
 /// As [`replay`].
 ///
 /// # Panics
-/// As [`replay`], and where `each` leaves a record.
+/// As [`replay`].
 pub fn replay_together<R, E>(
     origin: Origin,
     segments: impl IntoIterator<Item = SegmentSource<R>>,
     known: impl Into<ReplayStart>,
     together: usize,
-    mut each: impl FnMut(&mut Vec<ReplayRecord<'_>>) -> Result<(), E>,
+    mut each: impl FnMut(Drain<'_, ReplayRecord<'_>>) -> Result<(), E>,
 ) -> Result<Tail, ReadError<E>>
 where
     R: FnOnce(Buffer) -> Result<Buffer, E>,
@@ -194,7 +193,7 @@ impl Replay {
         number: u32,
         segment: &Segment<'_>,
         together: usize,
-        each: &mut impl FnMut(&mut Vec<ReplayRecord<'_>>) -> Result<(), E>,
+        each: &mut impl FnMut(Drain<'_, ReplayRecord<'_>>) -> Result<(), E>,
     ) -> Result<(), ReadError<E>> {
         let before = self.before.replace((number, segment.name.into()));
         if let Some((before, _)) = before {
@@ -264,7 +263,7 @@ impl Replay {
         segment: &Segment<'_>,
         header: &SegmentHeader,
         together: usize,
-        each: &mut impl FnMut(&mut Vec<ReplayRecord<'_>>) -> Result<(), E>,
+        each: &mut impl FnMut(Drain<'_, ReplayRecord<'_>>) -> Result<(), E>,
     ) -> Result<(), ReadError<E>> {
         let (from, rules) = (self.known.from, header.rules);
         let mark = self.known.mark.map(|mark| mark.last);
@@ -288,11 +287,11 @@ impl Replay {
                 segment.damage(offset, Fault::Bytes(what))
             })?;
             records.push(ReplayRecord { position, now_ms, change, receipt });
-            if records.len() < together { Ok(()) } else { all(&mut records, each).map_err(ReadError::Caller) }
+            if records.len() < together { Ok(()) } else { each(records.drain(..)).map_err(ReadError::Caller) }
         });
         // What comes before damage comes first, also what is wrong with it.
         if !records.is_empty() {
-            all(&mut records, each).map_err(ReadError::Caller)?;
+            each(records.drain(..)).map_err(ReadError::Caller)?;
         }
         let (last, offset, end) = read.map_err(flatten)?;
         (self.last, self.now_ms) = (Some(last), now_ms);
@@ -361,16 +360,6 @@ impl Replay {
         };
         Err(Damage { file, offset, fault })
     }
-}
-
-/// Gives all of these records to `each`.
-fn all<'a, E>(
-    records: &mut Vec<ReplayRecord<'a>>,
-    each: &mut impl FnMut(&mut Vec<ReplayRecord<'_>>) -> Result<(), E>,
-) -> Result<(), E> {
-    let applied = each(records);
-    assert!(records.is_empty(), "records are taken out as they are applied");
-    applied
 }
 
 /// What a record holds.

@@ -174,12 +174,12 @@ where
         name,
         read: |room| read(room).map_err(Error::Caller),
     });
-    let tail = replay_together(origin, segments, known, PREFETCHED, |records| {
-        wallet.prefetch(records.iter().filter_map(|record| match &record.change {
+    let tail = replay_together(origin, segments, known, PREFETCHED, |mut records| {
+        wallet.prefetch(records.as_slice().iter().filter_map(|record| match &record.change {
             Change::Operation(operation) => Some(operation),
             Change::Configure(_) => None,
         }));
-        records.drain(..).try_for_each(|ReplayRecord { position, now_ms, change, receipt }| {
+        records.try_for_each(|ReplayRecord { position, now_ms, change, receipt }| {
             replayed += 1;
             again(&mut wallet, position, now_ms, &change, &receipt)
         })

@@ -298,7 +298,7 @@ macro_rules! member {
 
 /// The member of a kind of an operation, where it has one.
 macro_rules! find {
-    (account $of:ident { $field:ident: account; $($rest:tt)* }) => { Some($of.account.id()) };
+    (account $of:ident { $field:ident: account; $($rest:tt)* }) => { Some(&$of.account) };
     (platform $of:ident { $field:ident: platform; $($rest:tt)* }) => { Some($of.platform) };
     (transaction $of:ident { $field:ident: transaction; $($rest:tt)* }) => { Some($of.transaction.as_ref()) };
     (transaction $of:ident { $field:ident: play; $($rest:tt)* }) => { Some($of.play.transaction.as_ref()) };
@@ -390,8 +390,13 @@ macro_rules! operations {
             }
 
             /// The id of the account that it names; `None` where it knows a key, a token, or a hash only.
-            #[expect(unused_variables, reason = "not every operation names one")]
             pub fn account_id(&self) -> Option<&str> {
+                self.account().map(AccountRef::id)
+            }
+
+            /// The account that it names; `None` likewise.
+            #[expect(unused_variables, reason = "not every operation names one")]
+            pub const fn account(&self) -> Option<&AccountRef<S>> {
                 match self {
                     $(Self::$Name(of) => find!(account of { $($field: $kind;)* }),)*
                 }

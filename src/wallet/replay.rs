@@ -144,8 +144,7 @@ impl Wallet {
             self.rounds.any(name.account.hash(), &key)
         };
         let is_active = |operation: &Operation<&str>| {
-            let hash = AccountHash::of(operation.account_id()?);
-            let found = self.accounts.find_hash(hash, |_| true)?;
+            let found = self.accounts.find_hash(operation.account()?.hash(), |_| true)?;
             self.accounts.get(found).activity()
         };
         for operation in operations {

@@ -32,8 +32,8 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// What entries of this tag are found by. A table takes its buckets from the lowest bits and its own tags from the highest:
-    /// both follow from all of this one.
+    /// What entries of this tag are found by. A table takes its buckets and parts from the lowest bits, which follow from the tag's
+    /// lowest, and its own tags from the highest, which follow from all of it.
     pub(super) const fn hash_of(tag: u32) -> u64 {
         (tag as u64).wrapping_mul(MIX)
     }

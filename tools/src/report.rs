@@ -7,12 +7,12 @@
 //! Reading in order:
 //! - `sampler`: what is looked at.
 //! - `samples`: every second as a row. `pictures`: the same to be seen.
-//! - `page`, with `before` and `minutes`: what is said of it, beside the figures that the project starts from, and of its
-//!   end beside its beginning.
+//! - `page`, with `before` and `parts`: what is said of it, beside the figures that the project starts from, and of the rest of
+//!   a long run beside its beginning.
 
 mod before;
-mod minutes;
 mod page;
+mod parts;
 mod pictures;
 mod sampler;
 mod samples;
@@ -230,10 +230,10 @@ fn measure(arguments: &Arguments, clock: Clock, server: &Server) -> Result<Repor
             thread::Builder::new().name("recorder".to_owned()).spawn_scoped(scope, record)
         });
         let recorder = recorder.transpose().map_err(no_thread)?;
-        let (server_ns, generator_ns) = (server_cpu_ns(pid), own_cpu_ns());
+        let (server_ns, generator_ns) = (server_run_ns(pid), own_cpu_ns());
         let played = load::play(&load, clock);
         let mut costs = Costs {
-            server_ns: server_cpu_ns(pid) - server_ns,
+            server_ns: server_run_ns(pid).saturating_sub(server_ns),
             generator_ns: own_cpu_ns() - generator_ns,
             metrics_ns: 0,
         };
@@ -275,15 +275,23 @@ fn flame_seconds(duration: Duration) -> u64 {
 /// The processor time that the server takes for an answer to who asks for its metrics, with all that the asking costs
 /// it; of a server that has nothing else to do.
 fn metrics_cost(pid: u32, operator: SocketAddr) -> Result<u64, String> {
-    let before = server_cpu_ns(pid);
+    let before = server_threads_ns(pid);
     for _ in 0..METRICS_ASKED {
         child::http_get(operator, "/metrics")?;
     }
-    Ok((server_cpu_ns(pid) - before) / u64::from(METRICS_ASKED))
+    // A thread may end meanwhile.
+    Ok(server_threads_ns(pid).saturating_sub(before) / u64::from(METRICS_ASKED))
 }
 
-/// The processor time of a process's threads so far, in nanoseconds.
-fn server_cpu_ns(pid: u32) -> u64 {
+/// The processor time of a process so far, in nanoseconds, of threads that have ended, too; 0 where it has gone. It is counted in
+/// ticks, some milliseconds each.
+fn server_run_ns(pid: u32) -> u64 {
+    let stat = proc::process(pid).and_then(|process| process.stat());
+    stat.map_or(0, |stat| (stat.utime + stat.stime) * 1_000_000_000 / procfs::ticks_per_second())
+}
+
+/// The processor time of a process's threads so far, in nanoseconds, but for those that have ended.
+fn server_threads_ns(pid: u32) -> u64 {
     let process = proc::process(pid);
     let threads = process.iter().flat_map(proc::threads);
     threads.filter_map(|thread| thread.schedstat().ok()).map(|times| times.sum_exec_runtime).sum()
@@ -346,6 +354,15 @@ mod tests {
         check_flame_seconds(1, 1);
         check_flame_seconds(12, 4);
         check_flame_seconds(600, 10);
+    }
+
+    #[test]
+    fn the_time_of_threads_that_have_ended_counts() {
+        let pid = std::process::id();
+        let enough = server_run_ns(pid) + 50_000_000;
+        let works = thread::Builder::new().spawn(move || while server_run_ns(pid) < enough {});
+        works.expect("a thread").join().expect("a thread without a fault");
+        assert!(server_run_ns(pid) >= enough);
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(crate) enum Unit {
 
 impl Unit {
     /// The value's text.
-    pub(super) fn text(self, value: f64) -> String {
+    pub(crate) fn text(self, value: f64) -> String {
         match self {
             _ if value == 0.0 => "0".to_owned(),
             Self::Number => prefixed(value, &NUMBERS),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Arguments, FLAME_HZ, ReportRun, ReportScenario, before, flame_seconds, minutes};
+use super::{Arguments, FLAME_HZ, ReportRun, ReportScenario, before, flame_seconds, parts};
 use crate::child::Options;
 use crate::facts::{self, Facts};
 use crate::load::{Outcome, Stats};
@@ -46,7 +46,7 @@ impl Page<'_> {
         );
         text.push_str(&self.before());
         let Outcome { began_ns, intervals, .. } = &self.run.outcome;
-        text.push_str(&minutes::section(*began_ns, intervals, &self.run.sampled.samples));
+        text.push_str(&parts::section(*began_ns, intervals, &self.run.sampled.samples));
         text.push_str(&self.profiling());
         text.push_str(&self.sampling());
         text.push_str(
@@ -213,7 +213,7 @@ const LEGEND: &str = "All panels have one time axis, from the start of the run:
 
 - *Requests per second* and *latency*: measured by the generator, for the requests that ended in each second.
 - *Processor time of a core*: user, system (with interrupts) and idle time of everything that ran on the core: server,
-  generator and other processes.
+  generator and other processes; and the time that the host gave to others, where it did.
 - *The server's processor time*: only the server's, in cores.
 - *The server's memory*: resident is the memory that the kernel has given it, including the buffers of its rings; heap in
   use is what it has allocated; heap free is what its allocator keeps for the next allocation.
@@ -222,7 +222,7 @@ const LEGEND: &str = "All panels have one time axis, from the start of the run:
   in the ring, an eventfd or a socket (*network or ring wait*), for the disk, or elsewhere, such as idle threads.
 - *Journal*: groups made durable in each second, the number of records per group, and the time of its write and sync;
   omitted if nothing had to be journaled, since balances and new tokens change no money.
-- *Written to the disk*: all that the kernel has written for the server, and the journal's part of it.
+- *Written to the disk*: all that the kernel has written for the server, and the journal's part of it; omitted likewise.
 ";
 
 #[cfg(test)]

@@ -58,6 +58,7 @@ fn load_panels(intervals: &[Interval]) -> Vec<Panel> {
     };
     let rate = [line("requests", 0, Interval::rate)];
     let latency = [
+        line("p99.9", 3, |interval| interval.latency.p999 as f64 / 1e9),
         line("p99", 1, |interval| interval.latency.p99 as f64 / 1e9),
         line("p95", 2, |interval| interval.latency.p95 as f64 / 1e9),
         line("p50", 0, |interval| interval.latency.median as f64 / 1e9),
@@ -174,8 +175,8 @@ impl RunSamples<'_> {
                 line("mean of a second", |sample| sample.sync_seconds),
             ),
             panel(
-                "Written to the disk per second",
-                Axis::linear("bytes/s", Unit::Bytes),
+                "Written to the disk in each second",
+                Axis::linear("bytes", Unit::Bytes),
                 66.0,
                 [
                     self.series("by the server", Style::Line, Hue::Blue, |sample| sample.written),

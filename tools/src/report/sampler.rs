@@ -89,7 +89,7 @@ pub(super) struct Second {
     pub(super) records_per_group: Option<f64>,
     /// From a group's hand-over to its being durable, mean.
     pub(super) sync_seconds: Option<f64>,
-    /// Bytes that the server had the disk written, and those of its journal.
+    /// Bytes that were written to the disk for the server since the sample before, and those of its journal.
     pub(super) written: Option<f64>,
     pub(super) journal: Option<f64>,
 }
@@ -204,9 +204,11 @@ impl Sampler {
         let threads = threads.collect();
         self.done.asked += 1;
         // A look that gets no answer leaves a gap.
-        let metrics = child::http_get(self.operator, "/metrics")
+        let mut metrics = child::http_get(self.operator, "/metrics")
             .map(|text| ServerMetrics::read(&text))
             .unwrap_or_default();
+        // But the bytes are summed up: those of a gap belong to the sample behind it.
+        metrics.journal_bytes = metrics.journal_bytes.or(self.last.metrics.journal_bytes);
         Counters {
             at_ns: self.clock.now_ns(),
             cores: proc::cores(),
