@@ -125,9 +125,6 @@ fn refuse_operator(refusal: OperatorRefusal, body: &mut Vec<u8>) -> Status {
         OperatorRefusal::TransactionConflict => {
             (Status::Conflict, "The TransactionID was used with another amount.")
         }
-        OperatorRefusal::TooManyTransactions => {
-            (Status::Conflict, "The account has as many deposits and withdrawals as may be remembered.")
-        }
         OperatorRefusal::InsufficientFunds => {
             (Status::Unprocessable, "The account has less than the amount.")
         }

@@ -135,7 +135,7 @@ impl Counts {
             (self.oldest_ms, self.first_slot) = (last_ms, at.slot);
         }
         self.rows += 1;
-        self.by_game += u64::from(row.round.by_game);
+        self.by_game += u64::from(row.round.is_by_game());
         self.oldest_ms = self.oldest_ms.min(last_ms);
         self.newest_ms = self.newest_ms.max(last_ms);
         self.last_slot = at.slot;

@@ -128,5 +128,5 @@ impl<B: ReadAt> History<B> {
 }
 
 fn key_of_name<S: AsRef<str>>(name: &RoundName<S>) -> u64 {
-    key_of(name.account.hash(), &name.platform.bytes(), name.round.as_ref())
+    key_of(name.account.hash(), &name.platform.bytes(), name.kind, name.round.as_ref())
 }

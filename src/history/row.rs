@@ -6,12 +6,27 @@ use rkyv::{Archive, Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use wallet::account::{AccountHash, Slot};
-use wallet::image::{RoundImage, RoundVersion, TransactionImage};
+use wallet::image::{RoundImage, RoundKind, RoundVersion, TransactionImage};
 use wallet::{Millis, PlatformKey};
 
-/// The key of an account's rounds with this id of this platform, whatever their scope and game.
-pub fn key_of(account: AccountHash, platform: &[u8; PlatformKey::BYTES], round_id: &str) -> u64 {
-    xxh3_64_with_seed(round_id.as_bytes(), xxh3_64_with_seed(platform, account.bits()))
+/// The key of an account's rounds with this id of this platform: those of games, whatever their scope and game, or those of one kind
+/// outside of them.
+pub fn key_of(
+    account: AccountHash,
+    platform: &[u8; PlatformKey::BYTES],
+    kind: RoundKind,
+    round_id: &str,
+) -> u64 {
+    let kind = if kind.is_of_game() { RoundKind::Plain } else { kind };
+    let seed = xxh3_64_with_seed(platform, account.bits().wrapping_add(kind.number().into()));
+    xxh3_64_with_seed(round_id.as_bytes(), seed)
+}
+
+fn sort_key(account: &str, platform: &[u8; PlatformKey::BYTES], kind: u8, round_id: &str) -> SortKey {
+    let account = AccountHash::of(account);
+    // Of no known kind nothing is looked for.
+    let kind = RoundKind::from_number(kind).unwrap_or(RoundKind::Plain);
+    SortKey::new(account, key_of(account, platform, kind, round_id))
 }
 
 /// Where the rounds with one [`key_of`] stand in a file: by slot, the account's hash, and the key.
@@ -54,8 +69,8 @@ pub struct Row {
 impl Row {
     /// Where it stands in a file.
     pub fn sort_key(&self) -> SortKey {
-        let account = AccountHash::of(&self.account);
-        SortKey::new(account, key_of(account, &self.round.platform, &self.round.id))
+        let RoundImage { id, platform, kind, .. } = &self.round;
+        sort_key(&self.account, platform, *kind, id)
     }
 
     /// Brings rows into the order in which a file has them.
@@ -78,8 +93,8 @@ impl Row {
 
     /// What is the same of all rows of a round, in the order in which rounds stand that have one [`SortKey`].
     fn identity(&self) -> impl Ord + '_ {
-        let RoundImage { id, platform, by_game, game, .. } = &self.round;
-        (platform, *by_game, &self.account, id, game)
+        let RoundImage { id, platform, kind, game, .. } = &self.round;
+        (platform, *kind, &self.account, id, game)
     }
 
     /// The order of rows that have one [`SortKey`].
@@ -104,8 +119,7 @@ impl Row {
 impl ArchivedRow {
     /// [`Row::sort_key`].
     pub(super) fn sort_key(&self) -> SortKey {
-        let account = AccountHash::of(&self.account);
-        SortKey::new(account, key_of(account, &self.round.platform, &self.round.id))
+        sort_key(&self.account, &self.round.platform, self.round.kind, &self.round.id)
     }
 }
 

@@ -185,14 +185,13 @@ fn round() -> RoundImage {
         balance_after: i64::MAX,
         at_ms: 7,
         number: u64::MAX,
-        platform: PlatformKey::NONE.bytes(),
         game: Some("another game".into()),
         original: Some(0),
     };
     RoundImage {
         id: "ръунд".into(),
         platform: PlatformKey::new("L100").unwrap().bytes(),
-        by_game: true,
+        kind: 1,
         game: "g".into(),
         state: 2,
         orphan: true,

@@ -332,12 +332,8 @@ pub const OPEN_ROUNDS_MAX: usize = 10_000;
 /// changed, and it may be asked again.
 pub const REFUSALS_REMEMBERED_MAX: usize = 100;
 
-/// Deposits, withdrawals and promotional payments that an account has within the retention. Past it the operator
-/// is told 409 and a platform -7.
-pub const OUTSIDE_TRANSACTIONS_MAX: usize = 1_000_000;
-
-/// Rounds of one shard; an account keeps a round's place in 32 bits, and 256 Mi of them are over 24 GiB. Past it
-/// what would open one is answered -1: a bet, winnings, a cancellation.
+/// Rounds of one shard that are in memory, and payments outside of rounds; an account keeps a round's place in 32 bits, and 256 Mi of them are over 24 GiB. Past it
+/// what would open one is answered -1: a bet, winnings, a cancellation, a credit; and the operator's transfer 503.
 pub const ROUNDS_MAX: usize = 256 * 1024 * 1024;
 
 /// Default time that a closed round is remembered after its last transaction (protocol §4, Idempotency).

@@ -56,10 +56,15 @@ pub(super) const PLAIN: [(&str, &str, &str, Getter); 22] = [
         "Times that what was folded could not be archived.",
         |shard| shard.archive_failures.get(),
     ),
-    ("purser_rounds", "gauge", "Game rounds in memory.", |shard| shard.rounds.get()),
-    ("purser_history_rounds", "gauge", "Game rounds in the history, on the disk.", |shard| {
-        shard.history[0].get()
+    ("purser_rounds", "gauge", "Game rounds, and payments outside of them, in memory.", |shard| {
+        shard.rounds.get()
     }),
+    (
+        "purser_history_rounds",
+        "gauge",
+        "Game rounds, and payments outside of them, in the history, on the disk.",
+        |shard| shard.history[0].get(),
+    ),
     ("purser_history_files", "gauge", "Files of the history.", |shard| shard.history[1].get()),
     ("purser_history_bytes", "gauge", "Bytes of the files of the history.", |shard| shard.history[2].get()),
     ("purser_history_memory_bytes", "gauge", "Memory of the filters of the history.", |shard| {

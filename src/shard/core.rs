@@ -15,7 +15,7 @@ use partition::{Partition, ShardId};
 use wallet::account::AccountRef;
 use wallet::history::{PastLines, Recalled, RoundName};
 use wallet::image::RoundImage;
-use wallet::operation::{EndRound, GetStatement, Operation, Play, RecallRound, StartSession};
+use wallet::operation::{GetStatement, Operation, RecallRound, StartSession};
 use wallet::outcome::{Effect, Outcome, Text};
 use wallet::replay::BadImage;
 use wallet::settings::Calendar;
@@ -179,12 +179,8 @@ impl Core {
         operation: &Operation<&str>,
         rounds: &[RoundImage],
     ) -> Result<Vec<Recalled>, BadImage> {
-        let (Operation::Play(Play { account, .. }) | Operation::EndRound(EndRound { account, .. })) =
-            operation
-        else {
-            return Ok(Vec::new());
-        };
-        let taken = rounds.iter().map(|round| self.wallet.take_in(now_ms, account, round));
+        let Some(RoundName { account, .. }) = RoundName::of(operation) else { return Ok(Vec::new()) };
+        let taken = rounds.iter().map(|round| self.wallet.take_in(now_ms, &account, round));
         taken.filter_map(Result::transpose).collect()
     }
 

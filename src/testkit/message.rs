@@ -64,6 +64,13 @@ pub fn bet(account: &str, key: &str, round: &str, amount: &str, ends: bool) -> S
     play("placebet", account, round, &format!(r#","GatewaySessionToken":"{key}"{transaction}"#))
 }
 
+/// `credit` of the demo's platform.
+pub fn credit(account: &str, id: &str, amount: &str) -> String {
+    let named = format!(r#""OperatorAccountID":"{account}","AccountTransactionID":"{id}""#);
+    let paid = format!(r#""AccountTransactionTypeID":"1","CurrencyCode":"GBP","Amount":{amount}"#);
+    call("accounttransaction/credit", &format!("{named},{paid}"))
+}
+
 /// `balance` of the demo's platform.
 pub fn balance(account: &str) -> String {
     call("balance", &format!(r#""OperatorAccountID":"{account}""#))

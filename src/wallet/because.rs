@@ -8,6 +8,7 @@ pub(super) const REFUSED_BEFORE: &str =
     "A bet with this TransactionID was refused before, and is refused again until that is forgotten.";
 pub(super) const MANY_OPEN_ROUNDS: &str =
     "The account has as many open rounds as it may have: end some of them, or begin and end a round at once.";
+pub(super) const FULL: &str = "The server remembers as many rounds as it can.";
 pub(super) const FROZEN: &str = "The account is frozen.";
 pub(super) const EXPIRED: &str = "The session has expired.";
 pub(super) const NO_GAME: &str = "GameID names no game that is offered.";

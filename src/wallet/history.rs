@@ -11,11 +11,12 @@ use compact_str::CompactString;
 
 use super::account::AccountRef;
 use super::games::GameIndex;
-use super::image::{RoundImage, RoundVersion};
+use super::image::{RoundImage, RoundKind, RoundVersion};
 use super::ledger::AccountIndex;
-use super::operation::{EndRound, Operation, Play, RecallRound};
+use super::operation::{Credit, EndRound, Operation, Play, RecallRound, Transfer};
 use super::outcome::{Effect, ErrorCode, Outcome, Text};
-use super::platform::{PlatformKey, RoundScope};
+use super::platform::PlatformKey;
+use super::platforms::PlatformIndex;
 use super::replay::BadImage;
 use super::round_lists::RoundList;
 use super::rounds::{Round, RoundIndex, RoundKey};
@@ -29,13 +30,13 @@ pub use super::past::{PastLines, statement_line};
 pub struct RoundName<S> {
     /// Whose account it is in.
     pub account: AccountRef<S>,
-    /// Whose round it is.
+    /// Whose round it is; nobody's of what the operator moves.
     pub platform: PlatformKey,
-    /// `GameRoundID`.
+    /// `GameRoundID`; of what is outside of rounds, its transaction's id.
     pub round: S,
-    /// What makes a round of the platform.
-    pub scope: RoundScope,
-    /// `GameID`, which the round may be known by, too.
+    /// What it is, where it is new.
+    pub kind: RoundKind,
+    /// `GameID`, which the round may be known by, too; empty outside of rounds.
     pub game: S,
 }
 
@@ -44,9 +45,27 @@ impl<'a> RoundName<&'a str> {
     pub fn of(operation: &Operation<&'a str>) -> Option<Self> {
         match operation {
             Operation::Play(Play { platform, account, round, scope, game, .. })
-            | Operation::EndRound(EndRound { platform, account, round, scope, game, .. }) => {
-                Some(Self { account: account.clone(), platform: *platform, round, scope: *scope, game })
-            }
+            | Operation::EndRound(EndRound { platform, account, round, scope, game, .. }) => Some(Self {
+                account: account.clone(),
+                platform: *platform,
+                round,
+                kind: (*scope).into(),
+                game,
+            }),
+            Operation::Credit(Credit { platform, account, transaction, .. }) => Some(Self {
+                account: account.clone(),
+                platform: *platform,
+                round: transaction,
+                kind: RoundKind::Credit,
+                game: "",
+            }),
+            Operation::Transfer(Transfer { account, transaction, direction, .. }) => Some(Self {
+                account: account.clone(),
+                platform: PlatformKey::NONE,
+                round: transaction,
+                kind: RoundKind::of_transfer(*direction),
+                game: "",
+            }),
             _ => None,
         }
     }
@@ -57,7 +76,7 @@ impl<'a> RoundName<&'a str> {
             account: self.account.map(|id| CompactString::from(*id)),
             platform: self.platform,
             round: self.round.into(),
-            scope: self.scope,
+            kind: self.kind,
             game: self.game.into(),
         }
     }
@@ -66,9 +85,12 @@ impl<'a> RoundName<&'a str> {
 impl<S: AsRef<str>> RoundName<S> {
     /// Whether this round of the history may be the one: what is known by another game is not.
     pub fn is_of(&self, round: &RoundImage) -> bool {
-        round.id == self.round.as_ref()
-            && round.platform == self.platform.bytes()
-            && (!round.by_game || round.game == self.game.as_ref())
+        let is_kind = if self.kind.is_of_game() {
+            !round.is_outside() && (!round.is_by_game() || round.game == self.game.as_ref())
+        } else {
+            round.kind == self.kind.number()
+        };
+        is_kind && round.id == self.round.as_ref() && round.platform == self.platform.bytes()
     }
 }
 
@@ -127,32 +149,46 @@ impl Wallet {
     /// Whether the round that a request names may be in the history and not in memory. `has_by_game` says whether the history
     /// has rounds that are known by their game, too.
     pub fn may_be_in_history(&self, now_ms: Millis, name: &RoundName<&str>, has_by_game: bool) -> bool {
-        let Some((index, _, platform)) = self.served(name.platform, &name.account) else { return false };
-        let (id, scope) = (name.round, name.scope);
+        let Some((index, platform)) = self.asked_by(name) else { return false };
+        let (id, kind) = (name.round, name.kind);
         let until_ms = self.settings.forgotten_until(now_ms);
         let has = |key: RoundKey<'_>| {
             let found = self.rounds.find(&self.accounts, index, &key);
             found.is_some_and(|found| !self.rounds.get(found).is_forgotten(until_ms))
         };
-        let plain = RoundKey { platform, id, scope: RoundScope::Platform, game: GameIndex::NONE };
+        let plain = RoundKey { platform, id, kind: RoundKind::Plain, game: GameIndex::NONE };
         let of_game = || {
             let game = self.games.find(name.game)?;
-            Some(RoundKey { platform, id, scope: RoundScope::Game, game })
+            Some(RoundKey { platform, id, kind: RoundKind::ByGame, game })
         };
+        if !kind.is_of_game() {
+            return !has(RoundKey { kind, ..plain });
+        }
         // The first of the keys by which a round is looked for settles it.
-        let by_game = scope == RoundScope::Game || has_by_game || self.rounds.has_any_by_game();
+        let by_game = kind == RoundKind::ByGame || has_by_game || self.rounds.has_any_by_game();
         if by_game && of_game().is_some_and(has) {
             return false;
         }
-        scope == RoundScope::Game || has_by_game || !has(plain)
+        kind == RoundKind::ByGame || has_by_game || !has(plain)
+    }
+
+    /// The account that a name is of, and who asks; `None` where it is not served to them.
+    fn asked_by(&self, name: &RoundName<&str>) -> Option<(AccountIndex, PlatformIndex)> {
+        if name.kind.is_operators() {
+            return Some((self.accounts.find(&name.account)?, PlatformIndex::NONE));
+        }
+        let (index, _, platform) = self.served(name.platform, &name.account)?;
+        Some((index, platform))
     }
 
     /// The round that belongs to the history at `now_ms` and that an operation would change, as it is: it is to be journaled before
     /// the change.
     pub fn changes_cold(&mut self, now_ms: Millis, operation: &Operation<&str>) -> Option<Box<RoundImage>> {
-        let RoundName { account, platform, round, scope, game } = RoundName::of(operation)?;
-        let (index, _, platform) = self.served(platform, &account)?;
-        let at = self.remembered_round(now_ms, index, platform, round, scope, game)?;
+        let name = RoundName::of(operation)?;
+        // What is outside of rounds never changes.
+        let scope = name.kind.scope()?;
+        let (index, platform) = self.asked_by(&name)?;
+        let at = self.remembered_round(now_ms, index, platform, name.round, scope, name.game)?;
         let round = self.rounds.get(at);
         let is_cold = round.list == RoundList::Leaving && round.last_ms <= self.settings.cold_until(now_ms);
         if !is_cold {
@@ -252,8 +288,8 @@ impl Wallet {
     fn has_in_memory(&self, index: AccountIndex, image: &RoundImage) -> bool {
         let platform = PlatformKey::from_bytes(image.platform).and_then(|key| self.platforms.find(key));
         let game = self.games.find(&image.game).unwrap_or(GameIndex::NONE);
-        let scope = if image.by_game { RoundScope::Game } else { RoundScope::Platform };
-        let key = platform.map(|platform| RoundKey { platform, id: &image.id, scope, game });
+        let kind = RoundKind::from_number(image.kind);
+        let key = platform.zip(kind).map(|(platform, kind)| RoundKey { platform, id: &image.id, kind, game });
         let found = key.and_then(|key| self.rounds.find(&self.accounts, index, &key));
         found.is_some_and(|found| self.round_image(self.rounds.get(found)) == *image)
     }

@@ -19,11 +19,6 @@ use super::{Millis, Wallet};
 use alloc::boxed::Box;
 use coverage::Branch;
 
-/// Whether what was touched last at `last_ms` is past the retention.
-pub(super) const fn is_over(last_ms: Millis, now_ms: Millis, retention_ms: u64) -> bool {
-    last_ms.saturating_add(retention_ms) <= now_ms
-}
-
 impl AccountImage {
     /// Forgets every session that is over by these settings, where they give way to others with another idle time.
     pub fn end_expired(&mut self, now_ms: Millis, settings: &Settings) {
@@ -33,8 +28,8 @@ impl AccountImage {
 
     /// Leaves out what is past the horizon of `settings` at `now_ms`.
     pub fn forget(&mut self, now_ms: Millis, settings: &Settings) {
-        let Settings { session_idle_ms, retention_ms, .. } = *settings;
-        let counts = (self.sessions.len(), self.rounds.len(), self.outside.len());
+        let Settings { session_idle_ms, .. } = *settings;
+        let counts = (self.sessions.len(), self.rounds.len());
         self.sessions
             .retain(|session| !session::is_past(session.endless, session.used_ms, now_ms, session_idle_ms));
         let mut forgotten = self.forgotten;
@@ -46,14 +41,9 @@ impl AccountImage {
             }
             kept
         });
-        self.outside.retain(|known| {
-            let kept = !is_over(known.at_ms, now_ms, retention_ms);
-            forgotten = if kept { forgotten } else { forgotten.max(known.number) };
-            kept
-        });
         self.forgotten = forgotten;
         self.drop_empty_sums();
-        if counts != (self.sessions.len(), self.rounds.len(), self.outside.len()) {
+        if counts != (self.sessions.len(), self.rounds.len()) {
             coverage::hit(Branch::ImageForgot);
         }
     }
@@ -138,22 +128,13 @@ impl Wallet {
     /// Forgets what an account's statement has that is past the retention, of at most `budget` rounds and transactions, which
     /// it is less by. `true` where that was all.
     pub(super) fn forget_over(&mut self, now_ms: Millis, index: AccountIndex, budget: &mut usize) -> bool {
-        let retention_ms = self.settings.retention_ms;
-        let is_past = |at_ms| is_over(at_ms, now_ms, retention_ms);
-        // Rounds are past it once for all, whatever the retention is set to later.
-        let rounds_until_ms = self.settings.forgotten_until(now_ms);
+        // It is past it once for all, whatever the retention is set to later.
+        let until_ms = self.settings.forgotten_until(now_ms);
         let oldest_ms =
             self.accounts.get(index).activity().map_or(Millis::MAX, |activity| activity.oldest_ms);
-        if !is_past(oldest_ms) && oldest_ms > rounds_until_ms {
+        if oldest_ms > until_ms {
             return true;
         }
-        let activity = self.accounts.get_mut(index).activity_mut();
-        // What is outside of rounds comes in the order of time.
-        while *budget > 0 && activity.outside.front().is_some_and(|first| is_past(first.at_ms)) {
-            *budget -= 1;
-            activity.forget_first_outside();
-        }
-        let outside_ms = activity.outside.front().map_or(Millis::MAX, |first| first.at_ms);
         let first_to_go = |wallet: &Self| {
             let activity = wallet.accounts.get(index).activity()?;
             let firsts = wallet.rounds.first_to_go(&activity.rounds);
@@ -161,17 +142,16 @@ impl Wallet {
         };
         while *budget > 0
             && let Some((at, last_ms)) = first_to_go(self)
-            && last_ms <= rounds_until_ms
+            && last_ms <= until_ms
         {
             if self.forget_transactions(index, at, budget) {
                 self.forget_empty_round(index, at);
                 *budget = budget.saturating_sub(1);
             }
         }
-        let rounds_ms = first_to_go(self).map_or(Millis::MAX, |(_, last_ms)| last_ms);
-        let oldest_ms = outside_ms.min(rounds_ms);
+        let oldest_ms = first_to_go(self).map_or(Millis::MAX, |(_, last_ms)| last_ms);
         self.accounts.get_mut(index).activity_mut().oldest_ms = oldest_ms;
-        !is_past(outside_ms) && rounds_ms > rounds_until_ms
+        oldest_ms > until_ms
     }
 
     /// Forgets a little of what is over in an account that was just changed: more than one change adds, so that an account

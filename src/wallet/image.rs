@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 use rkyv::{Archive, Deserialize, Serialize};
 
 use super::Millis;
-use super::operation::PlayKind;
+use super::operation::{Direction, PlayKind};
 use super::outcome::LineKind;
-use super::platform::PlatformKey;
+use super::platform::{PlatformKey, RoundScope};
 use super::settings::Settings;
 use super::transaction::Kind;
 
@@ -48,11 +48,9 @@ pub struct AccountImage {
     pub session_minutes: Option<u32>,
     /// What was staked and won in the current day, week and month.
     pub sums: Option<[SumImage; 3]>,
-    /// Rounds that are remembered: the open ones in the order in which they were opened, and the others in that of their last
-    /// transaction. Version 0.1.0 had them in the order of their first.
+    /// Rounds that are remembered, and transactions outside of rounds as [`RoundKind`] says: the open ones in the order in which
+    /// they were opened, and the others in that of their last transaction. Version 0.1.0 had them in the order of their first.
     pub rounds: Vec<RoundImage>,
-    /// Transactions outside of rounds that are remembered, oldest first.
-    pub outside: Vec<TransactionImage>,
     /// The latest alerts: time in milliseconds since 1970, and members.
     pub alerts: Vec<(u64, String)>,
 }
@@ -64,8 +62,7 @@ impl AccountImage {
     /// # Errors
     /// The number, from 1, of a platform that `keys` does not have.
     pub fn name_platforms(&mut self, keys: &[PlatformKey]) -> Result<(), usize> {
-        let of_rounds = self.rounds.iter_mut().map(|round| &mut round.platform);
-        for bytes in of_rounds.chain(self.outside.iter_mut().map(|outside| &mut outside.platform)) {
+        for RoundImage { platform: bytes, .. } in &mut self.rounds {
             if let Some(place) = PlatformKey::from_bytes(*bytes).and_then(PlatformKey::place) {
                 let place = usize::from(place);
                 *bytes = keys.get(place).ok_or(place + 1)?.bytes();
@@ -101,15 +98,103 @@ pub struct SumImage {
     pub won: i128,
 }
 
+/// What a round is. What moves money outside of rounds is kept as one, too: closed, with that one transaction, by whose id it is
+/// known. So it leaves memory, and is found again, as every round is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoundKind {
+    /// Of a game, and known by `GameRoundID` alone.
+    Plain,
+    /// Of a game, and known by `GameID`, too.
+    ByGame,
+    /// A promotional payment.
+    Credit,
+    /// Of the operator's.
+    Deposit,
+    /// Of the operator's.
+    Withdrawal,
+}
+
+impl RoundKind {
+    /// Its number in [`RoundImage::kind`].
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Plain => 0,
+            Self::ByGame => 1,
+            Self::Credit => 2,
+            Self::Deposit => 3,
+            Self::Withdrawal => 4,
+        }
+    }
+
+    /// The kind with this number.
+    pub const fn from_number(number: u8) -> Option<Self> {
+        Some(match number {
+            0 => Self::Plain,
+            1 => Self::ByGame,
+            2 => Self::Credit,
+            3 => Self::Deposit,
+            4 => Self::Withdrawal,
+            _ => return None,
+        })
+    }
+
+    /// By what it is known, of a round of a game.
+    pub(super) const fn scope(self) -> Option<RoundScope> {
+        match self {
+            Self::Plain => Some(RoundScope::Platform),
+            Self::ByGame => Some(RoundScope::Game),
+            Self::Credit | Self::Deposit | Self::Withdrawal => None,
+        }
+    }
+
+    /// Whether it is a round of a game.
+    pub const fn is_of_game(self) -> bool {
+        matches!(self, Self::Plain | Self::ByGame)
+    }
+
+    /// Whether it is the operator's, and no platform's.
+    pub const fn is_operators(self) -> bool {
+        matches!(self, Self::Deposit | Self::Withdrawal)
+    }
+
+    /// What its only transaction is, of what is no round of a game.
+    pub(super) const fn transaction(self) -> Option<Kind> {
+        match self {
+            Self::Plain | Self::ByGame => None,
+            Self::Credit => Some(Kind::Credit),
+            Self::Deposit => Some(Kind::Deposit),
+            Self::Withdrawal => Some(Kind::Withdrawal),
+        }
+    }
+
+    /// What an operator's transfer is.
+    pub(super) const fn of_transfer(direction: Direction) -> Self {
+        match direction {
+            Direction::In => Self::Deposit,
+            Direction::Out => Self::Withdrawal,
+        }
+    }
+}
+
+impl From<RoundScope> for RoundKind {
+    fn from(scope: RoundScope) -> Self {
+        match scope {
+            RoundScope::Platform => Self::Plain,
+            RoundScope::Game => Self::ByGame,
+        }
+    }
+}
+
 /// A round.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoundImage {
-    /// `GameRoundID`.
+    /// `GameRoundID`; of what is outside of rounds, its transaction's id.
     pub id: String,
-    /// [`PlatformKey`] of the platform whose it is; nobody's of a round of version 0.1.0.
+    /// [`PlatformKey`] of the platform whose it is; nobody's of what the operator moved, and of a round or a credit of version
+    /// 0.1.0.
     pub platform: [u8; PlatformKey::BYTES],
-    /// It is known by its game too.
-    pub by_game: bool,
+    /// [`RoundKind::number`].
+    pub kind: u8,
     /// `GameID` of its first transaction; empty where that is not known.
     pub game: String,
     /// 0 unopened (it holds cancelled bets alone), 1 open, 2 closed.
@@ -153,6 +238,35 @@ pub(super) const CLOSED: u8 = 2;
 pub(super) const OPEN: u8 = 1;
 
 impl RoundImage {
+    /// A transaction outside of rounds, of this platform.
+    pub fn outside(kind: RoundKind, platform: PlatformKey, transaction: TransactionImage) -> Self {
+        Self {
+            id: transaction.id.clone(),
+            platform: platform.bytes(),
+            kind: kind.number(),
+            state: CLOSED,
+            last_ms: transaction.at_ms,
+            transactions: alloc::vec![transaction],
+            ..Self::default()
+        }
+    }
+
+    /// Whether it is known by its game, too.
+    pub const fn is_by_game(&self) -> bool {
+        self.kind == RoundKind::ByGame.number()
+    }
+
+    /// Whether it is a transaction outside of rounds.
+    pub fn is_outside(&self) -> bool {
+        RoundKind::from_number(self.kind).is_some_and(|kind| !kind.is_of_game())
+    }
+
+    /// Whether nobody knows whose it is: of version 0.1.0.
+    pub fn is_unclaimed(&self) -> bool {
+        let is_operators = RoundKind::from_number(self.kind).is_some_and(RoundKind::is_operators);
+        !is_operators && self.platform == PlatformKey::NONE.bytes()
+    }
+
     /// Whether it is open, and so remembered for ever.
     pub const fn is_open(&self) -> bool {
         self.state == OPEN
@@ -165,18 +279,18 @@ impl RoundImage {
 }
 
 impl RoundImage {
-    /// Whether it belongs to the history at `now_ms`: it is not open, was touched last a while ago, is a platform's, and is small
+    /// Whether it belongs to the history at `now_ms`: it is not open, was touched last a while ago, is somebody's, and is small
     /// enough to be journaled when it comes back. So time alone decides, and not whether it is in memory.
     pub fn is_cold(&self, now_ms: Millis, settings: &Settings) -> bool {
         !self.is_open()
             && self.last_ms <= settings.cold_until(now_ms)
-            && self.platform != PlatformKey::NONE.bytes()
+            && !self.is_unclaimed()
             && self.transactions.len() <= limits::HISTORY_TRANSACTIONS_MAX
     }
 
-    /// By what it is found within its account: platform, id, and its game where it is known by that, too.
-    pub fn name(&self) -> ([u8; PlatformKey::BYTES], bool, &str, &str) {
-        (self.platform, self.by_game, &self.id, if self.by_game { &self.game } else { "" })
+    /// By what it is found within its account: platform, kind, id, and its game where it is known by that, too.
+    pub fn name(&self) -> ([u8; PlatformKey::BYTES], u8, &str, &str) {
+        (self.platform, self.kind, &self.id, if self.is_by_game() { &self.game } else { "" })
     }
 
     /// Whether it is past the retention at `now_ms`.
@@ -283,9 +397,6 @@ pub struct TransactionImage {
     pub at_ms: u64,
     /// Its number among the account's; 0 of a cancelled bet.
     pub number: u64,
-    /// Outside of rounds: [`PlatformKey`] of the platform that asked for it; nobody's where the operator did, and of a
-    /// credit of version 0.1.0.
-    pub platform: [u8; PlatformKey::BYTES],
     /// `GameID`, where it is not its round's.
     pub game: Option<String>,
     /// Of a rollback: the place of its bet in the round.
@@ -338,17 +449,9 @@ mod tests {
     fn platforms_of_version_0_1_0_get_their_keys() {
         let [first, second] = ["L100", "L200"].map(|key| PlatformKey::new(key).unwrap());
         let image = |platforms: [PlatformKey; 3]| {
-            let known = TransactionImage::default;
-            let round = RoundImage { transactions: vec![known()], ..RoundImage::default() };
-            let mut image = AccountImage {
-                rounds: vec![round],
-                outside: vec![known(), known()],
-                ..AccountImage::default()
-            };
-            image.rounds[0].platform = platforms[0].bytes();
-            image.outside[0].platform = platforms[1].bytes();
-            image.outside[1].platform = platforms[2].bytes();
-            image
+            let round =
+                |platform: PlatformKey| RoundImage { platform: platform.bytes(), ..RoundImage::default() };
+            AccountImage { rounds: platforms.map(round).to_vec(), ..AccountImage::default() }
         };
         let places = [PlatformKey::at_place(1), PlatformKey::at_place(0), PlatformKey::NONE];
         let mut named = image(places);

@@ -73,7 +73,7 @@ impl Wallet {
             coverage::hit(Branch::WithdrawnGameSettled);
         }
         if round.is_none() && play.kind != PlayKind::Void && !self.has_room_for_a_round() {
-            return Verdict::Deny(ErrorCode::Unknown, "The server remembers as many rounds as it can.");
+            return Verdict::Deny(ErrorCode::Unknown, because::FULL);
         }
         // Its platform repeats winnings until they succeed, and so they are not lost.
         if play.kind == PlayKind::Win && self.leaves_too_many_open(play, account, round) {

@@ -11,17 +11,13 @@ use super::account::{AccountHash, AccountRef, AccountStatus, Date, Gender, Profi
 use super::amount::Amount;
 use super::arena::Arena;
 use super::books::{Book, DomainId};
-use super::horizon::is_over;
 use super::lines::Lines;
 use super::outcome::{ErrorCode, Extras, ProfileText, Receipt};
-use super::platforms::PlatformIndex;
-use super::queue::Queue;
 use super::restriction::Restrictions;
 use super::round_lists::RoundLists;
 use super::session::{Idle, Session, SessionHorizon};
 use super::sums::Sums;
 use super::table::{Entry, Table};
-use super::transaction::{Kind, Transaction};
 use super::{Millis, Sequence};
 use coverage::Branch;
 
@@ -72,12 +68,6 @@ pub(super) struct Activity {
     pub(super) rounds: RoundLists,
     /// Where each transaction is, in the order of their numbers.
     pub(super) statement: Lines,
-    /// Transactions outside of rounds, oldest first.
-    pub(super) outside: Queue<Transaction>,
-    /// How many of those were forgotten: the first one's place.
-    pub(super) outside_first: u32,
-    /// Their places, by kind and id.
-    outside_by_id: Table<u32>,
     /// Latest alerts, oldest first: when, and what.
     pub(super) alerts: VecDeque<(Millis, Box<str>)>,
     /// Bets that were refused and stay so for a while, oldest first (protocol §4, `remember_refusals_ms`). A restart
@@ -96,9 +86,6 @@ impl Default for Activity {
             sums: Sums::default(),
             rounds: RoundLists::default(),
             statement: Lines::default(),
-            outside: Queue::default(),
-            outside_first: 0,
-            outside_by_id: Table::default(),
             alerts: VecDeque::new(),
             refusals: VecDeque::new(),
             oldest_ms: Millis::MAX,
@@ -121,62 +108,6 @@ impl Activity {
         // At a million a second it lasts for half a million years.
         self.number += 1;
         self.number
-    }
-
-    /// The transaction outside of rounds at this place; `None` where it was forgotten.
-    pub(super) fn outside(&self, place: u32) -> Option<&Transaction> {
-        self.outside.get(place.wrapping_sub(self.outside_first) as usize)
-    }
-
-    /// The transaction outside of rounds of this kind and id, of this platform, that is still to be remembered. One of the
-    /// same id that is past the retention may be in memory beside it.
-    pub(super) fn find_outside(
-        &self,
-        (now_ms, retention_ms): (Millis, u64),
-        kind: Kind,
-        platform: PlatformIndex,
-        id: &str,
-    ) -> Option<&Transaction> {
-        let at = |place: u32| self.outside(place).expect("what is found by its id is in memory");
-        let is = |known: &Transaction| {
-            known.platform == platform && known.is(kind, id) && !is_over(known.at_ms, now_ms, retention_ms)
-        };
-        let place = self.outside_by_id.find(kind.hash_of(platform, id), |place| is(at(*place)));
-        place.map(|place| at(*place))
-    }
-
-    /// How many transactions outside of rounds are still to be remembered. They are in the order of time.
-    pub(super) fn outside_remembered(&self, now_ms: Millis, retention_ms: u64) -> usize {
-        let over = self.outside.partition_point(|known| is_over(known.at_ms, now_ms, retention_ms));
-        self.outside.len() - over
-    }
-
-    /// Remembers a transaction outside of rounds, and says its place.
-    pub(super) fn push_outside(&mut self, transaction: Transaction) -> u32 {
-        let place = self.outside_first.wrapping_add(self.outside.len() as u32);
-        let hash = transaction.hash();
-        self.outside.push_back(transaction);
-        let (outside, first) = (&self.outside, self.outside_first);
-        let at = |place: u32| {
-            outside.get(place.wrapping_sub(first) as usize).expect("what is found by its id is in memory")
-        };
-        self.outside_by_id.insert_unique(hash, place, |place| at(*place).hash());
-        place
-    }
-
-    pub(super) fn forget_first_outside(&mut self) {
-        let hash = self.outside.front().expect("there is one").hash();
-        let (outside, first) = (&self.outside, self.outside_first);
-        let at = |place: u32| {
-            outside.get(place.wrapping_sub(first) as usize).expect("what is found by its id is in memory")
-        };
-        let removed = self.outside_by_id.remove(hash, |place| *place == first, |place| at(*place).hash());
-        removed.expect("what is remembered is found by its id");
-        let first = self.outside.pop_front().expect("it was looked at");
-        self.statement.remove(first.number);
-        self.forgotten = self.forgotten.max(first.number);
-        // Places go round and round: some limits::OUTSIDE_TRANSACTIONS_MAX are there at a time.
-        self.outside_first = self.outside_first.wrapping_add(1);
     }
 }
 

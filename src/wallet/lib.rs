@@ -275,7 +275,7 @@ impl Wallet {
         self.accounts.len()
     }
 
-    /// The number of rounds that are remembered.
+    /// The number of rounds that are in memory, payments outside of them among them.
     pub fn rounds(&self) -> usize {
         self.rounds.len()
     }

@@ -7,17 +7,12 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-/// A transaction of a statement, and where it is: the round's place, and its own within the round. Outside of
-/// rounds the first is [`StatementPlace::OUTSIDE`], and the second counts from the first that there ever was.
+/// A transaction of a statement, and where it is: the round's place, and its own within the round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct StatementPlace {
     pub(super) number: u64,
     pub(super) round: u32,
     pub(super) at: u32,
-}
-
-impl StatementPlace {
-    pub(super) const OUTSIDE: u32 = u32::MAX;
 }
 
 /// Places of a chunk: 3 KiB of them, which move in some 100 ns.

@@ -6,6 +6,8 @@ use compact_str::CompactString;
 
 use super::account::{AccountRef, KeyHash};
 use super::bounds;
+use super::games::GameIndex;
+use super::image::RoundKind;
 use super::ledger::{Account, Activity};
 use super::lines::StatementPlace;
 use super::operation::{
@@ -16,14 +18,13 @@ use super::outcome::{
     AccountView, AlertView, Effect, LineKind, OperatorRefusal, Outcome, RoundView, SessionView, Statement,
     StatementLine, Text, TextPlace,
 };
-use super::outside::Recalled;
 use super::packed::{Place, RoundSums};
 use super::past::PastLines;
 use super::platforms::PlatformIndex;
 use super::restriction::Restrictions;
-use super::rounds::{Round, RoundIndex};
+use super::rounds::{Round, RoundIndex, RoundKey};
 use super::session::{Idle, Session};
-use super::transaction::{Fate, Kind, Transaction};
+use super::transaction::{Fate, Kind};
 use super::{Holder, Millis, Stamp, Wallet};
 use coverage::Branch;
 
@@ -145,16 +146,14 @@ impl Wallet {
         let Some(amount) = amount.in_minor_units(currency) else {
             return refuse(OperatorRefusal::NotMoney);
         };
-        let kind = Kind::of_transfer(*direction);
-        let before = match self.recall(stamp.now_ms, index, kind, PlatformIndex::NONE, transaction) {
-            Recalled::Known(before) => Some(before),
-            Recalled::Full => return refuse(OperatorRefusal::TooManyTransactions),
-            Recalled::New => None,
-        };
+        let kind = RoundKind::of_transfer(*direction);
+        let key = RoundKey { platform: PlatformIndex::NONE, id: transaction, kind, game: GameIndex::NONE };
+        let before = self.known_outside(stamp.now_ms, index, kind, key.platform, transaction);
         let found = self.accounts.get(index);
         match (before, direction) {
             (Some(before), _) if before == amount => return Outcome::Transferred(self.balance_of(found)),
             (Some(_), _) => return refuse(OperatorRefusal::TransactionConflict),
+            (None, _) if !self.has_room_for_a_round() => return Outcome::Unavailable,
             (None, Direction::In) if found.cash().checked_add(amount).is_none() => {
                 return refuse(OperatorRefusal::TooMuch);
             }
@@ -163,12 +162,7 @@ impl Wallet {
             }
             (None, _) => {}
         }
-        self.record_outside(
-            stamp,
-            index,
-            Transaction::new(kind, (*transaction).into(), amount, stamp.now_ms),
-            effect,
-        );
+        self.record_outside(stamp, index, key, amount, effect);
         Outcome::Transferred(self.balance_of(self.accounts.get(index)))
     }
 
@@ -217,7 +211,7 @@ impl Wallet {
             page.complete_from = activity.statement.first_of_run(activity.forgotten);
             let mut room = limits::STATEMENT_BYTES_MAX;
             for place in activity.statement.after(*after) {
-                let line = self.line(activity, place);
+                let line = self.line(place);
                 let bytes = line.json_bytes_max();
                 page.more = page.lines.len() == limit || bytes > room;
                 if page.more {
@@ -255,7 +249,7 @@ impl Wallet {
         past.go_on(forgotten_until_ms);
         // Those of open rounds may be older than the retention, and come first.
         for place in activity.statement.after(0) {
-            let at_ms = self.line_at_ms(activity, place);
+            let at_ms = self.line_at_ms(place);
             past.count(place.number, at_ms);
             if at_ms > forgotten_until_ms {
                 break;
@@ -289,10 +283,7 @@ impl Wallet {
     }
 
     /// When the transaction of a line was made.
-    fn line_at_ms(&self, activity: &Activity, place: StatementPlace) -> Millis {
-        if place.round == StatementPlace::OUTSIDE {
-            return activity.outside(place.at).expect("a line leaves with its transaction").at_ms;
-        }
+    fn line_at_ms(&self, place: StatementPlace) -> Millis {
         self.rounds.get(RoundIndex::from_number(place.round)).at(Place::from_number(place.at)).at_ms()
     }
 
@@ -306,17 +297,13 @@ impl Wallet {
     pub fn lines_after(&self, account: &AccountRef<&str>, after: u64) -> Vec<StatementLine> {
         let found = self.accounts.find(account).map(|index| self.accounts.get(index));
         let Some(activity) = found.and_then(Account::activity) else { return Vec::new() };
-        activity.statement.after(after).map(|place| self.line(activity, place)).collect()
+        activity.statement.after(after).map(|place| self.line(place)).collect()
     }
 
     /// A line of the statement.
-    fn line(&self, activity: &Activity, place: StatementPlace) -> StatementLine {
-        let round = (place.round != StatementPlace::OUTSIDE)
-            .then(|| self.rounds.get(RoundIndex::from_number(place.round)));
-        let transaction = match round {
-            Some(round) => round.read(Place::from_number(place.at)),
-            None => activity.outside(place.at).expect("a line leaves with its transaction").borrowed(),
-        };
+    fn line(&self, place: StatementPlace) -> StatementLine {
+        let round = self.rounds.get(RoundIndex::from_number(place.round));
+        let transaction = round.read(Place::from_number(place.at));
         debug_assert_eq!(transaction.number, place.number, "a line is where its place says");
         let kind = match transaction.kind {
             Kind::Play(kind) => LineKind::Play(kind),
@@ -326,14 +313,14 @@ impl Wallet {
             Kind::Cancelled => unreachable!("a cancelled bet is no transaction"),
         };
         let game = self.games.id(transaction.game);
-        let original = round.and_then(|round| Some(round.at(transaction.original?).id()));
+        let original = transaction.original.map(|bet| round.at(bet).id());
         StatementLine {
             number: transaction.number,
             kind,
-            platform: self.platforms.key(round.map_or(transaction.platform, |round| round.platform)),
+            platform: self.platforms.key(round.platform),
             game: (!game.is_empty()).then(|| CompactString::from(game)),
             original: original.map(CompactString::from),
-            round: round.map(|round| CompactString::from(round.id())),
+            round: round.kind().is_of_game().then(|| CompactString::from(round.id())),
             transaction: CompactString::from(transaction.id),
             amount: transaction.amount,
             moved_nothing: transaction.fate == Fate::MovedNothing,

@@ -374,8 +374,6 @@ pub enum OperatorRefusal {
     ShardFull,
     /// 409: the transaction's id was used with another amount.
     TransactionConflict,
-    /// 409: the account has as many deposits and withdrawals as may be remembered.
-    TooManyTransactions,
     /// 422: the account has less than is to be withdrawn.
     InsufficientFunds,
     /// 422: the account would hold more than an account can.

@@ -5,7 +5,7 @@
 //! is stepped over:
 //!
 //! ```text
-//! flags, length of the id, id, and then each transaction:
+//! kind and a flag, length of the id, id, and then each transaction:
 //! head: kind, fate, which of the last two numbers are there        one byte
 //! bytes of the numbers                                             one byte
 //! length of the id, id
@@ -25,8 +25,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::amount::Amount;
 use super::games::GameIndex;
+use super::image::RoundKind;
 use super::operation::PlayKind;
-use super::platform::RoundScope;
 use super::transaction::{Fate, Kind, Transaction};
 use bytes::{Reader, Writer, number_len, text};
 pub(super) use known::Known;
@@ -72,7 +72,7 @@ impl RoundSums {
     }
 
     /// Of all of these; `None` where they come to more than an amount.
-    pub(super) fn of(transactions: &[Transaction<&str>]) -> Option<Self> {
+    pub(super) fn of(transactions: &[Transaction<'_>]) -> Option<Self> {
         transactions.iter().try_fold(Self::NONE, |sums, of| sums.with(of.kind, of.fate, of.amount))
     }
 
@@ -115,10 +115,8 @@ pub(super) struct Packed {
     count: u16,
 }
 
-/// A flag of the round: it is known by its game, too.
-const BY_GAME: u8 = 0b01;
-/// A flag of the round: winnings that did not start it have opened it.
-const ORPHAN: u8 = 0b10;
+/// A flag of the round: winnings that did not start it have opened it. The other bits are the number of its kind.
+const ORPHAN: u8 = 0x80;
 
 /// Bytes of the longest number.
 const NUMBER_BYTES_MAX: usize = 10;
@@ -135,11 +133,11 @@ const _: () = assert!(
 
 impl Packed {
     /// Without a transaction, and with room for so many bytes of them.
-    pub(super) fn new(scope: RoundScope, id: &str, room: usize) -> Self {
+    pub(super) fn new(kind: RoundKind, id: &str, room: usize) -> Self {
         let used = 1 + number_len(id.len() as u64) + id.len();
         let mut bytes = vec![0; allocated(used + room)].into_boxed_slice();
         let mut to = Writer::new(&mut bytes);
-        to.byte(if scope == RoundScope::Game { BY_GAME } else { 0 });
+        to.byte(kind.number());
         to.id(id);
         Self { bytes, used: used as u32, count: 0 }
     }
@@ -148,8 +146,8 @@ impl Packed {
         self.count as usize
     }
 
-    pub(super) fn scope(&self) -> RoundScope {
-        if self.bytes[0] & BY_GAME == 0 { RoundScope::Platform } else { RoundScope::Game }
+    pub(super) fn kind(&self) -> RoundKind {
+        RoundKind::from_number(self.bytes[0] & !ORPHAN).expect("it was a kind's")
     }
 
     pub(super) fn is_orphan(&self) -> bool {
@@ -253,7 +251,7 @@ impl Packed {
     }
 
     /// Takes in a transaction of a round of `game`; its place.
-    pub(super) fn push(&mut self, transaction: &Transaction<&str>, game: GameIndex) -> Place {
+    pub(super) fn push(&mut self, transaction: &Transaction<'_>, game: GameIndex) -> Place {
         let place = Place(self.used);
         let (bytes, before) = (packed_len(transaction, game), self.len());
         let is_large = before + 1 >= LARGE;
@@ -310,7 +308,7 @@ pub(super) const fn usual_len(id_bytes: usize) -> usize {
 }
 
 /// Room for transactions of a round of `game`, whose bets are at places that are not known yet: 4 bytes more for each at most.
-pub(super) fn room_for(transactions: &[Transaction<&str>], game: GameIndex) -> usize {
+pub(super) fn room_for(transactions: &[Transaction<'_>], game: GameIndex) -> usize {
     let originals = transactions.iter().filter(|known| known.original.is_some()).count();
     let bytes: usize = transactions.iter().map(|known| packed_len(known, game)).sum();
     bytes + 4 * originals + tail_len(transactions.len())

@@ -150,7 +150,7 @@ pub fn statement_line(round: &RoundImage, known: &TransactionImage) -> Result<St
         number: known.number,
         kind: known.line_kind().ok_or(BadImage("a transaction of no known kind"))?,
         platform: PlatformKey::from_bytes(round.platform).ok_or(BadImage("a platform that has no key"))?,
-        round: Some(CompactString::from(round.id.as_str())),
+        round: (!round.is_outside()).then(|| CompactString::from(round.id.as_str())),
         game: (!game.is_empty()).then(|| CompactString::from(game)),
         transaction: CompactString::from(known.id.as_str()),
         original: original.map(|bet| CompactString::from(bet.id.as_str())),

@@ -7,6 +7,7 @@ use super::account::KeyHash;
 use super::amount::Amount;
 use super::games::GameIndex;
 use super::history::Cooling;
+use super::image::RoundKind;
 use super::ladder::{NO_SESSION, Verdict};
 use super::ledger::{Account, AccountIndex};
 use super::lines::StatementPlace;
@@ -174,14 +175,13 @@ impl Wallet {
             (!past).then_some(found)
         };
         if self.rules == Rules::V1 {
-            let key =
-                |platform| RoundKey { platform, id, scope: RoundScope::Platform, game: GameIndex::NONE };
+            let key = |platform| RoundKey { platform, id, kind: RoundKind::Plain, game: GameIndex::NONE };
             return self.platforms.all().map(PlatformIndex::from_number).find_map(|of| find(key(of)));
         }
         // A game that nothing names is no round's.
         let named = || self.games.find(game);
-        let plain = RoundKey { platform, id, scope: RoundScope::Platform, game: GameIndex::NONE };
-        let by_game = |game| RoundKey { platform, id, scope: RoundScope::Game, game };
+        let plain = RoundKey { platform, id, kind: RoundKind::Plain, game: GameIndex::NONE };
+        let by_game = |game| RoundKey { platform, id, kind: RoundKind::ByGame, game };
         let found = match scope {
             RoundScope::Platform => {
                 // What was begun in a game goes on there, whatever was begun without one since.
@@ -287,14 +287,20 @@ impl Wallet {
         }
         self.forget_round_past_horizon(stamp.now_ms, play, at);
         let game = self.games.take(play.game);
-        let key = RoundKey { platform, id: play.round, scope: play.scope, game };
+        let key = RoundKey { platform, id: play.round, kind: play.scope.into(), game };
         // Most rounds have a bet and a win, with ids of one length.
         let round = Round::new(index, key, stamp.now_ms, 2 * usual_len(play.transaction.len()));
         self.rounds.insert(&self.accounts, round)
     }
 
     /// A record has touched a round, which is in this state from now on.
-    fn touch_round(&mut self, index: AccountIndex, at: RoundIndex, state: RoundState, now_ms: Millis) {
+    pub(super) fn touch_round(
+        &mut self,
+        index: AccountIndex,
+        at: RoundIndex,
+        state: RoundState,
+        now_ms: Millis,
+    ) {
         let activity = self.accounts.get_mut(index).activity_mut();
         let list = self.rounds.touch(&mut activity.rounds, at, state, now_ms);
         activity.oldest_ms = activity.oldest_ms.min(now_ms);
@@ -321,7 +327,7 @@ impl Wallet {
         let game = self.games.find(play.game).unwrap_or(GameIndex::NONE);
         let platforms = if self.rules == Rules::V1 { self.platforms.all() } else { platform.alone() };
         for platform in platforms.map(PlatformIndex::from_number) {
-            let key = RoundKey { platform, id: play.round, scope: play.scope, game };
+            let key = RoundKey { platform, id: play.round, kind: play.scope.into(), game };
             if let Some(past) = self.rounds.find(&self.accounts, index, &key) {
                 debug_assert!(self.rounds.get(past).is_forgotten(self.settings.forgotten_until(now_ms)));
                 self.forget_round(index, past);
@@ -391,7 +397,7 @@ impl Wallet {
     }
 
     /// A transaction of a round, which has no number yet.
-    fn transaction<'a>(&mut self, stamp: Stamp, play: &Play<&'a str>) -> Transaction<&'a str> {
+    fn transaction<'a>(&mut self, stamp: Stamp, play: &Play<&'a str>) -> Transaction<'a> {
         let mut transaction =
             Transaction::new(Kind::Play(play.kind), play.transaction, play.amount, stamp.now_ms);
         transaction.game = self.games.take(play.game);
@@ -399,7 +405,7 @@ impl Wallet {
     }
 
     /// Enters a transaction into its round and its account's statement, once its money has moved.
-    fn enter(&mut self, index: AccountIndex, at: RoundIndex, mut transaction: Transaction<&str>) {
+    pub(super) fn enter(&mut self, index: AccountIndex, at: RoundIndex, mut transaction: Transaction<'_>) {
         let account = self.accounts.get_mut(index);
         transaction.balance_after = account.cash();
         let activity = account.activity_mut();

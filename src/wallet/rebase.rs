@@ -21,7 +21,7 @@ impl AccountImage {
             back(&mut round.last_ms);
         }
         let of_rounds = self.rounds.iter_mut().flat_map(|round| &mut round.transactions);
-        for transaction in of_rounds.chain(&mut self.outside) {
+        for transaction in of_rounds {
             back(&mut transaction.at_ms);
         }
         for (at_ms, _) in &mut self.alerts {
@@ -104,7 +104,6 @@ mod tests {
                 transactions: vec![transaction(first), transaction(last)],
                 ..RoundImage::default()
             }],
-            outside: vec![transaction(first), transaction(last)],
             alerts: vec![(first, "{}".into()), (last, "{}".into())],
             ..AccountImage::default()
         }
@@ -150,7 +149,6 @@ mod tests {
         let (today, yesterday, ahead) = (NOW - 1, NOW - DAY_MS, NOW + 2 * DAY_MS);
         let round = |transactions| RoundImage { transactions, ..RoundImage::default() };
         let mut image = account([today; 2], [(20_782 + 2) * DAY_MS, 20_780 * DAY_MS, 20_758 * DAY_MS]);
-        image.outside.clear();
         image.rounds = vec![
             round(vec![known(BET, today, 1_000, 0), known(BET, ahead, 300, 0), known(WIN, ahead, 50, 0)]),
             round(vec![known(BET, yesterday, 70, 0), known(BET, today, 60, 2), known(VOID, today, 70, 0)]),

@@ -13,13 +13,13 @@ use super::bounds;
 use super::games::GameIndex;
 use super::history::{Cooling, RoundName};
 use super::image;
-use super::image::{AccountImage, RoundImage, SessionImage, TransactionImage};
+use super::image::{AccountImage, RoundImage, RoundKind, SessionImage, TransactionImage};
 use super::ledger::{Account, AccountIndex};
 use super::lines::StatementPlace;
 use super::operation::{Operation, Play};
 use super::outcome::{Effect, Receipt};
 use super::packed::{Place, RoundSums, room_for};
-use super::platform::{PlatformKey, RoundScope};
+use super::platform::PlatformKey;
 use super::platforms::{PlatformIndex, Platforms};
 use super::restriction::{ByPeriod, Restrictions};
 use super::round_lists::RoundList;
@@ -104,10 +104,10 @@ impl Wallet {
         account: &AccountRef<&str>,
         operation: &Operation<&str>,
     ) -> Option<bool> {
-        let RoundName { platform, round, scope, game, .. } = RoundName::of(operation)?;
+        let RoundName { platform, round, kind, game, .. } = RoundName::of(operation)?;
         let index = self.accounts.find(account)?;
         let platform = self.platforms.find(platform)?;
-        let round = self.remembered_round(now_ms, index, platform, round, scope, game)?;
+        let round = self.remembered_round(now_ms, index, platform, round, kind.scope()?, game)?;
         match self.rounds.get(round).state {
             RoundState::Unopened => None,
             RoundState::Open => Some(true),
@@ -140,7 +140,7 @@ impl Wallet {
         let round_is_there = |operation| {
             let name = RoundName::of(operation)?;
             let platform = self.platforms.find(name.platform)?;
-            let key = RoundKey { platform, id: name.round, scope: name.scope, game: GameIndex::NONE };
+            let key = RoundKey { platform, id: name.round, kind: name.kind, game: GameIndex::NONE };
             self.rounds.any(name.account.hash(), &key)
         };
         let is_active = |operation: &Operation<&str>| {
@@ -221,11 +221,6 @@ impl Wallet {
             (image.number, image.forgotten) = (activity.number, activity.forgotten);
             image.sums = Some(activity.sums.to_image());
             image.rounds = self.rounds.all(&activity.rounds).map(|round| self.round_image(round)).collect();
-            image.outside = activity
-                .outside
-                .iter()
-                .map(|known| self.transaction_image(&known.borrowed(), GameIndex::NONE))
-                .collect();
             image.alerts =
                 activity.alerts.iter().map(|(at_ms, details)| (*at_ms, String::from(&**details))).collect();
         }
@@ -262,12 +257,6 @@ impl Wallet {
             image.alerts.iter().map(|(at_ms, details)| (*at_ms, details.as_str().into())).collect();
         activity.oldest_ms = 0;
         let mut statement: Vec<StatementPlace> = Vec::new();
-        for outside in &image.outside {
-            let mut known = transaction(outside, outside.id.as_str().into())?;
-            known.platform = self.platforms.stored(outside.platform)?;
-            let at = activity.push_outside(known);
-            statement.push(StatementPlace { number: outside.number, round: StatementPlace::OUTSIDE, at });
-        }
         let mut restored = Vec::with_capacity(image.rounds.len());
         for image in &image.rounds {
             let round = self.restored_round(index, image)?;
@@ -347,7 +336,7 @@ impl Wallet {
         RoundImage {
             id: round.id().to_owned(),
             platform: self.platforms.key(round.platform).bytes(),
-            by_game: round.scope() == RoundScope::Game,
+            kind: round.kind().number(),
             game: self.games.id(round.game).to_owned(),
             state: match round.state {
                 RoundState::Unopened => 0,
@@ -362,8 +351,8 @@ impl Wallet {
         }
     }
 
-    /// A transaction of a round of `game`, or outside of rounds; without the bet that it refers to.
-    fn transaction_image(&self, transaction: &Transaction<&str>, game: GameIndex) -> TransactionImage {
+    /// A transaction of a round of `game`, without the bet that it refers to.
+    fn transaction_image(&self, transaction: &Transaction<'_>, game: GameIndex) -> TransactionImage {
         let own_game = transaction.game != game;
         TransactionImage {
             id: transaction.id.to_owned(),
@@ -373,7 +362,6 @@ impl Wallet {
             balance_after: transaction.balance_after.minor(),
             at_ms: transaction.at_ms,
             number: transaction.number,
-            platform: self.platforms.key(transaction.platform).bytes(),
             game: own_game.then(|| self.games.id(transaction.game).to_owned()),
             original: None,
         }
@@ -384,7 +372,8 @@ impl Wallet {
         account: AccountIndex,
         image: &RoundImage,
     ) -> Result<Round, BadImage> {
-        let mut known = of_round(image)?;
+        let kind = RoundKind::from_number(image.kind).ok_or(BadImage("a round of no known kind"))?;
+        let mut known = of_round(kind, image)?;
         let sums = RoundSums::of(&known).ok_or(BadImage("a round whose bets come to too much"))?;
         if (sums.staked.minor(), sums.returned.minor()) != (image.staked, image.returned) {
             return Err(BadImage("a round whose sums are not its transactions'"));
@@ -398,13 +387,15 @@ impl Wallet {
             image::CLOSED => RoundState::Closed,
             _ => return Err(BadImage("a round in no known state")),
         };
-        let scope = if image.by_game { RoundScope::Game } else { RoundScope::Platform };
+        if !kind.is_of_game() && (image.state, known.len()) != (image::CLOSED, 1) {
+            return Err(BadImage("a transaction outside of rounds that can't be so"));
+        }
         let platform = self.platforms.stored(image.platform)?;
         let game = self.games.take(&image.game);
         for (known, of) in known.iter_mut().zip(&image.transactions) {
             known.game = self.games.take(image.game_of(of));
         }
-        let key = RoundKey { platform, id: &image.id, scope, game };
+        let key = RoundKey { platform, id: &image.id, kind, game };
         let mut round = Round::new(account, key, image.last_ms, room_for(&known, game));
         round.state = state;
         round.set_orphan(image.orphan);
@@ -418,17 +409,19 @@ impl Wallet {
 }
 
 /// The transactions of a round, each with the number of its bet in place of the bet's place, and without its game.
-fn of_round(image: &RoundImage) -> Result<Vec<Transaction<&str>>, BadImage> {
+fn of_round(kind: RoundKind, image: &RoundImage) -> Result<Vec<Transaction<'_>>, BadImage> {
     if image.transactions.len() > limits::ROUND_TRANSACTIONS_MAX {
         return Err(BadImage("a round whose transactions can't be so"));
     }
     let mut all = Vec::with_capacity(image.transactions.len());
     for (at, image) in (0..).zip(&image.transactions) {
-        let mut known = transaction(image, image.id.as_str())?;
+        let mut known = transaction(image)?;
         let is_numbered = match known.kind {
-            Kind::Play(_) => known.number > 0,
-            Kind::Cancelled => known.number == 0,
-            Kind::Credit | Kind::Deposit | Kind::Withdrawal => false,
+            Kind::Play(_) => kind.is_of_game() && known.number > 0,
+            Kind::Cancelled => kind.is_of_game() && known.number == 0,
+            Kind::Credit | Kind::Deposit | Kind::Withdrawal => {
+                kind.transaction() == Some(known.kind) && known.number > 0
+            }
         };
         // What refers to another one comes after it.
         if !is_numbered || image.original.is_some_and(|bet| bet >= at) {
@@ -440,10 +433,10 @@ fn of_round(image: &RoundImage) -> Result<Vec<Transaction<&str>>, BadImage> {
     Ok(all)
 }
 
-fn transaction<S: AsRef<str>>(image: &TransactionImage, id: S) -> Result<Transaction<S>, BadImage> {
+fn transaction(image: &TransactionImage) -> Result<Transaction<'_>, BadImage> {
     let amount = |minor| Amount::from_minor(minor).ok_or(BadImage("an amount below zero"));
     let kind = Kind::from_number(image.kind).ok_or(BadImage("a transaction of no known kind"))?;
-    let mut transaction = Transaction::new(kind, id, amount(image.amount)?, image.at_ms);
+    let mut transaction = Transaction::new(kind, &image.id, amount(image.amount)?, image.at_ms);
     transaction.balance_after = amount(image.balance_after)?;
     transaction.number = image.number;
     transaction.fate = Fate::from_number(image.flags).ok_or(BadImage("a transaction with no known fate"))?;

@@ -1,4 +1,5 @@
-//! The game rounds of a shard, each with its transactions.
+//! The game rounds of a shard, each with its transactions; and what moves money outside of rounds, each as a round of its own
+//! ([`RoundKind`]).
 //!
 //! A round is 56 bytes, and one piece of memory beside them, with its id and its transactions ([`packed`](super::packed)).
 //! What follows from the transactions is counted when it is asked for, and kept by rounds with many of them.
@@ -10,12 +11,11 @@ use super::account::AccountHash;
 use super::amount::Amount;
 use super::arena::Arena;
 use super::games::GameIndex;
-use super::image::RoundVersion;
+use super::image::{RoundKind, RoundVersion};
 use super::ledger::{AccountIndex, Accounts};
 use super::lines::StatementPlace;
 use super::operation::PlayKind;
 use super::packed::{Known, Packed, Place, RoundSums};
-use super::platform::RoundScope;
 use super::platforms::PlatformIndex;
 use super::round_lists::{Links, RoundList};
 use super::table::{Entry, MIX, Table};
@@ -59,7 +59,7 @@ pub(super) struct Round {
     pub(super) account: AccountIndex,
     /// The game of its first transaction.
     pub(super) game: GameIndex,
-    /// Whose it is; nobody's of a round of version 0.1.0 that no platform has named since.
+    /// Whose it is; nobody's of what the operator moved, and of a round of version 0.1.0 that no platform has named since.
     pub(super) platform: PlatformIndex,
     pub(super) state: RoundState,
     /// Which list it is in.
@@ -73,7 +73,7 @@ const _: () = assert!(size_of::<Round>() == 56, "memory per round is what docs/c
 pub(super) struct RoundKey<'a> {
     pub(super) platform: PlatformIndex,
     pub(super) id: &'a str,
-    pub(super) scope: RoundScope,
+    pub(super) kind: RoundKind,
     /// [`GameIndex::NONE`] where no transaction that is remembered names it.
     pub(super) game: GameIndex,
 }
@@ -81,16 +81,16 @@ pub(super) struct RoundKey<'a> {
 impl RoundKey<'_> {
     fn is_of(&self, round: &Round) -> bool {
         round.platform == self.platform
-            && round.scope() == self.scope
-            && (self.scope == RoundScope::Platform || round.game == self.game)
+            && round.kind() == self.kind
+            && (self.kind != RoundKind::ByGame || round.game == self.game)
             && *round.id() == *self.id
     }
 
     /// What tells a round from nearly all others. The game is left out: a platform has few games of one
     /// round's id.
     fn tag(&self, account: AccountHash) -> u32 {
-        let scope = u64::from(self.scope == RoundScope::Game);
-        let seed = account.bits() ^ (u64::from(self.platform.number()) << 1 | scope).wrapping_mul(MIX);
+        let of = u64::from(self.platform.number()) << 8 | u64::from(self.kind.number());
+        let seed = account.bits() ^ of.wrapping_mul(MIX);
         xxh3_64_with_seed(self.id.as_bytes(), seed) as u32
     }
 }
@@ -100,7 +100,7 @@ impl Round {
     /// now on.
     pub(super) fn new(account: AccountIndex, key: RoundKey<'_>, now_ms: Millis, room: usize) -> Self {
         Self {
-            packed: Packed::new(key.scope, key.id, room),
+            packed: Packed::new(key.kind, key.id, room),
             last_ms: now_ms,
             links: Links::NONE,
             tag: 0,
@@ -116,9 +116,14 @@ impl Round {
         self.packed.id()
     }
 
-    /// What makes a round of its platform.
-    pub(super) fn scope(&self) -> RoundScope {
-        self.packed.scope()
+    /// What it is.
+    pub(super) fn kind(&self) -> RoundKind {
+        self.packed.kind()
+    }
+
+    /// Whether nobody knows whose it is: of version 0.1.0.
+    pub(super) fn is_unclaimed(&self) -> bool {
+        self.platform == PlatformIndex::NONE && !self.kind().is_operators()
     }
 
     /// Whether it was opened by winnings that did not start it.
@@ -151,12 +156,12 @@ impl Round {
     }
 
     /// All of the transaction at a place.
-    pub(super) fn read(&self, place: Place) -> Transaction<&str> {
+    pub(super) fn read(&self, place: Place) -> Transaction<'_> {
         self.packed.at(place).read(self.game)
     }
 
     pub(super) fn key(&self) -> RoundKey<'_> {
-        RoundKey { platform: self.platform, id: self.id(), scope: self.scope(), game: self.game }
+        RoundKey { platform: self.platform, id: self.id(), kind: self.kind(), game: self.game }
     }
 
     pub(super) fn find(&self, kind: Kind, id: &str) -> Option<Place> {
@@ -173,7 +178,7 @@ impl Round {
     pub(super) fn belongs_to(&self) -> RoundList {
         if self.state == RoundState::Open {
             RoundList::Open
-        } else if self.platform == PlatformIndex::NONE || self.len() > limits::HISTORY_TRANSACTIONS_MAX {
+        } else if self.is_unclaimed() || self.len() > limits::HISTORY_TRANSACTIONS_MAX {
             RoundList::Staying
         } else {
             RoundList::Leaving
@@ -254,7 +259,7 @@ impl Round {
     }
 
     /// Takes a transaction in; its place.
-    pub(super) fn push(&mut self, transaction: &Transaction<&str>) -> Place {
+    pub(super) fn push(&mut self, transaction: &Transaction<'_>) -> Place {
         assert!(!self.is_full(), "a full round was refused");
         self.packed.push(transaction, self.game)
     }
@@ -371,16 +376,16 @@ impl Rounds {
         let hash_of = accounts.get(round.account).hash();
         let tag = round.key().tag(hash_of);
         round.tag = tag;
-        self.by_game += usize::from(round.scope() == RoundScope::Game);
-        self.unclaimed += usize::from(round.platform == PlatformIndex::NONE);
+        self.by_game += usize::from(round.kind() == RoundKind::ByGame);
+        self.unclaimed += usize::from(round.is_unclaimed());
         let entry = Entry { tag, at };
         self.by_hash.insert_unique(entry.hash(), entry, Entry::hash);
     }
 
     fn leave(&mut self, RoundIndex(at): RoundIndex) {
         let round = &self.by_place[at];
-        self.by_game -= usize::from(round.scope() == RoundScope::Game);
-        self.unclaimed -= usize::from(round.platform == PlatformIndex::NONE);
+        self.by_game -= usize::from(round.kind() == RoundKind::ByGame);
+        self.unclaimed -= usize::from(round.is_unclaimed());
         let entry = Entry { tag: round.tag, at };
         let removed = self.by_hash.remove(entry.hash(), |other| other.at == at, Entry::hash);
         removed.expect("a round is in its table");

@@ -203,6 +203,13 @@ impl Drop for Story {
     }
 }
 
+/// How many rounds of games are in memory.
+fn game_rounds(wallet: &Wallet) -> usize {
+    let active = wallet.accounts.iter().filter_map(|account| account.activity());
+    let rounds = active.flat_map(|activity| wallet.rounds.all(&activity.rounds));
+    rounds.filter(|round| round.kind().is_of_game()).count()
+}
+
 /// All accounts. Whether a sweep has come by makes no difference.
 fn images(wallet: &Wallet, now_ms: Millis) -> Vec<AccountImage> {
     let slots = wallet.by_slot();

@@ -1,14 +1,10 @@
-//! Transactions: of a round, where they lie as bytes ([`packed`](super::packed)), and outside of rounds.
-
-use alloc::boxed::Box;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+//! Transactions, which lie in their rounds as bytes ([`packed`](super::packed)).
 
 use super::Millis;
 use super::amount::Amount;
 use super::games::GameIndex;
-use super::operation::{Direction, PlayKind};
+use super::operation::PlayKind;
 use super::packed::Place;
-use super::platforms::PlatformIndex;
 
 /// What a transaction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,20 +18,6 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Hash of a transaction outside of rounds: two kinds, and two platforms, may use the same id.
-    pub(super) fn hash_of(self, platform: PlatformIndex, id: &str) -> u64 {
-        let seed = u64::from(platform.number()) << 8 | u64::from(self.number());
-        xxh3_64_with_seed(id.as_bytes(), seed)
-    }
-
-    /// What an operator's transfer is.
-    pub(super) const fn of_transfer(direction: Direction) -> Self {
-        match direction {
-            Direction::In => Self::Deposit,
-            Direction::Out => Self::Withdrawal,
-        }
-    }
-
     /// Its number in a snapshot.
     pub(super) const fn number(self) -> u8 {
         match self {
@@ -100,8 +82,8 @@ impl Fate {
 
 /// A transaction that is remembered.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Transaction<S = Box<str>> {
-    pub(super) id: S,
+pub(super) struct Transaction<'a> {
+    pub(super) id: &'a str,
     pub(super) amount: Amount,
     pub(super) balance_after: Amount,
     pub(super) at_ms: Millis,
@@ -110,14 +92,12 @@ pub(super) struct Transaction<S = Box<str>> {
     /// Of a rollback: the place of its bet in the round, or of the id of its bet that is cancelled.
     pub(super) original: Option<Place>,
     pub(super) game: GameIndex,
-    /// Outside of rounds: whose it is. A round's platform is the platform of all that is in it.
-    pub(super) platform: PlatformIndex,
     pub(super) kind: Kind,
     pub(super) fate: Fate,
 }
 
-impl<S: AsRef<str>> Transaction<S> {
-    pub(super) const fn new(kind: Kind, id: S, amount: Amount, at_ms: Millis) -> Self {
+impl<'a> Transaction<'a> {
+    pub(super) const fn new(kind: Kind, id: &'a str, amount: Amount, at_ms: Millis) -> Self {
         Self {
             id,
             amount,
@@ -126,35 +106,8 @@ impl<S: AsRef<str>> Transaction<S> {
             number: 0,
             original: None,
             game: GameIndex::NONE,
-            platform: PlatformIndex::NONE,
             kind,
             fate: Fate::Stands,
-        }
-    }
-
-    pub(super) fn is(&self, kind: Kind, id: &str) -> bool {
-        self.kind == kind && self.id.as_ref() == id
-    }
-
-    pub(super) fn hash(&self) -> u64 {
-        self.kind.hash_of(self.platform, self.id.as_ref())
-    }
-}
-
-impl Transaction {
-    pub(super) fn borrowed(&self) -> Transaction<&str> {
-        let Self { amount, balance_after, at_ms, number, original, game, platform, kind, fate, .. } = *self;
-        Transaction {
-            id: &self.id,
-            amount,
-            balance_after,
-            at_ms,
-            number,
-            original,
-            game,
-            platform,
-            kind,
-            fate,
         }
     }
 }

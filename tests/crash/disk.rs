@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use partition::Partition;
 use tempfile::TempDir;
 use testkit::home::{Home, Server};
-use testkit::message::{balance, bet, call, create_token, get, play, redeem_token, transaction};
+use testkit::message::{self, balance, bet, call, create_token, get, play, redeem_token, transaction};
 use testkit::skipped::skip;
 use wallet::account::AccountRef;
 
@@ -63,10 +63,7 @@ fn writes(account: &str) -> Vec<String> {
 
 /// A promotional payment of a pound.
 fn credit(account: &str, id: u32) -> String {
-    let members = format!(
-        r#""OperatorAccountID":"{account}","AccountTransactionID":"t{id}","AccountTransactionTypeID":"805","CurrencyCode":"GBP","Amount":1.00"#
-    );
-    call("accounttransaction/credit", &members)
+    message::credit(account, &format!("t{id}"), "1.00")
 }
 
 /// Waits until the second segment of each shard is made ready.

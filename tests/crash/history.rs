@@ -29,6 +29,9 @@ struct Told {
     rounds: usize,
 }
 
+/// Calls that move money outside of rounds. Their ids are those of rounds, and of each other.
+const PAYMENTS: [(&str, i64); 3] = [("credit", 7), ("deposits", 300), ("withdrawals", -20)];
+
 /// What a call about a round says beside its names.
 fn more(name: &str, account: &str) -> String {
     match name {
@@ -51,8 +54,12 @@ fn code(answer: &str) -> &str {
 }
 
 impl Told {
+    /// What is asked by these names is answered.
     fn ask(&self, server: &Server, player: usize, round: usize, name: &'static str) -> String {
         let account = self::player(player);
+        if let Some((_, pence)) = PAYMENTS.iter().find(|(payment, _)| *payment == name) {
+            return pay(server, &account, &format!("r-{round}"), name, pence.abs());
+        }
         let request = message::play(name, &account, &format!("r-{round}"), &more(name, &account));
         server.client().ask(&request).body
     }
@@ -73,6 +80,9 @@ impl Told {
             for round in self.rounds..self.rounds + ROUNDS {
                 self.first(server, player, round, "placebet", -100);
                 self.first(server, player, round, "awardwinnings", 40);
+                for (name, pence) in PAYMENTS {
+                    self.first(server, player, round, name, pence);
+                }
             }
         }
         self.rounds += ROUNDS;
@@ -97,6 +107,17 @@ impl Told {
         let told: usize = (0..PLAYERS).map(|player| statement(server, &self::player(player))).sum();
         assert_eq!(told, lines, "lines of all statements");
     }
+}
+
+/// A payment outside of rounds; its answer as a platform's call has it, or the operator's with the code 0.
+fn pay(server: &Server, account: &str, id: &str, name: &str, pence: i64) -> String {
+    let amount = format!("{}.{:02}", pence / 100, pence % 100);
+    if name == "credit" {
+        return server.client().ask(&message::credit(account, id, &amount)).body;
+    }
+    let body = format!(r#"{{"TransactionID":"{id}","Amount":{amount}}}"#);
+    let answer = server.operate(&format!("POST {account}/{name}"), &body, 200);
+    format!(r#"{{"ErrorCode":0,"Answer":{answer}}}"#)
 }
 
 /// Lines of an account's statement, which is complete.
@@ -148,7 +169,8 @@ fn fold(home: &Home, shards: usize, told: &Told) -> Server {
     fill_segments(&home.data());
     let server = home.start(shards);
     come_to_next_segments(&server, (0..PLAYERS).map(player));
-    let rounds = (PLAYERS * told.rounds) as f64;
+    // A round, and three payments; and each player's first deposit.
+    let rounds = (PLAYERS * (told.rounds * (1 + PAYMENTS.len()) + 1)) as f64;
     let mut operator = server.operator();
     loop {
         let metrics = operator.metrics();
@@ -238,7 +260,9 @@ fn a_history_that_is_not_whole_is_refused() {
     harmed[256..end].fill(0xff);
     fs::write(&file, harmed).expect("there is room");
     let mut client = server.client();
-    let requests = told.answers.keys().map(|(player, round, name)| {
+    let of_rounds =
+        told.answers.keys().filter(|(_, _, name)| PAYMENTS.iter().all(|(payment, _)| payment != name));
+    let requests = of_rounds.map(|(player, round, name)| {
         let account = self::player(*player);
         message::play(name, &account, &format!("r-{round}"), &more(name, &account))
     });

@@ -280,11 +280,6 @@ fn operators_refusals() {
             Status::Conflict,
             "The TransactionID was used with another amount.",
         ),
-        (
-            OperatorRefusal::TooManyTransactions,
-            Status::Conflict,
-            "The account has as many deposits and withdrawals as may be remembered.",
-        ),
         (OperatorRefusal::InsufficientFunds, Status::Unprocessable, "The account has less than the amount."),
         (OperatorRefusal::TooMuch, Status::Unprocessable, "The account would hold more than an account can."),
         (

@@ -8,21 +8,22 @@ use crate::{Counts, FileEntry, Fingerprint, Header, History, HistoryFile, Room, 
 use journal::{Fault, Origin};
 use wallet::PlatformKey;
 use wallet::account::AccountRef;
-use wallet::image::RoundImage;
+use wallet::image::{RoundImage, RoundKind, TransactionImage};
 
 /// All rounds with this id of the usual platform that a history has.
 fn find(history: &History<Vec<u8>>, account: &str, id: &str) -> Vec<RoundImage> {
-    find_of(history, account, platform(), id)
+    find_of(history, account, platform(), RoundKind::Plain, id)
 }
 
 fn find_of(
     history: &History<Vec<u8>>,
     account: &str,
     platform: [u8; PlatformKey::BYTES],
+    kind: RoundKind,
     id: &str,
 ) -> Vec<RoundImage> {
     let account = AccountRef::new(account);
-    let key = key_of(account.hash(), &platform, id);
+    let key = key_of(account.hash(), &platform, kind, id);
     let found = history.find(&mut Room::default(), &account, key, |round| round.id == id).unwrap();
     assert!(found.is_empty() || history.may_have(account.hash(), key));
     found
@@ -40,7 +41,7 @@ fn check(rows: &[Row]) {
         let slot = |row: Option<&Row>| row.map_or(0, |row| slot_of(&row.account).index());
         let counts = Counts {
             rows: rows.len() as u64,
-            by_game: rows.iter().filter(|row| row.round.by_game).count() as u64,
+            by_game: rows.iter().filter(|row| row.round.is_by_game()).count() as u64,
             oldest_ms: last_ms().min().unwrap_or(0),
             newest_ms: last_ms().max().unwrap_or(0),
             first_slot: slot(rows.first()),
@@ -51,7 +52,8 @@ fn check(rows: &[Row]) {
         assert_eq!((history.rows(), history.bytes_on_disk()), (counts.rows, summary.bytes));
         assert_eq!(history.has_by_game(), counts.by_game > 0);
         for row in rows {
-            let found = find_of(&history, &row.account, row.round.platform, &row.round.id);
+            let kind = RoundKind::from_number(row.round.kind).unwrap();
+            let found = find_of(&history, &row.account, row.round.platform, kind, &row.round.id);
             assert!(found.contains(&row.round), "{row:?}");
         }
     }
@@ -75,18 +77,30 @@ fn a_round_may_be_of_any_form() {
     let mut unknown = round("r", 5, 0);
     (unknown.state, unknown.platform) = (0, [0; 16]);
     let mut by_game = round("r", 5, 1);
-    by_game.by_game = true;
+    by_game.kind = RoundKind::ByGame.number();
     let other_game = RoundImage { game: "11589".into(), ..by_game.clone() };
     let long = round("a round that is longer than a block", 5, 400);
     let empty = RoundImage::default();
-    let rounds = [unknown, by_game, other_game, round("r", 5, 1), long, empty];
-    check(&sorted(rounds.map(|round| row(account, round)).into()));
+    // What is outside of rounds may have the id of one, of a platform or of nobody.
+    let outside = |kind, platform| {
+        RoundImage::outside(kind, platform, TransactionImage { id: "r".into(), ..Default::default() })
+    };
+    let credit = outside(RoundKind::Credit, PlatformKey::from_bytes(platform()).unwrap());
+    let [deposit, withdrawal] =
+        [RoundKind::Deposit, RoundKind::Withdrawal].map(|kind| outside(kind, PlatformKey::NONE));
+    let of_games = [unknown, by_game, other_game, round("r", 5, 1), long, empty];
+    let rounds = of_games.into_iter().chain([credit, deposit, withdrawal]);
+    check(&sorted(rounds.map(|round| row(account, round)).collect()));
 }
 
 #[test]
 fn rounds_of_one_id_are_found_together() {
     let account = "default/anna";
-    let variant = |game: usize| RoundImage { by_game: true, game: game.to_string(), ..round("r", 5, 2) };
+    let variant = |game: usize| RoundImage {
+        kind: RoundKind::ByGame.number(),
+        game: game.to_string(),
+        ..round("r", 5, 2)
+    };
     // More of them than a block, a page and a run have.
     let variants: Vec<RoundImage> = (0..100).map(variant).collect();
     let others = rows(30, 2);

@@ -5,6 +5,7 @@ use crate::filter::Filter;
 use crate::{Fingerprint, Header, Row, Writer, key_of};
 use proptest::prelude::*;
 use wallet::account::AccountHash;
+use wallet::image::RoundKind;
 
 /// Keys that depend on the seed alone.
 fn keys(count: u64, seed: u64) -> Vec<u64> {
@@ -77,7 +78,7 @@ proptest! {
         let file = open(&bytes).unwrap();
         for Row { account, round } in &rows {
             let account = AccountHash::of(account);
-            prop_assert!(file.may_have(account, key_of(account, &platform(), &round.id)));
+            prop_assert!(file.may_have(account, key_of(account, &platform(), RoundKind::Plain, &round.id)));
         }
         prop_assert_eq!(super::read(&file), Ok(rows));
     }

@@ -3,7 +3,7 @@
 use super::{HEADER, SMALL, open, open_for, platform, read, round, row, rows, slot_of, sorted, write};
 use crate::{FileEntry, Header, History, HistoryFile, Room, Row, Summary, Writer, all_slots, key_of, merge};
 use wallet::account::{AccountRef, Slot};
-use wallet::image::{RoundImage, RoundVersion};
+use wallet::image::{RoundImage, RoundKind, RoundVersion};
 
 const ACCOUNT: &str = "default/anna";
 
@@ -33,7 +33,7 @@ fn check(files: &[(&[RoundImage], Option<u64>)], expect: &RoundImage) {
     let (_, one, _) = merged(&files.iter().collect::<Vec<_>>(), |_| true);
     assert_eq!(read(&one), Ok(vec![row(ACCOUNT, expect.clone())]));
     let account = AccountRef::new(ACCOUNT);
-    let key = key_of(account.hash(), &platform(), &expect.id);
+    let key = key_of(account.hash(), &platform(), RoundKind::Plain, &expect.id);
     for history in [History::new(files.into_iter().map(Into::into).collect()), History::new(vec![one.into()])]
     {
         let found = history.find(&mut Room::default(), &account, key, |_| true);

@@ -6,7 +6,7 @@ use crate::snapshot::{
 };
 use crate::{Damage, Fault, Origin, Point, RecordHash};
 use wallet::account::Slot;
-use wallet::image::{AccountImage, RoundImage, SessionImage, SumImage, TransactionImage};
+use wallet::image::{AccountImage, RoundImage, RoundKind, SessionImage, SumImage, TransactionImage};
 use wallet::settings::Settings;
 use wallet::{PlatformKey, Rules};
 
@@ -42,7 +42,6 @@ fn account(id: &str) -> AccountImage {
         balance_after: i64::MAX,
         at_ms: 5,
         number: 7,
-        platform: PlatformKey::at_place(3).bytes(),
         game: Some("11588".into()),
         original: Some(0),
     };
@@ -63,14 +62,16 @@ fn account(id: &str) -> AccountImage {
         }],
         limits: [Some(1), None, Some(3), None, None, None, Some(7)],
         sums: Some([SumImage { from_ms: 1, staked: i128::MAX, won: -1 }; 3]),
-        rounds: vec![RoundImage {
-            id: "r".into(),
-            state: 1,
-            staked: 100,
-            transactions: vec![transaction.clone(), transaction.clone()],
-            ..RoundImage::default()
-        }],
-        outside: vec![transaction],
+        rounds: vec![
+            RoundImage {
+                id: "r".into(),
+                state: 1,
+                staked: 100,
+                transactions: vec![transaction.clone(), transaction.clone()],
+                ..RoundImage::default()
+            },
+            RoundImage::outside(RoundKind::Credit, PlatformKey::NONE, transaction),
+        ],
         alerts: vec![(1, "{}".into())],
         ..AccountImage::default()
     }

@@ -5,7 +5,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use rkyv::{Archive, Deserialize};
 
-use wallet::image::{AccountImage, RoundImage, SessionImage, SumImage, TransactionImage};
+use wallet::image::{AccountImage, RoundImage, RoundKind, SessionImage, SumImage, TransactionImage};
+use wallet::outcome::LineKind;
 use wallet::platform::PlatformKey;
 
 /// The payload of a section.
@@ -103,8 +104,12 @@ impl From<Account> for AccountImage {
             limits: account.limits,
             session_minutes: account.session_minutes,
             sums: account.sums.map(|sums| sums.map(sum)),
-            rounds: account.rounds.into_iter().map(RoundImage::from).collect(),
-            outside: account.outside.into_iter().map(TransactionImage::from).collect(),
+            rounds: account
+                .rounds
+                .into_iter()
+                .map(RoundImage::from)
+                .chain(account.outside.into_iter().map(outside))
+                .collect(),
             alerts: account.alerts,
         };
         image.forgotten = gap(&image);
@@ -115,7 +120,7 @@ impl From<Account> for AccountImage {
 /// The largest number that no transaction has which is remembered: it was forgotten, and that was not noted then.
 fn gap(image: &AccountImage) -> u64 {
     let of_rounds = image.rounds.iter().flat_map(|round| &round.transactions);
-    let mut numbers: Vec<u64> = of_rounds.chain(&image.outside).map(|known| known.number).collect();
+    let mut numbers: Vec<u64> = of_rounds.map(|known| known.number).collect();
     numbers.sort_unstable();
     let mut expected = image.number;
     for number in numbers.into_iter().rev() {
@@ -139,7 +144,7 @@ impl From<Round> for RoundImage {
         Self {
             id: round.id,
             platform: PlatformKey::NONE.bytes(),
-            by_game: false,
+            kind: RoundKind::Plain.number(),
             game: String::new(),
             state: round.state,
             orphan: round.orphan,
@@ -149,6 +154,19 @@ impl From<Round> for RoundImage {
             transactions: round.transactions.into_iter().map(TransactionImage::from).collect(),
         }
     }
+}
+
+/// A transaction outside of rounds. Whose a credit was was not stored.
+fn outside(known: Transaction) -> RoundImage {
+    let known = TransactionImage::from(known);
+    let kind = match known.line_kind() {
+        Some(LineKind::Credit) => RoundKind::Credit,
+        Some(LineKind::Deposit) => RoundKind::Deposit,
+        Some(LineKind::Withdrawal) => RoundKind::Withdrawal,
+        // Whoever restores the account says that this can't be.
+        Some(LineKind::Play(_)) | None => RoundKind::Plain,
+    };
+    RoundImage::outside(kind, PlatformKey::NONE, known)
 }
 
 impl From<Transaction> for TransactionImage {
@@ -161,7 +179,6 @@ impl From<Transaction> for TransactionImage {
             balance_after: known.balance_after,
             at_ms: known.at_ms,
             number: known.number.into(),
-            platform: PlatformKey::NONE.bytes(),
             game: None,
             original: known.original,
         }
@@ -187,6 +204,8 @@ mod tests {
 
     fn account(number: u32, of_rounds: &[u32], outside: &[u32]) -> Account {
         let some = |numbers: &[u32]| numbers.iter().map(|number| transaction(*number)).collect();
+        let deposit =
+            |number: &u32| Transaction { kind: 5, flags: 0, original: None, ..transaction(*number) };
         let round = Round {
             id: "r".into(),
             state: 1,
@@ -214,13 +233,13 @@ mod tests {
             session_minutes: Some(60),
             sums: Some([(); 3].map(|()| Sum { from_day: 20_000, staked: 200, won: -100 })),
             rounds: vec![round],
-            outside: some(outside),
+            outside: outside.iter().map(deposit).collect(),
             alerts: vec![(7, "{}".into())],
         }
     }
 
     fn image(number: u32, of_rounds: &[u32], outside: &[u32], forgotten: u64) -> AccountImage {
-        let known = |numbers: &[u32]| {
+        let known = |numbers: &[u32]| -> Vec<TransactionImage> {
             numbers
                 .iter()
                 .map(|number| TransactionImage {
@@ -231,12 +250,31 @@ mod tests {
                     balance_after: 900,
                     at_ms: 7,
                     number: u64::from(*number),
-                    platform: PlatformKey::NONE.bytes(),
                     game: None,
                     original: Some(0),
                 })
                 .collect()
         };
+        let round = RoundImage {
+            id: "r".into(),
+            platform: PlatformKey::NONE.bytes(),
+            state: 1,
+            orphan: true,
+            staked: 200,
+            returned: 100,
+            last_ms: 7,
+            transactions: known(of_rounds),
+            ..RoundImage::default()
+        };
+        let deposit = |known: TransactionImage| RoundImage {
+            id: "t".into(),
+            kind: 3,
+            state: 2,
+            last_ms: 7,
+            transactions: vec![TransactionImage { kind: 5, flags: 0, original: None, ..known }],
+            ..RoundImage::default()
+        };
+        let deposits = known(outside).into_iter().map(deposit);
         AccountImage {
             id: "gb/anna".into(),
             country: *b"GB",
@@ -255,18 +293,7 @@ mod tests {
             limits: [Some(1), None, None, None, None, None, None],
             session_minutes: Some(60),
             sums: Some([SumImage { from_ms: 20_000 * 86_400_000, staked: 200, won: -100 }; 3]),
-            rounds: vec![RoundImage {
-                id: "r".into(),
-                platform: PlatformKey::NONE.bytes(),
-                state: 1,
-                orphan: true,
-                staked: 200,
-                returned: 100,
-                last_ms: 7,
-                transactions: known(of_rounds),
-                ..RoundImage::default()
-            }],
-            outside: known(outside),
+            rounds: [round].into_iter().chain(deposits).collect(),
             alerts: vec![(7, "{}".into())],
         }
     }

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::past::{PastAccount, PastFiles, PastRound, PastRounds};
 use storage::FileError;
+use wallet::Millis;
 use wallet::account::{AccountHash, KeyHash};
-use wallet::image::{AccountImage, RoundImage, RoundVersion, TransactionImage};
+use wallet::image::{AccountImage, RoundImage, RoundKind, RoundVersion, TransactionImage};
 use wallet::operation::PlayKind;
 use wallet::outcome::LineKind;
 use wallet::settings::Settings;
-use wallet::{Millis, PlatformKey};
 
 /// A session that may be alive, and whose.
 #[derive(Clone, Debug)]
@@ -28,8 +28,8 @@ pub(super) struct Audit {
     session_idle_ms: u64,
     now_ms: Millis,
     forgotten_until_ms: Millis,
-    /// Rounds that are remembered and have left memory.
-    pub(super) past_rounds: u64,
+    /// Rounds of games that are remembered, in memory or not.
+    pub(super) rounds: u64,
     /// Transactions that are remembered.
     pub(super) transactions: u64,
     /// What players hold together, by domain, minor units.
@@ -49,7 +49,7 @@ impl Audit {
             session_idle_ms: settings.session_idle_ms,
             now_ms,
             forgotten_until_ms: settings.forgotten_until(now_ms),
-            past_rounds: 0,
+            rounds: 0,
             transactions: 0,
             held: BTreeMap::new(),
             sessions: Vec::new(),
@@ -103,7 +103,7 @@ impl Audit {
         let round = &found.round;
         let fault = if round.is_open() {
             Err("it is open".into())
-        } else if round.platform == PlatformKey::NONE.bytes() {
+        } else if round.is_unclaimed() {
             Err("it is no platform's".into())
         } else if !files.may_have(found) {
             Err("it is of an account that another shard owns".into())
@@ -129,7 +129,6 @@ impl Audit {
                 Some(_) => faults.push(found),
             }
         }
-        self.past_rounds += joined.len() as u64;
         image.rounds.extend(joined);
         for found in &faults {
             self.past_fault(files, found, "it is another one in memory");
@@ -144,6 +143,7 @@ impl Audit {
             None => drop(self.held.insert(domain.to_owned(), image.cash.into())),
         }
         for round in &image.rounds {
+            self.rounds += u64::from(!round.is_outside());
             if let Err(fault) = check_round(round) {
                 self.fault(format!("{}: round {}: {fault}", image.id, round.id));
             }
@@ -171,6 +171,11 @@ pub(super) fn shared(mut holders: Vec<(usize, &Held)>) -> Vec<[(usize, &Held); 2
 
 /// A round's sums follow from its transactions, and each bet that was taken back was so once.
 fn check_round(round: &RoundImage) -> Result<(), String> {
+    match RoundKind::from_number(round.kind) {
+        Some(kind) if kind.is_of_game() => {}
+        Some(kind) => return check_outside(kind, round),
+        None => return Err(format!("it is of kind {}, which there is not", round.kind)),
+    }
     let (mut staked, mut returned) = (0_i128, 0_i128);
     let (mut taken_back, mut rollbacks) = (0_u32, 0_u32);
     for known in &round.transactions {
@@ -214,12 +219,30 @@ fn check_round(round: &RoundImage) -> Result<(), String> {
     Ok(())
 }
 
+/// A transaction outside of rounds is alone, and of the kind and the id by which it is found.
+fn check_outside(kind: RoundKind, round: &RoundImage) -> Result<(), String> {
+    let [known] = &round.transactions[..] else {
+        return Err(format!("it is outside of rounds, and has {} transactions", round.transactions.len()));
+    };
+    let is_kind = match known.line_kind() {
+        Some(LineKind::Credit) => kind == RoundKind::Credit,
+        Some(LineKind::Deposit) => kind == RoundKind::Deposit,
+        Some(LineKind::Withdrawal) => kind == RoundKind::Withdrawal,
+        Some(LineKind::Play(_)) | None => false,
+    };
+    if is_kind && known.id == round.id {
+        Ok(())
+    } else {
+        Err(format!("it is outside of rounds, and its transaction {} is another one", known.id))
+    }
+}
+
 /// The balances of a statement follow from each other, and the account's cash from the last. Returns the number of
 /// transactions.
 fn check_statement(image: &AccountImage) -> Result<u64, String> {
     let of_rounds = image.rounds.iter().flat_map(|round| &round.transactions);
     let mut statement: Vec<&TransactionImage> =
-        of_rounds.chain(&image.outside).filter(|known| known.line_kind().is_some()).collect();
+        of_rounds.filter(|known| known.line_kind().is_some()).collect();
     statement.sort_unstable_by_key(|known| known.number);
     for pair in statement.windows(2) {
         let [before, known] = pair else { continue };

@@ -251,32 +251,29 @@ impl<W: Write> Story<'_, W> {
     /// Tells of what the snapshot remembers of a transaction, and what had left memory by then.
     fn remembered(&mut self, file: &str, image: &AccountImage, id: &str) -> Result<(), Error> {
         let currency = self.currency();
-        let outside = image.outside.iter().map(|known| (file.to_owned(), None, known));
         let in_memory = image.rounds.iter().map(|round| (file.to_owned(), round));
         let known: HashSet<_> = image.rounds.iter().map(RoundImage::name).collect();
         let left = self.past.iter().filter(|found| !known.contains(&found.round.name()));
         let left = left.map(|found| (name_of_path(Some(&self.files.file_of(found).path)), &found.round));
         let of_rounds = in_memory.chain(left).flat_map(|(file, round)| {
-            round.transactions.iter().map(move |known| (file.clone(), Some(round), known))
+            round.transactions.iter().map(move |known| (file.clone(), round, known))
         });
-        let original = |round: Option<&'_ RoundImage>, known: &TransactionImage| {
-            let original = round?.transactions.get(known.original? as usize)?;
+        let original = |round: &RoundImage, known: &TransactionImage| {
+            let original = round.transactions.get(known.original? as usize)?;
             Some(original.clone())
         };
-        let mut found: Vec<_> = outside
-            .chain(of_rounds)
+        let id_of = |round: &'_ RoundImage| (!round.is_outside()).then(|| round.id.clone());
+        let mut found: Vec<_> = of_rounds
             // What came later has a record.
             .filter(|(_, _, known)| known.number <= image.number && known.at_ms <= self.now_ms)
-            .map(|(file, round, known)| {
-                (file, round.map(|round| round.id.as_str()), original(round, known), known)
-            })
+            .map(|(file, round, known)| (file, id_of(round), original(round, known), known))
             .filter(|(_, _, original, known)| {
                 known.id == id || original.as_ref().is_some_and(|bet| bet.id == id)
             })
             .collect();
         found.sort_by_key(|(_, _, _, known)| (known.at_ms, known.number));
         for (file, round, original, known) in found {
-            let line = remembered_words(round, original.as_ref(), known, currency);
+            let line = remembered_words(round.as_deref(), original.as_ref(), known, currency);
             writeln!(self.out, "{}  {file}: {line}", words::time(known.at_ms))?;
             self.is_told = true;
         }

@@ -15,9 +15,9 @@ use clock::start::Confirmed;
 use partition::Partition;
 use storage::archive::{Archive, ArchiveManifest};
 use storage::reader;
-use wallet::image::{AccountImage, RoundImage, SessionImage, TransactionImage};
+use wallet::image::{AccountImage, RoundImage, RoundKind, SessionImage, TransactionImage};
 use wallet::settings::Settings;
-use wallet::{Catalog, Currency, Domain};
+use wallet::{Catalog, Currency, Domain, PlatformKey};
 
 const BET: u8 = 0;
 const WIN: u8 = 1;
@@ -62,9 +62,11 @@ fn account() -> AccountImage {
         ],
         ..Default::default()
     };
-    let outside = vec![transaction(1, DEPOSIT, 1_000, 1_000), transaction(9, WITHDRAWAL, 20, 2_000)];
-    let rounds = vec![first, second];
-    AccountImage { id: "default/anna".into(), cash: 2_000, number: 10, rounds, outside, ..Default::default() }
+    let outside = |kind, known| RoundImage::outside(kind, PlatformKey::NONE, known);
+    let deposit = outside(RoundKind::Deposit, transaction(1, DEPOSIT, 1_000, 1_000));
+    let withdrawal = outside(RoundKind::Withdrawal, transaction(9, WITHDRAWAL, 20, 2_000));
+    let rounds = vec![first, second, deposit, withdrawal];
+    AccountImage { id: "default/anna".into(), cash: 2_000, number: 10, rounds, ..Default::default() }
 }
 
 fn audited(image: &AccountImage) -> Audit {
@@ -110,8 +112,24 @@ fn what_does_not_follow_is_found() {
         &["default/anna: round r-2: 1 bets were taken back, by 0 rollbacks"],
     );
     check(
-        |image| image.outside[0].balance_after = 1_001,
+        |image| image.rounds[2].transactions[0].balance_after = 1_001,
         &["default/anna: after transaction 2 (t-2) it held 900 minor units, and should have held 901"],
+    );
+    check(
+        |image| image.rounds[2].transactions[0].kind = WITHDRAWAL,
+        &["default/anna: round t-1: it is outside of rounds, and its transaction t-1 is another one"],
+    );
+    check(
+        |image| image.rounds[3].id = "t-10".into(),
+        &["default/anna: round t-10: it is outside of rounds, and its transaction t-9 is another one"],
+    );
+    check(
+        |image| drop(image.rounds[3].transactions.pop()),
+        &["default/anna: round t-9: it is outside of rounds, and has 0 transactions"],
+    );
+    check(
+        |image| image.rounds[3].kind = 5,
+        &["default/anna: round t-9: it is of kind 5, which there is not"],
     );
     check(
         |image| image.cash = 1_999,
@@ -122,7 +140,7 @@ fn what_does_not_follow_is_found() {
     check(
         |image| {
             image.rounds[1].transactions[2].balance_after = 5;
-            image.outside.pop();
+            image.rounds.pop();
             image.rounds[0].transactions.pop();
             image.cash = 1;
         },

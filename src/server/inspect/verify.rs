@@ -151,7 +151,7 @@ fn examine(shard: &OpenedShard, origin: Origin, progress: &Progress) -> Read {
         snapshot,
         replayed,
         accounts: wallet.accounts(),
-        rounds: wallet.rounds() as u64 + audit.past_rounds,
+        rounds: audit.rounds,
         now_ms,
         next: tail.next,
         torn: torn.map(|torn| format!("{}, byte {}: {}", torn.name, torn.offset, torn.what)),

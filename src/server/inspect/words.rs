@@ -165,7 +165,7 @@ pub(crate) fn state(
         .iter()
         .map(|session| (!session.endless).then(|| session.used_ms.saturating_add(settings.session_idle_ms)));
     let open = image.rounds.iter().filter(|round| round.state == 1).count();
-    let transactions = image.rounds.iter().flat_map(|round| &round.transactions).chain(&image.outside);
+    let transactions = image.rounds.iter().flat_map(|round| &round.transactions);
     let mut text = format!(
         "{}, {}, version {}; live sessions {}, open rounds {open}, transactions remembered {}",
         if image.frozen { "frozen" } else { "active" },

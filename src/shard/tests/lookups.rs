@@ -63,7 +63,6 @@ const OPENING: i64 = 100_000;
 fn cluster() -> (Cluster, Rc<RefCell<Script>>) {
     let mut cluster = Cluster::new(1);
     let script = Rc::<RefCell<Script>>::default();
-    cluster.shards[0].keep_history(Box::new(Scripted(Rc::clone(&script))));
     cluster.check(0, &put(ANNA), &Outcome::AccountPut { created: true });
     cluster.check(0, &open(ANNA, "key"), &opened("key"));
     let deposit = Transfer {
@@ -74,6 +73,7 @@ fn cluster() -> (Cluster, Rc<RefCell<Script>>) {
         currency: None,
     };
     assert!(matches!(cluster.outcome(0, &Operation::Transfer(deposit)), Outcome::Transferred(_)));
+    cluster.shards[0].keep_history(Box::new(Scripted(Rc::clone(&script))));
     (cluster, script)
 }
 

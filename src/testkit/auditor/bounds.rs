@@ -34,9 +34,6 @@ pub const OPEN_ROUNDS_MAX: usize = 10_000;
 /// Refused bets of an account that stay refused (docs/protocol.md, Dialects).
 pub const REFUSALS_MAX: usize = 100;
 
-/// Deposits, withdrawals and promotional payments of an account within the retention (docs/protocol.md, Limits).
-pub const OUTSIDE_MAX: usize = 1_000_000;
-
 /// Open rounds that an account is shown with (docs/protocol.md, Operator API).
 pub const OPEN_ROUNDS_SHOWN_MAX: usize = 100;
 

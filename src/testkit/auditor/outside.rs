@@ -6,7 +6,6 @@ use wallet::outcome::{ErrorCode, OperatorRefusal, Outcome};
 use wallet::{Currency, PlatformKey};
 
 use super::account::{Account, Ask, Kind, Transaction};
-use super::bounds;
 use super::rules::{Answer, CASH_MINOR_MAX, minor_of_money, refused_operator};
 
 impl Account {
@@ -25,9 +24,6 @@ impl Account {
             } else {
                 refused_operator(OperatorRefusal::TransactionConflict)
             };
-        }
-        if self.outside.len() >= bounds::OUTSIDE_MAX {
-            return refused_operator(OperatorRefusal::TooManyTransactions);
         }
         if self.cash + by < 0 {
             return refused_operator(OperatorRefusal::InsufficientFunds);
@@ -55,8 +51,7 @@ impl Account {
         if !same_currency {
             return self.refuse(ErrorCode::CurrencyMismatch);
         }
-        let full = self.outside.len() >= bounds::OUTSIDE_MAX;
-        if full || self.cash + asked > CASH_MINOR_MAX {
+        if self.cash + asked > CASH_MINOR_MAX {
             return self.refuse(ErrorCode::NotCompleted);
         }
         self.pay(ask, Kind::Credit, platform, id, asked, asked);

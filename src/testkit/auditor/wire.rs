@@ -221,7 +221,7 @@ const fn refusal(why: OperatorRefusal) -> u16 {
     match why {
         Is::WrongCurrency | Is::NotMoney => 400,
         Is::NoAccount | Is::NoDomain | Is::NoSession => 404,
-        Is::KeyTaken | Is::TransactionConflict | Is::TooManyTransactions => 409,
+        Is::KeyTaken | Is::TransactionConflict => 409,
         Is::InsufficientFunds | Is::TooMuch => 422,
         Is::TryAgain | Is::Forgetting | Is::ShardFull => 503,
     }

@@ -93,7 +93,7 @@ impl<'a> Known<'a> {
     }
 
     /// All of it, in a round of `of_round`.
-    pub(crate) fn read(&self, of_round: GameIndex) -> Transaction<&'a str> {
+    pub(crate) fn read(&self, of_round: GameIndex) -> Transaction<'a> {
         let mut rest = Reader(self.numbers);
         let (amount, balance_after) = (rest.amount(), rest.amount());
         let mut known = Transaction::new(self.kind(), self.id(), amount, rest.number());
@@ -106,7 +106,7 @@ impl<'a> Known<'a> {
 }
 
 /// The numbers of a transaction, in their order.
-fn numbers(of: &Transaction<&str>, game: GameIndex) -> impl Iterator<Item = u64> {
+fn numbers(of: &Transaction<'_>, game: GameIndex) -> impl Iterator<Item = u64> {
     let own_game = (of.game != game).then(|| u64::from(of.game.number()));
     let original = of.original.map(|place| u64::from(place.0));
     let always =
@@ -115,12 +115,12 @@ fn numbers(of: &Transaction<&str>, game: GameIndex) -> impl Iterator<Item = u64>
 }
 
 /// Bytes that a transaction takes in a round of `game`.
-pub(super) fn packed_len(of: &Transaction<&str>, game: GameIndex) -> usize {
+pub(super) fn packed_len(of: &Transaction<'_>, game: GameIndex) -> usize {
     let numbers: usize = numbers(of, game).map(number_len).sum();
     2 + number_len(of.id.len() as u64) + of.id.len() + numbers
 }
 
-pub(super) fn write(to: &mut Writer<'_>, of: &Transaction<&str>, game: GameIndex) {
+pub(super) fn write(to: &mut Writer<'_>, of: &Transaction<'_>, game: GameIndex) {
     let mut head = of.kind.number() | of.fate.number() << FATE_AT;
     if of.game != game {
         head |= OWN_GAME;

@@ -21,7 +21,7 @@ fn transactions_are_read_as_they_were_written() {
         &"\u{1f3b2}".repeat(limits::ID_CHARS_MAX),
     ];
     for id in ids {
-        let mut packed = Packed::new(RoundScope::Game, id, 0);
+        let mut packed = Packed::new(RoundKind::ByGame, id, 0);
         let mut known = Vec::new();
         packed.set_orphan(true);
         for (at, minor) in [0, 1, 127, 128, i64::MAX / 4].into_iter().enumerate() {
@@ -40,8 +40,8 @@ fn transactions_are_read_as_they_were_written() {
         let (first, _) = known[0];
         packed.set_fate(first, Fate::RolledBack);
         known[0].1.fate = Fate::RolledBack;
-        let check = |packed: &Packed, known: &[(Place, Transaction<&str>)]| {
-            assert_eq!((packed.id(), packed.scope(), packed.is_orphan()), (id, RoundScope::Game, true));
+        let check = |packed: &Packed, known: &[(Place, Transaction<'_>)]| {
+            assert_eq!((packed.id(), packed.kind(), packed.is_orphan()), (id, RoundKind::ByGame, true));
             assert_eq!(packed.len(), known.len());
             let read = packed.iter().map(|known| alloc::format!("{:?}", (known.place(), known.read(GAME))));
             let expected = known.iter().map(|known| alloc::format!("{known:?}"));
@@ -64,7 +64,7 @@ fn transactions_are_read_as_they_were_written() {
 
 #[test]
 fn a_bet_and_its_win_are_one_piece_of_memory() {
-    let mut packed = Packed::new(RoundScope::Platform, &"r".repeat(36), 2 * usual_len(36));
+    let mut packed = Packed::new(RoundKind::Plain, &"r".repeat(36), 2 * usual_len(36));
     let (bet, win) = ("b".repeat(36), "w".repeat(36));
     let before = packed.bytes.as_ptr();
     for (kind, id) in [(PlayKind::Bet, &bet), (PlayKind::Win, &win)] {

@@ -9,13 +9,18 @@ fn a_full_wallet_begins_no_round_and_ends_those_that_it_has() {
     // With the history a closed round takes no room.
     table.story.shadow = None;
     table.check("bet r1 b 0 start", (0, Some(1_000)));
-    for number in 2..=bounds::ROUNDS_MAX {
+    // The opening deposits of two accounts are among them.
+    for number in 2..bounds::ROUNDS_MAX - 1 {
         table.check(&format!("bet r{number} b 0 start close"), (0, Some(1_000)));
     }
     let refused = ErrorCode::Unknown as i8;
     table.check("bet more b 0 start", (refused, None));
     table.check("win more w 0", (refused, None));
     table.check("void more v 0", (-14, Some(1_000)));
+    let [pays, takes] =
+        [outside::credit(ADMIN, "more", 1, "GBP"), transfer(ADMIN, Direction::In, "more", "0.01")];
+    table.story.check(&pays, &refusal(ErrorCode::Unknown));
+    table.story.check(&takes, &Outcome::Unavailable);
     table.check("bet r1 c 0", (0, Some(1_000)));
     table.check("end r1", (0, Some(1_000)));
     table.story.later(limits::RETENTION_MS);

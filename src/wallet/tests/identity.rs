@@ -301,8 +301,8 @@ fn an_account_is_stored_with_all_that_is_known_of_its_player() {
     story.check(&close(ADMIN, KEY), &Outcome::SessionClosed);
     story.check(&status(ADMIN, AccountStatus::Frozen), &Outcome::StatusSet(AccountStatus::Frozen));
     let mut image = images(&story.wallet, story.now_ms).remove(0);
-    assert_eq!(image.outside.len(), 1, "its opening");
-    (image.outside, image.sums, image.number) = (Vec::new(), None, 0);
+    assert_eq!(image.rounds.len(), 1, "its opening");
+    (image.rounds, image.sums, image.number) = (Vec::new(), None, 0);
     let expect = AccountImage {
         id: ADMIN.into(),
         country: *b"GB",

@@ -150,56 +150,6 @@ fn a_domain_keeps_its_currency() {
     assert_eq!(story.wallet.settings().domains.len(), 3);
 }
 
-/// An account with as many credits and transfers within the retention as are remembered takes no further one. Those that it
-/// has are repeated, and the first that is past the retention makes room for one.
-#[test]
-fn transactions_outside_of_rounds_are_bounded() {
-    let domain = Domain::new("default".into(), Currency::from_code("GBP").unwrap(), [platform(PLATFORM)]);
-    let mut wallet = Wallet::new(Arc::new(Catalog::new(vec![domain], [GAME.to_owned()])));
-    let mut sequence = 0;
-    let mut ask = |now_ms: Millis, operation: &Operation<&str>| {
-        sequence += 1;
-        let stamp = Stamp { now_ms, sequence };
-        let outcome = wallet.apply(stamp, operation, &mut Effect::default());
-        wallet.resolve(outcome, operation).map(CompactString::from)
-    };
-    ask(START_MS, &put(ADMIN));
-    ask(START_MS, &transfer(ADMIN, Direction::In, "0", "0.01"));
-    let filled_ms = START_MS + 1;
-    for number in 1..limits::OUTSIDE_TRANSACTIONS_MAX {
-        let id = number.to_string();
-        assert!(matches!(ask(filled_ms, &credit(ADMIN, &id, 1, "GBP")), Outcome::Done { .. }), "{number}");
-    }
-    let count = limits::OUTSIDE_TRANSACTIONS_MAX as i64;
-    let full = [
-        (credit(ADMIN, "further", 1, "GBP"), refused_at(ErrorCode::NotCompleted, count, count as u64)),
-        (
-            transfer(ADMIN, Direction::In, "further", "0.01"),
-            Outcome::OperatorRefused(OperatorRefusal::TooManyTransactions),
-        ),
-        (
-            transfer(ADMIN, Direction::Out, "further", "0.01"),
-            Outcome::OperatorRefused(OperatorRefusal::TooManyTransactions),
-        ),
-        (credit(ADMIN, "1", 1, "GBP"), done("1", count, count as u64)),
-        (
-            transfer(ADMIN, Direction::In, "0", "0.01"),
-            Outcome::Transferred(funds("GBP", count, count as u64)),
-        ),
-    ];
-    let mut check = |now_ms, operation: &Operation<&str>, expect: &Outcome<&str>| {
-        let expect = expect.clone().map(CompactString::from);
-        assert_eq!(ask(now_ms, operation), expect, "{operation:?}");
-    };
-    for (operation, expect) in &full {
-        check(START_MS + limits::RETENTION_MS - 1, operation, expect);
-    }
-    let later_ms = START_MS + limits::RETENTION_MS;
-    check(later_ms, &full[0].0, &done("further", count + 1, count as u64 + 1));
-    let another = credit(ADMIN, "another", 1, "GBP");
-    check(later_ms, &another, &refused_at(ErrorCode::NotCompleted, count + 1, count as u64 + 1));
-}
-
 #[test]
 fn a_transfer_may_name_its_currency() {
     let mut story = Story::new(TokenPolicy::SingleUse);

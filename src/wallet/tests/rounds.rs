@@ -449,12 +449,12 @@ fn rounds_are_remembered_for_the_retention() {
     table.check("end open", (0, Some(996)));
     table.story.later(limits::RETENTION_MS - 1);
     table.check("bet open a 1 start", (0, Some(996)));
-    assert_eq!(table.story.wallet.rounds(), 3);
+    assert_eq!(game_rounds(&table.story.wallet), 3);
     sweep(&mut table.story);
-    assert_eq!(table.story.wallet.rounds(), 3);
+    assert_eq!(game_rounds(&table.story.wallet), 3);
     table.story.later(1);
     sweep(&mut table.story);
-    assert_eq!(table.story.wallet.rounds(), 1);
+    assert_eq!(game_rounds(&table.story.wallet), 1);
     table.check("end open", (-14, Some(996)));
 }
 
@@ -480,10 +480,10 @@ fn a_round_that_was_ended_late_leaves_memory() {
     table.check("end r", (0, Some(999)));
     table.story.later(limits::RETENTION_MS - 1);
     sweep(&mut table.story);
-    assert_eq!(table.story.wallet.rounds(), 1);
+    assert_eq!(game_rounds(&table.story.wallet), 1);
     table.story.later(1);
     sweep(&mut table.story);
-    assert_eq!(table.story.wallet.rounds(), 0);
+    assert_eq!(game_rounds(&table.story.wallet), 0);
 }
 
 #[test]

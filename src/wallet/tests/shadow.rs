@@ -7,7 +7,7 @@ use crate::history::{PastLines, RoundName};
 use crate::image::RoundImage;
 
 /// What a round of the history is known by: account, platform, id, and its game where it is known by that.
-type Key = (String, [u8; PlatformKey::BYTES], String, Option<String>);
+type Key = (String, [u8; PlatformKey::BYTES], u8, String, Option<String>);
 
 pub(super) struct Shadow {
     wallet: Wallet,
@@ -82,7 +82,7 @@ impl Shadow {
         operation: &Operation<&str>,
     ) -> (Outcome<CompactString>, Option<Receipt>) {
         let mut recalled = Vec::new();
-        let has_by_game = self.history.values().any(|round| round.by_game);
+        let has_by_game = self.history.values().any(|round| round.is_by_game());
         if let Some(name) = RoundName::of(operation)
             && self.wallet.may_be_in_history(now_ms, &name, has_by_game)
         {
@@ -108,8 +108,9 @@ impl Shadow {
     fn cool(&mut self, now_ms: Millis) {
         for mut image in images(&self.wallet, now_ms) {
             for round in image.cool(now_ms, self.wallet.settings()) {
-                let game = round.by_game.then(|| round.game.clone());
-                self.history.insert((image.id.clone(), round.platform, round.id.clone(), game), round);
+                let game = round.is_by_game().then(|| round.game.clone());
+                self.history
+                    .insert((image.id.clone(), round.platform, round.kind, round.id.clone(), game), round);
             }
         }
         self.wallet.set_in_history(self.wallet.settings().cold_until(now_ms));
@@ -117,7 +118,7 @@ impl Shadow {
         let stays = |image: &AccountImage| {
             image.rounds.iter().all(|round| {
                 let is_large = round.transactions.len() > limits::HISTORY_TRANSACTIONS_MAX;
-                round.is_open() || is_large || round.platform == PlatformKey::NONE.bytes()
+                round.is_open() || is_large || round.is_unclaimed()
             })
         };
         assert!(images(&self.wallet, now_ms).iter().all(stays), "what is cold has left memory");

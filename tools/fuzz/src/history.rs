@@ -7,7 +7,7 @@ use history::{
 };
 use wallet::PlatformKey;
 use wallet::account::AccountRef;
-use wallet::image::{RoundImage, TransactionImage};
+use wallet::image::{RoundImage, RoundKind, TransactionImage};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::edits;
@@ -84,7 +84,8 @@ fn read(bytes: &[u8]) -> Result<Vec<Row>, String> {
     let mut room = Room::default();
     for Row { account, round } in rows.iter().step_by(9) {
         let account = AccountRef::new(account);
-        let key = key_of(account.hash(), &round.platform, &round.id);
+        let kind = RoundKind::from_number(round.kind).unwrap_or(RoundKind::Plain);
+        let key = key_of(account.hash(), &round.platform, kind, &round.id);
         assert!(history.may_have(account.hash(), key));
         let found = history.find(&mut room, &account, key, |found| found.id == round.id).map_err(text)?;
         assert!(!found.is_empty(), "a row that was read is not found");
@@ -124,7 +125,7 @@ fn rows() -> Vec<Row> {
         let round = RoundImage {
             id: format!("round-{at}"),
             platform,
-            by_game: at.is_multiple_of(7),
+            kind: if at.is_multiple_of(7) { 1 } else { 0 },
             game: "11588".into(),
             state: 2,
             last_ms: 1_764_000_000_000 + at,

@@ -17,7 +17,7 @@ use storage::history::HistoryName;
 use storage::manifest::Manifest;
 use wallet::PlatformKey;
 use wallet::account::AccountHash;
-use wallet::image::AccountImage;
+use wallet::image::{AccountImage, RoundKind};
 
 use super::layout::{self, PlannedFile};
 use super::rounds::{IdOf, PLATFORM, Played, account_id, account_number, hash_of};
@@ -153,7 +153,7 @@ impl Shard {
             keys.clear();
             keys.extend((file.from..file.until).filter_map(|round| {
                 let hash = hashes[played.account_of(round) as usize];
-                let key = || key_of(hash, &platform, &played.id(round, IdOf::Round));
+                let key = || key_of(hash, &platform, RoundKind::Plain, &played.id(round, IdOf::Round));
                 of_pass.contains(&u64::from(hash.slot().index())).then(|| (SortKey::new(hash, key()), round))
             }));
             keys.sort_unstable();

@@ -238,7 +238,7 @@ fn traces(Whole { image, rounds }: &Whole) -> Traces {
         let key = RoundKey {
             platform: PlatformKey::from_bytes(round.platform).expect("it was a key when it was stored"),
             round: round.id.as_str().into(),
-            game: round.by_game.then(|| round.game.as_str().into()),
+            game: round.is_by_game().then(|| round.game.as_str().into()),
         };
         let trace = Trace {
             last_ms: round.last_ms,
@@ -248,7 +248,7 @@ fn traces(Whole { image, rounds }: &Whole) -> Traces {
         (key, trace)
     };
     Traces {
-        rounds: rounds.values().map(trace).collect(),
+        rounds: rounds.values().filter(|round| !round.is_outside()).map(trace).collect(),
         sessions: image.sessions.iter().map(|session| (session.key.clone(), session.used_ms)).collect(),
         sums: image.sums.unwrap_or_default().map(|SumImage { from_ms, staked, won }| Sum {
             from_ms,

@@ -10,8 +10,8 @@ use wallet::{PlatformKey, Wallet};
 
 use super::disk::shelf::Opened;
 
-/// What is the same of all versions of a round: its platform, its id, and its game where that names it.
-type Name = ([u8; PlatformKey::BYTES], String, Option<String>);
+/// What is the same of all versions of a round: its platform, its kind, its id, and its game where that names it.
+type Name = ([u8; PlatformKey::BYTES], u8, String, Option<String>);
 
 /// An account, and all rounds that it remembers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Whole {
         settings: &Settings,
     ) -> Self {
         let name = |round: &RoundImage| {
-            (round.platform, round.id.clone(), round.by_game.then(|| round.game.clone()))
+            (round.platform, round.kind, round.id.clone(), round.is_by_game().then(|| round.game.clone()))
         };
         let past = past.iter().filter(|round| !round.is_forgotten(now_ms, settings));
         let mut rounds: BTreeMap<Name, RoundImage> = BTreeMap::new();
@@ -50,8 +50,7 @@ impl Whole {
 /// A round that memory has in an older version than the history.
 pub(super) fn behind<'a>(image: &'a AccountImage, past: &[RoundImage]) -> Option<&'a RoundImage> {
     let is_same = |one: &RoundImage, other: &RoundImage| {
-        (&one.id, one.platform, one.by_game, &one.game)
-            == (&other.id, other.platform, other.by_game, &other.game)
+        (&one.id, one.platform, one.kind, &one.game) == (&other.id, other.platform, other.kind, &other.game)
     };
     image.rounds.iter().find(|round| {
         past.iter().any(|past| is_same(round, past) && RoundVersion::of(round) < RoundVersion::of(past))
