@@ -547,6 +547,15 @@ pub const SNAPSHOT_SECTION_BYTES_MAX: usize = 1024 * 1024 * KIB;
 /// Step in which a file is read or filled with zeros.
 pub const FILE_STEP_BYTES: usize = 1024 * KIB;
 
+/// Step in which a file is read while groups are to become durable: a disk of 500 MB/s has it in half a millisecond.
+pub const READ_STEP_BYTES: usize = 256 * KIB;
+
+/// Step in which a file gives its room back while groups are to become durable: a disk may discard it in a millisecond.
+pub const REMOVE_STEP_BYTES: u64 = 2 * 1024 * KIB as u64;
+
+/// Pause between such steps, milliseconds: a segment is gone in a tenth of a second.
+pub const REMOVE_STEP_MS: u64 = 2;
+
 /// How often the files of a data directory are listed and opened while a server folds them. A fold takes seconds, and
 /// an opening under a millisecond.
 pub const READER_OPEN_TRIES: usize = 8;

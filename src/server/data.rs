@@ -419,7 +419,8 @@ pub fn fold(
     let mut rounds = history.begin_fold(rounds_max);
     let create = |header: &SnapshotHeader| files.directory.create_snapshot(header.covers.sequence);
     let cold = |cold| rounds.take(cold);
-    let folded = recovery::fold(files.origin, files.snapshot()?, &segments, until, create, cold, &mut rest);
+    let before = files.snapshot()?.map(|(name, source)| (name, source.beside_groups()));
+    let folded = recovery::fold(files.origin, before, &segments, until, create, cold, &mut rest);
     let folded = folded.map_err(|error| match error {
         FoldError::Recovery(error) => Error::from(error),
         FoldError::Snapshot(error) => Error::from(error),

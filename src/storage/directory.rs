@@ -21,6 +21,7 @@ use super::file::{self, FileError, OpenFile, PendingFile, SnapshotFile};
 use super::history;
 use super::hold::Watched;
 use super::manifest;
+use super::removal;
 use journal::Buffer;
 
 /// The lock file.
@@ -206,6 +207,19 @@ impl ShardDirectory {
         file::read_exactly(&self.segment(number), segment_bytes, room)
     }
 
+    /// The same while groups are to become durable.
+    ///
+    /// # Errors
+    /// As [`ShardDirectory::read_segment`].
+    pub fn read_segment_beside_groups(
+        &self,
+        number: u32,
+        segment_bytes: u64,
+        room: Buffer,
+    ) -> Result<Buffer, FileError> {
+        file::read_exactly_beside_groups(&self.segment(number), segment_bytes, room)
+    }
+
     /// What room there is on its disk.
     ///
     /// # Errors
@@ -247,10 +261,15 @@ impl ShardDirectory {
     pub fn remove_segments(&self, numbers: &[u32]) -> Result<(), FileError> {
         assert!(numbers.is_sorted(), "the oldest goes first");
         for number in numbers {
-            file::remove(&self.segment(*number))?;
+            self.remove(&self.segment(*number))?;
             file::sync_directory(&self.path)?;
         }
         Ok(())
+    }
+
+    /// Removes a file that is no longer needed here, and may be read by somebody.
+    fn remove(&self, path: &Path) -> Result<(), FileError> {
+        if removal::remove_in_steps(path)? { Ok(()) } else { file::remove(path) }
     }
 
     /// Makes a segment durable, and the names in the directory: who wrote it may have been killed before it was.
@@ -275,8 +294,7 @@ impl ShardDirectory {
     /// # Errors
     /// Where it can't be opened.
     pub fn open_snapshot(&self, sequence: u64) -> Result<File, FileError> {
-        let path = self.snapshot(sequence);
-        File::open(&path).map_err(FileError::of("open", &path))
+        Ok(file::open(&self.snapshot(sequence))?.0)
     }
 
     /// Opens a snapshot to be read from its beginning to its end.
@@ -284,7 +302,7 @@ impl ShardDirectory {
     /// # Errors
     /// Where it can't be opened.
     pub fn read_snapshot(&self, sequence: u64) -> Result<SnapshotFile, FileError> {
-        Ok(SnapshotFile { file: self.open_snapshot(sequence)?, path: self.snapshot(sequence) })
+        SnapshotFile::open(self.snapshot(sequence))
     }
 
     /// Creates a snapshot: it gets its name, durable, when it is [`PendingFile::publish`]ed.
@@ -301,7 +319,7 @@ impl ShardDirectory {
     /// Where one can't be removed.
     pub fn remove_snapshots_before(&self, sequence: u64) -> Result<(), FileError> {
         for before in self.snapshots()?.into_iter().filter(|before| *before < sequence) {
-            file::remove(&self.snapshot(before))?;
+            self.remove(&self.snapshot(before))?;
         }
         file::sync_directory(&self.path)
     }

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Advice, FallocateFlags, OFlags};
+use rustix::fs::{Advice, FallocateFlags, FlockOperation, OFlags};
 
 use journal::Buffer;
 use journal::snapshot::{Sink, Source};
@@ -55,8 +55,24 @@ impl FileError {
 /// A snapshot that is read from its beginning to its end.
 #[derive(Debug)]
 pub struct SnapshotFile {
-    pub(super) file: File,
-    pub(super) path: PathBuf,
+    file: File,
+    path: PathBuf,
+    /// Bytes that are read at once, at most.
+    step: usize,
+}
+
+impl SnapshotFile {
+    pub(super) fn open(path: PathBuf) -> Result<Self, FileError> {
+        let (file, _) = open(&path)?;
+        Ok(Self { file, path, step: usize::MAX })
+    }
+
+    /// The same, to be read while groups are to become durable.
+    #[must_use]
+    pub fn beside_groups(self) -> Self {
+        read_beside_groups(&self.file);
+        Self { step: limits::READ_STEP_BYTES, ..self }
+    }
 }
 
 impl SnapshotFile {
@@ -74,7 +90,8 @@ impl Source for SnapshotFile {
 
     fn read(&mut self, room: &mut [u8]) -> Result<usize, FileError> {
         loop {
-            match self.file.read(room) {
+            let most = self.step.min(room.len());
+            match self.file.read(&mut room[..most]) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 read => return read.map_err(FileError::of("read", &self.path)),
             }
@@ -216,6 +233,32 @@ pub(super) fn read_exactly(path: &Path, length: u64, room: Buffer) -> Result<Buf
     read(file, path, length, room)
 }
 
+/// The same while groups are to become durable.
+///
+/// # Errors
+/// Where it can't be read, or has another length.
+pub(super) fn read_exactly_beside_groups(
+    path: &Path,
+    length: u64,
+    room: Buffer,
+) -> Result<Buffer, FileError> {
+    let (mut file, found) = open(path)?;
+    check_length(path, found, length)?;
+    read_beside_groups(&file);
+    let mut bytes = room;
+    bytes.resize(length as usize, 0);
+    for step in bytes.chunks_mut(limits::READ_STEP_BYTES) {
+        file.read_exact(step).map_err(FileError::of("read", path))?;
+    }
+    Ok(bytes)
+}
+
+/// Has a file read in steps of what is asked for: a group would wait on the disk behind all that the system reads ahead.
+fn read_beside_groups(file: &File) {
+    // That it fails only costs time.
+    let _ = rustix::fs::fadvise(file, 0, None, Advice::Random);
+}
+
 /// # Errors
 /// Where a segment has another length than it was made with: no crash does that.
 pub(super) fn check_length(path: &Path, found: u64, length: u64) -> Result<(), FileError> {
@@ -253,6 +296,10 @@ pub(super) fn open_regular(path: &Path, remedy: &str) -> Result<(File, u64), Fil
     let found = file.metadata().map_err(FileError::of("look at", path))?;
     if !found.is_file() {
         return Err(FileError::invalid(path, format!("it is no regular file: {remedy}")));
+    }
+    // While it is open it is not cut ([`removal`](super::removal)). One that is being removed is gone.
+    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK) {
+        return Err(FileError::of("open", path)(ErrorKind::NotFound.into()));
     }
     Ok((file, found.len()))
 }

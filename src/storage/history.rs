@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::directory::ShardDirectory;
 use super::file::{self, FileError, OpenFile, PendingFile};
 use super::generations::REMEDY;
+use super::removal;
 use ::history::{FileEntry, FileList, HistoryFile, ReadAt, Slots};
 use journal::reader::ReadError;
 use journal::{Buffer, Damage, Fault, Origin};
@@ -133,12 +134,12 @@ impl ShardDirectory {
         Ok(names.iter().filter_map(|name| HistoryName::of(name)).collect())
     }
 
-    /// Removes a file that no list names.
+    /// Removes a file that no list names; `false` where somebody reads it still.
     ///
     /// # Errors
     /// Where it can't be removed.
-    pub fn remove_history(&self, name: HistoryName) -> Result<(), FileError> {
-        file::remove(&self.history_file(name))
+    pub fn remove_history(&self, name: HistoryName) -> Result<bool, FileError> {
+        removal::remove_in_steps(&self.history_file(name))
     }
 
     /// Has a file of another shard here too, durable: the same one where the file system can, and else a copy. Who owns a part of its

@@ -19,6 +19,7 @@ pub mod manifest;
 pub mod mark;
 mod preparer;
 pub mod reader;
+mod removal;
 pub mod segments;
 #[cfg(test)]
 mod tests;

@@ -184,7 +184,7 @@ impl SegmentBytes for SegmentFile {
     type Error = FileError;
 
     fn all(&self, room: Buffer) -> Result<Buffer, FileError> {
-        self.open.directory.read_segment(self.number, limits::SEGMENT_BYTES as u64, room)
+        self.open.directory.read_segment_beside_groups(self.number, limits::SEGMENT_BYTES as u64, room)
     }
 
     fn part(&self, offset: u64, room: &mut [u8]) -> Result<usize, FileError> {

@@ -236,7 +236,7 @@ impl ShardHistory {
     }
 
     /// Removes the files that the list does not name: those that became one with others, and what a start has found of a fold that
-    /// was cut short.
+    /// was cut short. Those that somebody reads still are left to the next time.
     fn remove_unlisted(&self) -> Result<(), Error> {
         let listed: Vec<HistoryName> = self.current().list.files.iter().map(HistoryName::of_entry).collect();
         for name in self.files.directory.history_files()? {
