@@ -461,9 +461,9 @@ pub const TIDIED_PER_TURN: usize = 256;
 /// adds (a round, a cancelled bet, and its rollback).
 pub const FORGOTTEN_PER_CHANGE: usize = 4;
 
-/// The same for a page of a statement: up to 3 ms of them where they are in no cache. What more of it is over, where no sweep has come by since, is told by
+/// The same for a page of a statement: up to 1.5 ms of them where they are in no cache. What more of it is over, where no sweep has come by since, is told by
 /// a 503, and is less with each request.
-pub const FORGOTTEN_PER_PAGE: usize = 4_096;
+pub const FORGOTTEN_PER_PAGE: usize = 2_048;
 
 /// Renewals of sessions that a shard brings to its journal in one turn. A turn takes in fewer requests, so that they don't
 /// pile up however many players come back at once, and all are in the journal within their minute (protocol §5).
@@ -549,6 +549,10 @@ pub const FILE_STEP_BYTES: usize = 1024 * KIB;
 
 /// Step in which a file is read while groups are to become durable: a disk of 500 MB/s has it in half a millisecond.
 pub const READ_STEP_BYTES: usize = 256 * KIB;
+
+/// Looks, a millisecond apart, whether anybody still reads what a fold has replaced. A shard goes on to the new list within a turn,
+/// and a statement of the old one is read in less.
+pub const HISTORY_SETTLE_TRIES: usize = 1_000;
 
 /// Step in which a file gives its room back while groups are to become durable: a disk may discard it in a millisecond.
 pub const REMOVE_STEP_BYTES: u64 = 2 * 1024 * KIB as u64;

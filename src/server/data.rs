@@ -429,5 +429,5 @@ pub fn fold(
     rounds.finish(header.covers.sequence, cold_until_ms)?;
     sink.publish()?;
     while history.tend(settings.forgotten_until(header.now_ms), settings.retention_ms, &mut rest)? {}
-    Ok(())
+    history.settle()
 }

@@ -33,6 +33,9 @@ pub(crate) struct Arguments {
 
 const START_MS: u64 = 1_764_000_000_000;
 
+/// Sweeps that are timed at the end.
+const SWEEPS: u64 = 100;
+
 /// The longest time that one of many things took, and which one.
 #[derive(Default)]
 struct Longest {
@@ -134,5 +137,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         each(ids_bytes),
         each(grown.saturating_sub(ids_bytes))
     ));
+    leave(&mut wallet);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Has all rounds leave memory, as a shard does once the history has them: a little in each turn; and then the accounts swept.
+fn leave(wallet: &mut Wallet) {
+    let (before, now_ms) = (wallet.rounds(), START_MS + limits::HOT_MS);
+    wallet.set_in_history(START_MS);
+    let (mut turns, mut turn, mut sweep) = (0, Longest::default(), Longest::default());
+    while turn.of(turns, || wallet.tidy(now_ms, limits::TIDIED_PER_TURN)) {
+        turns += 1;
+    }
+    for number in 0..SWEEPS {
+        sweep.of(number, || {
+            wallet.begin_sweep();
+            wallet.tidy(now_ms, limits::TIDIED_PER_SWEEP)
+        });
+    }
+    super::say(&format!(
+        "{} of {before} rounds left memory in {turns} turns, of which {turn}; of {SWEEPS} sweeps {sweep}\n",
+        before - wallet.rounds()
+    ));
 }

@@ -8,6 +8,8 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use super::{Error, ShardFiles};
 use history::{FileEntry, FileList, Header, History, MergeError, Row, WriteError, Writer, merge};
@@ -37,6 +39,9 @@ pub struct ShardHistory {
     /// The list is on the disk.
     is_listed: bool,
     current: Mutex<Arc<OpenHistory>>,
+    /// What was shown before, and may be looked at still. A shard that were the last to look at one would have to give back the
+    /// memory of its filters, and to close its files, and everybody on its core would wait.
+    replaced: Mutex<Vec<Arc<OpenHistory>>>,
     version: AtomicU64,
 }
 
@@ -86,7 +91,7 @@ impl ShardHistory {
         let opened = list.files.iter().map(|entry| files.directory.open_history(entry, slots.clone()));
         let opened = History::new(opened.collect::<Result<Vec<_>, _>>()?);
         let current = Mutex::new(Arc::new(OpenHistory { version: 0, list, files: opened }));
-        Ok(Self { files, is_listed, current, version: AtomicU64::new(0) })
+        Ok(Self { files, is_listed, current, replaced: Mutex::default(), version: AtomicU64::new(0) })
     }
 
     /// What there is now.
@@ -148,9 +153,28 @@ impl ShardHistory {
         directory.write_history_list(&list.to_bytes())?;
         let version = before.version + 1;
         let next = Arc::new(OpenHistory { version, list, files });
+        self.replaced.lock().unwrap_or_else(PoisonError::into_inner).push(before);
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = next;
         self.version.store(version, Ordering::Release);
         Ok(())
+    }
+
+    /// Lets go what was shown before, and removes the files that the list does not name, once nobody looks at them; what somebody
+    /// still does after a while is left to the next time.
+    ///
+    /// # Errors
+    /// Where a file can't be removed.
+    pub(super) fn settle(&self) -> Result<(), Error> {
+        for _ in 0..limits::HISTORY_SETTLE_TRIES {
+            let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+            replaced.retain(|old| Arc::strong_count(old) > 1);
+            if replaced.is_empty() {
+                break;
+            }
+            drop(replaced);
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.remove_unlisted()
     }
 
     /// A file that is begun now, for at most so many rows, in place of those that `is_replaced`.
@@ -188,13 +212,9 @@ impl ShardHistory {
         if before.list.files.iter().any(is_over) {
             let files = before.list.files.iter().filter(|entry| !is_over(entry)).copied().collect();
             self.publish(FileList { files, ..before.list.clone() })?;
-            self.remove_unlisted()?;
             return Ok(true);
         }
-        let Some(merged) = before.list.to_merge(retention_ms) else {
-            self.remove_unlisted()?;
-            return Ok(false);
-        };
+        let Some(merged) = before.list.to_merge(retention_ms) else { return Ok(false) };
         self.merge(&merged, forgotten_until_ms, &mut rest)?;
         Ok(true)
     }
@@ -231,8 +251,7 @@ impl ShardHistory {
             file.publish()?;
             files.push(FileEntry { summary, clamp_ms: None });
         }
-        self.publish(FileList { files, ..before.list.clone() })?;
-        self.remove_unlisted()
+        self.publish(FileList { files, ..before.list.clone() })
     }
 
     /// Removes the files that the list does not name: those that became one with others, and what a start has found of a fold that

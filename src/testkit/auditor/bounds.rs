@@ -47,4 +47,4 @@ pub const PAGE_BYTES_MAX: usize = 65_536;
 pub const LINE_BYTES: usize = 384;
 
 /// Rounds and transactions that are over and leave memory ahead of a page of a statement (docs/protocol.md, Operator API).
-pub const FORGOTTEN_PER_PAGE: u64 = 4_096;
+pub const FORGOTTEN_PER_PAGE: u64 = 2_048;
