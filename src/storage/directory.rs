@@ -294,7 +294,7 @@ impl ShardDirectory {
     /// # Errors
     /// Where it can't be opened.
     pub fn open_snapshot(&self, sequence: u64) -> Result<File, FileError> {
-        Ok(file::open(&self.snapshot(sequence))?.0)
+        Ok(file::open_to_keep(&self.snapshot(sequence))?.0)
     }
 
     /// Opens a snapshot to be read from its beginning to its end.

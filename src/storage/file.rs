@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Advice, FallocateFlags, FlockOperation, OFlags};
@@ -63,7 +63,7 @@ pub struct SnapshotFile {
 
 impl SnapshotFile {
     pub(super) fn open(path: PathBuf) -> Result<Self, FileError> {
-        let (file, _) = open(&path)?;
+        let (file, _) = open_to_keep(&path)?;
         Ok(Self { file, path, step: usize::MAX })
     }
 
@@ -228,7 +228,7 @@ pub(super) fn read_whole(path: &Path, bytes_max: u64, room: Buffer) -> Result<Bu
 /// # Errors
 /// Where it can't be read, or has another length.
 pub(super) fn read_exactly(path: &Path, length: u64, room: Buffer) -> Result<Buffer, FileError> {
-    let (file, found) = open(path)?;
+    let (file, found) = open_to_keep(path)?;
     check_length(path, found, length)?;
     read(file, path, length, room)
 }
@@ -242,7 +242,7 @@ pub(super) fn read_exactly_beside_groups(
     length: u64,
     room: Buffer,
 ) -> Result<Buffer, FileError> {
-    let (mut file, found) = open(path)?;
+    let (mut file, found) = open_to_keep(path)?;
     check_length(path, found, length)?;
     read_beside_groups(&file);
     let mut bytes = room;
@@ -285,7 +285,24 @@ pub(super) fn open(path: &Path) -> Result<(File, u64), FileError> {
     open_regular(path, "restore the whole data directory from a backup")
 }
 
-/// The same for a file about which something else is to be done, where it is none.
+/// The same for a file that may be removed while it is read: it is not cut before it is closed ([`removal`](super::removal)). One
+/// that is being removed is not there.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn open_to_keep(path: &Path) -> Result<(File, u64), FileError> {
+    let (file, _) = open(path)?;
+    let gone = || FileError::of("open", path)(ErrorKind::NotFound.into());
+    // Where there are no locks nothing is cut.
+    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK) {
+        return Err(gone());
+    }
+    // It may have gone between the two.
+    let found = file.metadata().map_err(FileError::of("look at", path))?;
+    if found.nlink() == 0 { Err(gone()) } else { Ok((file, found.len())) }
+}
+
+/// The same as [`open`] for a file about which something else is to be done, where it is none.
 ///
 /// # Errors
 /// As [`open`].
@@ -296,10 +313,6 @@ pub(super) fn open_regular(path: &Path, remedy: &str) -> Result<(File, u64), Fil
     let found = file.metadata().map_err(FileError::of("look at", path))?;
     if !found.is_file() {
         return Err(FileError::invalid(path, format!("it is no regular file: {remedy}")));
-    }
-    // While it is open it is not cut ([`removal`](super::removal)). One that is being removed is gone.
-    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK) {
-        return Err(FileError::of("open", path)(ErrorKind::NotFound.into()));
     }
     Ok((file, found.len()))
 }
@@ -327,7 +340,7 @@ impl OpenFile {
     /// # Errors
     /// Where it can't be opened, or is no file.
     pub fn open(path: PathBuf) -> Result<Self, FileError> {
-        let (file, bytes) = open(&path)?;
+        let (file, bytes) = open_to_keep(&path)?;
         Ok(Self { path, bytes, file })
     }
 

@@ -261,6 +261,21 @@ impl RoundImage {
         RoundKind::from_number(self.kind).is_some_and(|kind| !kind.is_of_game())
     }
 
+    /// Whether it can be a transaction outside of rounds, as its kind says.
+    pub fn is_possible_outside(&self) -> bool {
+        let (Some(kind), [known]) = (RoundKind::from_number(self.kind), &self.transactions[..]) else {
+            return false;
+        };
+        let is_known = kind.transaction().is_some_and(|of| of.number() == known.kind)
+            && known.id == self.id
+            && known.number > 0
+            && known.at_ms == self.last_ms;
+        let is_plain = (known.flags, known.original, &known.game) == (0, None, &None)
+            && self.game.is_empty()
+            && (self.state, self.staked, self.returned, self.orphan) == (CLOSED, 0, 0, false);
+        is_known && is_plain && (!kind.is_operators() || self.platform == PlatformKey::NONE.bytes())
+    }
+
     /// Whether nobody knows whose it is: of version 0.1.0.
     pub fn is_unclaimed(&self) -> bool {
         let is_operators = RoundKind::from_number(self.kind).is_some_and(RoundKind::is_operators);

@@ -387,7 +387,7 @@ impl Wallet {
             image::CLOSED => RoundState::Closed,
             _ => return Err(BadImage("a round in no known state")),
         };
-        if !kind.is_of_game() && (image.state, known.len()) != (image::CLOSED, 1) {
+        if !kind.is_of_game() && !image.is_possible_outside() {
             return Err(BadImage("a transaction outside of rounds that can't be so"));
         }
         let platform = self.platforms.stored(image.platform)?;

@@ -163,8 +163,11 @@ fn outside(known: Transaction) -> RoundImage {
         Some(LineKind::Credit) => RoundKind::Credit,
         Some(LineKind::Deposit) => RoundKind::Deposit,
         Some(LineKind::Withdrawal) => RoundKind::Withdrawal,
-        // Whoever restores the account says that this can't be.
-        Some(LineKind::Play(_)) | None => RoundKind::Plain,
+        Some(LineKind::Play(_)) | None => {
+            // Whoever restores the account says that there is no such kind.
+            let none = RoundImage::outside(RoundKind::Plain, PlatformKey::NONE, known);
+            return RoundImage { kind: u8::MAX, ..none };
+        }
     };
     RoundImage::outside(kind, PlatformKey::NONE, known)
 }

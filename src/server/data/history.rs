@@ -6,7 +6,7 @@
 //! is nobody's.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -42,6 +42,8 @@ pub struct ShardHistory {
     /// What was shown before, and may be looked at still. A shard that were the last to look at one would have to give back the
     /// memory of its filters, and to close its files, and everybody on its core would wait.
     replaced: Mutex<Vec<Arc<OpenHistory>>>,
+    /// Nothing of what was replaced is left.
+    is_settled: AtomicBool,
     version: AtomicU64,
 }
 
@@ -91,7 +93,15 @@ impl ShardHistory {
         let opened = list.files.iter().map(|entry| files.directory.open_history(entry, slots.clone()));
         let opened = History::new(opened.collect::<Result<Vec<_>, _>>()?);
         let current = Mutex::new(Arc::new(OpenHistory { version: 0, list, files: opened }));
-        Ok(Self { files, is_listed, current, replaced: Mutex::default(), version: AtomicU64::new(0) })
+        let is_settled = AtomicBool::new(false);
+        Ok(Self {
+            files,
+            is_listed,
+            current,
+            replaced: Mutex::default(),
+            is_settled,
+            version: AtomicU64::new(0),
+        })
     }
 
     /// What there is now.
@@ -165,16 +175,33 @@ impl ShardHistory {
     /// # Errors
     /// Where a file can't be removed.
     pub(super) fn settle(&self) -> Result<(), Error> {
-        for _ in 0..limits::HISTORY_SETTLE_TRIES {
+        self.settle_within(limits::HISTORY_SETTLE_TRIES)
+    }
+
+    /// The same at once, where something was left; what a start has found is.
+    ///
+    /// # Errors
+    /// As [`ShardHistory::settle`].
+    pub fn settle_rest(&self) -> Result<(), Error> {
+        if self.is_settled.load(Ordering::Relaxed) { Ok(()) } else { self.settle_within(1) }
+    }
+
+    fn settle_within(&self, tries: usize) -> Result<(), Error> {
+        self.is_settled.store(false, Ordering::Relaxed);
+        let mut has_left = true;
+        for _ in 0..tries {
             let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
             replaced.retain(|old| Arc::strong_count(old) > 1);
-            if replaced.is_empty() {
+            has_left = !replaced.is_empty();
+            if !has_left {
                 break;
             }
             drop(replaced);
             thread::sleep(Duration::from_millis(1));
         }
-        self.remove_unlisted()
+        let is_removed = self.remove_unlisted()?;
+        self.is_settled.store(is_removed && !has_left, Ordering::Relaxed);
+        Ok(())
     }
 
     /// A file that is begun now, for at most so many rows, in place of those that `is_replaced`.
@@ -255,15 +282,16 @@ impl ShardHistory {
     }
 
     /// Removes the files that the list does not name: those that became one with others, and what a start has found of a fold that
-    /// was cut short. Those that somebody reads still are left to the next time.
-    fn remove_unlisted(&self) -> Result<(), Error> {
+    /// was cut short. Those that somebody reads still are left to the next time: `false` then.
+    fn remove_unlisted(&self) -> Result<bool, Error> {
+        let mut is_removed = true;
         let listed: Vec<HistoryName> = self.current().list.files.iter().map(HistoryName::of_entry).collect();
         for name in self.files.directory.history_files()? {
             if !listed.contains(&name) {
-                self.files.directory.remove_history(name)?;
+                is_removed &= self.files.directory.remove_history(name)?;
             }
         }
-        Ok(())
+        Ok(is_removed)
     }
 }
 

@@ -230,11 +230,10 @@ fn check_outside(kind: RoundKind, round: &RoundImage) -> Result<(), String> {
         Some(LineKind::Withdrawal) => kind == RoundKind::Withdrawal,
         Some(LineKind::Play(_)) | None => false,
     };
-    if is_kind && known.id == round.id {
-        Ok(())
-    } else {
-        Err(format!("it is outside of rounds, and its transaction {} is another one", known.id))
+    if !is_kind || known.id != round.id {
+        return Err(format!("it is outside of rounds, and its transaction {} is another one", known.id));
     }
+    if round.is_possible_outside() { Ok(()) } else { Err("it is outside of rounds, and can't be so".into()) }
 }
 
 /// The balances of a statement follow from each other, and the account's cash from the last. Returns the number of

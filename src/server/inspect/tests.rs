@@ -149,6 +149,26 @@ fn what_does_not_follow_is_found() {
 }
 
 #[test]
+fn a_payment_that_can_not_be_so_is_found() {
+    let changes: [fn(&mut RoundImage); 6] = [
+        |round| round.staked = 20,
+        |round| round.state = 1,
+        |round| round.transactions[0].original = Some(0),
+        |round| round.transactions[0].flags = 1,
+        |round| round.platform = PlatformKey::new("L100").unwrap().bytes(),
+        |round| round.last_ms += 1,
+    ];
+    for change in changes {
+        let mut image = account();
+        change(&mut image.rounds[3]);
+        assert_eq!(
+            audited(&image).faults[0],
+            "default/anna: round t-9: it is outside of rounds, and can't be so"
+        );
+    }
+}
+
+#[test]
 fn an_audit_counts_and_sums() {
     let mut audit = Audit::new(&Settings::default(), NOW_MS);
     let session = |key: &str, endless, used_ms| SessionImage {
