@@ -457,6 +457,9 @@ pub const KEYS_PER_SWEEP_MIN: usize = 64;
 /// that it takes out as many tokens as it can make.
 pub const TIDIED_PER_TURN: usize = 256;
 
+/// A block for which glibc's allocator merges what is free: more than a kilobyte, and less than what it maps by itself.
+pub const MERGING_BYTES: usize = 4 * KIB;
+
 /// Rounds and transactions past their retention that a change of an account takes out of memory: more than the three that one
 /// adds (a round, a cancelled bet, and its rollback).
 pub const FORGOTTEN_PER_CHANGE: usize = 4;

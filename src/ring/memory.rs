@@ -21,19 +21,6 @@ pub fn give_back() {
     let _ = unsafe { libc::malloc_trim(0) };
 }
 
-/// Has glibc's allocator merge a small block with free ones beside it as soon as it is given back. By default such blocks wait in
-/// lists, and whoever asks for a large one then merges all of them at once: two million, which rounds that have left memory
-/// leave behind, in 110 ms.
-#[cfg(target_env = "gnu")]
-pub fn merge_at_once() {
-    // SAFETY: it may be called by any thread, and takes the locks that it needs. 0 is a size that it takes.
-    let _ = unsafe { libc::mallopt(libc::M_MXFAST, 0) };
-}
-
-/// Another allocator merges by its own rules.
-#[cfg(not(target_env = "gnu"))]
-pub const fn merge_at_once() {}
-
 /// Another allocator gives back by its own rules.
 #[cfg(not(target_env = "gnu"))]
 pub const fn give_back() {}

@@ -97,7 +97,6 @@ impl std::error::Error for Error {}
 /// Where the server can't start: the listeners, the data directory, io_uring. Once it serves, a broken ring or a
 /// journal that can't be written ends the process with code 74.
 pub fn run(config: Config) -> Result<(), Error> {
-    ring::memory::merge_at_once();
     signals::outlive_unused()?;
     // First of all: the kernel drops a signal that a container's first process has not asked for.
     let starts = signals::end_while_starting()?;

@@ -73,7 +73,6 @@ impl std::fmt::Display for Longest {
 /// A sentence, where the process's memory can't be told.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let Arguments { transactions, per_round, accounts } = *arguments;
-    ring::memory::merge_at_once();
     let platform = PlatformKey::new("L100").expect("it is short");
     let currency = Currency::from_code("GBP");
     let domain = Domain::new("default".into(), currency.expect("ISO 4217 has it"), [platform]);
