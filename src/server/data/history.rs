@@ -181,7 +181,7 @@ impl ShardHistory {
     /// The same at once, where something was left; what a start has found is.
     ///
     /// # Errors
-    /// As [`ShardHistory::settle`].
+    /// Where a file can't be removed.
     pub fn settle_rest(&self) -> Result<(), Error> {
         if self.is_settled.load(Ordering::Relaxed) { Ok(()) } else { self.settle_within(1) }
     }
