@@ -63,7 +63,8 @@ pub struct SnapshotFile {
 
 impl SnapshotFile {
     pub(super) fn open(path: PathBuf) -> Result<Self, FileError> {
-        let (file, _) = open_to_keep(&path)?;
+        let file = File::open(&path).map_err(FileError::of("open", &path))?;
+        keep(&file, &path)?;
         Ok(Self { file, path, step: usize::MAX })
     }
 
@@ -292,14 +293,23 @@ pub(super) fn open(path: &Path) -> Result<(File, u64), FileError> {
 /// As [`open`].
 pub(super) fn open_to_keep(path: &Path) -> Result<(File, u64), FileError> {
     let (file, _) = open(path)?;
+    let length = keep(&file, path)?;
+    Ok((file, length))
+}
+
+/// Has a file that is open kept as it is until it is closed; its length.
+///
+/// # Errors
+/// Where it is being removed, as if it were not there.
+fn keep(file: &File, path: &Path) -> Result<u64, FileError> {
     let gone = || FileError::of("open", path)(ErrorKind::NotFound.into());
     // Where there are no locks nothing is cut.
-    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK) {
+    if rustix::fs::flock(file, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK) {
         return Err(gone());
     }
     // It may have gone between the two.
     let found = file.metadata().map_err(FileError::of("look at", path))?;
-    if found.nlink() == 0 { Err(gone()) } else { Ok((file, found.len())) }
+    if found.is_file() && found.nlink() == 0 { Err(gone()) } else { Ok(found.len()) }
 }
 
 /// The same as [`open`] for a file about which something else is to be done, where it is none.
