@@ -332,8 +332,9 @@ pub const OPEN_ROUNDS_MAX: usize = 10_000;
 /// changed, and it may be asked again.
 pub const REFUSALS_REMEMBERED_MAX: usize = 100;
 
-/// Rounds of one shard that are in memory, and payments outside of rounds; an account keeps a round's place in 32 bits, and 256 Mi of them are over 24 GiB. Past it
-/// what would open one is answered -1: a bet, winnings, a cancellation, a credit; and the operator's transfer 503.
+/// Rounds of one shard that are in memory, payments outside of rounds among them; an account keeps a round's place in 32 bits, and
+/// 256 Mi of them are over 24 GiB. Past it what would open one is answered -1: a bet, winnings, a cancellation, a credit; and the
+/// operator's transfer 503.
 pub const ROUNDS_MAX: usize = 256 * 1024 * 1024;
 
 /// Default time that a closed round is remembered after its last transaction (protocol §4, Idempotency).
@@ -464,8 +465,8 @@ pub const MERGING_BYTES: usize = 4 * KIB;
 /// adds (a round, a cancelled bet, and its rollback).
 pub const FORGOTTEN_PER_CHANGE: usize = 4;
 
-/// The same for a page of a statement: up to 1.5 ms of them where they are in no cache. What more of it is over, where no sweep has come by since, is told by
-/// a 503, and is less with each request.
+/// The same for a page of a statement: up to 1.5 ms of them where they are in no cache. What more of it is over, where no sweep has
+/// come by since, is told by a 503, and is less with each request.
 pub const FORGOTTEN_PER_PAGE: usize = 2_048;
 
 /// Renewals of sessions that a shard brings to its journal in one turn. A turn takes in fewer requests, so that they don't

@@ -428,12 +428,5 @@ pub fn fold(
     let Folded { header, settings, cold_until_ms, sink } = folded?;
     rounds.finish(header.covers.sequence, cold_until_ms)?;
     sink.publish()?;
-    loop {
-        let is_more = history.tend(settings.forgotten_until(header.now_ms), settings.retention_ms, &mut rest);
-        // What a merge has no room for may be what is to go.
-        history.settle()?;
-        if !is_more? {
-            return Ok(());
-        }
-    }
+    history.tend(settings.forgotten_until(header.now_ms), settings.retention_ms, rest)
 }

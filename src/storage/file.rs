@@ -221,7 +221,7 @@ pub(super) fn read_whole(path: &Path, bytes_max: u64, room: Buffer) -> Result<Bu
     if length > bytes_max {
         return Err(FileError::invalid(path, format!("it has {length} bytes, and {bytes_max} at most")));
     }
-    read(file, path, length, room)
+    read(file, path, length, room, usize::MAX)
 }
 
 /// The same for a file that has `length` bytes.
@@ -231,7 +231,7 @@ pub(super) fn read_whole(path: &Path, bytes_max: u64, room: Buffer) -> Result<Bu
 pub(super) fn read_exactly(path: &Path, length: u64, room: Buffer) -> Result<Buffer, FileError> {
     let (file, found) = open_to_keep(path)?;
     check_length(path, found, length)?;
-    read(file, path, length, room)
+    read(file, path, length, room, usize::MAX)
 }
 
 /// The same while groups are to become durable.
@@ -243,15 +243,10 @@ pub(super) fn read_exactly_beside_groups(
     length: u64,
     room: Buffer,
 ) -> Result<Buffer, FileError> {
-    let (mut file, found) = open_to_keep(path)?;
+    let (file, found) = open_to_keep(path)?;
     check_length(path, found, length)?;
     read_beside_groups(&file);
-    let mut bytes = room;
-    bytes.resize(length as usize, 0);
-    for step in bytes.chunks_mut(limits::READ_STEP_BYTES) {
-        file.read_exact(step).map_err(FileError::of("read", path))?;
-    }
-    Ok(bytes)
+    read(file, path, length, room, limits::READ_STEP_BYTES)
 }
 
 /// Has a file read in steps of what is asked for: a group would wait on the disk behind all that the system reads ahead.
@@ -327,10 +322,18 @@ pub(super) fn open_regular(path: &Path, remedy: &str) -> Result<(File, u64), Fil
     Ok((file, found.len()))
 }
 
-fn read(mut file: File, path: &Path, length: u64, room: Buffer) -> Result<Buffer, FileError> {
+fn read(
+    mut file: File,
+    path: &Path,
+    length: u64,
+    room: Buffer,
+    step_bytes: usize,
+) -> Result<Buffer, FileError> {
     let mut bytes = room;
     bytes.resize(length as usize, 0);
-    file.read_exact(&mut bytes).map_err(FileError::of("read", path))?;
+    for step in bytes.chunks_mut(step_bytes) {
+        file.read_exact(step).map_err(FileError::of("read", path))?;
+    }
     Ok(bytes)
 }
 

@@ -151,11 +151,7 @@ impl Wallet {
     pub fn may_be_in_history(&self, now_ms: Millis, name: &RoundName<&str>, has_by_game: bool) -> bool {
         let Some((index, platform)) = self.asked_by(name) else { return false };
         let (id, kind) = (name.round, name.kind);
-        let until_ms = self.settings.forgotten_until(now_ms);
-        let has = |key: RoundKey<'_>| {
-            let found = self.rounds.find(&self.accounts, index, &key);
-            found.is_some_and(|found| !self.rounds.get(found).is_forgotten(until_ms))
-        };
+        let has = |key| self.remembered(now_ms, index, key).is_some();
         let plain = RoundKey { platform, id, kind: RoundKind::Plain, game: GameIndex::NONE };
         let of_game = || {
             let game = self.games.find(name.game)?;

@@ -266,7 +266,7 @@ impl RoundImage {
         let (Some(kind), [known]) = (RoundKind::from_number(self.kind), &self.transactions[..]) else {
             return false;
         };
-        let is_known = kind.transaction().is_some_and(|of| of.number() == known.kind)
+        let is_known = known.outside_kind() == Some(kind)
             && known.id == self.id
             && known.number > 0
             && known.at_ms == self.last_ms;
@@ -376,6 +376,16 @@ impl TransactionImage {
             Kind::Deposit => Some(LineKind::Deposit),
             Kind::Withdrawal => Some(LineKind::Withdrawal),
             Kind::Cancelled => None,
+        }
+    }
+
+    /// What it is kept as, outside of rounds; `None` of what is of a round.
+    pub fn outside_kind(&self) -> Option<RoundKind> {
+        match self.line_kind()? {
+            LineKind::Credit => Some(RoundKind::Credit),
+            LineKind::Deposit => Some(RoundKind::Deposit),
+            LineKind::Withdrawal => Some(RoundKind::Withdrawal),
+            LineKind::Play(_) => None,
         }
     }
 

@@ -6,8 +6,6 @@ use compact_str::CompactString;
 
 use super::account::{AccountRef, KeyHash};
 use super::bounds;
-use super::games::GameIndex;
-use super::image::RoundKind;
 use super::ledger::{Account, Activity};
 use super::lines::StatementPlace;
 use super::operation::{
@@ -20,7 +18,6 @@ use super::outcome::{
 };
 use super::packed::{Place, RoundSums};
 use super::past::PastLines;
-use super::platforms::PlatformIndex;
 use super::restriction::Restrictions;
 use super::rounds::{Round, RoundIndex, RoundKey};
 use super::session::{Idle, Session};
@@ -130,10 +127,11 @@ impl Wallet {
     pub(super) fn transfer(
         &mut self,
         stamp: Stamp,
-        Transfer { account, direction, transaction, amount, currency: asked }: &Transfer<&str>,
+        transfer: &Transfer<&str>,
         effect: &mut Effect,
     ) -> Outcome<Text> {
         let refuse = Outcome::OperatorRefused;
+        let Transfer { account, direction, amount, currency: asked, .. } = transfer;
         let Some(index) = self.accounts.find(account) else {
             return refuse(OperatorRefusal::NoAccount);
         };
@@ -146,10 +144,8 @@ impl Wallet {
         let Some(amount) = amount.in_minor_units(currency) else {
             return refuse(OperatorRefusal::NotMoney);
         };
-        let kind = RoundKind::of_transfer(*direction);
-        let key = RoundKey { platform: PlatformIndex::NONE, id: transaction, kind, game: GameIndex::NONE };
-        let before = self.known_outside(stamp.now_ms, index, kind, key.platform, transaction);
-        let found = self.accounts.get(index);
+        let key = RoundKey::of_transfer(transfer);
+        let before = self.known_outside(stamp.now_ms, index, key);
         match (before, direction) {
             (Some(before), _) if before == amount => return Outcome::Transferred(self.balance_of(found)),
             (Some(_), _) => return refuse(OperatorRefusal::TransactionConflict),

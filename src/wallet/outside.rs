@@ -2,7 +2,6 @@
 //! which move nothing (protocol §4, §6).
 
 use super::amount::Amount;
-use super::games::GameIndex;
 use super::image::RoundKind;
 use super::ledger::AccountIndex;
 use super::operation::{Alert, Credit, Transfer};
@@ -27,15 +26,14 @@ impl Wallet {
         effect.seen = found.changed;
         let same_currency = *currency == Some(self.books.get(found.domain()).currency());
         let holds = found.cash().checked_add(*amount).is_some();
-        let kind = RoundKind::Credit;
-        let refusal = match self.known_outside(stamp.now_ms, index, kind, platform, transaction) {
+        let key = RoundKey::outside(RoundKind::Credit, platform, transaction);
+        let refusal = match self.known_outside(stamp.now_ms, index, key) {
             Some(before) if before == *amount && same_currency => None,
             Some(_) => Some((ErrorCode::NotCompleted, because::OTHER_CONTENTS)),
             None if !same_currency => Some((ErrorCode::CurrencyMismatch, because::CURRENCY)),
             None if !self.has_room_for_a_round() => return refused(ErrorCode::Unknown, because::FULL),
             None if !holds => Some((ErrorCode::NotCompleted, because::TOO_MUCH)),
             None => {
-                let key = RoundKey { platform, id: transaction, kind, game: GameIndex::NONE };
                 self.record_outside(stamp, index, key, *amount, effect);
                 None
             }
@@ -67,45 +65,37 @@ impl Wallet {
         Outcome::Noted(self.balance_of(self.accounts.get(index)))
     }
 
-    /// The amount of the account's transaction outside of rounds of this kind and id, of this platform, where it is remembered.
+    /// The amount of the account's transaction outside of rounds with this key, where it is remembered.
     pub(super) fn known_outside(
         &self,
         now_ms: Millis,
         index: AccountIndex,
-        kind: RoundKind,
-        platform: PlatformIndex,
-        id: &str,
+        key: RoundKey<'_>,
     ) -> Option<Amount> {
-        let until_ms = self.settings.forgotten_until(now_ms);
-        let find = |platform| {
-            let key = RoundKey { platform, id, kind, game: GameIndex::NONE };
-            let found = self.rounds.get(self.rounds.find(&self.accounts, index, &key)?);
-            // One of the same id that is past the retention may be in memory.
-            (!found.is_forgotten(until_ms)).then_some(found)
-        };
+        let find = |platform| self.remembered(now_ms, index, RoundKey { platform, ..key });
         let known = if self.rules == Rules::V1 {
             self.platforms.all().map(PlatformIndex::from_number).find_map(find)
         } else {
             // One of version 0.1.0 is whoever's: nobody is paid twice.
             let unclaimed = || self.rounds.has_any_unclaimed().then(|| find(PlatformIndex::NONE))?;
-            find(platform).or_else(unclaimed)
+            find(key.platform).or_else(unclaimed)
         };
-        known.map(|known| known.transactions().next().expect("it has its transaction").amount())
+        known.map(|at| self.rounds.get(at).transactions().next().expect("it has its transaction").amount())
     }
 
     /// Whether a credit would move something: it is not known, and its account is there.
     pub(super) fn credit_would_change(&self, now_ms: Millis, credit: &Credit<&str>) -> bool {
         self.served(credit.platform, &credit.account).is_some_and(|(index, _, platform)| {
-            self.known_outside(now_ms, index, RoundKind::Credit, platform, credit.transaction).is_none()
+            let key = RoundKey::outside(RoundKind::Credit, platform, credit.transaction);
+            self.known_outside(now_ms, index, key).is_none()
         })
     }
 
     /// Whether a deposit or a withdrawal would.
     pub(super) fn transfer_would_change(&self, now_ms: Millis, transfer: &Transfer<&str>) -> bool {
-        let kind = RoundKind::of_transfer(transfer.direction);
-        self.accounts.find(&transfer.account).is_some_and(|index| {
-            self.known_outside(now_ms, index, kind, PlatformIndex::NONE, transfer.transaction).is_none()
-        })
+        let key = RoundKey::of_transfer(transfer);
+        let found = self.accounts.find(&transfer.account);
+        found.is_some_and(|index| self.known_outside(now_ms, index, key).is_none())
     }
 
     /// Moves the money of a transaction outside of rounds, and remembers it.
@@ -124,10 +114,7 @@ impl Wallet {
         } else {
             account.receive(book, amount);
         }
-        if let Some(past) = self.rounds.find(&self.accounts, index, &key) {
-            debug_assert!(self.rounds.get(past).is_forgotten(self.settings.forgotten_until(stamp.now_ms)));
-            self.forget_round(index, past);
-        }
+        self.forget_past(stamp.now_ms, index, key);
         let kind = key.kind.transaction().expect("it is outside of rounds");
         let round = Round::new(index, key, stamp.now_ms, usual_len(key.id.len()));
         let at = self.rounds.insert(&self.accounts, round);

@@ -151,6 +151,21 @@ impl Wallet {
         }
     }
 
+    /// The round of this key, where it is still to be remembered. One that is past the retention may be in memory.
+    pub(super) fn remembered(
+        &self,
+        now_ms: Millis,
+        index: AccountIndex,
+        key: RoundKey<'_>,
+    ) -> Option<RoundIndex> {
+        let found = self.rounds.find(&self.accounts, index, &key)?;
+        let past = self.rounds.get(found).is_forgotten(self.settings.forgotten_until(now_ms));
+        if past {
+            coverage::hit(Branch::RoundPastHorizon);
+        }
+        (!past).then_some(found)
+    }
+
     /// The round that a platform's request names, where the account has it and it is still to be remembered.
     ///
     /// One that is past its horizon is passed over, whether a sweep has come by or not: what is answered follows from
@@ -165,15 +180,7 @@ impl Wallet {
         scope: RoundScope,
         game: &str,
     ) -> Option<RoundIndex> {
-        let until_ms = self.settings.forgotten_until(now_ms);
-        let find = |key: RoundKey<'_>| {
-            let found = self.rounds.find(&self.accounts, index, &key)?;
-            let past = self.rounds.get(found).is_forgotten(until_ms);
-            if past {
-                coverage::hit(Branch::RoundPastHorizon);
-            }
-            (!past).then_some(found)
-        };
+        let find = |key| self.remembered(now_ms, index, key);
         if self.rules == Rules::V1 {
             let key = |platform| RoundKey { platform, id, kind: RoundKind::Plain, game: GameIndex::NONE };
             return self.platforms.all().map(PlatformIndex::from_number).find_map(|of| find(key(of)));
@@ -328,10 +335,15 @@ impl Wallet {
         let platforms = if self.rules == Rules::V1 { self.platforms.all() } else { platform.alone() };
         for platform in platforms.map(PlatformIndex::from_number) {
             let key = RoundKey { platform, id: play.round, kind: play.scope.into(), game };
-            if let Some(past) = self.rounds.find(&self.accounts, index, &key) {
-                debug_assert!(self.rounds.get(past).is_forgotten(self.settings.forgotten_until(now_ms)));
-                self.forget_round(index, past);
-            }
+            self.forget_past(now_ms, index, key);
+        }
+    }
+
+    /// Makes way for a round of this key, which is not remembered: where one is still in memory it leaves it now.
+    pub(super) fn forget_past(&mut self, now_ms: Millis, index: AccountIndex, key: RoundKey<'_>) {
+        if let Some(past) = self.rounds.find(&self.accounts, index, &key) {
+            debug_assert!(self.rounds.get(past).is_forgotten(self.settings.forgotten_until(now_ms)));
+            self.forget_round(index, past);
         }
     }
 

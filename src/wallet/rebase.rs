@@ -69,7 +69,8 @@ fn amounts(round: &RoundImage, from_ms: Millis, kind: PlayKind) -> impl Iterator
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::SessionImage;
+    use crate::PlatformKey;
+    use crate::image::{RoundKind, SessionImage};
 
     const DAY_MS: Millis = 24 * 3_600 * 1_000;
 
@@ -78,6 +79,11 @@ mod tests {
 
     fn transaction(at_ms: Millis) -> TransactionImage {
         TransactionImage { id: "t".into(), amount: 100, at_ms, number: 1, ..TransactionImage::default() }
+    }
+
+    fn deposit(at_ms: Millis) -> RoundImage {
+        let transaction = TransactionImage { kind: 5, ..transaction(at_ms) };
+        RoundImage::outside(RoundKind::Deposit, PlatformKey::NONE, transaction)
     }
 
     /// An account, all of whose times are these.
@@ -96,14 +102,18 @@ mod tests {
                 used_ms: last,
             }],
             sums: Some(from_ms.map(sum)),
-            rounds: vec![RoundImage {
-                id: "r".into(),
-                state: 2,
-                staked: 100,
-                last_ms: last,
-                transactions: vec![transaction(first), transaction(last)],
-                ..RoundImage::default()
-            }],
+            rounds: vec![
+                RoundImage {
+                    id: "r".into(),
+                    state: 2,
+                    staked: 100,
+                    last_ms: last,
+                    transactions: vec![transaction(first), transaction(last)],
+                    ..RoundImage::default()
+                },
+                deposit(first),
+                deposit(last),
+            ],
             alerts: vec![(first, "{}".into()), (last, "{}".into())],
             ..AccountImage::default()
         }

@@ -14,7 +14,7 @@ use super::games::GameIndex;
 use super::image::{RoundKind, RoundVersion};
 use super::ledger::{AccountIndex, Accounts};
 use super::lines::StatementPlace;
-use super::operation::PlayKind;
+use super::operation::{PlayKind, Transfer};
 use super::packed::{Known, Packed, Place, RoundSums};
 use super::platforms::PlatformIndex;
 use super::round_lists::{Links, RoundList};
@@ -78,7 +78,17 @@ pub(super) struct RoundKey<'a> {
     pub(super) game: GameIndex,
 }
 
-impl RoundKey<'_> {
+impl<'a> RoundKey<'a> {
+    /// Of a transaction outside of rounds.
+    pub(super) const fn outside(kind: RoundKind, platform: PlatformIndex, id: &'a str) -> Self {
+        Self { platform, id, kind, game: GameIndex::NONE }
+    }
+
+    /// Of an operator's transfer.
+    pub(super) const fn of_transfer(transfer: &Transfer<&'a str>) -> Self {
+        Self::outside(RoundKind::of_transfer(transfer.direction), PlatformIndex::NONE, transfer.transaction)
+    }
+
     fn is_of(&self, round: &Round) -> bool {
         round.platform == self.platform
             && round.kind() == self.kind

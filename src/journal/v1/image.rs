@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 use rkyv::{Archive, Deserialize};
 
 use wallet::image::{AccountImage, RoundImage, RoundKind, SessionImage, SumImage, TransactionImage};
-use wallet::outcome::LineKind;
 use wallet::platform::PlatformKey;
 
 /// The payload of a section.
@@ -159,17 +158,10 @@ impl From<Round> for RoundImage {
 /// A transaction outside of rounds. Whose a credit was was not stored.
 fn outside(known: Transaction) -> RoundImage {
     let known = TransactionImage::from(known);
-    let kind = match known.line_kind() {
-        Some(LineKind::Credit) => RoundKind::Credit,
-        Some(LineKind::Deposit) => RoundKind::Deposit,
-        Some(LineKind::Withdrawal) => RoundKind::Withdrawal,
-        Some(LineKind::Play(_)) | None => {
-            // Whoever restores the account says that there is no such kind.
-            let none = RoundImage::outside(RoundKind::Plain, PlatformKey::NONE, known);
-            return RoundImage { kind: u8::MAX, ..none };
-        }
-    };
-    RoundImage::outside(kind, PlatformKey::NONE, known)
+    let kind = known.outside_kind();
+    let round = RoundImage::outside(kind.unwrap_or(RoundKind::Plain), PlatformKey::NONE, known);
+    // Whoever restores the account says that there is no such kind.
+    RoundImage { kind: kind.map_or(u8::MAX, RoundKind::number), ..round }
 }
 
 impl From<Transaction> for TransactionImage {

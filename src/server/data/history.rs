@@ -39,8 +39,8 @@ pub struct ShardHistory {
     /// The list is on the disk.
     is_listed: bool,
     current: Mutex<Arc<OpenHistory>>,
-    /// What was shown before, and may be looked at still. A shard that were the last to look at one would have to give back the
-    /// memory of its filters, and to close its files, and everybody on its core would wait.
+    /// What was shown before, and may be looked at still. If a shard were the last to look at one, it would give back the memory of
+    /// the filters and close the files, and everybody on its core would wait for that.
     replaced: Mutex<Vec<Arc<OpenHistory>>>,
     /// Nothing of what was replaced is left.
     is_settled: AtomicBool,
@@ -169,23 +169,16 @@ impl ShardHistory {
         Ok(())
     }
 
-    /// Lets go what was shown before, and removes the files that the list does not name, once nobody looks at them; what somebody
-    /// still does after a while is left to the next time.
+    /// Lets go at once what an earlier fold has replaced and somebody had looked at, and what a start has found.
     ///
     /// # Errors
     /// Where a file can't be removed.
-    pub(super) fn settle(&self) -> Result<(), Error> {
-        self.settle_within(limits::HISTORY_SETTLE_TRIES)
-    }
-
-    /// The same at once, where something was left; what a start has found is.
-    ///
-    /// # Errors
-    /// Where a file can't be removed.
-    pub fn settle_rest(&self) -> Result<(), Error> {
+    pub fn settle(&self) -> Result<(), Error> {
         if self.is_settled.load(Ordering::Relaxed) { Ok(()) } else { self.settle_within(1) }
     }
 
+    /// Lets go what was shown before, and removes the files that the list does not name, once nobody looks at them. What somebody
+    /// still looks at, asked so many times, is left to the next time.
     fn settle_within(&self, tries: usize) -> Result<(), Error> {
         self.is_settled.store(false, Ordering::Relaxed);
         let mut has_left = true;
@@ -224,7 +217,7 @@ impl ShardHistory {
 
     /// Makes one file of several where there are many of a size, and lets those go whose rounds are all forgotten: what was touched
     /// last at or before `forgotten_until_ms`. `retention_ms` bounds what becomes one file: it goes as a whole. `rest` is called
-    /// after each block. `true` where there may be more to do.
+    /// after each block.
     ///
     /// # Errors
     /// What the files say. What there was is there, then.
@@ -233,6 +226,23 @@ impl ShardHistory {
         forgotten_until_ms: Millis,
         retention_ms: u64,
         mut rest: impl FnMut(),
+    ) -> Result<(), Error> {
+        loop {
+            let is_more = self.tend_once(forgotten_until_ms, retention_ms, &mut rest);
+            // What a merge has no room for may be what is to go.
+            self.settle_within(limits::HISTORY_SETTLE_TRIES)?;
+            if !is_more? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The first of that; `true` where there may be more.
+    fn tend_once(
+        &self,
+        forgotten_until_ms: Millis,
+        retention_ms: u64,
+        rest: &mut impl FnMut(),
     ) -> Result<bool, Error> {
         let before = self.current();
         let is_over = |entry: &FileEntry| entry.is_over(forgotten_until_ms);
@@ -242,7 +252,7 @@ impl ShardHistory {
             return Ok(true);
         }
         let Some(merged) = before.list.to_merge(retention_ms) else { return Ok(false) };
-        self.merge(&merged, forgotten_until_ms, &mut rest)?;
+        self.merge(&merged, forgotten_until_ms, rest)?;
         Ok(true)
     }
 
@@ -392,22 +402,61 @@ mod tests {
     use storage::directory::DataDirectory;
     use storage::manifest::Manifest;
 
+    /// A history of a shard in a new directory, with a round of each of these times in a file of its own.
+    fn folded(dir: &std::path::Path, times_ms: impl Iterator<Item = Millis>) -> ShardHistory {
+        let directory = DataDirectory::lock(dir).expect("a new directory");
+        let manifest = Manifest::new(1, 7, 1, false);
+        directory.begin_generation(1).and_then(|()| directory.make_shard(1, 0)).expect("there is room");
+        let served =
+            ShardHistory::open(ShardFiles::of(&directory, manifest, 0), None).expect("there is none");
+        for last_ms in times_ms {
+            let round = RoundImage { id: last_ms.to_string(), last_ms, ..RoundImage::default() };
+            let mut fold = served.begin_fold(1);
+            fold.take(vec![ColdRound { account: "default/anna".into(), round }]).expect("there is room");
+            fold.finish(last_ms, last_ms).expect("there is room");
+        }
+        served
+    }
+
+    /// A shard that goes on to the next list has none of the former's memory to give back.
+    #[test]
+    fn what_was_replaced_is_let_go_once_nobody_looks_at_it() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let served = folded(dir.path(), 1..=2);
+        let (looked_at, version) = (served.current(), served.version());
+        let former = Arc::downgrade(&looked_at);
+        served.tend_once(1, 1_000, &mut || ()).expect("it is whole");
+        served.settle().expect("it can be removed");
+        assert!(served.version() > version && former.upgrade().is_some());
+        drop(looked_at);
+        assert!(former.upgrade().is_some(), "who looks at it last does not let it go");
+        served.settle().expect("it can be removed");
+        assert!(former.upgrade().is_none());
+    }
+
+    /// The room may be what a merge lacks.
+    #[test]
+    fn what_is_over_goes_where_a_merge_fails() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let files = limits::HISTORY_MERGED_FILES as u64;
+        let served = folded(dir.path(), 1..=files + 1);
+        let directory = &served.files.directory;
+        let next = directory.history_file(HistoryName::new(served.files.origin, files + 2));
+        let in_the_way = next.with_extension("new");
+        std::fs::create_dir(&in_the_way).expect("there is room");
+        served.tend(1, 1_000_000, || ()).expect_err("nothing can be written under that name");
+        assert_eq!(directory.history_files().expect("it is there").len() as u64, files);
+        std::fs::remove_dir(&in_the_way).expect("it is empty");
+        served.tend(1, 1_000_000, || ()).expect("it can be written");
+        assert_eq!(directory.history_files().expect("it is there").len(), 1);
+    }
+
     /// Whatever became of the snapshot of the one before.
     #[test]
     fn a_fold_adds_to_what_the_one_before_has_stored() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let directory = DataDirectory::lock(dir.path()).expect("a new directory");
-        let manifest = Manifest::new(1, 7, 1, false);
-        directory.begin_generation(1).and_then(|()| directory.make_shard(1, 0)).expect("there is room");
-        let files = ShardFiles::of(&directory, manifest, 0);
-        let served = ShardHistory::open(files.clone(), None).expect("there is none");
-        let ids = ["first", "second"];
-        for (covers, id) in (1..).zip(ids) {
-            let round = RoundImage { id: id.into(), last_ms: covers, ..RoundImage::default() };
-            let mut fold = served.begin_fold(1);
-            fold.take(vec![ColdRound { account: "default/anna".into(), round }]).expect("there is room");
-            fold.finish(covers, covers).expect("there is room");
-        }
+        let served = folded(dir.path(), 1..=2);
+        let files = served.files.clone();
         for history in [&served, &ShardHistory::open(files, Some(2)).expect("it is whole")] {
             let mut found = Vec::new();
             let rounds = history.current();
@@ -416,7 +465,7 @@ mod tests {
                 .rounds_of(&AccountRef::new("default/anna"), |round| found.push(round.id))
                 .expect("they are read");
             found.sort();
-            assert_eq!(found, ids);
+            assert_eq!(found, ["1", "2"]);
         }
     }
 }

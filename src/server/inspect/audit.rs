@@ -224,13 +224,7 @@ fn check_outside(kind: RoundKind, round: &RoundImage) -> Result<(), String> {
     let [known] = &round.transactions[..] else {
         return Err(format!("it is outside of rounds, and has {} transactions", round.transactions.len()));
     };
-    let is_kind = match known.line_kind() {
-        Some(LineKind::Credit) => kind == RoundKind::Credit,
-        Some(LineKind::Deposit) => kind == RoundKind::Deposit,
-        Some(LineKind::Withdrawal) => kind == RoundKind::Withdrawal,
-        Some(LineKind::Play(_)) | None => false,
-    };
-    if !is_kind || known.id != round.id {
+    if known.outside_kind() != Some(kind) || known.id != round.id {
         return Err(format!("it is outside of rounds, and its transaction {} is another one", known.id));
     }
     if round.is_possible_outside() { Ok(()) } else { Err("it is outside of rounds, and can't be so".into()) }

@@ -139,7 +139,7 @@ impl Folding {
         let space = files.directory.space().map_err(|error| error.to_string())?;
         let free_bytes = space.free_bytes.saturating_sub(self.policy.reserve_bytes);
         let at_least = self.policy.at_least as usize;
-        self.shard.history.settle_rest().map_err(|error| error.to_string())?;
+        self.shard.history.settle().map_err(|error| error.to_string())?;
         let Some(fold) = Fold::of(&backlog, at_least, free_bytes)? else { return Ok(()) };
         let segments = &backlog.segments[..fold.segments];
         let registry = &self.policy.registry;
