@@ -127,15 +127,18 @@ fn a_fold_forgets_by_the_settings_of_each_time() {
         let (account, details) = (bert.clone(), "{}".into());
         ask(&mut cluster, now_ms, &Operation::Alert(operation::Alert { platform: by, account, details }));
     }
+    // Of games, and the deposit.
     let remembered = |cluster: &Cluster| {
-        let rounds: usize = cluster.images(now_ms).values().map(|image| image.rounds.len()).sum();
-        rounds
+        let images = cluster.images(now_ms);
+        let rounds = images.values().flat_map(|image| &image.rounds);
+        let (outside, of_games): (Vec<_>, Vec<_>) = rounds.partition(|round| round.is_outside());
+        (of_games.len(), outside.len())
     };
-    assert_eq!(remembered(&cluster), 1);
+    assert_eq!(remembered(&cluster), (1, 1));
     assert_eq!(cluster.disks[0].begin_fold(usize::MAX), Ok(true), "it is compared with what a replay makes");
     (0..20).for_each(|_| cluster.disks[0].step_work().expect("it is written"));
     restart(&mut cluster, now_ms, 1, 60 * MINUTE_MS);
-    assert_eq!(remembered(&cluster), 1);
+    assert_eq!(remembered(&cluster), (1, 1));
 }
 
 /// What zeros stand for at the end of a segment is known by the next one alone: a fold that has one of them only, and would remove
