@@ -72,6 +72,8 @@ branches! {
     StatementOfBoth;
     /// Of several versions of a round the newest one was taken from the files of a history.
     NewestVersionTaken;
+    /// The blocks of a filter had too many keys, and were made anew.
+    FilterMadeAnew;
     /// A page of a statement ended before its limit, since it would be too long.
     PageFull;
     /// A page of a statement was refused, since more of its account is over than leaves memory for one request.

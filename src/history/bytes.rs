@@ -1,6 +1,6 @@
 //! Numbers in bytes, little-endian, one after the other.
 
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
 
 /// Bytes of a [`checksum`].
 pub(super) const CHECKSUM_BYTES: usize = 16;
@@ -8,6 +8,11 @@ pub(super) const CHECKSUM_BYTES: usize = 16;
 /// The 128-bit XXH3 of `bytes`.
 pub(super) fn checksum(bytes: &[u8]) -> u128 {
     xxh3_128(bytes)
+}
+
+/// The same of bytes that have their checksum beside them: it tells them from others that were written like them elsewhere.
+pub(super) fn checksum_at(bytes: &[u8], at: u64) -> u128 {
+    xxh3_128_with_seed(bytes, at)
 }
 
 /// Takes numbers off the front of bytes.

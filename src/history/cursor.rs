@@ -8,10 +8,11 @@ use rkyv::rancor::Error;
 use rkyv::vec::ArchivedVec;
 use zstd::bulk::Decompressor;
 
-use super::bytes::{Fields, checksum};
+use super::bytes::checksum;
 use super::file::{HistoryFile, ReadAt};
-use super::format::{BLOCK_BYTES, BlockEntry, Counts};
-use super::row::{ArchivedRow, Placed, Row, SortKey};
+use super::format::{BlockEntry, Counts};
+use super::page::{self, Page};
+use super::row::{ArchivedRow, Placed, Row, ShortKey, SortKey};
 use journal::Buffer;
 use journal::reader::ReadError;
 
@@ -21,7 +22,7 @@ use journal::reader::ReadError;
 pub struct Room {
     /// Made when it is needed first.
     decompressor: Option<Decompressor<'static>>,
-    page: Vec<BlockEntry>,
+    page: Page,
     frame: Vec<u8>,
     raw: Buffer,
 }
@@ -32,10 +33,9 @@ pub(super) struct Cursor<'a, B, R> {
     room: R,
     from: SortKey,
     until: SortKey,
-    /// The next page, and the next block of the one that is loaded with the place where it begins.
+    /// The next page, and the next block of the one that is loaded.
     page: usize,
     block: usize,
-    block_at: u64,
     /// Rows of the block that was read.
     rows: VecDeque<Placed>,
     /// The last row of all blocks before it.
@@ -44,6 +44,8 @@ pub(super) struct Cursor<'a, B, R> {
     counts: Counts,
     /// Blocks that were read.
     pub(super) blocks: u64,
+    /// Whether the filters of pages are looked through, too.
+    checks_filters: bool,
 }
 
 impl<'a, B: ReadAt, R: BorrowMut<Room>> Cursor<'a, B, R> {
@@ -57,18 +59,24 @@ impl<'a, B: ReadAt, R: BorrowMut<Room>> Cursor<'a, B, R> {
             until,
             page: file.pages_from(from).start,
             block: 0,
-            block_at: 0,
             rows: VecDeque::new(),
             last: None,
             counts: Counts::default(),
             blocks: 0,
+            checks_filters: false,
         }
     }
 
     /// All rows of the slots that the file was opened for.
     pub(super) fn of_slots(file: &'a HistoryFile<B>, room: R) -> Self {
         let slots = file.slots();
-        Self::new(file, room, SortKey::first_of(*slots.start()), SortKey::last_of(*slots.end()))
+        let cursor = Self::new(
+            file,
+            room,
+            SortKey::first_of(slots.start().index()),
+            SortKey::last_of(slots.end().index()),
+        );
+        Self { checks_filters: true, ..cursor }
     }
 
     /// The next row; `None` at the end.
@@ -87,58 +95,56 @@ impl<'a, B: ReadAt, R: BorrowMut<Room>> Cursor<'a, B, R> {
                 }
                 return Ok(Some(placed));
             }
-            if self.block == self.room.borrow_mut().page.len() && !self.next_page()? {
+            if self.block == self.room.borrow_mut().page.blocks.len() && !self.next_page()? {
                 return Ok(None);
             }
-            let entry = self.room.borrow_mut().page[self.block];
+            let entry = self.room.borrow_mut().page.blocks[self.block];
             if entry.first > self.until {
                 return Ok(None);
             }
             self.read_block(&entry)?;
             self.block += 1;
-            self.block_at += u64::from(entry.frame);
         }
+    }
+
+    /// Whether it looks for the rows of one key.
+    fn is_for_one(&self) -> bool {
+        self.from == self.until
     }
 
     /// Loads the next page; not where there is none, or all of it is behind what is asked for.
     fn next_page(&mut self) -> Result<bool, ReadError<B::Error>> {
-        let file = self.file;
-        let Some(entry) = file.pages.get(self.page).filter(|page| page.first <= self.until) else {
-            return Ok(false);
-        };
-        let room = self.room.borrow_mut();
-        let place = entry.place();
-        room.frame.clear();
-        room.frame.resize(usize::from(entry.blocks) * BLOCK_BYTES, 0);
-        file.bytes.read_at(place.start, &mut room.frame).map_err(ReadError::Caller)?;
-        if checksum(&room.frame) != entry.checksum {
-            return Err(file.damage(place.start, "a page is not as it was written").into());
+        loop {
+            let Some(entry) = self.file.pages.get(self.page).filter(|page| page.first <= self.until) else {
+                return Ok(false);
+            };
+            if !self.is_for_one() || page::may_have(self.file, entry, self.from.short())? {
+                break;
+            }
+            self.page += 1;
         }
-        room.page.clear();
-        let blocks = room.frame.as_chunks::<BLOCK_BYTES>().0.iter();
-        room.page.extend(blocks.map(|block| BlockEntry::take(&mut Fields(block))));
-        let behind = file.pages.get(self.page + 1).map(|page| page.first);
-        let is_possible = room.page[0].first == entry.first
-            && room.page.iter().map(|block| u32::from(block.rows)).sum::<u32>() == entry.rows
-            && room.page.iter().map(|block| u64::from(block.frame)).sum::<u64>() == entry.at - entry.start
-            && room.page.is_sorted_by_key(|block| block.first)
-            && behind.is_none_or(|behind| room.page.iter().all(|block| block.first <= behind));
-        if !is_possible {
-            room.page.clear();
-            return Err(file.damage(place.start, "a page is none that this version writes").into());
+        let page = &mut self.room.borrow_mut().page;
+        page.load(self.file, self.page)?;
+        if self.checks_filters {
+            page.read_filter(self.file, self.page)?;
         }
-        // What is asked for may stand at the end of the block before the first that begins behind it.
-        let skipped = room.page.partition_point(|block| block.first < self.from).saturating_sub(1);
-        let bytes: u64 = room.page[..skipped].iter().map(|block| u64::from(block.frame)).sum();
-        (self.block, self.block_at) = (skipped, entry.start + bytes);
+        self.block = page.blocks_of(self.from, self.until).start;
         self.page += 1;
         Ok(true)
     }
 
     /// Reads a block, and keeps its rows that are asked for.
     fn read_block(&mut self, entry: &BlockEntry) -> Result<(), ReadError<B::Error>> {
-        let (file, at) = (self.file, self.block_at);
-        let room = self.room.borrow_mut();
+        let file = self.file;
+        let Room { decompressor, page, frame, raw } = self.room.borrow_mut();
+        let at = page.block_at(self.block);
+        let keys = page.read_keys(file, self.block..self.block + 1)?;
+        if self.from == self.until && !keys.contains(&self.from.short()) {
+            return Ok(());
+        }
+        if self.checks_filters && !page.keys().iter().all(|key| page.knows(*key)) {
+            return Err(file.damage(at, "a row is one that its page's filter does not know").into());
+        }
         let raw_bytes = entry.raw as usize;
         let frame_bytes = entry.frame as usize;
         let is_possible = raw_bytes <= limits::HISTORY_BLOCK_BYTES_MAX
@@ -146,18 +152,19 @@ impl<'a, B: ReadAt, R: BorrowMut<Room>> Cursor<'a, B, R> {
         if !is_possible {
             return Err(file.damage(at, "a block's lengths can't be so").into());
         }
-        if room.frame.capacity() > limits::FILE_STEP_BYTES {
-            room.frame = Vec::new();
+        if frame.capacity() > limits::FILE_STEP_BYTES {
+            *frame = Vec::new();
         }
-        room.frame.clear();
-        room.frame.resize(frame_bytes, 0);
-        file.bytes.read_at(at, &mut room.frame).map_err(ReadError::Caller)?;
-        if checksum(&room.frame) != entry.checksum {
+        frame.clear();
+        frame.resize(frame_bytes, 0);
+        file.bytes.read_at(at, frame).map_err(ReadError::Caller)?;
+        if checksum(frame) != entry.checksum {
             return Err(file.damage(at, "a block is not as it was written").into());
         }
         self.blocks += 1;
-        let rows = room.rows(raw_bytes).ok_or_else(|| file.damage(at, "a block can't be decompressed"))?;
-        let what = keep(rows, entry, self.from..=self.until, &mut self.rows).err();
+        let rows = decompress(decompressor, raw, frame, raw_bytes);
+        let rows = rows.ok_or_else(|| file.damage(at, "a block can't be decompressed"))?;
+        let what = keep(rows, entry, page.keys(), self.from..=self.until, &mut self.rows).err();
         let what = what.or_else(|| self.fault());
         what.map_or(Ok(()), |what| {
             self.rows.clear();
@@ -169,47 +176,49 @@ impl<'a, B: ReadAt, R: BorrowMut<Room>> Cursor<'a, B, R> {
     fn fault(&self) -> Option<&'static str> {
         let before = self.last.iter().chain(&self.rows);
         let mut pairs = before.zip(self.rows.iter().skip(usize::from(self.last.is_none())));
-        if pairs.any(|(before, row)| before.cmp_row(row).is_ge()) {
-            return Some("rows are not in order");
-        }
-        let is_known = self.rows.iter().all(|row| self.file.is_known(row.at));
-        (!is_known).then_some("a row is one that its filter does not know")
+        pairs.any(|(before, row)| before.cmp_row(row).is_ge()).then_some("rows are not in order")
     }
 }
 
-impl Room {
-    /// Decompresses the frame to so many bytes, and finds the rows in them.
-    fn rows(&mut self, raw_bytes: usize) -> Option<&ArchivedVec<ArchivedRow>> {
-        if self.decompressor.is_none() {
-            self.decompressor = Decompressor::new().ok();
-        }
-        if self.raw.capacity() > limits::FILE_STEP_BYTES {
-            // What the largest rows took is not kept.
-            self.raw = Buffer::new();
-        }
-        self.raw.clear();
-        self.raw.resize(raw_bytes, 0);
-        let decompressor = self.decompressor.as_mut()?;
-        let read = decompressor.decompress_to_buffer(&self.frame, &mut self.raw[..]).ok()?;
-        if read != raw_bytes {
-            return None;
-        }
-        rkyv::access::<ArchivedVec<ArchivedRow>, Error>(&self.raw).ok()
+/// Decompresses a frame to so many bytes, and finds the rows in them.
+fn decompress<'a>(
+    decompressor: &mut Option<Decompressor<'static>>,
+    raw: &'a mut Buffer,
+    frame: &[u8],
+    raw_bytes: usize,
+) -> Option<&'a ArchivedVec<ArchivedRow>> {
+    if decompressor.is_none() {
+        *decompressor = Decompressor::new().ok();
     }
+    if raw.capacity() > limits::FILE_STEP_BYTES {
+        // What the largest rows took is not kept.
+        *raw = Buffer::new();
+    }
+    raw.clear();
+    raw.resize(raw_bytes, 0);
+    let read = decompressor.as_mut()?.decompress_to_buffer(frame, &mut raw[..]).ok()?;
+    if read != raw_bytes {
+        return None;
+    }
+    rkyv::access::<ArchivedVec<ArchivedRow>, Error>(raw).ok()
 }
 
 /// Keeps the rows of a block that are asked for.
 fn keep(
     rows: &ArchivedVec<ArchivedRow>,
     entry: &BlockEntry,
+    keys: &[ShortKey],
     wanted: std::ops::RangeInclusive<SortKey>,
     into: &mut VecDeque<Placed>,
 ) -> Result<(), &'static str> {
     if rows.len() != usize::from(entry.rows) || rows.is_empty() {
         return Err("a block has another number of rows than its page says");
     }
-    for (number, row) in rows.iter().enumerate() {
+    for ((number, row), key) in rows.iter().enumerate().zip(keys) {
         let at = row.sort_key();
+        if at.short() != *key {
+            return Err("a row has another key than its block says");
+        }
         if number == 0 && at != entry.first {
             return Err("a block begins with another row than its page says");
         }

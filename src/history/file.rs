@@ -1,20 +1,18 @@
-//! A file that is open: its filters and its tables in memory, and the rest where it lies.
+//! A file that is open: where its pages are, in memory, and the rest where it lies.
 
 use std::convert::Infallible;
 use std::ops::{Range, RangeInclusive};
 
 use super::bytes::{Fields, checksum};
 use super::cursor::{Room, Rows};
-use super::filter::Filter;
-use super::format::{
-    Counts, FOOTER_BYTES, Footer, HEADER_BYTES, Header, PAGE_BYTES, PageEntry, RUN_BYTES, RunEntry, Summary,
-};
+use super::format::{Counts, FOOTER_BYTES, Footer, HEADER_BYTES, Header, PAGE_BYTES, PageEntry, Summary};
 use super::list::FileEntry;
-use super::row::SortKey;
+use super::page::Page;
+use super::row::{ShortKey, SortKey};
 use journal::reader::ReadError;
 use journal::{Damage, Fault};
 use wallet::Millis;
-use wallet::account::{AccountHash, Slot};
+use wallet::account::Slot;
 
 /// Bytes of a known length, read where they lie.
 pub trait ReadAt {
@@ -61,9 +59,7 @@ pub fn all_slots() -> Slots {
     slot(0)..=slot(limits::SLOTS - 1)
 }
 
-/// A file of which the runs that overlap the slots asked for are loaded.
-///
-/// It takes its filters' fingerprints and some 64 bytes for each page of memory.
+/// A file of which the pages are known that overlap the slots asked for: 56 bytes of memory each.
 #[derive(Debug)]
 pub struct HistoryFile<B> {
     pub(super) name: String,
@@ -71,18 +67,9 @@ pub struct HistoryFile<B> {
     summary: Summary,
     slots: RangeInclusive<Slot>,
     clamp_ms: Option<Millis>,
-    /// Where each run begins that is loaded, and its filter.
-    starts: Vec<SortKey>,
-    filters: Vec<Filter>,
     pub(super) pages: Vec<PageEntry>,
-    /// Every run is loaded.
+    /// Every page is known.
     pub(super) is_whole: bool,
-}
-
-/// The tables of a file, checked.
-struct Tables {
-    runs: Vec<RunEntry>,
-    pages: Vec<PageEntry>,
 }
 
 /// What is read of a file, with what names it.
@@ -99,20 +86,14 @@ impl<B: ReadAt> HistoryFile<B> {
     pub fn open(name: &str, bytes: B, slots: RangeInclusive<Slot>) -> Result<Self, ReadError<B::Error>> {
         let opening = Opening { name, bytes: &bytes };
         let (summary, footer) = opening.ends()?;
-        let tables = opening.tables(&footer)?;
-        let mut file = Self {
-            name: name.into(),
-            summary,
-            slots,
-            clamp_ms: None,
-            starts: Vec::new(),
-            filters: Vec::new(),
-            pages: Vec::new(),
-            is_whole: true,
-            bytes,
-        };
-        file.load(&tables)?;
-        Ok(file)
+        let all = opening.pages(&footer)?;
+        let (first, last) = (slots.start().index(), slots.end().index());
+        let last_slots = all.iter().skip(1).map(|next| next.first.slot).chain([summary.counts.last_slot]);
+        let is_ours = |page: &PageEntry, last_slot| page.first.slot <= last && last_slot >= first;
+        let ours = all.iter().zip(last_slots).filter(|(page, last_slot)| is_ours(page, *last_slot));
+        let pages: Vec<PageEntry> = ours.map(|(page, _)| *page).collect();
+        let is_whole = pages.len() == all.len();
+        Ok(Self { name: name.into(), summary, slots, clamp_ms: None, pages, is_whole, bytes })
     }
 
     /// Opens the file that a list names.
@@ -141,10 +122,8 @@ impl<B: ReadAt> HistoryFile<B> {
             return Err(damage(0, fault));
         }
         if found.header != expected.header {
-            let what = format!(
-                "it is file {}, and should be file {}, or its filters are of another kind",
-                found.header.number, expected.header.number
-            );
+            let what =
+                format!("it is file {}, and should be file {}", found.header.number, expected.header.number);
             return Err(damage(0, Fault::Bytes(what)));
         }
         if found != expected {
@@ -175,12 +154,6 @@ impl<B: ReadAt> HistoryFile<B> {
         self.clamp_ms
     }
 
-    /// Whether it may have rounds of an account with this [`key_of`](super::key_of). Of slots that it was not opened for
-    /// it says nothing that is of use.
-    pub fn may_have(&self, account: AccountHash, key: u64) -> bool {
-        self.is_known(SortKey::new(account, key))
-    }
-
     /// All rows of the slots that it was opened for, in order, each checked. Where it was opened for all slots, the end
     /// also checks that they are as many as the file says.
     pub fn rows(&self) -> Rows<'_, B> {
@@ -189,17 +162,42 @@ impl<B: ReadAt> HistoryFile<B> {
 
     /// Bytes of memory that it takes.
     pub fn memory_bytes(&self) -> u64 {
-        let filters: u64 = self.filters.iter().map(Filter::memory_bytes).sum();
-        let run_bytes = size_of::<Filter>() + size_of::<SortKey>();
-        let tables = self.filters.len() * run_bytes + self.pages.len() * size_of::<PageEntry>();
-        filters + (tables + size_of::<Self>() + self.name.len()) as u64
+        (self.pages.len() * size_of::<PageEntry>() + size_of::<Self>() + self.name.len()) as u64
     }
 
-    /// Whether the filter of the run in which rows with this place would be says that there may be one.
-    pub(super) fn is_known(&self, at: SortKey) -> bool {
-        let behind = self.starts.partition_point(|start| *start <= at);
-        let filter = behind.checked_sub(1).and_then(|run| self.filters.get(run));
-        filter.is_some_and(|filter| filter.contains(at.key))
+    /// Shows the keys of the rows of these slots, of those that it was opened for. `rest` is called after each page.
+    pub(super) fn keys(
+        &self,
+        page: &mut Page,
+        slots: RangeInclusive<u16>,
+        mut show: impl FnMut(ShortKey),
+        rest: &mut impl FnMut(),
+    ) -> Result<(), ReadError<B::Error>> {
+        let (first, last) = (self.slots.start().index(), self.slots.end().index());
+        let slots = *slots.start().max(&first)..=*slots.end().min(&last);
+        if slots.is_empty() {
+            return Ok(());
+        }
+        let (from, until) = (SortKey::first_of(*slots.start()), SortKey::last_of(*slots.end()));
+        for number in self.pages_from(from) {
+            if self.pages[number].first > until {
+                break;
+            }
+            page.load(self, number)?;
+            let blocks = page.blocks_of(from, until);
+            let keys = page.read_keys(self, blocks)?.iter();
+            keys.filter(|key| slots.contains(&key.slot())).copied().for_each(&mut show);
+            rest();
+        }
+        Ok(())
+    }
+
+    /// No more rows than these are of the slots, of those that it was opened for.
+    pub(super) fn rows_at_most(&self, slots: &RangeInclusive<u16>) -> u64 {
+        let from = self.pages_from(SortKey::first_of(*slots.start()));
+        let until = SortKey::last_of(*slots.end());
+        let pages = self.pages[from].iter().take_while(|page| page.first <= until);
+        pages.map(|page| u64::from(page.rows)).sum()
     }
 
     /// The loaded pages on which rows from `at` on may stand.
@@ -207,36 +205,6 @@ impl<B: ReadAt> HistoryFile<B> {
         // Rows with the very place at which a page begins may stand at the end of the page before it.
         let behind = self.pages.partition_point(|page| page.first < at);
         behind.saturating_sub(1)..self.pages.len()
-    }
-
-    /// Reads the filters of the runs that have a slot that is asked for, and keeps their pages.
-    fn load(&mut self, tables: &Tables) -> Result<(), ReadError<B::Error>> {
-        let slots = self.slots.start().index()..=self.slots.end().index();
-        let mut pages = tables.pages.iter();
-        let mut at = HEADER_BYTES as u64;
-        for run in &tables.runs {
-            let of_run = pages.by_ref().take(run.pages as usize);
-            let is_ours = run.first.slot <= *slots.end() && run.last_slot >= *slots.start();
-            for page in of_run {
-                at = page.place().end;
-                if is_ours {
-                    self.pages.push(*page);
-                }
-            }
-            let length = run.filter.bytes().expect("the tables are checked");
-            if is_ours {
-                let mut fingerprints = vec![0; length];
-                self.bytes.read_at(at, &mut fingerprints).map_err(ReadError::Caller)?;
-                if checksum(&fingerprints) != run.checksum {
-                    return Err(self.damage(at, "a filter is not as it was written").into());
-                }
-                self.starts.push(run.first);
-                self.filters.push(Filter::of(&run.filter, fingerprints));
-            }
-            self.is_whole &= is_ours;
-            at += length as u64;
-        }
-        Ok(())
     }
 
     pub(super) fn damage(&self, offset: u64, what: &str) -> Damage {
@@ -274,7 +242,7 @@ impl<B: ReadAt> Opening<'_, B> {
     }
 
     /// Reads the tables, which have no more bytes than the file.
-    fn tables(&self, footer: &Footer) -> Result<Tables, ReadError<B::Error>> {
+    fn pages(&self, footer: &Footer) -> Result<Vec<PageEntry>, ReadError<B::Error>> {
         let end = self.bytes.len() - FOOTER_BYTES as u64;
         let at = footer.tables_at;
         let length = footer.tables_bytes();
@@ -286,56 +254,33 @@ impl<B: ReadAt> Opening<'_, B> {
         if checksum(&bytes) != footer.tables {
             return Err(self.wrong(at, "its tables are not as they were written"));
         }
-        let (of_runs, of_pages) = bytes.split_at(footer.runs as usize * RUN_BYTES);
-        let runs = of_runs.as_chunks::<RUN_BYTES>().0.iter().map(|run| RunEntry::take(&mut Fields(run)));
-        let pages =
-            of_pages.as_chunks::<PAGE_BYTES>().0.iter().map(|page| PageEntry::take(&mut Fields(page)));
-        let tables = runs.collect::<Option<_>>().map(|runs| Tables { runs, pages: pages.collect() });
-        match tables.filter(|tables| tables.hold_together(footer)) {
-            Some(tables) => Ok(tables),
-            None => Err(self.wrong(at, "its tables are none that this version writes")),
+        let entries = bytes.as_chunks::<PAGE_BYTES>().0.iter();
+        let pages: Vec<PageEntry> = entries.map(|page| PageEntry::take(&mut Fields(page))).collect();
+        if hold_together(&pages, footer) {
+            Ok(pages)
+        } else {
+            Err(self.wrong(at, "its tables are none that this version writes"))
         }
     }
 }
 
-impl Tables {
-    /// Whether the parts lie side by side from the header on to the tables, in order, and are as many as is said.
-    fn hold_together(&self, footer: &Footer) -> bool {
-        let mut pages = self.pages.iter();
-        let (mut at, mut rows) = (HEADER_BYTES as u64, 0_u64);
-        let (mut before, mut last_slot) = (None, 0);
-        for run in &self.runs {
-            let (mut of_run, mut count, mut is_first) = (0_u64, 0, true);
-            for page in pages.by_ref().take(run.pages as usize) {
-                let is_behind = match before {
-                    // A key may go on over several pages of a run, and is in one run alone.
-                    Some(first) if is_first => first < page.first,
-                    Some(first) => first <= page.first,
-                    None => true,
-                };
-                let begins = !is_first || page.first == run.first;
-                let holds = (1..=limits::HISTORY_PAGE_BLOCKS).contains(&usize::from(page.blocks))
-                    && page.start == at
-                    && page.at >= at;
-                if !(is_behind && begins && holds) {
-                    return false;
-                }
-                at = page.place().end;
-                of_run += u64::from(page.rows);
-                count += 1;
-                before = Some(page.first);
-                is_first = false;
-            }
-            let Some(length) = run.filter.bytes() else { return false };
-            let in_order = run.first.slot >= last_slot
-                && run.last_slot >= before.map_or(0, |before| before.slot)
-                && usize::from(run.last_slot) < limits::SLOTS;
-            if is_first || count != run.pages || of_run != run.rows || !in_order {
-                return false;
-            }
-            (at, rows, last_slot) =
-                (at.saturating_add(length as u64), rows.saturating_add(of_run), run.last_slot);
+/// Whether pages lie side by side from the header on to the tables, in order, and have as many rows as is said.
+fn hold_together(pages: &[PageEntry], footer: &Footer) -> bool {
+    let counts = &footer.counts;
+    let (mut at, mut rows) = (HEADER_BYTES as u64, 0_u64);
+    for page in pages {
+        let holds = (1..=limits::HISTORY_PAGE_BLOCKS).contains(&usize::from(page.blocks))
+            && page.start == at
+            && page.at >= at
+            && page.first.slot <= counts.last_slot;
+        if !holds {
+            return false;
         }
-        pages.next().is_none() && at == footer.tables_at && rows == footer.counts.rows
+        at = page.place().end;
+        rows = rows.saturating_add(u64::from(page.rows));
     }
+    let first_slot = pages.first().map_or(0, |page| page.first.slot);
+    pages.is_sorted_by_key(|page| page.first)
+        && (first_slot, rows, at) == (counts.first_slot, counts.rows, footer.tables_at)
+        && usize::from(counts.last_slot) < limits::SLOTS
 }

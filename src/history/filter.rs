@@ -1,97 +1,519 @@
-//! Whether a run of slots may have a key: a binary fuse filter, which knows no deletions and says *no* wrongly never.
+//! Whether a shard's history may have a key. One filter has the keys of all its files, so a look is at one line of memory, however
+//! many files there are.
+//!
+//! A slot has blocks of 512 bits, each for an equal part of all keys, and a key is known by where it is in its block's part: by as
+//! many of the highest bits of that as there is room for. The more keys a block has, the fewer bits they get; so a block
+//! takes in further keys without those that it was made of, and only says *maybe* more often. If a slot has too many for its
+//! blocks, they are made anew from the keys that the files have.
+//!
+//! In a block the keys are in order, and their bits are as those of a quotient filter (Bender et al., "Don't thrash: how to cache your
+//! hash on flash", VLDB 2012): the highest 6 bits name a bucket and are not stored, and the others follow one another.
+//!
+//! | bits | what |
+//! |---|---|
+//! | 0–63 | for each bucket: whether it has keys |
+//! | 64 and on | for each key: whether it is the last of its bucket |
+//! | then | for each key: its remainder, of as many bits as there is room for, the first ones with one more |
+//! | 504–511 | how many keys there are |
 
-use xorf::{BinaryFuse8, BinaryFuse16, Descriptor, Filter as _};
+use std::hint::black_box;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 
-use super::format::{FilterEntry, Fingerprint};
+use super::bytes::Fields;
+use super::file::{HistoryFile, ReadAt, Slots};
+use super::page::Page;
+use super::row::{ShortKey, SortKey};
+use coverage::Branch;
+use journal::reader::ReadError;
 
-/// What a key takes while a filter is built: its 8 bytes; 9 for the order in which they are taken
-/// apart; and 1.22 times the 13 bytes of a place and the two of its fingerprint, which is written from a copy.
-const BUILD_BYTES: usize = 8 + 9 + (122_usize * (13 + 2 * 2)).div_ceil(100);
+/// Slots of a part of a filter. A part is made anew as a whole.
+const PART_SLOTS: usize = limits::HISTORY_FILTER_PART_SLOTS;
 
-const _: () = assert!(BUILD_BYTES * limits::HISTORY_RUN_KEYS_MAX <= limits::HISTORY_FILTER_BUILD_BYTES);
+/// Bytes of a block.
+pub(super) const BLOCK_BYTES: usize = size_of::<Block>();
 
-/// A filter in memory.
+const BUCKET_BITS: u32 = 6;
+const BUCKETS: u32 = 1 << BUCKET_BITS;
+const PLACE_BITS: u32 = u32::BITS;
+
+/// Where the number of keys is.
+const LEN_AT: u32 = 504;
+
+/// The number of keys of a block that takes each key for one that may be there.
+const FULL: u32 = u8::MAX as u32;
+
+/// How the remainders of so many keys share the room: the first ones have a bit more.
+#[derive(Clone, Copy)]
+struct Remainders {
+    /// Where they begin.
+    at: u32,
+    bits: u32,
+    /// How many have one more than these bits.
+    longer: u32,
+}
+
+impl Remainders {
+    const BITS_MAX: u32 = PLACE_BITS - BUCKET_BITS;
+
+    const fn of(keys: u32) -> Self {
+        let at = BUCKETS + keys;
+        let room = LEN_AT - at;
+        if room >= keys * Self::BITS_MAX {
+            return Self { at, bits: Self::BITS_MAX, longer: 0 };
+        }
+        Self { at, bits: room / keys, longer: room % keys }
+    }
+
+    /// Where the remainder with this number begins, and its bits.
+    ///
+    /// The more keys there are, and the more of them are before a key, the fewer they are: a block that takes in more never needs
+    /// bits that it has dropped.
+    const fn place(self, number: u32) -> (u32, u32) {
+        if number < self.longer {
+            (self.at + number * (self.bits + 1), self.bits + 1)
+        } else {
+            (self.at + number * self.bits + self.longer, self.bits)
+        }
+    }
+}
+
+/// Keys of the same part of a slot's keys, each known by its place in that part.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub(super) struct Block([u64; 8]);
+
+impl Block {
+    pub(super) const EMPTY: Self = Self([0; 8]);
+
+    /// Of places in order.
+    pub(super) fn of(places: &[u32]) -> Self {
+        let mut block = Self::EMPTY;
+        let len = places.len() as u32;
+        if len >= FULL {
+            block.put(LEN_AT, 8, u64::from(FULL));
+            return block;
+        }
+        block.put(LEN_AT, 8, u64::from(len));
+        let remainders = Remainders::of(len);
+        let bucket_of = |place: u32| place >> (PLACE_BITS - BUCKET_BITS);
+        for (number, place) in (0..).zip(places) {
+            block.0[0] |= 1 << bucket_of(*place);
+            let next = places.get(number as usize + 1);
+            let is_last = next.is_none_or(|next| bucket_of(*next) != bucket_of(*place));
+            block.put(BUCKETS + number, 1, is_last.into());
+            let (at, bits) = remainders.place(number);
+            block.put(at, bits, remainder(*place, bits));
+        }
+        block
+    }
+
+    /// The number of its keys.
+    const fn len(&self) -> u32 {
+        (self.0[7] >> (LEN_AT % 64)) as u32
+    }
+
+    pub(super) fn contains(&self, place: u32) -> bool {
+        let len = self.len();
+        if len == FULL {
+            return true;
+        }
+        let bucket = place >> (PLACE_BITS - BUCKET_BITS);
+        if self.0[0] >> bucket & 1 == 0 {
+            return false;
+        }
+        let before = (self.0[0] & ((1 << bucket) - 1)).count_ones();
+        let remainders = Remainders::of(len);
+        for number in self.first_of(before)..len {
+            let (at, bits) = remainders.place(number);
+            if self.get(at, bits) == remainder(place, bits) {
+                return true;
+            }
+            if self.get(BUCKETS + number, 1) == 1 {
+                return false;
+            }
+        }
+        // No block that was made ends so.
+        true
+    }
+
+    /// The number of the first key behind those of so many buckets.
+    fn first_of(&self, mut buckets: u32) -> u32 {
+        if buckets == 0 {
+            return 0;
+        }
+        let mut number = 0;
+        for word in &self.0[1..] {
+            let ones = word.count_ones();
+            if buckets <= ones {
+                return number + select(*word, buckets - 1) + 1;
+            }
+            buckets -= ones;
+            number += u64::BITS;
+        }
+        // In no block that was made.
+        number
+    }
+
+    /// Reads what [`Block::put_into`] has written.
+    pub(super) fn read(bytes: &[u8; BLOCK_BYTES]) -> Self {
+        let mut fields = Fields(bytes);
+        Self(core::array::from_fn(|_| fields.u64()))
+    }
+
+    pub(super) fn put_into(&self, into: &mut Vec<u8>) {
+        self.0.iter().for_each(|word| into.extend(word.to_le_bytes()));
+    }
+
+    /// Adds places, each once, and says how many it did not have. `room` is used for it.
+    pub(super) fn add(&mut self, places: impl Iterator<Item = u32>, room: &mut Vec<u32>) -> u32 {
+        if self.len() == FULL {
+            return 0;
+        }
+        room.clear();
+        self.places(room);
+        let before = room.len();
+        // What it has already, as far as it can tell, has its bits.
+        room.extend(places.filter(|place| !self.contains(*place)));
+        let added = (room.len() - before) as u32;
+        room.sort_unstable();
+        *self = Self::of(room);
+        added
+    }
+
+    /// Appends the places of its keys, as far as their bits are there.
+    fn places(&self, into: &mut Vec<u32>) {
+        let len = self.len();
+        let remainders = Remainders::of(len);
+        let mut buckets = self.0[0];
+        for number in 0..len {
+            let (at, bits) = remainders.place(number);
+            let place = u64::from(buckets.trailing_zeros()) << bits | self.get(at, bits);
+            into.push((place << (PLACE_BITS - BUCKET_BITS - bits)) as u32);
+            if self.get(BUCKETS + number, 1) == 1 {
+                buckets &= buckets - 1;
+            }
+        }
+    }
+
+    /// So many bits from `at` on, 26 at most.
+    const fn get(&self, at: u32, bits: u32) -> u64 {
+        let (word, shift) = ((at / 64) as usize, at % 64);
+        let mut found = self.0[word] >> shift;
+        if shift + bits > 64 {
+            found |= self.0[word + 1] << (64 - shift);
+        }
+        found & ((1 << bits) - 1)
+    }
+
+    /// Sets bits that are zero.
+    const fn put(&mut self, at: u32, bits: u32, value: u64) {
+        let (word, shift) = ((at / 64) as usize, at % 64);
+        self.0[word] |= value << shift;
+        if shift + bits > 64 {
+            self.0[word + 1] |= value >> (64 - shift);
+        }
+    }
+}
+
+/// The bits of a place behind those of its bucket.
+const fn remainder(place: u32, bits: u32) -> u64 {
+    (place as u64) << BUCKET_BITS >> (PLACE_BITS - bits) & ((1 << bits) - 1)
+}
+
+/// The place of the bit with this number among those that are set.
+const fn select(word: u64, number: u32) -> u32 {
+    const LOW: u64 = u64::MAX / 0xff;
+    const HIGH: u64 = LOW << 7;
+    let pairs = word - (word >> 1 & (LOW * 0x55));
+    let nibbles = (pairs & (LOW * 0x33)) + (pairs >> 2 & (LOW * 0x33));
+    // In each byte, how many are set in it and those below.
+    let sums = ((nibbles + (nibbles >> 4)) & (LOW * 0x0f)).wrapping_mul(LOW);
+    // Bytes up to whose end there are `number` of them at most.
+    let at = 8 * ((((LOW * number as u64) | HIGH) - sums) & HIGH).count_ones();
+    let before = if at == 0 { 0 } else { sums >> (at - 8) & 0xff };
+    let mut byte = word >> at & 0xff;
+    let mut rest = number - before as u32;
+    while rest > 0 {
+        byte &= byte - 1;
+        rest -= 1;
+    }
+    at + byte.trailing_zeros()
+}
+
+/// The block of so many in which keys with these bits are, and their place in its part.
+pub(super) const fn block_of(bits: u32, blocks: usize) -> (usize, u32) {
+    let at = bits as u64 * blocks as u64;
+    ((at >> u32::BITS) as usize, at as u32)
+}
+
+/// Some slots of a shard.
 #[derive(Debug)]
-pub(super) enum Filter {
-    /// None could be built: each key may be there.
-    Always,
-    Eight(BinaryFuse8),
-    Sixteen(BinaryFuse16),
+struct Part {
+    /// Where the blocks of each slot begin, and behind those of the last one.
+    starts: [u32; PART_SLOTS + 1],
+    blocks: Vec<Block>,
+    keys: u64,
+}
+
+/// A part that is made, slot by slot.
+struct Making {
+    part: Part,
+    slots: usize,
+    room: Room,
+}
+
+/// Memory that making blocks takes.
+#[derive(Default)]
+pub(super) struct Room {
+    /// The places of keys, those of each block together, and where those of each block end.
+    places: Vec<u32>,
+    ends: Vec<usize>,
+    /// The places of the block that is made.
+    of_block: Vec<u32>,
+}
+
+/// How many blocks so many keys have when they are made.
+pub(super) const fn blocks_for(keys: usize) -> usize {
+    keys.div_ceil(limits::HISTORY_FILTER_BLOCK_KEYS)
+}
+
+impl Room {
+    /// Makes the blocks of keys with these bits, and counts the keys, each once.
+    pub(super) fn make(&mut self, keys: &[u32], mut put: impl FnMut(Block)) -> u64 {
+        let blocks = blocks_for(keys.len());
+        // They are brought to their blocks first: so few are sorted faster than all of them are.
+        self.ends.clear();
+        self.ends.resize(blocks, 0);
+        keys.iter().for_each(|bits| self.ends[block_of(*bits, blocks).0] += 1);
+        let mut before = 0;
+        for end in &mut self.ends {
+            before += core::mem::replace(end, before);
+        }
+        self.places.clear();
+        self.places.resize(keys.len(), 0);
+        for bits in keys {
+            let (block, place) = block_of(*bits, blocks);
+            self.places[self.ends[block]] = place;
+            self.ends[block] += 1;
+        }
+        let (mut begin, mut count) = (0, 0);
+        for end in &self.ends {
+            self.of_block.clear();
+            self.of_block.extend(&self.places[begin..*end]);
+            self.of_block.sort_unstable();
+            self.of_block.dedup();
+            put(Block::of(&self.of_block));
+            count += self.of_block.len() as u64;
+            begin = *end;
+        }
+        count
+    }
+}
+
+impl Part {
+    const EMPTY: Self = Self { starts: [0; PART_SLOTS + 1], blocks: Vec::new(), keys: 0 };
+
+    fn blocks_of(&self, slot: usize) -> &[Block] {
+        &self.blocks[self.starts[slot] as usize..self.starts[slot + 1] as usize]
+    }
+
+    fn contains(&self, slot: usize, bits: u32, meanwhile: impl FnOnce()) -> bool {
+        let blocks = self.blocks_of(slot);
+        let (block, place) = block_of(bits, blocks.len());
+        let Some(block) = blocks.get(block) else { return false };
+        black_box(block.len());
+        meanwhile();
+        block.contains(place)
+    }
+
+    /// Of the keys that files have of these slots.
+    fn of<B: ReadAt>(
+        files: &[Arc<HistoryFile<B>>],
+        slots: RangeInclusive<u16>,
+        rest: &mut impl FnMut(),
+    ) -> Result<Self, ReadError<B::Error>> {
+        let rows: u64 = files.iter().map(|file| file.rows_at_most(&slots)).sum();
+        let together = limits::HISTORY_FILTER_KEYS_AT_ONCE * PART_SLOTS as u64 / (rows + 1);
+        let together = together.clamp(1, PART_SLOTS as u64) as u16;
+        let mut making = Making::begin(rows as usize / limits::HISTORY_FILTER_BLOCK_KEYS + PART_SLOTS);
+        let mut page = Page::default();
+        let mut by_slot = vec![Vec::new(); together.into()];
+        for first in slots.clone().step_by(together.into()) {
+            let last = (first + (together - 1)).min(*slots.end());
+            for file in files {
+                let keep = |key: ShortKey| by_slot[usize::from(key.slot() - first)].push(key.bits());
+                file.keys(&mut page, first..=last, keep, rest)?;
+            }
+            for bits in &mut by_slot[..=usize::from(last - first)] {
+                making.put(bits);
+                bits.clear();
+            }
+        }
+        Ok(making.end())
+    }
+
+    /// With these keys of its slots beside its own; they are in order. `None` where a slot has too many for the blocks that it has.
+    fn with(&self, slots: RangeInclusive<u16>, keys: &[ShortKey]) -> Option<Self> {
+        let mut making = Making::begin(self.blocks.len() + PART_SLOTS);
+        making.part.keys = self.keys;
+        let mut behind = keys;
+        for (slot, number) in slots.zip(0..) {
+            let (of_slot, others) = behind.split_at(behind.partition_point(|key| key.slot() == slot));
+            behind = others;
+            match self.blocks_of(number) {
+                [] => making.put(&of_slot.iter().map(|key| key.bits()).collect::<Vec<_>>()),
+                before => making.put_more(before, of_slot)?,
+            }
+        }
+        Some(making.end())
+    }
+}
+
+impl Making {
+    fn begin(blocks: usize) -> Self {
+        let part = Part { blocks: Vec::with_capacity(blocks), ..Part::EMPTY };
+        Self { part, slots: 0, room: Room::default() }
+    }
+
+    /// Puts the next slot, with keys of these bits.
+    fn put(&mut self, keys: &[u32]) {
+        let blocks = &mut self.part.blocks;
+        self.part.keys += self.room.make(keys, |block| blocks.push(block));
+        self.end_slot();
+    }
+
+    /// Puts the next slot, which has these blocks, with further keys, which are in order. `None` where they are too many for them.
+    fn put_more(&mut self, before: &[Block], keys: &[ShortKey]) -> Option<()> {
+        let begin = self.part.blocks.len();
+        self.part.blocks.extend(before);
+        let blocks = &mut self.part.blocks[begin..];
+        let count = blocks.len();
+        let number_of = |key: &ShortKey| block_of(key.bits(), count).0;
+        for of_block in keys.chunk_by(|one, next| number_of(one) == number_of(next)) {
+            let block = &mut blocks[number_of(&of_block[0])];
+            let places = of_block.iter().map(|key| block_of(key.bits(), count).1);
+            self.part.keys += u64::from(block.add(places, &mut self.room.of_block));
+        }
+        let taken: usize = blocks.iter().map(|block| block.len() as usize).sum();
+        self.end_slot();
+        (taken <= count * limits::HISTORY_FILTER_BLOCK_KEYS_MAX).then_some(())
+    }
+
+    fn end_slot(&mut self) {
+        self.slots += 1;
+        self.part.starts[self.slots] = self.part.blocks.len() as u32;
+    }
+
+    fn end(mut self) -> Part {
+        self.part.blocks.shrink_to_fit();
+        self.part
+    }
+}
+
+/// The keys of all rounds that a shard's history has. It never changes; whoever has others has another filter, which shares with
+/// it what is the same.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// The number of the first part.
+    first: usize,
+    parts: Vec<Arc<Part>>,
 }
 
 impl Filter {
-    /// Builds it of `keys`, which it sorts, and of which several may be the same. It takes
-    /// [`limits::HISTORY_FILTER_BUILD_BYTES`] at most while it does.
-    pub(super) fn build(keys: &mut Vec<u64>, fingerprint: Fingerprint) -> Self {
-        keys.sort_unstable();
-        keys.dedup();
-        // It tries a thousand seeds, the same ones each time.
-        let built = match fingerprint {
-            Fingerprint::Eight => BinaryFuse8::try_from(&*keys).map(Self::Eight),
-            Fingerprint::Sixteen => BinaryFuse16::try_from(&*keys).map(Self::Sixteen),
-        };
-        // A key that is missed would be money paid twice; a look at each costs less than building did.
-        built.ok().filter(|built| keys.iter().all(|key| built.contains(*key))).unwrap_or(Self::Always)
+    /// Of no file, for who owns these slots.
+    pub fn new(slots: &Slots) -> Self {
+        let [first, last] = [slots.start(), slots.end()].map(|slot| usize::from(slot.index()) / PART_SLOTS);
+        let empty = Arc::new(Part::EMPTY);
+        Self { first, parts: vec![empty; (last + 1).saturating_sub(first)] }
     }
 
-    /// Whether the key may be one of those that it was built of.
-    pub(super) fn contains(&self, key: u64) -> bool {
-        match self {
-            Self::Always => true,
-            Self::Eight(filter) => filter.contains(&key),
-            Self::Sixteen(filter) => filter.contains(&key),
+    /// Of the keys of these files. `rest` is called after each page that is read.
+    ///
+    /// # Errors
+    /// Where a file is damaged, or can't be read.
+    pub fn of<B: ReadAt>(
+        slots: &Slots,
+        files: &[Arc<HistoryFile<B>>],
+        mut rest: impl FnMut(),
+    ) -> Result<Self, ReadError<B::Error>> {
+        let mut filter = Self::new(slots);
+        for part in 0..filter.parts() {
+            filter.make(part, files, &mut rest)?;
         }
+        Ok(filter)
     }
 
-    /// What the table says of it.
-    pub(super) fn entry(&self) -> FilterEntry {
-        let (bits, descriptor) = match self {
-            Self::Always => return FilterEntry::default(),
-            Self::Eight(filter) => (8, &filter.descriptor),
-            Self::Sixteen(filter) => (16, &filter.descriptor),
-        };
-        FilterEntry {
-            bits,
-            seed: descriptor.seed,
-            segment_length: descriptor.segment_length,
-            segments_length: descriptor.segment_count_length,
-        }
+    /// The number of its parts, each of which can be made or added to alone, so that memory holds one of them twice.
+    pub const fn parts(&self) -> usize {
+        self.parts.len()
     }
 
-    /// Its fingerprints' bytes.
-    pub(super) fn bytes(&self) -> Vec<u8> {
-        match self {
-            Self::Always => Vec::new(),
-            Self::Eight(filter) => filter.fingerprints.to_vec(),
-            Self::Sixteen(filter) => filter.fingerprints.iter().flat_map(|bits| bits.to_le_bytes()).collect(),
-        }
+    /// Makes a part anew, of the keys that these files have. `rest` is called after each page that is read.
+    ///
+    /// # Errors
+    /// Where a file is damaged, or can't be read.
+    pub fn make<B: ReadAt>(
+        &mut self,
+        part: usize,
+        files: &[Arc<HistoryFile<B>>],
+        mut rest: impl FnMut(),
+    ) -> Result<(), ReadError<B::Error>> {
+        self.parts[part] = Arc::new(Part::of(files, self.slots(part), &mut rest)?);
+        Ok(())
     }
 
-    /// The filter with these fingerprints, which are [`FilterEntry::bytes`].
-    pub(super) fn of(entry: &FilterEntry, fingerprints: Vec<u8>) -> Self {
-        let descriptor = Descriptor {
-            seed: entry.seed,
-            segment_length: entry.segment_length,
-            segment_length_mask: entry.segment_length.wrapping_sub(1),
-            segment_count_length: entry.segments_length,
-        };
-        match entry.bits {
-            8 => Self::Eight(BinaryFuse8 { descriptor, fingerprints: fingerprints.into() }),
-            16 => {
-                let (pairs, _) = fingerprints.as_chunks();
-                let fingerprints = pairs.iter().map(|pair| u16::from_le_bytes(*pair)).collect();
-                Self::Sixteen(BinaryFuse16 { descriptor, fingerprints })
+    /// Adds the keys of a file to a part. Where they are too many for what it has, it is made anew, of them and those of `others`.
+    ///
+    /// # Errors
+    /// Where a file is damaged, or can't be read.
+    pub fn add<B: ReadAt>(
+        &mut self,
+        part: usize,
+        file: &Arc<HistoryFile<B>>,
+        others: &[Arc<HistoryFile<B>>],
+        mut rest: impl FnMut(),
+    ) -> Result<(), ReadError<B::Error>> {
+        let slots = self.slots(part);
+        let mut keys = Vec::new();
+        if file.rows_at_most(&slots) <= limits::HISTORY_FILTER_KEYS_AT_ONCE {
+            file.keys(&mut Page::default(), slots.clone(), |key| keys.push(key), &mut rest)?;
+            if keys.is_empty() {
+                return Ok(());
             }
-            _ => Self::Always,
+            keys.sort_unstable();
+            keys.dedup();
+            if let Some(with) = self.parts[part].with(slots, &keys) {
+                self.parts[part] = Arc::new(with);
+                return Ok(());
+            }
+            coverage::hit(Branch::FilterMadeAnew);
         }
+        let all: Vec<_> = others.iter().chain([file]).map(Arc::clone).collect();
+        self.make(part, &all, rest)
     }
 
-    /// Bytes of memory behind it.
-    pub(super) fn memory_bytes(&self) -> u64 {
-        match self {
-            Self::Always => 0,
-            Self::Eight(filter) => filter.fingerprints.len() as u64,
-            Self::Sixteen(filter) => 2 * filter.fingerprints.len() as u64,
-        }
+    /// Whether the key of rows with this place may be one of its own. Of slots that it is not for it says nothing that is of use. What
+    /// is done `meanwhile` does not wait for the memory that it looks at.
+    pub(super) fn contains(&self, at: SortKey, meanwhile: impl FnOnce()) -> bool {
+        let slot = usize::from(at.slot);
+        let part = (slot / PART_SLOTS).checked_sub(self.first).and_then(|part| self.parts.get(part));
+        part.is_some_and(|part| part.contains(slot % PART_SLOTS, at.short().bits(), meanwhile))
+    }
+
+    /// How many keys it has; of two that it can't tell apart it may count one.
+    pub fn keys(&self) -> u64 {
+        self.parts.iter().map(|part| part.keys).sum()
+    }
+
+    /// Bytes of memory that it takes.
+    pub fn memory_bytes(&self) -> u64 {
+        let blocks: usize = self.parts.iter().map(|part| part.blocks.len()).sum();
+        (size_of::<Self>() + self.parts.len() * size_of::<Part>() + blocks * size_of::<Block>()) as u64
+    }
+
+    const fn slots(&self, part: usize) -> RangeInclusive<u16> {
+        let first = (self.first + part) * PART_SLOTS;
+        first as u16..=(first + PART_SLOTS - 1) as u16
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::bytes::{CHECKSUM_BYTES, Fields, checksum};
+use super::filter;
 use super::row::{Row, SortKey};
 use journal::{Fault, Origin};
 use wallet::Millis;
@@ -14,41 +15,14 @@ const MAGIC: u64 = u64::from_be_bytes(*b"purHisto");
 const END_MAGIC: u64 = u64::from_be_bytes(*b"purHiEnd");
 
 /// Version of the form of a file. A change of the stored types raises it.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 pub(super) const HEADER_BYTES: usize = 64;
 pub(super) const FOOTER_BYTES: usize = 128;
-pub(super) const RUN_BYTES: usize = 72;
 pub(super) const PAGE_BYTES: usize = 56;
-pub(super) const BLOCK_BYTES: usize = 44;
-
-/// How many bits of a key its filter keeps. One in 2^bits of the keys that are not there is taken for one that may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fingerprint {
-    /// 8 bits, so some 9.5 of memory for each key.
-    Eight,
-    /// 16 bits, so some 19 of memory for each key: of small files, of which there are many.
-    Sixteen,
-}
-
-impl Fingerprint {
-    /// Their number.
-    pub const fn bits(self) -> u32 {
-        match self {
-            Self::Eight => 8,
-            Self::Sixteen => 16,
-        }
-    }
-
-    /// The one with so many bits.
-    pub(super) const fn from_bits(bits: u32) -> Option<Self> {
-        match bits {
-            8 => Some(Self::Eight),
-            16 => Some(Self::Sixteen),
-            _ => None,
-        }
-    }
-}
+pub(super) const BLOCK_BYTES: usize = 60;
+pub(super) const KEY_BYTES: usize = 6;
+pub(super) const FILTER_BLOCK_BYTES: usize = filter::BLOCK_BYTES + CHECKSUM_BYTES;
 
 /// What a file says of itself at its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +31,6 @@ pub struct Header {
     pub origin: Origin,
     /// The file's number among those of its origin; a later file has a larger one.
     pub number: u64,
-    /// Of its filters.
-    pub fingerprint: Fingerprint,
 }
 
 impl Header {
@@ -66,7 +38,7 @@ impl Header {
         let mut bytes = Vec::with_capacity(HEADER_BYTES);
         bytes.extend(MAGIC.to_le_bytes());
         bytes.extend(FORMAT_VERSION.to_le_bytes());
-        bytes.extend(self.fingerprint.bits().to_le_bytes());
+        bytes.extend([0; 4]);
         bytes.extend(self.origin.stream.to_le_bytes());
         bytes.extend(self.origin.shard.to_le_bytes());
         bytes.extend(self.origin.shards.to_le_bytes());
@@ -89,10 +61,10 @@ impl Header {
         if format != FORMAT_VERSION {
             return Err(Fault::Format { found: format, expected: FORMAT_VERSION });
         }
-        let fingerprint = Fingerprint::from_bits(fields.u32()).ok_or_else(fault)?;
+        fields.u32();
         let origin = Origin { stream: fields.u64(), shard: fields.u16(), shards: fields.u16() };
         fields.u32();
-        let header = Self { origin, number: fields.u64(), fingerprint };
+        let header = Self { origin, number: fields.u64() };
         // What it says, written again, is what was written.
         if header.to_bytes() == *bytes { Ok(header) } else { Err(fault()) }
     }
@@ -161,7 +133,6 @@ pub(super) struct Footer {
     /// Where the tables begin, behind everything else.
     pub(super) tables_at: u64,
     /// How many entries they have.
-    pub(super) runs: u32,
     pub(super) pages: u32,
     pub(super) counts: Counts,
     /// The checksum of the header.
@@ -176,8 +147,8 @@ impl Footer {
         let mut bytes = Vec::with_capacity(FOOTER_BYTES);
         bytes.extend(END_MAGIC.to_le_bytes());
         bytes.extend(self.tables_at.to_le_bytes());
-        bytes.extend(self.runs.to_le_bytes());
         bytes.extend(self.pages.to_le_bytes());
+        bytes.extend([0; 4]);
         for number in [rows, by_game, oldest_ms, newest_ms] {
             bytes.extend(number.to_le_bytes());
         }
@@ -194,7 +165,8 @@ impl Footer {
         if fields.u64() != END_MAGIC {
             return Err(Fault::Bytes("its end is not here: it was cut, or something was added".into()));
         }
-        let (tables_at, runs, pages) = (fields.u64(), fields.u32(), fields.u32());
+        let (tables_at, pages) = (fields.u64(), fields.u32());
+        fields.u32();
         let counts = Counts {
             rows: fields.u64(),
             by_game: fields.u64(),
@@ -204,7 +176,7 @@ impl Footer {
             last_slot: fields.u16(),
         };
         fields.u32();
-        let footer = Self { tables_at, runs, pages, counts, header: fields.u128(), tables: fields.u128() };
+        let footer = Self { tables_at, pages, counts, header: fields.u128(), tables: fields.u128() };
         if footer.to_bytes() == *bytes {
             Ok(footer)
         } else {
@@ -219,7 +191,7 @@ impl Footer {
 
     /// Bytes of the tables.
     pub(super) fn tables_bytes(&self) -> u64 {
-        u64::from(self.runs) * RUN_BYTES as u64 + u64::from(self.pages) * PAGE_BYTES as u64
+        u64::from(self.pages) * PAGE_BYTES as u64
     }
 }
 
@@ -231,76 +203,6 @@ fn put_key(into: &mut Vec<u8>, at: SortKey) {
 
 fn take_key(fields: &mut Fields<'_>) -> SortKey {
     SortKey { slot: fields.u16(), account: fields.u64(), key: fields.u64() }
-}
-
-/// The form of a filter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct FilterEntry {
-    /// Of a fingerprint; 0 where there is no filter.
-    pub(super) bits: u16,
-    pub(super) seed: u64,
-    pub(super) segment_length: u32,
-    /// Of all segments in which a key may begin.
-    pub(super) segments_length: u32,
-}
-
-impl FilterEntry {
-    /// How many bytes its fingerprints are; `None` where no filter has this form.
-    pub(super) fn bytes(&self) -> Option<usize> {
-        if *self == Self::default() {
-            return Some(0);
-        }
-        // A key has one place in each of three segments that follow one another.
-        let is_possible = self.segment_length.is_power_of_two()
-            && self.segments_length > 0
-            && self.segments_length.is_multiple_of(self.segment_length);
-        let count = self.segment_length.checked_mul(2)?.checked_add(self.segments_length)? as usize;
-        match self.bits {
-            8 if is_possible => Some(count),
-            16 if is_possible => count.checked_mul(2),
-            _ => None,
-        }
-    }
-}
-
-/// A run of slots, or a part of one slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RunEntry {
-    pub(super) first: SortKey,
-    pub(super) last_slot: u16,
-    pub(super) pages: u32,
-    pub(super) rows: u64,
-    pub(super) filter: FilterEntry,
-    pub(super) checksum: u128,
-}
-
-impl RunEntry {
-    pub(super) fn put(&self, into: &mut Vec<u8>) {
-        put_key(into, self.first);
-        into.extend(self.last_slot.to_le_bytes());
-        into.extend(self.pages.to_le_bytes());
-        into.extend(self.rows.to_le_bytes());
-        into.extend([0; 6]);
-        into.extend(self.filter.bits.to_le_bytes());
-        into.extend(self.filter.seed.to_le_bytes());
-        into.extend(self.filter.segment_length.to_le_bytes());
-        into.extend(self.filter.segments_length.to_le_bytes());
-        into.extend(self.checksum.to_le_bytes());
-    }
-
-    /// Takes the next one; `None` where it is none that is written.
-    pub(super) fn take(fields: &mut Fields<'_>) -> Option<Self> {
-        let (first, last_slot, pages, rows) = (take_key(fields), fields.u16(), fields.u32(), fields.u64());
-        let is_zero = (fields.u32(), fields.u16()) == (0, 0);
-        let filter = FilterEntry {
-            bits: fields.u16(),
-            seed: fields.u64(),
-            segment_length: fields.u32(),
-            segments_length: fields.u32(),
-        };
-        let run = Self { first, last_slot, pages, rows, filter, checksum: fields.u128() };
-        is_zero.then_some(run)
-    }
 }
 
 /// A page, and the blocks before it.
@@ -337,6 +239,16 @@ impl PageEntry {
         }
     }
 
+    /// How many blocks its filter has.
+    pub(super) const fn filter_blocks(&self) -> usize {
+        filter::blocks_for(self.rows as usize)
+    }
+
+    /// Where its filter stands.
+    pub(super) const fn filter_at(&self) -> u64 {
+        self.at.saturating_sub((self.filter_blocks() * FILTER_BLOCK_BYTES) as u64)
+    }
+
     /// Where it stands.
     pub(super) fn place(&self) -> Range<u64> {
         self.at..self.at.saturating_add(u64::from(self.blocks) * BLOCK_BYTES as u64)
@@ -353,6 +265,8 @@ pub(super) struct BlockEntry {
     /// Its length in the file, bytes.
     pub(super) frame: u32,
     pub(super) checksum: u128,
+    /// The checksum of the keys of its rows.
+    pub(super) keys_checksum: u128,
 }
 
 impl BlockEntry {
@@ -362,6 +276,7 @@ impl BlockEntry {
         into.extend(self.raw.to_le_bytes());
         into.extend(self.frame.to_le_bytes());
         into.extend(self.checksum.to_le_bytes());
+        into.extend(self.keys_checksum.to_le_bytes());
     }
 
     pub(super) fn take(fields: &mut Fields<'_>) -> Self {
@@ -371,6 +286,7 @@ impl BlockEntry {
             raw: fields.u32(),
             frame: fields.u32(),
             checksum: fields.u128(),
+            keys_checksum: fields.u128(),
         }
     }
 }

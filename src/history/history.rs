@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::cursor::{Cursor, Room};
 use super::file::{HistoryFile, ReadAt};
+use super::filter::Filter;
 use super::merge::Newest;
 use super::row::{SortKey, key_of};
 use journal::reader::ReadError;
@@ -16,14 +17,26 @@ use wallet::image::RoundImage;
 pub struct History<B> {
     /// Shared with the histories before and after it.
     files: Vec<Arc<HistoryFile<B>>>,
+    filter: Option<Filter>,
     has_by_game: bool,
 }
 
 impl<B: ReadAt> History<B> {
-    /// Of files in the order in which they were written: of rows of a round with one version, the last file's holds.
+    /// Of files in the order in which they were written: of rows of a round with one version, the last file's holds. Without a
+    /// filter, any key may be there.
     pub fn new(files: Vec<Arc<HistoryFile<B>>>) -> Self {
         let has_by_game = files.iter().any(|file| file.counts().by_game > 0);
-        Self { files, has_by_game }
+        Self { files, filter: None, has_by_game }
+    }
+
+    /// With a filter that has the keys of all its files.
+    pub fn filtered(files: Vec<Arc<HistoryFile<B>>>, filter: Filter) -> Self {
+        Self { filter: Some(filter), ..Self::new(files) }
+    }
+
+    /// Its filter, where it has one.
+    pub const fn filter(&self) -> Option<&Filter> {
+        self.filter.as_ref()
     }
 
     /// Its files.
@@ -34,8 +47,11 @@ impl<B: ReadAt> History<B> {
     /// Whether there may be rounds of an account with this [`key_of`](super::key_of): asked for each round that is new, so
     /// it looks at memory alone. It never says *no* where there is one.
     pub fn may_have(&self, account: AccountHash, key: u64) -> bool {
-        let at = SortKey::new(account, key);
-        self.files.iter().any(|file| file.is_known(at))
+        self.may_have_after(account, key, || ())
+    }
+
+    fn may_have_after(&self, account: AccountHash, key: u64, meanwhile: impl FnOnce()) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter.contains(SortKey::new(account, key), meanwhile))
     }
 
     /// Whether any round is known by its game too.
@@ -57,7 +73,7 @@ impl<B: ReadAt> History<B> {
     ) -> Result<Vec<RoundImage>, ReadError<B::Error>> {
         let at = SortKey::new(account.hash(), key);
         let mut found = Vec::new();
-        for file in self.files.iter().filter(|file| file.is_known(at)) {
+        for file in &self.files {
             let mut cursor = Cursor::new(file, &mut *room, at, at);
             while let Some(placed) = cursor.next()? {
                 if placed.row.account == account.id() {
@@ -73,9 +89,10 @@ impl<B: ReadAt> History<B> {
         Ok(rounds.map(|(placed, _)| placed.row.round).filter(is_wanted).collect())
     }
 
-    /// Whether there may be the round of this name, as [`History::may_have`] says.
-    pub fn may_have_named<S: AsRef<str>>(&self, name: &RoundName<S>) -> bool {
-        self.may_have(name.account.hash(), key_of_name(name))
+    /// Whether there may be the round of this name, as [`History::may_have`] says. It waits for one line of memory; what is done
+    /// `meanwhile` waits for its own at the same time.
+    pub fn may_have_named<S: AsRef<str>>(&self, name: &RoundName<S>, meanwhile: impl FnOnce()) -> bool {
+        self.may_have_after(name.account.hash(), key_of_name(name), meanwhile)
     }
 
     /// The rounds of this name, as [`History::find`] finds them.
@@ -123,7 +140,8 @@ impl<B: ReadAt> History<B> {
 
     /// Bytes of memory that it takes.
     pub fn memory_bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.memory_bytes()).sum()
+        let filter = self.filter.as_ref().map_or(0, Filter::memory_bytes);
+        filter + self.files.iter().map(|file| file.memory_bytes()).sum::<u64>()
     }
 }
 

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 use std::str::FromStr;
 
 use super::bytes::checksum;
-use super::format::{Counts, Fingerprint, Header, Summary};
+use super::format::{Counts, Header, Summary};
 use journal::{Damage, Fault, Origin};
 use wallet::{Millis, Sequence};
 
 /// Version of the form of a list.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// The length of its last line: `checksum `, 128 bits in hexadecimal, and the line's end.
 const CHECKSUM_LINE_BYTES: usize = 9 + 32 + 1;
@@ -49,26 +49,6 @@ pub struct FileList {
 }
 
 impl FileList {
-    /// Which fingerprints a further file of at most so many rows is to have, which replaces those that `is_replaced`.
-    ///
-    /// The long ones are for small files, as long as they are few among all rows: [`limits::HISTORY_SIXTEEN_PART`].
-    pub fn fingerprint_for(&self, rows: u64, is_replaced: impl Fn(&FileEntry) -> bool) -> Fingerprint {
-        let kept = self.files.iter().filter(|file| !is_replaced(file));
-        let (mut all, mut sixteen) = (rows, rows);
-        for file in kept {
-            let rows = file.summary.counts.rows;
-            all = all.saturating_add(rows);
-            if file.summary.header.fingerprint == Fingerprint::Sixteen {
-                sixteen = sixteen.saturating_add(rows);
-            }
-        }
-        if sixteen <= limits::HISTORY_SIXTEEN_ROWS.max(all / limits::HISTORY_SIXTEEN_PART) {
-            Fingerprint::Sixteen
-        } else {
-            Fingerprint::Eight
-        }
-    }
-
     /// The files that are to become one: the first of a size of which there are [`limits::HISTORY_MERGED_FILES`]. Sizes differ by
     /// that factor, so a round is written again a few times at most. What would span more than a part of the retention stays apart,
     /// so that it goes when it is over; but for the smallest, which take more than they hold.
@@ -149,13 +129,12 @@ enum What {
 
 fn put_file(text: &mut String, file: &FileEntry) {
     let FileEntry { summary: Summary { header, bytes, checksum, counts }, clamp_ms } = file;
-    let Header { origin: Origin { stream, shard, shards }, number, fingerprint } = header;
+    let Header { origin: Origin { stream, shard, shards }, number } = header;
     let Counts { rows, by_game, oldest_ms, newest_ms, first_slot, last_slot } = counts;
-    let bits = fingerprint.bits();
     let clamp_ms = clamp_ms.map_or_else(|| "-".to_owned(), |clamp_ms| clamp_ms.to_string());
     let line = writeln!(
         text,
-        "file {stream:016x} {shard} {shards} {number} {bits} {bytes} {checksum:032x} {rows} {by_game} {oldest_ms} {newest_ms} \
+        "file {stream:016x} {shard} {shards} {number} {bytes} {checksum:032x} {rows} {by_game} {oldest_ms} {newest_ms} \
          {first_slot} {last_slot} {clamp_ms}"
     );
     line.expect("a string takes what is written");
@@ -224,7 +203,7 @@ fn file_of(line: &str) -> Option<FileEntry> {
     let stream = u64::from_str_radix(words.next()?, 16).ok()?;
     let origin = Origin { stream, shard: next(words)?, shards: next(words)? };
     let number = next(words)?;
-    let header = Header { origin, number, fingerprint: Fingerprint::from_bits(next(words)?)? };
+    let header = Header { origin, number };
     let bytes = next(words)?;
     let checksum = u128::from_str_radix(words.next()?, 16).ok()?;
     let counts = Counts {

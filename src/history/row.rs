@@ -5,7 +5,9 @@ use std::cmp::Ordering;
 use rkyv::{Archive, Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use wallet::account::{AccountHash, Slot};
+use super::bytes::Fields;
+use super::format::KEY_BYTES;
+use wallet::account::AccountHash;
 use wallet::image::{RoundImage, RoundKind, RoundVersion, TransactionImage};
 use wallet::{Millis, PlatformKey};
 
@@ -46,14 +48,48 @@ impl SortKey {
         Self { slot: account.slot().index(), account: account.bits(), key }
     }
 
+    /// The part of it that a file says of each of its rows.
+    pub(super) const fn short(self) -> ShortKey {
+        ShortKey::new(self.slot, (self.key >> u32::BITS) as u32)
+    }
+
     /// Not behind any of the slot.
-    pub(super) const fn first_of(slot: Slot) -> Self {
-        Self { slot: slot.index(), ..Self::FIRST }
+    pub(super) const fn first_of(slot: u16) -> Self {
+        Self { slot, ..Self::FIRST }
     }
 
     /// Not before any of the slot.
-    pub(super) const fn last_of(slot: Slot) -> Self {
-        Self { slot: slot.index(), account: u64::MAX, key: u64::MAX }
+    pub(super) const fn last_of(slot: u16) -> Self {
+        Self { slot, account: u64::MAX, key: u64::MAX }
+    }
+}
+
+/// What a file says of each of its rows without showing it, and a filter keeps a part of: the slot, and the highest bits of the key.
+/// It is one number, since millions of them are sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ShortKey(u64);
+
+impl ShortKey {
+    const fn new(slot: u16, bits: u32) -> Self {
+        Self((slot as u64) << u32::BITS | bits as u64)
+    }
+
+    pub(super) const fn slot(self) -> u16 {
+        (self.0 >> u32::BITS) as u16
+    }
+
+    pub(super) const fn bits(self) -> u32 {
+        self.0 as u32
+    }
+
+    pub(super) fn put(self, into: &mut Vec<u8>) {
+        into.extend(self.slot().to_le_bytes());
+        into.extend(self.bits().to_le_bytes());
+    }
+
+    pub(super) fn take(bytes: &[u8; KEY_BYTES]) -> Self {
+        let mut fields = Fields(bytes);
+        Self::new(fields.u16(), fields.u32())
     }
 }
 

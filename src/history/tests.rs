@@ -7,10 +7,11 @@ mod merges;
 
 use std::convert::Infallible;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use crate::row::Placed;
 use crate::writer::Bounds;
-use crate::{Fingerprint, Header, HistoryFile, Row, Summary, Writer, all_slots};
+use crate::{Filter, Header, History, HistoryFile, Row, Summary, Writer, all_slots};
 use journal::reader::ReadError;
 use journal::{Damage, Origin};
 use wallet::PlatformKey;
@@ -19,10 +20,10 @@ use wallet::image::{RoundImage, TransactionImage};
 
 const ORIGIN: Origin = Origin { stream: 0x5eed_0000_0000_0001, shard: 1, shards: 3 };
 
-const HEADER: Header = Header { origin: ORIGIN, number: 7, fingerprint: Fingerprint::Sixteen };
+const HEADER: Header = Header { origin: ORIGIN, number: 7 };
 
 /// Parts so small that a file of a few rows has several of each.
-const SMALL: Bounds = Bounds { block_bytes: 1_000, page_blocks: 3, run_keys_min: 12, run_keys_max: 20 };
+const SMALL: Bounds = Bounds { block_bytes: 1_000, page_blocks: 3 };
 
 fn platform() -> [u8; PlatformKey::BYTES] {
     PlatformKey::new("L100").unwrap().bytes()
@@ -101,6 +102,14 @@ fn read(file: &HistoryFile<Vec<u8>>) -> Result<Vec<Row>, Damage> {
 
 fn opened(rows: &[Row]) -> HistoryFile<Vec<u8>> {
     open(&write(rows).1).unwrap()
+}
+
+/// A history of these files, which were opened for all slots, and its filter.
+fn filtered(files: Vec<HistoryFile<Vec<u8>>>) -> History<Vec<u8>> {
+    let files: Vec<_> = files.into_iter().map(Arc::new).collect();
+    let slots = files.first().map_or_else(all_slots, |file| file.slots().clone());
+    let filter = Filter::of(&slots, &files, || ()).unwrap();
+    History::filtered(files, filter)
 }
 
 fn slot_of(account: &str) -> Slot {

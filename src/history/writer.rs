@@ -3,13 +3,13 @@
 use rkyv::rancor::Error;
 use zstd::bulk::Compressor;
 
-use super::bytes::checksum;
-use super::filter::Filter;
+use super::bytes::{checksum, checksum_at};
+use super::filter;
 use super::format::{
-    BLOCK_BYTES, BlockEntry, Counts, FOOTER_BYTES, Footer, HEADER_BYTES, Header, PAGE_BYTES, PageEntry,
-    RUN_BYTES, RunEntry, Summary,
+    BLOCK_BYTES, BlockEntry, Counts, FILTER_BLOCK_BYTES, FOOTER_BYTES, Footer, HEADER_BYTES, Header,
+    KEY_BYTES, PAGE_BYTES, PageEntry, Summary,
 };
-use super::row::{Placed, Row, SortKey};
+use super::row::{Placed, Row, ShortKey, SortKey};
 use journal::Buffer;
 use journal::snapshot::Sink;
 
@@ -37,22 +37,16 @@ pub enum WriteError<E> {
 pub(super) struct Bounds {
     pub(super) block_bytes: usize,
     pub(super) page_blocks: usize,
-    pub(super) run_keys_min: usize,
-    pub(super) run_keys_max: usize,
 }
 
 impl Bounds {
-    const SHIPPED: Self = Self {
-        block_bytes: limits::HISTORY_BLOCK_BYTES,
-        page_blocks: limits::HISTORY_PAGE_BLOCKS,
-        run_keys_min: limits::HISTORY_RUN_KEYS_MIN,
-        run_keys_max: limits::HISTORY_RUN_KEYS_MAX,
-    };
+    const SHIPPED: Self =
+        Self { block_bytes: limits::HISTORY_BLOCK_BYTES, page_blocks: limits::HISTORY_PAGE_BLOCKS };
 }
 
 /// Writes a file.
 ///
-/// It holds one block, the keys of one run, and 56 bytes for each page that it has written.
+/// It holds one block, the keys of one page, and 56 bytes for each page that it has written.
 pub struct Writer<W> {
     sink: W,
     header: Header,
@@ -70,16 +64,13 @@ pub struct Writer<W> {
     last_at: SortKey,
     raw: Buffer,
     frame: Vec<u8>,
-    /// The page that fills.
+    /// The page that fills, the keys of its rows, and those of them that are of the block that fills.
     page: Vec<BlockEntry>,
     page_start: u64,
-    /// The run that fills: its first page among `pages`, rows, and keys.
-    run_pages: usize,
-    run_rows: u64,
-    keys: Vec<u64>,
-    run_first: SortKey,
+    keys: Vec<u8>,
+    block_keys: Vec<u8>,
+    room: filter::Room,
     pages: Vec<PageEntry>,
-    runs: Vec<RunEntry>,
 }
 
 impl<W: Sink> Writer<W> {
@@ -109,12 +100,10 @@ impl<W: Sink> Writer<W> {
             frame: Vec::new(),
             page: Vec::new(),
             page_start: HEADER_BYTES as u64,
-            run_pages: 0,
-            run_rows: 0,
             keys: Vec::new(),
-            run_first: SortKey::FIRST,
+            block_keys: Vec::new(),
+            room: filter::Room::default(),
             pages: Vec::new(),
-            runs: Vec::new(),
         };
         writer.put(&header.to_bytes())?;
         Ok(writer)
@@ -141,13 +130,6 @@ impl<W: Sink> Writer<W> {
         if !before.is_none_or(is_behind) {
             return Err(WriteError::OutOfOrder(row.account));
         }
-        let is_new_key = before.is_none() || self.last_at != at;
-        let is_new_slot = before.is_none() || self.last_at.slot != at.slot;
-        if (is_new_slot && self.keys.len() >= self.bounds.run_keys_min)
-            || (is_new_key && self.keys.len() >= self.bounds.run_keys_max)
-        {
-            self.end_run()?;
-        }
         let is_full = self.block_bytes + bytes > self.bounds.block_bytes
             || self.block.len() >= limits::HISTORY_BLOCK_ROWS_MAX;
         if is_full && !self.block.is_empty() {
@@ -156,14 +138,8 @@ impl<W: Sink> Writer<W> {
         if self.block.is_empty() {
             self.block_first = at;
         }
-        if self.keys.is_empty() {
-            self.run_first = at;
-        }
-        if is_new_key {
-            self.keys.push(at.key);
-        }
+        at.short().put(&mut self.block_keys);
         self.counts.add(at, &row);
-        self.run_rows += 1;
         self.block_bytes += bytes;
         self.block.push(row);
         self.last_at = at;
@@ -175,14 +151,13 @@ impl<W: Sink> Writer<W> {
     /// # Errors
     /// Where the sink takes no more.
     pub fn finish(mut self) -> Result<(Summary, W), WriteError<W::Error>> {
-        self.end_run()?;
+        self.end_block()?;
+        self.end_page()?;
         let tables_at = self.written;
-        let mut tables = Vec::with_capacity(self.runs.len() * RUN_BYTES + self.pages.len() * PAGE_BYTES);
-        self.runs.iter().for_each(|run| run.put(&mut tables));
+        let mut tables = Vec::with_capacity(self.pages.len() * PAGE_BYTES);
         self.pages.iter().for_each(|page| page.put(&mut tables));
         let footer = Footer {
             tables_at,
-            runs: self.runs.len() as u32,
             pages: self.pages.len() as u32,
             counts: self.counts,
             header: checksum(&self.header.to_bytes()),
@@ -224,7 +199,9 @@ impl<W: Sink> Writer<W> {
             raw: self.raw.len() as u32,
             frame: frame.len() as u32,
             checksum: checksum(&frame),
+            keys_checksum: checksum(&self.block_keys),
         });
+        self.keys.append(&mut self.block_keys);
         self.put(&frame)?;
         self.frame = frame;
         self.last = self.block.pop();
@@ -233,48 +210,43 @@ impl<W: Sink> Writer<W> {
         if self.page.len() >= self.bounds.page_blocks { self.end_page() } else { Ok(()) }
     }
 
-    /// Writes what is to be known of the blocks since the last page.
+    /// Writes the filter of these keys.
+    fn put_filter(&mut self, keys: &[u8]) -> Result<(), WriteError<W::Error>> {
+        let keys = keys.as_chunks::<KEY_BYTES>().0.iter().map(|key| ShortKey::take(key).bits());
+        let keys: Vec<u32> = keys.collect();
+        let mut bytes = Vec::with_capacity(filter::blocks_for(keys.len()) * FILTER_BLOCK_BYTES);
+        let begin = self.written;
+        self.room.make(&keys, |block| {
+            let at = bytes.len();
+            block.put_into(&mut bytes);
+            let sum = checksum_at(&bytes[at..], begin + at as u64);
+            bytes.extend(sum.to_le_bytes());
+        });
+        self.put(&bytes)
+    }
+
+    /// Writes the keys of the rows since the last page, their filter, and what is to be known of their blocks.
     fn end_page(&mut self) -> Result<(), WriteError<W::Error>> {
         let Some(first) = self.page.first() else { return Ok(()) };
         let first = first.first;
+        let keys = std::mem::take(&mut self.keys);
+        self.put(&keys)?;
+        self.put_filter(&keys)?;
         let mut bytes = Vec::with_capacity(self.page.len() * BLOCK_BYTES);
         self.page.iter().for_each(|block| block.put(&mut bytes));
         self.pages.push(PageEntry {
             first,
             blocks: self.page.len() as u16,
-            rows: self.page.iter().map(|block| u32::from(block.rows)).sum(),
+            rows: (keys.len() / KEY_BYTES) as u32,
             start: self.page_start,
             at: self.written,
             checksum: checksum(&bytes),
         });
         self.put(&bytes)?;
+        self.keys = keys;
+        self.keys.clear();
         self.page.clear();
         self.page_start = self.written;
-        Ok(())
-    }
-
-    /// Writes the filter of the keys of the run.
-    fn end_run(&mut self) -> Result<(), WriteError<W::Error>> {
-        self.end_block()?;
-        self.end_page()?;
-        if self.keys.is_empty() {
-            return Ok(());
-        }
-        let filter = Filter::build(&mut self.keys, self.header.fingerprint);
-        let fingerprints = filter.bytes();
-        self.runs.push(RunEntry {
-            first: self.run_first,
-            last_slot: self.last_at.slot,
-            pages: (self.pages.len() - self.run_pages) as u32,
-            rows: self.run_rows,
-            filter: filter.entry(),
-            checksum: checksum(&fingerprints),
-        });
-        self.put(&fingerprints)?;
-        self.page_start = self.written;
-        self.run_pages = self.pages.len();
-        self.run_rows = 0;
-        self.keys.clear();
         Ok(())
     }
 }

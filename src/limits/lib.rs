@@ -664,34 +664,35 @@ pub const HISTORY_BLOCK_BYTES_MAX: usize =
 /// Rows of a block: their number has 16 bits, and none takes less than 64 bytes.
 pub const HISTORY_BLOCK_ROWS_MAX: usize = HISTORY_BLOCK_BYTES / 64;
 
-/// Blocks for which a page has the first keys, 44 bytes each: 2.75 KiB, which a lookup reads. Of a page 56 bytes are in memory, so
+/// Blocks for which a page has the first keys, 60 bytes each: 3.75 KiB, which a lookup reads. Of a page 56 bytes are in memory, so
 /// a seventh of a bit for each of its rows.
 pub const HISTORY_PAGE_BLOCKS: usize = 64;
 
 /// The level of zstd in a history: the least work. The ids are random, and make most of it.
 pub const HISTORY_LEVEL: i32 = 1;
 
-/// Keys from which on a run of slots has a filter for itself: such a filter takes up to 1.22 times its fingerprints, and less only where
-/// it is much larger. A shard that owns some of a file's slots loads two runs at most that are not its own altogether.
-pub const HISTORY_RUN_KEYS_MIN: usize = 64 * 1024;
+/// Keys of a block of a history's filter, of 512 bits, when it is made. A key has 11.6 bits then, and 0.2 % of others are taken for one of
+/// them.
+pub const HISTORY_FILTER_BLOCK_KEYS: usize = 44;
 
-/// Keys of a run at most: a slot that has more has several. Each takes some 40 bytes while the filter is built
-/// ([`HISTORY_FILTER_BUILD_BYTES`]).
-pub const HISTORY_RUN_KEYS_MAX: usize = 4 * HISTORY_RUN_KEYS_MIN;
+/// Keys of the blocks of a slot, on average, above which they are made anew: an eighth more than when they were made. 0.5 % of others are
+/// taken for one of them then. So a key is read again whenever a history has grown by an eighth.
+pub const HISTORY_FILTER_BLOCK_KEYS_MAX: usize = HISTORY_FILTER_BLOCK_KEYS + HISTORY_FILTER_BLOCK_KEYS / 8;
 
-/// What building a filter takes: a key has 8 bytes, and 9 for the order in which keys are taken apart; its places in the filter have
-/// 1.22 times 17. 10 MiB.
-pub const HISTORY_FILTER_BUILD_BYTES: usize = 40 * HISTORY_RUN_KEYS_MAX;
+/// Slots whose part of a filter is made as a whole: all slots have 64 of them.
+pub const HISTORY_FILTER_PART_SLOTS: usize = SLOTS / 64;
 
-/// Rows whose filters may have fingerprints of 16 bits in any history: they take 2.4 MiB.
-pub const HISTORY_SIXTEEN_ROWS: u64 = 1024 * 1024;
+/// Steps in which a shard's filter is changed, at most: memory holds that part of it twice meanwhile.
+pub const HISTORY_FILTER_STEPS: usize = 16;
 
-/// Of a larger history one row in so many may. A fingerprint of 8 bits takes a key that is not there for one that may be in one of
-/// 256 cases, and one of 16 bits in one of 65,536: so the many small files, which wait for being merged, cost no lookups.
-pub const HISTORY_SIXTEEN_PART: u64 = 5;
+/// Keys, 8 bytes each, that are in memory while a part of a filter is made, but for those of one slot, which may be more: 2 MiB.
+pub const HISTORY_FILTER_KEYS_AT_ONCE: u64 = 256 * 1024;
 
-/// Memory for each row of a history that is larger, in hundredths of a bit: filters of 1.22 times their fingerprints, and pages.
-const HISTORY_ROW_CENTIBITS: u64 = 122 * (8 * (HISTORY_SIXTEEN_PART - 1) + 16) / HISTORY_SIXTEEN_PART + 20;
+/// A filter has keys that no file has any more; at one part in so many it is made anew, so that what is forgotten takes no memory.
+pub const HISTORY_FILTER_STALE_PART: u64 = 32;
+
+/// Memory for each row of a history of many, in hundredths of a bit: its share of a block, and of a page.
+const HISTORY_ROW_CENTIBITS: u64 = 100 * 512 / HISTORY_FILTER_BLOCK_KEYS as u64 + 20;
 
 /// Files of a shard's history: those of [`SHARDS_MAX`] shards that have become one's, 64 of each.
 pub const HISTORY_FILES_MAX: usize = 64 * SHARDS_MAX;
@@ -871,7 +872,6 @@ const _: () = {
     assert!(HISTORY_ROW_CENTIBITS <= 1_200, "12 bits of memory for each remembered round");
     assert!(HISTORY_BLOCK_BYTES_MAX < i32::MAX as usize / 4 && HISTORY_BLOCK_ROWS_MAX <= u16::MAX as usize);
     assert!(HISTORY_PAGE_BLOCKS <= u16::MAX as usize);
-    assert!(HISTORY_FILTER_BUILD_BYTES <= 10 * 1024 * KIB, "a thread that folds has room for it");
     assert!(MEMORY_BUDGET_PERCENT < 100 && MEMORY_BUDGET_MIB_MIN < MEMORY_BUDGET_MIB_MAX);
     assert!(MEMORY_BUDGET_MIB_MAX.checked_mul(1024 * 1024).is_some(), "a budget has its bytes in 64 bits");
     assert!(

@@ -136,7 +136,7 @@ pub struct HistorySize {
     pub files: u64,
     /// Their bytes on the disk.
     pub bytes: u64,
-    /// Bytes of memory that its filters and tables take.
+    /// Bytes of memory that its filter and tables take.
     pub memory_bytes: u64,
 }
 

@@ -67,7 +67,7 @@ pub(super) const PLAIN: [(&str, &str, &str, Getter); 22] = [
     ),
     ("purser_history_files", "gauge", "Files of the history.", |shard| shard.history[1].get()),
     ("purser_history_bytes", "gauge", "Bytes of the files of the history.", |shard| shard.history[2].get()),
-    ("purser_history_memory_bytes", "gauge", "Memory of the filters of the history.", |shard| {
+    ("purser_history_memory_bytes", "gauge", "Memory of the filter of the history.", |shard| {
         shard.history[3].get()
     }),
     (

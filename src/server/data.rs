@@ -414,9 +414,7 @@ pub fn fold(
     history.make_room(&mut rest)?;
     let segments = files.sealed(sealed);
     let until = files.before(last + 1)?;
-    // A round has a record at least, with the ids that most have.
-    let rounds_max = sealed.len() as u64 * limits::SEGMENT_BYTES as u64 / limits::RECORD_READ_BYTES as u64;
-    let mut rounds = history.begin_fold(rounds_max);
+    let mut rounds = history.begin_fold();
     let create = |header: &SnapshotHeader| files.directory.create_snapshot(header.covers.sequence);
     let cold = |cold| rounds.take(cold);
     let before = files.snapshot()?.map(|(name, source)| (name, source.beside_groups()));
@@ -426,7 +424,7 @@ pub fn fold(
         FoldError::Snapshot(error) => Error::from(error),
     });
     let Folded { header, settings, cold_until_ms, sink } = folded?;
-    rounds.finish(header.covers.sequence, cold_until_ms)?;
+    rounds.finish(header.covers.sequence, cold_until_ms, &mut rest)?;
     sink.publish()?;
     history.tend(settings.forgotten_until(header.now_ms), settings.retention_ms, rest)
 }

@@ -162,9 +162,11 @@ impl Core {
         match operation {
             Operation::GetStatement(of) => history.has_any() && self.wallet.is_partly_in_history(of),
             operation => RoundName::of(operation).is_some_and(|name| {
+                // The account is looked at next.
+                let account = name.account.hash();
                 history.has_any()
+                    && history.may_have(&name, &mut || self.wallet.prefetch_accounts([account].into_iter()))
                     && self.wallet.may_be_in_history(now_ms, &name, history.has_by_game())
-                    && history.may_have(&name)
             }),
         }
     }

@@ -33,8 +33,9 @@ pub trait History {
     /// Whether it has rounds that are known by their game, too.
     fn has_by_game(&self) -> bool;
 
-    /// Whether it may have a round. Where it says no it has none.
-    fn may_have(&self, name: &RoundName<&str>) -> bool;
+    /// Whether it may have a round. Where it says no it has none. What is done `meanwhile`, if anything, waits for memory at the same
+    /// time as this.
+    fn may_have(&self, name: &RoundName<&str>, meanwhile: &mut dyn FnMut()) -> bool;
 
     /// Has the rounds of this name looked for; [`History::next`] will have them under this ticket.
     fn look_for(&mut self, ticket: u32, name: &RoundName<&str>);

@@ -1,18 +1,18 @@
 //! The list of a history's files.
 
 use super::{HEADER, ORIGIN, rows, write};
-use crate::{Counts, FileEntry, FileList, Fingerprint, Header, Summary};
+use crate::{Counts, FileEntry, FileList, Header, Summary};
 use journal::{Fault, Origin};
 
-fn file(number: u64, rows: u64, fingerprint: Fingerprint) -> FileEntry {
-    let header = Header { number, fingerprint, ..HEADER };
+fn file(number: u64, rows: u64) -> FileEntry {
+    let header = Header { number, ..HEADER };
     let counts = Counts { rows, by_game: 3, oldest_ms: 5, newest_ms: 9, first_slot: 1, last_slot: 4_095 };
     let summary = Summary { header, bytes: 1 << 40, checksum: u128::MAX / 7, counts };
     FileEntry { summary, clamp_ms: number.is_multiple_of(2).then_some(number) }
 }
 
 fn list() -> FileList {
-    let files = (1..4).map(|number| file(number, 10, Fingerprint::Eight)).collect();
+    let files = (1..4).map(|number| file(number, 10)).collect();
     FileList { covers: 12, cut_ms: 1_764_000_000_000, files }
 }
 
@@ -37,7 +37,7 @@ fn the_longest_list_is_read() {
         last_slot: u16::MAX,
     };
     let origin = Origin { stream: all, shard: u16::MAX, shards: u16::MAX };
-    let header = Header { origin, number: all, fingerprint: Fingerprint::Sixteen };
+    let header = Header { origin, number: all };
     let entry = FileEntry {
         summary: Summary { header, bytes: all, checksum: u128::MAX, counts },
         clamp_ms: Some(all),
@@ -73,13 +73,13 @@ fn what_is_wrong_has_its_place() {
     check("", (0, "it names no version"));
     check("purser-history x\n", (0, "it names no version"));
     check(
-        "purser-history 2\nwhat follows\n",
-        (0, "it has format version 2, and this program reads version 1"),
+        "purser-history 3\nwhat follows\n",
+        (0, "it has format version 3, and this program reads version 2"),
     );
-    check("purser-history 1\ncovers 1\n", (0, "it does not say what it covers"));
-    check("purser-history 1\ncovers 1\ncut_ms 2\nfile\n", (35, no_line));
-    check("purser-history 1\ncovers 1\ncut_ms 2\nmore 1\n", (35, no_line));
-    check("purser-history 1\ncovers 01\ncut_ms 2\n", (0, "it is not in the form that purser writes"));
+    check("purser-history 2\ncovers 1\n", (0, "it does not say what it covers"));
+    check("purser-history 2\ncovers 1\ncut_ms 2\nfile\n", (35, no_line));
+    check("purser-history 2\ncovers 1\ncut_ms 2\nmore 1\n", (35, no_line));
+    check("purser-history 2\ncovers 01\ncut_ms 2\n", (0, "it is not in the form that purser writes"));
     let text = String::from_utf8(list().to_bytes()).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     let too_many = format!("{}\n{}\n{}\n{} 1\n", lines[0], lines[1], lines[2], lines[3]);
@@ -90,33 +90,9 @@ fn what_is_wrong_has_its_place() {
 }
 
 #[test]
-fn long_fingerprints_are_for_few_rows() {
-    const M: u64 = 1024 * 1024;
-    #[track_caller]
-    fn check(eight: u64, sixteen: u64, rows: u64, expect: Fingerprint) {
-        let files = vec![file(1, eight, Fingerprint::Eight), file(2, sixteen, Fingerprint::Sixteen)];
-        let list = FileList { files, ..FileList::default() };
-        assert_eq!(list.fingerprint_for(rows, |_| false), expect);
-    }
-    check(0, 0, M, Fingerprint::Sixteen);
-    check(0, 0, M + 1, Fingerprint::Eight);
-    check(0, M, 1, Fingerprint::Eight);
-    check(8 * M, M, M, Fingerprint::Sixteen);
-    check(8 * M, M, M + M / 2, Fingerprint::Eight);
-    check(u64::MAX, u64::MAX, 1, Fingerprint::Eight);
-    // The small files become a large one.
-    let files = vec![file(1, 10 * M, Fingerprint::Eight), file(2, M, Fingerprint::Sixteen)];
-    let list = FileList { files, ..FileList::default() };
-    let all = |_: &FileEntry| true;
-    assert_eq!(list.fingerprint_for(11 * M, all), Fingerprint::Eight);
-    let small = |file: &FileEntry| file.summary.header.number == 2;
-    assert_eq!(list.fingerprint_for(M, small), Fingerprint::Sixteen);
-}
-
-#[test]
 fn the_newest_time_is_clamped() {
     for (clamp_ms, expect) in [(None, 9), (Some(10), 9), (Some(6), 6), (Some(0), 0)] {
-        let entry = FileEntry { clamp_ms, ..file(1, 10, Fingerprint::Eight) };
+        let entry = FileEntry { clamp_ms, ..file(1, 10) };
         assert_eq!(entry.newest_ms(), expect);
     }
 }
@@ -133,7 +109,7 @@ const DAY_MS: u64 = 24 * 3_600 * 1_000;
 /// Files of so many rows, each with the days of its oldest and its newest round.
 fn files(of: &[(u64, u64, u64)]) -> FileList {
     let entry = |(number, (rows, from, to)): (u64, &(u64, u64, u64))| {
-        let mut entry = FileEntry { clamp_ms: None, ..file(number, *rows, Fingerprint::Eight) };
+        let mut entry = FileEntry { clamp_ms: None, ..file(number, *rows) };
         let counts = &mut entry.summary.counts;
         (counts.oldest_ms, counts.newest_ms) = (from * DAY_MS, to * DAY_MS);
         entry

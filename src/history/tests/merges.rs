@@ -1,7 +1,9 @@
 //! Several files as one.
 
-use super::{HEADER, SMALL, open, open_for, platform, read, round, row, rows, slot_of, sorted, write};
-use crate::{FileEntry, Header, History, HistoryFile, Room, Row, Summary, Writer, all_slots, key_of, merge};
+use super::{
+    HEADER, SMALL, filtered, open, open_for, platform, read, round, row, rows, slot_of, sorted, write,
+};
+use crate::{FileEntry, Header, HistoryFile, Room, Row, Summary, Writer, all_slots, key_of, merge};
 use wallet::account::{AccountRef, Slot};
 use wallet::image::{RoundImage, RoundKind, RoundVersion};
 
@@ -34,8 +36,7 @@ fn check(files: &[(&[RoundImage], Option<u64>)], expect: &RoundImage) {
     assert_eq!(read(&one), Ok(vec![row(ACCOUNT, expect.clone())]));
     let account = AccountRef::new(ACCOUNT);
     let key = key_of(account.hash(), &platform(), RoundKind::Plain, &expect.id);
-    for history in [History::new(files.into_iter().map(Into::into).collect()), History::new(vec![one.into()])]
-    {
+    for history in [filtered(files), filtered(vec![one])] {
         let found = history.find(&mut Room::default(), &account, key, |_| true);
         assert_eq!(found.unwrap(), std::slice::from_ref(expect));
         let mut shown = Vec::new();

@@ -44,7 +44,7 @@ pub(super) fn write(
     let past = PastFiles::of_slots(shards, &slots, None)?;
     let failed = |error: crate::data::Error| Error::Failed(error.to_string());
     let new = ShardHistory::open(files, None).map_err(failed)?;
-    let mut fold = new.begin_fold(past.rows());
+    let mut fold = new.begin_fold();
     let mut rounds = past.rounds()?;
     for (slot, places) in memory.wallet.by_slot() {
         let images = memory.wallet.images(memory.now_ms, &places);
@@ -52,7 +52,7 @@ pub(super) fn write(
         fold.take(cold_of_slot(&mut rounds, slot, &images, memory, at_ms)?)?;
     }
     // Nothing is let go of that is in memory: a fold says until when the history has everything.
-    fold.finish(memory.last, 0).map_err(failed)?;
+    fold.finish(memory.last, 0, || ()).map_err(failed)?;
     Ok(true)
 }
 

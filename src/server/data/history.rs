@@ -12,7 +12,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Error, ShardFiles};
-use history::{FileEntry, FileList, Header, History, MergeError, Row, WriteError, Writer, merge};
+use history::{
+    FileEntry, FileList, Filter, Header, History, HistoryFile, MergeError, Row, WriteError, Writer, merge,
+};
 use journal::reader::ReadError;
 use recovery::{ColdRound, slots_of};
 use storage::history::HistoryName;
@@ -28,8 +30,14 @@ pub struct OpenHistory {
     pub version: u64,
     /// What the list says.
     pub list: FileList,
-    /// Its files.
+    /// Its files, and the filter of what is in them.
     pub files: History<OpenFile>,
+}
+
+impl OpenHistory {
+    fn filter(&self) -> &Filter {
+        self.files.filter().expect("who serves has one")
+    }
 }
 
 /// The history of a shard. One thread adds to it, and any may read it.
@@ -40,7 +48,7 @@ pub struct ShardHistory {
     is_listed: bool,
     current: Mutex<Arc<OpenHistory>>,
     /// What was shown before, and may be looked at still. If a shard were the last to look at one, it would give back the memory of
-    /// the filters and close the files, and everybody on its core would wait for that.
+    /// the filter and close the files, and everybody on its core would wait for that.
     replaced: Mutex<Vec<Arc<OpenHistory>>>,
     /// Nothing of what was replaced is left.
     is_settled: AtomicBool,
@@ -91,7 +99,9 @@ impl ShardHistory {
         let list = list.unwrap_or_default();
         let slots = slots_of(files.origin);
         let opened = list.files.iter().map(|entry| files.directory.open_history(entry, slots.clone()));
-        let opened = History::new(opened.collect::<Result<Vec<_>, _>>()?);
+        let opened = opened.collect::<Result<Vec<_>, _>>()?;
+        let filter = Filter::of(&slots, &opened, || ())?;
+        let opened = History::filtered(opened, filter);
         let current = Mutex::new(Arc::new(OpenHistory { version: 0, list, files: opened }));
         let is_settled = AtomicBool::new(false);
         Ok(Self {
@@ -149,24 +159,72 @@ impl ShardHistory {
         self.publish(list)
     }
 
-    /// Writes a list, durable, and shows it to the readers with the files that it names: rounds that it has may leave memory.
+    /// Writes a list, durable, and shows it to the readers with the files that it names: rounds that it has may leave memory. The
+    /// filter has the keys of all of them.
     fn publish(&self, list: FileList) -> Result<(), Error> {
         let before = self.current();
         let known = |entry: &FileEntry| {
             let mut files = before.list.files.iter().zip(before.files.files());
             files.find(|(known, _)| *known == entry).map(|(_, file)| Arc::clone(file))
         };
-        let directory = &self.files.directory;
-        let open = |entry: &FileEntry| directory.open_history(entry, slots_of(self.files.origin));
-        let files = list.files.iter().map(|entry| known(entry).map_or_else(|| open(entry), Ok));
-        let files = History::new(files.collect::<Result<Vec<_>, _>>()?);
-        directory.write_history_list(&list.to_bytes())?;
+        let files = list.files.iter().map(|entry| known(entry).map_or_else(|| self.open_file(entry), Ok));
+        let files = files.collect::<Result<Vec<_>, _>>()?;
+        self.files.directory.write_history_list(&list.to_bytes())?;
+        self.show(list, files, before.filter().clone());
+        Ok(())
+    }
+
+    fn open_file(&self, entry: &FileEntry) -> Result<Arc<HistoryFile<OpenFile>>, ReadError<FileError>> {
+        self.files.directory.open_history(entry, slots_of(self.files.origin))
+    }
+
+    /// Shows the readers another one.
+    fn show(&self, list: FileList, files: Vec<Arc<HistoryFile<OpenFile>>>, filter: Filter) {
+        let before = self.current();
         let version = before.version + 1;
-        let next = Arc::new(OpenHistory { version, list, files });
+        let next = Arc::new(OpenHistory { version, list, files: History::filtered(files, filter) });
         self.replaced.lock().unwrap_or_else(PoisonError::into_inner).push(before);
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = next;
         self.version.store(version, Ordering::Release);
+    }
+
+    /// Changes the filter, a few parts at a time: what they were goes before the next ones are made. Readers see a filter that has
+    /// too much, and none that lacks a key.
+    fn change_filter(
+        &self,
+        mut change: impl FnMut(&mut Filter, usize) -> Result<(), ReadError<FileError>>,
+    ) -> Result<(), Error> {
+        let parts = self.current().filter().parts();
+        let together = parts.div_ceil(limits::HISTORY_FILTER_STEPS);
+        for first in (0..parts).step_by(together) {
+            let before = self.current();
+            let mut filter = before.filter().clone();
+            (first..parts.min(first + together)).try_for_each(|part| change(&mut filter, part))?;
+            self.show(before.list.clone(), before.files.files().to_vec(), filter);
+            drop(before);
+            self.let_go(limits::HISTORY_SETTLE_TRIES);
+        }
         Ok(())
+    }
+
+    /// Adds the keys of a file that the list is going to name to the filter.
+    fn add_to_filter(&self, entry: &FileEntry, mut rest: impl FnMut()) -> Result<(), Error> {
+        let file = self.open_file(entry)?;
+        // Not what has them: that would keep the parts that are replaced.
+        let others = self.current().files.files().to_vec();
+        self.change_filter(|filter, part| filter.add(part, &file, &others, &mut rest))
+    }
+
+    /// Makes the filter anew where it has too many keys that no file has any more.
+    fn renew_filter(&self, mut rest: impl FnMut()) -> Result<(), Error> {
+        let current = self.current();
+        let rows = current.files.rows();
+        if current.filter().keys() <= rows + rows / limits::HISTORY_FILTER_STALE_PART {
+            return Ok(());
+        }
+        let files = current.files.files().to_vec();
+        drop(current);
+        self.change_filter(|filter, part| filter.make(part, &files, &mut rest))
     }
 
     /// Lets go at once what an earlier fold has replaced and somebody had looked at, and what a start has found.
@@ -181,38 +239,38 @@ impl ShardHistory {
     /// still looks at, asked so many times, is left to the next time.
     fn settle_within(&self, tries: usize) -> Result<(), Error> {
         self.is_settled.store(false, Ordering::Relaxed);
-        let mut has_left = true;
-        for _ in 0..tries {
-            let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
-            replaced.retain(|old| Arc::strong_count(old) > 1);
-            has_left = !replaced.is_empty();
-            if !has_left {
-                break;
-            }
-            drop(replaced);
-            thread::sleep(Duration::from_millis(1));
-        }
+        let is_gone = self.let_go(tries);
         let is_removed = self.remove_unlisted()?;
-        self.is_settled.store(is_removed && !has_left, Ordering::Relaxed);
+        self.is_settled.store(is_removed && is_gone, Ordering::Relaxed);
         Ok(())
     }
 
-    /// A file that is begun now, for at most so many rows, in place of those that `is_replaced`.
-    fn begin(
-        &self,
-        rows: u64,
-        is_replaced: impl Fn(&FileEntry) -> bool,
-    ) -> Result<Writer<PendingFile>, FileError> {
-        let list = &self.current().list;
-        let (origin, number) = (self.files.origin, list.next_number(self.files.origin));
-        let header = Header { origin, number, fingerprint: list.fingerprint_for(rows, is_replaced) };
+    /// Lets go what was shown before; `false` where somebody still looks at some of it, asked so many times.
+    fn let_go(&self, tries: usize) -> bool {
+        for number in 0..tries {
+            if number > 0 {
+                thread::sleep(Duration::from_millis(1));
+            }
+            let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+            replaced.retain(|old| Arc::strong_count(old) > 1);
+            if replaced.is_empty() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// A file that is begun now.
+    fn begin(&self) -> Result<Writer<PendingFile>, FileError> {
+        let (origin, number) = (self.files.origin, self.current().list.next_number(self.files.origin));
+        let header = Header { origin, number };
         let file = self.files.directory.create_history(HistoryName::new(origin, number))?;
         Writer::begin(file, header).map_err(unwritten)
     }
 
-    /// A fold's part of the history is begun, for at most so many rows.
-    pub(crate) fn begin_fold(&self, rows: u64) -> FoldedRounds<'_> {
-        FoldedRounds { history: self, rows, writer: None }
+    /// A fold's part of the history is begun.
+    pub(crate) const fn begin_fold(&self) -> FoldedRounds<'_> {
+        FoldedRounds { history: self, writer: None }
     }
 
     /// Makes one file of several where there are many of a size, and lets those go whose rounds are all forgotten: what was touched
@@ -232,7 +290,7 @@ impl ShardHistory {
             // What a merge has no room for may be what is to go.
             self.settle_within(limits::HISTORY_SETTLE_TRIES)?;
             if !is_more? {
-                return Ok(());
+                return self.renew_filter(&mut rest);
             }
         }
     }
@@ -276,8 +334,7 @@ impl ShardHistory {
     ) -> Result<(), Error> {
         let before = self.current();
         let is_merged = |entry: &FileEntry| merged.contains(entry);
-        let rows = merged.iter().map(|entry| entry.summary.counts.rows).sum();
-        let writer = self.begin(rows, is_merged)?;
+        let writer = self.begin()?;
         let opened = before.list.files.iter().zip(before.files.files());
         let sources: Vec<_> = opened.filter(|(entry, _)| is_merged(entry)).map(|(_, file)| &**file).collect();
         let keep = |row: &Row| row.round.last_ms > forgotten_until_ms;
@@ -285,6 +342,7 @@ impl ShardHistory {
         let mut files: Vec<FileEntry> =
             before.list.files.iter().filter(|entry| !is_merged(entry)).copied().collect();
         if summary.counts.rows > 0 {
+            // The filter has its keys, which are those of the others.
             file.publish()?;
             files.push(FileEntry { summary, clamp_ms: None });
         }
@@ -308,7 +366,6 @@ impl ShardHistory {
 /// The rounds that a fold takes out of a snapshot, on their way to a file.
 pub(crate) struct FoldedRounds<'a> {
     history: &'a ShardHistory,
-    rows: u64,
     writer: Option<Writer<PendingFile>>,
 }
 
@@ -323,7 +380,7 @@ impl FoldedRounds<'_> {
         }
         let writer = match &mut self.writer {
             Some(writer) => writer,
-            none => none.insert(self.history.begin(self.rows, |_| false)?),
+            none => none.insert(self.history.begin()?),
         };
         let mut rows: Vec<Row> =
             rounds.into_iter().map(|ColdRound { account, round }| Row { account, round }).collect();
@@ -333,13 +390,15 @@ impl FoldedRounds<'_> {
 
     /// All are there: the file and then the list are durable, and the readers see them. What comes next adds to them, whatever
     /// becomes of the snapshot that leaves these rounds out. The list covers the records up to `covers`, and rounds that were
-    /// touched last at or before `cut_ms`.
-    pub(crate) fn finish(self, covers: Sequence, cut_ms: Millis) -> Result<(), Error> {
+    /// touched last at or before `cut_ms`. `rest` is called after each page of it that is read again.
+    pub(crate) fn finish(self, covers: Sequence, cut_ms: Millis, rest: impl FnMut()) -> Result<(), Error> {
         let mut list = self.history.current().list.clone();
         if let Some(writer) = self.writer {
             let (summary, file) = writer.finish().map_err(unwritten)?;
             file.publish()?;
-            list.files.push(FileEntry { summary, clamp_ms: None });
+            let entry = FileEntry { summary, clamp_ms: None };
+            self.history.add_to_filter(&entry, rest)?;
+            list.files.push(entry);
         }
         if list.files.len() > limits::HISTORY_FILES_MAX {
             return Err(Error::Snapshot("the history has as many files as it may have".into()));
@@ -401,6 +460,9 @@ mod tests {
     use super::*;
     use storage::directory::DataDirectory;
     use storage::manifest::Manifest;
+    use wallet::PlatformKey;
+    use wallet::history::RoundName;
+    use wallet::image::RoundKind;
 
     /// A history of a shard in a new directory, with a round of each of these times in a file of its own.
     fn folded(dir: &std::path::Path, times_ms: impl Iterator<Item = Millis>) -> ShardHistory {
@@ -411,9 +473,9 @@ mod tests {
             ShardHistory::open(ShardFiles::of(&directory, manifest, 0), None).expect("there is none");
         for last_ms in times_ms {
             let round = RoundImage { id: last_ms.to_string(), last_ms, ..RoundImage::default() };
-            let mut fold = served.begin_fold(1);
+            let mut fold = served.begin_fold();
             fold.take(vec![ColdRound { account: "default/anna".into(), round }]).expect("there is room");
-            fold.finish(last_ms, last_ms).expect("there is room");
+            fold.finish(last_ms, last_ms, || ()).expect("there is room");
         }
         served
     }
@@ -432,6 +494,39 @@ mod tests {
         assert!(former.upgrade().is_some(), "who looks at it last does not let it go");
         served.settle().expect("it can be removed");
         assert!(former.upgrade().is_none());
+    }
+
+    fn may_have(served: &ShardHistory, last_ms: Millis) -> bool {
+        let (round, platform) = (last_ms.to_string(), PlatformKey::NONE);
+        let account = AccountRef::new("default/anna");
+        let name = RoundName { account, platform, round: &*round, kind: RoundKind::Plain, game: "" };
+        served.current().files.may_have_named(&name, || ())
+    }
+
+    /// What folds have added, what was merged, and what a start has found.
+    #[test]
+    fn the_filter_has_all_that_the_files_have() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let files = 3 * limits::HISTORY_MERGED_FILES as u64 + 1;
+        let served = folded(dir.path(), 1..=files);
+        assert!((1..=files).all(|last_ms| may_have(&served, last_ms)));
+        served.tend(0, u64::MAX, || ()).expect("it is whole");
+        let started = ShardHistory::open(served.files.clone(), Some(files)).expect("it is whole");
+        for served in [&served, &started] {
+            assert!((1..=files).all(|last_ms| may_have(served, last_ms)));
+            assert_eq!(served.current().filter().keys(), files);
+        }
+    }
+
+    /// It would take memory for years, and have each new round looked for that is like one of them.
+    #[test]
+    fn the_filter_forgets_what_the_files_have_let_go() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let served = folded(dir.path(), 1..=40);
+        served.tend(30, 1, || ()).expect("it is whole");
+        assert_eq!(served.current().filter().keys(), 10);
+        assert!((31..=40).all(|last_ms| may_have(&served, last_ms)));
+        assert!((1..=30).filter(|last_ms| may_have(&served, *last_ms)).count() < 5);
     }
 
     /// The room may be what a merge lacks.

@@ -156,11 +156,6 @@ impl<'a> PastFiles<'a> {
         Ok(())
     }
 
-    /// How many rows all of them have, of whatever slots.
-    pub(crate) fn rows(&self) -> u64 {
-        self.files.iter().map(|file| file.rows.counts().rows).sum()
-    }
-
     /// All rounds, by slot and account.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What a shard asks of its history: the filters at once, the files through two threads of its own. A statement goes through all
+//! What a shard asks of its history: the filter at once, the files through two threads of its own. A statement goes through all
 //! rounds of an account, and bets would wait behind it.
 
 use std::sync::Arc;
@@ -120,8 +120,8 @@ impl History for Reader {
         self.current.files.has_by_game()
     }
 
-    fn may_have(&self, name: &RoundName<&str>) -> bool {
-        self.current.files.may_have_named(name)
+    fn may_have(&self, name: &RoundName<&str>, meanwhile: &mut dyn FnMut()) -> bool {
+        self.current.files.may_have_named(name, meanwhile)
     }
 
     fn look_for(&mut self, ticket: u32, name: &RoundName<&str>) {

@@ -33,7 +33,7 @@ impl History for Scripted {
         false
     }
 
-    fn may_have(&self, _: &RoundName<&str>) -> bool {
+    fn may_have(&self, _: &RoundName<&str>, _: &mut dyn FnMut()) -> bool {
         true
     }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt as _;
 
 use super::*;
 use crate::directory::DataDirectory;
-use ::history::{Counts, Fingerprint, Header, Summary};
+use ::history::{Counts, Header, Summary};
 use journal::Origin;
 use journal::snapshot::Sink as _;
 
@@ -81,7 +81,7 @@ fn what_has_left_memory_is_opened_by_its_list() {
     let (dir, files) = directory(&[(1, 1)]);
     assert!(opened(dir.path()).past.is_none());
     let origin = Origin { stream: 7, shard: 0, shards: 1 };
-    let header = Header { origin, number: 3, fingerprint: Fingerprint::Eight };
+    let header = Header { origin, number: 3 };
     let summary = Summary { header, bytes: 5, checksum: 0, counts: Counts::default() };
     let entry = FileEntry { summary, clamp_ms: None };
     let list = FileList { files: vec![entry], ..FileList::default() };

@@ -3,25 +3,26 @@
 use std::convert::Infallible;
 
 use history::{
-    FileEntry, FileList, Fingerprint, Header, History, HistoryFile, Room, Row, Writer, all_slots, key_of,
+    FileEntry, FileList, Filter, Header, History, HistoryFile, Room, Row, Writer, all_slots, key_of,
 };
 use wallet::PlatformKey;
 use wallet::account::AccountRef;
 use wallet::image::{RoundImage, RoundKind, TransactionImage};
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
 
 use crate::edits;
 use crate::world::ORIGIN;
 
 const HEADER_BYTES: usize = 64;
 const FOOTER_BYTES: usize = 128;
-const RUN_BYTES: usize = 72;
 const PAGE_BYTES: usize = 56;
-const BLOCK_BYTES: usize = 44;
+const BLOCK_BYTES: usize = 60;
+const KEY_BYTES: usize = 6;
+const FILTER_BLOCK_BYTES: usize = 80;
 
 /// Words of a list.
 pub const WORDS: [&str; 8] =
-    ["purser-history 1\n", "covers ", "cut_ms ", "file ", "checksum ", " - ", "-\n", "\n"];
+    ["purser-history 2\n", "covers ", "cut_ms ", "file ", "checksum ", " - ", "-\n", "\n"];
 
 /// A file and a list, each whole and without a change, and the lines of a list.
 pub fn seeds() -> Vec<Vec<u8>> {
@@ -80,7 +81,9 @@ fn read(bytes: &[u8]) -> Result<Vec<Row>, String> {
     let open = || HistoryFile::open("file", bytes.to_vec(), all_slots()).map_err(text);
     let file = open()?;
     let rows: Vec<Row> = file.rows().collect::<Result<_, _>>().map_err(text)?;
-    let history = History::new(vec![file.into()]);
+    let files = vec![file.into()];
+    let filter = Filter::of(&all_slots(), &files, || ()).map_err(text)?;
+    let history = History::filtered(files, filter);
     let mut room = Room::default();
     for Row { account, round } in rows.iter().step_by(9) {
         let account = AccountRef::new(account);
@@ -140,7 +143,7 @@ fn rows() -> Vec<Row> {
 }
 
 fn write(rows: &[Row]) -> Vec<u8> {
-    let header = Header { origin: ORIGIN, number: 1, fingerprint: Fingerprint::Eight };
+    let header = Header { origin: ORIGIN, number: 1 };
     let written = Writer::begin(Vec::new(), header).and_then(|mut writer| {
         rows.iter().try_for_each(|row| writer.push(row.clone()))?;
         writer.finish()
@@ -178,48 +181,48 @@ fn fit(bytes: &mut [u8], part: std::ops::Range<usize>, at: usize) {
     }
 }
 
-/// Makes every checksum fit again: of blocks, pages and filters, of the tables, and of both ends.
+/// Makes every checksum fit again: of blocks, their keys, and pages, of the table, and of both ends.
 fn refit(bytes: &mut [u8]) {
     if bytes.len() < HEADER_BYTES + FOOTER_BYTES {
         return;
     }
     let footer = bytes.len() - FOOTER_BYTES;
-    let tables = number(bytes, footer + 8);
-    let (runs, pages) = (edits::u32_at(bytes, footer + 16), edits::u32_at(bytes, footer + 20));
+    let table = number(bytes, footer + 8);
     // What is in the file, at most.
-    let most = bytes.len() / PAGE_BYTES;
-    let mut page_at = tables.saturating_add(runs.min(most) * RUN_BYTES);
-    for run in 0..runs.min(most) {
-        let run_at = tables.saturating_add(run * RUN_BYTES);
-        let mut end = 0;
-        for _ in 0..edits::u32_at(bytes, run_at.saturating_add(20)).min(most) {
-            end = refit_page(bytes, page_at);
-            page_at = page_at.saturating_add(PAGE_BYTES);
-        }
-        let places = edits::u32_at(bytes, run_at.saturating_add(48)).saturating_mul(2);
-        let places = places.saturating_add(edits::u32_at(bytes, run_at.saturating_add(52)));
-        fit(bytes, end..end.saturating_add(places), run_at.saturating_add(56));
+    let pages = edits::u32_at(bytes, footer + 16).min(bytes.len() / PAGE_BYTES);
+    for page in 0..pages {
+        refit_page(bytes, table.saturating_add(page * PAGE_BYTES));
     }
     fit(bytes, 0..HEADER_BYTES - 16, HEADER_BYTES - 16);
     fit(bytes, 0..HEADER_BYTES, footer + 64);
-    let tables_end = tables.saturating_add(runs.min(most) * RUN_BYTES + pages.min(most) * PAGE_BYTES);
-    fit(bytes, tables..tables_end, footer + 80);
+    fit(bytes, table..table.saturating_add(pages * PAGE_BYTES), footer + 80);
     fit(bytes, footer..footer + FOOTER_BYTES - 16, footer + FOOTER_BYTES - 16);
 }
 
-/// Those of a page, whose entry is given, and of its blocks. Returns where it ends.
-fn refit_page(bytes: &mut [u8], entry: usize) -> usize {
+/// Those of a page, whose entry is given, and of its blocks and their keys.
+fn refit_page(bytes: &mut [u8], entry: usize) {
     let blocks = edits::u32_at(bytes, entry.saturating_add(18)) & 0xffff;
     let (mut block, page) =
         (number(bytes, entry.saturating_add(24)), number(bytes, entry.saturating_add(32)));
+    let place = |number: usize| page.saturating_add(number * BLOCK_BYTES);
     for number in 0..blocks {
-        let at = page.saturating_add(number * BLOCK_BYTES);
-        let frame = edits::u32_at(bytes, at.saturating_add(24));
-        let end = block.saturating_add(frame);
-        fit(bytes, block..end, at.saturating_add(28));
+        let end = block.saturating_add(edits::u32_at(bytes, place(number).saturating_add(24)));
+        fit(bytes, block..end, place(number).saturating_add(28));
         block = end;
     }
-    let end = page.saturating_add(blocks * BLOCK_BYTES);
-    fit(bytes, page..end, entry.saturating_add(40));
-    end
+    // The keys are behind all blocks.
+    for number in 0..blocks {
+        let rows = edits::u32_at(bytes, place(number).saturating_add(18)) & 0xffff;
+        let end = block.saturating_add(rows * KEY_BYTES);
+        fit(bytes, block..end, place(number).saturating_add(44));
+        block = end;
+    }
+    // Then the filter.
+    while block.saturating_add(FILTER_BLOCK_BYTES) <= page.min(bytes.len()) {
+        let end = block + FILTER_BLOCK_BYTES;
+        let sum = xxh3_128_with_seed(&bytes[block..end - 16], block as u64);
+        bytes[end - 16..end].copy_from_slice(&sum.to_le_bytes());
+        block = end;
+    }
+    fit(bytes, page..place(blocks), entry.saturating_add(40));
 }

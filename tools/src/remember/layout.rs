@@ -1,6 +1,6 @@
 //! Which files the rounds lie in, as a server would have come to them: a file for each fold, and files of a size made one.
 
-use history::{Counts, FileEntry, FileList, Fingerprint, Header, Summary};
+use history::{Counts, FileEntry, FileList, Header, Summary};
 use journal::Origin;
 use limits::{RECORD_READ_BYTES, RETENTION_MS, SEGMENT_BYTES, SNAPSHOT_SEGMENTS};
 
@@ -17,7 +17,6 @@ pub(crate) struct PlannedFile {
     /// It has the rounds with these numbers that are of its shard's accounts.
     pub(crate) from: u64,
     pub(crate) until: u64,
-    pub(crate) fingerprint: Fingerprint,
 }
 
 /// The files of each of so many shards, in the order in which they were written.
@@ -26,17 +25,11 @@ pub(crate) fn plan(played: &Played, shards: u64) -> Vec<PlannedFile> {
     let mut files: Vec<PlannedFile> = Vec::new();
     let write = |list: &mut FileList, files: &mut Vec<PlannedFile>, from: u64, until: u64, number| {
         let rows = (until - from) / shards;
-        let is_replaced = |entry: &FileEntry| {
-            files.iter().any(|file| {
-                file.number == entry.summary.header.number && from <= file.from && file.until <= until
-            })
-        };
-        let fingerprint = list.fingerprint_for(rows, is_replaced);
         let is_kept = |file: &PlannedFile| file.until <= from || until <= file.from;
         files.retain(is_kept);
         list.files.retain(|entry| files.iter().any(|file| file.number == entry.summary.header.number));
-        files.push(PlannedFile { number, from, until, fingerprint });
-        list.files.push(entry(played, rows, from, until, number, fingerprint));
+        files.push(PlannedFile { number, from, until });
+        list.files.push(entry(played, rows, from, until, number));
     };
     let mut number = 0;
     let per_fold = ROUNDS_PER_FOLD * shards;
@@ -57,17 +50,10 @@ pub(crate) fn plan(played: &Played, shards: u64) -> Vec<PlannedFile> {
 }
 
 /// What a list would say of a file, as far as its bounds follow from that.
-fn entry(
-    played: &Played,
-    rows: u64,
-    from: u64,
-    until: u64,
-    number: u64,
-    fingerprint: Fingerprint,
-) -> FileEntry {
+fn entry(played: &Played, rows: u64, from: u64, until: u64, number: u64) -> FileEntry {
     let (oldest_ms, newest_ms) = (played.ended_ms(from), played.ended_ms(until - 1));
     let counts = Counts { rows, oldest_ms, newest_ms, ..Counts::default() };
-    let header = Header { origin: Origin { stream: 0, shard: 0, shards: 1 }, number, fingerprint };
+    let header = Header { origin: Origin { stream: 0, shard: 0, shards: 1 }, number };
     FileEntry { summary: Summary { header, bytes: 0, checksum: 0, counts }, clamp_ms: None }
 }
 
@@ -101,14 +87,5 @@ mod tests {
         let year = sizes(100_000_000, 119, 1);
         assert_eq!(year.iter().filter(|folds| **folds == 16).count(), 11, "{year:?}");
         assert_eq!(year.iter().sum::<u64>(), 190);
-    }
-
-    #[test]
-    fn few_rounds_have_long_fingerprints() {
-        let played = Played::before(1_795_760_000_000, 119, 1, 1_000, 100_000_000);
-        let files = plan(&played, 1);
-        let sixteen = files.iter().filter(|file| file.fingerprint == Fingerprint::Sixteen);
-        let rows: u64 = sixteen.map(|file| file.until - file.from).sum();
-        assert!(rows > 0 && rows <= 100_000_000 / limits::HISTORY_SIXTEEN_PART, "{rows}");
     }
 }

@@ -61,7 +61,7 @@ impl Findings<'_> {
             ("after the bets, MiB", [mib(base.private_bytes()?), mib(full.private_bytes()?)]),
             ("purser_history_rounds", [count(base_told.rounds), count(told.rounds)]),
             ("purser_history_files", [count(base_told.files), count(told.files)]),
-            ("filters by the metrics, each round, bits", [nothing(), bits(told.filter_bytes)]),
+            ("filter by the metrics, each round, bits", [nothing(), bits(told.filter_bytes)]),
             ("on disk, each round, bytes", [nothing(), format!("{:.1}", told.file_bytes / rounds)]),
             ("CPU of a bet whose round is new, µs", cpu),
             ("of that, reading files, µs", reading),

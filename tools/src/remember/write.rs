@@ -136,7 +136,7 @@ impl Shard {
         hashes: &[AccountHash],
         file: &PlannedFile,
     ) -> Result<Option<Summary>, String> {
-        let header = Header { origin: self.origin, number: file.number, fingerprint: file.fingerprint };
+        let header = Header { origin: self.origin, number: file.number };
         let sink = self.directory.create_history(HistoryName::new(self.origin, file.number));
         let sink = sink.map_err(|error| error.to_string())?;
         let unwritten = |error| format!("{}: {error:?}", self.directory.path().display());

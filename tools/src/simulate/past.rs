@@ -144,8 +144,8 @@ impl History for Past {
         self.opened.as_ref().is_some_and(|opened| opened.history.has_by_game())
     }
 
-    fn may_have(&self, name: &RoundName<&str>) -> bool {
-        self.opened.as_ref().is_some_and(|opened| opened.history.may_have_named(name))
+    fn may_have(&self, name: &RoundName<&str>, meanwhile: &mut dyn FnMut()) -> bool {
+        self.opened.as_ref().is_some_and(|opened| opened.history.may_have_named(name, meanwhile))
     }
 
     fn look_for(&mut self, ticket: u32, name: &RoundName<&str>) {

@@ -59,7 +59,7 @@ struct Month {
     shards: usize,
     snapshot_bytes: u64,
     history_bytes: u64,
-    /// Of filters and tables.
+    /// Of the filter and tables.
     history_memory: u64,
     /// Of all files.
     rows: u64,
@@ -89,7 +89,7 @@ pub(super) fn run(seed: u64, say: &dyn Fn(&str)) -> Result<ExitCode, String> {
     let mut year = Year::new(seed)?;
     let mut months: Vec<Month> = Vec::new();
     say(
-        "| month | shards | snapshots, bytes | history, bytes | its filters, bytes | its rounds | its files | rounds in memory | accounts |",
+        "| month | shards | snapshots, bytes | history, bytes | its filter, bytes | its rounds | its files | rounds in memory | accounts |",
     );
     say("|---|---|---|---|---|---|---|---|---|");
     for week in 1..=WEEKS {
@@ -123,7 +123,7 @@ pub(super) fn run(seed: u64, say: &dyn Fn(&str)) -> Result<ExitCode, String> {
     let grown = [
         ("snapshots", one.snapshot_bytes, other.snapshot_bytes),
         ("the history", one.history_bytes, other.history_bytes),
-        ("its filters", one.history_memory, other.history_memory),
+        ("its filter", one.history_memory, other.history_memory),
         ("its rounds", one.rows, other.rows),
         ("rounds in memory", one.rounds, other.rounds),
     ];

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ::history::{FileEntry, FileList, Fingerprint, Header, Row, Writer};
+use ::history::{FileEntry, FileList, Header, Row, Writer};
 
 use super::super::{origin, verify};
 use super::*;
@@ -43,7 +43,7 @@ fn check(shards: usize, is_owner: bool, mut rows: Vec<Row>, expect: &[&str]) {
     let shard = if is_owner { owner } else { (owner + 1) % shards };
     let origin = origin(opened.manifest, shard);
     let directory = &opened.shards[shard].directory;
-    let header = Header { origin, number: 1, fingerprint: Fingerprint::Sixteen };
+    let header = Header { origin, number: 1 };
     let mut writer = Writer::begin(Vec::new(), header).unwrap();
     Row::sort(&mut rows);
     rows.into_iter().for_each(|row| writer.push(row).unwrap());

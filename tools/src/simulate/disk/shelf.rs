@@ -6,7 +6,9 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use history::{FileEntry, FileList, Header, History, HistoryFile, MergeError, ReadAt, Row, Slots, Writer};
+use history::{
+    FileEntry, FileList, Filter, Header, History, HistoryFile, MergeError, ReadAt, Row, Slots, Writer,
+};
 use journal::reader::ReadError;
 use journal::{Damage, Fault, Origin};
 use recovery::ColdRound;
@@ -150,7 +152,8 @@ impl Shelf {
             HistoryFile::open_listed(&name, stored, entry, slots.clone()).map(Arc::new).map_err(damage)
         };
         let files = list.files.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-        Ok(Opened { list, history: Rc::new(History::new(files)), trouble })
+        let history = History::filtered(files.clone(), filter(&files, slots).map_err(damage)?);
+        Ok(Opened { list, history: Rc::new(history), trouble })
     }
 
     /// Reads all that the list names.
@@ -187,8 +190,7 @@ impl Shelf {
         Row::sort(&mut rows);
         let mut file = None;
         if !rows.is_empty() {
-            let fingerprint = list.fingerprint_for(rows.len() as u64, |_| false);
-            let header = Header { origin, number: list.next_number(origin), fingerprint };
+            let header = Header { origin, number: list.next_number(origin) };
             let mut writer = Writer::begin(Vec::new(), header).map_err(|error| format!("{error:?}"))?;
             for row in rows {
                 writer.push(row).map_err(|error| format!("A fold can't write the history: {error:?}."))?;
@@ -226,10 +228,7 @@ impl Shelf {
             }
         };
         let merged: Vec<_> = history.files()[range.clone()].iter().map(|file| &**file).collect();
-        let replaced = &list.files[range.clone()];
-        let rows = replaced.iter().map(|entry| entry.summary.counts.rows).sum();
-        let fingerprint = list.fingerprint_for(rows, |entry| replaced.contains(entry));
-        let header = Header { origin, number: list.next_number(origin), fingerprint };
+        let header = Header { origin, number: list.next_number(origin) };
         let writer = Writer::begin(Vec::new(), header).map_err(|error| format!("{error:?}"))?;
         let made = history::merge(&merged, writer, |row| !is_forgotten(&row.round), || ());
         let (summary, bytes) = made.map_err(|error| match error {
@@ -291,6 +290,17 @@ impl Change {
 
 pub(super) fn file_name(Header { origin, number, .. }: &Header) -> String {
     format!("history-{:x}-{}-{number}", origin.stream, origin.shard)
+}
+
+/// The filter of files, to which they were added one after the other.
+fn filter(files: &[Arc<HistoryFile<Stored>>], slots: &Slots) -> Result<Filter, ReadError<Unreadable>> {
+    let mut filter = Filter::new(slots);
+    for (number, file) in files.iter().enumerate() {
+        for part in 0..filter.parts() {
+            filter.add(part, file, &files[..number], || ())?;
+        }
+    }
+    Ok(filter)
 }
 
 fn damage(error: ReadError<Unreadable>) -> Damage {
