@@ -256,8 +256,21 @@ struct Part {
     keys: u64,
 }
 
+/// How many keys a block has when it is made, and above how many, on average, a slot's blocks are made anew.
+#[derive(Clone, Copy, Debug)]
+struct Fill {
+    made: usize,
+    most: usize,
+}
+
+impl Fill {
+    const SHIPPED: Self =
+        Self { made: limits::HISTORY_FILTER_BLOCK_KEYS, most: limits::HISTORY_FILTER_BLOCK_KEYS_MAX };
+}
+
 /// A part that is made, slot by slot.
 struct Making {
+    fill: Fill,
     part: Part,
     slots: usize,
     room: Room,
@@ -273,15 +286,14 @@ pub(super) struct Room {
     of_block: Vec<u32>,
 }
 
-/// How many blocks so many keys have when they are made.
+/// How many blocks the keys of so many rows of a page have.
 pub(super) const fn blocks_for(keys: usize) -> usize {
     keys.div_ceil(limits::HISTORY_FILTER_BLOCK_KEYS)
 }
 
 impl Room {
-    /// Makes the blocks of keys with these bits, and counts the keys, each once.
-    pub(super) fn make(&mut self, keys: &[u32], mut put: impl FnMut(Block)) -> u64 {
-        let blocks = blocks_for(keys.len());
+    /// Makes so many blocks of keys with these bits, and counts the keys, each once.
+    pub(super) fn make(&mut self, keys: &[u32], blocks: usize, mut put: impl FnMut(Block)) -> u64 {
         // They are brought to their blocks first: so few are sorted faster than all of them are.
         self.ends.clear();
         self.ends.resize(blocks, 0);
@@ -329,6 +341,7 @@ impl Part {
 
     /// Of the keys that files have of these slots.
     fn of<B: ReadAt>(
+        fill: Fill,
         files: &[Arc<HistoryFile<B>>],
         slots: RangeInclusive<u16>,
         rest: &mut impl FnMut(),
@@ -336,7 +349,7 @@ impl Part {
         let rows: u64 = files.iter().map(|file| file.rows_at_most(&slots)).sum();
         let together = limits::HISTORY_FILTER_KEYS_AT_ONCE * PART_SLOTS as u64 / (rows + 1);
         let together = together.clamp(1, PART_SLOTS as u64) as u16;
-        let mut making = Making::begin(rows as usize / limits::HISTORY_FILTER_BLOCK_KEYS + PART_SLOTS);
+        let mut making = Making::begin(fill, rows as usize / fill.made + PART_SLOTS);
         let mut page = Page::default();
         let mut by_slot = vec![Vec::new(); together.into()];
         for first in slots.clone().step_by(together.into()) {
@@ -354,8 +367,8 @@ impl Part {
     }
 
     /// With these keys of its slots beside its own; they are in order. `None` where a slot has too many for the blocks that it has.
-    fn with(&self, slots: RangeInclusive<u16>, keys: &[ShortKey]) -> Option<Self> {
-        let mut making = Making::begin(self.blocks.len() + PART_SLOTS);
+    fn with(&self, fill: Fill, slots: RangeInclusive<u16>, keys: &[ShortKey]) -> Option<Self> {
+        let mut making = Making::begin(fill, self.blocks.len() + PART_SLOTS);
         making.part.keys = self.keys;
         let mut behind = keys;
         for (slot, number) in slots.zip(0..) {
@@ -371,15 +384,16 @@ impl Part {
 }
 
 impl Making {
-    fn begin(blocks: usize) -> Self {
+    fn begin(fill: Fill, blocks: usize) -> Self {
         let part = Part { blocks: Vec::with_capacity(blocks), ..Part::EMPTY };
-        Self { part, slots: 0, room: Room::default() }
+        Self { fill, part, slots: 0, room: Room::default() }
     }
 
     /// Puts the next slot, with keys of these bits.
     fn put(&mut self, keys: &[u32]) {
         let blocks = &mut self.part.blocks;
-        self.part.keys += self.room.make(keys, |block| blocks.push(block));
+        self.part.keys +=
+            self.room.make(keys, keys.len().div_ceil(self.fill.made), |block| blocks.push(block));
         self.end_slot();
     }
 
@@ -397,7 +411,7 @@ impl Making {
         }
         let taken: usize = blocks.iter().map(|block| block.len() as usize).sum();
         self.end_slot();
-        (taken <= count * limits::HISTORY_FILTER_BLOCK_KEYS_MAX).then_some(())
+        (taken <= count * self.fill.most).then_some(())
     }
 
     fn end_slot(&mut self) {
@@ -418,6 +432,7 @@ pub struct Filter {
     /// The number of the first part.
     first: usize,
     parts: Vec<Arc<Part>>,
+    fill: Fill,
 }
 
 impl Filter {
@@ -425,7 +440,12 @@ impl Filter {
     pub fn new(slots: &Slots) -> Self {
         let [first, last] = [slots.start(), slots.end()].map(|slot| usize::from(slot.index()) / PART_SLOTS);
         let empty = Arc::new(Part::EMPTY);
-        Self { first, parts: vec![empty; (last + 1).saturating_sub(first)] }
+        Self { first, parts: vec![empty; (last + 1).saturating_sub(first)], fill: Fill::SHIPPED }
+    }
+
+    /// The same with so few keys for each block that blocks are made anew often, for simulations.
+    pub fn of_small_blocks(slots: &Slots) -> Self {
+        Self { fill: Fill { made: 2, most: 3 }, ..Self::new(slots) }
     }
 
     /// Of the keys of these files. `rest` is called after each page that is read.
@@ -459,7 +479,7 @@ impl Filter {
         files: &[Arc<HistoryFile<B>>],
         mut rest: impl FnMut(),
     ) -> Result<(), ReadError<B::Error>> {
-        self.parts[part] = Arc::new(Part::of(files, self.slots(part), &mut rest)?);
+        self.parts[part] = Arc::new(Part::of(self.fill, files, self.slots(part), &mut rest)?);
         Ok(())
     }
 
@@ -483,7 +503,7 @@ impl Filter {
             }
             keys.sort_unstable();
             keys.dedup();
-            if let Some(with) = self.parts[part].with(slots, &keys) {
+            if let Some(with) = self.parts[part].with(self.fill, slots, &keys) {
                 self.parts[part] = Arc::new(with);
                 return Ok(());
             }

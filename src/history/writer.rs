@@ -216,7 +216,7 @@ impl<W: Sink> Writer<W> {
         let keys: Vec<u32> = keys.collect();
         let mut bytes = Vec::with_capacity(filter::blocks_for(keys.len()) * FILTER_BLOCK_BYTES);
         let begin = self.written;
-        self.room.make(&keys, |block| {
+        self.room.make(&keys, filter::blocks_for(keys.len()), |block| {
             let at = bytes.len();
             block.put_into(&mut bytes);
             let sum = checksum_at(&bytes[at..], begin + at as u64);

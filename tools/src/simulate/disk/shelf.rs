@@ -294,7 +294,7 @@ pub(super) fn file_name(Header { origin, number, .. }: &Header) -> String {
 
 /// The filter of files, to which they were added one after the other.
 fn filter(files: &[Arc<HistoryFile<Stored>>], slots: &Slots) -> Result<Filter, ReadError<Unreadable>> {
-    let mut filter = Filter::new(slots);
+    let mut filter = Filter::of_small_blocks(slots);
     for (number, file) in files.iter().enumerate() {
         for part in 0..filter.parts() {
             filter.add(part, file, &files[..number], || ())?;
