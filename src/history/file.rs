@@ -144,6 +144,11 @@ impl<B: ReadAt> HistoryFile<B> {
         &self.summary.counts
     }
 
+    /// No fewer rows than it has of the slots that it was opened for.
+    pub fn owned_rows(&self) -> u64 {
+        self.pages.iter().map(|page| u64::from(page.rows)).sum()
+    }
+
     /// The slots that it was opened for.
     pub const fn slots(&self) -> &RangeInclusive<Slot> {
         &self.slots

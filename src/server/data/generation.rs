@@ -8,6 +8,7 @@ use super::{
     Demo, Error, OpenParameters, RecoveredShard, ShardFiles, ShardHistory, ShardMark, ShardStart, history,
     put_demo,
 };
+use crate::parallel;
 use journal::snapshot::SnapshotHeader;
 use journal::{Journal, Origin, Place, Point, RecordHash};
 use partition::Partition;
@@ -148,11 +149,17 @@ impl Generation {
         let starting = Starting::new(next_start(&recovered), recovered.len());
         let mut generation =
             Self { manifest, is_new: false, starting, wallets: Vec::new(), shards: Vec::new() };
-        for (shard, (recovered, mark)) in (0..).zip(recovered) {
-            let Recovered { wallet, tail, now_ms, history_covers, .. } = recovered;
-            let files = ShardFiles::of(directory, manifest, shard);
+        let files_of = |shard| ShardFiles::of(directory, manifest, shard);
+        let covers: Vec<_> = recovered.iter().map(|(recovered, _)| recovered.history_covers).collect();
+        let open = |shard: usize, covers: &Option<Sequence>| {
+            let files = files_of(shard as u16);
             files.directory.remove_unfinished()?;
-            let history = ShardHistory::open(files.clone(), history_covers)?;
+            Ok(ShardHistory::open(files, *covers)?)
+        };
+        let histories: Vec<Result<ShardHistory, Error>> = parallel::each(&covers, open);
+        for ((shard, (recovered, mark)), history) in (0..).zip(recovered).zip(histories) {
+            let Recovered { wallet, tail, now_ms, .. } = recovered;
+            let (files, history) = (files_of(shard), history?);
             let mark = mark
                 .map(|(said, count)| ShardMark::found(&files.directory, said, count, &generation.starting));
             let before = tail.closed.last().map(|segment| segment.number);
@@ -315,12 +322,17 @@ impl Generation {
 
     /// Writes a snapshot of every shard, and removes what it has made superfluous.
     fn write_snapshots(&mut self, now_ms: Millis) -> Result<(), Error> {
+        let open = |_, shard: &PreparedShard| {
+            let is_missing = shard.history.is_none();
+            is_missing.then(|| ShardHistory::open(shard.files.clone(), None)).transpose()
+        };
+        let opened = parallel::each(&self.shards, open);
+        for (shard, history) in self.shards.iter_mut().zip(opened) {
+            shard.history = history?.or(shard.history.take());
+        }
         for (shard, wallet) in self.shards.iter_mut().zip(&self.wallets) {
             shard.now_ms = now_ms;
             let (covers, next_segment) = (shard.journal.last(), shard.end.next.segment);
-            if shard.history.is_none() {
-                shard.history = Some(ShardHistory::open(shard.files.clone(), None)?);
-            }
             let history = shard.history.as_ref().filter(|history| history.is_listed());
             let has_history = history.is_some();
             history.map_or(Ok(()), |history| history.cover(covers.sequence))?;

@@ -217,13 +217,11 @@ impl ShardHistory {
 
     /// Makes the filter anew where it has too many keys that no file has any more.
     fn renew_filter(&self, mut rest: impl FnMut()) -> Result<(), Error> {
-        let current = self.current();
-        let rows = current.files.rows();
-        if current.filter().keys() <= rows + rows / limits::HISTORY_FILTER_STALE_PART {
+        let files = self.current().files.files().to_vec();
+        let rows: u64 = files.iter().map(|file| file.owned_rows()).sum();
+        if self.current().filter().keys() <= rows + rows / limits::HISTORY_FILTER_STALE_PART {
             return Ok(());
         }
-        let files = current.files.files().to_vec();
-        drop(current);
         self.change_filter(|filter, part| filter.make(part, &files, &mut rest))
     }
 
