@@ -117,12 +117,27 @@ impl<B: ReadAt> History<B> {
         account: &AccountRef<S>,
         mut show: impl FnMut(RoundImage),
     ) -> Result<(), ReadError<B::Error>> {
+        self.rounds_while(account, |round| {
+            show(round);
+            true
+        })
+    }
+
+    /// Shows rounds of an account as [`History::rounds_of`] does, as long as whoever is shown them goes on.
+    ///
+    /// # Errors
+    /// Where a file is damaged, or can't be read.
+    pub fn rounds_while<S: AsRef<str>>(
+        &self,
+        account: &AccountRef<S>,
+        mut goes_on: impl FnMut(RoundImage) -> bool,
+    ) -> Result<(), ReadError<B::Error>> {
         let (from, until) = (SortKey::new(account.hash(), 0), SortKey::new(account.hash(), u64::MAX));
         let cursors = self.files.iter().map(|file| Cursor::new(file, Room::default(), from, until));
         let mut newest = Newest::of(cursors.collect())?;
         while let Some(placed) = newest.next()? {
-            if placed.row.account == account.id() {
-                show(placed.row.round);
+            if placed.row.account == account.id() && !goes_on(placed.row.round) {
+                break;
             }
         }
         Ok(())

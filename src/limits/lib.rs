@@ -694,6 +694,9 @@ pub const HISTORY_FILTER_STALE_PART: u64 = 32;
 /// Memory for each row of a history of many, in hundredths of a bit: its share of a block, and of a page.
 const HISTORY_ROW_CENTIBITS: u64 = 100 * 512 / HISTORY_FILTER_BLOCK_KEYS as u64 + 20;
 
+/// Rounds of a statement after which the thread that reads them looks whether it is waited for still: less than a millisecond's.
+pub const STATEMENT_ROUNDS_PER_LOOK: usize = 256;
+
 /// Files of a shard's history: those of [`SHARDS_MAX`] shards that have become one's, 64 of each.
 pub const HISTORY_FILES_MAX: usize = 64 * SHARDS_MAX;
 

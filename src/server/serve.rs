@@ -434,7 +434,8 @@ impl Plan {
         let mut core = Core::new(id, shared.mesh.partition(), wallet, journal);
         let zones = config.zones.clone();
         core.keep_calendars(Box::new(move |now_ms| zones.at(now_ms)));
-        let history = history::Reader::start(id, &shared.mesh, history).map_err(|error| error.to_string())?;
+        let history = history::Reader::start(id, &shared.mesh, history, &shared.clock);
+        let history = history.map_err(|error| error.to_string())?;
         core.keep_history(Box::new(history));
         let mut shard = Shard::new(core, shared.mesh, metrics, now_ms);
         shard.set_flusher(Flusher::new(segments, progress));

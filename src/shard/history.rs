@@ -37,11 +37,11 @@ pub trait History {
     /// time as this.
     fn may_have(&self, name: &RoundName<&str>, meanwhile: &mut dyn FnMut()) -> bool;
 
-    /// Has the rounds of this name looked for; [`History::next`] will have them under this ticket.
-    fn look_for(&mut self, ticket: u32, name: &RoundName<&str>);
+    /// Has the rounds of this name looked for; [`History::next`] will have them under this ticket, or [`Found::Late`] after `deadline_ms`.
+    fn look_for(&mut self, ticket: u32, name: &RoundName<&str>, deadline_ms: Millis);
 
-    /// Has the rounds of an account looked through for a statement.
-    fn look_through(&mut self, ticket: u32, account: &str, of: PastLines);
+    /// Has the rounds of an account looked through for a statement, likewise.
+    fn look_through(&mut self, ticket: u32, account: &str, of: PastLines, deadline_ms: Millis);
 
     /// The next answer.
     fn next(&mut self) -> Option<Answer>;
@@ -62,6 +62,8 @@ pub enum Found {
     Rounds(Vec<RoundImage>),
     /// Lines of a statement.
     Lines(PastLines),
+    /// The request can't be answered in its time any more, so it was not looked for, or not to the end.
+    Late,
 }
 
 /// An answer of the history.
@@ -201,13 +203,15 @@ impl<W: Copy> Shard<W> {
         self.metrics.looked_up();
         let looking = &mut self.lookups.waiting[at as usize];
         looking.version = self.core.history_version();
+        let deadline_ms = looking.deadline_ms;
         let operation = looking.operation.as_deref();
         let until_ms = self.core.wallet().settings().forgotten_until(now_ms);
         let history = self.core.history().expect("who waits for the history has one");
         if let Operation::GetStatement(of) = &operation {
-            history.look_through(at, of.account.id(), PastLines::new(of, until_ms));
+            history.look_through(at, of.account.id(), PastLines::new(of, until_ms), deadline_ms);
         } else {
-            history.look_for(at, &RoundName::of(&operation).expect("a round or a statement"));
+            let name = RoundName::of(&operation).expect("a round or a statement");
+            history.look_for(at, &name, deadline_ms);
         }
     }
 
@@ -236,18 +240,19 @@ impl<W: Copy> Shard<W> {
     fn on_found(&mut self, now_ms: Millis, ticket: u32, found: Found) {
         let Looking { version, deadline_ms, .. } = self.lookups.waiting[ticket as usize];
         let forgotten_until_ms = self.core.wallet().settings().forgotten_until(now_ms);
+        let is_late = now_ms > deadline_ms || matches!(found, Found::Late);
         let is_outdated = match &found {
-            Found::Rounds(_) => false,
+            Found::Rounds(_) | Found::Late => false,
             Found::Lines(past) => past.is_outdated(forgotten_until_ms),
         };
         // Rounds may have left memory since, in a newer version than this answer has.
-        if (is_outdated || version != self.core.history_version()) && now_ms <= deadline_ms {
+        if (is_outdated || version != self.core.history_version()) && !is_late {
             coverage::hit(Branch::HistoryAskedAgain);
             return self.ask(now_ms, ticket);
         }
         let Looking { asker, operation, after, .. } = self.lookups.waiting.remove(ticket as usize);
         let account = hash_of(operation.account_id().expect("it was looked for by its account"));
-        let step = if now_ms > deadline_ms {
+        let step = if is_late {
             Step::Done(Done::unchanged(Outcome::Unavailable))
         } else {
             match self.step_found(now_ms, &operation.as_deref(), found) {
@@ -303,6 +308,7 @@ impl<W: Copy> Shard<W> {
                 Ok(Step::Done(self.core.statement(now_ms, of, past)))
             }
             (_, Found::Lines(_)) => unreachable!("only statements have lines"),
+            (_, Found::Late) => unreachable!("it is refused"),
             (operation, Found::Rounds(rounds)) => {
                 let recalled = self.core.take_in(now_ms, operation, &rounds);
                 let recalled =

@@ -154,7 +154,7 @@ impl Generation {
         let open = |shard: usize, covers: &Option<Sequence>| {
             let files = files_of(shard as u16);
             files.directory.remove_unfinished()?;
-            Ok(ShardHistory::open(files, *covers)?)
+            ShardHistory::open(files, *covers)
         };
         let histories: Vec<Result<ShardHistory, Error>> = parallel::each(&covers, open);
         for ((shard, (recovered, mark)), history) in (0..).zip(recovered).zip(histories) {

@@ -10,6 +10,7 @@ use crossbeam_queue::ArrayQueue;
 use super::{Error, background};
 use crate::data::{OpenHistory, ShardHistory};
 use ::history::Room;
+use clock::Clock;
 use journal::reader::ReadError;
 use metrics::HistorySize;
 use partition::ShardId;
@@ -27,6 +28,8 @@ struct Job {
     /// As it was when it was asked.
     history: Arc<OpenHistory>,
     what: What,
+    /// Past it nobody waits any more, milliseconds of the wallet's time.
+    deadline_ms: Millis,
 }
 
 enum What {
@@ -49,12 +52,17 @@ impl Reader {
     ///
     /// # Errors
     /// Where the system has none.
-    pub(super) fn start(id: ShardId, mesh: &Arc<Mesh>, shared: Arc<ShardHistory>) -> Result<Self, Error> {
+    pub(super) fn start(
+        id: ShardId,
+        mesh: &Arc<Mesh>,
+        shared: Arc<ShardHistory>,
+        clock: &Clock,
+    ) -> Result<Self, Error> {
         let answers = Arc::new(ArrayQueue::new(limits::LOOKUPS_MAX));
         let start = |name: &str| {
             let (send, receive) = sync_channel(limits::LOOKUPS_MAX);
-            let (mesh, answers) = (Arc::clone(mesh), Arc::clone(&answers));
-            background::start(name, move || answer(&receive, id, &mesh, &answers))?;
+            let (mesh, answers, clock) = (Arc::clone(mesh), Arc::clone(&answers), clock.clone());
+            background::start(name, move || answer(&receive, id, &mesh, &answers, &clock))?;
             Ok(send)
         };
         let (rounds, statements) = (start("history")?, start("statements")?);
@@ -64,30 +72,41 @@ impl Reader {
 }
 
 /// Reads what is asked for, as long as the shard lives.
-fn answer(jobs: &Receiver<Job>, id: ShardId, mesh: &Mesh, answers: &ArrayQueue<Answer>) {
+fn answer(jobs: &Receiver<Job>, id: ShardId, mesh: &Mesh, answers: &ArrayQueue<Answer>, clock: &Clock) {
     let mut room = Room::default();
-    while let Ok(Job { ticket, history, what }) = jobs.recv() {
-        let answer = Answer { ticket, found: read(&mut room, &history, what) };
+    while let Ok(Job { ticket, history, what, deadline_ms }) = jobs.recv() {
+        let is_late = || clock.now().wall_ms > deadline_ms;
+        let found = if is_late() { Ok(Found::Late) } else { read(&mut room, &history, what, is_late) };
+        let answer = Answer { ticket, found };
         assert!(answers.push(answer).is_ok(), "there are as many places as may be asked for");
         mesh.wake(id);
     }
 }
 
-fn read(room: &mut Room, history: &OpenHistory, what: What) -> Result<Found, FileError> {
+fn read(
+    room: &mut Room,
+    history: &OpenHistory,
+    what: What,
+    is_late: impl Fn() -> bool,
+) -> Result<Found, FileError> {
     match what {
         What::Round(name) => {
             let found = history.files.find_named(room, &name);
             found.map(Found::Rounds).map_err(file_error)
         }
         What::Lines { account, mut lines } => {
-            let mut bad = None;
-            let show = |round: RoundImage| {
+            let (mut bad, mut has_ended, mut rounds) = (None, false, 0_usize);
+            let goes_on = |round: RoundImage| {
                 if let Err(fault) = lines.add(&round) {
                     bad = Some(fault);
                 }
+                rounds += 1;
+                has_ended = rounds.is_multiple_of(limits::STATEMENT_ROUNDS_PER_LOOK) && is_late();
+                !has_ended
             };
-            history.files.rounds_of(&AccountRef::new(&*account), show).map_err(file_error)?;
+            history.files.rounds_while(&AccountRef::new(&*account), goes_on).map_err(file_error)?;
             match bad {
+                None if has_ended => Ok(Found::Late),
                 None => Ok(Found::Lines(lines)),
                 Some(fault) => Err(FileError::of_contents("the history", fault.0)),
             }
@@ -124,15 +143,17 @@ impl History for Reader {
         self.current.files.may_have_named(name, meanwhile)
     }
 
-    fn look_for(&mut self, ticket: u32, name: &RoundName<&str>) {
-        let job = Job { ticket, history: Arc::clone(&self.current), what: What::Round(name.to_owned()) };
+    fn look_for(&mut self, ticket: u32, name: &RoundName<&str>, deadline_ms: Millis) {
+        let (history, what) = (Arc::clone(&self.current), What::Round(name.to_owned()));
+        let job = Job { ticket, history, what, deadline_ms };
         let sent = self.rounds.try_send(job);
         assert!(sent.is_ok(), "there are as many places as may be asked for");
     }
 
-    fn look_through(&mut self, ticket: u32, account: &str, lines: PastLines) {
+    fn look_through(&mut self, ticket: u32, account: &str, lines: PastLines, deadline_ms: Millis) {
         let what = What::Lines { account: account.into(), lines };
-        let sent = self.statements.try_send(Job { ticket, history: Arc::clone(&self.current), what });
+        let history = Arc::clone(&self.current);
+        let sent = self.statements.try_send(Job { ticket, history, what, deadline_ms });
         assert!(sent.is_ok(), "there are as many places as may be asked for");
     }
 

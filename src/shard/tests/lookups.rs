@@ -37,11 +37,11 @@ impl History for Scripted {
         true
     }
 
-    fn look_for(&mut self, ticket: u32, _: &RoundName<&str>) {
+    fn look_for(&mut self, ticket: u32, _: &RoundName<&str>, _: Millis) {
         self.0.borrow_mut().asked.push_back(ticket);
     }
 
-    fn look_through(&mut self, _: u32, _: &str, _: PastLines) {
+    fn look_through(&mut self, _: u32, _: &str, _: PastLines, _: Millis) {
         unreachable!("nobody asks for a statement");
     }
 
@@ -113,8 +113,12 @@ fn end(round: &str) -> Op {
 impl Cluster {
     /// The history says that it has none of what it was asked for first.
     fn answer(&mut self, script: &RefCell<Script>) {
+        self.answer_with(script, Found::Rounds(Vec::new()));
+    }
+
+    fn answer_with(&mut self, script: &RefCell<Script>, found: Found) {
         let ticket = script.borrow_mut().asked.pop_front().expect("it was asked");
-        script.borrow_mut().answers.push_back(Answer { ticket, found: Ok(Found::Rounds(Vec::new())) });
+        script.borrow_mut().answers.push_back(Answer { ticket, found: Ok(found) });
         self.poll(0);
     }
 
@@ -192,6 +196,21 @@ fn what_has_waited_for_too_long_changes_nothing() {
     assert!(late.iter().all(|waiter| cluster.replies[&(0, *waiter)] == Outcome::Unavailable));
     let (waiter, _) = cluster.submit(0, &get(ANNA));
     assert_eq!(cluster.shown(waiter), (OPENING, 0));
+}
+
+/// Whoever reads found that it was too late: what waits behind it goes on.
+#[test]
+fn what_was_not_looked_for_in_time_changes_nothing() {
+    let (mut cluster, script) = cluster();
+    let waiters = ["r", "s"].map(|round| cluster.submit(0, &play(PlayKind::Bet, round)).0);
+    cluster.answer_with(&script, Found::Late);
+    cluster.answer(&script);
+    cluster.settle();
+    let [late, next] = waiters.map(|waiter| cluster.replies[&(0, waiter)].clone());
+    assert_eq!(late, Outcome::Unavailable);
+    assert!(matches!(next, Outcome::Done { .. }), "{next:?}");
+    let (waiter, _) = cluster.submit(0, &get(ANNA));
+    assert_eq!(cluster.shown(waiter), (OPENING - 1, 1));
 }
 
 /// What can't be read is told to nobody: the shard is not to go on.

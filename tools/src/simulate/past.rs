@@ -148,11 +148,11 @@ impl History for Past {
         self.opened.as_ref().is_some_and(|opened| opened.history.may_have_named(name, meanwhile))
     }
 
-    fn look_for(&mut self, ticket: u32, name: &RoundName<&str>) {
+    fn look_for(&mut self, ticket: u32, name: &RoundName<&str>, _: Millis) {
         self.ask(ticket, Asked::Round(name.to_owned()));
     }
 
-    fn look_through(&mut self, ticket: u32, account: &str, of: PastLines) {
+    fn look_through(&mut self, ticket: u32, account: &str, of: PastLines, _: Millis) {
         self.ask(ticket, Asked::Lines { account: account.to_owned(), of });
     }
 
