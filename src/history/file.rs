@@ -207,6 +207,9 @@ impl<B: ReadAt> HistoryFile<B> {
 
     /// The loaded pages on which rows from `at` on may stand.
     pub(super) fn pages_from(&self, at: SortKey) -> Range<usize> {
+        if at.slot > self.summary.counts.last_slot {
+            return self.pages.len()..self.pages.len();
+        }
         // Rows with the very place at which a page begins may stand at the end of the page before it.
         let behind = self.pages.partition_point(|page| page.first < at);
         behind.saturating_sub(1)..self.pages.len()
@@ -275,8 +278,9 @@ fn hold_together(pages: &[PageEntry], footer: &Footer) -> bool {
     let (mut at, mut rows) = (HEADER_BYTES as u64, 0_u64);
     for page in pages {
         let holds = (1..=limits::HISTORY_PAGE_BLOCKS).contains(&usize::from(page.blocks))
+            && page.rows as usize <= usize::from(page.blocks) * limits::HISTORY_BLOCK_ROWS_MAX
             && page.start == at
-            && page.at >= at
+            && page.at >= at.saturating_add(page.beside_blocks())
             && page.first.slot <= counts.last_slot;
         if !holds {
             return false;

@@ -256,6 +256,11 @@ struct Part {
     keys: u64,
 }
 
+/// Rests as often as for so many keys: a few dozen take as long as a record of the journal.
+fn rests(keys: usize, rest: &mut impl FnMut()) {
+    (0..=keys / limits::HISTORY_FILTER_BLOCK_KEYS).for_each(|_| rest());
+}
+
 /// How many keys a block has when it is made, and above how many, on average, a slot's blocks are made anew.
 #[derive(Clone, Copy, Debug)]
 struct Fill {
@@ -360,26 +365,34 @@ impl Part {
             }
             for bits in &mut by_slot[..=usize::from(last - first)] {
                 making.put(bits);
+                rests(bits.len(), rest);
                 bits.clear();
             }
         }
         Ok(making.end())
     }
 
-    /// With these keys of its slots beside its own; they are in order. `None` where a slot has too many for the blocks that it has.
-    fn with(&self, fill: Fill, slots: RangeInclusive<u16>, keys: &[ShortKey]) -> Option<Self> {
+    /// With these keys of its slots beside its own; they are in order. Also whether a slot has too many for the blocks that it has.
+    fn with(
+        &self,
+        fill: Fill,
+        slots: RangeInclusive<u16>,
+        keys: &[ShortKey],
+        rest: &mut impl FnMut(),
+    ) -> (Self, bool) {
         let mut making = Making::begin(fill, self.blocks.len() + PART_SLOTS);
         making.part.keys = self.keys;
-        let mut behind = keys;
+        let (mut behind, mut is_overfull) = (keys, false);
         for (slot, number) in slots.zip(0..) {
             let (of_slot, others) = behind.split_at(behind.partition_point(|key| key.slot() == slot));
             behind = others;
             match self.blocks_of(number) {
                 [] => making.put(&of_slot.iter().map(|key| key.bits()).collect::<Vec<_>>()),
-                before => making.put_more(before, of_slot)?,
+                before => is_overfull |= making.put_more(before, of_slot),
             }
+            rests(of_slot.len(), rest);
         }
-        Some(making.end())
+        (making.end(), is_overfull)
     }
 }
 
@@ -397,8 +410,8 @@ impl Making {
         self.end_slot();
     }
 
-    /// Puts the next slot, which has these blocks, with further keys, which are in order. `None` where they are too many for them.
-    fn put_more(&mut self, before: &[Block], keys: &[ShortKey]) -> Option<()> {
+    /// Puts the next slot, which has these blocks, with further keys, which are in order. `true` where they are too many for them.
+    fn put_more(&mut self, before: &[Block], keys: &[ShortKey]) -> bool {
         let begin = self.part.blocks.len();
         self.part.blocks.extend(before);
         let blocks = &mut self.part.blocks[begin..];
@@ -411,7 +424,7 @@ impl Making {
         }
         let taken: usize = blocks.iter().map(|block| block.len() as usize).sum();
         self.end_slot();
-        (taken <= count * self.fill.most).then_some(())
+        taken > count * self.fill.most
     }
 
     fn end_slot(&mut self) {
@@ -448,7 +461,7 @@ impl Filter {
         Self { fill: Fill { made: 2, most: 3 }, ..Self::new(slots) }
     }
 
-    /// Of the keys of these files. `rest` is called after each page that is read.
+    /// Of the keys of these files. `rest` is called after each page that is read, and each slot.
     ///
     /// # Errors
     /// Where a file is damaged, or can't be read.
@@ -483,10 +496,11 @@ impl Filter {
         Ok(())
     }
 
-    /// Adds the keys of a file to a part. Where they are too many for what it has, it is made anew, of them and those of `others`.
+    /// Adds the keys of a file to a part. Where they are too many for what it has, it is made anew, of them and those of `others`; if
+    /// one of those can't be read, it stays as it is, and the next time is another try: a fold does not need what was folded long ago.
     ///
     /// # Errors
-    /// Where a file is damaged, or can't be read.
+    /// Where the file is damaged, or can't be read; or others, where it has more keys than are added at once.
     pub fn add<B: ReadAt>(
         &mut self,
         part: usize,
@@ -496,21 +510,24 @@ impl Filter {
     ) -> Result<(), ReadError<B::Error>> {
         let slots = self.slots(part);
         let mut keys = Vec::new();
-        if file.rows_at_most(&slots) <= limits::HISTORY_FILTER_KEYS_AT_ONCE {
+        let is_added = file.rows_at_most(&slots) <= limits::HISTORY_FILTER_KEYS_ADDED;
+        if is_added {
             file.keys(&mut Page::default(), slots.clone(), |key| keys.push(key), &mut rest)?;
             if keys.is_empty() {
                 return Ok(());
             }
             keys.sort_unstable();
             keys.dedup();
-            if let Some(with) = self.parts[part].with(self.fill, slots, &keys) {
-                self.parts[part] = Arc::new(with);
+            let (with, is_overfull) = self.parts[part].with(self.fill, slots, &keys, &mut rest);
+            self.parts[part] = Arc::new(with);
+            if !is_overfull {
                 return Ok(());
             }
             coverage::hit(Branch::FilterMadeAnew);
         }
         let all: Vec<_> = others.iter().chain([file]).map(Arc::clone).collect();
-        self.make(part, &all, rest)
+        let made = self.make(part, &all, rest);
+        if is_added { Ok(()) } else { made }
     }
 
     /// Whether the key of rows with this place may be one of its own. Of slots that it is not for it says nothing that is of use. What

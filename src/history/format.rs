@@ -244,6 +244,11 @@ impl PageEntry {
         filter::blocks_for(self.rows as usize)
     }
 
+    /// Bytes of the keys and of the filter.
+    pub(super) const fn beside_blocks(&self) -> u64 {
+        (self.rows as usize * KEY_BYTES + self.filter_blocks() * FILTER_BLOCK_BYTES) as u64
+    }
+
     /// Where its filter stands.
     pub(super) const fn filter_at(&self) -> u64 {
         self.at.saturating_sub((self.filter_blocks() * FILTER_BLOCK_BYTES) as u64)

@@ -8,6 +8,7 @@ use super::filter::Filter;
 use super::merge::Newest;
 use super::row::{SortKey, key_of};
 use journal::reader::ReadError;
+use journal::{Damage, Fault};
 use wallet::account::{AccountHash, AccountRef};
 use wallet::history::RoundName;
 use wallet::image::RoundImage;
@@ -136,6 +137,11 @@ impl<B: ReadAt> History<B> {
         let cursors = self.files.iter().map(|file| Cursor::new(file, Room::default(), from, until));
         let mut newest = Newest::of(cursors.collect())?;
         while let Some(placed) = newest.next()? {
+            if self.filter.as_ref().is_some_and(|filter| !filter.contains(placed.at, || ())) {
+                let file = "the filter of a history".into();
+                let what = "it lacks a round that a file has".into();
+                return Err(Damage { file, offset: 0, fault: Fault::Bytes(what) }.into());
+            }
             if placed.row.account == account.id() && !goes_on(placed.row.round) {
                 break;
             }

@@ -675,8 +675,9 @@ pub const HISTORY_LEVEL: i32 = 1;
 /// them.
 pub const HISTORY_FILTER_BLOCK_KEYS: usize = 44;
 
-/// Keys of the blocks of a slot, on average, above which they are made anew: an eighth more than when they were made. 0.5 % of others are
-/// taken for one of them then. So a key is read again whenever a history has grown by an eighth.
+/// Keys of the blocks of a slot, on average, above which they are made anew: a ninth more than when they were made. 0.4 % of others are
+/// taken for one of them then. So a key is read again whenever a history has grown by a ninth, or somewhat less: the fullest slot of a
+/// part decides.
 pub const HISTORY_FILTER_BLOCK_KEYS_MAX: usize = HISTORY_FILTER_BLOCK_KEYS + HISTORY_FILTER_BLOCK_KEYS / 8;
 
 /// Slots whose part of a filter is made as a whole: all slots have 64 of them.
@@ -685,8 +686,12 @@ pub const HISTORY_FILTER_PART_SLOTS: usize = SLOTS / 64;
 /// Steps in which a shard's filter is changed, at most: memory holds that part of it twice meanwhile.
 pub const HISTORY_FILTER_STEPS: usize = 16;
 
-/// Keys, 8 bytes each, that are in memory while a part of a filter is made, but for those of one slot, which may be more: 2 MiB.
+/// Keys that are in memory while a part of a filter is made, but for those of one slot, which may be more: some 4 MiB.
 pub const HISTORY_FILTER_KEYS_AT_ONCE: u64 = 256 * 1024;
+
+/// Keys of a fold, 8 bytes each, that are added to a part of a filter at once; a fold of eight segments has fewer for a whole shard.
+/// With more the part is made anew. 32 MiB.
+pub const HISTORY_FILTER_KEYS_ADDED: u64 = 4 * 1024 * 1024;
 
 /// A filter has keys that no file has any more; at one part in so many it is made anew, so that what is forgotten takes no memory.
 pub const HISTORY_FILTER_STALE_PART: u64 = 32;

@@ -26,8 +26,10 @@ use wallet::{Millis, Sequence};
 /// What a list says, with its files open. It never changes; what comes after it is another.
 #[derive(Debug)]
 pub struct OpenHistory {
-    /// How many there were before it.
+    /// How many lists there were before its own.
     pub version: u64,
+    /// How many there were before it, with the same list or another one.
+    pub number: u64,
     /// What the list says.
     pub list: FileList,
     /// Its files, and the filter of what is in them.
@@ -52,7 +54,8 @@ pub struct ShardHistory {
     replaced: Mutex<Vec<Arc<OpenHistory>>>,
     /// Nothing of what was replaced is left.
     is_settled: AtomicBool,
-    version: AtomicU64,
+    /// The number of the current one.
+    number: AtomicU64,
 }
 
 impl From<ReadError<FileError>> for Error {
@@ -102,7 +105,7 @@ impl ShardHistory {
         let opened = opened.collect::<Result<Vec<_>, _>>()?;
         let filter = Filter::of(&slots, &opened, || ())?;
         let opened = History::filtered(opened, filter);
-        let current = Mutex::new(Arc::new(OpenHistory { version: 0, list, files: opened }));
+        let current = Mutex::new(Arc::new(OpenHistory { version: 0, number: 0, list, files: opened }));
         let is_settled = AtomicBool::new(false);
         Ok(Self {
             files,
@@ -110,7 +113,7 @@ impl ShardHistory {
             current,
             replaced: Mutex::default(),
             is_settled,
-            version: AtomicU64::new(0),
+            number: AtomicU64::new(0),
         })
     }
 
@@ -120,8 +123,8 @@ impl ShardHistory {
     }
 
     /// How often it has changed; who has looked at this one needs no other.
-    pub fn version(&self) -> u64 {
-        self.version.load(Ordering::Acquire)
+    pub fn number(&self) -> u64 {
+        self.number.load(Ordering::Acquire)
     }
 
     /// Adds an account's rounds that are not in memory to its image, where it has sums of a period that begins after `now_ms`: the
@@ -146,7 +149,7 @@ impl ShardHistory {
 
     /// Whether a snapshot must say that a history belongs to it.
     pub(super) fn is_listed(&self) -> bool {
-        self.is_listed || self.version() > 0
+        self.is_listed || self.current().version > 0
     }
 
     /// Says in the list, durable, that it covers a snapshot of record `covers`, in which all is that it does not have.
@@ -170,7 +173,7 @@ impl ShardHistory {
         let files = list.files.iter().map(|entry| known(entry).map_or_else(|| self.open_file(entry), Ok));
         let files = files.collect::<Result<Vec<_>, _>>()?;
         self.files.directory.write_history_list(&list.to_bytes())?;
-        self.show(list, files, before.filter().clone());
+        self.show(before.version + 1, list, files, before.filter().clone());
         Ok(())
     }
 
@@ -179,13 +182,14 @@ impl ShardHistory {
     }
 
     /// Shows the readers another one.
-    fn show(&self, list: FileList, files: Vec<Arc<HistoryFile<OpenFile>>>, filter: Filter) {
+    fn show(&self, version: u64, list: FileList, files: Vec<Arc<HistoryFile<OpenFile>>>, filter: Filter) {
         let before = self.current();
-        let version = before.version + 1;
-        let next = Arc::new(OpenHistory { version, list, files: History::filtered(files, filter) });
+        let number = before.number + 1;
+        let next = Arc::new(OpenHistory { version, number, list, files: History::filtered(files, filter) });
+        self.is_settled.store(false, Ordering::Relaxed);
         self.replaced.lock().unwrap_or_else(PoisonError::into_inner).push(before);
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = next;
-        self.version.store(version, Ordering::Release);
+        self.number.store(number, Ordering::Release);
     }
 
     /// Changes the filter, a few parts at a time: what they were goes before the next ones are made. Readers see a filter that has
@@ -200,7 +204,7 @@ impl ShardHistory {
             let before = self.current();
             let mut filter = before.filter().clone();
             (first..parts.min(first + together)).try_for_each(|part| change(&mut filter, part))?;
-            self.show(before.list.clone(), before.files.files().to_vec(), filter);
+            self.show(before.version, before.list.clone(), before.files.files().to_vec(), filter);
             drop(before);
             self.let_go(limits::HISTORY_SETTLE_TRIES);
         }
@@ -483,11 +487,11 @@ mod tests {
     fn what_was_replaced_is_let_go_once_nobody_looks_at_it() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let served = folded(dir.path(), 1..=2);
-        let (looked_at, version) = (served.current(), served.version());
+        let (looked_at, number) = (served.current(), served.number());
         let former = Arc::downgrade(&looked_at);
         served.tend_once(1, 1_000, &mut || ()).expect("it is whole");
         served.settle().expect("it can be removed");
-        assert!(served.version() > version && former.upgrade().is_some());
+        assert!(served.number() > number && former.upgrade().is_some());
         drop(looked_at);
         assert!(former.upgrade().is_some(), "who looks at it last does not let it go");
         served.settle().expect("it can be removed");

@@ -123,12 +123,14 @@ fn file_error(error: ReadError<FileError>) -> FileError {
 
 impl History for Reader {
     fn refresh(&mut self) -> Option<Millis> {
-        let is_same = self.shared.version() == self.current.version;
-        if is_same && !std::mem::take(&mut self.is_fresh) {
+        let is_fresh = std::mem::take(&mut self.is_fresh);
+        if self.shared.number() == self.current.number && !is_fresh {
             return None;
         }
+        let version = self.current.version;
         self.current = self.shared.current();
-        Some(self.current.list.cut_ms)
+        // What was asked of the same files has the same answer, whatever the filter is.
+        (self.current.version != version || is_fresh).then_some(self.current.list.cut_ms)
     }
 
     fn has_any(&self) -> bool {
