@@ -15,6 +15,8 @@ use wallet::platform::RoundScope;
 struct Script {
     asked: VecDeque<u32>,
     answers: VecDeque<Answer>,
+    /// It is another one by now.
+    has_changed: bool,
 }
 
 /// A history that may have every round, and answers when it is told to.
@@ -22,7 +24,7 @@ struct Scripted(Rc<RefCell<Script>>);
 
 impl History for Scripted {
     fn refresh(&mut self) -> Option<Millis> {
-        None
+        std::mem::take(&mut self.0.borrow_mut().has_changed).then_some(START_MS)
     }
 
     fn has_any(&self) -> bool {
@@ -196,6 +198,19 @@ fn what_has_waited_for_too_long_changes_nothing() {
     assert!(late.iter().all(|waiter| cluster.replies[&(0, *waiter)] == Outcome::Unavailable));
     let (waiter, _) = cluster.submit(0, &get(ANNA));
     assert_eq!(cluster.shown(waiter), (OPENING, 0));
+}
+
+/// The round may have left memory since, for files that were not looked through.
+#[test]
+fn an_answer_of_a_history_that_was_before_is_not_taken() {
+    let (mut cluster, script) = cluster();
+    let (waiter, _) = cluster.submit(0, &play(PlayKind::Bet, "r"));
+    script.borrow_mut().has_changed = true;
+    cluster.answer(&script);
+    assert!(!cluster.replies.contains_key(&(0, waiter)), "it is asked once more");
+    cluster.answer(&script);
+    cluster.settle();
+    assert!(matches!(cluster.replies[&(0, waiter)], Outcome::Done { .. }));
 }
 
 /// Whoever reads found that it was too late: what waits behind it goes on.
