@@ -135,11 +135,11 @@ impl<'a, B: ReadAt, R: BorrowMut<Room>> Cursor<'a, B, R> {
 
     /// Reads a block, and keeps its rows that are asked for.
     fn read_block(&mut self, entry: &BlockEntry) -> Result<(), ReadError<B::Error>> {
-        let file = self.file;
+        let (file, is_for_one) = (self.file, self.is_for_one());
         let Room { decompressor, page, frame, raw } = self.room.borrow_mut();
         let at = page.block_at(self.block);
         let keys = page.read_keys(file, self.block..self.block + 1)?;
-        if self.from == self.until && !keys.contains(&self.from.short()) {
+        if is_for_one && !keys.contains(&self.from.short()) {
             return Ok(());
         }
         if self.checks_filters && !page.keys().iter().all(|key| page.knows(*key)) {
@@ -155,9 +155,7 @@ impl<'a, B: ReadAt, R: BorrowMut<Room>> Cursor<'a, B, R> {
         if frame.capacity() > limits::FILE_STEP_BYTES {
             *frame = Vec::new();
         }
-        frame.clear();
-        frame.resize(frame_bytes, 0);
-        file.bytes.read_at(at, frame).map_err(ReadError::Caller)?;
+        file.read_into(frame, at, frame_bytes)?;
         if checksum(frame) != entry.checksum {
             return Err(file.damage(at, "a block is not as it was written").into());
         }

@@ -215,6 +215,18 @@ impl<B: ReadAt> HistoryFile<B> {
         behind.saturating_sub(1)..self.pages.len()
     }
 
+    /// Fills `room` with so many bytes from `at` on.
+    pub(super) fn read_into(
+        &self,
+        room: &mut Vec<u8>,
+        at: u64,
+        length: usize,
+    ) -> Result<(), ReadError<B::Error>> {
+        room.clear();
+        room.resize(length, 0);
+        self.bytes.read_at(at, room).map_err(ReadError::Caller)
+    }
+
     pub(super) fn damage(&self, offset: u64, what: &str) -> Damage {
         Damage { file: self.name.clone(), offset, fault: Fault::Bytes(what.into()) }
     }

@@ -166,15 +166,15 @@ impl Block {
     }
 
     /// Adds places, each once, and says how many it did not have. `room` is used for it.
-    pub(super) fn add(&mut self, places: impl Iterator<Item = u32>, room: &mut Vec<u32>) -> u32 {
-        if self.len() == FULL {
+    pub(super) fn add(&mut self, places: &[u32], room: &mut Vec<u32>) -> u32 {
+        if places.is_empty() || self.len() == FULL {
             return 0;
         }
         room.clear();
         self.places(room);
         let before = room.len();
         // What it has already, as far as it can tell, has its bits.
-        room.extend(places.filter(|place| !self.contains(*place)));
+        room.extend(places.iter().filter(|place| !self.contains(**place)));
         let added = (room.len() - before) as u32;
         room.sort_unstable();
         *self = Self::of(room);
@@ -254,6 +254,8 @@ struct Part {
     starts: [u32; PART_SLOTS + 1],
     blocks: Vec<Block>,
     keys: u64,
+    /// A slot has too many keys for the blocks that it has.
+    is_overfull: bool,
 }
 
 /// Rests as often as for so many keys: a few dozen take as long as a record of the journal.
@@ -279,15 +281,17 @@ struct Making {
     part: Part,
     slots: usize,
     room: Room,
+    /// Of a block that takes in more.
+    places: Vec<u32>,
 }
 
-/// Memory that making blocks takes.
+/// Memory that bringing keys to their blocks takes.
 #[derive(Default)]
 pub(super) struct Room {
     /// The places of keys, those of each block together, and where those of each block end.
     places: Vec<u32>,
     ends: Vec<usize>,
-    /// The places of the block that is made.
+    /// The places of one of them.
     of_block: Vec<u32>,
 }
 
@@ -297,8 +301,8 @@ pub(super) const fn blocks_for(keys: usize) -> usize {
 }
 
 impl Room {
-    /// Makes so many blocks of keys with these bits, and counts the keys, each once.
-    pub(super) fn make(&mut self, keys: &[u32], blocks: usize, mut put: impl FnMut(Block)) -> u64 {
+    /// Shows for each of so many blocks the places of the keys with these bits, in order, each once.
+    pub(super) fn by_block(&mut self, keys: &[u32], blocks: usize, mut show: impl FnMut(&[u32])) {
         // They are brought to their blocks first: so few are sorted faster than all of them are.
         self.ends.clear();
         self.ends.resize(blocks, 0);
@@ -314,22 +318,20 @@ impl Room {
             self.places[self.ends[block]] = place;
             self.ends[block] += 1;
         }
-        let (mut begin, mut count) = (0, 0);
+        let mut begin = 0;
         for end in &self.ends {
             self.of_block.clear();
             self.of_block.extend(&self.places[begin..*end]);
             self.of_block.sort_unstable();
             self.of_block.dedup();
-            put(Block::of(&self.of_block));
-            count += self.of_block.len() as u64;
+            show(&self.of_block);
             begin = *end;
         }
-        count
     }
 }
 
 impl Part {
-    const EMPTY: Self = Self { starts: [0; PART_SLOTS + 1], blocks: Vec::new(), keys: 0 };
+    const EMPTY: Self = Self { starts: [0; PART_SLOTS + 1], blocks: Vec::new(), keys: 0, is_overfull: false };
 
     fn blocks_of(&self, slot: usize) -> &[Block] {
         &self.blocks[self.starts[slot] as usize..self.starts[slot + 1] as usize]
@@ -344,8 +346,9 @@ impl Part {
         block.contains(place)
     }
 
-    /// Of the keys that files have of these slots.
-    fn of<B: ReadAt>(
+    /// With the keys that files have of its slots beside its own.
+    fn with<B: ReadAt>(
+        &self,
         fill: Fill,
         files: &[Arc<HistoryFile<B>>],
         slots: RangeInclusive<u16>,
@@ -354,7 +357,7 @@ impl Part {
         let rows: u64 = files.iter().map(|file| file.rows_at_most(&slots)).sum();
         let together = limits::HISTORY_FILTER_KEYS_AT_ONCE * PART_SLOTS as u64 / (rows + 1);
         let together = together.clamp(1, PART_SLOTS as u64) as u16;
-        let mut making = Making::begin(fill, rows as usize / fill.made + PART_SLOTS);
+        let mut making = Making::begin(fill, self, rows);
         let mut page = Page::default();
         let mut by_slot = vec![Vec::new(); together.into()];
         for first in slots.clone().step_by(together.into()) {
@@ -363,73 +366,40 @@ impl Part {
                 let keep = |key: ShortKey| by_slot[usize::from(key.slot() - first)].push(key.bits());
                 file.keys(&mut page, first..=last, keep, rest)?;
             }
-            for bits in &mut by_slot[..=usize::from(last - first)] {
-                making.put(bits);
+            for (slot, bits) in (first..=last).zip(&mut by_slot) {
+                making.put(self.blocks_of(usize::from(slot) % PART_SLOTS), bits);
                 rests(bits.len(), rest);
                 bits.clear();
             }
         }
         Ok(making.end())
     }
-
-    /// With these keys of its slots beside its own; they are in order. Also whether a slot has too many for the blocks that it has.
-    fn with(
-        &self,
-        fill: Fill,
-        slots: RangeInclusive<u16>,
-        keys: &[ShortKey],
-        rest: &mut impl FnMut(),
-    ) -> (Self, bool) {
-        let mut making = Making::begin(fill, self.blocks.len() + PART_SLOTS);
-        making.part.keys = self.keys;
-        let (mut behind, mut is_overfull) = (keys, false);
-        for (slot, number) in slots.zip(0..) {
-            let (of_slot, others) = behind.split_at(behind.partition_point(|key| key.slot() == slot));
-            behind = others;
-            match self.blocks_of(number) {
-                [] => making.put(&of_slot.iter().map(|key| key.bits()).collect::<Vec<_>>()),
-                before => is_overfull |= making.put_more(before, of_slot),
-            }
-            rests(of_slot.len(), rest);
-        }
-        (making.end(), is_overfull)
-    }
 }
 
 impl Making {
-    fn begin(fill: Fill, blocks: usize) -> Self {
-        let part = Part { blocks: Vec::with_capacity(blocks), ..Part::EMPTY };
-        Self { fill, part, slots: 0, room: Room::default() }
+    /// Begins with what a part has, which gets so many keys more at most.
+    fn begin(fill: Fill, before: &Part, more: u64) -> Self {
+        let blocks = before.blocks.len() + more as usize / fill.made + PART_SLOTS;
+        let Part { keys, is_overfull, .. } = *before;
+        let part = Part { blocks: Vec::with_capacity(blocks), keys, is_overfull, ..Part::EMPTY };
+        Self { fill, part, slots: 0, room: Room::default(), places: Vec::new() }
     }
 
-    /// Puts the next slot, with keys of these bits.
-    fn put(&mut self, keys: &[u32]) {
-        let blocks = &mut self.part.blocks;
-        self.part.keys +=
-            self.room.make(keys, keys.len().div_ceil(self.fill.made), |block| blocks.push(block));
-        self.end_slot();
-    }
-
-    /// Puts the next slot, which has these blocks, with further keys, which are in order. `true` where they are too many for them.
-    fn put_more(&mut self, before: &[Block], keys: &[ShortKey]) -> bool {
-        let begin = self.part.blocks.len();
-        self.part.blocks.extend(before);
-        let blocks = &mut self.part.blocks[begin..];
-        let count = blocks.len();
-        let number_of = |key: &ShortKey| block_of(key.bits(), count).0;
-        for of_block in keys.chunk_by(|one, next| number_of(one) == number_of(next)) {
-            let block = &mut blocks[number_of(&of_block[0])];
-            let places = of_block.iter().map(|key| block_of(key.bits(), count).1);
-            self.part.keys += u64::from(block.add(places, &mut self.room.of_block));
-        }
-        let taken: usize = blocks.iter().map(|block| block.len() as usize).sum();
-        self.end_slot();
-        taken > count * self.fill.most
-    }
-
-    fn end_slot(&mut self) {
-        self.slots += 1;
-        self.part.starts[self.slots] = self.part.blocks.len() as u32;
+    /// Puts the next slot: the blocks that it has, or as many as it needs, with the keys with these bits.
+    fn put(&mut self, before: &[Block], keys: &[u32]) {
+        let count = if before.is_empty() { keys.len().div_ceil(self.fill.made) } else { before.len() };
+        let Self { fill, part, slots, room, places } = self;
+        let begin = part.blocks.len();
+        let mut known = before.iter();
+        room.by_block(keys, count, |of_block| {
+            let mut block = known.next().copied().unwrap_or(Block::EMPTY);
+            part.keys += u64::from(block.add(of_block, places));
+            part.blocks.push(block);
+        });
+        let taken: usize = part.blocks[begin..].iter().map(|block| block.len() as usize).sum();
+        part.is_overfull |= !before.is_empty() && taken > count * fill.most;
+        *slots += 1;
+        part.starts[*slots] = part.blocks.len() as u32;
     }
 
     fn end(mut self) -> Part {
@@ -461,7 +431,7 @@ impl Filter {
         Self { fill: Fill { made: 2, most: 3 }, ..Self::new(slots) }
     }
 
-    /// Of the keys of these files. `rest` is called after each page that is read, and each slot.
+    /// Of the keys of these files. `rest` is called after each page that is read, and amid the keys of each slot.
     ///
     /// # Errors
     /// Where a file is damaged, or can't be read.
@@ -482,7 +452,7 @@ impl Filter {
         self.parts.len()
     }
 
-    /// Makes a part anew, of the keys that these files have. `rest` is called after each page that is read.
+    /// Makes a part anew, of the keys that these files have. `rest` as [`Filter::of`] has it.
     ///
     /// # Errors
     /// Where a file is damaged, or can't be read.
@@ -492,42 +462,35 @@ impl Filter {
         files: &[Arc<HistoryFile<B>>],
         mut rest: impl FnMut(),
     ) -> Result<(), ReadError<B::Error>> {
-        self.parts[part] = Arc::new(Part::of(self.fill, files, self.slots(part), &mut rest)?);
+        if self.is_overfull(part) {
+            coverage::hit(Branch::FilterMadeAnew);
+        }
+        self.parts[part] = Arc::new(Part::EMPTY.with(self.fill, files, self.slots(part), &mut rest)?);
         Ok(())
     }
 
-    /// Adds the keys of a file to a part. Where they are too many for what it has, it is made anew, of them and those of `others`; if
-    /// one of those can't be read, it stays as it is, and the next time is another try: a fold does not need what was folded long ago.
+    /// Adds the keys of a file to a part, which may be overfull then. `rest` as [`Filter::of`] has it.
     ///
     /// # Errors
-    /// Where the file is damaged, or can't be read; or others, where it has more keys than are added at once.
+    /// Where the file is damaged, or can't be read.
     pub fn add<B: ReadAt>(
         &mut self,
         part: usize,
         file: &Arc<HistoryFile<B>>,
-        others: &[Arc<HistoryFile<B>>],
         mut rest: impl FnMut(),
     ) -> Result<(), ReadError<B::Error>> {
-        let slots = self.slots(part);
-        let mut keys = Vec::new();
-        let is_added = file.rows_at_most(&slots) <= limits::HISTORY_FILTER_KEYS_ADDED;
-        if is_added {
-            file.keys(&mut Page::default(), slots.clone(), |key| keys.push(key), &mut rest)?;
-            if keys.is_empty() {
-                return Ok(());
-            }
-            keys.sort_unstable();
-            keys.dedup();
-            let (with, is_overfull) = self.parts[part].with(self.fill, slots, &keys, &mut rest);
+        let (file, slots) = (std::slice::from_ref(file), self.slots(part));
+        let with = self.parts[part].with(self.fill, file, slots, &mut rest)?;
+        if with.keys > self.parts[part].keys {
             self.parts[part] = Arc::new(with);
-            if !is_overfull {
-                return Ok(());
-            }
-            coverage::hit(Branch::FilterMadeAnew);
         }
-        let all: Vec<_> = others.iter().chain([file]).map(Arc::clone).collect();
-        let made = self.make(part, &all, rest);
-        if is_added { Ok(()) } else { made }
+        Ok(())
+    }
+
+    /// Whether a slot of a part has too many keys for the blocks that it has, and is to be made anew: it takes more of the keys that it
+    /// does not have for one of its own.
+    pub fn is_overfull(&self, part: usize) -> bool {
+        self.parts[part].is_overfull
     }
 
     /// Whether the key of rows with this place may be one of its own. Of slots that it is not for it says nothing that is of use. What

@@ -30,9 +30,9 @@ impl<B: ReadAt> History<B> {
         Self { files, filter: None, has_by_game }
     }
 
-    /// With a filter that has the keys of all its files.
-    pub fn filtered(files: Vec<Arc<HistoryFile<B>>>, filter: Filter) -> Self {
-        Self { filter: Some(filter), ..Self::new(files) }
+    /// With a filter that has the keys of all its files, where there is one.
+    pub fn filtered(files: Vec<Arc<HistoryFile<B>>>, filter: Option<Filter>) -> Self {
+        Self { filter, ..Self::new(files) }
     }
 
     /// Its filter, where it has one.

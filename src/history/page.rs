@@ -63,9 +63,7 @@ impl Page {
         let entry = &file.pages[number];
         let place = entry.place();
         self.blocks.clear();
-        self.bytes.clear();
-        self.bytes.resize(usize::from(entry.blocks) * BLOCK_BYTES, 0);
-        file.bytes.read_at(place.start, &mut self.bytes).map_err(ReadError::Caller)?;
+        file.read_into(&mut self.bytes, place.start, usize::from(entry.blocks) * BLOCK_BYTES)?;
         if checksum(&self.bytes) != entry.checksum {
             return Err(file.damage(place.start, "a page is not as it was written").into());
         }
@@ -94,9 +92,7 @@ impl Page {
     ) -> Result<(), ReadError<B::Error>> {
         let entry = &file.pages[number];
         let mut at = entry.filter_at();
-        self.bytes.clear();
-        self.bytes.resize(entry.filter_blocks() * FILTER_BLOCK_BYTES, 0);
-        file.bytes.read_at(at, &mut self.bytes).map_err(ReadError::Caller)?;
+        file.read_into(&mut self.bytes, at, entry.filter_blocks() * FILTER_BLOCK_BYTES)?;
         self.filter.clear();
         for bytes in self.bytes.as_chunks().0 {
             self.filter.push(filter_block(file, bytes, at)?);
@@ -144,9 +140,7 @@ impl Page {
             blocks.iter().map(|block| usize::from(block.rows) * KEY_BYTES).sum::<usize>()
         };
         let at = self.keys_at() + bytes_of(&self.blocks[..blocks.start]) as u64;
-        self.bytes.clear();
-        self.bytes.resize(bytes_of(&self.blocks[blocks.clone()]), 0);
-        file.bytes.read_at(at, &mut self.bytes).map_err(ReadError::Caller)?;
+        file.read_into(&mut self.bytes, at, bytes_of(&self.blocks[blocks.clone()]))?;
         let mut rest = &self.bytes[..];
         for block in &self.blocks[blocks] {
             let (of_block, behind) = rest.split_at(usize::from(block.rows) * KEY_BYTES);

@@ -109,7 +109,7 @@ fn filtered(files: Vec<HistoryFile<Vec<u8>>>) -> History<Vec<u8>> {
     let files: Vec<_> = files.into_iter().map(Arc::new).collect();
     let slots = files.first().map_or_else(all_slots, |file| file.slots().clone());
     let filter = Filter::of(&slots, &files, || ()).unwrap();
-    History::filtered(files, filter)
+    History::filtered(files, Some(filter))
 }
 
 fn slot_of(account: &str) -> Slot {

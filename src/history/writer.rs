@@ -4,7 +4,7 @@ use rkyv::rancor::Error;
 use zstd::bulk::Compressor;
 
 use super::bytes::{checksum, checksum_at};
-use super::filter;
+use super::filter::{self, Block};
 use super::format::{
     BLOCK_BYTES, BlockEntry, Counts, FILTER_BLOCK_BYTES, FOOTER_BYTES, Footer, HEADER_BYTES, Header,
     KEY_BYTES, PAGE_BYTES, PageEntry, Summary,
@@ -216,9 +216,9 @@ impl<W: Sink> Writer<W> {
         let keys: Vec<u32> = keys.collect();
         let mut bytes = Vec::with_capacity(filter::blocks_for(keys.len()) * FILTER_BLOCK_BYTES);
         let begin = self.written;
-        self.room.make(&keys, filter::blocks_for(keys.len()), |block| {
+        self.room.by_block(&keys, filter::blocks_for(keys.len()), |places| {
             let at = bytes.len();
-            block.put_into(&mut bytes);
+            Block::of(places).put_into(&mut bytes);
             let sum = checksum_at(&bytes[at..], begin + at as u64);
             bytes.extend(sum.to_le_bytes());
         });

@@ -689,15 +689,14 @@ pub const HISTORY_FILTER_STEPS: usize = 16;
 /// Keys that are in memory while a part of a filter is made, but for those of one slot, which may be more: some 4 MiB.
 pub const HISTORY_FILTER_KEYS_AT_ONCE: u64 = 256 * 1024;
 
-/// Keys of a fold, 8 bytes each, that are added to a part of a filter at once; a fold of eight segments has fewer for a whole shard.
-/// With more the part is made anew. 32 MiB.
-pub const HISTORY_FILTER_KEYS_ADDED: u64 = 4 * 1024 * 1024;
-
 /// A filter has keys that no file has any more; at one part in so many it is made anew, so that what is forgotten takes no memory.
-pub const HISTORY_FILTER_STALE_PART: u64 = 32;
+pub const HISTORY_FILTER_STALE_PART: u64 = 128;
 
-/// Memory for each row of a history of many, in hundredths of a bit: its share of a block, and of a page.
-const HISTORY_ROW_CENTIBITS: u64 = 100 * 512 / HISTORY_FILTER_BLOCK_KEYS as u64 + 20;
+/// Memory for each row of a history of many, in hundredths of a bit: its share of a block, of keys that no file has, and of a page.
+const HISTORY_ROW_CENTIBITS: u64 = {
+    let block = 100 * 512 / HISTORY_FILTER_BLOCK_KEYS as u64;
+    block + block / HISTORY_FILTER_STALE_PART + 20
+};
 
 /// Rounds of a statement after which the thread that reads them looks whether it is waited for still: less than a millisecond's.
 pub const STATEMENT_ROUNDS_PER_LOOK: usize = 256;

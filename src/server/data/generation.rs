@@ -154,7 +154,7 @@ impl Generation {
         let open = |shard: usize, covers: &Option<Sequence>| {
             let files = files_of(shard as u16);
             files.directory.remove_unfinished()?;
-            ShardHistory::open(files, *covers)
+            ShardHistory::serve(files, *covers)
         };
         let histories: Vec<Result<ShardHistory, Error>> = parallel::each(&covers, open);
         for ((shard, (recovered, mark)), history) in (0..).zip(recovered).zip(histories) {
@@ -324,7 +324,7 @@ impl Generation {
     fn write_snapshots(&mut self, now_ms: Millis) -> Result<(), Error> {
         let open = |_, shard: &PreparedShard| {
             let is_missing = shard.history.is_none();
-            is_missing.then(|| ShardHistory::open(shard.files.clone(), None)).transpose()
+            is_missing.then(|| ShardHistory::serve(shard.files.clone(), None)).transpose()
         };
         let opened = parallel::each(&self.shards, open);
         for (shard, history) in self.shards.iter_mut().zip(opened) {

@@ -36,12 +36,6 @@ pub struct OpenHistory {
     pub files: History<OpenFile>,
 }
 
-impl OpenHistory {
-    fn filter(&self) -> &Filter {
-        self.files.filter().expect("who serves has one")
-    }
-}
-
 /// The history of a shard. One thread adds to it, and any may read it.
 #[derive(Debug)]
 pub struct ShardHistory {
@@ -92,19 +86,30 @@ pub(super) fn read_list(files: &ShardFiles, covers: Option<Sequence>) -> Result<
 }
 
 impl ShardHistory {
-    /// Opens the history of a shard; an empty one where it has none. `covers` as [`read_list`] has it.
+    /// Opens the history of a shard, to serve from it; an empty one where it has none. `covers` as [`read_list`] has it.
     ///
     /// # Errors
     /// As [`read_list`], and where a file is missing or damaged.
+    pub(super) fn serve(files: ShardFiles, covers: Option<Sequence>) -> Result<Self, Error> {
+        let opened = Self::open(files, covers)?;
+        let OpenHistory { list, files, .. } = &*opened.current();
+        let files = files.files().to_vec();
+        let filter = Filter::of(&slots_of(opened.files.origin), &files, || ())?;
+        opened.show(0, list.clone(), files, Some(filter));
+        Ok(opened)
+    }
+
+    /// Opens it to read its files or to add one, without a filter.
+    ///
+    /// # Errors
+    /// As [`ShardHistory::serve`].
     pub(crate) fn open(files: ShardFiles, covers: Option<Sequence>) -> Result<Self, Error> {
         let list = read_list(&files, covers)?;
         let is_listed = list.is_some();
         let list = list.unwrap_or_default();
         let slots = slots_of(files.origin);
         let opened = list.files.iter().map(|entry| files.directory.open_history(entry, slots.clone()));
-        let opened = opened.collect::<Result<Vec<_>, _>>()?;
-        let filter = Filter::of(&slots, &opened, || ())?;
-        let opened = History::filtered(opened, filter);
+        let opened = History::new(opened.collect::<Result<Vec<_>, _>>()?);
         let current = Mutex::new(Arc::new(OpenHistory { version: 0, number: 0, list, files: opened }));
         let is_settled = AtomicBool::new(false);
         Ok(Self {
@@ -159,21 +164,24 @@ impl ShardHistory {
             return Ok(());
         }
         list.covers = covers;
-        self.publish(list)
+        self.publish(list, None)
     }
 
     /// Writes a list, durable, and shows it to the readers with the files that it names: rounds that it has may leave memory. The
-    /// filter has the keys of all of them.
-    fn publish(&self, list: FileList) -> Result<(), Error> {
+    /// filter has the keys of all of them. `new` is one that is open already.
+    fn publish(&self, list: FileList, new: Option<Arc<HistoryFile<OpenFile>>>) -> Result<(), Error> {
         let before = self.current();
+        let is_of = |entry: &FileEntry, file: &HistoryFile<OpenFile>| {
+            (*file.summary(), file.clamp_ms()) == (entry.summary, entry.clamp_ms)
+        };
         let known = |entry: &FileEntry| {
-            let mut files = before.list.files.iter().zip(before.files.files());
-            files.find(|(known, _)| *known == entry).map(|(_, file)| Arc::clone(file))
+            let mut files = before.files.files().iter().chain(&new);
+            files.find(|file| is_of(entry, file)).map(Arc::clone)
         };
         let files = list.files.iter().map(|entry| known(entry).map_or_else(|| self.open_file(entry), Ok));
         let files = files.collect::<Result<Vec<_>, _>>()?;
         self.files.directory.write_history_list(&list.to_bytes())?;
-        self.show(before.version + 1, list, files, before.filter().clone());
+        self.show(before.version + 1, list, files, before.files.filter().cloned());
         Ok(())
     }
 
@@ -182,7 +190,13 @@ impl ShardHistory {
     }
 
     /// Shows the readers another one.
-    fn show(&self, version: u64, list: FileList, files: Vec<Arc<HistoryFile<OpenFile>>>, filter: Filter) {
+    fn show(
+        &self,
+        version: u64,
+        list: FileList,
+        files: Vec<Arc<HistoryFile<OpenFile>>>,
+        filter: Option<Filter>,
+    ) {
         let before = self.current();
         let number = before.number + 1;
         let next = Arc::new(OpenHistory { version, number, list, files: History::filtered(files, filter) });
@@ -192,41 +206,41 @@ impl ShardHistory {
         self.number.store(number, Ordering::Release);
     }
 
-    /// Changes the filter, a few parts at a time: what they were goes before the next ones are made. Readers see a filter that has
-    /// too much, and none that lacks a key.
+    /// Changes the filter, where there is one, a few parts at a time: what they were goes before the next ones are made. Readers see a
+    /// filter that has too much, and none that lacks a key.
     fn change_filter(
         &self,
         mut change: impl FnMut(&mut Filter, usize) -> Result<(), ReadError<FileError>>,
     ) -> Result<(), Error> {
-        let parts = self.current().filter().parts();
-        let together = parts.div_ceil(limits::HISTORY_FILTER_STEPS);
+        let parts = self.current().files.filter().map_or(0, Filter::parts);
+        let together = parts.div_ceil(limits::HISTORY_FILTER_STEPS).max(1);
         for first in (0..parts).step_by(together) {
             let before = self.current();
-            let mut filter = before.filter().clone();
+            let Some(mut filter) = before.files.filter().cloned() else { return Ok(()) };
             (first..parts.min(first + together)).try_for_each(|part| change(&mut filter, part))?;
-            self.show(before.version, before.list.clone(), before.files.files().to_vec(), filter);
+            self.show(before.version, before.list.clone(), before.files.files().to_vec(), Some(filter));
             drop(before);
             self.let_go(limits::HISTORY_SETTLE_TRIES);
         }
         Ok(())
     }
 
-    /// Adds the keys of a file that the list is going to name to the filter.
-    fn add_to_filter(&self, entry: &FileEntry, mut rest: impl FnMut()) -> Result<(), Error> {
-        let file = self.open_file(entry)?;
-        // Not what has them: that would keep the parts that are replaced.
-        let others = self.current().files.files().to_vec();
-        self.change_filter(|filter, part| filter.add(part, &file, &others, &mut rest))
-    }
-
-    /// Makes the filter anew where it has too many keys that no file has any more.
+    /// Makes those parts of the filter anew that have too many keys for their blocks, or all where no file has some of its keys any more.
     fn renew_filter(&self, mut rest: impl FnMut()) -> Result<(), Error> {
         let files = self.current().files.files().to_vec();
         let rows: u64 = files.iter().map(|file| file.owned_rows()).sum();
-        if self.current().filter().keys() <= rows + rows / limits::HISTORY_FILTER_STALE_PART {
+        let is_stale = |filter: &Filter| filter.keys() > rows + rows / limits::HISTORY_FILTER_STALE_PART;
+        let all = self.current().files.filter().is_some_and(is_stale);
+        let is_due = |filter: &Filter, part| all || filter.is_overfull(part);
+        let is_any_due = |filter: &Filter| (0..filter.parts()).any(|part| is_due(filter, part));
+        if !self.current().files.filter().is_some_and(is_any_due) {
             return Ok(());
         }
-        self.change_filter(|filter, part| filter.make(part, &files, &mut rest))
+        self.change_filter(
+            |filter, part| {
+                if is_due(filter, part) { filter.make(part, &files, &mut rest) } else { Ok(()) }
+            },
+        )
     }
 
     /// Lets go at once what an earlier fold has replaced and somebody had looked at, and what a start has found.
@@ -308,7 +322,7 @@ impl ShardHistory {
         let is_over = |entry: &FileEntry| entry.is_over(forgotten_until_ms);
         if before.list.files.iter().any(is_over) {
             let files = before.list.files.iter().filter(|entry| !is_over(entry)).copied().collect();
-            self.publish(FileList { files, ..before.list.clone() })?;
+            self.publish(FileList { files, ..before.list.clone() }, None)?;
             return Ok(true);
         }
         let Some(merged) = before.list.to_merge(retention_ms) else { return Ok(false) };
@@ -348,7 +362,7 @@ impl ShardHistory {
             file.publish()?;
             files.push(FileEntry { summary, clamp_ms: None });
         }
-        self.publish(FileList { files, ..before.list.clone() })
+        self.publish(FileList { files, ..before.list.clone() }, None)
     }
 
     /// Removes the files that the list does not name: those that became one with others, and what a start has found of a fold that
@@ -393,13 +407,21 @@ impl FoldedRounds<'_> {
     /// All are there: the file and then the list are durable, and the readers see them. What comes next adds to them, whatever
     /// becomes of the snapshot that leaves these rounds out. The list covers the records up to `covers`, and rounds that were
     /// touched last at or before `cut_ms`. `rest` is called after each page of it that is read again.
-    pub(crate) fn finish(self, covers: Sequence, cut_ms: Millis, rest: impl FnMut()) -> Result<(), Error> {
+    pub(crate) fn finish(
+        self,
+        covers: Sequence,
+        cut_ms: Millis,
+        mut rest: impl FnMut(),
+    ) -> Result<(), Error> {
         let mut list = self.history.current().list.clone();
+        let mut new = None;
         if let Some(writer) = self.writer {
             let (summary, file) = writer.finish().map_err(unwritten)?;
             file.publish()?;
             let entry = FileEntry { summary, clamp_ms: None };
-            self.history.add_to_filter(&entry, rest)?;
+            let file = self.history.open_file(&entry)?;
+            self.history.change_filter(|filter, part| filter.add(part, &file, &mut rest))?;
+            new = Some(file);
             list.files.push(entry);
         }
         if list.files.len() > limits::HISTORY_FILES_MAX {
@@ -407,7 +429,7 @@ impl FoldedRounds<'_> {
         }
         // A fold of fewer segments may come after one whose snapshot a crash has taken.
         (list.covers, list.cut_ms) = (list.covers.max(covers), list.cut_ms.max(cut_ms));
-        self.history.publish(list)
+        self.history.publish(list, new)
     }
 }
 
@@ -472,13 +494,8 @@ mod tests {
         let manifest = Manifest::new(1, 7, 1, false);
         directory.begin_generation(1).and_then(|()| directory.make_shard(1, 0)).expect("there is room");
         let served =
-            ShardHistory::open(ShardFiles::of(&directory, manifest, 0), None).expect("there is none");
-        for last_ms in times_ms {
-            let round = RoundImage { id: last_ms.to_string(), last_ms, ..RoundImage::default() };
-            let mut fold = served.begin_fold();
-            fold.take(vec![ColdRound { account: "default/anna".into(), round }]).expect("there is room");
-            fold.finish(last_ms, last_ms, || ()).expect("there is room");
-        }
+            ShardHistory::serve(ShardFiles::of(&directory, manifest, 0), None).expect("there is none");
+        times_ms.for_each(|last_ms| fold(&served, last_ms));
         served
     }
 
@@ -498,6 +515,23 @@ mod tests {
         assert!(former.upgrade().is_none());
     }
 
+    /// Folds a round of this time.
+    fn fold(served: &ShardHistory, last_ms: Millis) {
+        let round = RoundImage { id: last_ms.to_string(), last_ms, ..RoundImage::default() };
+        let mut fold = served.begin_fold();
+        fold.take(vec![ColdRound { account: "default/anna".into(), round }]).expect("there is room");
+        fold.finish(last_ms, last_ms, || ()).expect("it needs no other file");
+    }
+
+    fn keys(served: &ShardHistory) -> u64 {
+        served.current().files.filter().map_or(0, Filter::keys)
+    }
+
+    fn has_overfull(served: &ShardHistory) -> bool {
+        let is_any = |filter: &Filter| (0..filter.parts()).any(|part| filter.is_overfull(part));
+        served.current().files.filter().is_some_and(is_any)
+    }
+
     fn may_have(served: &ShardHistory, last_ms: Millis) -> bool {
         let (round, platform) = (last_ms.to_string(), PlatformKey::NONE);
         let account = AccountRef::new("default/anna");
@@ -509,15 +543,36 @@ mod tests {
     #[test]
     fn the_filter_has_all_that_the_files_have() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let files = 3 * limits::HISTORY_MERGED_FILES as u64 + 1;
+        // More than its first block is made for.
+        let files = limits::HISTORY_FILTER_BLOCK_KEYS_MAX as u64 + 12;
         let served = folded(dir.path(), 1..=files);
-        assert!((1..=files).all(|last_ms| may_have(&served, last_ms)));
+        assert!((1..=files).all(|last_ms| may_have(&served, last_ms)) && has_overfull(&served));
         served.tend(0, u64::MAX, || ()).expect("it is whole");
-        let started = ShardHistory::open(served.files.clone(), Some(files)).expect("it is whole");
+        assert!(!has_overfull(&served));
+        let started = ShardHistory::serve(served.files.clone(), Some(files)).expect("it is whole");
         for served in [&served, &started] {
             assert!((1..=files).all(|last_ms| may_have(served, last_ms)));
-            assert_eq!(served.current().filter().keys(), files);
+            assert_eq!(keys(served), files);
         }
+    }
+
+    /// A bad sector under what was folded long ago does not keep rounds in memory.
+    #[test]
+    fn a_fold_needs_no_file_but_its_own() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (before, all) = (10, limits::HISTORY_FILTER_BLOCK_KEYS_MAX as u64 + 12);
+        let served = folded(dir.path(), 1..=before);
+        let path = served.files.directory.history_file(HistoryName::new(served.files.origin, 1));
+        let mut bytes = std::fs::read(&path).expect("it is there");
+        // The key of its row is before the filter and the entry of its page, the table, and the footer.
+        let key_at = bytes.len() - 128 - 56 - 60 - 80 - 1;
+        bytes[key_at] ^= 1;
+        std::fs::write(&path, bytes).expect("there is room");
+        (before + 1..=all).for_each(|last_ms| fold(&served, last_ms));
+        assert!((1..=all).all(|last_ms| may_have(&served, last_ms)) && has_overfull(&served));
+        let error = served.renew_filter(|| ()).expect_err("it can't be read").to_string();
+        assert!(error.contains("the keys of a block are not as they were written"), "{error}");
+        assert_eq!(served.current().list.files.len() as u64, all);
     }
 
     /// It would take memory for years, and have each new round looked for that is like one of them.
@@ -526,7 +581,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let served = folded(dir.path(), 1..=40);
         served.tend(30, 1, || ()).expect("it is whole");
-        assert_eq!(served.current().filter().keys(), 10);
+        assert_eq!(keys(&served), 10);
         assert!((31..=40).all(|last_ms| may_have(&served, last_ms)));
         assert!((1..=30).filter(|last_ms| may_have(&served, *last_ms)).count() < 5);
     }

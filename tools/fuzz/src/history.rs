@@ -83,7 +83,7 @@ fn read(bytes: &[u8]) -> Result<Vec<Row>, String> {
     let rows: Vec<Row> = file.rows().collect::<Result<_, _>>().map_err(text)?;
     let files = vec![file.into()];
     let filter = Filter::of(&all_slots(), &files, || ()).map_err(text)?;
-    let history = History::filtered(files, filter);
+    let history = History::filtered(files, Some(filter));
     let mut room = Room::default();
     for Row { account, round } in rows.iter().step_by(9) {
         let account = AccountRef::new(account);

@@ -152,7 +152,7 @@ impl Shelf {
             HistoryFile::open_listed(&name, stored, entry, slots.clone()).map(Arc::new).map_err(damage)
         };
         let files = list.files.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-        let history = History::filtered(files.clone(), filter(&files, slots).map_err(damage)?);
+        let history = History::filtered(files.clone(), Some(filter(&files, slots).map_err(damage)?));
         Ok(Opened { list, history: Rc::new(history), trouble })
     }
 
@@ -292,12 +292,15 @@ pub(super) fn file_name(Header { origin, number, .. }: &Header) -> String {
     format!("history-{:x}-{}-{number}", origin.stream, origin.shard)
 }
 
-/// The filter of files, to which they were added one after the other.
+/// The filter of files, to which they were added one after the other; its parts are made anew as often as a server does.
 fn filter(files: &[Arc<HistoryFile<Stored>>], slots: &Slots) -> Result<Filter, ReadError<Unreadable>> {
     let mut filter = Filter::of_small_blocks(slots);
     for (number, file) in files.iter().enumerate() {
         for part in 0..filter.parts() {
-            filter.add(part, file, &files[..number], || ())?;
+            filter.add(part, file, || ())?;
+            if filter.is_overfull(part) {
+                filter.make(part, &files[..=number], || ())?;
+            }
         }
     }
     Ok(filter)
